@@ -1,0 +1,274 @@
+"""Every way in which facegroup says no, each on the arrow where it happens.
+
+    bytes ─decode→ image ─detect→ faces ─align→ crops ─embed→ descriptors ─match→ names
+      │              │              │                     │                  │
+      EmptyBody      │              NoFace                WeightsMissing     UnknownGallery
+      BodyTooLarge   │              MultipleFaces         WeightsInvalid     UnknownPerson
+      NotAnImage     TooManyPixels                        EngineUnavailable  NetworkMismatch
+      TruncatedImage                                                         StoreUnavailable
+      UnsupportedFormat
+
+    FacegroupError
+    ├── ClientError                    the caller's input is at fault: 4xx
+    │   ├── ImageError                 one image; in a batch the others are answered
+    │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
+    │   │   └── NoFace · MultipleFaces
+    │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
+    │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
+    │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch
+    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable (503)
+    └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
+                                       EngineUnavailable · InvalidSettings · StoreInvalid
+
+``code`` is stable and part of the API; ``status`` is the HTTP status. An exception holds exactly the arguments that it
+was made with, so that it can be rebuilt on the other side of a process border.
+"""
+
+from typing import ClassVar
+
+
+class FacegroupError(Exception):
+    """Root of all errors that facegroup raises on purpose.
+
+    Args:
+        detail: one sentence for a person: what is wrong and what to do.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+
+    @property
+    def detail(self) -> str:
+        """The sentence for a person."""
+        return str(self.args[0]) if self.args and self.args[0] else self.code.replace("_", " ")
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class ClientError(FacegroupError):
+    """The caller's input is at fault."""
+
+    code = "bad_request"
+    status = 400
+
+
+class ImageError(ClientError):
+    """One image cannot be used; the other images of the request can."""
+
+    code = "bad_image"
+    status = 422
+
+
+class EmptyBody(ImageError):
+    """There are no bytes."""
+
+    code = "empty_body"
+    status = 400
+
+
+class NotAnImage(ImageError):
+    """The bytes are no image."""
+
+    code = "not_an_image"
+
+
+class TruncatedImage(ImageError):
+    """The image ends early or is damaged inside."""
+
+    code = "truncated_image"
+
+
+class UnsupportedFormat(ImageError):
+    """An image, but of a format that is not accepted."""
+
+    code = "unsupported_format"
+    status = 415
+
+
+class TooManyPixels(ImageError):
+    """The image would decode to more pixels than the limit."""
+
+    code = "too_many_pixels"
+    status = 413
+
+
+class ImageTooLarge(ImageError):
+    """One image has more bytes than the limit for one image."""
+
+    code = "image_too_large"
+    status = 413
+
+
+class NoFace(ImageError):
+    """An enrolment or verification photo without a face."""
+
+    code = "no_face"
+
+
+class MultipleFaces(ImageError):
+    """An enrolment or verification photo with several faces and no word of which is meant."""
+
+    code = "multiple_faces"
+
+
+class BodyTooLarge(ClientError):
+    """The request has more bytes than the limit."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class TooManyImages(ClientError):
+    """The request has more images than the limit."""
+
+    code = "too_many_images"
+    status = 413
+
+
+class MalformedRequest(ClientError):
+    """The request is not what the route takes: broken multipart or JSON, a missing part, a wrong type."""
+
+    code = "malformed_request"
+
+
+class InvalidName(ClientError):
+    """A name of a gallery or a person that cannot be accepted."""
+
+    code = "invalid_name"
+    status = 422
+
+
+class InvalidDescriptor(ClientError):
+    """A descriptor of a wrong length, or not finite, or zero."""
+
+    code = "invalid_descriptor"
+    status = 422
+
+
+class NotFound(ClientError):
+    """What was asked for does not exist."""
+
+    code = "not_found"
+    status = 404
+
+
+class UnknownGallery(NotFound):
+    """There is no gallery of this name."""
+
+    code = "unknown_gallery"
+
+
+class UnknownPerson(NotFound):
+    """There is no person of this id in the gallery."""
+
+    code = "unknown_person"
+
+
+class UnknownPhoto(NotFound):
+    """The person has no sample of this id."""
+
+    code = "unknown_photo"
+
+
+class Conflict(ClientError):
+    """The request contradicts what is stored."""
+
+    code = "conflict"
+    status = 409
+
+
+class GalleryExists(Conflict):
+    """There is a gallery of this name with other settings."""
+
+    code = "gallery_exists"
+
+
+class PersonExists(Conflict):
+    """There is a person of this id."""
+
+    code = "person_exists"
+
+
+class NetworkMismatch(Conflict):
+    """The gallery was made with another network; descriptors of two networks cannot be compared."""
+
+    code = "network_mismatch"
+
+
+class ServiceError(FacegroupError):
+    """Nothing is wrong with the request; try again later.
+
+    Args:
+        detail: one sentence for a person.
+        retry_after: seconds after which another try makes sense.
+    """
+
+    code = "unavailable"
+    status = 503
+
+    def __init__(self, detail: str = "", retry_after: int = 1) -> None:
+        Exception.__init__(self, detail, retry_after)
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds after which another try makes sense."""
+        return int(self.args[1])
+
+
+class Overloaded(ServiceError):
+    """A queue is full: the request was shed, unprocessed."""
+
+    code = "overloaded"
+    status = 429
+
+
+class StoreUnavailable(ServiceError):
+    """The store does not answer; nothing was written."""
+
+    code = "store_unavailable"
+
+
+class SetupError(FacegroupError):
+    """The operator must act: the program cannot start or go on as it was told to."""
+
+    code = "setup_error"
+
+
+class WeightsMissing(SetupError):
+    """A network's weights are not there and cannot be downloaded."""
+
+    code = "weights_missing"
+
+
+class WeightsInvalid(SetupError):
+    """A weights file is damaged or belongs to another network."""
+
+    code = "weights_invalid"
+
+
+class UnknownNetwork(SetupError):
+    """There is no network of this name."""
+
+    code = "unknown_network"
+
+
+class EngineUnavailable(SetupError):
+    """The engine or device that was asked for is not there; none is taken in its place."""
+
+    code = "engine_unavailable"
+
+
+class InvalidSettings(SetupError):
+    """A setting is unknown or has a value that it cannot have."""
+
+    code = "invalid_settings"
+
+
+class StoreInvalid(SetupError):
+    """The store's address or file is not one that this version can use."""
+
+    code = "store_invalid"

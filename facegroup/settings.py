@@ -1,0 +1,145 @@
+"""Every setting, in one frozen tree: environment variables, the YAML file, flags and the app builder's arguments alike.
+
+Order, first wins: arguments (flags, YAML of `serve deploy`), `FACEGROUP_…` variables, the YAML file that
+`FACEGROUP_CONFIG` names, the defaults here. Nested settings are spelled with two underscores:
+`FACEGROUP_EMBEDDER__BATCH=64`. An unknown name is an error, never ignored.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from facegroup.errors import InvalidSettings
+
+PREFIX = "FACEGROUP_"
+CONFIG = f"{PREFIX}CONFIG"
+
+Engine = Literal["auto", "openvino", "keras", "dlib"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Part):
+    """What one request may cost. Beyond each of them it is refused by name."""
+
+    body_bytes: int = Field(64 << 20, gt=0, description="bytes of one request's body")
+    image_bytes: int = Field(20 << 20, gt=0, description="bytes of one image")
+    image_pixels: int = Field(50_000_000, gt=0, description="pixels of one image, before it is decoded")
+    side_pixels: int = Field(2048, ge=64, description="longer images are scaled down to this many pixels before detection")
+    images: int = Field(100, gt=0, description="images in one request")
+    faces: int = Field(256, gt=0, description="faces answered per image, the most confident first")
+    request_seconds: float = Field(60.0, gt=0, description="after this long a request is given up")
+
+
+class Detector(_Part):
+    """The processes that decode photos, find faces in them and cut them out."""
+
+    engine: Engine = Field("auto", description="what runs MTCNN: openvino on a CPU, keras on a GPU; auto: by num_gpus")
+    min_face_size: int = Field(20, ge=12, description="smallest face looked for, in pixels")
+    min_confidence: float = Field(0.9, ge=0, lt=1, description="a face below this is not answered")
+    replicas: int = Field(1, ge=1)
+    num_cpus: float = Field(1, ge=0)
+    num_gpus: float = Field(0, ge=0)
+    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
+    batch_pixels: int = Field(8_000_000, gt=0, description="most pixels in one detection batch (one image always fits)")
+    batch: int = Field(32, gt=0, description="most images in one detection batch")
+    queue: int = Field(256, gt=0, description="images waiting in a replica; beyond: 429")
+
+
+class Embedder(_Part):
+    """The processes that turn face crops into descriptors."""
+
+    engine: Engine = Field("auto", description="what runs the network; auto: openvino on a CPU, keras on a GPU")
+    precision: Literal["fp32"] = Field("fp32", description="arithmetic of the network")
+    replicas: int = Field(1, ge=1)
+    num_cpus: float = Field(1, ge=0)
+    num_gpus: float = Field(0, ge=0)
+    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
+    batch: int = Field(32, gt=0, description="most faces in one embedding batch")
+    queue: int = Field(4096, gt=0, description="faces waiting in a replica; beyond: 429")
+
+
+class Matcher(_Part):
+    """The gallery actor: it keeps the centroids in the store and decides who a face is."""
+
+    replicas: int = Field(1, ge=1)
+    num_cpus: float = Field(0.5, ge=0)
+    candidates: int = Field(3, ge=1, le=100, description="best people in each answer, unless the request says")
+
+
+class Ingress(_Part):
+    """The processes that speak HTTP."""
+
+    replicas: int = Field(1, ge=1)
+    num_cpus: float = Field(0.5, ge=0)
+    batch: int = Field(64, gt=0, description="most images in one call to a detector")
+    inflight: int = Field(4, gt=0, description="calls to detectors under way at once, per ingress")
+    queue: int = Field(512, gt=0, description="images waiting in an ingress; beyond: 429")
+
+
+class Settings(BaseSettings):
+    """All settings of facegroup."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    network: str = Field("vggface2-resnet50", description="network of new galleries, and the one that this server runs")
+    store: str = Field(
+        default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
+        description="sqlite:///path/gallery.db or redis://host:port/0 (rediss:// for TLS)",
+    )
+    gallery: str = Field("default", description="gallery of the command line, created when the server starts")
+    threshold: float | None = Field(
+        None, ge=-1, le=1, description="similarity that new galleries ask for; empty: the network's own"
+    )
+    model_dir: Path | None = Field(None, description="folder searched for weights before the user's cache")
+    cache_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_cache_path("facegroup"), description="downloaded and converted networks"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=1, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    limits: Limits = Limits()
+    detector: Detector = Detector()
+    embedder: Embedder = Embedder()
+    matcher: Matcher = Matcher()
+    ingress: Ingress = Ingress()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then the YAML file that FACEGROUP_CONFIG names."""
+        path = os.environ.get(CONFIG)
+        yaml = (YamlConfigSettingsSource(settings_cls, yaml_file=path),) if path else ()
+        return (init_settings, env_settings, *yaml)
+
+
+def load(**given: object) -> Settings:
+    """Return the settings of this process; `given` ones (not None) win over the environment.
+
+    Raises:
+        InvalidSettings: a name is unknown, a value impossible, or the YAML file unreadable.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {CONFIG}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name.split("__")[0] not in known:
+            raise InvalidSettings(f"{name} is no setting of facegroup; see docs/settings.md")
+    path = os.environ.get(CONFIG)
+    if path and not Path(path).is_file():
+        raise InvalidSettings(f"{CONFIG} names {path}, which is no file")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        raise InvalidSettings("; ".join(lines)) from error

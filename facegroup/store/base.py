@@ -1,0 +1,166 @@
+"""Where galleries live: the contract that every store keeps, and that one test suite holds for all of them.
+
+Writes go in as whole steps; out come people, samples, centroids, and the changes since a version. Methods block: callers
+with an event loop run them in a thread. Instances may be used from several threads.
+
+Every write is one atomic step that also raises the gallery's version by one and appends to its change log, so any number
+of writers in any number of processes are safe, and a reader can catch up from the version that it has. When a write
+returns it is on disk, as far as the database can promise it. Every method raises `StoreUnavailable` when the database does
+not answer, and then nothing was written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from facegroup.types import Floats, Gallery, Person, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What an enrolment did: the person after it, which samples are new, which were there, and the gallery's version."""
+
+    person: Person
+    added: tuple[str, ...]
+    duplicates: tuple[str, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure removed, and the gallery's version after it (0 when the gallery itself is gone)."""
+
+    people: int
+    samples: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Centroids:
+    """The class centroids of some people at one version of a gallery.
+
+    Attributes:
+        version: the gallery's version that all of it belongs to.
+        threshold: the gallery's threshold at that version.
+        ids: person ids, sorted.
+        names: their names.
+        matrix: (len(ids), d) float32, rows of unit length.
+        gone: ids that were asked for (or changed) and have no centroid: erased, or left without samples.
+    """
+
+    version: int
+    threshold: float
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    matrix: Floats
+    gone: tuple[str, ...] = ()
+
+
+class Store(Protocol):
+    """A database of galleries. See the module's docstring for what holds for every method."""
+
+    def ping(self) -> None:
+        """Raise `StoreUnavailable` unless the database answers."""
+
+    def close(self) -> None:
+        """Let go of the database. Closing twice is fine."""
+
+    # Galleries
+
+    def create_gallery(self, gallery: Gallery) -> Gallery:
+        """Create a gallery; the same name with the same network is returned as it is.
+
+        Raises:
+            GalleryExists: the name is taken by a gallery of another network.
+        """
+
+    def gallery(self, name: str) -> Gallery:
+        """Return one gallery. Raises `UnknownGallery`."""
+
+    def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
+        """Return up to `limit` galleries whose name sorts after `after`, by name."""
+
+    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+        """Change settings of a gallery; None leaves one as it is. Switching crops off erases those kept.
+
+        Raises:
+            UnknownGallery: there is none.
+        """
+
+    def delete_gallery(self, name: str) -> Erased:
+        """Erase a gallery with everything in it. Raises `UnknownGallery`."""
+
+    # People
+
+    def create_person(
+        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+    ) -> Person:
+        """Create a person without samples; an id is made where none is given.
+
+        Raises:
+            UnknownGallery: there is none.
+            PersonExists: the id is taken.
+        """
+
+    def person(self, gallery: str, person_id: str) -> Person:
+        """Return one person. Raises `UnknownGallery` or `UnknownPerson`."""
+
+    def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
+        """Return up to `limit` people whose id sorts after `after`, by id; of this `name` only, if given.
+
+        Raises:
+            UnknownGallery: there is none.
+        """
+
+    def update_person(
+        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> Person:
+        """Rename a person or replace the metadata. Raises `UnknownGallery` or `UnknownPerson`."""
+
+    def delete_person(self, gallery: str, person_id: str) -> Erased:
+        """Erase a person with every descriptor and crop. Raises `UnknownGallery` or `UnknownPerson`."""
+
+    # Samples
+
+    def add_samples(self, gallery: str, person_id: str, samples: Sequence[Sample], network: str) -> Enrolled:
+        """Enrol samples of one person and recompute the centroid, in one step; one whose id is there is a duplicate.
+
+        Crops are dropped where the gallery keeps none. With nothing new the version stays.
+
+        Raises:
+            UnknownGallery: there is none.
+            UnknownPerson: there is none.
+            NetworkMismatch: `network` is not the gallery's.
+            InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
+        """
+
+    def samples(self, gallery: str, person_id: str, *, crops: bool = False) -> list[Sample]:
+        """Return a person's samples, oldest first, with their crops if asked. Raises `UnknownGallery`, `UnknownPerson`."""
+
+    def delete_sample(self, gallery: str, person_id: str, sample_id: str) -> Erased:
+        """Erase one sample and recompute the centroid.
+
+        Raises:
+            UnknownGallery: there is none.
+            UnknownPerson: there is none.
+            UnknownPhoto: the person has no such sample.
+        """
+
+    # Reading for matching
+
+    def version(self, gallery: str) -> int:
+        """Return the gallery's version, cheaply: it is asked for before every batch. Raises `UnknownGallery`."""
+
+    def centroids(self, gallery: str, since: int | None = None) -> Centroids:
+        """Return all centroids, or those of the people changed after version `since`, with `gone` filled.
+
+        A `since` that the change log no longer reaches, or that is ahead of the gallery, raises `VersionGone`: load anew.
+
+        Raises:
+            UnknownGallery: there is none.
+            VersionGone: the changes since that version are no longer known.
+        """
+
+
+class VersionGone(Exception):
+    """The change log does not reach back to the version asked for (or the gallery went back): read it all anew."""

@@ -1,0 +1,152 @@
+"""The data that crosses the arrows of the pipeline: frozen structs of arrays, sliced like NumPy.
+
+Shapes are written (n, …) with n faces; boxes and landmarks are in pixels of the decoded, upright image, x to the right,
+y down, the pixel centre of the top-left pixel at (0, 0). Left and right are as seen in the picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+"""One decoded, upright image: (h, w, 3) uint8 RGB, C-contiguous."""
+
+Crops: TypeAlias = NDArray[np.uint8]
+"""Aligned faces, ready for a network: (n, s, s, 3) uint8 RGB."""
+
+Descriptors: TypeAlias = NDArray[np.float32]
+"""Unit-length embeddings, one row a face: (n, d) float32, every row's L2 norm 1."""
+
+Floats: TypeAlias = NDArray[np.float32]
+
+NOT_IN_DATASET = "not in the dataset"
+"""The literal answer for a face that is nobody's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """The faces of one image, ordered left to right by the centre of their box.
+
+    Attributes:
+        boxes: (n, 4) float32: x1, y1, x2, y2 in pixels, clipped to the image.
+        landmarks: (n, 5, 2) float32: left eye, right eye, nose tip, left mouth corner, right mouth corner, x and y in
+            pixels; they may lie outside the image.
+        confidence: (n,) float32 in 0..1: the detector's own score.
+    """
+
+    boxes: Floats
+    landmarks: Floats
+    confidence: Floats
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Self:
+        return type(self)(self.boxes[index], self.landmarks[index], self.confidence[index])
+
+    @classmethod
+    def none(cls) -> Self:
+        """No face at all."""
+        return cls(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One person whom a probe may be, with the cosine similarity in -1..1."""
+
+    person_id: str
+    name: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The decision on one face (DESIGN §5).
+
+    Attributes:
+        person_id: the person named, or None.
+        name: the person's name, or ``not in the dataset``.
+        similarity: cos θ between the probe and the person named, or the best candidate where none is; -1 in an empty
+            gallery.
+        threshold: what the similarity had to exceed.
+        margin: similarity less that of the next other person; None when there is no other.
+        candidates: the best people, best first.
+    """
+
+    person_id: str | None
+    name: str
+    similarity: float
+    threshold: float
+    margin: float | None
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def distance(self) -> float:
+        """1 - similarity."""
+        return 1.0 - self.similarity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One enrolled photo of one person.
+
+    Attributes:
+        id: sha256 of the photo's bytes, 64 hexadecimal digits: the same photo twice is one sample.
+        descriptor: (d,) float32 of unit length.
+        crop: the aligned face as JPEG, or None where the gallery keeps no crops.
+        created_at: seconds since the epoch; 0 lets the store set it.
+    """
+
+    id: str
+    descriptor: Floats
+    crop: bytes | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One member of a gallery.
+
+    Attributes:
+        id: stable, unique in the gallery, 1–64 characters of ``[a-z0-9-]``.
+        name: what is answered; two people may share one.
+        metadata: the caller's own JSON object.
+        samples: how many photos are enrolled; with none the person is never named.
+        created_at: seconds since the epoch.
+        updated_at: seconds since the epoch of the last change of any kind.
+    """
+
+    id: str
+    name: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+    samples: int = 0
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """A named set of people, pinned to the network that made its descriptors.
+
+    Attributes:
+        name: unique in the store.
+        network: name of the NetworkSpec.
+        dimension: d of its descriptors.
+        threshold: what a similarity must exceed.
+        keep_crops: whether samples keep the aligned face.
+        version: raised by one by every write.
+        people: how many there are.
+        created_at: seconds since the epoch.
+    """
+
+    name: str
+    network: str
+    dimension: int
+    threshold: float
+    keep_crops: bool = True
+    version: int = 0
+    people: int = 0
+    created_at: float = 0.0
