@@ -1,0 +1,149 @@
+"""Faces of an image go in, crops of one size come out: how a face is cut out for a network.
+
+- ``box``: the detector's box, clipped to the image and resized to a square without keeping its aspect, as the course
+  work that this system grows from does.
+- ``five_point``: the similarity transform that carries the five landmarks nearest to the network's template.
+- ``dlib_chip``: dlib's own cut-out, from the landmarks of its shape predictor (dlib_chip.py).
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.errors import NotAnImage
+from facegroup.networks.base import NetworkSpec
+from facegroup.types import Crops, Faces, Floats, Image
+
+# Open Model Zoo, face-reidentification-retail-0095: left eye, right eye, nose tip, left and right mouth corner, as
+# fractions of the crop's side.
+TEMPLATE = (
+    (0.31556875, 0.46157411),
+    (0.68262292, 0.46157411),
+    (0.50026250, 0.64050536),
+    (0.34947188, 0.82469196),
+    (0.65343646, 0.82469196),
+)
+
+_JPEG_QUALITY = 92
+
+
+class Aligner:
+    """Cuts faces out for one network.
+
+    Args:
+        spec: the network; its `crop` and `size` say how.
+
+    Raises:
+        EngineUnavailable: the crop needs dlib, which is not installed.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        self._size = spec.size
+        self._cut: Callable[[Image, Faces, Crops], None]
+        if spec.crop == "dlib_chip":
+            from facegroup.networks.dlib_chip import DlibChips
+
+            self._cut = DlibChips(spec.size)
+        else:
+            self._cut = {"box": _boxes, "five_point": _five_points}[spec.crop]
+
+    def align(self, image: Image, faces: Faces, out: Crops | None = None) -> Crops:
+        """Cut every face out of an image.
+
+        Args:
+            image: (h, w, 3) uint8 RGB.
+            faces: the n faces found in it.
+            out: (n, s, s, 3) uint8 to write into, such as a slice of the batch's array; made where it is not given.
+
+        Returns:
+            (n, s, s, 3) uint8 RGB: `out`. A face of which nothing lies in the image is black.
+        """
+        if out is None:
+            out = np.empty((len(faces), self._size, self._size, 3), np.uint8)
+        self._cut(image, faces, out)
+        return out
+
+
+def similarity(points: Floats, template: Floats) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the similarity transforms that carry points nearest to a template, in the sense of least squares.
+
+    The solution of S. Umeyama, Least-squares estimation of transformation parameters between two point patterns (1991),
+    without reflection. In the plane it is a linear problem: with points as complex numbers, z ↦ a·z + b.
+
+    Args:
+        points: (n, k, 2) pixels.
+        template: (k, 2) pixels of the crop.
+
+    Returns:
+        (n, 2, 3) matrices for cv2.warpAffine, and (n,) which of them exist: points that are not finite, all in one
+        place, or opposed to the template (the scale is 0) have none.
+    """
+    source = _complex(points)
+    target = _complex(template)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        centre = source.mean(axis=1)
+        spread = source - centre[:, None]
+        a = (spread.conj() * (target - target.mean())).sum(axis=1) / (np.abs(spread) ** 2).sum(axis=1)
+        b = target.mean() - a * centre
+        # Below one pixel between landmarks there is nothing to rotate by.
+        exists = np.isfinite(a) & np.isfinite(b) & (np.abs(spread).max(axis=1) > 0.5) & (np.abs(a) > 1e-6)
+    matrices = np.stack([np.stack([a.real, -a.imag, b.real], -1), np.stack([a.imag, a.real, b.imag], -1)], 1)
+    return matrices, exists
+
+
+def _complex(points: Floats) -> NDArray[np.complex128]:
+    return np.ascontiguousarray(points, np.float64).view(np.complex128)[..., 0]
+
+
+def to_jpeg(crop: Image) -> bytes:
+    """Return one (s, s, 3) uint8 RGB crop as JPEG."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not done:
+        raise ValueError(f"a crop of shape {crop.shape} cannot be written as JPEG")
+    return bytes(data)
+
+
+def from_jpeg(data: bytes) -> Image:
+    """Return a crop that `to_jpeg` wrote, as (s, s, 3) uint8 RGB.
+
+    Raises:
+        NotAnImage: the bytes are no image.
+    """
+    crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if crop is None:
+        raise NotAnImage("the stored crop is no image")
+    rgb: Image = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+def _boxes(image: Image, faces: Faces, out: Crops) -> None:
+    for box, crop in zip(faces.boxes, out, strict=True):
+        _box(image, box, crop)
+
+
+def _box(image: Image, box: Floats, crop: Image) -> None:
+    if not np.isfinite(box).all():
+        crop[:] = 0
+        return
+    x1, y1, x2, y2 = (int(edge) for edge in np.rint(box))
+    # A box may round to nothing; a face has at least one pixel.
+    part = image[max(y1, 0) : max(y2, y1 + 1), max(x1, 0) : max(x2, x1 + 1)] if y2 >= 0 and x2 >= 0 else image[:0]
+    if part.size == 0:
+        crop[:] = 0
+        return
+    side = crop.shape[0]
+    shrinks = part.shape[0] >= side and part.shape[1] >= side
+    # Averaging where pixels are left out, as bilinear sampling of a large face skips most of it.
+    crop[:] = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _five_points(image: Image, faces: Faces, out: Crops) -> None:
+    side = out.shape[1]
+    matrices, exists = similarity(faces.landmarks, np.asarray(TEMPLATE, np.float32) * side)
+    for box, matrix, sound, crop in zip(faces.boxes, matrices, exists, out, strict=True):
+        if sound:
+            crop[:] = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)
+        else:
+            _box(image, box, crop)

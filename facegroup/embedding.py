@@ -1,0 +1,106 @@
+"""Crops go in, unit-length descriptors come out: the seam between the pipeline and whatever runs the network."""
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.errors import EngineUnavailable
+from facegroup.networks import registry, weights
+from facegroup.networks.base import Engine, NetworkSpec
+from facegroup.settings import Settings
+from facegroup.types import Crops, Descriptors, Floats
+
+log = logging.getLogger(__name__)
+
+
+class Embedder:
+    """One network and what runs it. Used from one thread at a time.
+
+    Args:
+        spec: what the network is.
+        engine: what runs it.
+    """
+
+    def __init__(self, spec: NetworkSpec, engine: Engine) -> None:
+        self.spec = spec
+        self.engine = engine
+
+    def embed(self, crops: Crops) -> Descriptors:
+        """Return the descriptors of (n, s, s, 3) uint8 RGB crops as (n, d) float32 of unit length; n may be 0.
+
+        A crop for which the network gives nothing usable (zeros, NaN, infinity) becomes a row of zeros, and the other
+        faces of the batch are answered: its similarity to everybody is 0, never NaN. See `failed`.
+        """
+        if len(crops) == 0:
+            return np.empty((0, self.spec.dimension), np.float32)
+        return unit(self.engine.run(crops))
+
+    def warm(self) -> None:
+        """Make the first request as fast as the next."""
+        self.engine.warm()
+
+
+def unit(embeddings: Floats) -> Descriptors:
+    """Return (n, d) embeddings divided by their L2 norms; rows of zeros where that cannot be done."""
+    rows = embeddings.astype(np.float64)
+    rows[~np.isfinite(rows).all(axis=1)] = 0
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
+def failed(descriptors: Descriptors) -> NDArray[np.bool_]:
+    """Say which rows of (n, d) descriptors are no descriptors, but zeros: they name nobody and must not be enrolled."""
+    return np.logical_not(descriptors.any(axis=1))
+
+
+def open_embedder(settings: Settings) -> Embedder:
+    """Return the embedder that the settings ask for, its weights found or downloaded, not warmed yet.
+
+    The engine ``auto`` is OpenVINO on a CPU, Keras where the embedder has a GPU, and dlib for dlib's own network.
+
+    Raises:
+        UnknownNetwork: there is no network of that name.
+        EngineUnavailable: the engine cannot run this network or is not installed, or the device is not there. No other
+            one is taken in its place.
+        WeightsMissing: the weights are not here and cannot be downloaded.
+        WeightsInvalid: the weights are damaged or another network's.
+    """
+    spec = registry.spec(settings.network)
+    engine = _engine(spec, settings)
+    log.info("network %s on %s, %s", spec.name, engine.name, engine.device)
+    return Embedder(spec, engine)
+
+
+def _engine(spec: NetworkSpec, settings: Settings) -> Engine:
+    wanted = settings.embedder
+    name: str = wanted.engine
+    if name == "auto":
+        name = "keras" if wanted.num_gpus > 0 and "keras" in spec.engines else spec.engines[0]
+    if name not in spec.engines:
+        raise EngineUnavailable(
+            f"the network {spec.name} cannot run on the engine {name}; it runs on {' or '.join(spec.engines)}"
+        )
+    if wanted.num_gpus > 0 and name != "keras":
+        raise EngineUnavailable(
+            f"num_gpus is {wanted.num_gpus:g}, and {spec.name} on {name} runs on a CPU only: set num_gpus to 0"
+        )
+    threads = wanted.threads or max(1, int(wanted.num_cpus))
+    if name == "dlib":
+        from facegroup.networks.dlib_engine import DlibEngine
+
+        return DlibEngine(spec, batch=wanted.batch)
+    files = weights.fetch(spec, settings)
+    if name == "openvino":
+        from facegroup.networks.openvino_engine import OpenVinoEngine
+
+        path = files[0]
+        if path.suffix != ".xml":
+            from facegroup.networks.conversion import converted
+
+            path = converted(spec, path, settings.cache_dir / "openvino", wanted.precision)
+        return OpenVinoEngine(spec, path, threads=threads, batch=wanted.batch)
+    from facegroup.networks.keras_engine import KerasEngine
+
+    device = "gpu:0" if wanted.num_gpus > 0 else "cpu"
+    return KerasEngine.of(spec, files[0], device=device, threads=threads, batch=wanted.batch)

@@ -1,0 +1,155 @@
+"""One published weights file: a URL goes in, a verified file in the user's cache comes out.
+
+An interrupted download goes on where it stopped; the file appears under its name only when its size and hash are right.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from facegroup.errors import WeightsInvalid, WeightsMissing
+from facegroup.networks.base import WeightsFile
+
+RECORD = ".sha256.json"
+"""Added to a file's name: where the hash of the first download is kept, if its publisher states none."""
+
+_PART = ".part"
+_VALIDATOR = ".part.etag"
+_LOCK = ".lock"
+_ATTEMPTS = 4
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+
+log = logging.getLogger(__name__)
+
+
+class Downloader:
+    """Downloads one weights file.
+
+    Args:
+        file: what to download, and its size and hash where they are published.
+    """
+
+    def __init__(self, file: WeightsFile) -> None:
+        self._file = file
+
+    def to(self, target: Path) -> None:
+        """Download to `target`; at once done if another process has just done so.
+
+        Raises:
+            WeightsMissing: the server cannot be reached, refuses, or the transfer breaks off again and again.
+            WeightsInvalid: what came is not what was published; it is removed.
+        """
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(target.with_name(target.name + _LOCK)):
+                if not target.is_file():
+                    self._download(target)
+        except OSError as error:
+            raise WeightsMissing(f"{target} cannot be written: {error.strerror or error}") from error
+
+    def _download(self, target: Path) -> None:
+        part, validator = target.with_name(target.name + _PART), target.with_name(target.name + _VALIDATOR)
+        log.info("downloading %s", self._file.url)
+        failure = ""
+        with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+            for _ in range(_ATTEMPTS):
+                before = part.stat().st_size if part.is_file() else 0
+                try:
+                    self._transfer(client, part, validator)
+                    break
+                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    failure = str(error) or type(error).__name__
+                    if not part.is_file() or part.stat().st_size <= before:
+                        raise WeightsMissing(failure) from error
+            else:
+                raise WeightsMissing(f"the transfer broke off {_ATTEMPTS} times: {failure}")
+        self._accept(part, validator, target)
+
+    def _transfer(self, client: httpx.Client, part: Path, validator: Path) -> None:
+        """Append to the part what is not there yet; begin anew where the server's file has changed meanwhile."""
+        have = part.stat().st_size if part.is_file() and validator.is_file() else 0
+        # Without Accept-Encoding: identity a proxy may compress, and offsets would count other bytes.
+        headers = {"accept-encoding": "identity"}
+        if have:
+            headers |= {"range": f"bytes={have}-", "if-range": validator.read_text()}
+        with client.stream("GET", self._file.url, headers=headers) as response:
+            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+                part.unlink()
+                raise httpx.TransportError("the file at the server has changed")
+            response.raise_for_status()
+            if response.status_code != httpx.codes.PARTIAL_CONTENT:
+                have = 0
+            total = have + int(response.headers.get("content-length", 0))
+            if self._file.bytes and total not in (have, self._file.bytes):
+                raise WeightsInvalid(f"{self._file.url} has {total:,} bytes; {self._file.bytes:,} were published")
+            tag = response.headers.get("etag", "")
+            strong = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified", "")
+            validator.unlink(missing_ok=True)
+            if not have:
+                part.unlink(missing_ok=True)
+            if strong:
+                validator.write_text(strong)
+            with part.open("ab") as out, _progress(self._file.name, have, total) as advance:
+                for chunk in response.iter_bytes(1 << 18):
+                    out.write(chunk)
+                    advance.update(len(chunk))
+                out.flush()
+                os.fsync(out.fileno())
+
+    def _accept(self, part: Path, validator: Path, target: Path) -> None:
+        size = part.stat().st_size
+        with part.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        validator.unlink(missing_ok=True)
+        if self._file.bytes and size != self._file.bytes:
+            part.unlink()
+            raise WeightsInvalid(f"{self._file.url} gave {size:,} bytes; {self._file.bytes:,} were published")
+        if self._file.sha256 and digest != self._file.sha256:
+            part.unlink()
+            raise WeightsInvalid(f"{self._file.url} gave the sha256 {digest}; {self._file.sha256} was published")
+        if not self._file.sha256:
+            record = target.with_name(target.name + RECORD)
+            record.write_text(json.dumps({"url": self._file.url, "bytes": size, "sha256": digest}, indent=2) + "\n")
+        part.replace(target)
+        log.info("%s is in place: %s bytes, sha256 %s", target, f"{size:,}", digest)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a file lock: replicas that start together on one machine download once."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class _Bar:
+    def __init__(self, progress: Progress, name: str, have: int, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task(name, total=total or None, completed=have)
+
+    def update(self, count: int) -> None:
+        self._progress.advance(self._task, count)
+
+
+@contextmanager
+def _progress(name: str, have: int, total: int) -> Iterator[_Bar]:
+    """Show a bar on stderr, or nothing where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        yield _Bar(progress, name, have, total)

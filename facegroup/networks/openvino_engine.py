@@ -1,0 +1,95 @@
+"""Runs a network on a CPU: uint8 RGB crops go in, raw embeddings come out.
+
+The network is an OpenVINO IR: a published one, or one converted from Keras (conversion.py). Channel order, mean and
+layout are folded into the graph, so what crosses into it is bytes. TensorFlow and Keras are never imported here.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from facegroup.errors import EngineUnavailable, WeightsInvalid
+from facegroup.networks.base import NetworkSpec
+from facegroup.networks.buckets import BUCKETS, batches, buckets
+from facegroup.types import Crops, Floats
+
+
+class OpenVinoEngine:
+    """One network, compiled for this machine's CPU in fp32.
+
+    Args:
+        spec: what the network is.
+        path: its IR (.xml, with the .bin beside it).
+        threads: compute threads.
+        batch: most crops in one inference.
+
+    Raises:
+        EngineUnavailable: openvino is not installed.
+        WeightsInvalid: the IR cannot be read or is another network.
+    """
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, spec: NetworkSpec, path: Path, threads: int = 1, batch: int = BUCKETS[-1]) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise EngineUnavailable("the engine openvino needs the package openvino (pip install openvino)") from error
+        core = openvino.Core()
+        try:
+            model = core.read_model(path)
+            layout = "NCHW" if model.input().partial_shape[1] == 3 else "NHWC"
+            side = (3, spec.size, spec.size) if layout == "NCHW" else (spec.size, spec.size, 3)
+            model.reshape([-1, *side])
+        except RuntimeError as error:
+            raise WeightsInvalid(
+                f"{path} cannot be used as {spec.name}: {str(error).strip().splitlines()[-1]}"
+            ) from error
+        dimension = int(np.prod([axis.get_length() for axis in list(model.output().partial_shape)[1:]]))
+        if dimension != spec.dimension:
+            raise WeightsInvalid(f"{path} gives {dimension} numbers a face; {spec.name} has {spec.dimension}")
+        self._spec = spec
+        self._sizes = buckets(batch)
+        self._request = core.compile_model(
+            _with_preprocessing(model, spec, layout),
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "f32",  # AMX and AVX-512 machines would otherwise take bf16
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+                "PERFORMANCE_HINT": "LATENCY",
+                "ENABLE_CPU_PINNING": False,  # replicas on one machine would all be pinned to the same cores
+            },
+        ).create_infer_request()
+
+    def run(self, crops: Crops) -> Floats:
+        """Return the raw embeddings of (n, s, s, 3) uint8 RGB crops as (n, d) float32, not normalised."""
+        out = np.empty((len(crops), self._spec.dimension), np.float32)
+        start = 0
+        for batch, real in batches(crops, self._sizes):
+            result = self._request.infer({0: batch}, share_inputs=True, share_outputs=True)[0]
+            out[start : start + real] = result.reshape(len(batch), -1)[:real]
+            start += real
+        return out
+
+    def warm(self) -> None:
+        """Run every batch size once: the CPU plugin prepares its kernels for a shape when it first meets it."""
+        for size in self._sizes:
+            self.run(np.zeros((size, self._spec.size, self._spec.size, 3), np.uint8))
+
+
+def _with_preprocessing(model: object, spec: NetworkSpec, layout: str) -> object:
+    import openvino
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().tensor().set_color_format(ColorFormat.RGB)
+    steps.input().model().set_layout(openvino.Layout(layout))
+    change = steps.input().preprocess().convert_element_type(openvino.Type.f32)
+    if spec.channels == "BGR":
+        change = change.convert_color(ColorFormat.BGR)
+    if any(spec.mean):
+        change.mean(list(spec.mean))
+    return steps.build()

@@ -1,0 +1,150 @@
+"""The networks that facegroup knows: a name goes in, a `NetworkSpec` comes out.
+
+Nothing is loaded here. A network belongs to a gallery for life, so a name never changes its meaning: other weights or
+another crop are another name.
+"""
+
+from importlib.util import find_spec
+
+from facegroup.errors import UnknownNetwork
+from facegroup.networks.base import NetworkSpec, WeightsFile
+
+_RELEASE = "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/"
+_ZOO = (
+    "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2023.0/models_bin/1/"
+    "face-reidentification-retail-0095/FP16/"
+)
+
+# keras_vggface.utils.preprocess_input, versions 1 and 2, in the order B, G, R.
+_MEAN_1 = (93.5940, 104.7624, 129.1863)
+_MEAN_2 = (91.4953, 103.8827, 131.0912)
+
+_COURSE_WORK = "the course work's 0.4 on the cosine similarity; not calibrated on these weights"
+_VGGFACE2_LICENCE = (
+    "keras-vggface states no licence of its own for its converted weights: its code is MIT, and it refers to the "
+    "original models' licences. Those are Oxford VGG's VGGFace2 models; the data set is published under CC BY-SA 4.0, "
+    "for research. Ask before commercial use."
+)
+_VGGFACE_LICENCE = (
+    "keras-vggface: the original VGGFace models can be used for non-commercial research purposes under a Creative "
+    "Commons Attribution licence; its own code is MIT."
+)
+
+PACKAGES: dict[str, tuple[str, ...]] = {"dlib": ("dlib", "face_recognition_models")}
+"""The modules that each extra of the distribution brings."""
+
+SPECS: dict[str, NetworkSpec] = {
+    spec.name: spec
+    for spec in (
+        NetworkSpec(
+            name="vggface2-resnet50",
+            title="ResNet-50 of keras-vggface, trained on VGGFace2",
+            dimension=2048,
+            crop="box",
+            size=224,
+            channels="BGR",
+            mean=_MEAN_2,
+            threshold=0.4,
+            threshold_source=_COURSE_WORK,
+            engines=("openvino", "keras"),
+            weights=(
+                WeightsFile(
+                    "rcmalli_vggface_tf_notop_resnet50.h5",
+                    _RELEASE + "rcmalli_vggface_tf_notop_resnet50.h5",
+                    bytes=94_694_792,
+                ),
+            ),
+            licence=_VGGFACE2_LICENCE,
+        ),
+        NetworkSpec(
+            name="vggface2-senet50",
+            title="SE-ResNet-50 of keras-vggface, trained on VGGFace2",
+            dimension=2048,
+            crop="box",
+            size=224,
+            channels="BGR",
+            mean=_MEAN_2,
+            threshold=0.4,
+            threshold_source=_COURSE_WORK,
+            engines=("openvino", "keras"),
+            weights=(
+                WeightsFile("rcmalli_vggface_tf_notop_senet50.h5", _RELEASE + "rcmalli_vggface_tf_notop_senet50.h5"),
+            ),
+            licence=_VGGFACE2_LICENCE,
+        ),
+        NetworkSpec(
+            name="vggface-vgg16",
+            title="VGG16 of keras-vggface, trained on VGGFace (2015), pooled",
+            dimension=512,
+            crop="box",
+            size=224,
+            channels="BGR",
+            mean=_MEAN_1,
+            threshold=0.4,
+            threshold_source=_COURSE_WORK,
+            engines=("openvino", "keras"),
+            weights=(WeightsFile("rcmalli_vggface_tf_notop_vgg16.h5", _RELEASE + "rcmalli_vggface_tf_notop_vgg16.h5"),),
+            licence=_VGGFACE_LICENCE,
+        ),
+        NetworkSpec(
+            name="retail-0095",
+            title="face-reidentification-retail-0095 of the Open Model Zoo: small, for CPUs",
+            dimension=256,
+            crop="five_point",
+            size=128,
+            channels="BGR",
+            mean=(0.0, 0.0, 0.0),
+            threshold=0.45,
+            threshold_source="provisional",
+            engines=("openvino",),
+            weights=(
+                WeightsFile(
+                    "face-reidentification-retail-0095.xml",
+                    _ZOO + "face-reidentification-retail-0095.xml",
+                    bytes=350_427,
+                    sha256="ce53d2c9c08c0bd1c1660fb8a5b6d0e3e4ec19eb92f1036d2d83a85e83082dce",
+                ),
+                WeightsFile(
+                    "face-reidentification-retail-0095.bin",
+                    _ZOO + "face-reidentification-retail-0095.bin",
+                    bytes=2_213_628,
+                    sha256="241229ca3d206321868d46ce74a3c0b06c49cea58db7dc70b2e842ff287545d1",
+                ),
+            ),
+            licence="Apache-2.0 (Open Model Zoo)",
+        ),
+        NetworkSpec(
+            name="dlib-resnet29",
+            title="dlib_face_recognition_resnet_model_v1: needs nothing but a package index",
+            dimension=128,
+            crop="dlib_chip",
+            size=150,
+            channels="RGB",
+            mean=(0.0, 0.0, 0.0),
+            threshold=0.82,
+            threshold_source="dlib's own 0.6 on the Euclidean distance of unit vectors: 1 - 0.6² / 2 = 0.82",
+            engines=("dlib",),
+            weights=(),
+            licence="CC0 1.0 (Davis King, dlib-models)",
+            extra="dlib",
+        ),
+    )
+}
+"""Every network by name, the default first."""
+
+
+def spec(name: str) -> NetworkSpec:
+    """Return the network of that name.
+
+    Raises:
+        UnknownNetwork: there is none; the message names the choices.
+    """
+    try:
+        return SPECS[name]
+    except KeyError:
+        raise UnknownNetwork(f"there is no network {name!r}; choose one of {', '.join(SPECS)}") from None
+
+
+def installed(spec: NetworkSpec) -> bool:
+    """Say whether the packages of the network's extra are installed, without importing them."""
+    return all(find_spec(module) is not None for module in PACKAGES.get(spec.extra, ()))

@@ -1,0 +1,101 @@
+"""Where a network's weights are: a `NetworkSpec` goes in, verified files come out.
+
+Looked for in the model folder, then among the downloads; else downloaded (download.py). Nothing happens at import.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from facegroup.errors import WeightsInvalid, WeightsMissing
+from facegroup.networks.base import NetworkSpec, WeightsFile
+from facegroup.networks.download import RECORD, Downloader
+from facegroup.networks.registry import SPECS, installed
+from facegroup.settings import Settings
+
+_DEPTH = 3
+
+
+def downloads(settings: Settings) -> Path:
+    """Return the folder that downloads go to."""
+    return settings.cache_dir / "weights"
+
+
+def find(file: WeightsFile, network: str, settings: Settings) -> Path | None:
+    """Return where a weights file lies on this machine, or None.
+
+    Looked for in `model_dir`, then among the downloads, as ``<dir>/<name>``, ``<dir>/<network>/<name>``, then up to
+    two folders deep, such as ``<dir>/face-reidentification-retail-0095/FP16/<name>``. Of several, the first of the
+    published size: a folder may hold the same network in two precisions under one file name.
+    """
+    found = [path for path in _places(file, network, settings) if path.is_file()]
+    fitting = [path for path in found if not file.bytes or path.stat().st_size == file.bytes]
+    return next(iter(fitting or found), None)
+
+
+def ready(spec: NetworkSpec, settings: Settings) -> bool:
+    """Say whether a network can start on this machine without a download: its files and packages are here."""
+    return installed(spec) and all(find(file, spec.name, settings) is not None for file in spec.weights)
+
+
+def fetch(spec: NetworkSpec, settings: Settings) -> tuple[Path, ...]:
+    """Return a network's weights files, verified, in the order of the spec; download what is not here.
+
+    Raises:
+        WeightsMissing: a file is not here and cannot be downloaded. The message says which, from where, where to put
+            it, and which other networks are ready.
+        WeightsInvalid: a file is not what was published.
+    """
+    return tuple(_fetch(file, spec, settings) for file in spec.weights)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch(file: WeightsFile, spec: NetworkSpec, settings: Settings) -> Path:
+    path = find(file, spec.name, settings)
+    if path is not None:
+        _verify(path, file)
+        return path
+    target = downloads(settings) / spec.name / file.name
+    try:
+        Downloader(file).to(target)
+    except WeightsMissing as error:
+        raise WeightsMissing(_missing(file, spec, settings, error.detail)) from error
+    return target
+
+
+def _verify(path: Path, file: WeightsFile) -> None:
+    size = path.stat().st_size
+    if file.bytes and size != file.bytes:
+        raise WeightsInvalid(f"{path} has {size:,} bytes; {file.name} has {file.bytes:,}: remove it, or get it anew")
+    record = path.with_name(path.name + RECORD)
+    expected = file.sha256 or (json.loads(record.read_text())["sha256"] if record.is_file() else "")
+    if expected and (actual := sha256(path)) != expected:
+        raise WeightsInvalid(f"{path} has the sha256 {actual}, expected {expected}: remove it, or get it anew")
+
+
+def _places(file: WeightsFile, network: str, settings: Settings) -> Iterator[Path]:
+    for folder in (settings.model_dir, downloads(settings)):
+        if folder is None:
+            continue
+        yield folder / file.name
+        yield folder / network / file.name
+        for depth in range(1, _DEPTH):
+            yield from sorted(folder.glob("*/" * depth + file.name))
+
+
+def _missing(file: WeightsFile, spec: NetworkSpec, settings: Settings, why: str) -> str:
+    others = [other.name for other in SPECS.values() if other.name != spec.name and ready(other, settings)]
+    size = f"{file.bytes:,} bytes" if file.bytes else "size not published"
+    digest = f"sha256 {file.sha256}" if file.sha256 else "no sha256 published"
+    places = [settings.model_dir, downloads(settings)] if settings.model_dir else [downloads(settings)]
+    return (
+        f"the network {spec.name} needs {file.name} ({size}, {digest}), and it could not be downloaded: {why}. "
+        f"Get it from {file.url} and put it into {' or '.join(str(place) for place in places)}. "
+        + (f"Ready on this machine: {', '.join(others)}." if others else "No other network is ready on this machine.")
+    )

@@ -1,0 +1,21 @@
+"""What the tests of networks share: the folder beside the repository that holds weights and photos."""
+
+from pathlib import Path
+
+import pytest
+
+from facegroup.settings import Settings, load
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = Path(__file__).resolve().parents[3].parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared")
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with an empty model folder and an empty cache."""
+    return load(model_dir=tmp_path / "models", cache_dir=tmp_path / "cache")

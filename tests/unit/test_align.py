@@ -1,0 +1,146 @@
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facegroup.align import TEMPLATE, Aligner, from_jpeg, similarity, to_jpeg
+from facegroup.errors import NotAnImage
+from facegroup.networks.registry import spec
+from facegroup.types import Faces, Floats, Image
+
+POINTS = np.asarray(TEMPLATE, np.float32)
+
+
+def picture(height: int = 240, width: int = 320, seed: int = 0) -> Image:
+    """A smooth picture, so that resampling is exact to a few grey values."""
+    small = np.random.default_rng(seed).integers(0, 256, (8, 10, 3), np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def faces(boxes: list[list[float]], landmarks: Floats | None = None) -> Faces:
+    points = np.zeros((len(boxes), 5, 2), np.float32) if landmarks is None else landmarks
+    return Faces(np.asarray(boxes, np.float32).reshape(-1, 4), points, np.ones(len(boxes), np.float32))
+
+
+def umeyama(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Equations 38-43 of the paper, by singular values."""
+    s, t = source - source.mean(0), target - target.mean(0)
+    u, d, vt = np.linalg.svd(t.T @ s / len(s))
+    sign = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
+    rotation = u @ np.diag(sign) @ vt
+    scale = (d * sign).sum() / s.var(axis=0).sum()
+    return np.column_stack([scale * rotation, target.mean(0) - scale * rotation @ source.mean(0)])
+
+
+class TestBox:
+    aligner = Aligner(spec("vggface2-resnet50"))
+
+    def test_a_crop_is_the_box_resized(self) -> None:
+        image = picture()
+        crop = self.aligner.align(image, faces([[40, 50, 140, 190]]))[0]
+        np.testing.assert_array_equal(crop, cv2.resize(image[50:190, 40:140], (224, 224)))
+
+    def test_a_large_face_is_averaged_down(self) -> None:
+        image = np.zeros((896, 896, 3), np.uint8)
+        image[::2] = 254  # lines of one pixel: sampling would keep one kind of line
+        crop = self.aligner.align(image, faces([[0, 0, 896, 896]]))[0]
+        assert np.unique(crop).tolist() == [127]
+
+    @pytest.mark.parametrize(
+        ("box", "region"),
+        [
+            ([-30, -20, 60, 70], np.s_[0:70, 0:60]),
+            ([280, 200, 400, 300], np.s_[200:240, 280:320]),
+            ([-5, -5, 1000, 1000], np.s_[0:240, 0:320]),
+            ([10.2, 10.2, 10.3, 10.3], np.s_[10:11, 10:11]),
+        ],
+    )
+    def test_a_box_beyond_the_edge_is_clipped(self, box: list[float], region: tuple[slice, slice]) -> None:
+        image = picture()
+        inter = cv2.INTER_AREA if min(image[region].shape[:2]) >= 224 else cv2.INTER_LINEAR
+        expected = cv2.resize(image[region], (224, 224), interpolation=inter)
+        np.testing.assert_array_equal(self.aligner.align(image, faces([box]))[0], expected)
+
+    @pytest.mark.parametrize(
+        "box", [[400, 300, 500, 400], [-90, -90, -10, -10], [np.nan, 0, 10, 10], [0, 0, np.inf, 9]]
+    )
+    def test_a_box_of_nothing_is_black(self, box: list[float]) -> None:
+        assert not self.aligner.align(picture(), faces([box])).any()
+
+
+class TestFivePoint:
+    aligner = Aligner(spec("retail-0095"))
+
+    @pytest.mark.parametrize("angle", [0, 30, -75, 180])
+    @pytest.mark.parametrize("scale", [0.7, 1.0, 1.4])
+    def test_a_turned_face_becomes_the_upright_one(self, angle: float, scale: float) -> None:
+        upright = picture(128, 128)
+        matrix = cv2.getRotationMatrix2D((63.5, 63.5), angle, scale)
+        matrix[:, 2] += 150  # into the middle of a larger picture
+        image = cv2.warpAffine(upright, matrix, (430, 430), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        points = (POINTS * 128) @ matrix[:, :2].T + matrix[:, 2]
+        crop = self.aligner.align(image, faces([[0, 0, 1, 1]], points[None].astype(np.float32)))[0]
+        inner = np.s_[8:120, 8:120]
+        assert np.abs(crop[inner].astype(int) - upright[inner]).mean() < 3
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_the_transform_is_that_of_umeyama(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        points = rng.uniform(-50, 500, (5, 2))
+        target = POINTS.astype(np.float64) * 128
+        matrices, exists = similarity(points[None].astype(np.float32), POINTS * 128)
+        assert exists.all()
+        np.testing.assert_allclose(matrices[0], umeyama(points, target), atol=1e-3)
+
+    @pytest.mark.parametrize(
+        "points",
+        [np.full((5, 2), 60.0), np.full((5, 2), np.nan), np.full((5, 2), np.inf), np.full((5, 2), 1e30)],
+        ids=["one place", "nan", "infinite", "beyond float32 squares"],
+    )
+    def test_landmarks_without_a_shape_fall_back_on_the_box(self, points: NDArray[np.float64]) -> None:
+        image = picture()
+        crop = self.aligner.align(image, faces([[40, 50, 140, 190]], points[None].astype(np.float32)))[0]
+        np.testing.assert_array_equal(crop, cv2.resize(image[50:190, 40:140], (128, 128)))
+
+    def test_landmarks_outside_the_image_are_taken(self) -> None:
+        crop = self.aligner.align(picture(), faces([[0, 0, 30, 40]], (POINTS * 60 - 40)[None]))
+        assert crop.shape == (1, 128, 128, 3)
+
+
+@pytest.mark.parametrize("network", ["vggface2-resnet50", "retail-0095"])
+def test_crops_are_written_into_the_array_of_the_batch(network: str) -> None:
+    size = spec(network).size
+    batch = np.full((5, size, size, 3), 7, np.uint8)
+    found = faces([[10, 10, 60, 70], [100, 20, 180, 120]], np.stack([POINTS * 50 + 10, POINTS * 80 + 60]))
+    given = Aligner(spec(network)).align(picture(), found, out=batch[2:4])
+    assert np.shares_memory(given, batch)
+    assert (batch[[0, 1, 4]] == 7).all()
+    np.testing.assert_array_equal(batch[2:4], Aligner(spec(network)).align(picture(), found))
+
+
+@pytest.mark.parametrize("network", ["vggface2-resnet50", "retail-0095"])
+def test_no_face_gives_no_crop(network: str) -> None:
+    crops = Aligner(spec(network)).align(picture(), Faces.none())
+    assert crops.shape == (0, spec(network).size, spec(network).size, 3)
+
+
+def test_a_read_only_image_is_taken() -> None:
+    image = picture()
+    image.flags.writeable = False
+    Aligner(spec("retail-0095")).align(image, faces([[10, 10, 60, 70]], (POINTS * 50 + 10)[None]))
+
+
+def test_jpeg_keeps_a_crop_and_its_channel_order() -> None:
+    crop = picture(128, 128)
+    crop[:20] = (250, 10, 10)
+    back = from_jpeg(to_jpeg(crop))
+    assert back.shape == crop.shape
+    assert np.abs(back.astype(int) - crop).mean() < 4
+    assert back[5, 60, 0] > 230
+    assert back[5, 60, 2] < 30
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff"])
+def test_bytes_that_are_no_crop_are_refused(data: bytes) -> None:
+    with pytest.raises(NotAnImage):
+        from_jpeg(data)
