@@ -1,0 +1,85 @@
+"""Names of galleries and people, and ids of people: text from outside in, text that is safe to store and show out.
+
+Any script and emoji pass, joiners (ZWJ) included. A name goes into URLs, terminals, folders of an export and JSON, so
+what would break or forge those is refused, and the message says what it was without repeating it.
+"""
+
+import re
+import unicodedata
+
+from facegroup.errors import InvalidName
+from facegroup.types import NOT_IN_DATASET
+
+MAX_CHARACTERS = 200
+MAX_BYTES = 800
+
+_ID = re.compile(r"[a-z0-9-]{1,64}")
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_FAULTS = {"Cc": "a control character", "Cs": "half of a surrogate pair", "Zl": "a line break", "Zp": "a line break"}
+
+
+def clean_name(text: str, what: str = "name") -> str:
+    r"""Return `text` as it is stored: normalised to NFC, without white space around it.
+
+    Args:
+        text: what somebody typed.
+        what: what the name is of, for the message, such as "gallery name".
+
+    Raises:
+        InvalidName: it is empty or nothing of it can be seen; is longer than 200 characters or 800 bytes of UTF-8; has
+            control characters, surrogates, bidi overrides or isolates, noncharacters, `/` or `\`; is `.` or `..`; or
+            is the answer for strangers, ``not in the dataset``.
+    """
+    name = text.strip()
+    # Before normalising: NFC shortens a text threefold at most, and a megabyte of accents would take its time.
+    if len(name) > 4 * MAX_CHARACTERS:
+        raise InvalidName(f"the {what} is longer than {MAX_CHARACTERS} characters")
+    name = unicodedata.normalize("NFC", name).strip()
+    if fault := _fault(name):
+        raise InvalidName(f"the {what} {fault}")
+    return name
+
+
+def check_id(person_id: str) -> str:
+    """Return `person_id` unchanged: 1 to 64 characters of ``[a-z0-9-]``.
+
+    Raises:
+        InvalidName: it is anything else.
+    """
+    if _ID.fullmatch(person_id) is None:
+        raise InvalidName("a person's id is 1 to 64 characters of a-z, 0-9 and -")
+    return person_id
+
+
+def _fault(name: str) -> str | None:
+    if not name:
+        return "is empty"
+    if len(name) > MAX_CHARACTERS:
+        return f"is longer than {MAX_CHARACTERS} characters"
+    for character in name:
+        if fault := _character_fault(character):
+            return f"holds {fault} (U+{ord(character):04X})"
+    faults = {
+        f"is longer than {MAX_BYTES} bytes": len(name.encode()) > MAX_BYTES,
+        "is a path, not a name": name in (".", ".."),
+        "has nothing that can be seen": all(unicodedata.category(c) in ("Cf", "Zs") for c in name),
+        f'is reserved: "{NOT_IN_DATASET}" is the answer for strangers': _folded(name) == NOT_IN_DATASET,
+    }
+    return next((fault for fault, found in faults.items() if found), None)
+
+
+def _character_fault(character: str) -> str | None:
+    if character in "/\\":
+        return "a slash"
+    if character in _BIDI:
+        return "a character that reverses the text around it"
+    if 0xFDD0 <= ord(character) <= 0xFDEF or ord(character) & 0xFFFE == 0xFFFE:
+        return "a code point that is no character"
+    # Unassigned code points pass: what is unassigned depends on the Python that asks, and next year's emoji must not
+    # make a stored name unreadable. Private ones pass too: rare characters of Chinese and Japanese names live there.
+    return _FAULTS.get(unicodedata.category(character))
+
+
+def _folded(name: str) -> str:
+    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return " ".join(seen.casefold().split())
