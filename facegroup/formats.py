@@ -1,0 +1,103 @@
+"""Which format a file is of: its first bytes → what opens it, or the reason why it is refused.
+
+An allow-list, by signature: Pillow's other forty formats are never handed a stranger's bytes. The plugin's class is
+called itself, because `PIL.Image.open` would try every format, warn, and judge sizes by a limit that is global.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+from PIL.ImageFile import ImageFile
+
+from facegroup.errors import NotAnImage, TruncatedImage, UnsupportedFormat
+
+Opener: TypeAlias = Callable[[io.BytesIO], ImageFile]
+
+ACCEPTED = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF or PNM"
+
+_SCANS = 100
+"""A progressive JPEG has about ten; one made of thousands of empty ones keeps a decoder busy for hours."""
+_SEGMENTS = 10_000
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+
+
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG, or the first image of an MPO, whose resolution in dots per inch is nobody's business here."""
+
+    def _read_dpi_from_exif(self) -> None:
+        """Not read: it would parse, and warn about, all of the EXIF."""
+
+
+def _jpeg(stream: io.BytesIO) -> ImageFile:
+    """Open a JPEG whose scans are neither missing nor so many that decoding them would be an attack."""
+    data = stream.getvalue()
+    scans = segments = 0
+    found = _MARKER.search(data, 2)
+    while found and found[0] != b"\xff\xd9" and segments < _SEGMENTS and scans <= _SCANS:
+        segments += 1
+        scans += found[0] == b"\xff\xda"
+        found = _MARKER.search(data, found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big"))
+    if scans > _SCANS:
+        raise UnsupportedFormat(f"the JPEG has more than {_SCANS} scans; save it again")
+    if not scans:
+        raise TruncatedImage("the JPEG ends before its pixels begin")
+    return _Jpeg(stream)
+
+
+def _table(*rows: tuple[bytes, Opener | str]) -> tuple[tuple[re.Pattern[bytes], Opener | str], ...]:
+    return tuple((re.compile(signature, re.DOTALL), meaning) for signature, meaning in rows)
+
+
+_SIGNATURES = _table(
+    (rb"\xff\xd8\xff", _jpeg),
+    (rb"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (rb"RIFF....WEBP", WebPImagePlugin.WebPImageFile),
+    (rb"....ftyp(avif|avis|mif1....(....)*avif)", AvifImagePlugin.AvifImageFile),
+    (rb"GIF8[79]a", GifImagePlugin.GifImageFile),
+    (rb"BM.{12}[\x0c-\x7c]\x00\x00\x00", BmpImagePlugin.BmpImageFile),
+    (rb"II[*+]\x00|MM\x00[*+]", TiffImagePlugin.TiffImageFile),
+    (rb"P[1-6]\s+[#\d]", PpmImagePlugin.PpmImageFile),
+    (rb"....ftyp(hei|hev|mif1|msf1)", "HEIC"),
+    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI |\x00\x00\x01\xba", "a video"),
+    (rb"....jP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG 2000"),
+    (rb"\xff\x0a|....JXL \r\n\x87\n", "JPEG XL"),
+    (rb"%PDF", "PDF"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
+    (rb"8BPS", "Photoshop"),
+    (rb"\x00\x00[\x01\x02]\x00[^\x00]|icns", "an icon"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", "SVG"),
+    (
+        rb"DDS |BLP[12]|FTEX|qoif|\x01\xda[\x00\x01]|\x59\xa6\x6a\x95|DanM|LinS|\xb1\x68\xde\x3a|P[7Ffy]\s",
+        "a rare format",
+    ),
+    (rb"SIMPLE  =|\x89HDF\r\n|GRIB|BUFR|Image type:|/\* XPM \*/|#define \S+_width|\xd7\xcd\xc6\x9a", "a rare format"),
+    (rb"\x0a[\x00\x02\x03\x05][\x00\x01][\x01\x02\x04\x08]", "PCX"),
+)
+
+
+def opener(data: bytes) -> Opener:
+    """Return what opens `data`.
+
+    Raises:
+        NotAnImage: the first bytes are those of no image format known here.
+        UnsupportedFormat: they are of an image or a video that is not accepted.
+    """
+    head = data[:256]
+    for signature, meaning in _SIGNATURES:
+        if signature.match(head):
+            if isinstance(meaning, str):
+                raise UnsupportedFormat(f"the file is {meaning}, which is not accepted; send {ACCEPTED}")
+            return meaning
+    raise NotAnImage(f"the file is no image that is known here; send {ACCEPTED}")

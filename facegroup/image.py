@@ -1,0 +1,130 @@
+"""bytes → one upright RGB image, no larger than detection wants it.
+
+In: an untrusted file. Out: `Decoded`, or an `ImageError` that says what is wrong with the file; nothing else is raised.
+Size in pixels is judged on the header, before memory is taken. Nothing process-wide is changed, so any number of
+threads may decode at once.
+"""
+
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as pillow
+from PIL import TiffImagePlugin
+from PIL.ImageFile import ImageFile
+
+from facegroup import formats, orientation
+from facegroup.errors import EmptyBody, ImageError, ImageTooLarge, TooManyPixels, TruncatedImage, UnsupportedFormat
+from facegroup.settings import Limits
+from facegroup.types import Image
+
+_INTERPRETED = {"bmp_rle", "ppm", "ppm_plain"}
+"""Pillow decodes these in Python, at a second per megapixel."""
+_INTERPRETED_PIXELS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """One image, ready for detection.
+
+    Attributes:
+        image: (h, w, 3) uint8 RGB, upright, C-contiguous, writable; its longer side is at most `Limits.side_pixels`.
+        scale: side of `image` / side of the photo, at most 1: a box in the photo's own upright pixels is box / scale.
+        width: of the photo itself, upright, in pixels.
+        height: of the photo itself, upright, in pixels.
+    """
+
+    image: Image
+    scale: float
+    width: int
+    height: int
+
+
+def decode(data: bytes, limits: Limits) -> Decoded:
+    """Return the photo in `data`, upright, RGB, scaled down to `limits.side_pixels`.
+
+    Of an animation it is the first frame; transparent pixels are shown on white; 16-bit samples are scaled to 8 bits.
+    A damaged file is refused even where a part of it could be shown: half a face would be enrolled as a face.
+
+    Raises:
+        EmptyBody: no bytes.
+        ImageTooLarge: more than `limits.image_bytes`.
+        NotAnImage: the bytes are of no known image format.
+        UnsupportedFormat: an image or a video, but of a format or variant that is not accepted.
+        TooManyPixels: more than `limits.image_pixels`.
+        TruncatedImage: the file ends early or is damaged.
+    """
+    if not data:
+        raise EmptyBody("the image is empty: 0 bytes were sent")
+    if len(data) > limits.image_bytes:
+        raise ImageTooLarge(f"the image has {len(data):,} bytes; the limit is {limits.image_bytes:,} (image_bytes)")
+    try:
+        return _decode(formats.opener(data)(io.BytesIO(data)), limits)
+    except ImageError:
+        raise
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning, MemoryError) as error:
+        raise TooManyPixels(f"the image is too large to decode; the limit is {_limit(limits)}") from error
+    except Exception as error:
+        # Damaged files make Pillow raise OSError, SyntaxError, ValueError, struct.error and more, by design.
+        if re.search(r"unsupported|unknown|not supported|unrecogni[sz]ed (?!data)", str(error), re.IGNORECASE):
+            raise UnsupportedFormat(f"this variant of the format is not accepted: {error}") from error
+        raise TruncatedImage(f"the image ends early or is damaged ({error})") from error
+
+
+def _decode(picture: ImageFile, limits: Limits) -> Decoded:
+    width, height = picture.size
+    if width * height > limits.image_pixels:
+        raise TooManyPixels(f"the image has {width} × {height} pixels; the limit is {_limit(limits)}")
+    _refuse_slow(picture)
+    scale = min(1.0, limits.side_pixels / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if scale < 1:
+        picture.draft(None, size)
+    picture.load()
+    way_up = orientation.find(picture.info, getattr(picture, "tag_v2", None))
+    flat = _rgb(picture, size)
+    if orientation.swaps_sides(way_up):
+        width, height = height, width
+    return Decoded(np.array(orientation.turn(flat, way_up)), scale, width, height)
+
+
+def _limit(limits: Limits) -> str:
+    return f"{limits.image_pixels:,} pixels (image_pixels)"
+
+
+def _refuse_slow(picture: ImageFile) -> None:
+    codecs = {tile[0] for tile in picture.tile}
+    if codecs & _INTERPRETED and picture.width * picture.height > _INTERPRETED_PIXELS:
+        raise UnsupportedFormat("run-length BMP and plain PNM are accepted up to one megapixel; send JPEG or PNG")
+
+
+def _rgb(picture: ImageFile, size: tuple[int, int]) -> pillow.Image:
+    """Return the pixels as RGB, at `size`."""
+    if picture.mode in {"I", "F"} or picture.mode.startswith("I;16"):
+        return _resized(_eight_bits(picture), size).convert("RGB")
+    if picture.has_transparency_data:
+        seen = _resized(picture if picture.mode == "RGBA" else picture.convert("RGBA"), size)
+        paper = pillow.new("RGB", size, "white")
+        paper.paste(seen, mask=seen.getchannel("A"))
+        return paper
+    if picture.mode in {"L", "RGB", "CMYK", "YCbCr"}:
+        return _resized(picture, size).convert("RGB")
+    return _resized(picture.convert("RGB"), size)
+
+
+def _resized(picture: pillow.Image, size: tuple[int, int]) -> pillow.Image:
+    if picture.size == size:
+        return picture
+    return picture.resize(size, pillow.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _eight_bits(picture: ImageFile) -> pillow.Image:
+    """Return gray of more than 8 bits as gray of 8, the whole range kept."""
+    tags = getattr(picture, "tag_v2", {})
+    bits = int((tags.get(TiffImagePlugin.BITSPERSAMPLE) or (16,))[0])
+    if picture.mode == "F" or bits > 16 or 2 in (tags.get(TiffImagePlugin.SAMPLEFORMAT) or ()):
+        raise UnsupportedFormat("signed, float and 32-bit samples say nowhere what is white; save it with 8 or 16 bits")
+    gray = (np.asarray(picture) >> (bits - 8)).astype(np.uint8)
+    white_is_zero = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    return pillow.fromarray(255 - gray if white_is_zero else gray)
