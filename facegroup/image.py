@@ -82,7 +82,8 @@ def _decode(picture: ImageFile, limits: Limits) -> Decoded:
     if scale < 1:
         picture.draft(None, size)
     picture.load()
-    way_up = orientation.find(picture.info, getattr(picture, "tag_v2", None))
+    # Pillow turns a TIFF itself, while it loads.
+    way_up = 1 if isinstance(picture, TiffImagePlugin.TiffImageFile) else orientation.find(picture.info)
     flat = _rgb(picture, size)
     if orientation.swaps_sides(way_up):
         width, height = height, width

@@ -36,15 +36,12 @@ def swaps_sides(orientation: int) -> bool:
     return orientation >= 5
 
 
-def find(info: dict[Any, Any], tags: Any = None) -> int:
+def find(info: dict[Any, Any]) -> int:
     """Return the EXIF orientation 1–8 that `info` states, 1 where it states none or nonsense.
 
     Args:
-        info: ``Image.info`` of an opened picture: exif, xmp or their PNG spellings.
-        tags: ``tag_v2`` of a TIFF, which holds the orientation itself.
+        info: ``Image.info`` of a loaded picture: exif, xmp or their PNG spellings; the first that states one wins.
     """
-    if tags is not None and tags.get(_TAG) in _UPRIGHT:
-        return int(tags[_TAG])
     exif = info.get("exif") or _hexadecimal(info.get("Raw profile type exif", ""))
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     return _from_exif(exif) or _from_xmp(xmp.encode() if isinstance(xmp, str) else xmp) or 1
