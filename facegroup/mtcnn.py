@@ -1,0 +1,143 @@
+"""Images → faces, for a batch at once: P-Net proposes, R-Net refuses, O-Net decides and gives five landmarks.
+
+The method and its numbers are those of Zhang et al. 2016 (arXiv:1604.02878) as the mtcnn package 1.0.0 has them; what is
+new is that every stage sees all images of the batch together, and that no step loops over boxes.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.boxes import clip, square, suppress
+from facegroup.networks.mtcnn_nets import Nets
+from facegroup.pyramid import CELL, STRIDE, Canvases, spread
+from facegroup.types import Crops, Faces, Floats, Image
+
+THRESHOLDS = (0.6, 0.7, 0.8)
+"""Least probability after P-Net, R-Net and O-Net."""
+
+MIN_FACE_SIZE = 20
+
+
+class Mtcnn:
+    """The detector.
+
+    Args:
+        nets: the three networks on their engine.
+    """
+
+    def __init__(self, nets: Nets) -> None:
+        self.nets = nets
+
+    def detect(self, images: Sequence[Image], min_face_size: int | Sequence[int] = MIN_FACE_SIZE) -> list[Faces]:
+        """Return the faces of each image.
+
+        Args:
+            images: (h, w, 3) uint8 RGB each, of any sizes.
+            min_face_size: smallest face looked for, in pixels of its image; one for all, or one for each.
+        """
+        sizes = [min_face_size] * len(images) if isinstance(min_face_size, int) else list(min_face_size)
+        canvases = spread(images, sizes, self.nets.canvas)
+        owners, boxes = self._propose(canvases)
+        owners, boxes = self._refine(images, owners, boxes)
+        owners, boxes, landmarks, scores = self._decide(images, owners, boxes)
+        return [
+            _ordered(clip(boxes[mine], *image.shape[1::-1]), landmarks[mine], scores[mine])
+            for image, mine in zip(images, _slices(owners, len(images)), strict=True)
+        ]
+
+    def _propose(self, canvases: Canvases) -> tuple[NDArray[np.intp], Floats]:
+        """Run P-Net: return which image each proposal is of (sorted), and its square box."""
+        if not len(canvases.pixels):
+            return np.empty(0, np.intp), np.empty((0, 4), np.float32)
+        scores, regressions = self.nets.pnet(canvases.pixels)
+        page, row, column = np.nonzero((scores > THRESHOLDS[0]) & (canvases.owner >= 0))
+        tile = canvases.owner[page, row, column]
+        score = scores[page, row, column]
+        # The package's windows reach from 2x + 1 to 2x + 12 (its first authors counted from 1), and so were 11 wide.
+        corner = np.stack([column, row], axis=1).astype(np.float32) * STRIDE + 1
+        cells = np.concatenate([corner, corner + (CELL - 1)], axis=1) + regressions[page, row, column] * (CELL - 1)
+        boxes = (cells + np.tile(canvases.origin[tile], 2)) * canvases.ratio[tile][:, None]
+        image, level = canvases.image[tile], canvases.level[tile]
+        per_level = _suppress_each(image * 64 + level, boxes, score, 0.5)
+        image, boxes, score = image[per_level], boxes[per_level], score[per_level]
+        kept = _suppress_each(image, boxes, score, 0.7)
+        return image[kept].astype(np.intp), square(boxes[kept])
+
+    def _refine(
+        self, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
+    ) -> tuple[NDArray[np.intp], Floats]:
+        if not len(boxes):
+            return owners, boxes
+        scores, regressions = self.nets.rnet(_cut(images, owners, boxes, 24))
+        passed = scores > THRESHOLDS[1]
+        owners, scores, boxes = owners[passed], scores[passed], _adjust(boxes, regressions)[passed]
+        kept = _suppress_each(owners, boxes, scores, 0.7)
+        return owners[kept], square(boxes[kept])
+
+    def _decide(
+        self, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
+    ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
+        if not len(boxes):
+            return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
+        scores, regressions, points = self.nets.onet(_cut(images, owners, boxes, 48))
+        sides = boxes[:, 2:] - boxes[:, :2] + 1
+        landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
+        passed = np.flatnonzero(scores > THRESHOLDS[2])
+        adjusted = _adjust(boxes, regressions)
+        kept = passed[_suppress_each(owners[passed], adjusted[passed], scores[passed], 0.7, smaller=True)]
+        return owners[kept], adjusted[kept], landmarks[kept], scores[kept]
+
+
+def _suppress_each(
+    groups: NDArray[np.integer], boxes: Floats, scores: Floats, threshold: float, *, smaller: bool = False
+) -> NDArray[np.intp]:
+    """Suppress within each group; return indices sorted by group."""
+    order = np.argsort(groups, kind="stable")
+    edges = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1))
+    kept = [
+        mine[suppress(boxes[mine], scores[mine], threshold, "min" if smaller else "union")]
+        for mine in (order[start:end] for start, end in pairwise(edges))
+    ]
+    return np.concatenate(kept) if kept else order
+
+
+def _slices(owners: NDArray[np.intp], count: int) -> list[slice]:
+    edges = np.searchsorted(owners, np.arange(count + 1))
+    return [slice(start, end) for start, end in pairwise(edges)]
+
+
+def _adjust(boxes: Floats, regressions: Floats) -> Floats:
+    sides = boxes[:, 2:] - boxes[:, :2] + 1
+    return boxes + regressions * np.tile(sides, 2)
+
+
+def _cut(images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats, side: int) -> Crops:
+    """Cut boxes out of their images, sampled bilinearly at side×side points, as the package's crop_and_resize does.
+
+    One remap call an image, on a picture whose rows are the crops. What lies outside an image is grey.
+    """
+    crops = np.empty((len(boxes), side * side, 3), np.uint8)
+    steps = np.linspace(0, 1, side, dtype=np.float32)
+    for image, mine in zip(images, _slices(owners, len(images)), strict=True):
+        if mine.start == mine.stop:
+            continue
+        box = boxes[mine]
+        # crop_and_resize scales by (size - 1) / size: its boxes are fractions of the size, its samples of the last pixel.
+        factor = [1 - 1 / image.shape[1], 1 - 1 / image.shape[0]]
+        corner, sides = box[:, :2] * factor, (box[:, 2:] - box[:, :2]) * factor
+        x = (corner[:, :1] + sides[:, :1] * steps).astype(np.float32)
+        y = (corner[:, 1:] + sides[:, 1:] * steps).astype(np.float32)
+        shape = len(box), side, side
+        columns = np.broadcast_to(x[:, None, :], shape).reshape(len(box), -1)
+        rows = np.broadcast_to(y[:, :, None], shape).reshape(len(box), -1)
+        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (127, 127, 127))
+    return crops.reshape(-1, side, side, 3)
+
+
+def _ordered(boxes: Floats, landmarks: Floats, confidence: Floats) -> Faces:
+    order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
+    return Faces(boxes[order], landmarks[order].astype(np.float32), confidence[order])

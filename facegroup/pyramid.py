@@ -1,0 +1,148 @@
+"""Images → one stack of equal canvases that holds every image at every scale.
+
+P-Net looks at 12×12 windows, two pixels apart. So any number of scaled images can lie side by side on one canvas, if they
+start at even pixels and the windows that reach over a border are left out: `Canvases.owner` says which those are. All the
+canvases have one shape, whatever the photos: the network is compiled once, and never waits for a new shape.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.types import Floats, Image
+
+CELL = 12
+"""Side of the window of P-Net, in pixels (Zhang et al. 2016, section 3.3)."""
+
+STRIDE = 2
+FACTOR = 0.709
+"""From scale to scale, as in the mtcnn package: half the area."""
+
+LEAST_SHRINKING = 1.9
+"""A scale is averaged from the smallest earlier one that is at least so much larger: nearly as exact as from the photo."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Canvases:
+    """Every scale of every image of a batch.
+
+    Attributes:
+        pixels: (c, h, w, 3) uint8.
+        owner: (c, h', w') int32: which tile the window at that position of P-Net's output belongs to, or -1.
+        image: (t,) int32: which image a tile is of.
+        level: (t,) int32: which scale of that image.
+        origin: (t, 2) float32: where the canvas's corner lies in the scaled image, x and y.
+        ratio: (t,) float32: pixels of the image per pixel of the scaled image.
+    """
+
+    pixels: NDArray[np.uint8]
+    owner: NDArray[np.int32]
+    image: NDArray[np.int32]
+    level: NDArray[np.int32]
+    origin: Floats
+    ratio: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tile:
+    pixels: Image
+    image: int
+    level: int
+    x: int
+    y: int
+    ratio: float
+
+
+def scales(width: int, height: int, min_face_size: int) -> list[float]:
+    """Return the scales at which to look for faces from `min_face_size` pixels up to the whole image."""
+    scale = CELL / min_face_size
+    found = []
+    while min(width, height) * scale >= CELL:
+        found.append(scale)
+        scale *= FACTOR
+    return found
+
+
+def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple[int, int]) -> Canvases:
+    """Lay all scales of all images on canvases of `canvas` (height, width) pixels, both even.
+
+    Args:
+        images: (h, w, 3) uint8 each, of any sizes.
+        min_face_sizes: for each image, the smallest face looked for, in pixels.
+        canvas: the size that the network was compiled for.
+    """
+    height, width = canvas
+    tiles = [
+        tile
+        for index, (image, size) in enumerate(zip(images, min_face_sizes, strict=True))
+        for tile in _tiles(index, image, size, height, width)
+    ]
+    places, count = _shelve([tile.pixels.shape[:2] for tile in tiles], height, width)
+    pixels = np.zeros((count, height, width, 3), np.uint8)
+    owner = np.full((count, (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
+    origin = np.empty((len(tiles), 2), np.float32)
+    for number, (tile, (page, top, left)) in enumerate(zip(tiles, places, strict=True)):
+        rows, columns = tile.pixels.shape[:2]
+        pixels[page, top : top + rows, left : left + columns] = tile.pixels
+        first_row, first_column = top // STRIDE, left // STRIDE
+        owner[
+            page,
+            first_row : first_row + (rows - CELL) // STRIDE + 1,
+            first_column : first_column + (columns - CELL) // STRIDE + 1,
+        ] = number
+        origin[number] = tile.x - left, tile.y - top
+    return Canvases(
+        pixels,
+        owner,
+        np.array([tile.image for tile in tiles], np.int32),
+        np.array([tile.level for tile in tiles], np.int32),
+        origin,
+        np.array([tile.ratio for tile in tiles], np.float32),
+    )
+
+
+def _tiles(index: int, image: Image, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
+    rows, columns = image.shape[:2]
+    sources = [(1.0, image)]
+    for level, scale in enumerate(scales(columns, rows, min_face_size)):
+        # The package truncates the size and then scales back by 1 / scale; so must we, to find what it finds.
+        size = max(int(columns * scale), CELL), max(int(rows * scale), CELL)
+        while len(sources) > 1 and sources[1][0] >= LEAST_SHRINKING * scale:
+            sources.pop(0)
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        scaled = cv2.resize(sources[0][1], size, interpolation=interpolation)
+        sources.append((scale, scaled))
+        for y, bottom in _cuts(size[1], height):
+            for x, right in _cuts(size[0], width):
+                yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
+
+
+def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:
+    """Cut a length into pieces of at most `limit` that share the windows on no cut: each window is in just one piece."""
+    start = 0
+    while start + CELL <= length:
+        yield start, min(start + limit, length)
+        start += limit - (CELL - STRIDE)
+
+
+def _shelve(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[list[tuple[int, int, int]], int]:
+    """Place rectangles on pages, shelf by shelf, the tallest first: (page, top, left) of each, and the count of pages."""
+    places = [(0, 0, 0)] * len(sizes)
+    shelves: list[list[int]] = []  # page, top, height, next free column
+    bottoms: list[int] = []  # first free row of each page
+    for number in sorted(range(len(sizes)), key=lambda number: sizes[number], reverse=True):
+        rows, columns = (side + side % 2 for side in sizes[number])
+        shelf = next((shelf for shelf in shelves if shelf[2] >= rows and shelf[3] + columns <= width), None)
+        if shelf is None:
+            page = next((page for page, bottom in enumerate(bottoms) if bottom + rows <= height), len(bottoms))
+            if page == len(bottoms):
+                bottoms.append(0)
+            shelf = [page, bottoms[page], rows, 0]
+            bottoms[page] += rows
+            shelves.append(shelf)
+        places[number] = (shelf[0], shelf[1], shelf[3])
+        shelf[3] += columns
+    return places, len(bottoms)
