@@ -1,0 +1,68 @@
+# Everything starts from here: plain `make` lists what there is. Nothing is installed outside .venv, except a
+# redis-server by `make test` where it runs as root and there is none.
+
+BIN := .venv/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+MODELS := $(wildcard ../shared/models)
+ifneq ($(MODELS),)
+export FACEGROUP_MODEL_DIR ?= $(abspath $(MODELS))
+endif
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock"
+
+.PHONY: help demo test check bench serve slow docs lock clean redis
+.SILENT:
+
+help: ## list the targets
+	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: .venv/ready ## recognise people on a real server; ONCE=1 ends after the answers, PHOTOS=dir takes your own
+	$(BIN)/facegroup demo $(if $(ONCE),--once) $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+test: check redis ## check, then all tests but the slow ones
+	$(BIN)/pytest -q -m "not slow"
+
+check: .venv/ready ## style, types, imports, locks and pages up to date
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/pytest -q --no-header tests/unit/test_house.py
+
+bench: .venv/ready ## run every measurement in benchmarks/
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+serve: .venv/ready ## start the server
+	$(BIN)/facegroup serve
+
+slow: .venv/ready redis ## the tests that take minutes, over all of ../shared
+	$(BIN)/pytest -q -m slow
+
+docs: .venv/ready ## write the pages that come from code
+	$(BIN)/python -m facegroup.settings_page > docs/settings.md
+
+lock: .venv/ready ## pin again what pyproject.toml asks for; UPGRADE=1 takes the newest
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
+	$(COMPILE) -c requirements-dev.lock --extra gpu pyproject.toml -o requirements-gpu.lock
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-build.in -o requirements-build.lock
+	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o requirements-uv.lock
+
+clean: ## remove .venv and everything that was built
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements-uv.lock requirements-build.lock requirements-dev.lock pyproject.toml
+	test -n "$(PYTHON)" || { echo "facegroup needs Python 3.11, 3.12 or 3.13 with pip; name it: make PYTHON=..." >&2; exit 1; }
+	echo "installing into .venv, once: about 2 GB, a minute or two"
+	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install --require-hashes -r requirements-uv.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes -b requirements-build.lock requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -b requirements-build.lock --editable .
+	touch $@
+
+redis:
+	command -v redis-server > /dev/null \
+	|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && echo "installing redis-server for the tests" \
+		&& { apt-get update && apt-get install -y --no-install-recommends redis-server; } > /dev/null 2>&1; } \
+	|| echo "no redis-server here and none could be installed: the tests that need it are skipped"
