@@ -12,6 +12,7 @@ from typing import Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from yaml import YAMLError
 
 from facegroup.errors import InvalidSettings
 
@@ -31,7 +32,9 @@ class Limits(_Part):
     body_bytes: int = Field(64 << 20, gt=0, description="bytes of one request's body")
     image_bytes: int = Field(20 << 20, gt=0, description="bytes of one image")
     image_pixels: int = Field(50_000_000, gt=0, description="pixels of one image, before it is decoded")
-    side_pixels: int = Field(2048, ge=64, description="longer images are scaled down to this many pixels before detection")
+    side_pixels: int = Field(
+        2048, ge=64, description="longer images are scaled down to this many pixels before detection"
+    )
     images: int = Field(100, gt=0, description="images in one request")
     faces: int = Field(256, gt=0, description="faces answered per image, the most confident first")
     request_seconds: float = Field(60.0, gt=0, description="after this long a request is given up")
@@ -99,7 +102,8 @@ class Settings(BaseSettings):
     )
     model_dir: Path | None = Field(None, description="folder searched for weights before the user's cache")
     cache_dir: Path = Field(
-        default_factory=lambda: platformdirs.user_cache_path("facegroup"), description="downloaded and converted networks"
+        default_factory=lambda: platformdirs.user_cache_path("facegroup"),
+        description="downloaded and converted networks",
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535)
@@ -143,3 +147,5 @@ def load(**given: object) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()]
         raise InvalidSettings("; ".join(lines)) from error
+    except (YAMLError, ValueError, OSError) as error:
+        raise InvalidSettings(f"{path or 'a setting'} cannot be read: {error}") from error

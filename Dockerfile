@@ -1,0 +1,26 @@
+# The server; for an NVIDIA GPU with --build-arg REQUIREMENTS=requirements-gpu.lock. Weights are downloaded at the first start into /cache, which should be a volume.
+FROM python:3.12-slim-bookworm AS build
+ARG REQUIREMENTS=requirements.lock
+WORKDIR /src
+COPY requirements*.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-uv.lock \
+    && python -m venv --without-pip /opt/facegroup \
+    && uv pip sync --no-cache --python /opt/facegroup/bin/python --require-hashes -b requirements-build.lock "$REQUIREMENTS"
+COPY pyproject.toml README.md LICENSE ./
+COPY facegroup facegroup
+COPY deployments deployments
+COPY serve serve
+RUN uv pip install --no-cache --python /opt/facegroup/bin/python --no-deps -b requirements-build.lock .
+
+FROM python:3.12-slim-bookworm
+COPY --from=build /opt/facegroup /opt/facegroup
+RUN useradd --uid 10001 --create-home facegroup && install -d -o facegroup -g facegroup /cache /data
+USER facegroup
+WORKDIR /home/facegroup
+ENV PATH=/opt/facegroup/bin:$PATH PYTHONUNBUFFERED=1 \
+    FACEGROUP_HOST=0.0.0.0 FACEGROUP_PORT=8000 FACEGROUP_CACHE_DIR=/cache FACEGROUP_STORE=sqlite:////data/gallery.db
+VOLUME ["/cache", "/data"]
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5m --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"FACEGROUP_PORT\"]}/readyz', timeout=4)"]
+CMD ["facegroup", "serve"]

@@ -1,0 +1,95 @@
+"""Settings: one tree, four sources in a fixed order, and no name or value that is silently ignored."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from facegroup.errors import InvalidSettings
+from facegroup.settings import Settings, load
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("FACEGROUP_")]:
+        monkeypatch.delenv(name)
+
+
+def test_defaults_are_private_and_local() -> None:
+    settings = load()
+    assert settings.host == "127.0.0.1"
+    assert settings.store.startswith("sqlite:///")
+    assert settings.network == "vggface2-resnet50"
+    assert settings.threshold is None
+    assert settings.limits.image_pixels == 50_000_000
+
+
+def test_order_of_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "facegroup.yaml"
+    file.write_text("port: 1111\nnetwork: retail-0095\nlimits:\n  images: 5\n  faces: 6\n")
+    monkeypatch.setenv("FACEGROUP_CONFIG", str(file))
+    assert (load().port, load().network) == (1111, "retail-0095")
+    monkeypatch.setenv("FACEGROUP_PORT", "2222")
+    monkeypatch.setenv("FACEGROUP_LIMITS__IMAGES", "50")
+    assert load().port == 2222
+    assert (load().limits.images, load().limits.faces) == (50, 6)
+    assert load(port=3333).port == 3333
+    assert load(port=None).port == 2222
+    assert load().network == "retail-0095"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FACEGROUP_TRESHOLD", "0.4", "FACEGROUP_TRESHOLD"),
+        ("FACEGROUP_LIMITS__IMAGE_BITES", "1", "image_bites"),
+        ("FACEGROUP_EMBEDER__BATCH", "1", "FACEGROUP_EMBEDER__BATCH"),
+        ("FACEGROUP_PORT", "0", "port"),
+        ("FACEGROUP_PORT", "http", "port"),
+        ("FACEGROUP_THRESHOLD", "1.5", "threshold"),
+        ("FACEGROUP_EMBEDDER__ENGINE", "magic", "embedder.engine"),
+        ("FACEGROUP_LIMITS__IMAGE_PIXELS", "-1", "limits.image_pixels"),
+        ("FACEGROUP_LIMITS__SIDE_PIXELS", "10", "limits.side_pixels"),
+        ("FACEGROUP_CONFIG", "/nowhere/facegroup.yaml", "/nowhere/facegroup.yaml"),
+    ],
+)
+def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=says):
+        load()
+
+
+@pytest.mark.parametrize("text", ["prot: 8000\n", "limits:\n  imges: 3\n", "port: [1, 2\n", "- port\n", "port: {}\n"])
+def test_a_wrong_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "facegroup.yaml"
+    file.write_text(text)
+    monkeypatch.setenv("FACEGROUP_CONFIG", str(file))
+    with pytest.raises(InvalidSettings):
+        load()
+
+
+def test_a_wrong_variable_in_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGROUP_LIMITS", "{images")
+    with pytest.raises(InvalidSettings):
+        load()
+
+
+def test_an_empty_file_is_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "facegroup.yaml"
+    file.write_text("")
+    monkeypatch.setenv("FACEGROUP_CONFIG", str(file))
+    assert load() == load(port=8000)
+
+
+def test_a_settings_tree_can_be_sent_as_arguments() -> None:
+    settings = load(port=4444, limits={"images": 7})
+    assert Settings(**settings.model_dump(mode="json")) == settings
+
+
+def test_settings_do_not_change() -> None:
+    settings = load()
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        settings.limits.images = 1  # type: ignore[misc]
