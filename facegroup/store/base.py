@@ -1,12 +1,15 @@
 """Where galleries live: the contract that every store keeps, and that one test suite holds for all of them.
 
-Writes go in as whole steps; out come people, samples, centroids, and the changes since a version. Methods block: callers
-with an event loop run them in a thread. Instances may be used from several threads.
+Writes go in as whole steps; out come people, samples, centroids, and the changes since a version. Methods block:
+callers with an event loop run them in a thread. Instances may be used from several threads.
 
-Every write is one atomic step that also raises the gallery's version by one and appends to its change log, so any number
-of writers in any number of processes are safe, and a reader can catch up from the version that it has. When a write
-returns it is on disk, as far as the database can promise it. Every method raises `StoreUnavailable` when the database does
-not answer, and then nothing was written.
+Every write is one atomic step that also raises the gallery's version by one and appends to its change log, so any
+number of writers in any number of processes are safe, and a reader can catch up from the version that it has. When a
+write returns it is on disk, as far as the database can promise it. Every method raises `StoreUnavailable` when the
+database does not answer, and then nothing was written; only where the answer to a write itself was lost on its way may
+it stand, and then enrolling the same photos again is harmless.
+
+Names are kept as `facegroup.names.clean_name` makes them, and looked for in the same form.
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ from facegroup.types import Floats, Gallery, Person, Sample
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What an enrolment did: the person after it, which samples are new, which were there, and the gallery's version."""
+    """What an enrolment did: the person after it, the ids of new and of known samples, the gallery's version."""
 
     person: Person
     added: tuple[str, ...]
@@ -42,14 +45,16 @@ class Centroids:
     Attributes:
         version: the gallery's version that all of it belongs to.
         threshold: the gallery's threshold at that version.
+        network: the network that made the descriptors.
         ids: person ids, sorted.
         names: their names.
         matrix: (len(ids), d) float32, rows of unit length.
-        gone: ids that were asked for (or changed) and have no centroid: erased, or left without samples.
+        gone: ids that changed and have no centroid: erased, or without samples; empty when all was asked for.
     """
 
     version: int
     threshold: float
+    network: str
     ids: tuple[str, ...]
     names: tuple[str, ...]
     matrix: Floats
@@ -70,8 +75,13 @@ class Store(Protocol):
     def create_gallery(self, gallery: Gallery) -> Gallery:
         """Create a gallery; the same name with the same network is returned as it is.
 
+        A new gallery is at version 0; one made anew after an erasure goes on above the last version of the old, so that
+        no reader takes the one for the other. Of `gallery`, `version` and `people` are not looked at.
+
         Raises:
             GalleryExists: the name is taken by a gallery of another network.
+            InvalidName: the name cannot be accepted.
+            MalformedRequest: the threshold is not in -1..1, or the dimension not positive.
         """
 
     def gallery(self, name: str) -> Gallery:
@@ -85,6 +95,7 @@ class Store(Protocol):
 
         Raises:
             UnknownGallery: there is none.
+            MalformedRequest: the threshold is not in -1..1.
         """
 
     def delete_gallery(self, name: str) -> Erased:
@@ -100,6 +111,8 @@ class Store(Protocol):
         Raises:
             UnknownGallery: there is none.
             PersonExists: the id is taken.
+            InvalidName: the name or the id cannot be accepted.
+            MalformedRequest: the metadata is not a JSON object.
         """
 
     def person(self, gallery: str, person_id: str) -> Person:
@@ -115,7 +128,14 @@ class Store(Protocol):
     def update_person(
         self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
     ) -> Person:
-        """Rename a person or replace the metadata. Raises `UnknownGallery` or `UnknownPerson`."""
+        """Rename a person or replace the metadata; None leaves one as it is.
+
+        Raises:
+            UnknownGallery: there is none.
+            UnknownPerson: there is none.
+            InvalidName: the name cannot be accepted.
+            MalformedRequest: the metadata is not a JSON object.
+        """
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop. Raises `UnknownGallery` or `UnknownPerson`."""
@@ -132,10 +152,16 @@ class Store(Protocol):
             UnknownPerson: there is none.
             NetworkMismatch: `network` is not the gallery's.
             InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
+            MalformedRequest: a sample's id is not the 64 hexadecimal digits of a sha256.
         """
 
     def samples(self, gallery: str, person_id: str, *, crops: bool = False) -> list[Sample]:
-        """Return a person's samples, oldest first, with their crops if asked. Raises `UnknownGallery`, `UnknownPerson`."""
+        """Return a person's samples, oldest first, with their crops if asked.
+
+        Raises:
+            UnknownGallery: there is none.
+            UnknownPerson: there is none.
+        """
 
     def delete_sample(self, gallery: str, person_id: str, sample_id: str) -> Erased:
         """Erase one sample and recompute the centroid.
@@ -154,11 +180,9 @@ class Store(Protocol):
     def centroids(self, gallery: str, since: int | None = None) -> Centroids:
         """Return all centroids, or those of the people changed after version `since`, with `gone` filled.
 
-        A `since` that the change log no longer reaches, or that is ahead of the gallery, raises `VersionGone`: load anew.
-
         Raises:
             UnknownGallery: there is none.
-            VersionGone: the changes since that version are no longer known.
+            VersionGone: the change log does not reach back to `since`, or `since` is ahead of it: load anew.
         """
 
 

@@ -1,0 +1,118 @@
+"""What a gallery looks like in Redis: its keys, and its records, from bytes to facegroup's structs and back."""
+
+import hashlib
+import json
+import struct
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
+
+from facegroup.store import rules, vectors
+from facegroup.types import Gallery, Person, Sample
+
+INDEX = "facegroup:galleries"
+"""The names of all galleries. The gallery is the truth: a name here without one is skipped."""
+
+_DATE = struct.Struct("<d")
+
+
+class Keys(NamedTuple):
+    """The keys of one gallery, in the order in which the scripts take them; see `redis` for what they hold."""
+
+    gallery: str
+    born: str
+    ids: str
+    names: str
+    people: str
+    centroids: str
+    changes: str
+    samples: str
+    crops: str
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Return the keys of the gallery `name`: one hash tag, so that a cluster keeps them on one node."""
+        tag = hashlib.sha256(name.encode()).hexdigest()[:32]
+        return cls(*(f"facegroup:{{{tag}}}:{field}" for field in cls._fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A person as kept. `mark` is never the same twice, so that equal bytes mean that nothing was written between.
+
+    Attributes:
+        samples: the ids of the person's samples in the order in which they came.
+    """
+
+    name: str
+    metadata: dict[str, Any]
+    samples: tuple[str, ...]
+    created_at: float
+    updated_at: float
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Return the record that `to_bytes` wrote."""
+        values = json.loads(data)
+        return cls(**{**values, "samples": tuple(values["samples"])})
+
+    def to_bytes(self) -> bytes:
+        """Return the record as JSON."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":")).encode()
+
+    def next(self, **given: Any) -> Self:
+        """Return the record with the `given` values changed, dated now, and with a mark of its own."""
+        return replace(self, **given, updated_at=rules.now(), mark=uuid.uuid4().hex)
+
+    def person(self, person_id: str) -> Person:
+        """Return it as a person."""
+        return Person(person_id, self.name, self.metadata, len(self.samples), self.created_at, self.updated_at)
+
+
+def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
+    """Return what is kept of a new gallery."""
+    return {
+        "name": gallery.name,
+        "network": gallery.network,
+        "dimension": gallery.dimension,
+        "threshold": gallery.threshold,
+        "keep_crops": int(gallery.keep_crops),
+        "created_at": gallery.created_at,
+    }
+
+
+def read_gallery(answer: dict[bytes, bytes] | Sequence[bytes], people: int) -> Gallery:
+    """Return the gallery of a hash, as HGETALL answers it by itself (a dict) or out of a script (a flat list)."""
+    kept = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+    return Gallery(
+        name=kept[b"name"].decode(),
+        network=kept[b"network"].decode(),
+        dimension=int(kept[b"dimension"]),
+        threshold=float(kept[b"threshold"]),
+        keep_crops=kept[b"keep_crops"] == b"1",
+        version=int(kept[b"version"]),
+        people=people,
+        created_at=float(kept[b"created_at"]),
+    )
+
+
+def name_member(name: str, person_id: str) -> bytes:
+    """Return a person's member of the index by name; no name holds a NUL."""
+    return f"{name}\0{person_id}".encode()
+
+
+def sample_field(person_id: str, sample_id: str) -> str:
+    """Return the field of a sample, in the gallery's samples and in its crops; no id holds a colon."""
+    return f"{person_id}:{sample_id}"
+
+
+def write_sample(sample: Sample) -> bytes:
+    """Return a sample as kept: its date, float64, then its descriptor, both little-endian."""
+    return _DATE.pack(sample.created_at) + vectors.to_bytes(sample.descriptor)
+
+
+def read_sample(sample_id: str, data: bytes, crop: bytes | None = None) -> Sample:
+    """Return the sample that `write_sample` wrote."""
+    return Sample(sample_id, vectors.from_bytes(data[_DATE.size :]), crop, _DATE.unpack_from(data)[0])

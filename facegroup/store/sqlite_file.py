@@ -1,0 +1,188 @@
+"""One SQLite file: sessions (transactions) out, the schema kept, sqlite3's errors turned into facegroup's.
+
+A session has a connection of its own, from a stack of idle ones: so a reader never waits for another thread's disk, and
+no thread that ended leaves a connection behind. Writers of this process queue on a lock, those of other processes on
+SQLite's (BEGIN IMMEDIATE, busy timeout). What a session commits is on disk when it ends (WAL, synchronous=FULL), and
+what it erases is overwritten (secure_delete).
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from facegroup.errors import StoreInvalid, StoreUnavailable
+
+SCHEMA = 1
+APPLICATION = 0x66677270  # "fgrp", in the file's header: tells a gallery from another program's database
+
+_TABLES = (
+    """CREATE TABLE galleries (
+        key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, network TEXT NOT NULL, dimension INTEGER NOT NULL,
+        threshold REAL NOT NULL, keep_crops INTEGER NOT NULL, version INTEGER NOT NULL, born INTEGER NOT NULL,
+        created_at REAL NOT NULL)""",
+    """CREATE TABLE people (
+        key INTEGER PRIMARY KEY, gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, id TEXT NOT NULL,
+        name TEXT NOT NULL, metadata TEXT NOT NULL, samples INTEGER NOT NULL, created_at REAL NOT NULL,
+        updated_at REAL NOT NULL, centroid BLOB, UNIQUE (gallery, id))""",
+    "CREATE INDEX people_by_name ON people (gallery, name, id)",
+    """CREATE TABLE samples (
+        key INTEGER PRIMARY KEY, person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE, id TEXT NOT NULL,
+        created_at REAL NOT NULL, descriptor BLOB NOT NULL, crop BLOB, UNIQUE (person, id))""",
+    # The last change of each person: as much of a log as catching up needs.
+    """CREATE TABLE changes (
+        gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, person TEXT NOT NULL, version INTEGER NOT NULL,
+        PRIMARY KEY (gallery, person)) WITHOUT ROWID""",
+    "CREATE INDEX changes_by_version ON changes (gallery, version)",
+    "CREATE TABLE erased (version INTEGER NOT NULL)",
+    "INSERT INTO erased VALUES (0)",
+)
+_DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
+
+
+class SqliteFile:
+    """A gallery database in one file, made if it is not there, its folders too; readable by its owner only.
+
+    Args:
+        path: the file.
+        timeout: seconds to wait for another process's write.
+
+    Raises:
+        StoreInvalid: the path cannot hold a file, or what it holds is no gallery, or one of a newer facegroup.
+        StoreUnavailable: the file cannot be opened, or is locked for longer than `timeout`.
+    """
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self.path = path.absolute()
+        self._timeout = timeout
+        self._idle: list[sqlite3.Connection] | None = []
+        self._pool = threading.Lock()
+        self._writer = threading.Lock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                self.path.touch(mode=0o600)
+        except OSError as error:
+            raise StoreInvalid(f"{self.path} cannot be made: {error.strerror}") from error
+        if not self.path.is_file():
+            raise StoreInvalid(f"{self.path} is no file")
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close when their session ends."""
+        with self._pool:
+            idle, self._idle = self._idle or [], None
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that sees one state of the database throughout."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that is the only one to write; commit at the end, or roll back where an error left it."""
+        with self._writer, self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._translated():
+            connection = self._take()
+            try:
+                connection.execute(begin)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # Closing rolls back, and whatever state an error or an interrupt left goes with it.
+                connection.close()
+                raise
+            self._give(connection)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary of an extended code
+            if code in _DAMAGED:
+                raise StoreInvalid(f"{self.path} is damaged, or no gallery: {error}") from error
+            raise StoreUnavailable(f"{self.path} cannot be used now: {error}") from error
+
+    def _take(self) -> sqlite3.Connection:
+        with self._pool:
+            if self._idle is None:
+                raise StoreUnavailable(f"{self.path} was closed")
+            if self._idle:
+                return self._idle.pop()
+        return self._connect()
+
+    def _give(self, connection: sqlite3.Connection) -> None:
+        with self._pool:
+            if self._idle is not None:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        connection.row_factory = sqlite3.Row
+        try:
+            for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self) -> None:
+        with self.read() as connection:
+            found = self._schema(connection)
+        if found == 0:
+            with self.write() as connection:
+                if self._schema(connection) == 0:  # another process may have been faster
+                    for statement in _TABLES:
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        self._log_ahead()
+
+    def _schema(self, connection: sqlite3.Connection) -> int:
+        version, application, tables = (
+            int(connection.execute(question).fetchone()[0])
+            for question in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
+        )
+        if (version or tables) and application != APPLICATION:
+            raise StoreInvalid(f"{self.path} is another program's database")
+        if version > SCHEMA:
+            raise StoreInvalid(
+                f"{self.path} was written by a newer facegroup (schema {version}, this one knows {SCHEMA})"
+            )
+        return version
+
+    def _log_ahead(self) -> None:
+        """Switch to WAL, once for all. SQLite does not wait for others here, so the waiting is done by hand."""
+        deadline = time.monotonic() + self._timeout
+        with self._translated():
+            connection = self._connect()
+            try:
+                while True:
+                    try:
+                        connection.execute("PRAGMA journal_mode = WAL")
+                        break
+                    except sqlite3.OperationalError as error:
+                        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                            raise
+                        time.sleep(0.01)
+            finally:
+                connection.close()

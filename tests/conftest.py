@@ -1,0 +1,68 @@
+"""Fixtures for every suite: a real Redis, started once, empty for each test."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+
+class RedisProcess:
+    """A redis-server of our own on a free port; it keeps what it has on disk and can be killed and started again."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        binary = shutil.which("redis-server")
+        if binary is None:
+            reason = "redis-server is not installed; without it nothing is known about the Redis store"
+            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
+        disk = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        self._command = [str(binary), *place, *disk, *options]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        with redis.Redis(port=self.port) as client:
+            while True:
+                try:
+                    client.ping()
+                    return
+                except redis.AuthenticationError:
+                    return
+                except redis.ConnectionError:
+                    if time.monotonic() > deadline or self._process.poll() is not None:
+                        raise
+                    time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    process = RedisProcess(tmp_path_factory.mktemp("redis"))
+    process.start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def redis_url(redis_process: RedisProcess) -> str:
+    """The address of an empty database."""
+    with redis.Redis(port=redis_process.port) as client:
+        client.flushall()
+    return redis_process.url

@@ -1,0 +1,26 @@
+"""Faces that never were: samples with descriptors drawn at random, the same for the same number."""
+
+import numpy as np
+
+from facegroup.types import Floats, Sample
+
+D = 16
+NETWORK = "a-network"
+
+
+def descriptor(number: int, dimension: int = D) -> Floats:
+    vector = np.random.default_rng(number).normal(size=dimension)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def photo_id(number: int) -> str:
+    return f"{number:064x}"
+
+
+def sample(number: int) -> Sample:
+    return Sample(photo_id(number), descriptor(number), b"jpeg %d" % number)
+
+
+def mean_of(numbers: list[int]) -> Floats:
+    mean = np.mean([descriptor(number) for number in numbers], axis=0, dtype=np.float64)
+    return np.asarray(mean / np.linalg.norm(mean), np.float32)

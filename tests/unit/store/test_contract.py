@@ -1,0 +1,332 @@
+"""What `facegroup.store.base` promises, asked of every store."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from facegroup.errors import (
+    FacegroupError,
+    GalleryExists,
+    InvalidDescriptor,
+    InvalidName,
+    MalformedRequest,
+    NetworkMismatch,
+    PersonExists,
+    UnknownGallery,
+    UnknownPerson,
+    UnknownPhoto,
+)
+from facegroup.store import rules
+from facegroup.store.base import Store, VersionGone
+from facegroup.types import Gallery, Sample
+from tests.unit.store.samples import NETWORK, D, descriptor, mean_of, photo_id, sample
+
+ODD_NAMES = [
+    "曾宏鈞",
+    "\U0001f469\u200d\U0001f680",
+    "محمد",
+    "a b",
+    "{a}",
+    "a:b",
+    "100%",
+    "C*?[x]",
+    "'; DROP TABLE people",
+]
+
+
+def test_a_gallery_is_created_once(store: Store) -> None:
+    made = store.create_gallery(Gallery("group", NETWORK, D, 0.25, keep_crops=False, version=7, people=3))
+    assert made == replace(made, name="group", network=NETWORK, dimension=D, threshold=0.25, version=0, people=0)
+    assert not made.keep_crops
+    assert made.created_at > 1.7e9
+    assert store.create_gallery(Gallery("group", NETWORK, D, 0.5)) == made == store.gallery("group")
+    for network, dimension in ((NETWORK, D + 1), ("another", D)):
+        with pytest.raises(GalleryExists) as caught:
+            store.create_gallery(Gallery("group", network, dimension, 0.25))
+        assert caught.value.status == 409
+
+
+@pytest.mark.parametrize(
+    ("gallery", "error"),
+    [
+        (Gallery("a/b", NETWORK, D, 0.4), InvalidName),
+        (Gallery("", NETWORK, D, 0.4), InvalidName),
+        (Gallery("a", NETWORK, D, float("nan")), MalformedRequest),
+        (Gallery("a", NETWORK, D, 1.5), MalformedRequest),
+        (Gallery("a", NETWORK, 0, 0.4), MalformedRequest),
+    ],
+)
+def test_a_gallery_that_cannot_be_is_refused(store: Store, gallery: Gallery, error: type[FacegroupError]) -> None:
+    with pytest.raises(error):
+        store.create_gallery(gallery)
+    assert store.galleries() == []
+
+
+@pytest.mark.parametrize("name", ["nobody's", "", "a/b", "\ud800", "x\0y", "a" * 300])
+def test_what_is_not_there_is_not_found(store: Store, gallery: str, name: str) -> None:
+    in_no_gallery: list[Callable[[], Any]] = [
+        lambda: store.gallery(name),
+        lambda: store.version(name),
+        lambda: store.centroids(name),
+        lambda: store.people(name),
+        lambda: store.create_person(name, "Ann"),
+        lambda: store.update_gallery(name, threshold=0.1),
+        lambda: store.delete_gallery(name),
+        lambda: store.add_samples(name, "ann", [], NETWORK),
+    ]
+    for ask in in_no_gallery:
+        with pytest.raises(UnknownGallery):
+            ask()
+    of_nobody: list[Callable[[], Any]] = [
+        lambda: store.person(gallery, name),
+        lambda: store.samples(gallery, name),
+        lambda: store.update_person(gallery, name, name="Bo"),
+        lambda: store.delete_person(gallery, name),
+        lambda: store.delete_sample(gallery, name, photo_id(1)),
+        lambda: store.add_samples(gallery, name, [sample(1)], NETWORK),
+    ]
+    for ask in of_nobody:
+        with pytest.raises(UnknownPerson):
+            ask()
+    store.create_person(gallery, "Ann", person_id="ann")
+    with pytest.raises(UnknownPhoto):
+        store.delete_sample(gallery, "ann", name)
+    assert store.people(gallery, name=name) == []
+    assert store.version(gallery) == 1
+
+
+def test_names_in_any_script_are_kept_found_and_sorted(store: Store) -> None:
+    for name in ODD_NAMES:
+        store.create_gallery(Gallery(name, NETWORK, D, 0.4))
+        person = store.create_person(name, name)
+        assert store.people(name, name=name) == [person]
+    assert [gallery.name for gallery in store.galleries()] == sorted(ODD_NAMES)
+    assert [gallery.people for gallery in store.galleries()] == [1] * len(ODD_NAMES)
+    assert [gallery.name for gallery in store.galleries(sorted(ODD_NAMES)[2], 2)] == sorted(ODD_NAMES)[3:5]
+    store.create_gallery(Gallery("Zoe\u0308 ", NETWORK, D, 0.4))
+    assert store.gallery("Zoë") == store.gallery("Zoe\u0308")
+    for name in [*ODD_NAMES, "Zoë"]:
+        store.delete_gallery(name)
+    assert store.galleries() == []
+
+
+def test_galleries_do_not_touch_each_other(store: Store) -> None:
+    for name in ("a", "b"):
+        store.create_gallery(Gallery(name, NETWORK, D, 0.4))
+        store.create_person(name, "Ann", person_id="ann")
+    store.add_samples("a", "ann", [sample(1)], NETWORK)
+    store.delete_gallery("a")
+    assert store.person("b", "ann").samples == 0
+    assert store.version("b") == 1
+
+
+def test_people_are_kept_paged_and_found_by_name(store: Store, gallery: str) -> None:
+    made = [store.create_person(gallery, name, {"n": n}) for n, name in enumerate(["Bo", "Ann", "Bo", "Cy", "Bo"])]
+    by_id = sorted(made, key=lambda person: person.id)
+    assert store.people(gallery) == by_id
+    assert store.people(gallery, limit=2) == by_id[:2]
+    assert store.people(gallery, by_id[1].id, 2) == by_id[2:4]
+    assert store.people(gallery, by_id[4].id) == []
+    assert store.people(gallery, limit=0) == store.people(gallery, limit=-1) == []
+    bos = [person for person in by_id if person.name == "Bo"]
+    assert store.people(gallery, name=" Bo") == bos
+    assert store.people(gallery, after=bos[0].id, limit=1, name="Bo") == bos[1:2]
+    store.update_person(gallery, bos[0].id, name="Ann")
+    assert store.people(gallery, name="Bo") == bos[1:]
+    assert len(store.people(gallery, name="Ann")) == 2
+
+
+def test_ids_are_unique_and_may_be_given(store: Store, gallery: str) -> None:
+    assert store.create_person(gallery, "Ann", person_id="ann-1").id == "ann-1"
+    with pytest.raises(PersonExists):
+        store.create_person(gallery, "Bo", person_id="ann-1")
+    with pytest.raises(InvalidName):
+        store.create_person(gallery, "Bo", person_id="Bo!")
+    with pytest.raises(InvalidName):
+        store.create_person(gallery, "not in the dataset")
+    assert store.version(gallery) == store.gallery(gallery).people == 1
+
+
+def test_metadata_is_any_json_object(store: Store, gallery: str) -> None:
+    notes: dict[str, Any] = {"曾": [1, 2.5, None, {"x": True}], "long": "y" * 10_000, "half": "\ud800"}
+    person = store.create_person(gallery, "Ann", notes)
+    assert store.person(gallery, person.id).metadata == notes
+    assert store.update_person(gallery, person.id, metadata={}).metadata == {}
+    wrong: tuple[Any, ...] = ({"a": float("nan")}, {"a": object()}, ["a"])
+    for metadata in wrong:
+        with pytest.raises(MalformedRequest):
+            store.create_person(gallery, "Bo", metadata)
+        with pytest.raises(MalformedRequest):
+            store.update_person(gallery, person.id, metadata=metadata)
+    assert store.version(gallery) == 2
+
+
+def test_updates_change_what_is_given_and_nothing_else(store: Store, gallery: str) -> None:
+    person = store.create_person(gallery, "Ann", {"a": 1}, "ann")
+    renamed = store.update_person(gallery, "ann", name="Ann B.")
+    assert renamed == replace(person, name="Ann B.", updated_at=renamed.updated_at)
+    assert renamed.updated_at >= person.updated_at
+    assert store.update_person(gallery, "ann") == renamed
+    with pytest.raises(InvalidName):
+        store.update_person(gallery, "ann", name="..")
+    assert store.update_gallery(gallery, threshold=0.7).threshold == store.gallery(gallery).threshold == 0.7
+    assert store.update_gallery(gallery).version == store.version(gallery) == 3
+    with pytest.raises(MalformedRequest):
+        store.update_gallery(gallery, threshold=float("nan"))
+
+
+def test_a_photo_is_enrolled_once(store: Store, gallery: str) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    first = store.add_samples(gallery, "ann", [sample(1), sample(2), sample(1)], NETWORK)
+    assert (first.added, first.duplicates, first.version) == ((photo_id(1), photo_id(2)), (photo_id(1),), 2)
+    assert first.person == store.person(gallery, "ann")
+    assert first.person.samples == 2
+    again = store.add_samples(gallery, "ann", [sample(2), sample(3)], NETWORK)
+    assert (again.added, again.duplicates, again.version) == ((photo_id(3),), (photo_id(2),), 3)
+    nothing = store.add_samples(gallery, "ann", [sample(2)], NETWORK)
+    assert (nothing.added, nothing.duplicates, nothing.version) == ((), (photo_id(2),), 3)
+    assert nothing.person == again.person
+    assert store.add_samples(gallery, "ann", [], NETWORK).version == 3
+    assert [kept.id for kept in store.samples(gallery, "ann")] == [photo_id(n) for n in (1, 2, 3)]
+    read = store.centroids(gallery)
+    assert (read.version, read.threshold, read.network, read.ids, read.names) == (3, 0.4, NETWORK, ("ann",), ("Ann",))
+    assert read.matrix.dtype == np.float32
+    assert_allclose(read.matrix[0], mean_of([1, 2, 3]), atol=1e-6)
+
+
+def test_samples_come_back_as_they_went_in(store: Store, gallery: str) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    old = replace(sample(2), created_at=1000.5)
+    store.add_samples(gallery, "ann", [sample(1), old, replace(sample(3), crop=None)], NETWORK)
+    kept = store.samples(gallery, "ann", crops=True)
+    assert [one.id for one in kept] == [photo_id(2), photo_id(1), photo_id(3)]
+    assert [one.crop for one in kept] == [b"jpeg 2", b"jpeg 1", None]
+    assert kept[0].created_at == 1000.5
+    assert kept[1].created_at > 1.7e9
+    assert [one.crop for one in store.samples(gallery, "ann")] == [None] * 3
+    for one, number in zip(kept, (2, 1, 3), strict=True):
+        assert one.descriptor.dtype == np.float32
+        assert one.descriptor.tobytes() == descriptor(number).tobytes()
+
+
+def test_crops_are_kept_only_where_wanted(store: Store, gallery: str) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    store.add_samples(gallery, "ann", [sample(1)], NETWORK)
+    assert not store.update_gallery(gallery, keep_crops=False).keep_crops
+    store.add_samples(gallery, "ann", [sample(2)], NETWORK)
+    store.update_gallery(gallery, keep_crops=True)
+    store.add_samples(gallery, "ann", [sample(3)], NETWORK)
+    assert [one.crop for one in store.samples(gallery, "ann", crops=True)] == [None, None, b"jpeg 3"]
+
+
+WRONG = {
+    "NaN": np.full(D, np.nan, np.float32),
+    "infinite": np.full(D, np.inf, np.float32),
+    "zero": np.zeros(D, np.float32),
+    "too short": descriptor(1, D - 1),
+    "a matrix": descriptor(1)[None],
+    "float64": descriptor(1).astype(np.float64),
+    "not of unit length": 2 * descriptor(1),
+    "no array": descriptor(1).tolist(),
+}
+
+
+@pytest.mark.parametrize("vector", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_descriptor_is_refused_and_nothing_of_its_company_stays(
+    store: Store, gallery: str, vector: Any
+) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    with pytest.raises(InvalidDescriptor):
+        store.add_samples(gallery, "ann", [sample(1), Sample(photo_id(2), vector)], NETWORK)
+    assert store.person(gallery, "ann").samples == 0
+    assert store.version(gallery) == 1
+
+
+def test_another_networks_descriptors_are_refused(store: Store, gallery: str) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    with pytest.raises(NetworkMismatch) as caught:
+        store.add_samples(gallery, "ann", [sample(1)], "another")
+    assert caught.value.status == 409
+    with pytest.raises(MalformedRequest):
+        store.add_samples(gallery, "ann", [replace(sample(1), id="not a sha256")], NETWORK)
+    assert store.version(gallery) == 1
+
+
+def test_erasing_leaves_nothing(store: Store, gallery: str) -> None:
+    for person in ("ann", "bo"):
+        store.create_person(gallery, person, person_id=person)
+        store.add_samples(gallery, person, [sample(1), sample(2)], NETWORK)
+    erased = store.delete_sample(gallery, "ann", photo_id(1))
+    assert (erased.people, erased.samples, erased.version) == (0, 1, 5)
+    assert_allclose(store.centroids(gallery).matrix[0], mean_of([2]), atol=1e-6)
+    with pytest.raises(UnknownPhoto):
+        store.delete_sample(gallery, "ann", photo_id(1))
+    store.delete_sample(gallery, "ann", photo_id(2))
+    assert store.centroids(gallery).ids == ("bo",)
+    erased = store.delete_person(gallery, "bo")
+    assert (erased.people, erased.samples, erased.version) == (1, 2, 7)
+    assert store.people(gallery, name="bo") == []
+    assert store.create_person(gallery, "Bo", person_id="bo").samples == 0
+    assert store.samples(gallery, "bo") == []
+    store.add_samples(gallery, "bo", [sample(1)], NETWORK)
+    erased = store.delete_gallery(gallery)
+    assert (erased.people, erased.samples, erased.version) == (2, 1, 0)
+    assert store.galleries() == []
+    assert store.create_gallery(Gallery(gallery, "another", D, 0.4)).people == 0
+    assert store.centroids(gallery).ids == ()
+
+
+def test_descriptors_that_cancel_out_name_nobody(store: Store, gallery: str) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    opposite = Sample(photo_id(2), -descriptor(1))
+    store.add_samples(gallery, "ann", [sample(1), opposite], NETWORK)
+    assert store.centroids(gallery).ids == ()
+    assert store.centroids(gallery, since=1).gone == ("ann",)
+    store.add_samples(gallery, "ann", [sample(3)], NETWORK)
+    assert_allclose(store.centroids(gallery).matrix[0], descriptor(3), atol=1e-5)
+
+
+def test_changes_are_told_since_a_version(store: Store, gallery: str) -> None:
+    for person in ("ann", "bo", "cy"):
+        store.create_person(gallery, person, person_id=person)
+        store.add_samples(gallery, person, [sample(1)], NETWORK)
+    store.delete_person(gallery, "ann")
+    store.update_person(gallery, "cy", name="Cyd")
+    store.update_gallery(gallery, threshold=0.6)
+    read = store.centroids(gallery, since=6)
+    assert (read.version, read.threshold, read.ids, read.names, read.gone) == (9, 0.6, ("cy",), ("Cyd",), ("ann",))
+    assert read.matrix.shape == (1, D)
+    assert store.centroids(gallery, since=9).matrix.shape == (0, D)
+    assert store.centroids(gallery, since=0).ids == ("bo", "cy")
+    for since in (10, -1):
+        with pytest.raises(VersionGone):
+            store.centroids(gallery, since=since)
+
+
+def test_the_change_log_is_trimmed(store: Store, gallery: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "RETENTION", 4)
+    for number in range(10):
+        store.create_person(gallery, "Ann", person_id=f"p{number}")
+    assert store.centroids(gallery, since=6).gone == ("p6", "p7", "p8", "p9")
+    with pytest.raises(VersionGone):
+        store.centroids(gallery, since=5)
+
+
+def test_a_gallery_made_anew_is_not_taken_for_the_old_one(store: Store, gallery: str) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    store.add_samples(gallery, "ann", [sample(1)], NETWORK)
+    store.delete_gallery(gallery)
+    assert store.create_gallery(Gallery(gallery, NETWORK, D, 0.4)).version > 2
+    for since in (0, 2):
+        with pytest.raises(VersionGone):
+            store.centroids(gallery, since=since)
+
+
+def test_closing_twice_is_fine(store: Store) -> None:
+    store.ping()
+    store.close()
+    store.close()
