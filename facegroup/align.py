@@ -3,30 +3,40 @@
 - ``box``: the detector's box, clipped to the image and resized to a square without keeping its aspect, as the course
   work that this system grows from does.
 - ``five_point``: the similarity transform that carries the five landmarks nearest to the network's template.
-- ``dlib_chip``: dlib's own cut-out, from the landmarks of its shape predictor (dlib_chip.py).
+- ``dlib_chip``: the same, to where MTCNN's landmarks lie in the chips that dlib itself cuts out (padding 0.25).
 """
-
-from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import NotAnImage
-from facegroup.networks.base import NetworkSpec
+from facegroup.networks.base import CropKind, NetworkSpec
 from facegroup.types import Crops, Faces, Floats, Image
 
-# Open Model Zoo, face-reidentification-retail-0095: left eye, right eye, nose tip, left and right mouth corner, as
-# fractions of the crop's side.
-TEMPLATE = (
-    (0.31556875, 0.46157411),
-    (0.68262292, 0.46157411),
-    (0.50026250, 0.64050536),
-    (0.34947188, 0.82469196),
-    (0.65343646, 0.82469196),
-)
+TEMPLATES: dict[CropKind, tuple[tuple[float, float], ...]] = {
+    # Open Model Zoo, face-reidentification-retail-0095.
+    "five_point": (
+        (0.31556875, 0.46157411),
+        (0.68262292, 0.46157411),
+        (0.50026250, 0.64050536),
+        (0.34947188, 0.82469196),
+        (0.65343646, 0.82469196),
+    ),
+    # The mean over 1,583 LFW photos of MTCNN's landmarks in dlib's chips. Two folds of LFW: 98.75 %, and 98.2 to 98.6 %
+    # with dlib's own shape predictor in MTCNN's boxes (as they are, and made as square and low as dlib's).
+    "dlib_chip": (
+        (0.31615, 0.30205),
+        (0.67316, 0.30142),
+        (0.49359, 0.51451),
+        (0.33474, 0.69533),
+        (0.65123, 0.69524),
+    ),
+}
+"""Left eye, right eye, nose tip, left and right mouth corner, as fractions of the crop's side."""
 
 _JPEG_QUALITY = 92
+_DENSEST = 8
 
 
 class Aligner:
@@ -34,20 +44,12 @@ class Aligner:
 
     Args:
         spec: the network; its `crop` and `size` say how.
-
-    Raises:
-        EngineUnavailable: the crop needs dlib, which is not installed.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
         self._size = spec.size
-        self._cut: Callable[[Image, Faces, Crops], None]
-        if spec.crop == "dlib_chip":
-            from facegroup.networks.dlib_chip import DlibChips
-
-            self._cut = DlibChips(spec.size)
-        else:
-            self._cut = {"box": _boxes, "five_point": _five_points}[spec.crop]
+        template = TEMPLATES.get(spec.crop)
+        self._template = None if template is None else np.asarray(template, np.float32) * spec.size
 
     def align(self, image: Image, faces: Faces, out: Crops | None = None) -> Crops:
         """Cut every face out of an image.
@@ -58,11 +60,21 @@ class Aligner:
             out: (n, s, s, 3) uint8 to write into, such as a slice of the batch's array; made where it is not given.
 
         Returns:
-            (n, s, s, 3) uint8 RGB: `out`. A face of which nothing lies in the image is black.
+            (n, s, s, 3) uint8 RGB: `out`. Landmarks that have no shape (all in one place, not finite) fall back on the
+            box; a box of which nothing lies in the image is black.
         """
         if out is None:
             out = np.empty((len(faces), self._size, self._size, 3), np.uint8)
-        self._cut(image, faces, out)
+        if self._template is None:
+            for box, crop in zip(faces.boxes, out, strict=True):
+                _cut_box(image, box, crop)
+            return out
+        matrices, exists = similarity(faces.landmarks, self._template)
+        for box, matrix, sound, crop in zip(faces.boxes, matrices, exists, out, strict=True):
+            if sound:
+                _warp(image, matrix, crop)
+            else:
+                _cut_box(image, box, crop)
         return out
 
 
@@ -118,12 +130,7 @@ def from_jpeg(data: bytes) -> Image:
     return rgb
 
 
-def _boxes(image: Image, faces: Faces, out: Crops) -> None:
-    for box, crop in zip(faces.boxes, out, strict=True):
-        _box(image, box, crop)
-
-
-def _box(image: Image, box: Floats, crop: Image) -> None:
+def _cut_box(image: Image, box: Floats, crop: Image) -> None:
     if not np.isfinite(box).all():
         crop[:] = 0
         return
@@ -139,11 +146,11 @@ def _box(image: Image, box: Floats, crop: Image) -> None:
     crop[:] = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _five_points(image: Image, faces: Faces, out: Crops) -> None:
-    side = out.shape[1]
-    matrices, exists = similarity(faces.landmarks, np.asarray(TEMPLATE, np.float32) * side)
-    for box, matrix, sound, crop in zip(faces.boxes, matrices, exists, out, strict=True):
-        if sound:
-            crop[:] = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)
-        else:
-            _box(image, box, crop)
+def _warp(image: Image, matrix: NDArray[np.float64], crop: Image) -> None:
+    side = crop.shape[0]
+    # Bilinear sampling of a large face skips most of its pixels: sample k × k times as densely, and average.
+    k = int(np.clip(np.rint(1 / np.hypot(*matrix[0, :2])), 1, _DENSEST))
+    dense = matrix * k
+    dense[:, 2] += (k - 1) / 2
+    warped = cv2.warpAffine(image, dense, (side * k, side * k), flags=cv2.INTER_LINEAR)
+    crop[:] = warped if k == 1 else cv2.resize(warped, (side, side), interpolation=cv2.INTER_AREA)

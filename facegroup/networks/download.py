@@ -3,7 +3,6 @@
 An interrupted download goes on where it stopped; the file appears under its name only when its size and hash are right.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
 from facegroup.networks.base import WeightsFile
+from facegroup.networks.file_lock import locked
 
 RECORD = ".sha256.json"
 """Added to a file's name: where the hash of the first download is kept, if its publisher states none."""
@@ -51,7 +51,7 @@ class Downloader:
         """
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(target.with_name(target.name + _LOCK)):
+            with locked(target.with_name(target.name + _LOCK)):
                 if not target.is_file():
                     self._download(target)
         except OSError as error:
@@ -63,14 +63,13 @@ class Downloader:
         failure = ""
         with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
             for _ in range(_ATTEMPTS):
-                before = part.stat().st_size if part.is_file() else 0
                 try:
                     self._transfer(client, part, validator)
                     break
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                except (httpx.ConnectError, httpx.ConnectTimeout, httpx.HTTPStatusError, httpx.InvalidURL) as error:
+                    raise WeightsMissing(str(error) or type(error).__name__) from error
+                except httpx.HTTPError as error:
                     failure = str(error) or type(error).__name__
-                    if not part.is_file() or part.stat().st_size <= before:
-                        raise WeightsMissing(failure) from error
             else:
                 raise WeightsMissing(f"the transfer broke off {_ATTEMPTS} times: {failure}")
         self._accept(part, validator, target)
@@ -100,7 +99,7 @@ class Downloader:
             if strong:
                 validator.write_text(strong)
             with part.open("ab") as out, _progress(self._file.name, have, total) as advance:
-                for chunk in response.iter_bytes(1 << 18):
+                for chunk in response.iter_raw():  # as it comes: a buffered rest would be lost when it breaks off
                     out.write(chunk)
                     advance.update(len(chunk))
                 out.flush()
@@ -122,14 +121,6 @@ class Downloader:
             record.write_text(json.dumps({"url": self._file.url, "bytes": size, "sha256": digest}, indent=2) + "\n")
         part.replace(target)
         log.info("%s is in place: %s bytes, sha256 %s", target, f"{size:,}", digest)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a file lock: replicas that start together on one machine download once."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 class _Bar:

@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facegroup.align import TEMPLATE, Aligner, from_jpeg, similarity, to_jpeg
+from facegroup.align import TEMPLATES, Aligner, from_jpeg, similarity, to_jpeg
 from facegroup.errors import NotAnImage
 from facegroup.networks.registry import spec
 from facegroup.types import Faces, Floats, Image
 
-POINTS = np.asarray(TEMPLATE, np.float32)
+POINTS = np.asarray(TEMPLATES["five_point"], np.float32)
 
 
 def picture(height: int = 240, width: int = 320, seed: int = 0) -> Image:
@@ -102,12 +102,32 @@ class TestFivePoint:
         crop = self.aligner.align(image, faces([[40, 50, 140, 190]], points[None].astype(np.float32)))[0]
         np.testing.assert_array_equal(crop, cv2.resize(image[50:190, 40:140], (128, 128)))
 
+    @pytest.mark.parametrize("side", [256, 500, 1100])
+    def test_a_large_face_is_averaged_down(self, side: int) -> None:
+        image = np.zeros((side, side, 3), np.uint8)
+        image[::2] = 254  # lines of one pixel: sampling would keep one kind of line, or show waves
+        crop = self.aligner.align(image, faces([[0, 0, 1, 1]], (POINTS * side)[None]))[0]
+        assert np.abs(crop[8:-8, 8:-8].astype(int) - 127).max() <= (16 if side > 256 else 1)
+
+    def test_averaging_moves_nothing(self) -> None:
+        small = picture(128, 128)
+        large = cv2.resize(small, (640, 640), interpolation=cv2.INTER_CUBIC)  # pixel centres: 5 x + 2
+        crop = self.aligner.align(large, faces([[0, 0, 1, 1]], (POINTS * 128 * 5 + 2)[None]))[0]
+        assert np.abs(crop[4:-4, 4:-4].astype(int) - small[4:-4, 4:-4]).max() <= 3
+
     def test_landmarks_outside_the_image_are_taken(self) -> None:
         crop = self.aligner.align(picture(), faces([[0, 0, 30, 40]], (POINTS * 60 - 40)[None]))
         assert crop.shape == (1, 128, 128, 3)
 
 
-@pytest.mark.parametrize("network", ["vggface2-resnet50", "retail-0095"])
+def test_dlibs_chip_has_dlibs_template() -> None:
+    upright = picture(150, 150)
+    points = np.asarray(TEMPLATES["dlib_chip"], np.float32) * 150
+    crop = Aligner(spec("dlib-resnet29")).align(upright, faces([[0, 0, 1, 1]], points[None]))[0]
+    assert np.abs(crop.astype(int) - upright).max() <= 1
+
+
+@pytest.mark.parametrize("network", ["vggface2-resnet50", "retail-0095", "dlib-resnet29"])
 def test_crops_are_written_into_the_array_of_the_batch(network: str) -> None:
     size = spec(network).size
     batch = np.full((5, size, size, 3), 7, np.uint8)
