@@ -1,0 +1,1 @@
+"""Where it runs: a file is one kind of Ray process, wiring and no logic."""

@@ -1,0 +1,1 @@
+"""How it is reached: the HTTP interface and the command line."""
