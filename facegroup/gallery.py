@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup.assignment import assign, top
 from facegroup.errors import InvalidDescriptor, UnknownPerson
 from facegroup.store.base import Centroids, Store, VersionGone
 from facegroup.store.rules import check_threshold
@@ -105,8 +106,8 @@ class Snapshot:
             raise InvalidDescriptor("there must be one image, and one quality if any, for each descriptor")
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
         crowd = max(Counter(images.tolist()).values(), default=0)
-        people, best = _top(scores, max(candidates, crowd, 2))
-        named = _assign(people, best, images, np.zeros(len(probes)) if quality is None else quality, limit)
+        people, best = top(scores, max(candidates, crowd, 2))
+        named = assign(people, best, images, np.zeros(len(probes)) if quality is None else quality, limit)
         return [
             self._answer(people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates)
             for row in range(len(probes))
@@ -126,11 +127,19 @@ class Snapshot:
             UnknownPerson: nobody of this id has photos in the gallery.
             InvalidDescriptor: the probes are not (n, d).
         """
+        row = self._row(person_id)
+        scores: Floats = self._scores(probes, row, row + 1)[:, 0]
+        return np.maximum(scores, np.float32(-1))
+
+    def name_of(self, person_id: str) -> str:
+        """Return the name of one person. Raises `UnknownPerson` where nobody of this id has photos in the gallery."""
+        return self.names[self._row(person_id)]
+
+    def _row(self, person_id: str) -> int:
         row = bisect_left(self.ids, person_id)
         if self.ids[row : row + 1] != (person_id,):
             raise UnknownPerson(f"nobody with the id {person_id!r} has photos in the gallery")
-        scores: Floats = self._scores(probes, row, row + 1)[:, 0]
-        return np.maximum(scores, np.float32(-1))
+        return row
 
     @classmethod
     def _of(cls, gallery: str, read: Centroids) -> Self:
@@ -178,31 +187,3 @@ class Snapshot:
             margin=similarity - others[0] if others else None,
             candidates=tuple(Candidate(self.ids[person], self.names[person], score) for person, score in listed),
         )
-
-
-def _top(scores: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
-    """Return columns and scores of the `count` best of each row, best first; equals in the order of the columns."""
-    rows, columns = scores.shape
-    if count < columns:
-        chosen = np.argpartition(scores, columns - count, axis=1)[:, columns - count :]
-    else:
-        chosen = np.broadcast_to(np.arange(columns), (rows, columns))
-    best = np.take_along_axis(scores, chosen, axis=1)
-    order = np.lexsort((chosen, -best), axis=1)
-    return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(best, order, axis=1)
-
-
-def _assign(
-    people: NDArray[np.intp], best: Floats, images: NDArray[np.integer[Any]], quality: NDArray[Any], threshold: float
-) -> dict[int, int]:
-    """Return, for each row that is named, the rank of its person: greedily from the most similar pair down."""
-    rows, ranks = np.nonzero(best.astype(np.float64) > threshold)  # in float32 the threshold itself would be rounded
-    order = np.lexsort((people[rows, ranks], -quality[rows], -best[rows, ranks]))
-    named: dict[int, int] = {}
-    taken: set[tuple[int, int]] = set()
-    for row, rank in zip(rows[order].tolist(), ranks[order].tolist(), strict=True):
-        pair = (int(images[row]), int(people[row, rank]))
-        if row not in named and pair not in taken:
-            named[row] = rank
-            taken.add(pair)
-    return named
