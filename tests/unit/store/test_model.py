@@ -1,0 +1,124 @@
+"""Random histories: each store against a plain dict, and a snapshot that catches up against one that is read anew."""
+
+import itertools
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from facegroup.errors import PersonExists, UnknownPerson, UnknownPhoto
+from facegroup.gallery import Snapshot
+from facegroup.store.base import Store
+from facegroup.types import Gallery
+from tests.unit.store.samples import NETWORK, D, mean_of, photo_id, sample
+
+PEOPLE = st.sampled_from(["ann", "bo", "cy"])
+NUMBERS = st.integers(0, 5)
+STEPS = st.one_of(
+    st.tuples(st.just("create"), PEOPLE, st.sampled_from(["Ann", "曾宏鈞"])),
+    st.tuples(st.just("rename"), PEOPLE, st.sampled_from(["Ann", "Bo"])),
+    st.tuples(st.just("enrol"), PEOPLE, st.lists(NUMBERS, max_size=4)),
+    st.tuples(st.just("forget"), PEOPLE, NUMBERS),
+    st.tuples(st.just("erase"), PEOPLE, st.none()),
+    st.tuples(st.just("threshold"), PEOPLE, st.floats(-1, 1)),
+    st.tuples(st.just("catch up"), PEOPLE, st.none()),
+)
+COUNTER = itertools.count()
+
+
+@dataclass
+class Model:
+    """What a gallery is: names and photos by person."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    photos: dict[str, list[int]] = field(default_factory=dict)
+    threshold: float = 0.4
+    version: int = 0
+
+
+def do(model: Model, store: Store, gallery: str, step: str, who: str, what: object) -> None:
+    """Do one step to both, and let both refuse the same."""
+    if step == "threshold":
+        assert isinstance(what, float)
+        model.threshold = what
+        store.update_gallery(gallery, threshold=what)
+        model.version += 1
+        return
+    try:
+        changed = do_to_person(store, gallery, step, who, what)
+        refused = None
+    except (PersonExists, UnknownPerson, UnknownPhoto) as error:
+        refused, changed = type(error), False
+    there = who in model.names
+    if step == "create":
+        assert refused is (PersonExists if there else None)
+    elif not there:
+        assert refused is UnknownPerson
+    elif step == "forget":
+        assert refused is (None if what in model.photos[who] else UnknownPhoto)
+    if refused:
+        return
+    before = str(model)
+    if step in ("create", "rename"):
+        model.names[who] = str(what)
+        model.photos.setdefault(who, [])
+    elif step == "enrol":
+        assert isinstance(what, list)
+        model.photos[who] = list(dict.fromkeys(model.photos[who] + what))
+        assert changed == (str(model) != before)
+    elif step == "forget":
+        assert isinstance(what, int)
+        model.photos[who].remove(what)
+    elif step == "erase":
+        del model.names[who], model.photos[who]
+    model.version += changed
+
+
+def do_to_person(store: Store, gallery: str, step: str, who: str, what: object) -> bool:
+    if step == "create":
+        store.create_person(gallery, str(what), person_id=who)
+    elif step == "rename":
+        store.update_person(gallery, who, name=str(what))
+    elif step == "enrol":
+        assert isinstance(what, list)
+        return bool(store.add_samples(gallery, who, [sample(number) for number in what], NETWORK).added)
+    elif step == "forget":
+        assert isinstance(what, int)
+        store.delete_sample(gallery, who, photo_id(what))
+    elif step == "erase":
+        store.delete_person(gallery, who)
+    return True
+
+
+def agree(model: Model, store: Store, gallery: str) -> None:
+    kept = store.gallery(gallery)
+    assert (kept.version, kept.people, kept.threshold) == (model.version, len(model.names), model.threshold)
+    assert {person.id: person.name for person in store.people(gallery)} == model.names
+    assert {person.id: person.samples for person in store.people(gallery)} == {
+        who: len(photos) for who, photos in model.photos.items()
+    }
+    for who, photos in model.photos.items():
+        assert [one.id for one in store.samples(gallery, who)] == [photo_id(number) for number in photos]
+    read = store.centroids(gallery)
+    assert read.ids == tuple(sorted(who for who, photos in model.photos.items() if photos))
+    for who, name, row in zip(read.ids, read.names, read.matrix, strict=True):
+        assert name == model.names[who]
+        assert_allclose(row, mean_of(model.photos[who]), atol=1e-6)
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, max_size=25))
+def test_any_history_leaves_what_a_dict_would(store: Store, steps: list[tuple[str, str, object]]) -> None:
+    gallery = store.create_gallery(Gallery(f"history {next(COUNTER)}", NETWORK, D, 0.4)).name
+    model, snapshot = Model(), Snapshot.load(store, gallery)
+    for step, who, what in [*steps, ("catch up", "", None)]:
+        if step != "catch up":
+            do(model, store, gallery, step, who, what)
+            continue
+        snapshot, whole = snapshot.caught_up(store), Snapshot.load(store, gallery)
+        assert (snapshot.version, snapshot.threshold) == (whole.version, whole.threshold)
+        assert (snapshot.ids, snapshot.names) == (whole.ids, whole.names)
+        assert_array_equal(snapshot.matrix, whole.matrix)
+        assert snapshot.caught_up(store) is snapshot
+    agree(model, store, gallery)
