@@ -39,6 +39,7 @@ _TABLES = (
     "CREATE TABLE erased (version INTEGER NOT NULL)",
     "INSERT INTO erased VALUES (0)",
 )
+_SMALLEST = 512  # bytes of a SQLite file
 _DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
 
 
@@ -68,6 +69,8 @@ class SqliteFile:
             raise StoreInvalid(f"{self.path} cannot be made: {error.strerror}") from error
         if not self.path.is_file():
             raise StoreInvalid(f"{self.path} is no file")
+        if 0 < self.path.stat().st_size < _SMALLEST:  # which SQLite would take for empty, and write over
+            raise StoreInvalid(f"{self.path} is no gallery")
         try:
             self._prepare()
         except BaseException:
