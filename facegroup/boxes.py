@@ -19,7 +19,8 @@ def overlap(boxes: Floats, others: Floats, over: Literal["union", "min"] = "unio
     area = _area(boxes)[:, None]
     other = _area(others)[None, :]
     whole = np.minimum(area, other) if over == "min" else area + other - shared
-    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    part: Floats = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    return part
 
 
 def suppress(boxes: Floats, scores: Floats, threshold: float, over: Literal["union", "min"] = "union") -> Indices:

@@ -16,7 +16,8 @@
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
     │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch
-    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable (503)
+    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StageUnavailable ·
+    │                                  TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
                                        EngineUnavailable · InvalidSettings · StoreInvalid
 
@@ -230,6 +231,18 @@ class StoreUnavailable(ServiceError):
     """The store does not answer; nothing was written."""
 
     code = "store_unavailable"
+
+
+class StageUnavailable(ServiceError):
+    """A process of the pipeline was lost or is not up yet; the request may or may not have been worked on."""
+
+    code = "stage_unavailable"
+
+
+class TimedOut(ServiceError):
+    """The request took longer than the limit and was given up."""
+
+    code = "timed_out"
 
 
 class SetupError(FacegroupError):

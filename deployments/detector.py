@@ -1,0 +1,61 @@
+"""Detector process: JPEGs of many requests in, everything seen in them out. Decodes, finds faces, cuts them out."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from deployments.hop import Handle, hop, plain
+from deployments.metrics import Export
+from facegroup import pipeline
+from facegroup.batching import Batcher
+from facegroup.errors import FacegroupError
+from facegroup.finder import open_finder
+from facegroup.networks.registry import spec
+from facegroup.photos import Found, Photo, Seen
+from facegroup.settings import Settings
+
+
+class Detector:
+    """Finds faces in whatever photos have come while it was busy, and calls the embedder once per batch.
+
+    Args:
+        settings: of the server.
+        embedder: the next stage.
+    """
+
+    def __init__(self, settings: Settings, embedder: Handle) -> None:
+        self._embedder = plain(embedder)
+        self._spec = spec(settings.network)
+        self._finder = open_finder(settings, self._spec)
+        self._thread = ThreadPoolExecutor(1, "find")
+        self._finder.warm()
+        wanted = settings.detector
+        self._batcher = Batcher(
+            "detector",
+            self._find,
+            self._embed,
+            limit=wanted.batch,
+            queue=wanted.queue,
+            observe=Export("detector"),
+        )
+
+    async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:
+        """Return what is in each photo of an ingress's batch; one that cannot be used has its error as its answer."""
+        return await self._batcher.many(photos)
+
+    async def about(self) -> dict[str, Any]:
+        """Say what runs here."""
+        nets = self._finder.mtcnn.nets
+        return {"detector": "mtcnn", "engine": nets.name, "device": nets.device}
+
+    async def _find(self, photos: Sequence[Photo]) -> Sequence[Found | FacegroupError]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._finder.find, photos)
+
+    async def _embed(
+        self, photos: Sequence[Photo], found: Sequence[Found | FacegroupError]
+    ) -> list[Seen | FacegroupError]:
+        batch = pipeline.cut(photos, found, self._spec.size)
+        back = await hop(self._embedder.embed.remote(batch)) if batch.counts else []
+        return pipeline.seen(photos, found, back)

@@ -1,0 +1,218 @@
+"""Single items → batches, formed at the moment when the worker is free, and answers back to whoever asked.
+
+Under no load an item is worked on at once and alone; under load whatever has come meanwhile is the next batch. There is
+no timer: one that cuts batches while the worker is busy turned 100 requests on a 200 ms model into 100 batches.
+The queue is bounded; beyond it callers get `Overloaded` at once. Callers who have gone are skipped.
+The form is that of text-embeddings-inference's queue (its core/src/queue.rs).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from facegroup.errors import FacegroupError, Overloaded
+
+In = TypeVar("In")
+Mid = TypeVar("Mid")
+Out = TypeVar("Out")
+
+
+@dataclass(slots=True, eq=False)
+class Fill:
+    """What a batcher does, for metrics: read by whoever exports them.
+
+    Attributes:
+        batches: batches worked on so far.
+        items: items in them.
+        cost: their cost.
+        waiting: items in the queue now.
+        shed: items refused because the queue was full.
+        gone: items skipped because nobody waited for them any more.
+    """
+
+    batches: int = 0
+    items: int = 0
+    cost: float = 0
+    waiting: int = 0
+    shed: int = 0
+    gone: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[In, Out]):
+    item: In
+    cost: float
+    answer: "asyncio.Future[Out]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Batcher(Generic[In, Mid, Out]):
+    """A queue in front of a worker that likes batches.
+
+    Args:
+        name: of the worker, for messages and metrics.
+        work: does a batch; never runs twice at once.
+        deliver: takes what `work` gave to the next stage and returns one answer per item; it may overlap the work on the
+            next batch, up to `ahead` times.
+        limit: most cost in one batch; a single item may cost more.
+        size: most items in one batch.
+        queue: most items waiting.
+        cost: of one item.
+        ahead: deliveries under way at once; when all are taken no new batch is formed, so a slow next stage fills this
+            queue and not its own.
+        observe: told the counters after each batch is formed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Sequence[In]], Awaitable[Mid]],
+        deliver: Callable[[Sequence[In], Mid], Awaitable[Sequence[Out]]],
+        *,
+        limit: float,
+        queue: int,
+        size: int = 1 << 30,
+        cost: Callable[[In], float] = lambda item: 1,
+        ahead: int = 2,
+        observe: Callable[[Fill], None] = lambda fill: None,
+    ) -> None:
+        self.fill = Fill()
+        self._name = name
+        self._work = work
+        self._deliver = deliver
+        self._limit = limit
+        self._size = size
+        self._queue = queue
+        self._cost = cost
+        self._observe = observe
+        self._ahead = asyncio.Semaphore(ahead)
+        self._waiting: deque[_Waiting[In, Out]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, item: In) -> Out:
+        """Return the answer for one item.
+
+        Raises:
+            Overloaded: the queue is full; nothing was done.
+            Exception: whatever the worker raised for the whole batch.
+        """
+        waiting = self._accept(item)
+        try:
+            return await waiting.answer
+        finally:
+            waiting.answer.cancel()  # a caller who is gone is not worked for; on an answered future it does nothing
+
+    async def many(self, items: Sequence[In]) -> list[Out | FacegroupError]:
+        """Return the answer for each item, in order; one that failed, or had no place in the queue, is its error."""
+        accepted = [self._offer(item) for item in items]
+        waiting = [each.answer for each in accepted if isinstance(each, _Waiting)]
+        try:
+            await asyncio.gather(*waiting, return_exceptions=True)
+        finally:
+            for answer in waiting:
+                answer.cancel()
+        return [each if isinstance(each, FacegroupError) else _outcome(each.answer) for each in accepted]
+
+    def has_room(self, count: int) -> bool:
+        """Say whether the queue would take so many items now."""
+        if len(self._waiting) + count > self._queue:
+            self._drop_gone()
+        return len(self._waiting) + count <= self._queue
+
+    def _offer(self, item: In) -> "_Waiting[In, Out] | FacegroupError":
+        try:
+            return self._accept(item)
+        except Overloaded as error:
+            return error
+
+    def _accept(self, item: In) -> _Waiting[In, Out]:
+        if not self.has_room(1):
+            self.fill.shed += 1
+            raise Overloaded(f"{self._name}: {self._queue} items are waiting already; try again later")
+        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item))
+        self._waiting.append(waiting)
+        self.fill.waiting = len(self._waiting)
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._run())
+        return waiting
+
+    async def _run(self) -> None:
+        # One turn of the loop, so that items that come at the same moment are seen together.
+        await asyncio.sleep(0)
+        try:
+            while self._waiting:
+                await self._ahead.acquire()
+                batch = self._take()
+                if not batch:
+                    self._ahead.release()
+                    continue
+                items = [each.item for each in batch]
+                try:
+                    done = await self._work(items)
+                except Exception as error:
+                    self._ahead.release()
+                    _fail(batch, error)
+                    continue
+                delivery = asyncio.get_running_loop().create_task(self._answer(batch, items, done))
+                self._deliveries.add(delivery)
+                delivery.add_done_callback(self._deliveries.discard)
+        finally:
+            self._worker = None
+
+    async def _answer(self, batch: list[_Waiting[In, Out]], items: list[In], done: Mid) -> None:
+        try:
+            answers = await self._deliver(items, done)
+            if len(answers) != len(batch):
+                raise RuntimeError(f"{self._name} gave {len(answers)} answers to {len(batch)} items: this is a bug")
+        except Exception as error:
+            _fail(batch, error)
+            return
+        finally:
+            self._ahead.release()
+        for waiting, answer in zip(batch, answers, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(answer)
+
+    def _take(self) -> list[_Waiting[In, Out]]:
+        """Form the next batch: the longest waiting first, up to the limits."""
+        batch: list[_Waiting[In, Out]] = []
+        cost = 0.0
+        while self._waiting and len(batch) < self._size:
+            first = self._waiting[0]
+            if first.answer.done():
+                self._waiting.popleft()
+                self.fill.gone += 1
+                continue
+            if batch and cost + first.cost > self._limit:
+                break
+            cost += first.cost
+            batch.append(self._waiting.popleft())
+        self.fill.waiting = len(self._waiting)
+        if batch:
+            self.fill.batches += 1
+            self.fill.items += len(batch)
+            self.fill.cost += cost
+            self._observe(self.fill)
+        return batch
+
+    def _drop_gone(self) -> None:
+        present = [each for each in self._waiting if not each.answer.done()]
+        self.fill.gone += len(self._waiting) - len(present)
+        self._waiting = deque(present)
+
+
+def _outcome(answer: "asyncio.Future[Out]") -> Out | FacegroupError:
+    error = answer.exception()
+    if error is None:
+        return answer.result()
+    if isinstance(error, FacegroupError):
+        return error
+    raise error
+
+
+def _fail(batch: list[_Waiting[In, Out]], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)

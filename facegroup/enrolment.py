@@ -1,0 +1,94 @@
+"""What was seen in a photo → a sample of one person, or the reason why not. The same rule for every way in."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from facegroup.embedding import failed
+from facegroup.errors import FacegroupError, InvalidDescriptor, MalformedRequest, MultipleFaces, NoFace
+from facegroup.photos import Seen
+from facegroup.store.base import Enrolled
+from facegroup.types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A photo that was not enrolled, and why."""
+
+    name: str
+    error: FacegroupError
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What became of the photos of one person.
+
+    Attributes:
+        enrolled: what the store did with the good ones.
+        refused: the others.
+        photos: name of each good photo → id of its sample.
+    """
+
+    enrolled: Enrolled
+    refused: tuple[Refused, ...]
+    photos: dict[str, str]
+
+
+def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None) -> Sample:
+    """Return the sample that a photo gives.
+
+    Args:
+        photo: the file's bytes, of which the sha256 is the sample's id.
+        seen: what the pipeline found in it, with descriptors and crops; its error is raised.
+        face: which face is meant, counted from 0 from left to right; None: there must be exactly one.
+
+    Raises:
+        NoFace: there is none.
+        MultipleFaces: there are several and `face` is None.
+        MalformedRequest: there is no face of that number.
+    """
+    index = only_face(seen, face)
+    assert not isinstance(seen, FacegroupError)
+    assert seen.descriptors is not None
+    descriptor = seen.descriptors[index]
+    if failed(descriptor[None])[0]:
+        raise InvalidDescriptor("the network gives nothing usable for this face")
+    return Sample(hashlib.sha256(photo).hexdigest(), descriptor, seen.crops[index] if seen.crops else None)
+
+
+def only_face(seen: Seen | FacegroupError, face: int | None = None) -> int:
+    """Return the index of the face that is meant; see `sample` for what is raised."""
+    if isinstance(seen, FacegroupError):
+        raise seen
+    count = len(seen.faces)
+    if count == 0:
+        raise NoFace("no face was found in the photo")
+    if face is None:
+        if count > 1:
+            raise MultipleFaces(
+                f"{count} faces were found in the photo; send one with a single face, or say which with face=0…{count - 1}"
+            )
+        return 0
+    if not 0 <= face < count:
+        raise MalformedRequest(
+            f"there is no face {face}: {count} were found in the photo, counted from 0, left to right"
+        )
+    return face
+
+
+def samples(
+    photos: Sequence[tuple[str, bytes]], seen: Sequence[Seen | FacegroupError], face: int | None = None
+) -> tuple[list[Sample], tuple[Refused, ...], dict[str, str]]:
+    """Return the samples that some named photos give, the refused ones, and name → sample id of the good."""
+    good: dict[str, Sample] = {}
+    named: dict[str, str] = {}
+    refused = []
+    for (name, data), each in zip(photos, seen, strict=True):
+        try:
+            made = sample(data, each, face)
+        except FacegroupError as error:
+            refused.append(Refused(name, error))
+            continue
+        good[made.id] = made
+        named[name] = made.id
+    return list(good.values()), tuple(refused), named

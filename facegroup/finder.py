@@ -1,0 +1,133 @@
+"""Photos → faces cut out for the network: decode, detect, align, for a batch at once.
+
+A photo that cannot be decoded is a value in the answer; the others of its batch are found.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from facegroup import quality
+from facegroup.align import Aligner
+from facegroup.errors import EngineUnavailable, ImageError
+from facegroup.image import Decoded, decode
+from facegroup.mtcnn import Mtcnn
+from facegroup.networks.base import NetworkSpec
+from facegroup.networks.mtcnn_nets import Nets
+from facegroup.photos import Found, Photo
+from facegroup.settings import Detector, Limits, Settings
+from facegroup.types import Faces
+
+log = logging.getLogger(__name__)
+
+
+class Finder:
+    """Decodes, detects and aligns. `find` is used from one thread at a time; decoding uses its own.
+
+    Args:
+        mtcnn: the detector.
+        aligner: cuts faces out for the network.
+        limits: what a photo may cost.
+        wanted: the detector's settings.
+        threads: that decode.
+    """
+
+    def __init__(self, mtcnn: Mtcnn, aligner: Aligner, limits: Limits, wanted: Detector, threads: int) -> None:
+        self.mtcnn = mtcnn
+        self._aligner = aligner
+        self._limits = limits
+        self._min_face_size = wanted.min_face_size
+        self._min_confidence = wanted.min_confidence
+        self._batch_pixels = wanted.batch_pixels
+        self._decoders = ThreadPoolExecutor(threads, "decode")
+
+    def find(self, photos: Sequence[Photo]) -> list[Found | ImageError]:
+        """Return the faces of each photo, or why it cannot be used."""
+        answers: list[Found | ImageError | None] = [None] * len(photos)
+        decoded: dict[int, Decoded] = {}
+        for index, picture in enumerate(self._decoders.map(self._decode, photos)):
+            if isinstance(picture, ImageError):
+                answers[index] = picture
+            else:
+                decoded[index] = picture
+        for part in self._parts(decoded):
+            sizes = [self._smallest(photos[index], decoded[index]) for index in part]
+            found = self.mtcnn.detect([decoded[index].image for index in part], sizes)
+            for index, faces in zip(part, found, strict=True):
+                answers[index] = self._align(decoded[index], faces)
+        return [answer for answer in answers if answer is not None]
+
+    def warm(self) -> None:
+        """Make the first request as fast as the next."""
+        self.mtcnn.nets.warm()
+
+    def close(self) -> None:
+        """Let the decoding threads go."""
+        self._decoders.shutdown()
+
+    def _parts(self, decoded: dict[int, Decoded]) -> Iterator[list[int]]:
+        """Cut a batch where it has too many pixels to be detected at once."""
+        part: list[int] = []
+        pixels = 0
+        for index, picture in decoded.items():
+            size = picture.image.shape[0] * picture.image.shape[1]
+            if part and pixels + size > self._batch_pixels:
+                yield part
+                part, pixels = [], 0
+            part.append(index)
+            pixels += size
+        if part:
+            yield part
+
+    def _decode(self, photo: Photo) -> Decoded | ImageError:
+        try:
+            return decode(photo.data, self._limits)
+        except ImageError as error:
+            return error
+
+    def _smallest(self, photo: Photo, picture: Decoded) -> int:
+        wanted = photo.min_face_size or self._min_face_size
+        return max(12, round(wanted * picture.scale))
+
+    def _align(self, picture: Decoded, faces: Faces) -> Found:
+        sure = np.flatnonzero(faces.confidence >= self._min_confidence)
+        if len(sure) > self._limits.faces:
+            sure = np.sort(sure[np.argsort(-faces.confidence[sure], kind="stable")[: self._limits.faces]])
+        faces = faces[sure]
+        crops = self._aligner.align(picture.image, faces)
+        scale = np.float32(picture.scale)
+        in_photo = Faces(faces.boxes / scale, faces.landmarks / scale, faces.confidence)
+        return Found(picture.width, picture.height, in_photo, quality.measure(in_photo, crops), crops)
+
+
+def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
+    """Return the finder that the settings ask for, cutting faces out for the network `spec`, not warmed yet.
+
+    Raises:
+        EngineUnavailable: the engine cannot run the detector, or the device is not there; none is taken in its place.
+    """
+    wanted = settings.detector
+    threads = wanted.threads or max(1, int(wanted.num_cpus))
+    nets = _nets(settings, threads)
+    log.info("detector mtcnn on %s, %s", nets.name, nets.device)
+    return Finder(Mtcnn(nets), Aligner(spec), settings.limits, wanted, max(2, threads))
+
+
+def _nets(settings: Settings, threads: int) -> Nets:
+    wanted = settings.detector
+    engine = wanted.engine
+    if engine == "auto":
+        engine = "keras" if wanted.num_gpus > 0 else "openvino"
+    if engine == "openvino" and wanted.num_gpus > 0:
+        raise EngineUnavailable("the detector on openvino runs on a CPU only: set detector.num_gpus to 0")
+    if engine == "openvino":
+        from facegroup.networks.mtcnn_openvino import OpenVinoNets
+
+        return OpenVinoNets(threads)
+    if engine == "keras":
+        from facegroup.networks.mtcnn_keras import KerasNets
+
+        return KerasNets("gpu:0" if wanted.num_gpus > 0 else "cpu", threads)
+    raise EngineUnavailable(f"the detector cannot run on the engine {engine}; it runs on openvino or keras")

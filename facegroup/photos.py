@@ -1,0 +1,125 @@
+"""What is asked of the pipeline, one `Photo` at a time, and what comes back: `Seen`, or the error that is its answer."""
+
+from dataclasses import dataclass
+
+from facegroup.errors import FacegroupError
+from facegroup.types import Crops, Descriptors, Faces, Floats, Match
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Whom to compare the faces of a photo with.
+
+    Attributes:
+        gallery: its name.
+        person_id: only this person (verification), or None: everybody (identification).
+        threshold: what a similarity must exceed; None: the gallery's own.
+        candidates: how many of the best people each answer lists.
+    """
+
+    gallery: str
+    person_id: str | None = None
+    threshold: float | None = None
+    candidates: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One encoded photo, and what is wanted of it.
+
+    Attributes:
+        data: the file's bytes.
+        min_face_size: smallest face looked for, in pixels of the photo; None: the detector's setting.
+        embed: whether descriptors are wanted.
+        crops: whether the aligned faces are wanted back, as JPEG.
+        query: whom to compare with, or None.
+    """
+
+    data: bytes
+    min_face_size: int | None = None
+    embed: bool = True
+    crops: bool = False
+    query: Query | None = None
+
+    @property
+    def needs_descriptors(self) -> bool:
+        """Whether the photo goes on to the embedder."""
+        return self.embed or self.query is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quality:
+    """What can be said of n faces before a network sees them. Parts only; what follows from them is a policy.
+
+    Attributes:
+        size: (n,) float32: the shorter side of the box, in pixels of the photo.
+        sharpness: (n,) float32: standard deviation of the Laplacian of the crop's grey values; small means blurred.
+        brightness: (n,) float32 in 0..1: mean grey value of the crop.
+        yaw: (n,) float32 in about -1..1: how far the nose tip is off the middle of the eyes, in eye distances.
+        roll: (n,) float32: angle of the line through the eyes, in degrees, clockwise.
+    """
+
+    size: Floats
+    sharpness: Floats
+    brightness: Floats
+    yaw: Floats
+    roll: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The faces of one photo, cut out.
+
+    Attributes:
+        width: of the upright photo, in pixels.
+        height: of the upright photo, in pixels.
+        faces: in pixels of the upright photo, left to right.
+        quality: of each face.
+        crops: (n, s, s, 3) uint8 RGB, aligned for the network.
+    """
+
+    width: int
+    height: int
+    faces: Faces
+    quality: Quality
+    crops: Crops
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The decisions on the faces of one photo.
+
+    Attributes:
+        matches: one per face; of a verification, each names the person or nobody.
+        version: of the gallery that decided.
+        threshold: that was asked for.
+        degraded: whether the store was away, so that `version` may not be the newest.
+    """
+
+    matches: tuple[Match, ...]
+    version: int
+    threshold: float
+    degraded: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Everything that is known of one photo.
+
+    Attributes:
+        width: of the upright photo, in pixels.
+        height: of the upright photo, in pixels.
+        faces: in pixels of the upright photo, left to right.
+        quality: of each face.
+        descriptors: (n, d) float32 where they were asked for.
+        crops: each aligned face as JPEG where they were asked for.
+        matched: the decisions where a query was asked; an error is its answer (an unknown gallery, say).
+    """
+
+    width: int
+    height: int
+    faces: Faces
+    quality: Quality
+    descriptors: Descriptors | None = None
+    crops: tuple[bytes, ...] | None = None
+    matched: Matched | FacegroupError | None = None

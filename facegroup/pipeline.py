@@ -1,0 +1,123 @@
+"""What crosses from stage to stage for a whole batch, and how it is taken apart again at the end.
+
+    Photo… ─find→ Found… ─cut→ Cut ─embed→ descriptors ─asked→ match ─embedded→ Embedded… ─seen→ Seen…
+
+One process (recognizer.py) and many (deployments/) use the same steps; none of them computes anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.align import to_jpeg
+from facegroup.errors import FacegroupError
+from facegroup.photos import Found, Matched, Photo, Query, Seen
+from facegroup.types import Crops, Descriptors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """The faces of some photos on their way to the network.
+
+    Attributes:
+        crops: (n, s, s, 3) uint8 RGB, photo after photo.
+        counts: faces of each photo; they add up to n.
+        queries: what each photo asks the galleries, if anything.
+        keep: whether each photo's descriptors are wanted back.
+    """
+
+    crops: Crops
+    counts: tuple[int, ...]
+    queries: tuple[Query | None, ...]
+    keep: tuple[bool, ...]
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """What one photo brings back: descriptors where wanted, and the decisions where a query was asked."""
+
+    descriptors: Descriptors | None
+    matched: Matched | FacegroupError | None
+
+
+def cut(photos: Sequence[Photo], found: Sequence[Found | FacegroupError], size: int) -> Cut:
+    """Gather the crops of all photos that go on to the network, whose crops are `size` pixels wide."""
+    pairs = zip(photos, found, strict=True)
+    going = [(photo, each) for photo, each in pairs if photo.needs_descriptors and isinstance(each, Found)]
+    return Cut(
+        np.concatenate([np.empty((0, size, size, 3), np.uint8), *(each.crops for _, each in going)]),
+        tuple(len(each.crops) for _, each in going),
+        tuple(photo.query for photo, _ in going),
+        tuple(photo.embed for photo, _ in going),
+    )
+
+
+def join(cuts: Sequence[Cut]) -> Cut:
+    """Make one cut of several."""
+    return Cut(
+        np.concatenate([each.crops for each in cuts]) if len(cuts) > 1 else cuts[0].crops,
+        tuple(count for each in cuts for count in each.counts),
+        tuple(query for each in cuts for query in each.queries),
+        tuple(keep for each in cuts for keep in each.keep),
+    )
+
+
+def split(cuts: Sequence[Cut], joined: Sequence[Embedded]) -> list[list[Embedded]]:
+    """Undo `join`, on the answers."""
+    edges = np.cumsum([0, *(len(each.counts) for each in cuts)])
+    return [list(joined[start:end]) for start, end in pairwise(edges.tolist())]
+
+
+def asked(batch: Cut, descriptors: Descriptors) -> tuple[Descriptors, list[tuple[Query, int]]]:
+    """Return what the galleries are asked: the rows of the photos that have a query, and query and count of each."""
+    wants = np.repeat([query is not None for query in batch.queries], batch.counts).astype(bool)
+    pairs = zip(batch.queries, batch.counts, strict=True)
+    return descriptors[wants], [(query, count) for query, count in pairs if query is not None]
+
+
+def embedded(batch: Cut, descriptors: Descriptors, matched: Sequence[Matched | FacegroupError]) -> list[Embedded]:
+    """Return the answer of each photo of a batch, from all descriptors and the galleries' answers."""
+    answers = iter(matched)
+    return [
+        Embedded(rows if keep else None, next(answers) if query is not None else None)
+        for rows, keep, query in zip(_rows(batch, descriptors), batch.keep, batch.queries, strict=True)
+    ]
+
+
+def seen(
+    photos: Sequence[Photo], found: Sequence[Found | FacegroupError], back: Sequence[Embedded]
+) -> list[Seen | FacegroupError]:
+    """Return the answer for each photo."""
+    answers = iter(back)
+    return [
+        each
+        if isinstance(each, FacegroupError)
+        else _seen(photo, each, next(answers) if _goes_on(photo, each) else None)
+        for photo, each in zip(photos, found, strict=True)
+    ]
+
+
+def _goes_on(photo: Photo, found: Found | FacegroupError) -> bool:
+    return photo.needs_descriptors and isinstance(found, Found)
+
+
+def _seen(photo: Photo, found: Found, back: Embedded | None) -> Seen:
+    return Seen(
+        found.width,
+        found.height,
+        found.faces,
+        found.quality,
+        back.descriptors if back else None,
+        tuple(to_jpeg(crop) for crop in found.crops) if photo.crops else None,
+        back.matched if back else None,
+    )
+
+
+def _rows(batch: Cut, descriptors: Descriptors) -> list[NDArray[np.float32]]:
+    return np.split(descriptors, np.cumsum(batch.counts)[:-1]) if batch.counts else []

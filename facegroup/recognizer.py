@@ -1,0 +1,97 @@
+"""The whole pipeline in one process: photos go in, names come out, without Ray and without a network.
+
+with Recognizer(load()) as recognizer:
+    ada = recognizer.enrol("default", [("ada.jpg", photo)], name="Ada")
+    (seen,) = recognizer.identify("default", [other_photo])
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from facegroup import pipeline
+from facegroup.embedding import open_embedder
+from facegroup.enrolment import Enrolment, samples
+from facegroup.errors import FacegroupError
+from facegroup.finder import open_finder
+from facegroup.matching import Galleries
+from facegroup.photos import Photo, Query, Seen
+from facegroup.settings import Settings
+from facegroup.store import open_store
+from facegroup.types import Gallery
+
+
+class Recognizer:
+    """Everything that facegroup does with photos, in one object. Used from one thread at a time.
+
+    Args:
+        settings: which network, on what, and where the galleries are.
+
+    Raises:
+        SetupError: the network, its weights, the engine or the store is not to be had; none is taken in its place.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.embedder = open_embedder(settings)
+        self.spec = self.embedder.spec
+        self.finder = open_finder(settings, self.spec)
+        self.store = open_store(settings.store)
+        self.galleries = Galleries(self.store, self.spec)
+
+    def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+        """Return what is in each photo; one that cannot be used has its error as its answer."""
+        found = self.finder.find(photos)
+        batch = pipeline.cut(photos, found, self.spec.size)
+        descriptors = self.embedder.embed(batch.crops)
+        matched = self.galleries.match(*pipeline.asked(batch, descriptors))
+        return pipeline.seen(photos, found, pipeline.embedded(batch, descriptors, matched))
+
+    def identify(
+        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None
+    ) -> list[Seen | FacegroupError]:
+        """Return who is in each photo (1:N): `Seen.matched` holds the decision on each face."""
+        query = Query(gallery, None, threshold, self.settings.matcher.candidates)
+        return self.see([Photo(data, embed=False, query=query) for data in photos])
+
+    def enrol(
+        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+    ) -> Enrolment:
+        """Enrol named photos of one person; each that cannot be used is refused with its reason.
+
+        Args:
+            gallery: its name; it must exist.
+            photos: file name and bytes of each.
+            person_id: who is in them; the person must exist.
+            face: which face is meant, counted from 0 from left to right; None: each photo must show exactly one.
+
+        Raises:
+            UnknownGallery: there is none.
+            UnknownPerson: there is none.
+            NetworkMismatch: the gallery was made with another network.
+        """
+        seen = self.see([Photo(data, crops=True) for _, data in photos])
+        good, refused, named = samples(photos, seen, face)
+        return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named)
+
+    def new_gallery(self, name: str) -> Gallery:
+        """Return the gallery of this name, created for this network where there is none.
+
+        Raises:
+            GalleryExists: it is there and was made with another network.
+        """
+        threshold = self.spec.threshold if self.settings.threshold is None else self.settings.threshold
+        return self.store.create_gallery(Gallery(name, self.spec.name, self.spec.dimension, threshold))
+
+    def close(self) -> None:
+        """Let go of threads and the database."""
+        self.finder.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

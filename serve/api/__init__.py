@@ -1,0 +1,40 @@
+"""The HTTP API: routes over a `Pipeline`. Nothing here knows what is behind it, and nothing behind it knows HTTP."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from facegroup.networks.registry import spec
+from facegroup.settings import Settings
+from serve.api import galleries, operations, people, problems, recognition
+from serve.api.context import Context
+from serve.api.limits import Guard
+from serve.api.pipeline import Pipeline
+
+WEB = Path(__file__).parent.parent / "web"
+
+DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
+
+Errors are RFC 9457 `application/problem+json` with a stable `code`; every answer carries `x-request-id`."""
+
+
+def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
+    """Return the ASGI app that answers for a pipeline."""
+    app = FastAPI(
+        title="facegroup",
+        version=version("facegroup"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0"},
+    )
+    app.state.context = Context(pipeline, settings, spec(settings.network))
+    problems.install(app)
+    for router in (recognition.router, galleries.router, people.router):
+        app.include_router(router, prefix="/v1")
+    app.include_router(operations.router)
+    operations.add_docs(app)
+    operations.page(app, WEB)
+    app.add_middleware(Guard, limits=settings.limits)
+    return app

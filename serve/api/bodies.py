@@ -1,0 +1,98 @@
+"""A request's body → named photos and form fields: multipart with any number of files, or one raw image."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from facegroup.errors import EmptyBody, MalformedRequest, TooManyImages, UnsupportedFormat
+from facegroup.settings import Limits
+
+_FIELDS = 32
+_FIELD_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What was sent.
+
+    Attributes:
+        photos: part name, file name and bytes of each, in the order sent.
+        fields: the other parts.
+    """
+
+    photos: tuple[tuple[str, str, bytes], ...]
+    fields: dict[str, str]
+
+    @property
+    def named(self) -> list[tuple[str, bytes]]:
+        """File name and bytes of each photo."""
+        return [(name, data) for _, name, data in self.photos]
+
+
+def media_type(request: Request) -> str:
+    """Return the body's media type, lower-case, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_json(request: Request) -> Any:
+    """Return the JSON body. Raises `MalformedRequest` where it is none."""
+    try:
+        return json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequest(f"the body is not valid JSON: {error}") from error
+
+
+async def read_photos(request: Request, limits: Limits) -> Upload:
+    """Return the photos of a request.
+
+    Raises:
+        EmptyBody: there are no bytes.
+        MalformedRequest: the multipart body is broken, or has no file.
+        TooManyImages: more than `limits.images`.
+        UnsupportedFormat: the body is announced as something that is no image.
+    """
+    kind = media_type(request)
+    if kind == "multipart/form-data":
+        return await _multipart(request, limits)
+    if kind and not kind.startswith("image/") and kind != "application/octet-stream":
+        raise UnsupportedFormat(f"a body of type {kind} holds no photo; send multipart/form-data or image/…")
+    data = await request.body()
+    if not data:
+        raise EmptyBody("the request has no body; send photos as multipart/form-data, or one as image/…")
+    return Upload((("photo", "photo", data),), {})
+
+
+async def _multipart(request: Request, limits: Limits) -> Upload:
+    parser = MultiPartParser(
+        request.headers,
+        request.stream(),
+        max_files=limits.images,
+        max_fields=_FIELDS,
+        max_part_size=_FIELD_BYTES,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        if "files" in error.message:
+            raise TooManyImages(
+                f"more than {limits.images} images in one request (images); send them in parts"
+            ) from error
+        raise MalformedRequest(f"the multipart body is broken: {error.message}") from error
+    except (KeyError, ValueError, AssertionError) as error:
+        raise MalformedRequest("the multipart body is broken, or its boundary is missing") from error
+    photos, fields = [], {}
+    try:
+        for part, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                photos.append((part, value.filename or part, await value.read()))
+            else:
+                fields[part] = value
+    finally:
+        await form.close()
+    if not photos:
+        raise MalformedRequest("the form has no file; send each photo as a file part, with a file name")
+    return Upload(tuple(photos), fields)

@@ -1,0 +1,83 @@
+"""What every route is given: the pipeline, the settings, and checked names."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from facegroup.errors import FacegroupError, ServiceError
+from facegroup.names import check_id, clean_name
+from facegroup.networks.base import NetworkSpec
+from facegroup.photos import Photo, Seen
+from facegroup.settings import Settings
+from serve.api.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The server behind the routes."""
+
+    pipeline: Pipeline
+    settings: Settings
+    spec: NetworkSpec
+
+    @property
+    def threshold(self) -> float:
+        """What a similarity must exceed where no gallery says."""
+        return self.spec.threshold if self.settings.threshold is None else self.settings.threshold
+
+    async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:
+        """Return what is in each photo.
+
+        Raises:
+            ServiceError: the server could not work on one of them: the request as a whole is to be tried again.
+            FacegroupError: there is only one photo and this is its error.
+        """
+        seen = await self.pipeline.see(photos)
+        for each in seen:
+            error = each if isinstance(each, FacegroupError) else each.matched
+            if isinstance(error, ServiceError) or (isinstance(error, FacegroupError) and len(seen) == 1):
+                raise error
+        return seen
+
+
+def _context(request: Request) -> Context:
+    found: Context = request.app.state.context
+    return found
+
+
+def _gallery(gallery: Annotated[str, Path(description="name of the gallery")]) -> str:
+    return clean_name(gallery, "gallery name")
+
+
+def _person(person: Annotated[str, Path(description="id of the person")]) -> str:
+    return check_id(person)
+
+
+Server = Annotated[Context, Depends(_context)]
+GalleryName = Annotated[str, Depends(_gallery)]
+PersonId = Annotated[str, Depends(_person)]
+Threshold = Annotated[
+    float | None, Query(ge=-1, le=1, description="cosine similarity to exceed; left out: the gallery's own")
+]
+Candidates = Annotated[int | None, Query(ge=1, le=100, description="best people to list in each answer")]
+MinFaceSize = Annotated[int | None, Query(ge=12, le=10_000, description="smallest face looked for, in pixels")]
+FaceIndex = Annotated[int | None, Query(ge=0, description="which face is meant, from 0, left to right")]
+After = Annotated[str, Query(description="cursor: the `next` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
+
+PHOTOS = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"photos": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+"""OpenAPI's view of a body that `read_photos` takes."""

@@ -1,0 +1,51 @@
+"""Routes on galleries: list, create, show, change, erase."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from facegroup.types import Gallery
+from serve import schemas
+from serve.api.context import After, GalleryName, Limit, Server
+
+router = APIRouter(prefix="/galleries", tags=["galleries"])
+
+
+@router.get("", summary="List galleries")
+async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> dict[str, Any]:
+    """Return a page of galleries, by name; `next` is the cursor of the following page, or null."""
+    rows = await server.pipeline.ask("galleries", after, limit)
+    return {
+        "galleries": [schemas.gallery(each) for each in rows],
+        "next": rows[-1].name if len(rows) == limit else None,
+    }
+
+
+@router.put("/{gallery}", summary="Create a gallery")
+async def create_gallery(
+    server: Server, gallery: GalleryName, wanted: schemas.NewGallery | None = None
+) -> dict[str, Any]:
+    """Create a gallery for the server's network; one that is there already is returned as it is."""
+    wanted = wanted or schemas.NewGallery()
+    threshold = server.threshold if wanted.threshold is None else wanted.threshold
+    new = Gallery(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops)
+    made = await server.pipeline.ask("create_gallery", new)
+    return schemas.gallery(made)
+
+
+@router.get("/{gallery}", summary="Show a gallery")
+async def show_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
+    """Return a gallery's settings, version and count of people."""
+    return schemas.gallery(await server.pipeline.ask("gallery", gallery))
+
+
+@router.patch("/{gallery}", summary="Change a gallery")
+async def change_gallery(server: Server, gallery: GalleryName, change: schemas.GalleryChange) -> dict[str, Any]:
+    """Change the threshold, or whether crops are kept; switching them off erases those kept."""
+    return schemas.gallery(await server.pipeline.ask("update_gallery", gallery, **change.model_dump()))
+
+
+@router.delete("/{gallery}", summary="Erase a gallery")
+async def erase_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
+    """Erase a gallery with every person, descriptor and crop in it."""
+    return schemas.erased(await server.pipeline.ask("delete_gallery", gallery))

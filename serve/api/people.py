@@ -1,0 +1,118 @@
+"""Routes on people and their photos: list, create, change, erase, enrol."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from facegroup.enrolment import Enrolment, samples
+from facegroup.errors import PersonExists, UnknownPhoto
+from facegroup.names import check_id, clean_name
+from facegroup.photos import Photo
+from facegroup.types import Person, Sample
+from serve import schemas
+from serve.api.bodies import read_photos
+from serve.api.context import PHOTOS, After, FaceIndex, GalleryName, Limit, MinFaceSize, PersonId, Server
+
+router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
+
+
+@router.get("", summary="List people")
+async def list_people(
+    server: Server, gallery: GalleryName, after: After = "", limit: Limit = 100, name: str | None = None
+) -> dict[str, Any]:
+    """Return a page of people, by id; with `name`, only those of that name."""
+    rows: list[Person] = await server.pipeline.ask("people", gallery, after, limit, name)
+    return {"people": [schemas.person(each) for each in rows], "next": rows[-1].id if len(rows) == limit else None}
+
+
+@router.post("", status_code=201, summary="Create a person")
+async def create_person(server: Server, gallery: GalleryName, new: schemas.NewPerson) -> dict[str, Any]:
+    """Create a person without photos; two may share a name, never an id."""
+    name = clean_name(new.name, "name of the person")
+    wanted = None if new.id is None else check_id(new.id)
+    return schemas.person(await server.pipeline.ask("create_person", gallery, name, new.metadata, wanted))
+
+
+@router.get("/{person}", summary="Show a person")
+async def show_person(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+    """Return a person."""
+    return schemas.person(await server.pipeline.ask("person", gallery, person))
+
+
+@router.put("/{person}", summary="Create or change a person")
+async def put_person(
+    server: Server, gallery: GalleryName, person: PersonId, new: schemas.NewPerson, response: Response
+) -> dict[str, Any]:
+    """Create a person with this id, or give the one who has it this name and metadata; the photos stay."""
+    name = clean_name(new.name, "name of the person")
+    try:
+        made = await server.pipeline.ask("create_person", gallery, name, new.metadata, person)
+    except PersonExists:
+        made = await server.pipeline.ask("update_person", gallery, person, name=name, metadata=new.metadata)
+    else:
+        response.status_code = 201
+    return schemas.person(made)
+
+
+@router.patch("/{person}", summary="Change a person")
+async def change_person(
+    server: Server, gallery: GalleryName, person: PersonId, change: schemas.PersonChange
+) -> dict[str, Any]:
+    """Rename a person, or replace the metadata."""
+    name = None if change.name is None else clean_name(change.name, "name of the person")
+    made = await server.pipeline.ask("update_person", gallery, person, name=name, metadata=change.metadata)
+    return schemas.person(made)
+
+
+@router.delete("/{person}", summary="Erase a person")
+async def erase_person(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+    """Erase a person with every descriptor and crop; the answer says what was removed."""
+    return schemas.erased(await server.pipeline.ask("delete_person", gallery, person))
+
+
+@router.post("/{person}/photos", openapi_extra=PHOTOS, summary="Enrol photos of a person")
+async def enrol(
+    request: Request,
+    server: Server,
+    gallery: GalleryName,
+    person: PersonId,
+    face: FaceIndex = None,
+    min_face_size: MinFaceSize = None,
+) -> dict[str, Any]:
+    """Enrol one or many photos; each must show exactly one face, or `face` says which is meant.
+
+    A photo that cannot be used is refused with its reason and the others are enrolled; a request with a single photo
+    answers its refusal as its own. The same photo twice is one sample. Once this is answered, every later answer of the
+    server knows the person: both carry `gallery_version`.
+    """
+    upload = await read_photos(request, server.settings.limits)
+    await server.pipeline.ask("person", gallery, person)
+    seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
+    good, refused, named = samples(upload.named, seen, face)
+    if len(refused) == len(upload.photos) == 1:
+        raise refused[0].error
+    enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name)
+    return schemas.enrolment(Enrolment(enrolled, refused, named))
+
+
+@router.get("/{person}/photos", summary="List a person's photos")
+async def list_photos(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+    """Return the samples of a person, oldest first."""
+    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person)
+    return {"photos": [{"id": each.id, "created_at": each.created_at} for each in rows]}
+
+
+@router.get("/{person}/photos/{photo}", response_class=Response, summary="Show an aligned face")
+async def show_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str) -> Response:
+    """Return the aligned face of a sample, as JPEG, where the gallery keeps it."""
+    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True)
+    found = next((each for each in rows if each.id == photo), None)
+    if found is None or found.crop is None:
+        raise UnknownPhoto(f"the person has no photo {photo[:64]!r}, or the gallery keeps no crops")
+    return Response(found.crop, media_type="image/jpeg")
+
+
+@router.delete("/{person}/photos/{photo}", summary="Erase a photo")
+async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str) -> dict[str, Any]:
+    """Erase one sample with its descriptor and crop."""
+    return schemas.erased(await server.pipeline.ask("delete_sample", gallery, person, photo))

@@ -1,0 +1,27 @@
+"""What the routes need of the rest of the server. `serve.ingress.Ingress` is it on Ray; tests give the library itself."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from facegroup.errors import FacegroupError
+from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.types import Descriptors
+
+
+class Pipeline(Protocol):
+    """Photos in, what is in them out; and the store behind it."""
+
+    async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+        """Return what is in each photo; one that cannot be used has its error as its answer."""
+
+    async def match(self, descriptors: Descriptors, query: Query) -> Matched:
+        """Decide on descriptors that the caller has. Raises what `Galleries.match` gives as an error."""
+
+    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call a method of the store; see `facegroup.store.base.Store`."""
+
+    async def about(self) -> dict[str, Any]:
+        """Say what runs: network, dimension, engines, devices, store."""
+
+    async def metrics(self) -> str:
+        """Return the counters of this machine in Prometheus' text format."""

@@ -1,0 +1,194 @@
+"""Routes on photos: who is in them (1:N), is it this person (1:1), what faces are there."""
+
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+
+from facegroup.embedding import unit
+from facegroup.enrolment import only_face
+from facegroup.errors import FacegroupError, InvalidDescriptor, MalformedRequest
+from facegroup.photos import Matched, Photo, Query, Seen
+from serve import schemas
+from serve.api.bodies import media_type, read_json, read_photos
+from serve.api.context import PHOTOS, Candidates, Context, FaceIndex, GalleryName, MinFaceSize, Server, Threshold
+
+router = APIRouter(tags=["recognition"])
+
+_IDENTIFY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **PHOTOS["requestBody"]["content"],  # type: ignore[dict-item]
+            "application/json": {"schema": schemas.Probes.model_json_schema()},
+        },
+    }
+}
+
+
+@router.post(
+    "/galleries/{gallery}/identify",
+    response_model=None,
+    responses={200: {"model": schemas.Identification | schemas.ProbeIdentification}},
+    openapi_extra=_IDENTIFY,
+    summary="Who is in these photos?",
+)
+async def identify(
+    request: Request,
+    server: Server,
+    gallery: GalleryName,
+    threshold: Threshold = None,
+    candidates: Candidates = None,
+    min_face_size: MinFaceSize = None,
+) -> dict[str, Any]:
+    """Name every face of one or many photos, or of descriptors that the caller has.
+
+    Each face is answered with a member's name or `not in the dataset`; each photo that cannot be used with its error, the
+    others are answered. A request with a single photo answers its error as its own.
+    """
+    wanted = candidates or server.settings.matcher.candidates
+    if media_type(request) == "application/json":
+        return await _identify_descriptors(await read_json(request), server, gallery, wanted)
+    upload = await read_photos(request, server.settings.limits)
+    query = Query(gallery, None, threshold, wanted)
+    photos = [Photo(data, min_face_size, embed=False, query=query) for _, data in upload.named]
+    seen = await server.see(photos)
+    matched = [each.matched for each in seen if isinstance(each, Seen) and isinstance(each.matched, Matched)]
+    return {
+        "gallery": gallery,
+        "gallery_version": max((each.version for each in matched), default=None),
+        "network": server.spec.name,
+        "degraded": any(each.degraded for each in matched),
+        "images": [schemas.image(name, each) for (name, _), each in zip(upload.named, seen, strict=True)],
+    }
+
+
+async def _identify_descriptors(body: Any, server: Context, gallery: str, candidates: int) -> dict[str, Any]:
+    try:
+        probes = schemas.Probes.model_validate(body)
+    except ValidationError as error:
+        raise MalformedRequest(f"the JSON is not what identify takes: {error.errors()[0]['msg']}") from error
+    if len(probes.descriptors) > server.settings.limits.faces:
+        raise InvalidDescriptor(f"more than {server.settings.limits.faces} descriptors in one request (faces)")
+    dimension = server.spec.dimension
+    if not probes.descriptors or any(len(row) != dimension for row in probes.descriptors):
+        raise InvalidDescriptor(f"each descriptor of {server.spec.name} has {dimension} numbers")
+    with np.errstate(over="ignore"):
+        rows = np.array(probes.descriptors, np.float64).astype(np.float32)
+    descriptors = unit(rows)
+    if not np.isfinite(rows).all() or not descriptors.any(axis=1).all():
+        raise InvalidDescriptor("a descriptor holds a number that is not finite, or nothing but zeros")
+    query = Query(gallery, None, probes.threshold, probes.candidates or candidates)
+    matched = await server.pipeline.match(descriptors, query)
+    return {
+        "gallery": gallery,
+        "gallery_version": matched.version,
+        "network": server.spec.name,
+        "degraded": matched.degraded,
+        "faces": [schemas.decision(match) for match in matched.matches],
+    }
+
+
+@router.post(
+    "/galleries/{gallery}/verify",
+    response_model=None,
+    responses={200: {"model": schemas.Verification}},
+    openapi_extra=PHOTOS,
+    summary="Is this that person?",
+)
+async def verify_person(
+    request: Request,
+    server: Server,
+    gallery: GalleryName,
+    person: str,
+    threshold: Threshold = None,
+    face: FaceIndex = None,
+) -> dict[str, Any]:
+    """Compare the one face of a photo with one person of a gallery."""
+    upload = await read_photos(request, server.settings.limits)
+    if len(upload.photos) != 1:
+        raise MalformedRequest(f"verification of a person takes one photo; {len(upload.photos)} were sent")
+    query = Query(gallery, person, threshold)
+    (seen,) = await server.see([Photo(upload.photos[0][2], embed=False, query=query)])
+    index = only_face(seen, face)
+    assert isinstance(seen, Seen)
+    assert isinstance(seen.matched, Matched)
+    match = seen.matched.matches[index]
+    answer = _verification(match.similarity, match.threshold, server, [schemas.faces(seen)[index]])
+    who = match.candidates[0]
+    return answer | {"person": {"id": who.person_id, "name": who.name}, "gallery_version": seen.matched.version}
+
+
+@router.post(
+    "/verify",
+    response_model=None,
+    responses={200: {"model": schemas.Verification}},
+    openapi_extra=PHOTOS,
+    summary="Are these two the same person?",
+)
+async def verify_pair(request: Request, server: Server, threshold: Threshold = None) -> dict[str, Any]:
+    """Compare the one face of a photo with the one face of another."""
+    upload = await read_photos(request, server.settings.limits)
+    if len(upload.photos) != 2:
+        raise MalformedRequest(f"verification of a pair takes two photos; {len(upload.photos)} were sent")
+    pair = []
+    rows = []
+    seen = await server.see([Photo(data) for _, data in upload.named])
+    for (name, _), each in zip(upload.named, seen, strict=True):
+        try:
+            index = only_face(each)
+        except FacegroupError as error:
+            raise type(error)(f"{name}: {error.detail}") from error
+        assert isinstance(each, Seen)
+        assert each.descriptors is not None
+        pair.append(each.descriptors[index])
+        rows.append(schemas.faces(each)[index])
+    limit = server.threshold if threshold is None else threshold
+    return _verification(float(pair[0] @ pair[1]), limit, server, rows)
+
+
+def _verification(similarity: float, threshold: float, server: Context, faces: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "same": similarity > threshold,
+        "similarity": round(similarity, 5),
+        "distance": round(1 - similarity, 5),
+        "threshold": threshold,
+        "network": server.spec.name,
+        "faces": faces,
+    }
+
+
+@router.post(
+    "/detect",
+    response_model=None,
+    responses={200: {"model": schemas.Detection}},
+    openapi_extra=PHOTOS,
+    summary="Where are faces?",
+)
+async def detect(request: Request, server: Server, min_face_size: MinFaceSize = None) -> dict[str, Any]:
+    """Find the faces of one or many photos: box, five landmarks, confidence, quality."""
+    return await _faces(request, server, min_face_size, embed=False)
+
+
+@router.post(
+    "/embed",
+    response_model=None,
+    responses={200: {"model": schemas.Detection}},
+    openapi_extra=PHOTOS,
+    summary="Faces with their descriptors",
+)
+async def embed(request: Request, server: Server, min_face_size: MinFaceSize = None) -> dict[str, Any]:
+    """Find the faces of one or many photos, each with the network's descriptor of unit length."""
+    return await _faces(request, server, min_face_size, embed=True)
+
+
+async def _faces(request: Request, server: Context, min_face_size: int | None, *, embed: bool) -> dict[str, Any]:
+    upload = await read_photos(request, server.settings.limits)
+    seen = await server.see([Photo(data, min_face_size, embed=embed) for _, data in upload.named])
+    return {
+        "network": server.spec.name,
+        "images": [
+            schemas.image(name, each, descriptors=embed) for (name, _), each in zip(upload.named, seen, strict=True)
+        ],
+    }

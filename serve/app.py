@@ -1,0 +1,42 @@
+"""The server as one Ray Serve application.
+
+    client ─HTTP→ Ingress ──photos──→ Detector ──crops──→ Embedder ──descriptors──→ GalleryActor ──→ store
+                  JPEG bytes          JPEG → faces        CPU or GPU                centroids, threshold
+
+Every arrow carries a batch; answers come back along it. `serve run serve.app:build network=…`, a YAML file of
+`serve deploy`, and `facegroup serve` all build it here, from the same settings.
+"""
+
+import ray.serve
+from ray.serve import Application
+
+from deployments.detector import Detector
+from deployments.embedder import Embedder
+from deployments.gallery import GalleryActor
+from facegroup.settings import Settings
+from serve.ingress import Ingress
+
+ONGOING = 1000
+"""Calls under way per replica: our own queues are bounded, and Ray's default of 5 would cap every batch."""
+
+
+def build(settings: Settings) -> Application:
+    """Wire the stages together."""
+    gallery = _deploy(GalleryActor, settings.matcher.replicas, num_cpus=settings.matcher.num_cpus).bind(settings)
+    embedder = _deploy(
+        Embedder, settings.embedder.replicas, num_cpus=settings.embedder.num_cpus, num_gpus=settings.embedder.num_gpus
+    ).bind(settings, gallery)
+    detector = _deploy(
+        Detector, settings.detector.replicas, num_cpus=settings.detector.num_cpus, num_gpus=settings.detector.num_gpus
+    ).bind(settings, embedder)
+    ingress = _deploy(Ingress, settings.ingress.replicas, num_cpus=settings.ingress.num_cpus)
+    return ingress.bind(settings, detector, embedder, gallery)
+
+
+def _deploy(process: type, replicas: int, **resources: float) -> ray.serve.Deployment:
+    return ray.serve.deployment(
+        num_replicas=replicas,
+        ray_actor_options={name: amount for name, amount in resources.items() if amount or name == "num_cpus"},
+        max_ongoing_requests=ONGOING,
+        logging_config={"enable_access_log": False},
+    )(process)

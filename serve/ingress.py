@@ -1,0 +1,91 @@
+"""Ingress process: HTTP in and out. It decodes nothing, and hands photos on in batches."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import ray
+import ray.serve
+from fastapi import FastAPI
+
+from deployments.hop import Handle, hop, plain
+from deployments.metrics import Export
+from facegroup.batching import Batcher
+from facegroup.errors import FacegroupError, Overloaded
+from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.settings import Settings
+from facegroup.types import Descriptors
+from serve.api import build_api
+
+
+@ray.serve.ingress()
+class Ingress:
+    """The `Pipeline` of the routes, over Ray.
+
+    Args:
+        settings: of the server.
+        detector: the first stage.
+        embedder: asked only what it runs.
+        gallery: the store, and decisions on descriptors that callers bring.
+    """
+
+    def __init__(
+        self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle
+    ) -> None:
+        self._settings = settings
+        self._detector = plain(detector)
+        self._embedder = plain(embedder)
+        self._gallery = plain(gallery)
+        wanted = settings.ingress
+        self._batcher = Batcher(
+            "ingress",
+            self._pass,
+            self._see,
+            limit=wanted.batch,
+            queue=wanted.queue,
+            ahead=max(wanted.inflight, 2 * settings.detector.replicas),
+            observe=Export("ingress"),
+        )
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return build_api(self._settings, self)
+
+    async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+        """See `Pipeline`."""
+        if not self._batcher.has_room(len(photos)):
+            raise Overloaded("the server has too much to do; try again later")
+        return await self._batcher.many(photos)
+
+    async def match(self, descriptors: Descriptors, query: Query) -> Matched:
+        """See `Pipeline`."""
+        (answer,) = await hop(self._gallery.match.remote(descriptors, [(query, len(descriptors))]))
+        if isinstance(answer, FacegroupError):
+            raise answer
+        assert isinstance(answer, Matched)
+        return answer
+
+    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """See `Pipeline`."""
+        return await hop(self._gallery.ask.remote(method, *arguments, **named))
+
+    async def about(self) -> dict[str, Any]:
+        """See `Pipeline`."""
+        embedder, detector, gallery = await asyncio.gather(
+            *(hop(handle.about.remote()) for handle in (self._embedder, self._detector, self._gallery))
+        )
+        return {**embedder, "detector": detector, **gallery}
+
+    async def metrics(self) -> str:
+        """See `Pipeline`."""
+        node = ray.get_runtime_context().get_node_id()
+        port = next(each["MetricsExportPort"] for each in ray.nodes()  # type: ignore[no-untyped-call] if each["NodeID"] == node)
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            return (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+
+    async def _pass(self, photos: Sequence[Photo]) -> None:
+        """Do nothing: forming the batch is all that an ingress does to photos."""
+
+    async def _see(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
+        answers: list[Seen | FacegroupError] = await hop(self._detector.see.remote(list(photos)))
+        return answers

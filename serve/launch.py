@@ -1,0 +1,115 @@
+"""Settings → a running server on this machine: the one place that sets Ray's environment, starts it and stops it.
+
+On a cluster Ray runs already and `serve deploy serve/cluster.yaml` builds the same application (docs/deployment.md).
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from facegroup.errors import InvalidSettings, StageUnavailable
+from facegroup.settings import Settings
+
+RAY = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_LOG_TO_STDERR": "1",
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "67108864",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+    "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+"""Read by Ray when it is imported, in every process. What is set already stays."""
+
+APP = "facegroup"
+OBJECT_STORE_BYTES = 256 << 20
+
+
+@contextmanager
+def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
+    """Run the server on this machine; yields its URL when it is ready, and stops it afterwards.
+
+    Raises:
+        InvalidSettings: the port is taken.
+        StageUnavailable: it did not become ready in time.
+    """
+    for name, value in RAY.items():
+        os.environ.setdefault(name, value)
+    _check_port(settings)
+    import ray
+    import ray.serve
+    from ray.serve.config import HTTPOptions
+
+    from serve.app import build
+
+    ray.init(
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, _cpus(settings)),
+        object_store_memory=OBJECT_STORE_BYTES,
+        _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
+        include_dashboard=False,
+        log_to_driver=settings.log_level == "debug",
+        logging_level=logging.WARNING,
+    )
+    try:
+        ray.serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port))
+        ray.serve.run(build(settings), name=APP, route_prefix="/")
+        url = f"http://{settings.host}:{settings.port}"
+        _wait_until_ready(url, wait_seconds)
+        yield url
+    finally:
+        ray.serve.shutdown()
+        ray.shutdown()  # type: ignore[no-untyped-call]
+
+
+def until_stopped() -> None:
+    """Return when the process is asked to end (Ctrl-C, SIGTERM)."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+
+
+def _cpus(settings: Settings) -> int:
+    """Return the logical CPUs that all replicas ask for: on one machine Ray must place them whatever its size."""
+    parts = (settings.detector, settings.embedder, settings.matcher, settings.ingress)
+    return int(sum(part.replicas * part.num_cpus for part in parts)) + 1
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise InvalidSettings(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with FACEGROUP_PORT"
+            ) from error
+
+
+def _wait_until_ready(url: str, seconds: float) -> None:
+    import httpx
+
+    deadline = time.monotonic() + seconds
+    detail = "no answer"
+    with httpx.Client(timeout=5, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            try:
+                answer = client.get(f"{url}/readyz")
+            except httpx.TransportError as error:
+                detail = str(error)
+            else:
+                # Degraded is up: the store is away, and saying so is all that can be done about it.
+                if answer.status_code == 200 or answer.json().get("status") == "degraded":
+                    return
+                detail = answer.text
+            time.sleep(0.1)
+    raise StageUnavailable(f"the server is not ready after {seconds:g} seconds: {detail}")
