@@ -33,37 +33,50 @@ def load_weights(model: Any, path: Path) -> None:
     Raises:
         WeightsInvalid: the file is damaged or another network's; the message names the layer, as the release does.
     """
-    given = _read(path)
-    for layer in model.layers:
-        if not layer.weights:
-            continue
-        name = release_name(layer.name)
-        if layer.name not in given:
-            raise WeightsInvalid(f"{path} has no layer {name}")
-        _, arrays = given.pop(layer.name)
-        for variable, array in _matched(layer, arrays, f"{path}: layer {name}"):
-            variable.assign(array)
-    if given:
-        others = ", ".join(name for name, _ in given.values())
-        raise WeightsInvalid(f"{path} has layers that {model.name} has not: {others}")
+    Release(path).into(model)
 
 
-def _read(path: Path) -> dict[str, tuple[str, Weights]]:
-    """Return the layers that have weights: by their names in Keras 3, their names in the file and arrays."""
-    import h5py
+class Release:
+    """The contents of one weights file, read at once and without Keras.
 
-    found: dict[str, tuple[str, Weights]] = {}
-    try:
-        with h5py.File(path) as file:
-            root = file if "layer_names" in file.attrs or "model_weights" not in file else file["model_weights"]
-            for layer in _names(root, "layer_names"):
-                group = root[layer]
-                arrays = [(name, np.asarray(group[name], np.float32)) for name in _names(group, "weight_names")]
-                if arrays:
-                    found[layer.replace("/", "_")] = (layer, arrays)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise WeightsInvalid(f"{path} is no Keras weights file, or is damaged: {error}") from error
-    return found
+    Args:
+        path: the file.
+
+    Raises:
+        WeightsInvalid: it is no Keras weights file, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import h5py
+
+        self._path = path
+        self._layers: dict[str, tuple[str, Weights]] = {}
+        try:
+            with h5py.File(path) as file:
+                root = file if "layer_names" in file.attrs or "model_weights" not in file else file["model_weights"]
+                for layer in _names(root, "layer_names"):
+                    group = root[layer]
+                    arrays = [(name, np.asarray(group[name], np.float32)) for name in _names(group, "weight_names")]
+                    if arrays:
+                        self._layers[layer.replace("/", "_")] = (layer, arrays)
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise WeightsInvalid(f"{path} is no Keras weights file, or is damaged: {error}") from error
+
+    def into(self, model: Any) -> None:
+        """Assign every array to its layer of a `keras.Model`; `load_weights` says what is refused."""
+        left = dict(self._layers)
+        for layer in model.layers:
+            if not layer.weights:
+                continue
+            name = release_name(layer.name)
+            if layer.name not in left:
+                raise WeightsInvalid(f"{self._path} has no layer {name}")
+            _, arrays = left.pop(layer.name)
+            for variable, array in _matched(layer, arrays, f"{self._path}: layer {name}"):
+                variable.assign(array)
+        if left:
+            others = ", ".join(name for name, _ in left.values())
+            raise WeightsInvalid(f"{self._path} has layers that {model.name} has not: {others}")
 
 
 def _names(group: Any, attribute: str) -> list[str]:

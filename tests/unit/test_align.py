@@ -14,7 +14,8 @@ POINTS = np.asarray(TEMPLATES["five_point"], np.float32)
 def picture(height: int = 240, width: int = 320, seed: int = 0) -> Image:
     """A smooth picture, so that resampling is exact to a few grey values."""
     small = np.random.default_rng(seed).integers(0, 256, (8, 10, 3), np.uint8)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    large: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return large
 
 
 def faces(boxes: list[list[float]], landmarks: Floats | None = None) -> Faces:

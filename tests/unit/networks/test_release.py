@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 import pytest
 
@@ -36,18 +35,21 @@ def test_every_weight_goes_to_its_own_layer(model: Any, layers: Layers, tmp_path
             np.testing.assert_array_equal(variable.numpy(), expected)
 
 
-@pytest.mark.parametrize("network", ["vggface2-senet50", "vggface-vgg16"])
-def test_the_outputs_are_those_of_keras_own_loading(network: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", ["vggface2-resnet50", "vggface2-senet50", "vggface-vgg16"])
+def test_every_network_gets_what_keras_own_loading_gives_it(network: str, tmp_path: Path) -> None:
     ours, theirs = build(network), build(network)
     layers = random_layers(ours)
     load_weights(ours, write(tmp_path / "w.h5", layers))
     renamed = {name.replace("/", "_"): arrays for name, arrays in layers.items()}
     write(tmp_path / "renamed.h5", renamed)
     theirs.load_weights(tmp_path / "renamed.h5", by_name=True)
-    pixels = np.random.default_rng(0).normal(0, 60, (1, 224, 224, 3)).astype(np.float32)
-    given, expected = (keras.ops.convert_to_numpy(model(pixels, training=False)) for model in (ours, theirs))
-    np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-5)
-    assert 0.1 < given.std() < 100  # the generator's weights neither vanish nor explode
+    for given, expected in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_array_equal(given.numpy(), expected.numpy())
+    if network == "vggface-vgg16":  # the quickest to run
+        pixels = np.random.default_rng(0).normal(0, 60, (1, 224, 224, 3)).astype(np.float32)
+        outputs = [model(pixels, training=False).numpy() for model in (ours, theirs)]
+        np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-5, atol=1e-5)
+        assert 0.1 < outputs[0].std() < 100  # the generator's weights neither vanish nor explode
 
 
 def test_a_whole_saved_model_is_read_as_well(model: Any, layers: Layers, tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_two_swapped_layers_of_one_shape_are_kept_apart(model: Any, layers: Laye
 
 class TestDamaged:
     def test_a_truncated_file(self, model: Any, resnet50: Path, tmp_path: Path) -> None:
-        path = shutil.copy(resnet50, tmp_path / "w.h5")
+        path = Path(shutil.copy(resnet50, tmp_path / "w.h5"))
         with path.open("r+b") as file:
             file.truncate(10_000_000)
         with pytest.raises(WeightsInvalid, match=r"w\.h5 is no Keras weights file, or is damaged: .*truncated"):

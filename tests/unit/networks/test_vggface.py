@@ -1,5 +1,6 @@
 """The architecture code of keras-vggface on Keras 3, and that nothing of how that is done stays behind."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ LEAVES_NOTHING = """
 import sys, keras
 from facegroup.networks.vggface import build
 before, attributes, layer = set(sys.modules), set(dir(keras.utils)), keras.layers.Conv2D
-build("vggface2-senet50")
+build("vggface-vgg16")
 stand_ins = {"keras.engine", "keras.engine.topology", "keras.utils.layer_utils", "keras.utils.data_utils"}
 added = set(sys.modules) - before
 assert not stand_ins & set(sys.modules), stand_ins & set(sys.modules)
@@ -52,13 +53,14 @@ def test_names_are_the_releases_again() -> None:
 
 
 def test_nothing_stays_behind() -> None:
-    ran = subprocess.run([sys.executable, "-c", LEAVES_NOTHING], capture_output=True, text=True, check=False)
+    light = os.environ | {"KERAS_BACKEND": "openvino"}  # the quickest to import
+    ran = subprocess.run([sys.executable, "-c", LEAVES_NOTHING], capture_output=True, text=True, check=False, env=light)
     assert ran.stdout.strip() == "clean", ran.stderr
 
 
 def test_a_module_of_the_same_name_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     own = object()
-    monkeypatch.setitem(sys.modules, "keras_applications", own)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "keras_applications", own)
     build("vggface-vgg16")
     assert sys.modules["keras_applications"] is own
 
