@@ -43,7 +43,9 @@ class GalleryActor:
         self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]
     ) -> list[Matched | FacegroupError]:
         """Decide on the faces of some photos; see `Galleries.match`."""
-        return await self._in(self._matcher, self._galleries.match, descriptors, asked)
+        answers: list[Matched | FacegroupError]
+        answers = await self._in(self._matcher, self._galleries.match, descriptors, asked)
+        return answers
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the store; see `facegroup.store.base.Store`."""

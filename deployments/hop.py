@@ -9,7 +9,6 @@ from ray.serve.handle import DeploymentHandle
 
 from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
 
-
 Handle: TypeAlias = DeploymentHandle[Any]
 
 

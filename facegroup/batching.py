@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from facegroup.errors import FacegroupError, Overloaded
 
@@ -203,7 +203,7 @@ class Batcher(Generic[In, Mid, Out]):
         self._waiting = deque(present)
 
 
-def _outcome(answer: "asyncio.Future[Out]") -> Out | FacegroupError:
+def _outcome(answer: "asyncio.Future[Any]") -> Any:
     error = answer.exception()
     if error is None:
         return answer.result()

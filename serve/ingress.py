@@ -30,9 +30,7 @@ class Ingress:
         gallery: the store, and decisions on descriptors that callers bring.
     """
 
-    def __init__(
-        self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle
-    ) -> None:
+    def __init__(self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle) -> None:
         self._settings = settings
         self._detector = plain(detector)
         self._embedder = plain(embedder)
@@ -79,7 +77,8 @@ class Ingress:
     async def metrics(self) -> str:
         """See `Pipeline`."""
         node = ray.get_runtime_context().get_node_id()
-        port = next(each["MetricsExportPort"] for each in ray.nodes()  # type: ignore[no-untyped-call] if each["NodeID"] == node)
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]
+        port = next(each["MetricsExportPort"] for each in nodes if each["NodeID"] == node)
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             return (await client.get(f"http://127.0.0.1:{port}/metrics")).text
 

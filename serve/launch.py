@@ -66,8 +66,8 @@ def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
         _wait_until_ready(url, wait_seconds)
         yield url
     finally:
-        ray.serve.shutdown()
-        ray.shutdown()  # type: ignore[no-untyped-call]
+        ray.serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
 
 
 def until_stopped() -> None:

@@ -41,11 +41,11 @@ class Nets(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One layer: `conv` (kernel (h, w, in, out), bias), `dense` (kernel (in, out), bias), `prelu` (slope), `pool`, `flatten`.
+    """One layer.
 
     Attributes:
         kind: what it does.
-        weights: its arrays, in the order above.
+        weights: kernel (h, w, in, out) and bias of a `conv`, kernel (in, out) and bias of a `dense`, slope of a `prelu`.
         size: window of a pool, with stride 2.
         same: whether a pool goes on over the border.
     """
@@ -90,7 +90,7 @@ def layers(name: Net) -> Layers:
 
     arrays = [np.asarray(array, np.float32) for array in joblib.load(_assets() / f"{name}.lz4")]
     kernel, bias = arrays[:2]
-    arrays[:2] = [kernel / 128, bias - kernel.sum(axis=(0, 1, 2)) * (127.5 / 128)]
+    arrays[:2] = [kernel / np.float32(128), bias - kernel.sum(axis=(0, 1, 2)) * np.float32(127.5 / 128)]
     trunk = []
     for word in _TRUNKS[name].split():
         if word.startswith("pool"):

@@ -104,7 +104,9 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
             case "conv":
                 node = _convolve(node, *layer.weights)
             case "dense":
-                node = op.add(op.matmul(node, op.constant(layer.weights[0]), False, False), op.constant(layer.weights[1]))
+                node = op.add(
+                    op.matmul(node, op.constant(layer.weights[0]), False, False), op.constant(layer.weights[1])
+                )
             case "prelu":
                 node = op.prelu(node, op.constant(layer.weights[0]))
             case "pool":
