@@ -19,6 +19,7 @@ from facegroup.photos import Photo, Query, Seen
 from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.types import Gallery
+from facegroup.verification import Verified, of_person, pair
 
 
 class Recognizer:
@@ -74,19 +75,32 @@ class Recognizer:
         good, refused, named = samples(photos, seen, face)
         return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named)
 
+    def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
+        """Compare the one face of a photo with the one face of another (1:1). Raises what `verification.pair` does."""
+        first, second = self.see([Photo(data) for data in photos])
+        return pair(("first photo", "second photo"), (first, second), self._threshold(threshold))
+
+    def verify_person(self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None) -> Verified:
+        """Compare the one face of a photo with one person (1:1). Raises what `verification.of_person` does."""
+        (seen,) = self.see([Photo(photo, embed=False, query=Query(gallery, person_id, threshold))])
+        return of_person(seen)
+
     def new_gallery(self, name: str) -> Gallery:
         """Return the gallery of this name, created for this network where there is none.
 
         Raises:
             GalleryExists: it is there and was made with another network.
         """
-        threshold = self.spec.threshold if self.settings.threshold is None else self.settings.threshold
-        return self.store.create_gallery(Gallery(name, self.spec.name, self.spec.dimension, threshold))
+        return self.store.create_gallery(Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None)))
 
     def close(self) -> None:
         """Let go of threads and the database."""
         self.finder.close()
         self.store.close()
+
+    def _threshold(self, wanted: float | None) -> float:
+        own = self.spec.threshold if self.settings.threshold is None else self.settings.threshold
+        return own if wanted is None else wanted
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,8 @@ from facegroup.enrolment import Enrolment
 from facegroup.errors import FacegroupError
 from facegroup.photos import Matched, Seen
 from facegroup.store.base import Erased
-from facegroup.types import NOT_IN_DATASET, Floats, Gallery, Match, Person
+from facegroup.types import NOT_IN_DATASET, Faces, Floats, Gallery, Match, Person
+from facegroup.verification import Verified
 
 
 class _Request(BaseModel):
@@ -107,12 +108,17 @@ class Quality(BaseModel):
     roll: float = Field(description="degrees, clockwise")
 
 
-class Face(BaseModel):
-    """One face of a photo."""
+class Found(BaseModel):
+    """Where a face is."""
 
     box: Box
     landmarks: dict[str, tuple[float, float]]
     confidence: float
+
+
+class Face(Found):
+    """One face of a photo."""
+
     quality: Quality
     descriptor: list[float] | None = None
 
@@ -172,7 +178,7 @@ class Verification(BaseModel):
     distance: float
     threshold: float
     network: str
-    faces: list[Face] = Field(description="the faces that were compared")
+    faces: list[Found] = Field(description="the faces that were compared, one of each photo")
     person: PersonRef | None = None
     gallery_version: int | None = None
 
@@ -188,22 +194,41 @@ def error_body(error: FacegroupError) -> dict[str, Any]:
 
 def faces(seen: Seen, *, descriptors: bool = False) -> list[dict[str, Any]]:
     """Return the faces of a photo, each with its decision where there is one."""
-    boxes, landmarks = _rounded(seen.faces.boxes, 2), _rounded(seen.faces.landmarks, 2)
     quality = [_rounded(getattr(seen.quality, part), 4) for part in _QUALITY]
     rows = []
-    for index, confidence in enumerate(_rounded(seen.faces.confidence, 4)):
-        row: dict[str, Any] = {
-            "box": dict(zip(("x1", "y1", "x2", "y2"), boxes[index], strict=True)),
-            "landmarks": dict(zip(LANDMARKS, landmarks[index], strict=True)),
-            "confidence": confidence,
-            "quality": dict(zip(_QUALITY, (part[index] for part in quality), strict=True)),
-        }
+    for index, row in enumerate(_found(seen.faces)):
+        row["quality"] = dict(zip(_QUALITY, (part[index] for part in quality), strict=True))
         if descriptors and seen.descriptors is not None:
             row["descriptor"] = seen.descriptors[index].tolist()
         if isinstance(seen.matched, Matched):
             row |= decision(seen.matched.matches[index])
         rows.append(row)
     return rows
+
+
+def verification(done: Verified, network: str) -> dict[str, Any]:
+    """Return the answer of a verification."""
+    return {
+        "same": done.same,
+        "similarity": round(done.similarity, 5),
+        "distance": round(1 - done.similarity, 5),
+        "threshold": done.threshold,
+        "network": network,
+        "faces": [row for faces in done.faces for row in _found(faces)],
+    }
+
+
+def _found(faces: Faces) -> list[dict[str, Any]]:
+    return [
+        {
+            "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
+            "landmarks": dict(zip(LANDMARKS, points, strict=True)),
+            "confidence": confidence,
+        }
+        for box, points, confidence in zip(
+            _rounded(faces.boxes, 2), _rounded(faces.landmarks, 2), _rounded(faces.confidence, 4), strict=True
+        )
+    ]
 
 
 def _rounded(numbers: Floats, digits: int) -> list[Any]:

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from facegroup.embedding import unit
-from facegroup.enrolment import only_face
-from facegroup.errors import FacegroupError, InvalidDescriptor, MalformedRequest
+from facegroup.errors import InvalidDescriptor, MalformedRequest
 from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.verification import of_person, pair
 from serve import schemas
 from serve.api.bodies import media_type, read_json, read_photos
 from serve.api.context import PHOTOS, Candidates, Context, FaceIndex, GalleryName, MinFaceSize, Server, Threshold
@@ -111,12 +111,11 @@ async def verify_person(
         raise MalformedRequest(f"verification of a person takes one photo; {len(upload.photos)} were sent")
     query = Query(gallery, person, threshold)
     (seen,) = await server.see([Photo(upload.photos[0][2], embed=False, query=query)])
-    index = only_face(seen, face)
+    verified = of_person(seen, face)
     assert isinstance(seen, Seen)
     assert isinstance(seen.matched, Matched)
-    match = seen.matched.matches[index]
-    answer = _verification(match.similarity, match.threshold, server, [schemas.faces(seen)[index]])
-    who = match.candidates[0]
+    who = seen.matched.matches[0].candidates[0]
+    answer = schemas.verification(verified, server.spec.name)
     return answer | {"person": {"id": who.person_id, "name": who.name}, "gallery_version": seen.matched.version}
 
 
@@ -132,31 +131,10 @@ async def verify_pair(request: Request, server: Server, threshold: Threshold = N
     upload = await read_photos(request, server.settings.limits)
     if len(upload.photos) != 2:
         raise MalformedRequest(f"verification of a pair takes two photos; {len(upload.photos)} were sent")
-    pair = []
-    rows = []
-    seen = await server.see([Photo(data) for _, data in upload.named])
-    for (name, _), each in zip(upload.named, seen, strict=True):
-        try:
-            index = only_face(each)
-        except FacegroupError as error:
-            raise type(error)(f"{name}: {error.detail}") from error
-        assert isinstance(each, Seen)
-        assert each.descriptors is not None
-        pair.append(each.descriptors[index])
-        rows.append(schemas.faces(each)[index])
+    (one, data), (other, more) = upload.named
+    first, second = await server.see([Photo(data), Photo(more)])
     limit = server.threshold if threshold is None else threshold
-    return _verification(float(pair[0] @ pair[1]), limit, server, rows)
-
-
-def _verification(similarity: float, threshold: float, server: Context, faces: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "same": similarity > threshold,
-        "similarity": round(similarity, 5),
-        "distance": round(1 - similarity, 5),
-        "threshold": threshold,
-        "network": server.spec.name,
-        "faces": faces,
-    }
+    return schemas.verification(pair((one, other), (first, second), limit), server.spec.name)
 
 
 @router.post(

@@ -1,0 +1,73 @@
+"""1:1: are these two faces one person? Two photos, or a photo and a person of a gallery, go in; `Verified` comes out."""
+
+from dataclasses import dataclass
+
+from facegroup.enrolment import only_face
+from facegroup.errors import FacegroupError
+from facegroup.photos import Matched, Seen
+from facegroup.types import Faces
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verified:
+    """The answer of a verification.
+
+    Attributes:
+        similarity: cos θ of the two descriptors, or of the descriptor and the person's centroid, in -1..1.
+        threshold: what it had to exceed.
+        faces: the faces that were compared, one of each photo.
+    """
+
+    similarity: float
+    threshold: float
+    faces: tuple[Faces, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether it is the same person, as far as the threshold can tell."""
+        return self.similarity > self.threshold
+
+
+def pair(
+    names: tuple[str, str], seen: tuple[Seen | FacegroupError, Seen | FacegroupError], threshold: float
+) -> Verified:
+    """Compare the one face of a photo with the one face of another.
+
+    Args:
+        names: of the two photos, for errors.
+        seen: what was found in each, with descriptors.
+        threshold: what the similarity must exceed.
+
+    Raises:
+        FacegroupError: a photo cannot be used, shows no face, or several; the message begins with its name.
+    """
+    descriptors, faces = [], []
+    for name, each in zip(names, seen, strict=True):
+        try:
+            index = only_face(each)
+        except FacegroupError as error:
+            raise type(error)(f"{name}: {error.detail}") from error
+        assert isinstance(each, Seen)
+        assert each.descriptors is not None
+        descriptors.append(each.descriptors[index])
+        faces.append(each.faces[[index]])
+    return Verified(float(descriptors[0] @ descriptors[1]), threshold, tuple(faces))
+
+
+def of_person(seen: Seen | FacegroupError, face: int | None = None) -> Verified:
+    """Return how like the person whom the photo was asked about (`Query.person_id`) its face is.
+
+    Args:
+        seen: what was found in the photo.
+        face: which face is meant, counted from 0 from left to right; None: there must be exactly one.
+
+    Raises:
+        FacegroupError: the photo cannot be used, shows no face or several, or the gallery or person is unknown.
+    """
+    index = only_face(seen, face)
+    assert isinstance(seen, Seen)
+    if isinstance(seen.matched, FacegroupError):
+        raise seen.matched
+    assert isinstance(seen.matched, Matched)
+    match = seen.matched.matches[index]
+    return Verified(match.similarity, match.threshold, (seen.faces[[index]],))
