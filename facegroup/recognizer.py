@@ -85,6 +85,10 @@ class Recognizer:
         (seen,) = self.see([Photo(photo, embed=False, query=Query(gallery, person_id, threshold))])
         return of_person(seen)
 
+    def crops(self, gallery: str, person_id: str) -> list[bytes]:
+        """Return a person's aligned faces as JPEG, oldest first, where the gallery keeps them."""
+        return [each.crop for each in self.store.samples(gallery, person_id, crops=True) if each.crop is not None]
+
     def new_gallery(self, name: str) -> Gallery:
         """Return the gallery of this name, created for this network where there is none.
 

@@ -201,7 +201,7 @@ def faces(seen: Seen, *, descriptors: bool = False) -> list[dict[str, Any]]:
         if descriptors and seen.descriptors is not None:
             row["descriptor"] = seen.descriptors[index].tolist()
         if isinstance(seen.matched, Matched):
-            row |= decision(seen.matched.matches[index])
+            row.update(decision(seen.matched.matches[index]))
         rows.append(row)
     return rows
 

@@ -1,0 +1,267 @@
+"""The commands that need no server: enroll, identify, verify, people, models. Each also takes `--server URL`."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from PIL import Image as pillow
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from facegroup import commands, folders
+from facegroup.commands import Service
+from facegroup.errors import FacegroupError, MalformedRequest
+from facegroup.photos import Seen
+from facegroup.settings import Settings, load
+from facegroup.types import Image, Person
+
+Item = TypeVar("Item")
+
+Server = Annotated[str | None, typer.Option(help="URL of a server; left out: this machine's own store")]
+Gallery = Annotated[str | None, typer.Option(help="name of the gallery [default: FACEGROUP_GALLERY, or 'default']")]
+Network = Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")]
+Store = Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")]
+Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="cosine similarity to exceed")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to a Typer app."""
+    for command in (enroll, identify, verify, people, models):
+        app.command()(command)
+
+
+def enroll(
+    photos: Annotated[
+        list[Path], typer.Argument(help="a folder that holds one folder per person; with --name, photos")
+    ],
+    name: Annotated[str | None, typer.Option(help="who is in the photos, where they are of one person")] = None,
+    gallery: Gallery = None,
+    server: Server = None,
+    network: Network = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol people from photos; each photo must show exactly one face. The same photo twice is one sample."""
+    if name is not None:
+        wanted = {name: folders.photos(photos)}
+    else:
+        wanted = {person: files for folder in photos for person, files in folders.people(folder).items()}
+    settings = load(gallery=gallery, network=network, store=store)
+    rows = []
+    with _service(server, settings) as service:
+        service.new_gallery(settings.gallery)
+        for person, files in _shown(wanted.items(), "enrolling", len(wanted)):
+            for part in commands.enrol(service, settings.gallery, person, files):
+                new, old, refused = len(part.enrolled.added), len(part.enrolled.duplicates), part.refused
+                rows.append(
+                    {
+                        "name": part.enrolled.person.name,
+                        "person_id": part.enrolled.person.id,
+                        "added": new,
+                        "known": old,
+                        "refused": [
+                            {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
+                            for each in refused
+                        ],
+                    }
+                )
+                if as_json:
+                    continue
+                typer.echo(f"{person}: {new} enrolled" + (f", {old} known before" if old else ""))
+                for each in refused:
+                    typer.echo(f"  refused {each.name}: {each.error.detail} ({each.error.code})")
+    if as_json:
+        typer.echo(json.dumps({"gallery": settings.gallery, "people": rows}, ensure_ascii=False))
+    if not any(row["added"] or row["known"] for row in rows):
+        raise typer.Exit(1)
+
+
+def identify(
+    photos: Annotated[list[Path], typer.Argument(help="photos, or folders of photos")],
+    boxes: Annotated[Path | None, typer.Option(help="folder for pictures with the named boxes drawn")] = None,
+    threshold: Threshold = None,
+    gallery: Gallery = None,
+    server: Server = None,
+    network: Network = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name every face of every photo. Ends with status 1 if a photo could not be used."""
+    files = folders.photos(photos)
+    settings = load(gallery=gallery, network=network, store=store)
+    rows = []
+    failed = False
+    with _service(server, settings) as service:
+        service.store.gallery(settings.gallery)
+        answers = commands.identify(service, settings.gallery, files, threshold)
+        for path, data, seen in _shown(answers, "identifying", len(files), quiet=not as_json):
+            failed |= isinstance(seen, FacegroupError)
+            if as_json:
+                rows.append({"photo": str(path), **_row(seen)})
+            else:
+                typer.echo("\n".join([f"===== {path} =====", *commands.lines(seen)]))
+            if boxes is not None and isinstance(seen, Seen):
+                _save(commands.boxes(data, seen, settings.limits), boxes / _flat(path))
+    if as_json:
+        typer.echo(json.dumps({"gallery": settings.gallery, "photos": rows}, ensure_ascii=False))
+    raise typer.Exit(int(failed))
+
+
+def verify(
+    photos: Annotated[list[Path], typer.Argument(help="two photos; or one, with --person")],
+    person: Annotated[str | None, typer.Option(help="id of the person to compare with")] = None,
+    threshold: Threshold = None,
+    gallery: Gallery = None,
+    server: Server = None,
+    network: Network = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether two photos, or a photo and a person, are the same. Ends with status 1 if they are not."""
+    wanted = 2 if person is None else 1
+    if len(photos) != wanted:
+        raise MalformedRequest(f"verify takes {'two photos' if wanted == 2 else 'one photo, with --person'}")
+    (read,) = folders.chunks(folders.photos(photos), wanted)
+    data = [each for _, each in read]
+    settings = load(gallery=gallery, network=network, store=store)
+    with _service(server, settings) as service:
+        if person is None:
+            done = service.verify((data[0], data[1]), threshold)
+        else:
+            done = service.verify_person(data[0], settings.gallery, person, threshold)
+    if as_json:
+        answer = {"same": done.same, "similarity": done.similarity, "threshold": done.threshold}
+        typer.echo(json.dumps(answer))
+    else:
+        typer.echo(f"{'same person' if done.same else 'not the same person'}")
+        typer.echo(f"similarity {done.similarity:.3f}, threshold {done.threshold:.3f}")
+    raise typer.Exit(int(not done.same))
+
+
+def people(
+    sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
+    rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
+    erase: Annotated[str | None, typer.Option(help="person id: erases every descriptor and crop")] = None,
+    gallery: Gallery = None,
+    server: Server = None,
+    network: Network = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the people of a gallery, draw their faces, rename or erase one."""
+    settings = load(gallery=gallery, network=network, store=store)
+    with _service(server, settings) as service:
+        if rename is not None:
+            service.store.update_person(settings.gallery, rename[0], name=rename[1])
+        if erase is not None:
+            done = service.store.delete_person(settings.gallery, erase)
+            typer.echo(f"erased {erase} with {done.samples} photos", err=True)
+        found = list(commands.everybody(service, settings.gallery))
+        if sheet is not None:
+            _save(commands.sheet(service, settings.gallery, found), sheet)
+    _list(settings.gallery, found, as_json)
+
+
+def models(as_json: AsJson = False) -> None:
+    """List the networks: which are ready on this machine, what they are, and under which licence."""
+    from facegroup.networks import registry, weights
+
+    settings = load()
+    rows = [
+        {
+            "name": spec.name,
+            "ready": weights.ready(spec, settings),
+            "used": spec.name == settings.network,
+            "dimension": spec.dimension,
+            "threshold": spec.threshold,
+            "engines": list(spec.engines),
+            "licence": spec.licence,
+            "weights": [{"file": file.name, "url": file.url, "bytes": file.bytes} for file in spec.weights],
+        }
+        for spec in registry.SPECS.values()
+    ]
+    if as_json:
+        typer.echo(json.dumps({"models": rows}, ensure_ascii=False))
+        return
+    table = Table("network", "ready", "d", "threshold", "engines", "licence of the weights", box=None)
+    for row in rows:
+        name, engines = row["name"], ", ".join(row["engines"])  # type: ignore[arg-type]
+        used = f"{name} *" if row["used"] else str(name)
+        ready = "yes" if row["ready"] else "no"
+        table.add_row(used, ready, str(row["dimension"]), str(row["threshold"]), engines, str(row["licence"]))
+    Console().print(table)
+    typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")
+
+
+@contextmanager
+def _service(server: str | None, settings: Settings) -> Iterator[Service]:
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if server is not None:
+        from facegroup.client import Client
+
+        with Client(server) as client:
+            yield client
+    else:
+        from facegroup.recognizer import Recognizer
+
+        with Recognizer(settings) as recognizer:
+            yield recognizer
+
+
+def _shown(items: Iterable[Item], text: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
+    """Return the items behind a progress bar on standard error, if somebody looks."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield from items
+        return
+    with Progress(console=console, transient=True) as progress:
+        yield from progress.track(items, total, description=text)
+
+
+def _row(seen: Seen | FacegroupError) -> dict[str, Any]:
+    if isinstance(seen, FacegroupError):
+        return {"error": {"code": seen.code, "detail": seen.detail}}
+    boxes = seen.faces.boxes.astype(float).round(2).tolist()
+    return {
+        "faces": [
+            {
+                "name": match.name,
+                "person_id": match.person_id,
+                "similarity": round(match.similarity, 5),
+                "threshold": match.threshold,
+                "box": box,
+            }
+            for match, box in zip(commands.matches(seen), boxes, strict=True)
+        ]
+    }
+
+
+def _list(gallery: str, found: list[Person], as_json: bool) -> None:
+    if as_json:
+        rows = [{"id": each.id, "name": each.name, "photos": each.samples} for each in found]
+        typer.echo(json.dumps({"gallery": gallery, "people": rows}, ensure_ascii=False))
+        return
+    for each in sorted(found, key=lambda person: person.name.casefold()):
+        typer.echo(f"{each.id}  {each.name}  ({each.samples} photos)")
+    typer.echo(f"{len(found)} people in the gallery {gallery}", err=True)
+
+
+def _save(picture: Image, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pillow.fromarray(picture).save(path)
+    except (OSError, ValueError) as error:
+        raise MalformedRequest(f"{path} cannot be written: {error}") from error
+
+
+def _flat(path: Path) -> str:
+    """Return one file name for a path, so that photos of one name in two folders stay two pictures."""
+    return "_".join(part for part in path.with_suffix(".jpg").parts if part not in ("/", "..", "."))

@@ -1,0 +1,254 @@
+"""A server's HTTP API as the library's own types: what `Recognizer` does in this process, `Client` does through a server.
+
+with Client("http://127.0.0.1:8000") as client:
+(seen,) = client.identify([photo], "default")
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+
+from facegroup import errors
+from facegroup.enrolment import Enrolment, Refused
+from facegroup.errors import FacegroupError, ServiceError, StageUnavailable
+from facegroup.photos import Matched, Quality, Seen
+from facegroup.store.base import Enrolled, Erased
+from facegroup.types import Candidate, Faces, Gallery, Match, Person
+from facegroup.verification import Verified
+
+
+class Client:
+    """One server.
+
+    Args:
+        url: such as ``http://127.0.0.1:8000``.
+        timeout: seconds that one request may take.
+
+    Every method raises the error that the server answers, as the library would raise it, and `StageUnavailable` when
+    there is no server.
+    """
+
+    def __init__(self, url: str, timeout: float = 120) -> None:
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+
+    @property
+    def store(self) -> Self:
+        """Galleries and people, as `Recognizer.store` has them."""
+        return self
+
+    # Recognition
+
+    def identify(
+        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None
+    ) -> list[Seen | FacegroupError]:
+        """Return who is in each photo; see `Recognizer.identify`."""
+        answer = self._call(
+            "POST", f"{_at(gallery)}/identify", params=_given(threshold=threshold), files=_files(photos)
+        )
+        version, degraded = answer["gallery_version"] or 0, answer["degraded"]
+        return [_seen(each, version, degraded) for each in answer["images"]]
+
+    def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
+        """Compare two photos; see `Recognizer.verify`."""
+        return _verified(self._call("POST", "/v1/verify", params=_given(threshold=threshold), files=_files(photos)))
+
+    def verify_person(self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None) -> Verified:
+        """Compare a photo with a person; see `Recognizer.verify_person`."""
+        params = _given(threshold=threshold, person=person_id)
+        return _verified(self._call("POST", f"{_at(gallery)}/verify", params=params, files=_files([photo])))
+
+    def enrol(
+        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+    ) -> Enrolment:
+        """Enrol named photos of one person; see `Recognizer.enrol`."""
+        files = [("photos", photo) for photo in photos]
+        try:
+            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", params=_given(face=face), files=files)
+        except errors.ImageError as error:
+            # A server answers the refusal of a single photo as its own.
+            person = self.person(gallery, person_id)
+            version = self.gallery(gallery).version
+            return Enrolment(Enrolled(person, (), (), version), (Refused(photos[0][0], error),), {})
+        rows = answer["enrolled"]
+        enrolled = Enrolled(
+            _person(answer["person"]),
+            tuple(row["photo_id"] for row in rows if not row["duplicate"]),
+            tuple(row["photo_id"] for row in rows if row["duplicate"]),
+            answer["gallery_version"],
+        )
+        refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
+        return Enrolment(enrolled, refused, {row["name"]: row["photo_id"] for row in rows})
+
+    # Galleries and people: the part of `Store` that HTTP offers
+
+    def new_gallery(self, name: str) -> Gallery:
+        """Return the gallery of this name, created where there is none."""
+        return _gallery(self._call("PUT", _at(name)))
+
+    def gallery(self, name: str) -> Gallery:
+        """Return one gallery."""
+        return _gallery(self._call("GET", _at(name)))
+
+    def delete_gallery(self, name: str) -> Erased:
+        """Erase a gallery with everything in it."""
+        return _erased(self._call("DELETE", _at(name)))
+
+    def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
+        """Return a page of people."""
+        params = _given(after=after, limit=limit, name=name)
+        return [_person(row) for row in self._call("GET", f"{_at(gallery)}/people", params=params)["people"]]
+
+    def person(self, gallery: str, person_id: str) -> Person:
+        """Return one person."""
+        return _person(self._call("GET", _at(gallery, person_id)))
+
+    def create_person(
+        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+    ) -> Person:
+        """Create a person without samples."""
+        new = {"name": name, "metadata": metadata or {}, "id": person_id}
+        return _person(self._call("POST", f"{_at(gallery)}/people", json=new))
+
+    def update_person(
+        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> Person:
+        """Rename a person or replace the metadata."""
+        return _person(self._call("PATCH", _at(gallery, person_id), json=_given(name=name, metadata=metadata)))
+
+    def delete_person(self, gallery: str, person_id: str) -> Erased:
+        """Erase a person with every descriptor and crop."""
+        return _erased(self._call("DELETE", _at(gallery, person_id)))
+
+    def crops(self, gallery: str, person_id: str) -> Iterator[bytes]:
+        """Return a person's aligned faces as JPEG, oldest first, where the gallery keeps them."""
+        path = f"{_at(gallery, person_id)}/photos"
+        for row in self._call("GET", path)["photos"]:
+            try:
+                yield self._send("GET", f"{path}/{row['id']}").content
+            except errors.UnknownPhoto:
+                continue
+
+    def about(self) -> dict[str, Any]:
+        """Return what the server says of itself: network, engines, devices, store."""
+        answer: dict[str, Any] = self._call("GET", "/readyz")
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        return self._send(method, path, **request).json()
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise StageUnavailable(f"no server answers at {self._http.base_url}: {error}") from error
+        if answer.is_error:
+            raise _error(_problem(answer))
+        return answer
+
+
+def _problem(answer: httpx.Response) -> Mapping[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and "code" in body:
+        return {**body, "retry_after": answer.headers.get("retry-after", "1")}
+    return {"code": "", "status": answer.status_code, "detail": f"the server answered {answer.status_code}"}
+
+
+def _error(problem: Mapping[str, Any]) -> FacegroupError:
+    """Return the library's error of a problem's code; of an unknown code, the most general one."""
+    kind = _kinds(FacegroupError).get(problem["code"], FacegroupError)
+    if issubclass(kind, ServiceError):
+        return kind(problem["detail"], int(problem.get("retry_after", 1)))
+    return kind(problem["detail"])
+
+
+def _kinds(root: type[FacegroupError]) -> dict[str, type[FacegroupError]]:
+    below = (_kinds(kind) for kind in root.__subclasses__())
+    return {root.code: root} | {code: kind for kinds in below for code, kind in kinds.items()}
+
+
+def _at(gallery: str, person_id: str | None = None) -> str:
+    path = f"/v1/galleries/{quote(gallery, safe='')}"
+    return path if person_id is None else f"{path}/people/{quote(person_id, safe='')}"
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("photos", (str(index), data)) for index, data in enumerate(photos)]
+
+
+def _seen(image: Mapping[str, Any], version: int, degraded: bool) -> Seen | FacegroupError:
+    if "error" in image:
+        return _error(image["error"])
+    rows = image["faces"]
+    quality = {part: np.array([row["quality"][part] for row in rows], np.float32) for part in Quality.__slots__}
+    matches = tuple(_match(row) for row in rows)
+    threshold = matches[0].threshold if matches else 0.0
+    matched = Matched(matches, version, threshold, degraded)
+    return Seen(image["width"], image["height"], _faces(rows), Quality(**quality), matched=matched)
+
+
+def _faces(rows: Sequence[Mapping[str, Any]]) -> Faces:
+    return Faces(
+        np.array([list(row["box"].values()) for row in rows], np.float32).reshape(-1, 4),
+        np.array([list(row["landmarks"].values()) for row in rows], np.float32).reshape(-1, 5, 2),
+        np.array([row["confidence"] for row in rows], np.float32),
+    )
+
+
+def _match(row: Mapping[str, Any]) -> Match:
+    return Match(
+        row["person"]["id"] if row["person"] else None,
+        row["name"],
+        row["similarity"],
+        row["threshold"],
+        row["margin"],
+        tuple(Candidate(**each) for each in row["candidates"]),
+    )
+
+
+def _verified(answer: Mapping[str, Any]) -> Verified:
+    faces = tuple(_faces([row]) for row in answer["faces"])
+    return Verified(answer["similarity"], answer["threshold"], faces)
+
+
+def _gallery(row: Mapping[str, Any]) -> Gallery:
+    return Gallery(
+        row["name"],
+        row["network"],
+        row["dimension"],
+        row["threshold"],
+        row["keep_crops"],
+        row["gallery_version"],
+        row["people"],
+        row["created_at"],
+    )
+
+
+def _person(row: Mapping[str, Any]) -> Person:
+    return Person(row["id"], row["name"], row["metadata"], row["photos"], row["created_at"], row["updated_at"])
+
+
+def _erased(row: Mapping[str, Any]) -> Erased:
+    return Erased(row["removed"]["people"], row["removed"]["photos"], row["gallery_version"])

@@ -1,0 +1,134 @@
+"""What the commands do, on this machine's store or through a server: `Service` is `Recognizer` and `Client` alike."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from facegroup import drawing, folders
+from facegroup.align import from_jpeg
+from facegroup.enrolment import Enrolment
+from facegroup.errors import FacegroupError, MalformedRequest
+from facegroup.image import decode
+from facegroup.names import clean_name
+from facegroup.photos import Matched, Seen
+from facegroup.settings import Limits
+from facegroup.store.base import Erased
+from facegroup.types import Gallery, Image, Match, Person
+from facegroup.verification import Verified
+
+CHUNK = 16
+"""Photos worked on at once: enough for full batches, and the first answers come soon."""
+
+
+class People(Protocol):
+    """The part of a store that commands use; see `facegroup.store.base.Store`."""
+
+    def gallery(self, name: str) -> Gallery:
+        """Return one gallery."""
+
+    def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
+        """Return a page of people."""
+
+    def create_person(
+        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+    ) -> Person:
+        """Create a person without samples."""
+
+    def update_person(
+        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> Person:
+        """Rename a person."""
+
+    def delete_person(self, gallery: str, person_id: str) -> Erased:
+        """Erase a person."""
+
+
+class Service(Protocol):
+    """Whatever recognises faces; see `facegroup.recognizer.Recognizer`, whose methods these are."""
+
+    @property
+    def store(self) -> People:
+        """Galleries and people."""
+
+    def new_gallery(self, name: str) -> Gallery:
+        """Return the gallery of this name, created where there is none."""
+
+    def identify(
+        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None
+    ) -> list[Seen | FacegroupError]:
+        """Return who is in each photo."""
+
+    def enrol(
+        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+    ) -> Enrolment:
+        """Enrol named photos of one person."""
+
+    def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
+        """Compare two photos."""
+
+    def verify_person(self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None) -> Verified:
+        """Compare a photo with a person."""
+
+    def crops(self, gallery: str, person_id: str) -> Iterable[bytes]:
+        """Return a person's aligned faces as JPEG."""
+
+
+def enrol(service: Service, gallery: str, name: str, files: Sequence[Path]) -> Iterator[Enrolment]:
+    """Enrol photos of the person of this name, who is created where there is none.
+
+    Raises:
+        MalformedRequest: several people have the name.
+    """
+    name = clean_name(name)
+    known = service.store.people(gallery, limit=2, name=name)
+    if len(known) > 1:
+        raise MalformedRequest(f"several people are called {name}; enrol over HTTP, by id")
+    person = known[0] if known else service.store.create_person(gallery, name)
+    for part in folders.chunks(files, CHUNK):
+        yield service.enrol(gallery, [(str(path), data) for path, data in part], person.id)
+
+
+def identify(
+    service: Service, gallery: str, files: Sequence[Path], threshold: float | None
+) -> Iterator[tuple[Path, bytes, Seen | FacegroupError]]:
+    """Return each photo with what is in it, as soon as it is known."""
+    for part in folders.chunks(files, CHUNK):
+        seen = service.identify([data for _, data in part], gallery, threshold)
+        for (path, data), each in zip(part, seen, strict=True):
+            if isinstance(each, Seen) and isinstance(each.matched, FacegroupError):
+                raise each.matched
+            yield path, data, each
+
+
+def everybody(service: Service, gallery: str) -> Iterator[Person]:
+    """Return all people of a gallery, by id."""
+    after = ""
+    while page := service.store.people(gallery, after):
+        yield from page
+        after = page[-1].id
+
+
+def sheet(service: Service, gallery: str, people: Sequence[Person]) -> Image:
+    """Return a picture with one row of aligned faces per person."""
+    rows = sorted(people, key=lambda person: person.name.casefold())
+    return drawing.sheet([(each.name, [from_jpeg(crop) for crop in service.crops(gallery, each.id)]) for each in rows])
+
+
+def boxes(data: bytes, seen: Seen, limits: Limits) -> Image:
+    """Return a photo with its named boxes drawn."""
+    decoded = decode(data, limits)
+    labels = [f"{match.name} {match.similarity:.2f}" if match.person_id else match.name for match in matches(seen)]
+    return drawing.boxes(decoded.image, seen.faces.boxes * decoded.scale, labels)
+
+
+def matches(seen: Seen) -> tuple[Match, ...]:
+    """Return the decisions on the faces of a photo that was identified."""
+    assert isinstance(seen.matched, Matched)
+    return seen.matched.matches
+
+
+def lines(seen: Seen | FacegroupError) -> list[str]:
+    """Return what the course work prints for a photo: a name per face, from left to right."""
+    if isinstance(seen, FacegroupError):
+        return [f"error: {seen.detail} ({seen.code})"]
+    return [match.name for match in matches(seen)] or ["no face found"]

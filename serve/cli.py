@@ -1,0 +1,73 @@
+"""`facegroup …`: the library's commands, and serve and demo."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegroup import cli
+from facegroup.errors import FacegroupError, SetupError
+from facegroup.settings import load
+
+app = typer.Typer(
+    name="facegroup",
+    help="Face recognition for groups: photos go in, names come out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cli.add_commands(app)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="address to listen on [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="[default: 8000]")] = None,
+    network: cli.Network = None,
+    store: cli.Store = None,
+    gallery: cli.Gallery = None,
+) -> None:
+    """Run the server on this machine until Ctrl-C."""
+    from facegroup.networks import registry, weights
+    from serve.launch import running, until_stopped
+
+    settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+    # Here and not in a replica: one message, at once, and Ray is not even started.
+    weights.fetch(registry.spec(settings.network), settings)
+    typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
+    with running(settings) as url:
+        typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
+        until_stopped()
+        typer.echo("stopping", err=True)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="end after the table; status 1 if an answer was wrong")] = False,
+    photos: Annotated[Path | None, typer.Option(help="your own folders, one per person")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="[default: 8000, or the next that is free]")
+    ] = None,
+) -> None:
+    """Start a server, enrol a small group over HTTP, identify other photos, and show what it answered."""
+    from serve.demo import show
+
+    raise typer.Exit(show(once=once, photos=photos, port=port))
+
+
+def main() -> None:
+    """Run a command; an error that facegroup knows becomes one line."""
+    try:
+        app()
+    except FacegroupError as error:
+        typer.echo(f"facegroup: {error.detail} ({error.code})", err=True)
+        sys.exit(2 if isinstance(error, SetupError) else 1)
+
+
+def _shown(store: str) -> str:
+    """Return a store's address without its password."""
+    scheme, _, rest = store.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
