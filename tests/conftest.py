@@ -1,4 +1,4 @@
-"""Fixtures for every suite: a real Redis, started once, empty for each test."""
+"""Fixtures for every suite: the folder of real photos, and a real Redis, started once, empty for each test."""
 
 import os
 import shutil
@@ -12,6 +12,16 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of test photos and weights beside the repository; tests that need it are skipped without it."""
+    if not (SHARED / "faces").is_dir():
+        pytest.skip("needs ../shared")
+    return SHARED
 
 
 class RedisProcess:
