@@ -1,0 +1,66 @@
+"""The server's `Pipeline` without Ray: the library itself, in this process, behind the same routes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from facegroup.errors import FacegroupError
+from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.recognizer import Recognizer
+from facegroup.settings import Settings
+from facegroup.types import Descriptors
+
+Answer = TypeVar("Answer")
+
+
+class LocalPipeline:
+    """`serve.api.pipeline.Pipeline` over a `Recognizer`, which is used from one thread, as it asks.
+
+    Args:
+        settings: of the server; as a server does, the gallery that they name is created.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.recognizer = Recognizer(settings)
+        self.recognizer.new_gallery(settings.gallery)
+        self._thread = ThreadPoolExecutor(1, "recognise")
+
+    async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+        return await self._run(lambda: self.recognizer.see(photos))
+
+    async def match(self, descriptors: Descriptors, query: Query) -> Matched:
+        (answer,) = await self._run(lambda: self.recognizer.galleries.match(descriptors, [(query, len(descriptors))]))
+        if isinstance(answer, FacegroupError):
+            raise answer
+        return answer
+
+    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return await self._run(lambda: getattr(self.recognizer.store, method)(*arguments, **named))
+
+    async def about(self) -> dict[str, Any]:
+        embedder, nets = self.recognizer.embedder, self.recognizer.finder.mtcnn.nets
+        try:
+            await self.ask("ping")
+        except FacegroupError as error:
+            store = {"store": "unavailable", "detail": error.detail}
+        else:
+            store = {"store": "ok"}
+        return {
+            "network": embedder.spec.name,
+            "dimension": embedder.spec.dimension,
+            "engine": embedder.engine.name,
+            "device": embedder.engine.device,
+            "detector": {"detector": "mtcnn", "engine": nets.name, "device": nets.device},
+            **store,
+        }
+
+    async def metrics(self) -> str:
+        return "# no counters without Ray\n"
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self.recognizer.close()
+
+    async def _run(self, call: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
