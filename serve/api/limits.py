@@ -1,15 +1,23 @@
-"""ASGI middleware around all routes: a request's id, its size, its time. Ray Serve itself limits none of them."""
+"""ASGI middleware around all routes: a request's id, its size, its time. Ray Serve itself limits none of them.
+
+Its word is the last: whatever a route makes of a body that was cut off, of the time that ran out or of an error that
+nobody foresaw, the answer is the problem that is told here.
+"""
 
 import asyncio
+import logging
 import re
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facegroup.errors import BodyTooLarge, TimedOut
+from facegroup.errors import BodyTooLarge, FacegroupError, TimedOut
 from facegroup.settings import Limits
 from serve.api.problems import problem
+
+log = logging.getLogger("ray.serve")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -35,6 +43,7 @@ class Guard:
         asked = headers.get("x-request-id", "")
         name = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = name
+        body = _Body(receive, headers.get("content-length", ""), self._limits.body_bytes)
         started = False
 
         async def named(message: Message) -> None:
@@ -44,31 +53,55 @@ class Guard:
                 MutableHeaders(scope=message)["x-request-id"] = name
             await send(message)
 
+        async def unless_refused(message: Message) -> None:
+            if body.refused is None or started:
+                await named(message)
+
+        failure: FacegroupError | None = None
         try:
             async with asyncio.timeout(self._limits.request_seconds):
-                await self._app(scope, self._counted(headers, receive), named)
-        except BodyTooLarge as error:
-            if not started:
-                await problem(error, name, close=True)(scope, receive, named)
+                await self._app(scope, body, unless_refused)
+        except ClientDisconnect:
+            return
         except TimeoutError:
-            if not started:
-                late = TimedOut(f"the request took longer than {self._limits.request_seconds:g} seconds")
-                await problem(late, name, close=True)(scope, receive, named)
+            failure = TimedOut(f"the request took longer than {self._limits.request_seconds:g} seconds")
+        except Exception as error:
+            if started:
+                raise
+            if body.refused is None:
+                # The text of an unforeseen error may hold anything; it goes to the log, its name to the caller.
+                log.error("request %s failed", name, exc_info=error)
+                failure = FacegroupError("the server failed; its log says more under this request id")
+        failure = body.refused or failure
+        if failure is not None and not started:
+            await problem(failure, name, close=True)(scope, receive, named)
 
-    def _counted(self, headers: Headers, receive: Receive) -> Receive:
-        limit = self._limits.body_bytes
-        announced = headers.get("content-length", "")
-        too_large = BodyTooLarge(f"the body is larger than {limit:,} bytes (body_bytes); send fewer photos at once")
-        read = 0
 
-        async def counted() -> Message:
-            nonlocal read
-            if announced.isdecimal() and int(announced) > limit:
-                raise too_large
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > limit:
-                raise too_large
-            return message
+class _Body:
+    """A request's body, as long as it is no larger than it may be.
 
-        return counted
+    Attributes:
+        refused: the error, once the body was too large. It is raised to whoever reads, too; but frameworks catch what is
+            raised while they read.
+    """
+
+    def __init__(self, receive: Receive, announced: str, limit: int) -> None:
+        self.refused: BodyTooLarge | None = None
+        self._receive = receive
+        digits = announced.lstrip("0")
+        # Of a number of any length: more than 18 digits are too many bytes, whatever they are.
+        self._announced = announced.isdecimal() and (len(digits) > 18 or int(digits or "0") > limit)
+        self._limit = limit
+        self._read = 0
+
+    async def __call__(self) -> Message:
+        """Receive the next part."""
+        if not self._announced:
+            message = await self._receive()
+            self._read += len(message.get("body", b""))
+            if self._read <= self._limit:
+                return message
+        self.refused = BodyTooLarge(
+            f"the body is larger than {self._limit:,} bytes (body_bytes); send fewer photos at once"
+        )
+        raise self.refused

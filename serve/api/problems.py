@@ -1,21 +1,25 @@
 """Errors → RFC 9457 problem+json, in one table: every `FacegroupError` by its own code and status, the rest here."""
 
-import logging
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from facegroup.errors import FacegroupError, MalformedRequest, ServiceError
-
-log = logging.getLogger("ray.serve")
 
 MEDIA_TYPE = "application/problem+json"
 
 _CODES = {404: "unknown_path", 405: "method_not_allowed"}
 """Of what the framework refuses before a route is reached."""
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_DETAIL = 500
 
 
 class Problem(JSONResponse):
@@ -32,6 +36,12 @@ def problem(error: FacegroupError, request_id: str, *, close: bool = False) -> P
     return _answer(error.status, error.code, error.detail, request_id, headers)
 
 
+def faults(found: Sequence[Any]) -> str:
+    """Return what pydantic found wrong, as one sentence: where and what, the first few."""
+    told = [f"{'.'.join(map(str, each['loc'][1:]))[:100] or each['loc'][0]}: {each['msg'][:200]}" for each in found[:3]]
+    return "; ".join(told) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+
+
 def install(app: FastAPI) -> None:
     """Make the app answer every error as a problem."""
 
@@ -41,24 +51,26 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Problem:
         assert isinstance(error, RequestValidationError)
-        faults = [f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in error.errors()]
-        return problem(MalformedRequest("; ".join(faults)), _id(request))
+        return problem(MalformedRequest(faults(error.errors())), _id(request))
 
     async def framework(request: Request, error: Exception) -> Problem:
         assert isinstance(error, HTTPException)
         code = _CODES.get(error.status_code, MalformedRequest.code)
-        return _answer(error.status_code, code, str(error.detail), _id(request), dict(error.headers or {}))
-
-    async def unknown(request: Request, error: Exception) -> Problem:
-        # The text of an unforeseen error may hold anything; it goes to the log, its name to the caller.
-        log.error("request %s failed", _id(request), exc_info=error)
-        text = "the server failed; its log says more under this request id"
-        return _answer(500, FacegroupError.code, text, _id(request), {})
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["allow"] = _allowed(app, request) or headers.get("allow", "")
+        return _answer(error.status_code, code, str(error.detail), _id(request), headers)
 
     app.add_exception_handler(FacegroupError, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, framework)
-    app.add_exception_handler(Exception, unknown)
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """Return all methods of a path: the framework knows only those of the first route on it."""
+    scopes = ((method, {**request.scope, "method": method}) for method in _METHODS)
+    fits = [method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in app.routes)]
+    return ", ".join(fits)
 
 
 def _answer(status: int, code: str, detail: str, request_id: str, headers: dict[str, str]) -> Problem:
@@ -67,7 +79,8 @@ def _answer(status: int, code: str, detail: str, request_id: str, headers: dict[
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
-        "detail": detail,
+        # Halves of surrogate pairs, which JSON can spell, are echoed in messages and cannot be sent.
+        "detail": detail[:_DETAIL].encode("utf-8", "backslashreplace").decode(),
         "request_id": request_id,
     }
     return Problem(content, status, headers)
