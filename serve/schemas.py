@@ -1,16 +1,38 @@
-"""Requests and answers of the HTTP API, as JSON Schema sees them; and how the library's structs become them."""
+"""Requests and answers of the HTTP API, as JSON Schema sees them. `answers.py` makes the latter of the library's structs."""
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from facegroup.enrolment import Enrolment
-from facegroup.errors import FacegroupError
-from facegroup.photos import Matched, Seen
-from facegroup.store.base import Erased
-from facegroup.types import NOT_IN_DATASET, Faces, Floats, Gallery, Match, Person
-from facegroup.verification import Verified
+from facegroup.types import NOT_IN_DATASET
+
+METADATA_BYTES = 64 << 10
+METADATA_DEPTH = 32
+
+
+def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata that can be written, read and answered again, by every store and every reader of JSON."""
+    level: list[Any] = [metadata]
+    for _ in range(METADATA_DEPTH):
+        level = [
+            below
+            for each in level
+            if isinstance(each, dict | list)
+            for below in (each.values() if isinstance(each, dict) else each)
+        ]
+    if level:
+        raise ValueError(f"metadata must not be nested more than {METADATA_DEPTH} deep")
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError:  # of which UnicodeEncodeError is one
+        raise ValueError("metadata must be JSON, without NaN, Infinity and halves of surrogate pairs") from None
+    if size > METADATA_BYTES:
+        raise ValueError(f"metadata must not be larger than {METADATA_BYTES:,} bytes")
+    return metadata
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
 class _Request(BaseModel):
@@ -20,14 +42,16 @@ class _Request(BaseModel):
 class NewGallery(_Request):
     """Settings of a gallery to create."""
 
-    threshold: float | None = Field(None, ge=-1, le=1, description="cosine similarity that an answer must exceed")
+    threshold: float | None = Field(
+        None, ge=-1, le=1, allow_inf_nan=False, description="cosine similarity that an answer must exceed"
+    )
     keep_crops: bool = Field(True, description="keep the aligned face of each sample, as JPEG")
 
 
 class GalleryChange(_Request):
     """Settings of a gallery to change; those left out stay."""
 
-    threshold: float | None = Field(None, ge=-1, le=1)
+    threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
     keep_crops: bool | None = Field(None, description="false erases the crops that are kept")
 
 
@@ -36,21 +60,21 @@ class NewPerson(_Request):
 
     name: str
     id: str | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class PersonChange(_Request):
     """What to change of a person; what is left out stays."""
 
     name: str | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: Metadata | None = None
 
 
 class Probes(_Request):
     """Descriptors of faces to identify, made by the gallery's network."""
 
     descriptors: list[list[float]] = Field(description="(n, d) numbers; they are brought to unit length")
-    threshold: float | None = Field(None, ge=-1, le=1)
+    threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
     candidates: int | None = Field(None, ge=1, le=100)
 
 
@@ -183,128 +207,101 @@ class Verification(BaseModel):
     gallery_version: int | None = None
 
 
-LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-_QUALITY = ("size", "sharpness", "brightness", "yaw", "roll")
+class Gallery(BaseModel):
+    """A gallery."""
+
+    name: str
+    network: str
+    dimension: int
+    threshold: float
+    keep_crops: bool
+    gallery_version: int
+    people: int
+    created_at: float = Field(description="seconds since the epoch")
 
 
-def error_body(error: FacegroupError) -> dict[str, Any]:
-    """Return an error as the answer of one image among many."""
-    return {"code": error.code, "status": error.status, "detail": error.detail}
+class GalleryPage(BaseModel):
+    """A page of galleries."""
+
+    galleries: list[Gallery]
+    next: str | None = Field(description="cursor of the following page")
 
 
-def faces(seen: Seen, *, descriptors: bool = False) -> list[dict[str, Any]]:
-    """Return the faces of a photo, each with its decision where there is one."""
-    quality = [_rounded(getattr(seen.quality, part), 4) for part in _QUALITY]
-    rows = []
-    for index, row in enumerate(_found(seen.faces)):
-        row["quality"] = dict(zip(_QUALITY, (part[index] for part in quality), strict=True))
-        if descriptors and seen.descriptors is not None:
-            row["descriptor"] = seen.descriptors[index].tolist()
-        if isinstance(seen.matched, Matched):
-            row.update(decision(seen.matched.matches[index]))
-        rows.append(row)
-    return rows
+class Person(BaseModel):
+    """A person."""
+
+    id: str
+    name: str
+    metadata: dict[str, Any]
+    photos: int = Field(description="how many are enrolled")
+    created_at: float
+    updated_at: float
 
 
-def verification(done: Verified, network: str) -> dict[str, Any]:
-    """Return the answer of a verification."""
-    return {
-        "same": done.same,
-        "similarity": round(done.similarity, 5),
-        "distance": round(1 - done.similarity, 5),
-        "threshold": done.threshold,
-        "network": network,
-        "faces": [row for faces in done.faces for row in _found(faces)],
-    }
+class PeoplePage(BaseModel):
+    """A page of people."""
+
+    people: list[Person]
+    next: str | None = Field(description="cursor of the following page")
 
 
-def _found(faces: Faces) -> list[dict[str, Any]]:
-    return [
-        {
-            "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
-            "landmarks": dict(zip(LANDMARKS, points, strict=True)),
-            "confidence": confidence,
-        }
-        for box, points, confidence in zip(
-            _rounded(faces.boxes, 2), _rounded(faces.landmarks, 2), _rounded(faces.confidence, 4), strict=True
-        )
-    ]
+class EnrolledPhoto(BaseModel):
+    """A photo that is a sample of the person now."""
+
+    name: str
+    photo_id: str = Field(description="sha256 of the file")
+    duplicate: bool = Field(description="the same file was enrolled before, or earlier in this request")
 
 
-def _rounded(numbers: Floats, digits: int) -> list[Any]:
-    rows: list[Any] = numbers.astype(np.float64).round(digits).tolist()
-    return rows
+class RefusedPhoto(BaseModel):
+    """A photo that was not enrolled."""
+
+    name: str
+    error: ErrorBody
 
 
-def image(name: str, seen: Seen | FacegroupError, *, descriptors: bool = False) -> dict[str, Any]:
-    """Return one photo of an answer."""
-    error = seen if isinstance(seen, FacegroupError) else seen.matched
-    if isinstance(error, FacegroupError):
-        return {"name": name, "error": error_body(error)}
-    assert isinstance(seen, Seen)
-    return {
-        "name": name,
-        "width": seen.width,
-        "height": seen.height,
-        "faces": faces(seen, descriptors=descriptors),
-    }
+class Enrolment(BaseModel):
+    """What became of the photos of one person."""
+
+    person: Person
+    gallery_version: int
+    enrolled: list[EnrolledPhoto]
+    refused: list[RefusedPhoto]
 
 
-def decision(match: Match) -> dict[str, Any]:
-    """Return who a face is."""
-    return {
-        "name": match.name,
-        "person": None if match.person_id is None else {"id": match.person_id, "name": match.name},
-        "similarity": round(match.similarity, 5),
-        "distance": round(match.distance, 5),
-        "threshold": match.threshold,
-        "margin": None if match.margin is None else round(match.margin, 5),
-        "candidates": [
-            {"person_id": each.person_id, "name": each.name, "similarity": round(each.similarity, 5)}
-            for each in match.candidates
-        ],
-    }
+class Photo(BaseModel):
+    """A sample of a person."""
+
+    id: str
+    created_at: float
 
 
-def gallery(found: Gallery) -> dict[str, Any]:
-    """Return a gallery."""
-    return {
-        "name": found.name,
-        "network": found.network,
-        "dimension": found.dimension,
-        "threshold": found.threshold,
-        "keep_crops": found.keep_crops,
-        "gallery_version": found.version,
-        "people": found.people,
-        "created_at": found.created_at,
-    }
+class Photos(BaseModel):
+    """The samples of a person."""
+
+    photos: list[Photo]
 
 
-def person(found: Person) -> dict[str, Any]:
-    """Return a person."""
-    return {
-        "id": found.id,
-        "name": found.name,
-        "metadata": found.metadata,
-        "photos": found.samples,
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
-    }
+class Removed(BaseModel):
+    """How much was removed."""
+
+    people: int
+    photos: int
 
 
-def enrolment(done: Enrolment) -> dict[str, Any]:
-    """Return what became of the photos of one person."""
-    added = set(done.enrolled.added)
-    return {
-        "person": person(done.enrolled.person),
-        "gallery_version": done.enrolled.version,
-        "enrolled": [
-            {"name": name, "photo_id": sample, "duplicate": sample not in added} for name, sample in done.photos.items()
-        ],
-        "refused": [{"name": each.name, "error": error_body(each.error)} for each in done.refused],
-    }
+class Erased(BaseModel):
+    """What an erasure removed."""
+
+    removed: Removed
+    gallery_version: int = Field(description="0 when the gallery itself is gone")
 
 
-def erased(done: Erased) -> dict[str, Any]:
-    """Return what an erasure removed."""
-    return {"removed": {"people": done.people, "photos": done.samples}, "gallery_version": done.version}
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    code: str = Field(description="stable: what programs go by")
+    detail: str = Field(description="one sentence for a person")
+    request_id: str

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from facegroup.networks.registry import spec
 from facegroup.settings import Settings
-from serve.api import galleries, operations, people, problems, recognition
+from serve.api import documented, galleries, operations, people, problems, recognition
 from serve.api.context import Context
 from serve.api.limits import Guard
 from serve.api.pipeline import Pipeline
@@ -27,6 +27,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         license_info={"name": "Apache-2.0"},
     )
     app.state.context = Context(pipeline, settings, spec(settings.network))
@@ -36,5 +37,6 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     app.include_router(operations.router)
     operations.add_docs(app)
     operations.page(app, WEB)
+    documented.install(app)
     app.add_middleware(Guard, limits=settings.limits)
     return app

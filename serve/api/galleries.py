@@ -4,24 +4,31 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable
 from facegroup.types import Gallery
-from serve import schemas
+from serve import answers, schemas
+from serve.api import documented
 from serve.api.context import After, GalleryName, Limit, Server
 
 router = APIRouter(prefix="/galleries", tags=["galleries"])
 
+_ONE = documented.of(schemas.Gallery, *documented.STORED)
+_PAGE = documented.of(schemas.GalleryPage, StoreUnavailable, StoreInvalid)
+_NEW = documented.of(schemas.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid)
+_ERASED = documented.of(schemas.Erased, *documented.STORED)
 
-@router.get("", summary="List galleries")
+
+@router.get("", response_model=None, responses=_PAGE, summary="List galleries")
 async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> dict[str, Any]:
     """Return a page of galleries, by name; `next` is the cursor of the following page, or null."""
     rows = await server.pipeline.ask("galleries", after, limit)
     return {
-        "galleries": [schemas.gallery(each) for each in rows],
+        "galleries": [answers.gallery(each) for each in rows],
         "next": rows[-1].name if len(rows) == limit else None,
     }
 
 
-@router.put("/{gallery}", summary="Create a gallery")
+@router.put("/{gallery}", response_model=None, responses=_NEW, summary="Create a gallery")
 async def create_gallery(
     server: Server, gallery: GalleryName, wanted: schemas.NewGallery | None = None
 ) -> dict[str, Any]:
@@ -30,22 +37,22 @@ async def create_gallery(
     threshold = server.threshold if wanted.threshold is None else wanted.threshold
     new = Gallery(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops)
     made = await server.pipeline.ask("create_gallery", new)
-    return schemas.gallery(made)
+    return answers.gallery(made)
 
 
-@router.get("/{gallery}", summary="Show a gallery")
+@router.get("/{gallery}", response_model=None, responses=_ONE, summary="Show a gallery")
 async def show_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
     """Return a gallery's settings, version and count of people."""
-    return schemas.gallery(await server.pipeline.ask("gallery", gallery))
+    return answers.gallery(await server.pipeline.ask("gallery", gallery))
 
 
-@router.patch("/{gallery}", summary="Change a gallery")
+@router.patch("/{gallery}", response_model=None, responses=_ONE, summary="Change a gallery")
 async def change_gallery(server: Server, gallery: GalleryName, change: schemas.GalleryChange) -> dict[str, Any]:
     """Change the threshold, or whether crops are kept; switching them off erases those kept."""
-    return schemas.gallery(await server.pipeline.ask("update_gallery", gallery, **change.model_dump()))
+    return answers.gallery(await server.pipeline.ask("update_gallery", gallery, **change.model_dump()))
 
 
-@router.delete("/{gallery}", summary="Erase a gallery")
+@router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")
 async def erase_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
     """Erase a gallery with every person, descriptor and crop in it."""
-    return schemas.erased(await server.pipeline.ask("delete_gallery", gallery))
+    return answers.erased(await server.pipeline.ask("delete_gallery", gallery))

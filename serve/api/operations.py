@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from facegroup.errors import ServiceError
 from serve.api.context import Server
@@ -56,5 +57,11 @@ def add_docs(app: FastAPI) -> None:
 
 
 def page(app: FastAPI, folder: Path) -> None:
-    """Serve the web page at /."""
-    app.mount("/", StaticFiles(directory=folder, html=True))
+    """Serve the web page at /, below all routes: as a mount it would answer for every wrong method and path of theirs."""
+    files, nothing = StaticFiles(directory=folder, html=True), app.router.default
+
+    async def page_or_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        await (files if reads else nothing)(scope, receive, send)
+
+    app.router.default = page_or_nothing

@@ -5,41 +5,58 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from facegroup.enrolment import Enrolment, samples
-from facegroup.errors import PersonExists, UnknownPhoto
+from facegroup.errors import NetworkMismatch, PersonExists, UnknownPerson, UnknownPhoto
 from facegroup.names import check_id, clean_name
 from facegroup.photos import Photo
 from facegroup.types import Person, Sample
-from serve import schemas
+from serve import answers, schemas
+from serve.api import documented
 from serve.api.bodies import read_photos
 from serve.api.context import PHOTOS, After, FaceIndex, GalleryName, Limit, MinFaceSize, PersonId, Server
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
+_PAGE = documented.of(schemas.PeoplePage, *documented.STORED)
+_NEW = documented.of(schemas.Person, PersonExists, *documented.STORED, status=201)
+_ONE = documented.of(schemas.Person, UnknownPerson, *documented.STORED)
+_PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
+_ENROLLED = documented.of(
+    schemas.Enrolment, UnknownPerson, NetworkMismatch, *documented.STORED, *documented.IMAGES, *documented.ONE_FACE
+)
+_PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
+_CROP = documented.of(None, UnknownPerson, UnknownPhoto, *documented.STORED)
+_CROP[200] = {
+    "description": "the aligned face",
+    "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+}
+_ERASED = documented.of(schemas.Erased, UnknownPerson, *documented.STORED)
+_ERASED_PHOTO = documented.of(schemas.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
 
-@router.get("", summary="List people")
+
+@router.get("", response_model=None, responses=_PAGE, summary="List people")
 async def list_people(
     server: Server, gallery: GalleryName, after: After = "", limit: Limit = 100, name: str | None = None
 ) -> dict[str, Any]:
     """Return a page of people, by id; with `name`, only those of that name."""
     rows: list[Person] = await server.pipeline.ask("people", gallery, after, limit, name)
-    return {"people": [schemas.person(each) for each in rows], "next": rows[-1].id if len(rows) == limit else None}
+    return {"people": [answers.person(each) for each in rows], "next": rows[-1].id if len(rows) == limit else None}
 
 
-@router.post("", status_code=201, summary="Create a person")
+@router.post("", status_code=201, response_model=None, responses=_NEW, summary="Create a person")
 async def create_person(server: Server, gallery: GalleryName, new: schemas.NewPerson) -> dict[str, Any]:
     """Create a person without photos; two may share a name, never an id."""
     name = clean_name(new.name, "name of the person")
     wanted = None if new.id is None else check_id(new.id)
-    return schemas.person(await server.pipeline.ask("create_person", gallery, name, new.metadata, wanted))
+    return answers.person(await server.pipeline.ask("create_person", gallery, name, new.metadata, wanted))
 
 
-@router.get("/{person}", summary="Show a person")
+@router.get("/{person}", response_model=None, responses=_ONE, summary="Show a person")
 async def show_person(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
     """Return a person."""
-    return schemas.person(await server.pipeline.ask("person", gallery, person))
+    return answers.person(await server.pipeline.ask("person", gallery, person))
 
 
-@router.put("/{person}", summary="Create or change a person")
+@router.put("/{person}", response_model=None, responses=_PUT, summary="Create or change a person")
 async def put_person(
     server: Server, gallery: GalleryName, person: PersonId, new: schemas.NewPerson, response: Response
 ) -> dict[str, Any]:
@@ -51,26 +68,32 @@ async def put_person(
         made = await server.pipeline.ask("update_person", gallery, person, name=name, metadata=new.metadata)
     else:
         response.status_code = 201
-    return schemas.person(made)
+    return answers.person(made)
 
 
-@router.patch("/{person}", summary="Change a person")
+@router.patch("/{person}", response_model=None, responses=_ONE, summary="Change a person")
 async def change_person(
     server: Server, gallery: GalleryName, person: PersonId, change: schemas.PersonChange
 ) -> dict[str, Any]:
     """Rename a person, or replace the metadata."""
     name = None if change.name is None else clean_name(change.name, "name of the person")
     made = await server.pipeline.ask("update_person", gallery, person, name=name, metadata=change.metadata)
-    return schemas.person(made)
+    return answers.person(made)
 
 
-@router.delete("/{person}", summary="Erase a person")
+@router.delete("/{person}", response_model=None, responses=_ERASED, summary="Erase a person")
 async def erase_person(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
     """Erase a person with every descriptor and crop; the answer says what was removed."""
-    return schemas.erased(await server.pipeline.ask("delete_person", gallery, person))
+    return answers.erased(await server.pipeline.ask("delete_person", gallery, person))
 
 
-@router.post("/{person}/photos", openapi_extra=PHOTOS, summary="Enrol photos of a person")
+@router.post(
+    "/{person}/photos",
+    openapi_extra=PHOTOS,
+    response_model=None,
+    responses=_ENROLLED,
+    summary="Enrol photos of a person",
+)
 async def enrol(
     request: Request,
     server: Server,
@@ -92,17 +115,17 @@ async def enrol(
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error
     enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name)
-    return schemas.enrolment(Enrolment(enrolled, refused, named))
+    return answers.enrolment(Enrolment(enrolled, refused, named))
 
 
-@router.get("/{person}/photos", summary="List a person's photos")
+@router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")
 async def list_photos(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
     """Return the samples of a person, oldest first."""
     rows: list[Sample] = await server.pipeline.ask("samples", gallery, person)
     return {"photos": [{"id": each.id, "created_at": each.created_at} for each in rows]}
 
 
-@router.get("/{person}/photos/{photo}", response_class=Response, summary="Show an aligned face")
+@router.get("/{person}/photos/{photo}", response_class=Response, responses=_CROP, summary="Show an aligned face")
 async def show_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str) -> Response:
     """Return the aligned face of a sample, as JPEG, where the gallery keeps it."""
     rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True)
@@ -112,7 +135,7 @@ async def show_photo(server: Server, gallery: GalleryName, person: PersonId, pho
     return Response(found.crop, media_type="image/jpeg")
 
 
-@router.delete("/{person}/photos/{photo}", summary="Erase a photo")
+@router.delete("/{person}/photos/{photo}", response_model=None, responses=_ERASED_PHOTO, summary="Erase a photo")
 async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str) -> dict[str, Any]:
     """Erase one sample with its descriptor and crop."""
-    return schemas.erased(await server.pipeline.ask("delete_sample", gallery, person, photo))
+    return answers.erased(await server.pipeline.ask("delete_sample", gallery, person, photo))

@@ -7,14 +7,21 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from facegroup.embedding import unit
-from facegroup.errors import InvalidDescriptor, MalformedRequest
+from facegroup.errors import InvalidDescriptor, MalformedRequest, NetworkMismatch, UnknownPerson
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.verification import of_person, pair
-from serve import schemas
+from serve import answers, schemas
+from serve.api import documented
 from serve.api.bodies import media_type, read_json, read_photos
 from serve.api.context import PHOTOS, Candidates, Context, FaceIndex, GalleryName, MinFaceSize, Server, Threshold
 
 router = APIRouter(tags=["recognition"])
+
+_MATCHED = (*documented.IMAGES, *documented.STORED, NetworkMismatch, InvalidDescriptor)
+_NAMED = documented.of(schemas.Identification | schemas.ProbeIdentification, *_MATCHED)
+_PERSON = documented.of(schemas.Verification, *_MATCHED, UnknownPerson, *documented.ONE_FACE)
+_PAIR = documented.of(schemas.Verification, *documented.IMAGES, *documented.ONE_FACE)
+_FACES = documented.of(schemas.Detection, *documented.IMAGES)
 
 _IDENTIFY = {
     "requestBody": {
@@ -30,7 +37,7 @@ _IDENTIFY = {
 @router.post(
     "/galleries/{gallery}/identify",
     response_model=None,
-    responses={200: {"model": schemas.Identification | schemas.ProbeIdentification}},
+    responses=_NAMED,
     openapi_extra=_IDENTIFY,
     summary="Who is in these photos?",
 )
@@ -60,7 +67,7 @@ async def identify(
         "gallery_version": max((each.version for each in matched), default=None),
         "network": server.spec.name,
         "degraded": any(each.degraded for each in matched),
-        "images": [schemas.image(name, each) for (name, _), each in zip(upload.named, seen, strict=True)],
+        "images": [answers.image(name, each) for (name, _), each in zip(upload.named, seen, strict=True)],
     }
 
 
@@ -86,14 +93,14 @@ async def _identify_descriptors(body: Any, server: Context, gallery: str, candid
         "gallery_version": matched.version,
         "network": server.spec.name,
         "degraded": matched.degraded,
-        "faces": [schemas.decision(match) for match in matched.matches],
+        "faces": [answers.decision(match) for match in matched.matches],
     }
 
 
 @router.post(
     "/galleries/{gallery}/verify",
     response_model=None,
-    responses={200: {"model": schemas.Verification}},
+    responses=_PERSON,
     openapi_extra=PHOTOS,
     summary="Is this that person?",
 )
@@ -115,14 +122,14 @@ async def verify_person(
     assert isinstance(seen, Seen)
     assert isinstance(seen.matched, Matched)
     who = seen.matched.matches[0].candidates[0]
-    answer = schemas.verification(verified, server.spec.name)
+    answer = answers.verification(verified, server.spec.name)
     return answer | {"person": {"id": who.person_id, "name": who.name}, "gallery_version": seen.matched.version}
 
 
 @router.post(
     "/verify",
     response_model=None,
-    responses={200: {"model": schemas.Verification}},
+    responses=_PAIR,
     openapi_extra=PHOTOS,
     summary="Are these two the same person?",
 )
@@ -134,13 +141,13 @@ async def verify_pair(request: Request, server: Server, threshold: Threshold = N
     (one, data), (other, more) = upload.named
     first, second = await server.see([Photo(data), Photo(more)])
     limit = server.threshold if threshold is None else threshold
-    return schemas.verification(pair((one, other), (first, second), limit), server.spec.name)
+    return answers.verification(pair((one, other), (first, second), limit), server.spec.name)
 
 
 @router.post(
     "/detect",
     response_model=None,
-    responses={200: {"model": schemas.Detection}},
+    responses=_FACES,
     openapi_extra=PHOTOS,
     summary="Where are faces?",
 )
@@ -152,7 +159,7 @@ async def detect(request: Request, server: Server, min_face_size: MinFaceSize = 
 @router.post(
     "/embed",
     response_model=None,
-    responses={200: {"model": schemas.Detection}},
+    responses=_FACES,
     openapi_extra=PHOTOS,
     summary="Faces with their descriptors",
 )
@@ -167,6 +174,6 @@ async def _faces(request: Request, server: Context, min_face_size: int | None, *
     return {
         "network": server.spec.name,
         "images": [
-            schemas.image(name, each, descriptors=embed) for (name, _), each in zip(upload.named, seen, strict=True)
+            answers.image(name, each, descriptors=embed) for (name, _), each in zip(upload.named, seen, strict=True)
         ],
     }

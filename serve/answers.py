@@ -1,0 +1,138 @@
+"""The library's structs → what the HTTP API answers, as `schemas.py` describes it."""
+
+from typing import Any
+
+import numpy as np
+
+from facegroup.enrolment import Enrolment
+from facegroup.errors import FacegroupError
+from facegroup.photos import Matched, Seen
+from facegroup.store.base import Erased
+from facegroup.types import Faces, Floats, Gallery, Match, Person
+from facegroup.verification import Verified
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+_QUALITY = ("size", "sharpness", "brightness", "yaw", "roll")
+
+
+def error_body(error: FacegroupError) -> dict[str, Any]:
+    """Return an error as the answer of one image among many."""
+    return {"code": error.code, "status": error.status, "detail": error.detail}
+
+
+def faces(seen: Seen, *, descriptors: bool = False) -> list[dict[str, Any]]:
+    """Return the faces of a photo, each with its decision where there is one."""
+    quality = [_rounded(getattr(seen.quality, part), 4) for part in _QUALITY]
+    rows = []
+    for index, row in enumerate(_found(seen.faces)):
+        row["quality"] = dict(zip(_QUALITY, (part[index] for part in quality), strict=True))
+        if descriptors and seen.descriptors is not None:
+            row["descriptor"] = seen.descriptors[index].tolist()
+        if isinstance(seen.matched, Matched):
+            row.update(decision(seen.matched.matches[index]))
+        rows.append(row)
+    return rows
+
+
+def verification(done: Verified, network: str) -> dict[str, Any]:
+    """Return the answer of a verification."""
+    return {
+        "same": done.same,
+        "similarity": round(done.similarity, 5),
+        "distance": round(1 - done.similarity, 5),
+        "threshold": done.threshold,
+        "network": network,
+        "faces": [row for faces in done.faces for row in _found(faces)],
+    }
+
+
+def _found(faces: Faces) -> list[dict[str, Any]]:
+    return [
+        {
+            "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
+            "landmarks": dict(zip(LANDMARKS, points, strict=True)),
+            "confidence": confidence,
+        }
+        for box, points, confidence in zip(
+            _rounded(faces.boxes, 2), _rounded(faces.landmarks, 2), _rounded(faces.confidence, 4), strict=True
+        )
+    ]
+
+
+def _rounded(numbers: Floats, digits: int) -> list[Any]:
+    rows: list[Any] = numbers.astype(np.float64).round(digits).tolist()
+    return rows
+
+
+def image(name: str, seen: Seen | FacegroupError, *, descriptors: bool = False) -> dict[str, Any]:
+    """Return one photo of an answer."""
+    error = seen if isinstance(seen, FacegroupError) else seen.matched
+    if isinstance(error, FacegroupError):
+        return {"name": name, "error": error_body(error)}
+    assert isinstance(seen, Seen)
+    return {
+        "name": name,
+        "width": seen.width,
+        "height": seen.height,
+        "faces": faces(seen, descriptors=descriptors),
+    }
+
+
+def decision(match: Match) -> dict[str, Any]:
+    """Return who a face is."""
+    return {
+        "name": match.name,
+        "person": None if match.person_id is None else {"id": match.person_id, "name": match.name},
+        "similarity": round(match.similarity, 5),
+        "distance": round(match.distance, 5),
+        "threshold": match.threshold,
+        "margin": None if match.margin is None else round(match.margin, 5),
+        "candidates": [
+            {"person_id": each.person_id, "name": each.name, "similarity": round(each.similarity, 5)}
+            for each in match.candidates
+        ],
+    }
+
+
+def gallery(found: Gallery) -> dict[str, Any]:
+    """Return a gallery."""
+    return {
+        "name": found.name,
+        "network": found.network,
+        "dimension": found.dimension,
+        "threshold": found.threshold,
+        "keep_crops": found.keep_crops,
+        "gallery_version": found.version,
+        "people": found.people,
+        "created_at": found.created_at,
+    }
+
+
+def person(found: Person) -> dict[str, Any]:
+    """Return a person."""
+    return {
+        "id": found.id,
+        "name": found.name,
+        "metadata": found.metadata,
+        "photos": found.samples,
+        "created_at": found.created_at,
+        "updated_at": found.updated_at,
+    }
+
+
+def enrolment(done: Enrolment) -> dict[str, Any]:
+    """Return what became of the photos of one person."""
+    added = set(done.enrolled.added)
+    return {
+        "person": person(done.enrolled.person),
+        "gallery_version": done.enrolled.version,
+        "enrolled": [
+            {"name": name, "photo_id": sample, "duplicate": sample not in added} for name, sample in done.photos.items()
+        ],
+        "refused": [{"name": each.name, "error": error_body(each.error)} for each in done.refused],
+    }
+
+
+def erased(done: Erased) -> dict[str, Any]:
+    """Return what an erasure removed."""
+    return {"removed": {"people": done.people, "photos": done.samples}, "gallery_version": done.version}

@@ -1,0 +1,78 @@
+"""Which answers a route may give: the library's errors and the schemas' models in, OpenAPI's `responses` out."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from facegroup import errors
+from facegroup.errors import FacegroupError
+from serve.api.problems import MEDIA_TYPE
+from serve.schemas import Problem
+
+Responses = dict[int | str, dict[str, Any]]
+
+_EVERY = (
+    FacegroupError,
+    errors.MalformedRequest,
+    errors.BodyTooLarge,
+    errors.TimedOut,
+    errors.Overloaded,
+    errors.StageUnavailable,
+)
+
+STORED = (errors.InvalidName, errors.UnknownGallery, errors.StoreUnavailable, errors.StoreInvalid)
+"""Of a route on what is in a gallery."""
+
+IMAGES = (
+    errors.EmptyBody,
+    errors.NotAnImage,
+    errors.TruncatedImage,
+    errors.UnsupportedFormat,
+    errors.TooManyPixels,
+    errors.ImageTooLarge,
+    errors.TooManyImages,
+)
+"""Of a route that takes photos."""
+
+ONE_FACE = (errors.NoFace, errors.MultipleFaces, errors.InvalidDescriptor)
+"""Of a route that takes photos of one person each."""
+
+
+def of(model: type[BaseModel] | Any, *may_fail: type[FacegroupError], status: int = 200) -> Responses:
+    """Return the answers of a route: one of `model` with `status`, and a problem for each error and those of every route."""
+    codes: dict[int, list[str]] = {}
+    for error in (*_EVERY, *may_fail):
+        codes.setdefault(error.status, []).append(error.code)
+    return {status: {"model": model}, **{each: _problem(each, sorted(codes[each])) for each in sorted(codes)}}
+
+
+def _problem(status: int, codes: list[str]) -> dict[str, Any]:
+    schema = {
+        "allOf": [{"$ref": "#/components/schemas/Problem"}],
+        "properties": {"status": {"const": status}, "code": {"enum": codes}},
+    }
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}",
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Let the app's document tell what a problem is."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("Problem", Problem.model_json_schema())
+        # FastAPI's own answer to a request that does not validate, which this app never gives.
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        for operation in (each for path in document["paths"].values() for each in path.values()):
+            if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                del operation["responses"]["422"]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
