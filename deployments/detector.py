@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deployments.hop import Handle, hop, plain
+from deployments.logs import configure
 from deployments.metrics import Export
 from facegroup import pipeline
 from facegroup.batching import Batcher
@@ -25,6 +26,7 @@ class Detector:
     """
 
     def __init__(self, settings: Settings, embedder: Handle) -> None:
+        configure(settings)
         self._embedder = plain(embedder)
         self._spec = spec(settings.network)
         self._finder = open_finder(settings, self._spec)

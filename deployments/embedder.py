@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deployments.hop import Handle, hop, plain
+from deployments.logs import configure
 from deployments.metrics import Export
 from facegroup import pipeline
 from facegroup.batching import Batcher
@@ -25,6 +26,7 @@ class Embedder:
     """
 
     def __init__(self, settings: Settings, gallery: Handle) -> None:
+        configure(settings)
         self._gallery = plain(gallery)
         self._embedder = open_embedder(settings)
         self._thread = ThreadPoolExecutor(1, "embed")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from deployments.logs import configure
 from facegroup.errors import FacegroupError
 from facegroup.matching import Galleries
 from facegroup.networks.registry import spec
@@ -26,6 +27,7 @@ class GalleryActor:
     """
 
     def __init__(self, settings: Settings) -> None:
+        configure(settings)
         self._store = open_store(settings.store)
         self._galleries = Galleries(self._store, network := spec(settings.network))
         self._matcher = ThreadPoolExecutor(1, "match")

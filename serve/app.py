@@ -38,5 +38,5 @@ def _deploy(process: type, replicas: int, **resources: float) -> ray.serve.Deplo
         num_replicas=replicas,
         ray_actor_options={name: amount for name, amount in resources.items() if amount or name == "num_cpus"},
         max_ongoing_requests=ONGOING,
-        logging_config={"enable_access_log": False},
+        logging_config={"enable_access_log": False, "log_level": "ERROR"},
     )(process)

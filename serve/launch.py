@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from facegroup.errors import InvalidSettings, StageUnavailable
 from facegroup.settings import Settings
@@ -23,7 +23,8 @@ RAY = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
@@ -41,7 +42,7 @@ def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
         InvalidSettings: the port is taken.
         StageUnavailable: it did not become ready in time.
     """
-    for name, value in RAY.items():
+    for name, value in {**RAY, **_proxy_ports()}.items():
         os.environ.setdefault(name, value)
     _check_port(settings)
     import ray
@@ -50,23 +51,29 @@ def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
 
     from serve.app import build
 
+    if settings.log_level != "debug":
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+
     ray.init(
         address="local",
         num_cpus=max(os.cpu_count() or 1, _cpus(settings)),
         object_store_memory=OBJECT_STORE_BYTES,
         _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
         include_dashboard=False,
-        log_to_driver=settings.log_level == "debug",
         logging_level=logging.WARNING,
     )
     try:
-        ray.serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port))
+        ray.serve.start(
+            http_options=HTTPOptions(host=settings.host, port=settings.port),
+            logging_config={"log_level": "INFO" if settings.log_level == "debug" else "ERROR"},
+        )
         ray.serve.run(build(settings), name=APP, route_prefix="/")
         url = f"http://{settings.host}:{settings.port}"
         _wait_until_ready(url, wait_seconds)
         yield url
     finally:
-        ray.serve.shutdown()  # type: ignore[no-untyped-call]
+        if ray.serve.status().applications:
+            ray.serve.delete(APP)  # lets requests under way end; what follows does not
         ray.shutdown()
 
 
@@ -82,6 +89,16 @@ def _cpus(settings: Settings) -> int:
     """Return the logical CPUs that all replicas ask for: on one machine Ray must place them whatever its size."""
     parts = (settings.detector, settings.embedder, settings.matcher, settings.ingress)
     return int(sum(part.replicas * part.num_cpus for part in parts)) + 1
+
+
+def _proxy_ports() -> dict[str, str]:
+    """Return free ports for what HAProxy opens beside the server's own: two servers may share a machine."""
+    names = ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in names]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return {name: str(probe.getsockname()[1]) for name, probe in zip(names, probes, strict=True)}
 
 
 def _check_port(settings: Settings) -> None:

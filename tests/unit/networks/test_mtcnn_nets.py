@@ -1,0 +1,37 @@
+"""MTCNN's three networks: one description, two runtimes, the same numbers."""
+
+import numpy as np
+import pytest
+
+from facegroup.networks.mtcnn_keras import KerasNets
+from facegroup.networks.mtcnn_nets import Nets
+from facegroup.networks.mtcnn_openvino import CANVAS, OpenVinoNets
+
+
+@pytest.fixture(scope="module")
+def runtimes() -> tuple[Nets, Nets]:
+    return OpenVinoNets(threads=1), KerasNets("cpu", threads=1)
+
+
+def _noise(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(7).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_both_runtimes_give_the_same_proposals(runtimes: tuple[Nets, Nets]) -> None:
+    openvino, keras = runtimes
+    canvases = _noise(3, *CANVAS, 3)
+    for ours, theirs in zip(openvino.pnet(canvases), keras.pnet(canvases), strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 5, 130, 300])
+@pytest.mark.parametrize(("net", "side"), [("rnet", 24), ("onet", 48)])
+def test_both_runtimes_judge_crops_alike_whatever_the_batch(
+    runtimes: tuple[Nets, Nets], net: str, side: int, count: int
+) -> None:
+    openvino, keras = runtimes
+    crops = _noise(count, side, side, 3)
+    for ours, theirs in zip(getattr(openvino, net)(crops), getattr(keras, net)(crops), strict=True):
+        assert len(ours) == count
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
