@@ -46,7 +46,7 @@ class KerasEngine:
         self._spec = spec
         self._sizes = buckets(batch)
         with self._backend.place():
-            self._forward = self._backend.compiled(_listing(make()), lambda crops: _network_input(crops, spec))
+            self._forward = self._backend.compiled(make(), lambda crops: _network_input(crops, spec))
 
     @classmethod
     def of(
@@ -82,13 +82,6 @@ class KerasEngine:
         """Compile and run every batch size once."""
         for size in self._sizes:
             self.run(np.zeros((size, self._spec.size, self._spec.size, 3), np.uint8))
-
-
-def _listing(model: Any) -> Any:
-    """Return the model with its output in a list, as `Backend.compiled` wants it."""
-    import keras
-
-    return keras.Model(model.inputs, [model.output])
 
 
 def _network_input(crops: Any, spec: NetworkSpec) -> Any:

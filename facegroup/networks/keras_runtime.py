@@ -58,19 +58,20 @@ class Backend:
         """Return a model as one function, compiled once per shape.
 
         Args:
-            model: a `keras.Model` whose output is a list.
+            model: a `keras.Model`.
             network_input: from the uint8 pixels to what the model takes; it becomes a part of the function.
         """
         return (_tensorflow if self.name == "tensorflow" else _jax)(model, network_input, self.gpu)
 
 
 def _tensorflow(model: Any, network_input: Callable[[Any], Any], gpu: bool) -> Forward:
+    import keras
     import tensorflow
 
     # On two cores XLA makes 16 to 21 faces/s of the ResNet-50, TensorFlow's own kernels 18 to 22.
     @tensorflow.function(jit_compile=gpu, autograph=False)  # type: ignore[untyped-decorator]
     def forward(crops: Any) -> Any:
-        return model(network_input(crops), training=False)
+        return keras.tree.flatten(model(network_input(crops), training=False))
 
     # A constant and not the array itself: arrays are part of a trace's key by value, tensors by shape.
     return lambda crops: [np.asarray(each) for each in forward(tensorflow.constant(crops))]
@@ -79,13 +80,14 @@ def _tensorflow(model: Any, network_input: Callable[[Any], Any], gpu: bool) -> F
 def _jax(model: Any, network_input: Callable[[Any], Any], gpu: bool) -> Forward:
     del gpu  # compiled on every device
     import jax
+    import keras
 
     trainable = [variable.value for variable in model.trainable_variables]
     fixed = [variable.value for variable in model.non_trainable_variables]
 
     @jax.jit  # type: ignore[untyped-decorator]
     def forward(trainable: Any, fixed: Any, crops: Any) -> Any:
-        return model.stateless_call(trainable, fixed, network_input(crops), training=False)[0]
+        return keras.tree.flatten(model.stateless_call(trainable, fixed, network_input(crops), training=False)[0])
 
     return lambda crops: [np.asarray(each) for each in forward(trainable, fixed, crops)]
 
