@@ -72,7 +72,7 @@ class Client:
             # A server answers the refusal of a single photo as its own.
             person = self.person(gallery, person_id)
             version = self.gallery(gallery).version
-            return Enrolment(Enrolled(person, (), (), version), (Refused(photos[0][0], error),), {})
+            return Enrolment(Enrolled(person, (), (), version), (Refused(photos[0][0], error),), ())
         rows = answer["enrolled"]
         enrolled = Enrolled(
             _person(answer["person"]),
@@ -81,7 +81,7 @@ class Client:
             answer["gallery_version"],
         )
         refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
-        return Enrolment(enrolled, refused, {row["name"]: row["photo_id"] for row in rows})
+        return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows))
 
     # Galleries and people: the part of `Store` that HTTP offers
 

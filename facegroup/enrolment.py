@@ -26,12 +26,12 @@ class Enrolment:
     Attributes:
         enrolled: what the store did with the good ones.
         refused: the others.
-        photos: name of each good photo → id of its sample.
+        photos: name of each good photo and the id of its sample, as they came; two may have one name.
     """
 
     enrolled: Enrolled
     refused: tuple[Refused, ...]
-    photos: dict[str, str]
+    photos: tuple[tuple[str, str], ...]
 
 
 def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None) -> Sample:
@@ -78,10 +78,10 @@ def only_face(seen: Seen | FacegroupError, face: int | None = None) -> int:
 
 def samples(
     photos: Sequence[tuple[str, bytes]], seen: Sequence[Seen | FacegroupError], face: int | None = None
-) -> tuple[list[Sample], tuple[Refused, ...], dict[str, str]]:
-    """Return the samples that some named photos give, the refused ones, and name → sample id of the good."""
+) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
+    """Return the samples that some named photos give, the refused ones, and name and sample id of each good one."""
     good: dict[str, Sample] = {}
-    named: dict[str, str] = {}
+    named = []
     refused = []
     for (name, data), each in zip(photos, seen, strict=True):
         try:
@@ -90,5 +90,5 @@ def samples(
             refused.append(Refused(name, error))
             continue
         good[made.id] = made
-        named[name] = made.id
-    return list(good.values()), tuple(refused), named
+        named.append((name, made.id))
+    return list(good.values()), tuple(refused), tuple(named)

@@ -122,13 +122,15 @@ def person(found: Person) -> dict[str, Any]:
 
 def enrolment(done: Enrolment) -> dict[str, Any]:
     """Return what became of the photos of one person."""
-    added = set(done.enrolled.added)
+    new = set(done.enrolled.added)
+    enrolled = []
+    for name, sample in done.photos:
+        enrolled.append({"name": name, "photo_id": sample, "duplicate": sample not in new})
+        new.discard(sample)
     return {
         "person": person(done.enrolled.person),
         "gallery_version": done.enrolled.version,
-        "enrolled": [
-            {"name": name, "photo_id": sample, "duplicate": sample not in added} for name, sample in done.photos.items()
-        ],
+        "enrolled": enrolled,
         "refused": [{"name": each.name, "error": error_body(each.error)} for each in done.refused],
     }
 
