@@ -15,6 +15,11 @@ _FIELDS = 32
 _FIELD_BYTES = 64 << 10
 
 
+def _text(name: str) -> str:
+    """Return a file name as text that can be answered: some charsets decode to halves of surrogate pairs."""
+    return name.encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """What was sent.
@@ -66,8 +71,18 @@ async def read_photos(request: Request, limits: Limits) -> Upload:
     return Upload((("photo", "photo", data),), {})
 
 
+class _Parser(MultiPartParser):
+    """Starlette's, which takes a body that ends before its last boundary for one with fewer parts."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        """Note that the last boundary was there."""
+        self.ended = True
+
+
 async def _multipart(request: Request, limits: Limits) -> Upload:
-    parser = MultiPartParser(
+    parser = _Parser(
         request.headers,
         request.stream(),
         max_files=limits.images,
@@ -86,9 +101,11 @@ async def _multipart(request: Request, limits: Limits) -> Upload:
         raise MalformedRequest("the multipart body is broken, or its boundary is missing") from error
     photos, fields = [], {}
     try:
+        if not parser.ended:
+            raise MalformedRequest("the multipart body ends before its last boundary")
         for part, value in form.multi_items():
             if isinstance(value, UploadFile):
-                photos.append((part, value.filename or part, await value.read()))
+                photos.append((part, _text(value.filename or part), await value.read()))
             else:
                 fields[part] = value
     finally:
