@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from facegroup.errors import FacegroupError, ServiceError
+from facegroup.errors import FacegroupError, ImageError
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
@@ -30,13 +30,14 @@ class Context:
         """Return what is in each photo.
 
         Raises:
-            ServiceError: the server could not work on one of them: the request as a whole is to be tried again.
-            FacegroupError: there is only one photo and this is its error.
+            FacegroupError: what is wrong with the question (an unknown gallery) or the server (too busy): no photo is at
+                fault, so the request as a whole has no answer.
+            ImageError: there is only one photo and this is its error.
         """
         seen = await self.pipeline.see(photos)
         for each in seen:
             error = each if isinstance(each, FacegroupError) else each.matched
-            if isinstance(error, ServiceError) or (isinstance(error, FacegroupError) and len(seen) == 1):
+            if isinstance(error, FacegroupError) and (len(seen) == 1 or not isinstance(error, ImageError)):
                 raise error
         return seen
 
@@ -54,11 +55,17 @@ def _person(person: Annotated[str, Path(description="id of the person")]) -> str
     return check_id(person)
 
 
+def _asked_person(person: Annotated[str, Query(description="id of the person")]) -> str:
+    return check_id(person)
+
+
 Server = Annotated[Context, Depends(_context)]
 GalleryName = Annotated[str, Depends(_gallery)]
 PersonId = Annotated[str, Depends(_person)]
+AskedPerson = Annotated[str, Depends(_asked_person)]
 Threshold = Annotated[
-    float | None, Query(ge=-1, le=1, description="cosine similarity to exceed; left out: the gallery's own")
+    float | None,
+    Query(ge=-1, le=1, allow_inf_nan=False, description="cosine similarity to exceed; left out: the gallery's own"),
 ]
 Candidates = Annotated[int | None, Query(ge=1, le=100, description="best people to list in each answer")]
 MinFaceSize = Annotated[int | None, Query(ge=12, le=10_000, description="smallest face looked for, in pixels")]

@@ -13,7 +13,7 @@ from serve.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
 
-_EVERY = (
+_EVERY: tuple[type[FacegroupError], ...] = (
     FacegroupError,
     errors.MalformedRequest,
     errors.BodyTooLarge,

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from facegroup.enrolment import Enrolment, samples
-from facegroup.errors import NetworkMismatch, PersonExists, UnknownPerson, UnknownPhoto
+from facegroup.errors import MalformedRequest, NetworkMismatch, PersonExists, UnknownPerson, UnknownPhoto
 from facegroup.names import check_id, clean_name
 from facegroup.photos import Photo
 from facegroup.types import Person, Sample
@@ -61,6 +61,8 @@ async def put_person(
     server: Server, gallery: GalleryName, person: PersonId, new: schemas.NewPerson, response: Response
 ) -> dict[str, Any]:
     """Create a person with this id, or give the one who has it this name and metadata; the photos stay."""
+    if new.id not in (None, person):
+        raise MalformedRequest("the body's id is another than the path's")
     name = clean_name(new.name, "name of the person")
     try:
         made = await server.pipeline.ask("create_person", gallery, name, new.metadata, person)

@@ -1,5 +1,6 @@
 """Routes on photos: who is in them (1:N), is it this person (1:1), what faces are there."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,18 @@ from facegroup.verification import of_person, pair
 from serve import answers, schemas
 from serve.api import documented
 from serve.api.bodies import media_type, read_json, read_photos
-from serve.api.context import PHOTOS, Candidates, Context, FaceIndex, GalleryName, MinFaceSize, Server, Threshold
+from serve.api.context import (
+    PHOTOS,
+    AskedPerson,
+    Candidates,
+    Context,
+    FaceIndex,
+    GalleryName,
+    MinFaceSize,
+    Server,
+    Threshold,
+)
+from serve.api.problems import faults
 
 router = APIRouter(tags=["recognition"])
 
@@ -54,11 +66,10 @@ async def identify(
     Each face is answered with a member's name or `not in the dataset`; each photo that cannot be used with its error, the
     others are answered. A request with a single photo answers its error as its own.
     """
-    wanted = candidates or server.settings.matcher.candidates
+    query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates)
     if media_type(request) == "application/json":
-        return await _identify_descriptors(await read_json(request), server, gallery, wanted)
+        return await _identify_descriptors(await read_json(request), server, query)
     upload = await read_photos(request, server.settings.limits)
-    query = Query(gallery, None, threshold, wanted)
     photos = [Photo(data, min_face_size, embed=False, query=query) for _, data in upload.named]
     seen = await server.see(photos)
     matched = [each.matched for each in seen if isinstance(each, Seen) and isinstance(each.matched, Matched)]
@@ -71,11 +82,11 @@ async def identify(
     }
 
 
-async def _identify_descriptors(body: Any, server: Context, gallery: str, candidates: int) -> dict[str, Any]:
+async def _identify_descriptors(body: Any, server: Context, query: Query) -> dict[str, Any]:
     try:
         probes = schemas.Probes.model_validate(body)
     except ValidationError as error:
-        raise MalformedRequest(f"the JSON is not what identify takes: {error.errors()[0]['msg']}") from error
+        raise MalformedRequest(faults([{**each, "loc": ("body", *each["loc"])} for each in error.errors()])) from error
     if len(probes.descriptors) > server.settings.limits.faces:
         raise InvalidDescriptor(f"more than {server.settings.limits.faces} descriptors in one request (faces)")
     dimension = server.spec.dimension
@@ -86,10 +97,14 @@ async def _identify_descriptors(body: Any, server: Context, gallery: str, candid
     descriptors = unit(rows)
     if not np.isfinite(rows).all() or not descriptors.any(axis=1).all():
         raise InvalidDescriptor("a descriptor holds a number that is not finite, or nothing but zeros")
-    query = Query(gallery, None, probes.threshold, probes.candidates or candidates)
+    query = replace(
+        query,
+        threshold=query.threshold if probes.threshold is None else probes.threshold,
+        candidates=probes.candidates or query.candidates,
+    )
     matched = await server.pipeline.match(descriptors, query)
     return {
-        "gallery": gallery,
+        "gallery": query.gallery,
         "gallery_version": matched.version,
         "network": server.spec.name,
         "degraded": matched.degraded,
@@ -108,7 +123,7 @@ async def verify_person(
     request: Request,
     server: Server,
     gallery: GalleryName,
-    person: str,
+    person: AskedPerson,
     threshold: Threshold = None,
     face: FaceIndex = None,
 ) -> dict[str, Any]:
