@@ -1,18 +1,15 @@
 """The HTTP API: routes over a `Pipeline`. Nothing here knows what is behind it, and nothing behind it knows HTTP."""
 
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 
 from facegroup.networks.registry import spec
 from facegroup.settings import Settings
-from serve.api import documented, galleries, operations, people, problems, recognition
+from serve.api import documented, galleries, operations, pages, people, problems, recognition
 from serve.api.context import Context
 from serve.api.limits import Guard
 from serve.api.pipeline import Pipeline
-
-WEB = Path(__file__).parent.parent / "web"
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
 
@@ -35,8 +32,8 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     for router in (recognition.router, galleries.router, people.router):
         app.include_router(router, prefix="/v1")
     app.include_router(operations.router)
-    operations.add_docs(app)
-    operations.page(app, WEB)
+    pages.add_docs(app)
+    pages.add_page(app)
     documented.install(app)
     app.add_middleware(Guard, limits=settings.limits)
     return app

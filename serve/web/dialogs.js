@@ -1,0 +1,35 @@
+// Questions to the user: the answer, or null where it was cancelled.
+
+import { byId } from "./dom.js";
+
+/** Ask whether to do what cannot be undone. */
+export function confirmed(title, text, action) {
+  return open({ title, text, action, danger: true });
+}
+
+/** Ask for a text. */
+export function asked(title, label, value, action) {
+  return open({ title, label, value, action });
+}
+
+function open({ title, text = "", action, label = null, value = "", danger = false }) {
+  const dialog = byId("dialog");
+  const field = byId("dialog-field");
+  const act = byId("dialog-action");
+  byId("dialog-title").textContent = title;
+  byId("dialog-text").textContent = text;
+  byId("dialog-label").hidden = label === null;
+  byId("dialog-label-text").textContent = label ?? "";
+  field.required = label !== null;
+  field.value = value;
+  act.textContent = action;
+  act.className = danger ? "danger" : "primary";
+  dialog.returnValue = "";
+  dialog.showModal();
+  if (label === null) byId("dialog-cancel").focus();
+  else field.select();
+  return new Promise((resolve) => {
+    const closed = () => resolve(dialog.returnValue === "yes" ? (label === null ? true : field.value) : null);
+    dialog.addEventListener("close", closed, { once: true });
+  });
+}

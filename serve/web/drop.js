@@ -1,0 +1,32 @@
+// Files that are dropped on a place, or chosen in its file field → a callback with them.
+
+/**
+ * Take files in a place.
+ * @param {HTMLElement} place that is dropped on; a file field inside is listened to as well.
+ * @param {(files: File[]) => void} take
+ */
+export function takesFiles(place, take) {
+  const give = (files) => files.length && take([...files]);
+  place.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    place.classList.add("over");
+  });
+  place.addEventListener("dragleave", (event) => {
+    if (!place.contains(event.relatedTarget)) place.classList.remove("over");
+  });
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    place.classList.remove("over");
+    give(event.dataTransfer.files);
+  });
+  const field = place.querySelector("input[type=file]");
+  field?.addEventListener("change", () => {
+    give(field.files);
+    field.value = "";
+  });
+}
+
+/** Keep a photo that misses its place from being opened instead of this page. */
+export function ignoreStrayFiles() {
+  for (const event of ["dragover", "drop"]) window.addEventListener(event, (stray) => stray.preventDefault());
+}

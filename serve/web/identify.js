@@ -1,0 +1,96 @@
+// Photos in, figures with names out. What the server said is kept, so that another threshold decides without asking it.
+
+import { at, call, each } from "./api.js";
+import { decide } from "./decide.js";
+import { announce, byId, count } from "./dom.js";
+import { takesFiles } from "./drop.js";
+import { failedFigure, photoFigure, waitingFigure } from "./photo.js";
+
+const CANDIDATES = 20; // so that a face that loses its best person to another finds its next here, as on the server
+
+/** The photos shown, of one gallery. */
+export class Photos {
+  #gallery = null;
+  #shown = [];
+  #threshold = 0;
+  #decided;
+
+  /** @param {(decisions: object[]) => void} decided is told the decisions on all faces shown. */
+  constructor(decided) {
+    this.#decided = decided;
+    takesFiles(byId("identify"), (files) => this.add(files));
+    byId("clear").addEventListener("click", () => this.show(this.#gallery));
+    byId("again").addEventListener("click", () => this.#ask(this.#shown));
+  }
+
+  /** Begin anew with a gallery, or with none. */
+  show(gallery) {
+    this.#gallery = gallery;
+    for (const { url } of this.#shown) URL.revokeObjectURL(url);
+    this.#shown = [];
+    byId("photos").replaceChildren();
+    byId("identify-files").disabled = gallery === null;
+    this.#tell();
+  }
+
+  /** Identify photos; each is shown as soon as its answer is there. */
+  async add(files) {
+    if (this.#gallery === null) return;
+    const added = files.map((file) => ({ file, url: URL.createObjectURL(file), image: null, figure: waitingFigure(file) }));
+    this.#shown.unshift(...added);
+    byId("photos").prepend(...added.map(({ figure }) => figure));
+    await this.#ask(added);
+  }
+
+  /** Decide on everything shown with another threshold. */
+  decideWith(threshold) {
+    this.#threshold = threshold;
+    for (const photo of this.#shown) if (photo.image) this.#draw(photo);
+    this.#tell();
+  }
+
+  /** People have changed: what is shown may be answered otherwise now. */
+  outdated() {
+    byId("again").hidden = this.#shown.length === 0;
+  }
+
+  async #ask(photos) {
+    const gallery = this.#gallery;
+    byId("again").hidden = true;
+    await each(photos, async (photo) => {
+      try {
+        const query = new URLSearchParams({ candidates: CANDIDATES });
+        const answer = await call("POST", `${at(gallery.name)}/identify?${query}`, photo.file);
+        photo.image = answer.images[0];
+        this.#draw(photo);
+      } catch (error) {
+        photo.image = null;
+        this.#replace(photo, failedFigure(photo.file, error));
+      }
+      this.#tell();
+    });
+    announce(byId("summary").textContent);
+  }
+
+  #draw(photo) {
+    photo.decisions = decide(photo.image.faces, this.#threshold);
+    this.#replace(photo, photoFigure(photo.file.name, photo.url, photo.image, photo.decisions));
+  }
+
+  #replace(photo, figure) {
+    // A box that has the focus keeps it while the slider's number is typed elsewhere; only its content is new.
+    photo.figure.replaceWith(figure);
+    photo.figure = figure;
+  }
+
+  #tell() {
+    const decisions = this.#shown.flatMap(({ image, decisions: made }) => (image ? made : []));
+    const named = decisions.filter(({ person }) => person !== null).length;
+    const strangers = decisions.length - named;
+    byId("clear").hidden = byId("summary").hidden = this.#shown.length === 0;
+    byId("again").hidden ||= this.#shown.length === 0;
+    byId("summary").textContent =
+      `${count(this.#shown.length, "photo")}, ${count(decisions.length, "face")}: ${named} named, ${strangers} not in the dataset`;
+    this.#decided(decisions);
+  }
+}
