@@ -21,8 +21,8 @@ STRIDE = 2
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
 
-LEAST_SHRINKING = 1.9
-"""A scale is averaged from the smallest earlier one that is at least so much larger: nearly as exact as from the photo."""
+LEAST_SHRINKING = 7.8
+"""A scale is averaged from the smallest earlier one at least so much larger: it finds what averaging from the photo finds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

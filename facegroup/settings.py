@@ -45,7 +45,7 @@ class Detector(_Part):
 
     engine: Engine = Field("auto", description="what runs MTCNN: openvino on a CPU, keras on a GPU; auto: by num_gpus")
     min_face_size: int = Field(20, ge=12, description="smallest face looked for, in pixels")
-    min_confidence: float = Field(0.9, ge=0, lt=1, description="a face below this is not answered")
+    min_confidence: float = Field(0.8, ge=0, lt=1, description="a face below this is not answered")
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)

@@ -1,0 +1,203 @@
+"""The main job on a real server, with both transports and both stores; then what it knows after an end and a crash."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from facegroup.client import Client
+from facegroup.commands import matches
+from facegroup.errors import FacegroupError, TruncatedImage
+from facegroup.photos import Seen
+from facegroup.recognizer import Recognizer
+from facegroup.settings import load
+from facegroup.store import open_store
+from facegroup.types import NOT_IN_DATASET
+from tests.cluster.server import Server
+from tests.photos import astronaut, encode, hopper, resized
+
+Names = list[str]
+
+
+def names(seen: Seen | FacegroupError) -> Names:
+    assert isinstance(seen, Seen)
+    return [match.name for match in matches(seen)]
+
+
+@pytest.fixture(scope="module")
+def celebrities(shared: Path) -> dict[str, list[tuple[str, bytes]]]:
+    """Ten photos each of five people."""
+    train = shared / "faces/five_celebrity/train"
+    return {
+        each.name: [(file.name, file.read_bytes()) for file in sorted(each.iterdir())[:10]]
+        for each in sorted(train.iterdir())
+    }
+
+
+@pytest.fixture(scope="module")
+def probes(shared: Path) -> dict[str, tuple[bytes, str]]:
+    """File name → photo and who is in it: one of each of the five, and five of strangers."""
+    members = sorted((shared / "faces/five_celebrity/test").glob("*/*.jpg"))
+    strangers = sorted((shared / "faces/vggface2_tutorial").glob("*.jpg"))
+    assert len(members) == 5
+    assert len(strangers) == 5
+    return {file.name: (file.read_bytes(), file.parent.name) for file in members} | {
+        file.name: (file.read_bytes(), NOT_IN_DATASET) for file in strangers
+    }
+
+
+def test_five_celebrities_are_named_and_strangers_are_not(
+    server: Server,
+    celebrities: dict[str, list[tuple[str, bytes]]],
+    probes: dict[str, tuple[bytes, str]],
+    network: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    photos = [data for data, _ in probes.values()]
+    truth = [[name] for _, name in probes.values()]
+    settings = load(
+        network=network["FACEGROUP_NETWORK"],
+        model_dir=network["FACEGROUP_MODEL_DIR"],
+        store=f"sqlite:///{tmp_path / 'library.db'}",
+    )
+    with server.client() as client, Recognizer(settings) as recognizer:
+        enrolled = 0
+        for service in (client, recognizer):
+            service.new_gallery("celebrities")
+            for name, files in celebrities.items():
+                person = service.store.create_person("celebrities", name)
+                enrolled += len(service.enrol("celebrities", files, person.id).enrolled.added)
+        assert enrolled >= 2 * 42
+        together = client.identify(photos, "celebrities")
+        assert [names(each) for each in together] == truth
+
+        library = recognizer.identify(photos, "celebrities")
+        single = [client.identify([photo], "celebrities")[0] for photo in photos]
+        crowd = _crowd(server, lambda own: own.identify(photos[:1], "celebrities")[0], clients=32)
+        for other in (library, single):
+            assert [names(each) for each in other] == truth
+            for one, two in zip(together, other, strict=True):
+                assert isinstance(one, Seen)
+                assert isinstance(two, Seen)
+                ours, theirs = ([match.similarity for match in matches(each)] for each in (one, two))
+                assert ours == pytest.approx(theirs, abs=2e-3)
+        assert [names(each) for each in crowd] == truth[:1] * 32
+
+
+def _crowd(
+    server: Server, ask: Callable[[Client], Seen | FacegroupError], clients: int
+) -> Sequence[Seen | FacegroupError]:
+    """Ask with so many clients at the same moment."""
+    together = threading.Barrier(clients)
+
+    def one(_: int) -> Seen | FacegroupError:
+        with server.client() as client:
+            client.about()
+            together.wait()
+            return ask(client)
+
+    with ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(one, range(clients)))
+
+
+def test_a_crowd_of_clients_gets_each_its_own_answer(server: Server) -> None:
+    people = {"Hopper": encode(hopper()), "Collins": encode(astronaut())}
+    with server.client() as client:
+        client.new_gallery("crowd")
+        for name, photo in people.items():
+            client.enrol("crowd", [("photo", photo)], client.create_person("crowd", name).id)
+    asked = [list(people)[number % 2] for number in range(32)]
+    order = iter(asked)
+    lock = threading.Lock()
+    got: list[tuple[str, Names]] = []
+
+    def ask(client: Client) -> Seen | FacegroupError:
+        with lock:
+            name = next(order)
+        (seen,) = client.identify([people[name]], "crowd")
+        with lock:
+            got.append((name, names(seen)))
+        return seen
+
+    _crowd(server, ask, clients=32)
+    assert [answer for _, answer in got] == [[name] for name, _ in got]
+    assert sorted(name for name, _ in got) == sorted(asked)
+
+
+def test_errors_keep_their_kind_through_every_process(server: Server) -> None:
+    photo = encode(hopper())
+    with server.client() as client:
+        client.new_gallery("errors")
+        seen = client.identify([photo, photo[: len(photo) // 2], photo], "errors")
+        assert names(seen[0]) == names(seen[2]) == [NOT_IN_DATASET]
+        assert isinstance(seen[1], TruncatedImage)
+        with pytest.raises(FacegroupError, match="nobody-of-this-name") as caught:
+            client.identify([photo], "nobody-of-this-name")
+        assert caught.value.code == "unknown_gallery"
+    assert "Traceback" not in str(caught.value)
+
+
+def test_it_says_what_runs_and_counts_what_it_does(server: Server, network: dict[str, str]) -> None:
+    with server.client() as client:
+        about = client.about()
+    assert about["network"] == network["FACEGROUP_NETWORK"]
+    assert about["status"] == "ready"
+    assert f"network {about['network']} on" in server.log()
+    metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
+    assert "facegroup_detector_items" in metrics
+    assert httpx.get(f"{server.url}/docs", trust_env=False).status_code == 200
+
+
+def test_people_are_known_after_the_server_ended(server: Server) -> None:
+    photo, other = encode(astronaut()), encode(resized(astronaut(), 400))
+    with server.client() as client:
+        client.new_gallery("kept")
+        person = client.create_person("kept", "曾宏鈞 👩‍🚀")
+        version = client.enrol("kept", [("photo", photo)], person.id).enrolled.version
+        assert names(client.identify([other], "kept")[0]) == ["曾宏鈞 👩‍🚀"]
+    assert server.stop() == 0
+    server.start()
+    with server.client() as client:
+        assert names(client.identify([other], "kept")[0]) == ["曾宏鈞 👩‍🚀"]
+        assert client.gallery("kept").version == version
+
+
+def test_a_crash_loses_nothing_that_was_acknowledged(server: Server, store: str) -> None:
+    face = resized(hopper(), 200)
+    photos = [encode(face, quality=30 + number % 60, comment=f"{number}".encode()) for number in range(200)]
+    assert len(set(photos)) == len(photos)
+    acknowledged: list[str] = []
+    with server.client() as client:
+        client.new_gallery("crash")
+        person = client.create_person("crash", "Grace")
+    enough = threading.Event()
+
+    def write(mine: Sequence[bytes]) -> None:
+        with server.client() as client:
+            for photo in mine:
+                try:
+                    done = client.enrol("crash", [("photo", photo)], person.id)
+                except FacegroupError:
+                    return  # the server is gone
+                acknowledged.extend(done.enrolled.added)
+                if len(acknowledged) > 60:
+                    enough.set()
+
+    writers = [threading.Thread(target=write, args=(photos[start::4],)) for start in range(4)]
+    for writer in writers:
+        writer.start()
+    assert enough.wait(240)
+    server.kill()
+    for writer in writers:
+        writer.join()
+    assert 60 < len(acknowledged) < len(photos), "the crash was to come in the middle"
+    with_store = open_store(store)
+    try:
+        kept = [sample.id for sample in with_store.samples("crash", person.id)]
+        assert set(acknowledged) <= set(kept)
+        assert len(kept) == len(set(kept)) == with_store.person("crash", person.id).samples
+    finally:
+        with_store.close()
