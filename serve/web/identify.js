@@ -4,7 +4,7 @@ import { at, call, each } from "./api.js";
 import { decide } from "./decide.js";
 import { announce, byId, count } from "./dom.js";
 import { takesFiles } from "./drop.js";
-import { failedFigure, photoFigure, waitingFigure } from "./photo.js";
+import { drawFaces, failedFigure, photoFigure, waitingFigure } from "./photo.js";
 
 const CANDIDATES = 20; // so that a face that loses its best person to another finds its next here, as on the server
 
@@ -62,6 +62,7 @@ export class Photos {
         const query = new URLSearchParams({ candidates: CANDIDATES });
         const answer = await call("POST", `${at(gallery.name)}/identify?${query}`, photo.file);
         photo.image = answer.images[0];
+        this.#replace(photo, photoFigure(photo.file, photo.url, photo.image));
         this.#draw(photo);
       } catch (error) {
         photo.image = null;
@@ -74,11 +75,10 @@ export class Photos {
 
   #draw(photo) {
     photo.decisions = decide(photo.image.faces, this.#threshold);
-    this.#replace(photo, photoFigure(photo.file.name, photo.url, photo.image, photo.decisions));
+    drawFaces(photo.figure, photo.image, photo.decisions);
   }
 
   #replace(photo, figure) {
-    // A box that has the focus keeps it while the slider's number is typed elsewhere; only its content is new.
     photo.figure.replaceWith(figure);
     photo.figure = figure;
   }

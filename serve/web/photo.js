@@ -19,29 +19,34 @@ export function failedFigure(file, error) {
 }
 
 /**
- * Return the figure of a photo with its faces.
- * @param {string} name of the file.
+ * Return the figure of a photo that was looked at, without its faces yet.
+ * @param {File} file
  * @param {string} url of the picture.
  * @param {object} image as the server answered it.
- * @param {object[]} decisions one for each face; see decide.js.
  */
-export function photoFigure(name, url, image, decisions) {
+export function photoFigure(file, url, image) {
   const picture = el("img", { src: url, alt: "", width: image.width, height: image.height });
-  const stage = el("div", { class: "stage" }, picture, ...image.faces.map((face, index) => box(face, decisions[index], image)));
+  const stage = el("div", { class: "stage" }, picture);
   // The shape is known even where the browser cannot show the format: the boxes then lie on a grey area.
   picture.addEventListener("error", () => {
     stage.style.aspectRatio = `${image.width} / ${image.height}`;
     stage.classList.add("unseen");
     picture.remove();
   });
-  const names = decisions.map(({ name: who }) => who);
-  return el("figure", { class: "photo" }, stage, caption(name, names.length ? names.join(", ") : "no face found"));
+  return el("figure", { class: "photo" }, stage, caption(file.name));
 }
 
-function caption(file, text) {
-  const parts = [el("span", { class: "file", text: file })];
-  if (text) parts.push(el("span", { class: "names", text }));
-  return el("figcaption", {}, ...parts);
+/** Draw the faces of a photo into its figure, in place of those drawn before; one decision for each, see decide.js. */
+export function drawFaces(figure, image, decisions) {
+  const stage = figure.firstElementChild;
+  for (const old of stage.querySelectorAll(".box")) old.remove();
+  stage.append(...image.faces.map((face, index) => box(face, decisions[index], image)));
+  const names = decisions.map(({ name }) => name).join(", ");
+  figure.querySelector(".names").textContent = names || "no face found";
+}
+
+function caption(file) {
+  return el("figcaption", {}, el("span", { class: "file", text: file }), el("span", { class: "names" }));
 }
 
 function box(face, decision, image) {

@@ -1,0 +1,247 @@
+"""The page in a real browser, against the real routes: what somebody who looks after a group does with it."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
+
+from facegroup.embedding import unit
+from facegroup.gallery import Snapshot
+from facegroup.types import NOT_IN_DATASET, Descriptors
+from tests.web.conftest import Server, asked
+from tests.web.page import Page
+
+GRACE = "Grace Hopper"
+DECIDE = "const [faces, at, done] = arguments; import('/decide.js').then(({decide}) => done(decide(faces, at)))"
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+
+Photos = dict[str, Path]
+
+
+def test_enrol_and_identify(page: Page, photos: Photos) -> None:
+    assert f"{GRACE}: 2 photos enrolled" in page.enrol(GRACE, [photos["grace"], photos["grace again"]])
+    row = page.row(GRACE)
+    assert "2 photos" in row.text
+    page.until(lambda: len(page.every(".person .face img")) == 2)
+    page.row(GRACE)
+    assert page.identify([photos["grace again"], photos["eileen"]]) == [[GRACE], [NOT_IN_DATASET]]
+    member, stranger = page.every(".box")
+    assert "member" in str(member.get_attribute("class"))
+    assert "stranger" in str(stranger.get_attribute("class"))
+    assert page.one("#summary").text == "2 photos, 2 faces: 1 named, 1 not in the dataset"
+
+
+def test_a_box_lies_on_the_face_and_tells_more_when_it_is_focused(
+    page: Page, api: httpx.Client, photos: Photos
+) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    page.identify([photos["grace again"]])
+    answer = api.post(f"/v1/galleries/{page.gallery}/identify", content=photos["grace again"].read_bytes())
+    image = answer.json()["images"][0]
+    face = image["faces"][0]
+    picture, box = page.one(".stage img").rect, page.one(".box").rect
+    drawn = [(box["x"] - picture["x"]) / picture["width"], (box["y"] - picture["y"]) / picture["height"]]
+    drawn += [drawn[0] + box["width"] / picture["width"], drawn[1] + box["height"] / picture["height"]]
+    wanted = np.array(list(face["box"].values())) / np.tile([image["width"], image["height"]], 2)
+    np.testing.assert_allclose(drawn, wanted, atol=0.01)
+    tip = page.one(".box .tip")
+    assert not tip.is_displayed()
+    page.browser.execute_script("document.querySelector('.box').focus({focusVisible: true})")
+    page.until(tip.is_displayed)
+    assert f"similarity {face['similarity']:.3f}" in tip.text
+    assert f"threshold {face['threshold']:.3f}" in tip.text
+
+
+def test_the_slider_decides_anew_and_is_saved(page: Page, api: httpx.Client, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    assert page.identify([photos["grace"], photos["eileen"]]) == [[GRACE], [NOT_IN_DATASET]]
+    slider = page.one("#threshold-slider")
+    slider.send_keys(Keys.HOME)
+    assert page.names() == [[GRACE], [GRACE]]
+    slider.send_keys(Keys.END)
+    assert page.names() == [[NOT_IN_DATASET], [NOT_IN_DATASET]]
+    number = page.one("#threshold-number")
+    number.clear()
+    number.send_keys("0.5")
+    assert page.names() == [[GRACE], [GRACE]]
+    shown = api.get(f"/v1/galleries/{page.gallery}").json()
+    assert shown["threshold"] == 0.925
+    page.one("#threshold-save").click()
+    page.until(lambda: not page.one("#threshold-save").is_enabled())
+    assert api.get(f"/v1/galleries/{page.gallery}").json()["threshold"] == 0.5
+    answer = api.post(f"/v1/galleries/{page.gallery}/identify", content=photos["eileen"].read_bytes()).json()
+    assert [face["name"] for face in answer["images"][0]["faces"]] == [GRACE]
+
+
+def test_a_broken_photo_shows_its_reason(page: Page, photos: Photos) -> None:
+    said = page.enrol(GRACE, [photos["grace"], photos["broken"]])
+    assert "1 photo enrolled, 1 refused" in said
+    assert "broken.jpg" in said
+    assert "truncated_image" in said
+    assert page.identify([photos["broken"], photos["grace"]]) == [[], [GRACE]]
+    assert "truncated_image" in page.one("#photos figure .problem").text
+
+
+def test_nobody_is_added_without_a_photo(page: Page, api: httpx.Client, photos: Photos) -> None:
+    said = page.enrol(GRACE, [photos["broken"]])
+    assert f"{GRACE} was not added" in said
+    assert "truncated_image" in said
+    assert api.get(f"/v1/galleries/{page.gallery}/people").json()["people"] == []
+
+
+def test_a_name_is_only_ever_text(page: Page, api: httpx.Client, photos: Photos) -> None:
+    page.enrol(HOSTILE, [photos["grace"]])
+    assert page.identify([photos["grace again"]]) == [[HOSTILE]]
+    page.row(HOSTILE)
+    assert page.texts(".person h3") == [HOSTILE]
+    page.one(f"[aria-label='Erase {HOSTILE}']").click()
+    page.until(lambda: page.one("#dialog").is_displayed())
+    assert HOSTILE in page.one("#dialog-title").text
+    page.one("#dialog-cancel").click()
+    page.one("#new-gallery-name").send_keys(HOSTILE)
+    page.one("#new-gallery button").click()
+    page.until(lambda: page.chosen() == HOSTILE)
+    assert page.every("img[src=x]") == []
+    assert page.browser.execute_script("return window.hacked") is None
+    api.delete(f"/v1/galleries/{HOSTILE}").raise_for_status()
+
+
+def test_rename_and_erase(page: Page, api: httpx.Client, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    assert page.identify([photos["grace"]]) == [[GRACE]]
+    page.row(GRACE)
+    page.one(f"[aria-label='Rename {GRACE}']").click()
+    page.answer("曾宏鈞 🎼")
+    page.row("曾宏鈞 🎼")
+    page.one("#again").click()
+    page.until(lambda: page.names() == [["曾宏鈞 🎼"]])
+    page.one("[aria-label='Erase 曾宏鈞 🎼']").click()
+    assert "cannot be undone" in page.answer()
+    page.until(lambda: not page.every(".person"))
+    assert api.get(f"/v1/galleries/{page.gallery}/people").json()["people"] == []
+    page.one("#again").click()
+    page.until(lambda: page.names() == [[NOT_IN_DATASET]])
+
+
+def test_a_question_can_be_declined(page: Page, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    page.row(GRACE)
+    page.one(f"[aria-label='Erase {GRACE}']").click()
+    page.until(lambda: page.one("#dialog").is_displayed())
+    page.one("#dialog").send_keys(Keys.ESCAPE)
+    page.until(lambda: not page.one("#dialog").is_displayed())
+    assert page.texts(".person h3") == [GRACE]
+
+
+def test_photos_dropped_on_a_row_are_enrolled_and_one_is_erased(page: Page, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    drop = """
+        const [row, from] = arguments;
+        const moved = new DataTransfer();
+        moved.items.add(from.files[0]);
+        row.dispatchEvent(new DragEvent("drop", { dataTransfer: moved, bubbles: true, cancelable: true }));
+    """
+    page.browser.execute_script(
+        "document.body.append(Object.assign(document.createElement('input'), {type: 'file', id: 'from'}))"
+    )
+    page.choose("#from", [photos["grace again"]])
+    page.browser.execute_script(drop, page.row(GRACE), page.one("#from"))
+    page.until(lambda: page.texts(".person .note") == ["2 photos"])
+    page.until(lambda: len(page.every(".person .face img")) == 2)
+    page.row(GRACE).find_element("css selector", ".face").click()
+    page.answer()
+    page.until(lambda: page.texts(".person .note") == ["1 photo"])
+
+
+def test_a_gallery_is_created_and_erased(page: Page, api: httpx.Client) -> None:
+    page.one("#new-gallery-name").send_keys(NOT_IN_DATASET)
+    page.one("#new-gallery button").click()
+    page.until(lambda: "reserved" in page.one("#gallery-problem").text)
+    page.one("#new-gallery-name").clear()
+    page.one("#new-gallery-name").send_keys("orchestra")
+    page.one("#new-gallery button").click()
+    page.until(lambda: page.chosen() == "orchestra")
+    assert page.browser.current_url.endswith("#gallery=orchestra")
+    page.one("#erase-gallery").click()
+    assert "0 people" in page.answer()
+    page.until(lambda: page.chosen() not in ("orchestra", ""))
+    assert api.get("/v1/galleries/orchestra").status_code == 404
+
+
+def test_the_status_line_is_loud_when_the_store_is_away(
+    page: Page, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.until(lambda: page.one("#status").get_attribute("data-status") == "ready")
+    assert "dlib-resnet29 · dlib on cpu" in page.one("#status").text
+    assert not page.one("#alarm").is_displayed()
+    about = server.pipeline.about
+
+    async def away() -> dict[str, Any]:
+        return await about() | {"store": "unavailable", "detail": "nobody answers"}
+
+    monkeypatch.setattr(server.pipeline, "about", away)
+    page.browser.refresh()
+    page.until(lambda: page.one("#alarm").is_displayed())
+    assert "Degraded" in page.one("#alarm").text
+    assert "nobody answers" in page.one("#alarm").text
+    # The browser notes the 503 itself; nothing else may be noted.
+    assert all("readyz" in fault for fault in page.faults())
+
+
+def test_everything_that_can_be_used_has_a_name(page: Page, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    page.identify([photos["grace"]])
+    page.row(GRACE)
+    assert page.nameless() == []
+    page.one(f"[aria-label='Rename {GRACE}']").click()
+    page.until(lambda: page.one("#dialog").is_displayed())
+    assert page.nameless("#dialog ") == []
+    page.one("#dialog-cancel").click()
+
+
+def test_the_page_decides_as_the_library_does(page: Page) -> None:
+    random = np.random.default_rng(7)
+    for _ in range(40):
+        people, faces = random.integers(1, 8, 2)
+        matrix, probes = (rows(random, count) for count in (people, faces))
+        names = tuple(f"p{index}" for index in range(people))
+        threshold = float(random.uniform(-0.5, 0.9))
+        snapshot = Snapshot("g", 1, "n", threshold, names, names, matrix)
+        matches = snapshot.match(probes, np.zeros(faces, int), candidates=int(people))
+        asked_for = [
+            {
+                "candidates": [
+                    {"person_id": each.person_id, "name": each.name, "similarity": each.similarity}
+                    for each in match.candidates
+                ]
+            }
+            for match in matches
+        ]
+        decided = page.browser.execute_async_script(DECIDE, asked_for, threshold)
+        for ours, theirs in zip(decided, matches, strict=True):
+            assert (ours["person"], ours["name"]) == (theirs.person_id, theirs.name)
+            assert ours["similarity"] == pytest.approx(theirs.similarity)
+            assert ours["margin"] == (None if theirs.margin is None else pytest.approx(theirs.margin))
+
+
+def test_the_page_of_the_api_works_offline(page: Page, server: Server, browser: webdriver.Chrome) -> None:
+    browser.get(f"{server.url}/docs")
+    page.until(lambda: len(page.every(".opblock")) > 15)
+    assert asked(browser) == {server.url}
+
+
+def test_headers(api: httpx.Client) -> None:
+    for path in ("/", "/app.js", "/docs", "/docs/assets/swagger-ui.css"):
+        answer = api.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["content-security-policy"].startswith("default-src 'self';")
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def rows(random: np.random.Generator, count: int) -> Descriptors:
+    return unit(random.normal(size=(count, 6)).astype(np.float32))
