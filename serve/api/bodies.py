@@ -1,6 +1,7 @@
 """A request's body → named photos and form fields: multipart with any number of files, or one raw image."""
 
 import json
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,21 +75,29 @@ async def read_photos(request: Request, limits: Limits) -> Upload:
 class _Parser(MultiPartParser):
     """Starlette's, which takes a body that ends before its last boundary for one with fewer parts."""
 
-    ended = False
+    def __init__(self, request: Request, limits: Limits) -> None:
+        super().__init__(
+            request.headers,
+            self._to_the_end(request.stream()),
+            max_files=limits.images,
+            max_fields=_FIELDS,
+            max_part_size=_FIELD_BYTES,
+        )
+        self._ended = False
 
     def on_end(self) -> None:
         """Note that the last boundary was there."""
-        self.ended = True
+        self._ended = True
+
+    async def _to_the_end(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("it ends before its last boundary")
 
 
 async def _multipart(request: Request, limits: Limits) -> Upload:
-    parser = _Parser(
-        request.headers,
-        request.stream(),
-        max_files=limits.images,
-        max_fields=_FIELDS,
-        max_part_size=_FIELD_BYTES,
-    )
+    parser = _Parser(request, limits)
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -101,8 +110,6 @@ async def _multipart(request: Request, limits: Limits) -> Upload:
         raise MalformedRequest("the multipart body is broken, or its boundary is missing") from error
     photos, fields = [], {}
     try:
-        if not parser.ended:
-            raise MalformedRequest("the multipart body ends before its last boundary")
         for part, value in form.multi_items():
             if isinstance(value, UploadFile):
                 photos.append((part, _text(value.filename or part), await value.read()))
