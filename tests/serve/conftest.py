@@ -58,7 +58,18 @@ def gallery(api: Api) -> str:
 
 @pytest.fixture
 def group(api: Api, gallery: str, photos: dict[str, bytes]) -> str:
-    """The path of a gallery with Eileen and Grace in it, a photo of each enrolled."""
+    """The path of a new gallery with Eileen and Grace in it, a photo of each enrolled."""
+    return _enrolled(api, gallery, photos)
+
+
+@pytest.fixture(scope="session")
+def session_group(api: Api, photos: dict[str, bytes]) -> str:
+    """The same for tests that change nothing."""
+    assert api("PUT", "/v1/galleries/everybody").status_code == 200
+    return _enrolled(api, "/v1/galleries/everybody", photos)
+
+
+def _enrolled(api: Api, gallery: str, photos: dict[str, bytes]) -> str:
     for person, photo in photos.items():
         assert api("PUT", f"{gallery}/people/{person}", json={"name": person.title()}).status_code == 201
         assert api("POST", f"{gallery}/people/{person}/photos", content=photo).status_code == 200

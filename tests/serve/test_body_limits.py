@@ -1,0 +1,116 @@
+"""How much of a body is read: what is over a limit is refused by name, before it is read whole."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from tests.photos import encode, nobody
+from tests.serve.conftest import files
+from tests.serve.driver import Api
+
+
+def chunks(total: int, size: int = 1 << 16) -> Iterable[bytes]:
+    return (bytes(size) for _ in range(total // size))
+
+
+LIMIT = 1 << 20
+ROUTES = [
+    ("POST", "/v1/detect", "image/jpeg"),
+    ("POST", "/v1/detect", "multipart/form-data; boundary=b"),
+    ("POST", "/v1/galleries/g/identify", "application/json"),
+    ("PUT", "/v1/galleries/g", "application/json"),
+    ("POST", "/v1/galleries/g/people", "application/json"),
+    ("PATCH", "/v1/galleries/g/people/p", "application/json"),
+    ("POST", "/v1/galleries/g/people/p/photos", "image/jpeg"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "kind"), ROUTES)
+@pytest.mark.parametrize(
+    ("length", "sent", "taken"),
+    [
+        (str(64 << 20), 64 << 20, 0),
+        (str(LIMIT + 1), 0, 0),
+        ("0000" + str(64 << 20), 64 << 20, 0),
+        ("9" * 5000, 0, 0),
+        ("100", 64 << 20, LIMIT + (1 << 16)),
+        ("-1", 64 << 20, LIMIT + (1 << 16)),
+        ("many", 64 << 20, LIMIT + (1 << 16)),
+        (None, 64 << 20, LIMIT + (1 << 16)),
+    ],
+    ids=["announced", "announced only", "zeros first", "5,000 digits", "lying", "negative", "no number", "chunked"],
+)
+def test_a_body_over_the_limit_is_not_read_whole(
+    limited: Callable[..., Api], method: str, path: str, kind: str, length: str | None, sent: int, taken: int
+) -> None:
+    headers = [("content-type", kind), *([("content-length", length)] if length is not None else [])]
+    body = (
+        chunks(sent)
+        if "boundary" not in kind
+        else [b'--b\r\ncontent-disposition: form-data; name="p"; filename="f"\r\n\r\n', *chunks(sent)]
+    )
+    answer = limited(body_bytes=LIMIT).raw(method, path, headers, body or [b""])
+    assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
+    assert answer.headers["connection"] == "close"
+    assert "1,048,576" in answer.json()["detail"]
+    assert answer.taken <= taken
+
+
+def test_a_body_at_the_limit_is_read(limited: Callable[..., Api], photos: dict[str, bytes]) -> None:
+    photo = photos["grace"]
+    assert limited(body_bytes=len(photo))("POST", "/v1/detect", content=photo).status_code == 200
+    assert limited(body_bytes=len(photo) - 1).refused("POST", "/v1/detect", content=photo) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("length", [None, "5", "100000000"])
+def test_a_chunked_body_is_read_whatever_its_length_says(
+    api: Api, photos: dict[str, bytes], length: str | None
+) -> None:
+    photo = photos["grace"]
+    parts = [photo[start : start + 1000] for start in range(0, len(photo), 1000)]
+    answer = api.raw("POST", "/v1/detect", [("content-length", length)] if length else [], parts)
+    if length == "100000000":
+        assert (answer.status, answer.taken) == (413, 0)
+    else:
+        assert len(answer.json()["images"][0]["faces"]) == 1
+
+
+def test_a_client_who_leaves_is_not_an_error(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """With no last part the server sees a disconnect; there is nobody to answer."""
+    left = {"type": "http.disconnect"}
+    parts = [{"type": "http.request", "body": b"\xff\xd8", "more_body": True}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return parts.pop() if parts else left
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/detect",
+        "query_string": b"",
+        "headers": [],
+        "root_path": "",
+    }
+    asyncio.run(api.app(scope, receive, send))
+    assert (sent, caplog.records) == ([], [])
+
+
+def test_a_thousand_images_are_too_many(api: Api, photos: dict[str, bytes]) -> None:
+    small = encode(nobody()[:20, :20])
+    answer = api("POST", "/v1/detect", files=files(*[("photo.jpg", small)] * 1000))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_many_images")
+    assert "100" in answer.json()["detail"]
+    assert len(api("POST", "/v1/detect", files=files(*[("photo.jpg", small)] * 100)).json()["images"]) == 100
+
+
+def test_a_thousand_images_are_not_read_whole(api: Api) -> None:
+    part = b'--b\r\ncontent-disposition: form-data; name="p"; filename="f"\r\n\r\n' + bytes(10_000) + b"\r\n"
+    answer = api.raw("POST", "/v1/detect", [("content-type", "multipart/form-data; boundary=b")], [part] * 1000)
+    assert (answer.status, answer.json()["code"]) == (413, "too_many_images")
+    assert answer.taken <= 101 * len(part)
