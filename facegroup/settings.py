@@ -30,6 +30,9 @@ class Limits(_Part):
     """What one request may cost. Beyond each of them it is refused by name."""
 
     body_bytes: int = Field(64 << 20, gt=0, description="bytes of one request's body")
+    json_bytes: int = Field(
+        16 << 20, gt=0, description="bytes of a JSON body; one of 64 MB would take 2 GB and the ingress for 4 s to read"
+    )
     image_bytes: int = Field(20 << 20, gt=0, description="bytes of one image")
     image_pixels: int = Field(50_000_000, gt=0, description="pixels of one image, before it is decoded")
     side_pixels: int = Field(

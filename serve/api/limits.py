@@ -43,7 +43,7 @@ class Guard:
         asked = headers.get("x-request-id", "")
         name = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = name
-        body = _Body(receive, headers.get("content-length", ""), self._limits.body_bytes)
+        body = _Body(receive, headers, self._limits)
         started = False
 
         async def named(message: Message) -> None:
@@ -85,13 +85,15 @@ class _Body:
             raised while they read.
     """
 
-    def __init__(self, receive: Receive, announced: str, limit: int) -> None:
+    def __init__(self, receive: Receive, headers: Headers, limits: Limits) -> None:
         self.refused: BodyTooLarge | None = None
         self._receive = receive
+        self._setting = "json_bytes" if "json" in headers.get("content-type", "").lower() else "body_bytes"
+        self._limit = min(limits.body_bytes, getattr(limits, self._setting))
+        announced = headers.get("content-length", "")
         digits = announced.lstrip("0")
         # Of a number of any length: more than 18 digits are too many bytes, whatever they are.
-        self._announced = announced.isdecimal() and (len(digits) > 18 or int(digits or "0") > limit)
-        self._limit = limit
+        self._announced = announced.isdecimal() and (len(digits) > 18 or int(digits or "0") > self._limit)
         self._read = 0
 
     async def __call__(self) -> Message:
@@ -102,6 +104,6 @@ class _Body:
             if self._read <= self._limit:
                 return message
         self.refused = BodyTooLarge(
-            f"the body is larger than {self._limit:,} bytes (body_bytes); send fewer photos at once"
+            f"the body is larger than {self._limit:,} bytes ({self._setting}); send less at once"
         )
         raise self.refused

@@ -114,3 +114,12 @@ def test_a_thousand_images_are_not_read_whole(api: Api) -> None:
     answer = api.raw("POST", "/v1/detect", [("content-type", "multipart/form-data; boundary=b")], [part] * 1000)
     assert (answer.status, answer.json()["code"]) == (413, "too_many_images")
     assert answer.taken <= 101 * len(part)
+
+
+def test_json_has_a_limit_of_its_own(limited: Callable[..., Api]) -> None:
+    small = limited(json_bytes=1000)
+    body = b'{"descriptors": [[' + b"1," * 1000 + b"1]]}"
+    answer = small("POST", "/v1/galleries/g/identify", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert "json_bytes" in answer.json()["detail"]
+    assert small.refused("POST", "/v1/detect", content=body) == (422, "not_an_image")
