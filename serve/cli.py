@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +39,8 @@ def serve(
     # Here and not in a replica: one message, at once, and Ray is not even started.
     weights.fetch(registry.spec(settings.network), settings)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
-    with running(settings) as url:
+    # Being asked to end is no failure, whether it was up already or not.
+    with suppress(KeyboardInterrupt), running(settings) as url:
         typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
         until_stopped()
         typer.echo("stopping", err=True)
@@ -62,6 +64,8 @@ def main() -> None:
     """Run a command; an error that facegroup knows becomes one line."""
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except FacegroupError as error:
         typer.echo(f"facegroup: {error.detail} ({error.code})", err=True)
         sys.exit(2 if isinstance(error, SetupError) else 1)

