@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from facegroup.errors import FacegroupError, Overloaded
+from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
 
 In = TypeVar("In")
 Mid = TypeVar("Mid")
@@ -151,9 +151,9 @@ class Batcher(Generic[In, Mid, Out]):
                 items = [each.item for each in batch]
                 try:
                     done = await self._work(items)
-                except Exception as error:
+                except (Exception, asyncio.CancelledError) as error:
                     self._ahead.release()
-                    _fail(batch, error)
+                    self._fail(batch, error)
                     continue
                 delivery = asyncio.get_running_loop().create_task(self._answer(batch, items, done))
                 self._deliveries.add(delivery)
@@ -166,14 +166,28 @@ class Batcher(Generic[In, Mid, Out]):
             answers = await self._deliver(items, done)
             if len(answers) != len(batch):
                 raise RuntimeError(f"{self._name} gave {len(answers)} answers to {len(batch)} items: this is a bug")
-        except Exception as error:
-            _fail(batch, error)
+        except (Exception, asyncio.CancelledError) as error:
+            self._fail(batch, error)
             return
         finally:
             self._ahead.release()
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
+
+    def _fail(self, batch: list[_Waiting[In, Out]], error: BaseException) -> None:
+        """Answer a whole batch with an error, so that nobody waits for ever; be cancelled if it is we who are."""
+        cancelled = isinstance(error, asyncio.CancelledError)
+        if cancelled:
+            # An executor was shut down, or the call to the next stage given up. A future that is cancelled would look
+            # like a caller who has gone.
+            error = StageUnavailable(f"{self._name}: the work was given up; try again later")
+        for waiting in batch:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)
+        task = asyncio.current_task()
+        if cancelled and task is not None and task.cancelling():
+            raise asyncio.CancelledError
 
     def _take(self) -> list[_Waiting[In, Out]]:
         """Form the next batch: the longest waiting first, up to the limits."""
@@ -210,9 +224,3 @@ def _outcome(answer: "asyncio.Future[Any]") -> Any:
     if isinstance(error, FacegroupError):
         return error
     raise error
-
-
-def _fail(batch: list[_Waiting[In, Out]], error: Exception) -> None:
-    for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error)
