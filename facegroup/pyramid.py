@@ -60,7 +60,7 @@ def scales(width: int, height: int, min_face_size: int) -> list[float]:
     """Return the scales at which to look for faces from `min_face_size` pixels up to the whole image."""
     scale = CELL / min_face_size
     found = []
-    while min(width, height) * scale >= CELL:
+    while min(width, height) * scale >= CELL - 1e-9:  # 12 / 47 * 47 is less than 12
         found.append(scale)
         scale *= FACTOR
     return found
