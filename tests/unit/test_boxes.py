@@ -88,5 +88,5 @@ def test_squares_keep_their_centres() -> None:
 
 
 def test_boxes_are_cut_at_the_border() -> None:
-    boxes = rows([[-5, -5, 500, 500], [3, 4, 5, 6], [150, 90, 160, 99], [98, 48, 99.5, 60]])
+    boxes = rows([[-5, -5, 500, 500], [3, 4, 5, 6], [150, 90, 160, 99], [98, 48, 120, 60]])
     assert_array_equal(clip(boxes, 100, 50), rows([[0, 0, 99, 49], [3, 4, 5, 6], [99, 49, 99, 49], [98, 48, 99, 49]]))
