@@ -18,6 +18,7 @@ from facegroup.gallery import Snapshot
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Matched, Query
 from facegroup.store.base import Store
+from facegroup.store.rules import check_threshold
 from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Match
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Galleries:
         """Decide on all faces that one question is asked about, in one matrix product."""
         if probes.shape[1:] != (self._spec.dimension,) or not np.isfinite(probes).all():
             raise InvalidDescriptor(f"descriptors of {self._spec.name} are {self._spec.dimension} finite numbers")
-        threshold = snapshot.threshold if query.threshold is None else query.threshold
+        threshold = snapshot.threshold if query.threshold is None else check_threshold(query.threshold)
         if query.person_id is None:
             matches = snapshot.match(probes, photos, threshold=threshold, candidates=query.candidates)
         else:
@@ -90,15 +91,15 @@ class Galleries:
 
     def _current(self, gallery: str) -> tuple[Snapshot, bool] | FacegroupError:
         held = self._snapshots.get(gallery)
-        if held is not None and time.monotonic() < self._away_until:
-            return held, True
+        if time.monotonic() < self._away_until:
+            return (held, True) if held else StoreUnavailable("the store does not answer; try again later")
         try:
             snapshot = Snapshot.load(self.store, gallery) if held is None else held.caught_up(self.store)
             if snapshot.network != self._spec.name:
                 raise NetworkMismatch(
                     f"the gallery {gallery} was made with {snapshot.network}; this server runs {self._spec.name}"
                 )
-        except UnknownGallery as error:
+        except (UnknownGallery, NetworkMismatch) as error:
             self._snapshots.pop(gallery, None)
             return error
         except StoreUnavailable as error:
