@@ -53,7 +53,7 @@ class Mtcnn:
         """Run P-Net: return which image each proposal is of (sorted), and its square box."""
         if not len(canvases.pixels):
             return np.empty(0, np.intp), np.empty((0, 4), np.float32)
-        scores, regressions = self.nets.pnet(canvases.pixels)
+        scores, regressions = self.nets.pnet(canvases.pixels, canvases.rows)
         page, row, column = np.nonzero((scores > THRESHOLDS[0]) & (canvases.owner >= 0))
         tile = canvases.owner[page, row, column]
         score = scores[page, row, column]

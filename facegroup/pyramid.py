@@ -22,7 +22,7 @@ FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
 
 LEAST_SHRINKING = 7.8
-"""A scale is averaged from the smallest earlier one at least so much larger: it finds what averaging from the photo finds."""
+"""A scale is averaged from the smallest earlier one at least so much larger: as good as from the photo itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +31,7 @@ class Canvases:
 
     Attributes:
         pixels: (c, h, w, 3) uint8.
+        rows: (c,) int: how many rows of each canvas are used.
         owner: (c, h', w') int32: which tile the window at that position of P-Net's output belongs to, or -1.
         image: (t,) int32: which image a tile is of.
         level: (t,) int32: which scale of that image.
@@ -39,6 +40,7 @@ class Canvases:
     """
 
     pixels: NDArray[np.uint8]
+    rows: NDArray[np.intp]
     owner: NDArray[np.int32]
     image: NDArray[np.int32]
     level: NDArray[np.int32]
@@ -80,9 +82,9 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
         for index, (image, size) in enumerate(zip(images, min_face_sizes, strict=True))
         for tile in _tiles(index, image, size, height, width)
     ]
-    places, count = _shelve([tile.pixels.shape[:2] for tile in tiles], height, width)
-    pixels = np.zeros((count, height, width, 3), np.uint8)
-    owner = np.full((count, (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
+    places, used = _shelve([tile.pixels.shape[:2] for tile in tiles], height, width)
+    pixels = np.zeros((len(used), height, width, 3), np.uint8)
+    owner = np.full((len(used), (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
     origin = np.empty((len(tiles), 2), np.float32)
     for number, (tile, (page, top, left)) in enumerate(zip(tiles, places, strict=True)):
         rows, columns = tile.pixels.shape[:2]
@@ -96,6 +98,7 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
         origin[number] = tile.x - left, tile.y - top
     return Canvases(
         pixels,
+        np.array(used, np.intp),
         owner,
         np.array([tile.image for tile in tiles], np.int32),
         np.array([tile.level for tile in tiles], np.int32),
@@ -128,8 +131,8 @@ def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:
         start += limit - (CELL - STRIDE)
 
 
-def _shelve(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[list[tuple[int, int, int]], int]:
-    """Place rectangles on pages, shelf by shelf, the tallest first: (page, top, left) of each, and the count of pages."""
+def _shelve(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[list[tuple[int, int, int]], list[int]]:
+    """Place rectangles on pages, shelf by shelf, the tallest first: (page, top, left) of each, and each page's used rows."""
     places = [(0, 0, 0)] * len(sizes)
     shelves: list[list[int]] = []  # page, top, height, next free column
     bottoms: list[int] = []  # first free row of each page
@@ -145,4 +148,4 @@ def _shelve(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[
             shelves.append(shelf)
         places[number] = (shelf[0], shelf[1], shelf[3])
         shelf[3] += columns
-    return places, len(bottoms)
+    return places, bottoms

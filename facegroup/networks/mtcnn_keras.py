@@ -36,7 +36,7 @@ class KerasNets:
         with self._backend.place():
             self._forward = {name: self._backend.compiled(_model(layers(name)), _float) for name in BUCKETS}
 
-    def pnet(self, canvases: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
         boxes, scores = self._run("pnet", canvases)
         return scores, boxes

@@ -26,8 +26,11 @@ class Nets(Protocol):
     canvas: tuple[int, int]
     """Height and width of P-Net's canvases."""
 
-    def pnet(self, canvases: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """(c, h, w, 3) uint8 → face probability (c, h', w') and box regression (c, h', w', 4)."""
+    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """(c, h, w, 3) uint8 → face probability (c, h', w') and box regression (c, h', w', 4).
+
+        What lies below the first `rows` (c,) of a canvas need not be looked at; there the probability may be 0.
+        """
 
     def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
         """(n, 24, 24, 3) uint8 → face probability (n,) and box regression (n, 4)."""

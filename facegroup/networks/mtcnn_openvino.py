@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.networks.mtcnn_nets import Layers, Net, layers
+from facegroup.pyramid import CELL, STRIDE
 from facegroup.types import Crops, Floats
 
 CANVAS = (256, 512)
 """Large enough that little of it is border, small enough that its feature maps stay in a core's cache."""
+
+ROWS = (64, 96, 128, 160, 192, 224, 256)
+"""Heights for which P-Net is compiled: of a canvas that is not full only the used part is looked at."""
 
 BUCKETS: dict[Net, tuple[int, ...]] = {"rnet": (8, 32, 128), "onet": (4, 16, 64)}
 
@@ -40,20 +44,25 @@ class OpenVinoNets:
         def request(name: Net, shape: tuple[int, ...]) -> Any:
             return core.compile_model(_graph(name, shape), "CPU", options).create_infer_request()
 
-        self._pnet = request("pnet", (1, *CANVAS, 3))
+        self._pnet = {rows: request("pnet", (1, rows, CANVAS[1], 3)) for rows in ROWS}
         self._requests = {
             name: {bucket: request(name, (bucket, *2 * (layers(name).side,), 3)) for bucket in buckets}
             for name, buckets in BUCKETS.items()
         }
 
-    def pnet(self, canvases: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
-        scores, boxes = [], []
-        for canvas in canvases:
-            self._pnet.infer({0: canvas[None]}, share_inputs=True)
-            boxes.append(self._pnet.get_output_tensor(0).data[0].copy())
-            scores.append(self._pnet.get_output_tensor(1).data[0].copy())
-        return np.stack(scores), np.stack(boxes).transpose(0, 2, 3, 1)
+        windows = len(canvases), (CANVAS[0] - CELL) // STRIDE + 1, (CANVAS[1] - CELL) // STRIDE + 1
+        scores = np.zeros(windows, np.float32)
+        boxes = np.zeros((windows[0], 4, *windows[1:]), np.float32)
+        for canvas, used, score, box in zip(canvases, rows, scores, boxes, strict=True):
+            bucket = next(bucket for bucket in ROWS if bucket >= used)
+            request = self._pnet[bucket]
+            request.infer({0: canvas[None, :bucket]}, share_inputs=True)
+            found = request.get_output_tensor(1).data[0]
+            score[: len(found)] = found
+            box[:, : len(found)] = request.get_output_tensor(0).data[0]
+        return scores, boxes.transpose(0, 2, 3, 1)
 
     def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
         """See `Nets`."""
@@ -67,7 +76,8 @@ class OpenVinoNets:
 
     def warm(self) -> None:
         """See `Nets`."""
-        self.pnet(np.zeros((1, *CANVAS, 3), np.uint8))
+        for rows in ROWS:
+            self.pnet(np.zeros((1, *CANVAS, 3), np.uint8), np.array([rows]))
         for name, buckets in BUCKETS.items():
             for bucket in buckets:
                 self._run(name, np.zeros((bucket, *2 * (layers(name).side,), 3), np.uint8))
