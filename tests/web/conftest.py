@@ -3,9 +3,6 @@
 import json
 import os
 import shutil
-import socket
-import threading
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +10,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-import uvicorn
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from facegroup.settings import load
-from serve.api import build_api
 from tests.local_pipeline import LocalPipeline
+from tests.local_server import LocalServer
 from tests.photos import astronaut, encode, hopper, resized
 from tests.web.page import Page, log
 
@@ -37,32 +33,12 @@ FLAGS = (
 )
 
 
-class Server:
-    """The app on a free port of this machine, in a thread."""
-
-    def __init__(self, pipeline: LocalPipeline) -> None:
-        self.pipeline = pipeline
-        app = build_api(pipeline.recognizer.settings, pipeline)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
-
-
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     pytest.importorskip("dlib", reason="needs the extra dlib")
     folder = tmp_path_factory.mktemp("page")
     pipeline = LocalPipeline(load(network="dlib-resnet29", store=f"sqlite:///{folder}/gallery.db"))
-    running = Server(pipeline)
+    running = LocalServer(pipeline)
     yield running
     running.stop()
     pipeline.close()
@@ -85,13 +61,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 
 @pytest.fixture
-def api(server: Server) -> Iterator[httpx.Client]:
+def api(server: LocalServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, trust_env=False) as client:
         yield client
 
 
 @pytest.fixture
-def page(server: Server, browser: webdriver.Chrome, api: httpx.Client) -> Iterator[Page]:
+def page(server: LocalServer, browser: webdriver.Chrome, api: httpx.Client) -> Iterator[Page]:
     """The page, showing a new gallery. Afterwards: nothing went wrong in it, and it asked nobody else."""
     gallery = f"choir {uuid.uuid4().hex[:8]}"
     api.put(f"/v1/galleries/{quote(gallery)}").raise_for_status()

@@ -12,7 +12,8 @@ from selenium.webdriver.common.keys import Keys
 from facegroup.embedding import unit
 from facegroup.gallery import Snapshot
 from facegroup.types import NOT_IN_DATASET, Descriptors
-from tests.web.conftest import Server, asked
+from tests.local_server import LocalServer
+from tests.web.conftest import asked
 from tests.web.page import Page
 
 GRACE = "Grace Hopper"
@@ -173,7 +174,7 @@ def test_a_gallery_is_created_and_erased(page: Page, api: httpx.Client) -> None:
 
 
 def test_the_status_line_is_loud_when_the_store_is_away(
-    page: Page, server: Server, monkeypatch: pytest.MonkeyPatch
+    page: Page, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page.until(lambda: page.one("#status").get_attribute("data-status") == "ready")
     assert "dlib-resnet29 · dlib on cpu" in page.one("#status").text
@@ -228,7 +229,7 @@ def test_the_page_decides_as_the_library_does(page: Page) -> None:
             assert ours["margin"] == (None if theirs.margin is None else pytest.approx(theirs.margin))
 
 
-def test_the_page_of_the_api_works_offline(page: Page, server: Server, browser: webdriver.Chrome) -> None:
+def test_the_page_of_the_api_works_offline(page: Page, server: LocalServer, browser: webdriver.Chrome) -> None:
     browser.get(f"{server.url}/docs")
     page.until(lambda: len(page.every(".opblock")) > 15)
     assert asked(browser) == {server.url}

@@ -1,0 +1,30 @@
+"""The server's routes without Ray, on a real port of this machine."""
+
+import socket
+import threading
+import time
+
+import uvicorn
+
+from serve.api import build_api
+from tests.local_pipeline import LocalPipeline
+
+
+class LocalServer:
+    """The app on a free port of this machine, in a thread."""
+
+    def __init__(self, pipeline: LocalPipeline) -> None:
+        self.pipeline = pipeline
+        app = build_api(pipeline.recognizer.settings, pipeline)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
