@@ -1,8 +1,10 @@
 """The whole pipeline in one process: photos go in, names come out, without Ray and without a network.
 
 with Recognizer(load()) as recognizer:
-    ada = recognizer.enrol("default", [("ada.jpg", photo)], name="Ada")
-    (seen,) = recognizer.identify("default", [other_photo])
+    recognizer.new_gallery("group")
+    ada = recognizer.store.create_person("group", "Ada")
+    recognizer.enrol("group", [("ada.jpg", photo)], ada.id)
+    (seen,) = recognizer.identify([other_photo], "group")
 """
 
 from collections.abc import Sequence
