@@ -200,10 +200,16 @@ def models(as_json: AsJson = False) -> None:
     typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")
 
 
+def show_log(settings: Settings) -> None:
+    """Print what is logged, from the settings' level on, to standard error."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+    if settings.log_level != "debug":
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # else it names every request
+
+
 @contextmanager
 def _service(server: str | None, settings: Settings) -> Iterator[Service]:
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    show_log(settings)
     if server is not None:
         from facegroup.client import Client
 

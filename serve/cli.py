@@ -1,6 +1,5 @@
 """`facegroup …`: the library's commands, and serve and demo."""
 
-import logging
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +34,7 @@ def serve(
     from serve.launch import running, until_stopped
 
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+    cli.show_log(settings)
     # Here and not in a replica: one message, at once, and Ray is not even started.
     weights.fetch(registry.spec(settings.network), settings)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
