@@ -3,7 +3,8 @@
 import { STRANGER } from "./decide.js";
 import { el } from "./dom.js";
 
-const TINY = 0.06; // of the photo's width: names of smaller faces would cover each other; they show on hover and focus
+// Of the photo's width: among several faces the names of smaller ones would cover each other; they show on hover and focus.
+const TINY = { member: 0.06, stranger: 0.2 };
 
 const share = (part, whole) => `${(100 * part) / whole}%`;
 
@@ -41,8 +42,16 @@ export function drawFaces(figure, image, decisions) {
   const stage = figure.firstElementChild;
   for (const old of stage.querySelectorAll(".box")) old.remove();
   stage.append(...image.faces.map((face, index) => box(face, decisions[index], image)));
-  const names = decisions.map(({ name }) => name).join(", ");
-  figure.querySelector(".names").textContent = names || "no face found";
+  figure.querySelector(".names").textContent = summary(decisions);
+}
+
+/** Return the members' names, and how many are not. */
+function summary(decisions) {
+  if (!decisions.length) return "no face found";
+  const names = decisions.filter(({ person }) => person !== null).map(({ name }) => name);
+  const strangers = decisions.length - names.length;
+  if (strangers) names.push(decisions.length === 1 ? STRANGER : `${strangers} ${STRANGER}`);
+  return names.join(", ");
 }
 
 function caption(file) {
@@ -51,10 +60,10 @@ function caption(file) {
 
 function box(face, decision, image) {
   const { x1, y1, x2, y2 } = face.box;
-  const member = decision.person !== null;
+  const kind = decision.person !== null ? "member" : "stranger";
   const made = el(
     "button",
-    { type: "button", class: `box ${member ? "member" : "stranger"}`, "aria-label": `${decision.name}: ${facts(decision).join(", ")}` },
+    { type: "button", class: `box ${kind}`, "aria-label": `${decision.name}: ${facts(decision).join(", ")}` },
     el("span", { class: "name", text: decision.name }),
     tip(face, decision),
   );
@@ -64,7 +73,7 @@ function box(face, decision, image) {
     width: share(x2 - x1, image.width),
     height: share(y2 - y1, image.height),
   });
-  made.classList.toggle("tiny", x2 - x1 < TINY * image.width);
+  made.classList.toggle("tiny", image.faces.length > 1 && x2 - x1 < TINY[kind] * image.width);
   made.classList.toggle("low", y2 > 0.6 * image.height);
   made.classList.toggle("right", x1 + x2 > 1.2 * image.width);
   return made;
