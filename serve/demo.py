@@ -35,7 +35,7 @@ def show(*, once: bool, photos: Path | None, port: int | None) -> int:
         port: to listen on; None: the configured one, or the next that is free.
     """
     groups = packaged() if photos is None else own(photos)
-    with _settings(port) as settings, running(settings) as url, Client(url) as client:
+    with _settings(port) as settings, running(settings, quiet=True) as url, Client(url) as client:
         about = client.about()
         typer.echo(f"server ready: network {about['network']} on {about['engine']} ({about['device']}), {url}\n")
         table = Table("gallery", "photo", "answer", "similarity", "threshold", "right?", box=None, header_style="bold")

@@ -28,6 +28,7 @@ RAY = {
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
+    "GRPC_VERBOSITY": "ERROR",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -39,8 +40,13 @@ OBJECT_STORE_BYTES = 256 << 20
 
 
 @contextmanager
-def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
+def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 300) -> Iterator[str]:
     """Run the server on this machine; yields its URL when it is ready, and stops it afterwards.
+
+    Args:
+        settings: of the server.
+        quiet: whether what its processes log stays in Ray's files.
+        wait_seconds: how long it may take to become ready.
 
     Raises:
         InvalidSettings: the port is taken.
@@ -65,6 +71,7 @@ def running(settings: Settings, wait_seconds: float = 300) -> Iterator[str]:
         _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
         include_dashboard=False,
         logging_level=logging.WARNING,
+        log_to_driver=not quiet,
     )
     try:
         _interruptible()
