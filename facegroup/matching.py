@@ -104,10 +104,8 @@ class Galleries:
             return error
         except StoreUnavailable as error:
             self._away_until = time.monotonic() + RETRY_SECONDS
-            if held is None:
-                return error
-            log.error("the store is away: gallery %s answers from version %d: %s", gallery, held.version, error)
-            return held, True
+            log.error("the store is away; what was read of it before goes on answering: %s", error)
+            return (held, True) if held else error
         except FacegroupError as error:
             return error
         self._snapshots[gallery] = snapshot

@@ -199,7 +199,7 @@ def test_while_the_store_is_away_the_last_snapshot_answers(
             assert isinstance(held, Matched)
             assert (names(held), held.degraded, held.version) == (["group 0"], True, before.version)
             assert isinstance(other, StoreUnavailable)
-        assert "answers from version" in caplog.text
+        assert "the store is away" in caplog.text
         redis.start()
         (soon,) = galleries.match(PEOPLE[[0]], [(known, 1)])
         assert isinstance(soon, Matched)
