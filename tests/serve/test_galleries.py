@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET
 from tests.serve.driver import Api
 
@@ -66,7 +67,7 @@ def test_a_gallerys_life(api: Api) -> None:
 
 
 def test_a_new_gallery_has_the_networks_threshold(api: Api, gallery: str) -> None:
-    assert api("GET", gallery).json()["threshold"] == 0.925
+    assert api("GET", gallery).json()["threshold"] == spec("dlib-resnet29").threshold
 
 
 def test_a_persons_life(api: Api, gallery: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET
 from tests.local_pipeline import LocalPipeline
 from tests.photos import both, encode, nobody
@@ -72,7 +73,7 @@ def test_everybody_is_named(api: Api, group: str, photos: dict[str, bytes]) -> N
     assert face["person"] == {"id": "grace", "name": "Grace"}
     assert face["similarity"] > 0.99
     assert face["distance"] == pytest.approx(1 - face["similarity"], abs=1e-5)
-    assert face["threshold"] == 0.925
+    assert face["threshold"] == spec("dlib-resnet29").threshold
     assert [each["person_id"] for each in face["candidates"]] == ["grace", "eileen"]
     assert face["margin"] == pytest.approx(face["similarity"] - face["candidates"][1]["similarity"], abs=2e-5)
 

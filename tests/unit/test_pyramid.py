@@ -75,7 +75,7 @@ def expected_windows(sizes: list[tuple[int, int]], smallest: list[int]) -> set[t
 sides = st.integers(1, 150)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(
     sizes=st.lists(st.tuples(sides, sides), max_size=5),
     smallest=st.integers(12, 40),
