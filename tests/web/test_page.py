@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from facegroup.embedding import unit
 from facegroup.gallery import Snapshot
+from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET, Descriptors
 from tests.local_server import LocalServer
 from tests.web.conftest import asked
@@ -70,7 +71,7 @@ def test_the_slider_decides_anew_and_is_saved(page: Page, api: httpx.Client, pho
     number.send_keys("0.5")
     assert page.names() == [[GRACE], [GRACE]]
     shown = api.get(f"/v1/galleries/{page.gallery}").json()
-    assert shown["threshold"] == 0.925
+    assert shown["threshold"] == spec("dlib-resnet29").threshold
     page.one("#threshold-save").click()
     page.until(lambda: not page.one("#threshold-save").is_enabled())
     assert api.get(f"/v1/galleries/{page.gallery}").json()["threshold"] == 0.5
