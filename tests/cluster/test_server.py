@@ -1,6 +1,7 @@
 """The main job on a real server, with both transports and both stores; then what it knows after an end and a crash."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -143,11 +144,15 @@ def test_errors_keep_their_kind_through_every_process(server: Server) -> None:
 def test_it_says_what_runs_and_counts_what_it_does(server: Server, network: dict[str, str]) -> None:
     with server.client() as client:
         about = client.about()
+        client.new_gallery("counted")
+        client.identify([encode(hopper())], "counted")
     assert about["network"] == network["FACEGROUP_NETWORK"]
     assert about["status"] == "ready"
     assert f"network {about['network']} on" in server.log()
-    metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
-    assert "facegroup_detector_items" in metrics
+    deadline = time.monotonic() + 60  # Ray gathers what its processes count every ten seconds
+    while "facegroup_detector_items" not in httpx.get(f"{server.url}/metrics", trust_env=False).text:
+        assert time.monotonic() < deadline, "what the detector counts never came"
+        time.sleep(1)
     assert httpx.get(f"{server.url}/docs", trust_env=False).status_code == 200
 
 
