@@ -29,8 +29,8 @@ check: .venv/ready ## style, types, imports, locks and pages up to date
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/pytest -q --no-header tests/unit/test_house.py
 
-bench: .venv/ready ## run every measurement in benchmarks/
-	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .venv/ready ## run every measurement in benchmarks/; JSON=file and PLOTS=dir keep what it finds
+	$(BIN)/python -m benchmarks $(if $(JSON),--json "$(JSON)") $(if $(PLOTS),--plots "$(PLOTS)")
 
 serve: .venv/ready ## start the server
 	$(BIN)/facegroup serve

@@ -1,0 +1,83 @@
+"""Detection alone: photos per second of decoded photos, ours at batches of 1 and 8, the mtcnn package's photo by photo.
+
+Ours runs the same three networks with the same weights. Beside them facenet-pytorch's MTCNN, where torch can be had.
+"""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks import weights
+from benchmarks.peers import TENSORFLOW, TORCH, NotToBeHad, Worker, interleaved, opened
+from benchmarks.photos import Photos, lfw, wider
+from benchmarks.report import Options, Report, cores, run
+
+PACKAGE = "the mtcnn package"
+FACENET = "facenet-pytorch's MTCNN"
+_SECONDS = 40
+
+
+def measure(options: Options) -> Report:
+    """Run ours and the packages in turn, over small and over large photos."""
+    report = Report("detection: decoded photos in, faces and landmarks out")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        small = lfw(Path(folder) / "lfw", 8 if options.quick else 40)
+        large = wider(Path(folder) / "wider", 3 if options.quick else 12)
+        given = {"network": weights.RETAIL, "precision": "fp32", "threads": cores(), "kind": "finder"}
+        ours = stack.enter_context(opened("ours", None, **given))
+        peers: dict[str, Worker | NotToBeHad] = {}
+        for name, module, environment in (
+            (PACKAGE, "course_work", TENSORFLOW),
+            (FACENET, "facenet_mtcnn", TORCH),
+        ):
+            try:
+                worker = stack.enter_context(Worker(module, environment))
+                said = worker.ask("open", timeout=600)
+                peers[name] = worker
+            except NotToBeHad as error:
+                peers[name] = error
+                continue
+            if said.get("nms") == "OpenCV":
+                report.says.append(f"{FACENET}: this torchvision has no operators for this torch; its NMS is OpenCV's")
+        for photos, least in ((small, 12), (large, 8)):
+            _over(report, photos, least, ours, peers, 1 if options.quick else 3)
+    report.says.append(f"threads: ours {cores()}, each peer's own default; min_face_size 20 in all")
+    return report
+
+
+def _over(
+    report: Report, photos: Photos, least: float, ours: Worker, peers: dict[str, Worker | NotToBeHad], rounds: int
+) -> None:
+    paths = [str(path) for path in photos.paths]
+    asked: dict[str, tuple[Worker, str, dict[str, Any]]] = {
+        f"ours, batches of {batch}": (ours, "detect", {"paths": paths, "batch": batch}) for batch in (8, 1)
+    }
+    answers: dict[str, dict[str, Any] | NotToBeHad] = {}
+    for name, peer in peers.items():
+        if isinstance(peer, NotToBeHad):
+            answers[name] = peer
+        else:
+            asked[name] = (peer, "detect", {"paths": paths})
+    answers = interleaved(asked, rounds, _SECONDS) | answers
+    package = answers[PACKAGE]
+    base = package["images"] / package["seconds"] if isinstance(package, dict) else None
+    for name, answer in answers.items():
+        if isinstance(answer, NotToBeHad):
+            report.absent(f"{photos.says}: {name}", str(answer))
+            continue
+        mine = name.startswith("ours")
+        report.add(
+            f"{photos.says}: {name}",
+            answer["images"] / answer["seconds"],
+            "images/s",
+            against=f"{PACKAGE}, photo by photo" if mine and base else None,
+            base=base if mine else None,
+            least=least if name.endswith(" 8") else None,
+        )
+    found = ", ".join(f"{name} {answer['faces']}" for name, answer in answers.items() if isinstance(answer, dict))
+    report.says.append(f"{photos.says}: faces found: {found}")
+
+
+if __name__ == "__main__":
+    run(measure)

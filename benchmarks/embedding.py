@@ -1,0 +1,79 @@
+"""A network alone: faces per second by precision, and how long a single face takes.
+
+The ResNet-50 against keras-vggface's own way on TensorFlow, `predict` for one face after the other.
+"""
+
+from contextlib import ExitStack
+from typing import Any
+
+from benchmarks import weights
+from benchmarks.peers import TENSORFLOW, NotToBeHad, Worker, interleaved, opened
+from benchmarks.pipeline import PRECISIONS
+from benchmarks.report import Options, Report, cores, run
+
+PREDICT = "Keras predict, face by face"
+_LEAST = {"bf16": 8, "int8": 13}
+_BATCH = 32
+
+
+def measure(options: Options) -> Report:
+    """Run each network in each precision, and Keras, in turn."""
+    file, called = weights.resnet50()
+    folders = {weights.RESNET50: file.parent, weights.RETAIL: weights.retail()}
+    report = Report("embedding: crops in, descriptors out")
+    report.says.append(f"vggface2-resnet50: {called}; retail-0095: released weights; made-up crops")
+    report.says.append(f"threads: ours {cores()}, TensorFlow's own default for Keras; batches of {_BATCH}")
+    count, rounds = (32, 1) if options.quick else (96, 3)
+    for network, folder in folders.items():
+        if folder is None:
+            report.absent(network, "its weights are not here")
+            continue
+        with ExitStack() as stack:
+            workers: dict[str, Worker | NotToBeHad] = {}
+            for precision in PRECISIONS:
+                given = {"network": network, "precision": precision, "threads": cores(), "model_dir": str(folder)}
+                workers[precision] = _start(stack, "ours", None, given | {"kind": "embedder"})
+            if network == weights.RESNET50:
+                workers[PREDICT] = _start(stack, "course_work", TENSORFLOW, {"weights": str(file)})
+            _rows(report, network, workers, count if network == weights.RESNET50 else 10 * count, rounds)
+    return report
+
+
+def _start(stack: ExitStack, module: str, environment: Any, given: dict[str, Any]) -> Worker | NotToBeHad:
+    try:
+        return stack.enter_context(opened(module, environment, **given))
+    except NotToBeHad as error:
+        return error
+
+
+def _rows(report: Report, network: str, workers: dict[str, Worker | NotToBeHad], count: int, rounds: int) -> None:
+    asked: dict[str, tuple[Worker, str, dict[str, Any]]] = {}
+    for name, worker in workers.items():
+        if isinstance(worker, NotToBeHad):
+            report.absent(f"{network}, {name}", str(worker))
+        elif name == PREDICT:
+            asked[name] = (worker, "embed", {"count": count // 3})
+        else:
+            asked[name] = (worker, "embed", {"count": count, "batch": _BATCH})
+            asked[f"{name}, one face at a time"] = (worker, "embed", {"count": count // 3, "batch": 1})
+    answers = {name: each for name, each in interleaved(asked, rounds, 40).items() if isinstance(each, dict)}
+    base = answers[PREDICT]["faces"] / answers[PREDICT]["seconds"] if PREDICT in answers else None
+    for name, answer in answers.items():
+        if "one face" in name:
+            continue
+        mine = name != PREDICT
+        report.add(
+            f"{network}, {name}",
+            answer["faces"] / answer["seconds"],
+            "faces/s",
+            against=PREDICT if mine and base else None,
+            base=base if mine else None,
+            least=_LEAST.get(name) if network == weights.RESNET50 else None,
+        )
+    for name, answer in answers.items():
+        if "one face" in name or name == PREDICT:
+            report.add(f"{network}, {name}: latency", answer["seconds"] / answer["faces"] * 1e3, "ms")
+
+
+if __name__ == "__main__":
+    run(measure)

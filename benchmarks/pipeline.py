@@ -1,0 +1,119 @@
+"""The whole pipeline in one process: photos per second, CPU seconds and memory, ours and the peers', over the same photos.
+
+Everything counts: reading the file, decoding, detection, descriptors, comparison with 20 people. Peers work photo by
+photo, as they are used; ours in batches of 32. Each is in a process of its own, asked in turn; the fastest round counts.
+"""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks import weights
+from benchmarks.peers import DEEPFACE, FACE_RECOGNITION, TENSORFLOW, NotToBeHad, Worker, interleaved, opened
+from benchmarks.photos import mix
+from benchmarks.report import Options, Report, cores, run
+
+PRECISIONS = ("fp32", "bf16", "int8")
+COURSE_WORK = "course work"
+BY_DLIB = "face_recognition"
+BY_DEEPFACE = "deepface"
+_DEEPFACE_STEP = 4  # two seconds a photo
+_SECONDS = 45
+
+Answers = dict[str, dict[str, Any] | NotToBeHad]
+
+
+def measure(options: Options) -> Report:
+    """Run ours in every precision and the peers, in turn."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        photos = mix(Path(folder), *((8, 3) if options.quick else (40, 12)))
+        file, called = weights.resnet50()
+        ours, peers = _ours(file), _peers(file)
+        answers: Answers = {}
+        asked: dict[str, tuple[Worker, str, dict[str, Any]]] = {}
+        paths = [str(path) for path in photos.paths]
+        for name, (module, environment, arguments) in (ours | peers).items():
+            try:
+                worker = stack.enter_context(opened(module, environment, **arguments))
+            except NotToBeHad as error:
+                answers[name] = error
+                continue
+            mine = paths[::_DEEPFACE_STEP] if name == BY_DEEPFACE else paths
+            asked[name] = (worker, "pipeline", {"paths": mine} | ({"batch": 32} if name in ours else {}))
+        answers |= interleaved(asked, 1 if options.quick else 3, _SECONDS)
+    report = Report("pipeline: photos in, names out, in one process", [photos.says])
+    _speed(report, answers, called)
+    _costs(report, answers)
+    found = {name: answer["faces"] for name, answer in answers.items() if isinstance(answer, dict)}
+    report.says.append("faces found: " + ", ".join(f"{name} {count}" for name, count in found.items()))
+    report.says.append(f"threads: ours {cores()}, each peer's own default; vggface2-resnet50: {called} for all")
+    report.says.append("deepface: mtcnn and VGG-Face with random weights; face_recognition: HOG, its own weights")
+    return report
+
+
+def _ours(file: Path) -> dict[str, Any]:
+    def arguments(network: str, folder: Path, precision: str) -> tuple[str, None, dict[str, Any]]:
+        given = {"network": network, "precision": precision, "threads": cores(), "model_dir": str(folder)}
+        return "ours", None, given
+
+    systems = {f"{weights.RESNET50} {each}": arguments(weights.RESNET50, file.parent, each) for each in PRECISIONS}
+    folder = weights.retail()
+    if folder is not None:
+        systems |= {f"{weights.RETAIL} {each}": arguments(weights.RETAIL, folder, each) for each in PRECISIONS}
+    return systems
+
+
+def _peers(file: Path) -> dict[str, Any]:
+    return {
+        COURSE_WORK: ("course_work", TENSORFLOW, {"weights": str(file)}),
+        BY_DLIB: ("dlib_faces", FACE_RECOGNITION, {}),
+        BY_DEEPFACE: ("deepface_represent", DEEPFACE, {}),
+    }
+
+
+def _speed(report: Report, answers: Answers, called: str) -> None:
+    rates = {name: each["images"] / each["seconds"] for name, each in answers.items() if isinstance(each, dict)}
+    judged = {_best(rates, network) for network in (weights.RESNET50, weights.RETAIL)}
+    for name, answer in answers.items():
+        if isinstance(answer, NotToBeHad):
+            report.absent(name, str(answer))
+            continue
+        if name in (COURSE_WORK, BY_DLIB, BY_DEEPFACE):
+            of = ", every fourth photo" if name == BY_DEEPFACE else ""
+            report.add(f"{name}, photo by photo{of}", rates[name], "images/s")
+            continue
+        network, precision = name.split()
+        peer, least = (COURSE_WORK, 12) if network == weights.RESNET50 else (BY_DLIB, 8)
+        report.add(
+            f"{network} ({called if network == weights.RESNET50 else 'released weights'}), {precision}",
+            rates[name],
+            "images/s",
+            against=peer if peer in rates else None,
+            base=rates.get(peer),
+            least=least if name in judged else None,
+        )
+    course = answers.get(COURSE_WORK)
+    if isinstance(course, dict):
+        report.add(f"{COURSE_WORK}, with one predict a photo", course["images"] / course["by_photo"], "images/s")
+    if weights.retail() is None:
+        report.absent(weights.RETAIL, "its weights are not here")
+
+
+def _best(rates: dict[str, float], network: str) -> str:
+    """Return the faster of bf16 and int8: either may be used; fp32 where neither can be."""
+    names = [name for name in rates if name.startswith(network)]
+    return max([name for name in names if "fp32" not in name] or names, key=rates.__getitem__, default="")
+
+
+def _costs(report: Report, answers: Answers) -> None:
+    for name, answer in answers.items():
+        if isinstance(answer, dict):
+            report.add(f"{name}: CPU time", answer["cpu"] / answer["images"], "s/image")
+    for name, answer in answers.items():
+        if isinstance(answer, dict):
+            report.add(f"{name}: peak memory of the process", answer["peak_mb"], "MB")
+
+
+if __name__ == "__main__":
+    run(measure)

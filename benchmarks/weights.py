@@ -1,0 +1,52 @@
+"""Weights for the ResNet-50 where the released ones are not: random numbers in a file of the release's layout and size.
+
+They take the same time, but name nobody; every row says which were used.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.peers import CACHE, ROOT
+from facegroup.networks import weights
+from facegroup.networks.registry import spec
+from facegroup.settings import Settings, load
+
+RESNET50 = "vggface2-resnet50"
+RETAIL = "retail-0095"
+_SHARED = ROOT.parent / "shared" / "models"
+
+
+def resnet50() -> tuple[Path, str]:
+    """Return the ResNet-50's weights file, generated if there is none, and what to call it."""
+    file = spec(RESNET50).weights[0]
+    found = weights.find(file, RESNET50, _settings())
+    if found is not None:
+        return found, "released weights"
+    path = CACHE / "weights" / file.name
+    if not (path.is_file() and path.stat().st_size == file.bytes):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sys.stderr.write(f"  generating {path.name} with random numbers, once\n")
+        made = path.with_suffix(".part")
+        code = "import sys; from pathlib import Path; from tests.weights_file import generate"
+        subprocess.run(
+            [sys.executable, "-c", f"{code}; generate(Path(sys.argv[1]), sys.argv[2])", str(made), RESNET50],
+            check=True,
+            cwd=ROOT,
+            capture_output=True,
+        )
+        with made.open("ab") as grown:
+            grown.truncate(file.bytes)  # HDF5 reads nothing behind its end
+        made.rename(path)
+    return path, "random weights"
+
+
+def retail() -> Path | None:
+    """Return the folder of retail-0095's files, or None."""
+    found = [weights.find(file, RETAIL, _settings()) for file in spec(RETAIL).weights]
+    return found[0].parent if found[0] is not None and all(found) else None
+
+
+def _settings() -> Settings:
+    given = load()
+    return given if given.model_dir or not _SHARED.is_dir() else load(model_dir=_SHARED)
