@@ -48,8 +48,7 @@ class Detector:
 
     async def about(self) -> dict[str, Any]:
         """Say what runs here."""
-        nets = self._finder.mtcnn.nets
-        return {"detector": "mtcnn", "engine": nets.name, "device": nets.device}
+        return self._finder.about()
 
     async def _find(self, photos: Sequence[Photo]) -> Sequence[Found | FacegroupError]:
         loop = asyncio.get_running_loop()

@@ -75,6 +75,10 @@ def open_embedder(settings: Settings) -> Embedder:
 def _engine(spec: NetworkSpec, settings: Settings) -> Engine:
     wanted = settings.embedder
     name: str = wanted.engine
+    if name == "simulated":
+        from facegroup.networks.simulated import SimulatedEngine
+
+        return SimulatedEngine(spec, wanted.batch, wanted.simulated_ms)
     if name == "auto":
         name = "keras" if wanted.num_gpus > 0 and "keras" in spec.engines else spec.engines[0]
     if name not in spec.engines:

@@ -63,6 +63,11 @@ class Finder:
         """Make the first request as fast as the next."""
         self.mtcnn.nets.warm()
 
+    def about(self) -> dict[str, str]:
+        """Say what runs here."""
+        nets = self.mtcnn.nets
+        return {"detector": "mtcnn", "engine": nets.name, "device": nets.device}
+
     def close(self) -> None:
         """Let the decoding threads go."""
         self._decoders.shutdown()
@@ -109,6 +114,10 @@ def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
         EngineUnavailable: the engine cannot run the detector, or the device is not there; none is taken in its place.
     """
     wanted = settings.detector
+    if wanted.engine == "simulated":
+        from facegroup.simulated_finder import SimulatedFinder
+
+        return SimulatedFinder(settings, spec)
     threads = wanted.threads or max(1, int(wanted.num_cpus))
     nets = _nets(settings, threads)
     log.info("detector mtcnn on %s, %s", nets.name, nets.device)

@@ -19,7 +19,7 @@ from facegroup.errors import InvalidSettings
 PREFIX = "FACEGROUP_"
 CONFIG = f"{PREFIX}CONFIG"
 
-Engine = Literal["auto", "openvino", "keras", "dlib"]
+Engine = Literal["auto", "openvino", "keras", "dlib", "simulated"]
 
 
 class _Part(BaseModel):
@@ -55,6 +55,7 @@ class Detector(_Part):
     threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
     batch_pixels: int = Field(8_000_000, gt=0, description="most pixels detected at once (one image always fits)")
     batch: int = Field(32, gt=0, description="most images in one detection batch")
+    simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(256, gt=0, description="images waiting in a replica; beyond: 429")
 
 
@@ -68,6 +69,7 @@ class Embedder(_Part):
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
     batch: int = Field(32, gt=0, description="most faces in one embedding batch")
+    simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(4096, gt=0, description="faces waiting in a replica; beyond: 429")
 
 

@@ -39,7 +39,7 @@ class LocalPipeline:
         return await self._run(lambda: getattr(self.recognizer.store, method)(*arguments, **named))
 
     async def about(self) -> dict[str, Any]:
-        embedder, nets = self.recognizer.embedder, self.recognizer.finder.mtcnn.nets
+        embedder = self.recognizer.embedder
         try:
             await self.ask("ping")
         except FacegroupError as error:
@@ -51,7 +51,7 @@ class LocalPipeline:
             "dimension": embedder.spec.dimension,
             "engine": embedder.engine.name,
             "device": embedder.engine.device,
-            "detector": {"detector": "mtcnn", "engine": nets.name, "device": nets.device},
+            "detector": self.recognizer.finder.about(),
             **store,
         }
 
