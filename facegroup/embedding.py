@@ -13,6 +13,8 @@ from facegroup.types import Crops, Descriptors, Floats
 
 log = logging.getLogger(__name__)
 
+_PRECISIONS = {"openvino": ("fp32", "bf16", "int8"), "keras": ("fp32", "bf16", "fp16"), "dlib": ("fp32",)}
+
 
 class Embedder:
     """One network and what runs it. Used from one thread at a time.
@@ -62,13 +64,14 @@ def open_embedder(settings: Settings) -> Embedder:
     Raises:
         UnknownNetwork: there is no network of that name.
         EngineUnavailable: the engine cannot run this network or is not installed, or the device is not there. No other
-            one is taken in its place.
+            one is taken in its place, and no other precision.
+        InvalidSettings: int8 is asked for, and there is nothing to calibrate it on.
         WeightsMissing: the weights are not here and cannot be downloaded.
         WeightsInvalid: the weights are damaged or another network's.
     """
     spec = registry.spec(settings.network)
     engine = _engine(spec, settings)
-    log.info("network %s on %s, %s", spec.name, engine.name, engine.device)
+    log.info("network %s on %s, %s, %s", spec.name, engine.name, engine.device, settings.embedder.precision)
     return Embedder(spec, engine)
 
 
@@ -89,22 +92,38 @@ def _engine(spec: NetworkSpec, settings: Settings) -> Engine:
         raise EngineUnavailable(
             f"num_gpus is {wanted.num_gpus:g}, and {spec.name} on {name} runs on a CPU only: set num_gpus to 0"
         )
+    if wanted.precision not in _PRECISIONS[name]:
+        raise EngineUnavailable(
+            f"the engine {name} cannot compute in {wanted.precision}; it can in {', '.join(_PRECISIONS[name])}"
+        )
     threads = wanted.threads or max(1, int(wanted.num_cpus))
     if name == "dlib":
         from facegroup.networks.dlib_engine import DlibEngine
 
         return DlibEngine(spec, batch=wanted.batch)
-    files = weights.fetch(spec, settings)
     if name == "openvino":
-        from facegroup.networks.openvino_engine import OpenVinoEngine
-
-        path = files[0]
-        if path.suffix != ".xml":
-            from facegroup.networks.conversion import converted
-
-            path = converted(spec, path, settings.cache_dir / "openvino", wanted.precision)
-        return OpenVinoEngine(spec, path, threads=threads, batch=wanted.batch)
+        return _openvino(spec, settings, threads)
     from facegroup.networks.keras_engine import KerasEngine
 
     device = "gpu:0" if wanted.num_gpus > 0 else "cpu"
-    return KerasEngine.of(spec, files[0], device=device, threads=threads, batch=wanted.batch)
+    path = weights.fetch(spec, settings)[0]
+    return KerasEngine.of(spec, path, device, threads, wanted.batch, wanted.precision)
+
+
+def _openvino(spec: NetworkSpec, settings: Settings, threads: int) -> Engine:
+    from facegroup.networks.openvino_engine import OpenVinoEngine
+    from facegroup.networks.precision import require_native
+
+    wanted = settings.embedder
+    require_native(wanted.precision)  # before minutes of download and conversion
+    cache = settings.cache_dir / "openvino"
+    path = weights.fetch(spec, settings)[0]
+    if path.suffix != ".xml":
+        from facegroup.networks.conversion import converted
+
+        path = converted(spec, path, cache)
+    if wanted.precision == "int8":
+        from facegroup.networks.quantization import quantised
+
+        path = quantised(spec, path, wanted.calibration, cache, threads)
+    return OpenVinoEngine(spec, path, threads, wanted.batch, wanted.precision)

@@ -120,7 +120,7 @@ def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
         return SimulatedFinder(settings, spec)
     threads = wanted.threads or max(1, int(wanted.num_cpus))
     nets = _nets(settings, threads)
-    log.info("detector mtcnn on %s, %s", nets.name, nets.device)
+    log.info("detector mtcnn on %s, %s, %s", nets.name, nets.device, wanted.precision)
     return Finder(Mtcnn(nets), Aligner(spec), settings.limits, wanted, max(2, threads))
 
 
@@ -134,8 +134,10 @@ def _nets(settings: Settings, threads: int) -> Nets:
     if engine == "openvino":
         from facegroup.networks.mtcnn_openvino import OpenVinoNets
 
-        return OpenVinoNets(threads)
+        return OpenVinoNets(threads, wanted.precision)
     if engine == "keras":
+        if wanted.precision != "fp32":
+            raise EngineUnavailable(f"the detector on keras computes in fp32, not in {wanted.precision}")
         from facegroup.networks.mtcnn_keras import KerasNets
 
         return KerasNets("gpu:0" if wanted.num_gpus > 0 else "cpu", threads)

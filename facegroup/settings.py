@@ -47,6 +47,9 @@ class Detector(_Part):
     """The processes that decode photos, find faces in them and cut them out."""
 
     engine: Engine = Field("auto", description="what runs MTCNN: openvino on a CPU, keras on a GPU; auto: by num_gpus")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="arithmetic of MTCNN; bf16 on openvino, refused where the CPU cannot"
+    )
     min_face_size: int = Field(20, ge=12, description="smallest face looked for, in pixels")
     min_confidence: float = Field(0.8, ge=0, lt=1, description="a face below this is not answered")
     replicas: int = Field(1, ge=1)
@@ -63,7 +66,14 @@ class Embedder(_Part):
     """The processes that turn face crops into descriptors."""
 
     engine: Engine = Field("auto", description="what runs the network; auto: openvino on a CPU, keras on a GPU")
-    precision: Literal["fp32"] = Field("fp32", description="arithmetic of the network")
+    precision: Literal["fp32", "bf16", "fp16", "int8"] = Field(
+        "fp32",
+        description="arithmetic of the network: bf16 and int8 on openvino, bf16 and fp16 on keras; refused where the "
+        "processor cannot",
+    )
+    calibration: Path | None = Field(
+        None, description="folder of photos with faces, like those to come, that a network is made int8 with, once"
+    )
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)

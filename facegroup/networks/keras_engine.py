@@ -10,10 +10,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from facegroup.errors import EngineUnavailable
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.buckets import BUCKETS, batches, buckets
 from facegroup.networks.keras_runtime import Backend
 from facegroup.types import Crops, Floats
+
+_POLICIES = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 
 
 class KerasEngine:
@@ -50,19 +53,30 @@ class KerasEngine:
 
     @classmethod
     def of(
-        cls, spec: NetworkSpec, weights: Path, device: str = "cpu", threads: int = 1, batch: int = BUCKETS[-1]
+        cls,
+        spec: NetworkSpec,
+        weights: Path,
+        device: str = "cpu",
+        threads: int = 1,
+        batch: int = BUCKETS[-1],
+        precision: str = "fp32",
     ) -> Self:
         """Return the engine of one of keras-vggface's networks with the weights of a release's file.
 
+        In bf16 and fp16 the pixels less the mean, the weights as kept and the embeddings stay float32.
+
         Raises:
+            EngineUnavailable: as the class, or there is no such precision.
             WeightsInvalid: the file is damaged or another network's.
         """
+        if precision not in _POLICIES:
+            raise EngineUnavailable(f"the engine keras cannot compute in {precision}; it can in {', '.join(_POLICIES)}")
 
         def make() -> Any:
             from facegroup.networks.release import load_weights
             from facegroup.networks.vggface import build
 
-            model = build(spec.name)
+            model = build(spec.name, _POLICIES[precision])
             load_weights(model, weights)
             return model
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.networks.mtcnn_nets import Layers, Net, layers
+from facegroup.networks.precision import compile_options, require_executed
 from facegroup.pyramid import CELL, STRIDE
 from facegroup.types import Crops, Floats
 
@@ -23,26 +24,26 @@ class OpenVinoNets:
 
     Args:
         threads: compute threads.
+        precision: arithmetic, fp32 or bf16.
+
+    Raises:
+        EngineUnavailable: OpenVINO cannot compute in this precision on this CPU.
     """
 
     name = "openvino"
     device = "cpu"
     canvas = CANVAS
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, precision: str = "fp32") -> None:
         import openvino
 
         core = openvino.Core()
-        options = {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "ENABLE_CPU_PINNING": False,  # replicas share the machine; pinned ones would all take its first cores
-        }
+        options = compile_options(precision, threads)
 
         def request(name: Net, shape: tuple[int, ...]) -> Any:
-            return core.compile_model(_graph(name, shape), "CPU", options).create_infer_request()
+            compiled = core.compile_model(_graph(name, shape), "CPU", options)
+            require_executed(compiled, precision, f"mtcnn's {name}")
+            return compiled.create_infer_request()
 
         self._pnet = {rows: request("pnet", (1, rows, CANVAS[1], 3)) for rows in ROWS}
         self._requests = {

@@ -5,12 +5,14 @@ layout are folded into the graph, so what crosses into it is bytes. TensorFlow a
 """
 
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from facegroup.errors import EngineUnavailable, WeightsInvalid
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.buckets import BUCKETS, batches, buckets
+from facegroup.networks.precision import compile_options, require_executed
 from facegroup.types import Crops, Floats
 
 # Larger batches gain nothing on a CPU, and small networks fall out of its caches: on two threads, retail-0095 makes 273
@@ -19,53 +21,38 @@ _FACES_PER_THREAD = 4
 
 
 class OpenVinoEngine:
-    """One network, compiled for this machine's CPU in fp32.
+    """One network, compiled for this machine's CPU.
 
     Args:
         spec: what the network is.
-        path: its IR (.xml, with the .bin beside it).
+        path: its IR (.xml, with the .bin beside it); for int8 a quantised one (quantization.py).
         threads: compute threads.
         batch: most crops in one inference; four a thread are enough, so more are cut into several.
+        precision: arithmetic: fp32, bf16 or int8.
 
     Raises:
-        EngineUnavailable: openvino is not installed.
+        EngineUnavailable: openvino is not installed, or cannot compute in this precision on this CPU.
         WeightsInvalid: the IR cannot be read or is another network.
     """
 
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, spec: NetworkSpec, path: Path, threads: int = 1, batch: int = BUCKETS[-1]) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise EngineUnavailable("the engine openvino needs the package openvino (pip install openvino)") from error
-        core = openvino.Core()
-        try:
-            model = core.read_model(path)
-            layout = "NCHW" if model.input().partial_shape[1] == 3 else "NHWC"
-            side = (3, spec.size, spec.size) if layout == "NCHW" else (spec.size, spec.size, 3)
-            model.reshape([-1, *side])
-        except RuntimeError as error:
-            raise WeightsInvalid(
-                f"{path} cannot be used as {spec.name}: {str(error).strip().splitlines()[-1]}"
-            ) from error
-        dimension = int(np.prod([axis.get_length() for axis in list(model.output().partial_shape)[1:]]))
-        if dimension != spec.dimension:
-            raise WeightsInvalid(f"{path} gives {dimension} numbers a face; {spec.name} has {spec.dimension}")
+    def __init__(
+        self, spec: NetworkSpec, path: Path, threads: int = 1, batch: int = BUCKETS[-1], precision: str = "fp32"
+    ) -> None:
+        options = compile_options(precision, threads)
+        core, model, layout = opened(spec, path)
         self._spec = spec
         self._sizes = buckets(min(batch, _FACES_PER_THREAD * threads))
-        self._request = core.compile_model(
-            _with_preprocessing(model, spec, layout),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "f32",  # AMX and AVX-512 machines would otherwise take bf16
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": 1,
-                "PERFORMANCE_HINT": "LATENCY",
-                "ENABLE_CPU_PINNING": False,  # replicas on one machine would all be pinned to the same cores
-            },
-        ).create_infer_request()
+        try:
+            compiled = core.compile_model(_with_preprocessing(model, spec, layout), "CPU", options)
+        except RuntimeError as error:
+            raise EngineUnavailable(
+                f"OpenVINO cannot run {spec.name} in {precision} on this CPU: {_last(error)}"
+            ) from error
+        require_executed(compiled, precision, spec.name)
+        self._request = compiled.create_infer_request()
 
     def run(self, crops: Crops) -> Floats:
         """Return the raw embeddings of (n, s, s, 3) uint8 RGB crops as (n, d) float32, not normalised."""
@@ -83,7 +70,37 @@ class OpenVinoEngine:
             self.run(np.zeros((size, self._spec.size, self._spec.size, 3), np.uint8))
 
 
-def _with_preprocessing(model: object, spec: NetworkSpec, layout: str) -> object:
+def opened(spec: NetworkSpec, path: Path) -> tuple[Any, Any, Literal["NCHW", "NHWC"]]:
+    """Return OpenVINO's core, a network's IR for any number of crops, and the layout of its float32 input.
+
+    Raises:
+        EngineUnavailable: openvino is not installed.
+        WeightsInvalid: the IR cannot be read or is another network.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineUnavailable("the engine openvino needs the package openvino (pip install openvino)") from error
+    core = openvino.Core()
+    layout: Literal["NCHW", "NHWC"]
+    try:
+        model = core.read_model(path)
+        layout = "NCHW" if model.input().partial_shape[1] == 3 else "NHWC"
+        side = (3, spec.size, spec.size) if layout == "NCHW" else (spec.size, spec.size, 3)
+        model.reshape([-1, *side])
+    except RuntimeError as error:
+        raise WeightsInvalid(f"{path} cannot be used as {spec.name}: {_last(error)}") from error
+    dimension = int(np.prod([axis.get_length() for axis in list(model.output().partial_shape)[1:]]))
+    if dimension != spec.dimension:
+        raise WeightsInvalid(f"{path} gives {dimension} numbers a face; {spec.name} has {spec.dimension}")
+    return core, model, layout
+
+
+def _last(error: RuntimeError) -> str:
+    return str(error).strip().splitlines()[-1]
+
+
+def _with_preprocessing(model: Any, spec: NetworkSpec, layout: str) -> Any:
     import openvino
     from openvino.preprocess import ColorFormat, PrePostProcessor
 

@@ -27,11 +27,16 @@ _OTHER = ("Activation", "BatchNormalization", "Reshape", "Permute", "Flatten", "
 _IMPORTING = threading.Lock()
 
 
-def build(network: str) -> Any:
+def build(network: str, policy: str = "float32") -> Any:
     """Return keras-vggface's network, without weights, its top replaced by average pooling, as a `keras.Model`.
 
-    It takes (n, 224, 224, 3) float32, BGR less the mean, and gives (n, d). The layout is channels-last and the
-    arithmetic float32, whatever Keras's configuration says.
+    It takes (n, 224, 224, 3) float32, BGR less the mean, and gives (n, d) float32. The layout is channels-last and the
+    arithmetic `policy`, whatever Keras's configuration says.
+
+    Args:
+        network: its name.
+        policy: Keras's name of the arithmetic: ``float32``, or ``mixed_bfloat16`` or ``mixed_float16``, where weights
+            and the final average stay float32.
 
     Raises:
         UnknownNetwork: the network is none of keras-vggface's.
@@ -40,7 +45,7 @@ def build(network: str) -> Any:
     if network not in ARCHITECTURES:
         raise UnknownNetwork(f"keras-vggface has no {network!r}; it has {', '.join(ARCHITECTURES)}")
     size = spec(network).size
-    make = getattr(_architectures(), ARCHITECTURES[network])
+    make = getattr(_architectures(policy), ARCHITECTURES[network])
     return make(include_top=False, weights=None, input_shape=(size, size, 3), pooling="avg")
 
 
@@ -50,7 +55,7 @@ def release_name(layer: str) -> str:
     return ("conv1/7x7_s2" if stem == "conv1_7x7_s2" else stem) + suffix
 
 
-def _architectures() -> ModuleType:
+def _architectures(policy: str) -> ModuleType:
     """Load keras_vggface/models.py as a module of nobody but the caller."""
     try:
         from keras import layers
@@ -70,7 +75,9 @@ def _architectures() -> ModuleType:
             source.loader.exec_module(module)
     for name in (*_SPATIAL, *_OTHER):
         fixed = {"data_format": "channels_last"} if name in _SPATIAL else {}
-        setattr(module, name, _plain(getattr(layers, name), dtype="float32", **fixed))
+        # SE blocks average as well, within the network; that costs nothing in float32.
+        dtype = "float32" if name.startswith("Global") else policy
+        setattr(module, name, _plain(getattr(layers, name), dtype=dtype, **fixed))
     vars(module)["K"] = _stub("K", image_data_format=lambda: "channels_last")
     return module
 

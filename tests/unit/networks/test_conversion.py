@@ -49,7 +49,7 @@ def settings(resnet50: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
 @pytest.fixture(scope="module")
 def ir(settings: Settings) -> Path:
     assert settings.model_dir is not None
-    return converted(RESNET, settings.model_dir / RESNET.weights[0].name, settings.cache_dir / "openvino", "fp32")
+    return converted(RESNET, settings.model_dir / RESNET.weights[0].name, settings.cache_dir / "openvino")
 
 
 def pictures(n: int, side: int = 224, seed: int = 0) -> Crops:
@@ -76,7 +76,7 @@ def test_it_is_converted_once(ir: Path, settings: Settings, caplog: pytest.LogCa
     assert settings.model_dir is not None
     before = ir.stat().st_mtime_ns
     with caplog.at_level(logging.INFO):
-        again = converted(RESNET, settings.model_dir / RESNET.weights[0].name, settings.cache_dir / "openvino", "fp32")
+        again = converted(RESNET, settings.model_dir / RESNET.weights[0].name, settings.cache_dir / "openvino")
     assert again == ir
     assert again.stat().st_mtime_ns == before
     assert "converting" not in caplog.text
@@ -122,7 +122,7 @@ def test_the_other_networks_convert_as_well(network: str, tmp_path: Path) -> Non
     from tests.weights_file import generate
 
     weights = generate(tmp_path / "w.h5", network)
-    path = converted(spec(network), weights, tmp_path / "cache", "fp32")
+    path = converted(spec(network), weights, tmp_path / "cache")
     given = pictures(2)
     expected = KerasEngine.of(spec(network), weights, threads=2, batch=1).run(given)
     answer = OpenVinoEngine(spec(network), path, threads=2, batch=2).run(given)
@@ -138,22 +138,22 @@ class TestRefused:
 
     def test_damaged_weights_are_named_by_the_other_process(self, weights: Path, tmp_path: Path) -> None:
         with pytest.raises(WeightsInvalid, match=r"w\.h5 is no Keras weights file"):
-            converted(RESNET, weights, tmp_path / "cache", "fp32")
+            converted(RESNET, weights, tmp_path / "cache")
         assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
     def test_a_process_that_fails_is_said(self, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(conversion, "_CHILD", "raise SystemExit('out of memory')")
         with pytest.raises(EngineUnavailable, match="could not be converted for OpenVINO: out of memory"):
-            converted(RESNET, weights, tmp_path / "cache", "fp32")
+            converted(RESNET, weights, tmp_path / "cache")
 
     def test_a_process_that_hangs_is_ended(
         self, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(conversion, "_CHILD", "import time; time.sleep(60)")
         monkeypatch.setattr(conversion, "_TIMEOUT", 0.2)
-        with pytest.raises(EngineUnavailable, match=r"was not converted within"):
-            converted(RESNET, weights, tmp_path / "cache", "fp32")
+        with pytest.raises(EngineUnavailable, match=r"could not be converted for OpenVINO within"):
+            converted(RESNET, weights, tmp_path / "cache")
 
     def test_a_cache_that_cannot_be_written_is_said(self, weights: Path) -> None:
         with pytest.raises(EngineUnavailable, match="cannot be kept"):
-            converted(RESNET, weights, weights / "cache", "fp32")
+            converted(RESNET, weights, weights / "cache")

@@ -1,0 +1,143 @@
+"""Arithmetic of a network: what a CPU can do natively, what a compiled model really does, and what it costs in accuracy.
+
+OpenVINO takes a precision as a hint: on a CPU without it, it computes in fp32, or emulates, and says nothing. Here a
+precision is had as asked for, or refused.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegroup.errors import EngineUnavailable
+from facegroup.types import Floats
+
+LEAST: Mapping[str, float] = {"fp32": 0.9999, "bf16": 0.999, "fp16": 0.999, "int8": 0.99}
+"""Mean cosine to fp32 over real crops that a precision must reach."""
+
+# Names in /proc/cpuinfo, of x86 and of Arm. AVX-512 alone emulates bf16, and int8 without these may overflow.
+_NATIVE = {
+    "bf16": {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"},
+    "int8": {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"},
+}
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+_SUFFIXES = {"fp32": "f32", "bf16": "bf16", "int8": "i8"}
+_COMPUTING = {"Convolution", "FullyConnected", "MatMul", "Deconvolution"}
+_CPU_FLAGS = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How near a network in some precision is to itself in fp32, over real crops.
+
+    Attributes:
+        mean: cosine of a crop's two descriptors.
+        least: of all crops.
+        crops: how many.
+        strangers: mean cosine of two different crops in fp32: where it is high, a high `mean` says less.
+    """
+
+    mean: float
+    least: float
+    crops: int
+    strangers: float
+
+    def __str__(self) -> str:
+        return (
+            f"cosine to fp32 over {self.crops} crops: mean {self.mean:.5f}, least {self.least:.4f} "
+            f"(between different crops {self.strangers:.3f})"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def agreement(reference: Floats, answer: Floats) -> Agreement:
+    """Compare (n, d) raw embeddings with those of fp32; n ≥ 2. A row that is not finite agrees with nothing."""
+    expected, given = _unit(reference), _unit(answer)
+    cosines = (expected * given).sum(axis=1)
+    n = len(expected)
+    others = (np.square(expected.sum(axis=0)).sum() - n) / (n * (n - 1))
+    return Agreement(float(cosines.mean()), float(cosines.min()), n, float(others))
+
+
+def compile_options(precision: str, threads: int) -> dict[str, Any]:
+    """Return OpenVINO's options for one network of this process on a CPU; the hint is checked by `require_executed`.
+
+    Raises:
+        EngineUnavailable: this CPU has no instructions for the precision.
+    """
+    require_native(precision)
+    return {
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],  # left out, machines with bf16 would take it
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # replicas share the machine; pinned ones would all take its first cores
+    }
+
+
+def require_native(precision: str) -> None:
+    """Refuse a precision for which OpenVINO has no option, or for which this CPU has no instructions.
+
+    Raises:
+        EngineUnavailable: as said.
+    """
+    if precision not in _HINTS:
+        raise EngineUnavailable(
+            f"the engine openvino cannot compute in {precision} on a CPU; it can in {', '.join(_HINTS)}"
+        )
+    flags = _flags()
+    if precision in _NATIVE and flags and not flags & _NATIVE[precision]:
+        raise EngineUnavailable(
+            f"this CPU has no instructions for {precision} ({', '.join(sorted(_NATIVE[precision]))}): set precision to fp32"
+        )
+
+
+def executed(compiled: Any) -> Counter[str]:
+    """Return how many of a compiled model's convolutions and products run in which arithmetic: f32, bf16, f16, i8.
+
+    It is read from the kernels chosen, such as ``brgconv_avx512_1x1_bf16``: a layer's ``runtimePrecision`` tells that of
+    its stored weights.
+    """
+    layers = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    kernels = [_text(info["primitiveType"]) for info in layers if _text(info["layerType"]) in _COMPUTING]
+    return Counter(kernel.rsplit("_", 1)[-1].lower() for kernel in kernels)
+
+
+def require_executed(compiled: Any, precision: str, network: str) -> None:
+    """Refuse a compiled model that computes in another precision than was asked for.
+
+    Raises:
+        EngineUnavailable: as said. Of int8 a tenth of the layers may be in another: those that are not quantised.
+    """
+    found = executed(compiled)
+    share = found[_SUFFIXES[precision]] / max(1, found.total())
+    if share < (0.9 if precision == "int8" else 1):
+        kinds = ", ".join(f"{count} in {kind}" for kind, count in found.most_common())
+        raise EngineUnavailable(
+            f"OpenVINO would not run {network} in {precision} on this CPU (layers: {kinds}): set precision to fp32"
+        )
+
+
+def _unit(rows: Floats) -> Any:
+    rows = np.where(np.isfinite(rows).all(axis=1, keepdims=True), rows, 0).astype(np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+
+
+def _flags() -> set[str]:
+    """Return what this CPU can do, in the kernel's words; nothing where there is no such file: then kernels decide."""
+    try:
+        lines = _CPU_FLAGS.read_text().splitlines()
+    except OSError:
+        return set()
+    found = (line.partition(":")[2] for line in lines if line.split(":")[0].strip() in ("flags", "Features"))
+    return set(next(found, "").split())
+
+
+def _text(value: Any) -> str:
+    return str(value.value if hasattr(value, "value") else value)

@@ -1,0 +1,171 @@
+"""An OpenVINO IR in fp32 goes in, one in int8 comes out, calibrated on real faces and checked on others.
+
+NNCF's post-training quantisation (MIXED: weights symmetric, activations not; fast bias correction), once, in a process
+of its own. A server that finds the quantised network in the cache needs neither NNCF nor the photos.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from facegroup.errors import EngineUnavailable, InvalidSettings
+from facegroup.networks import cache, child, registry
+from facegroup.networks.base import NetworkSpec
+from facegroup.networks.precision import LEAST, Agreement, agreement, require_native
+from facegroup.networks.weights import sha256
+from facegroup.types import Crops, Floats
+
+RECORD = "agreement.json"
+"""Beside the IR: how near it is to fp32, and what it was made with."""
+
+_CHILD = "import sys; from facegroup.networks.quantization import main; main(*sys.argv[1:])"
+_TIMEOUT = 3600
+
+log = logging.getLogger(__name__)
+
+
+def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Path, threads: int) -> Path:
+    """Return the IR of a network in int8; make it if that has not been done with these photos yet.
+
+    The cache is keyed by the network, its weights, the versions of openvino and nncf, and the photos. Without photos,
+    the newest that was made of these weights is taken, of any nncf where none is installed.
+
+    Args:
+        spec: the network.
+        ir: in fp32, the weights beside it.
+        calibration: a folder of photos with faces, or None.
+        folder: the cache.
+        threads: that the work may use.
+
+    Raises:
+        InvalidSettings: there is nothing to calibrate on, and nothing in the cache.
+        EngineUnavailable: nncf is not installed, this CPU has no instructions for int8, or the result is too far from
+            fp32.
+    """
+    require_native("int8")
+    nncf = cache.release("nncf")
+    weights = [sha256(ir), sha256(ir.with_suffix(".bin"))]
+    key = hashlib.sha256("\n".join([spec.name, *weights, cache.release("openvino")]).encode()).hexdigest()
+    stem = f"{spec.name}-int8-{key[:16]}"
+    if calibration is None:
+        return _told(_newest(folder, f"{stem}-{'*' if nncf == 'absent' else f'nncf{nncf}'}-*", spec))
+
+    from facegroup import sampling
+
+    photos = sampling.chosen(calibration)
+    photographed = sampling.fingerprint(photos)[:16]
+    before = sorted(folder.glob(f"{stem}-nncf*-{photographed}/{cache.IR}")) if nncf == "absent" else []
+    if before:
+        return _told(before[-1])
+    if nncf == "absent":
+        raise EngineUnavailable("making a network in int8 needs the package nncf: pip install 'facegroup[int8]'")
+    entry = folder / f"{stem}-nncf{nncf}-{photographed}"
+
+    def quantise(making: Path) -> None:
+        log.info("quantising %s: once, into %s", spec.name, entry)
+        arguments = (spec.name, ir, calibration.absolute(), threads, making / cache.IR)
+        child.run(_CHILD, arguments, f"quantising {spec.name}", f"{spec.name} could not be quantised", _TIMEOUT)
+
+    return _told(cache.made(entry, quantise))
+
+
+def ready(spec: NetworkSpec, folder: Path) -> bool:
+    """Say whether the cache holds the network in int8, of whatever weights."""
+    return any(folder.glob(f"{spec.name}-int8-*/{cache.IR}"))
+
+
+def main(network: str, ir: str, calibration: str, threads: str, out: str) -> None:
+    """Quantise in this process, for `quantised`: write the IR to `out`, and the record beside it."""
+    with child.reporting() as report:
+        # NNCF would report its use to its makers; without the package it does not.
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        from facegroup import sampling
+
+        spec = registry.spec(network)
+        photos = sampling.chosen(Path(calibration))
+        given, held_out = sampling.crops(spec, photos, int(threads), report)
+        quantise(spec, Path(ir), given, Path(out), report)
+        report("checking", 0, 0)
+        found = check(spec, Path(ir), Path(out), held_out, int(threads))
+        record = {"network": network, **found.as_dict(), "calibrated_on": len(given)}
+        versions = {name: cache.release(name) for name in ("openvino", "nncf")}
+        Path(out).with_name(RECORD).write_text(json.dumps(record | versions, indent=2) + "\n")
+
+
+def quantise(spec: NetworkSpec, ir: Path, crops: Crops, out: Path, report: child.Report) -> None:
+    """Write a network in int8 to `out`, calibrated on (n, s, s, 3) uint8 RGB crops.
+
+    Raises:
+        EngineUnavailable: nncf or openvino is not installed.
+    """
+    try:
+        import nncf
+        import openvino
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+    except ImportError as error:
+        raise EngineUnavailable(f"nncf cannot start: {error}") from error
+    from facegroup.networks.openvino_engine import opened
+
+    nncf.set_log_level(logging.ERROR)
+    _, model, layout = opened(spec, ir)
+    mean = np.asarray(spec.mean, np.float32)
+
+    def network_input(index: int) -> Floats:
+        report("calibrating", index, len(crops))
+        pixels = crops[index : index + 1, ..., :: -1 if spec.channels == "BGR" else 1].astype(np.float32) - mean
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2) if layout == "NCHW" else pixels)
+
+    data = nncf.Dataset(range(len(crops)), network_input)
+    # NNCF's default, the mean of each crop's extremes, cuts off what strong faces give: on LFW and crowds retail-0095
+    # then keeps a mean cosine of 0.978, with the extremes over all crops 0.992.
+    ranges = nncf.AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
+    made = nncf.quantize(
+        model,
+        data,
+        preset=nncf.QuantizationPreset.MIXED,
+        fast_bias_correction=True,
+        subset_size=len(crops),
+        advanced_parameters=ranges,
+    )
+    openvino.save_model(made, out, compress_to_fp16=False)
+
+
+def check(spec: NetworkSpec, ir: Path, made: Path, crops: Crops, threads: int) -> Agreement:
+    """Compare a network in int8 with fp32 on (n, s, s, 3) crops that it was not calibrated on.
+
+    Raises:
+        EngineUnavailable: it is too far off; the message has the figure.
+    """
+    from facegroup.networks.openvino_engine import OpenVinoEngine
+
+    def run(path: Path, precision: str) -> Floats:
+        return OpenVinoEngine(spec, path, threads, precision=precision).run(crops)
+
+    found = agreement(run(ir, "fp32"), run(made, "int8"))
+    if not found.mean >= LEAST["int8"]:
+        raise EngineUnavailable(
+            f"{spec.name} in int8 is too far from fp32: {found}; the mean must be at least {LEAST['int8']}. "
+            "Set embedder.precision to bf16 or fp32, or embedder.calibration to more photos, like those to come"
+        )
+    return found
+
+
+def _newest(folder: Path, pattern: str, spec: NetworkSpec) -> Path:
+    found = sorted(folder.glob(f"{pattern}/{cache.IR}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InvalidSettings(
+            f"embedder.precision int8 needs embedder.calibration, a folder of photos with faces: {spec.name} was not "
+            f"quantised on this machine yet ({folder})"
+        )
+    return found[-1]
+
+
+def _told(path: Path) -> Path:
+    record = json.loads(path.with_name(RECORD).read_text())
+    found = Agreement(*(record[field] for field in Agreement.__dataclass_fields__))
+    log.info("%s in int8: %s", record["network"], found)
+    return path
