@@ -32,7 +32,9 @@ def measure(options: Options) -> Report:
             workers: dict[str, Worker | NotToBeHad] = {}
             for precision in PRECISIONS:
                 given = {"network": network, "precision": precision, "threads": cores(), "model_dir": str(folder)}
-                workers[precision] = _start(stack, "ours", None, given | {"kind": "embedder"})
+                workers[precision] = _start(
+                    stack, "ours", None, given | {"kind": "embedder"} | weights.calibration(precision)
+                )
             if network == weights.RESNET50:
                 workers[PREDICT] = _start(stack, "course_work", TENSORFLOW, {"weights": str(file)})
             _rows(report, network, workers, count if network == weights.RESNET50 else 10 * count, rounds)

@@ -55,7 +55,7 @@ def measure(options: Options) -> Report:
 def _ours(file: Path) -> dict[str, Any]:
     def arguments(network: str, folder: Path, precision: str) -> tuple[str, None, dict[str, Any]]:
         given = {"network": network, "precision": precision, "threads": cores(), "model_dir": str(folder)}
-        return "ours", None, given
+        return "ours", None, given | weights.calibration(precision)
 
     systems = {f"{weights.RESNET50} {each}": arguments(weights.RESNET50, file.parent, each) for each in PRECISIONS}
     folder = weights.retail()

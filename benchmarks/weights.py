@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 from benchmarks.peers import CACHE, ROOT
+from benchmarks.photos import lfw
 from facegroup.networks import weights
 from facegroup.networks.registry import spec
 from facegroup.settings import Settings, load
 
 RESNET50 = "vggface2-resnet50"
 RETAIL = "retail-0095"
+_CALIBRATION = 120
 _SHARED = ROOT.parent / "shared" / "models"
 
 
@@ -45,6 +47,18 @@ def retail() -> Path | None:
     """Return the folder of retail-0095's files, or None."""
     found = [weights.find(file, RETAIL, _settings()) for file in spec(RETAIL).weights]
     return found[0].parent if found[0] is not None and all(found) else None
+
+
+def calibration(precision: str, name: str = "calibration") -> dict[str, str]:
+    """Return the setting that int8 needs: a folder of photos with faces, the same every time, so that one is made once."""
+    if precision != "int8":
+        return {}
+    folder = CACHE / "calibration"
+    if not folder.is_dir():
+        making = folder.with_name("calibration-in-the-making")
+        lfw(making, _CALIBRATION)
+        making.rename(folder)
+    return {name: str(folder)}
 
 
 def _settings() -> Settings:

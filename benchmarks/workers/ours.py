@@ -13,7 +13,12 @@ _made: dict[str, Any] = {}
 
 
 def load(
-    network: str, precision: str, threads: int, model_dir: str | None = None, kind: str = "recognizer"
+    network: str,
+    precision: str,
+    threads: int,
+    model_dir: str | None = None,
+    kind: str = "recognizer",
+    calibration: str | None = None,
 ) -> dict[str, Any]:
     """Open a recognizer with a gallery of a few people, or a detector or an embedder alone, and warm it."""
     from facegroup.embedding import open_embedder
@@ -23,12 +28,13 @@ def load(
     from facegroup.settings import load as settings_of
     from facegroup.types import Sample
 
+    arithmetic = {"precision": precision} | ({"calibration": calibration} if calibration else {})
     settings = settings_of(
         network=network,
         model_dir=model_dir,
         store=f"sqlite:///{Path(tempfile.mkdtemp(prefix='facegroup-benchmark-')) / 'gallery.db'}",
         detector={"threads": threads, "num_cpus": threads},
-        embedder={"threads": threads, "num_cpus": threads, "precision": precision},
+        embedder={"threads": threads, "num_cpus": threads, **arithmetic},
     )
     if kind == "finder":
         _made["finder"] = open_finder(settings, spec(network))

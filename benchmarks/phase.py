@@ -1,0 +1,61 @@
+"""Load on a server for some seconds, and everything that can be said of it: speed, batches, CPU time by process."""
+
+from dataclasses import dataclass
+
+from benchmarks import load, processes
+from benchmarks.server import Server
+
+STAGES = ("ingress", "detector", "embedder")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What one load did.
+
+    Attributes:
+        result: what the generator saw.
+        cpu_ms: CPU time an image of each kind of process, the most first.
+        fill: photos, or faces in the embedder, of a batch of each stage.
+        busy: seconds a batch of each stage took, where the server counts them.
+        memory_mb: of all processes, just after the load.
+    """
+
+    result: load.Result
+    cpu_ms: dict[str, float]
+    fill: dict[str, float]
+    busy: dict[str, float]
+    memory_mb: dict[str, float]
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds an image, of all processes of the server."""
+        return sum(self.cpu_ms.values()) / 1e3
+
+
+def run(server: Server, plan: load.Plan) -> Phase:
+    """Put a load on a server."""
+    counted = server.counters()
+    cpu = processes.cpu_seconds(server.mark)
+    result = load.put(plan)
+    spent = processes.difference(processes.cpu_seconds(server.mark), cpu)
+    memory = processes.pss_mb(server.mark)
+    added = processes.difference(server.counters(), counted)
+    images = max(1.0, added.get("facegroup_ingress_items", 0) or result.images)
+    fill, busy = {}, {}
+    for stage in STAGES:
+        batches = added.get(f"facegroup_{stage}_batches", 0)
+        if batches:
+            fill[stage] = added.get(f"facegroup_{stage}_cost", 0) / batches
+            seconds = [value for name, value in added.items() if name.startswith(f"facegroup_{stage}_seconds")]
+            if seconds:
+                busy[stage] = max(seconds) / batches
+    return Phase(result, {kind: amount / images * 1e3 for kind, amount in spent.items()}, fill, busy, memory)
+
+
+def breakdown(cpu_ms: dict[str, float], least: float = 0.02) -> str:
+    """Return where the CPU time of an image went, in one line; small shares are added up."""
+    total = sum(cpu_ms.values()) or 1.0
+    large = {kind: amount for kind, amount in cpu_ms.items() if amount >= least * total}
+    parts = [f"{kind} {amount:.2f}" for kind, amount in large.items()]
+    rest = total - sum(large.values())
+    return ", ".join([*parts, *([f"others {rest:.2f}"] if rest > 0.005 else [])])

@@ -1,0 +1,104 @@
+"""A real `facegroup serve` on a free port of this machine, for measuring: started, asked, looked into, stopped."""
+
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from benchmarks.processes import MARK, cpu_seconds
+
+_START_SECONDS = 240
+
+
+class Server:
+    """One server.
+
+    Args:
+        folder: for its log and its gallery.
+        settings: `FACEGROUP_…` variables; no others reach it.
+
+    Attributes:
+        url: where it listens.
+        mark: of its processes, for processes.py.
+        ready_seconds: from its start to the first good answer of /readyz.
+        ready_cpu: CPU seconds that all its processes took until then.
+    """
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.mark = secrets.token_hex(8)
+        self.ready_seconds = self.ready_cpu = 0.0
+        self._log = folder / "server.log"
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("FACEGROUP_", "RAY_"))},
+            "FACEGROUP_PORT": str(port),
+            "FACEGROUP_STORE": f"sqlite:///{folder / f'{self.mark}.db'}",
+            "RAY_metrics_report_interval_ms": "1000",
+            MARK: self.mark,
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start it; return when it is ready."""
+        begun = time.monotonic()
+        with self._log.open("ab") as log:
+            command = [str(Path(sys.executable).with_name("facegroup")), "serve"]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() - begun > _START_SECONDS:
+                log_text = self._log.read_text(errors="replace")
+                self._stop()
+                raise RuntimeError(f"the server did not start:\n{log_text[-3000:]}")
+            time.sleep(0.05)
+        self.ready_seconds = time.monotonic() - begun
+        self.ready_cpu = sum(cpu_seconds(self.mark).values())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def about(self) -> dict[str, Any]:
+        """Return what /readyz says."""
+        answer: dict[str, Any] = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).json()
+        return answer
+
+    def counters(self) -> dict[str, float]:
+        """Return facegroup's own counters, each added up over all replicas."""
+        time.sleep(2.5)  # Ray gathers them every second
+        text = httpx.get(f"{self.url}/metrics", timeout=10, trust_env=False).text
+        total: dict[str, float] = {}
+        for name, value in re.findall(r"^ray_(facegroup_\w+?)(?:_total)?(?:\{[^}]*\})? (\S+)$", text, re.MULTILINE):
+            total[name] = total.get(name, 0.0) + float(value)
+        return total
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,180 @@
+"""The server over HTTP: throughput and latency by number of clients, memory, start, and what overload does to it.
+
+The server and the load generator share this machine's cores, and the server runs as `facegroup serve` starts it, but for
+an ingress queue of 128. Compared with the same work in one process, before and after, over the same photos.
+"""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks import weights
+from benchmarks.load import Plan
+from benchmarks.peers import NotToBeHad, Worker, opened
+from benchmarks.phase import Phase, breakdown
+from benchmarks.phase import run as put
+from benchmarks.photos import mix
+from benchmarks.plots import serving as draw
+from benchmarks.report import Options, Report, cores, run
+from benchmarks.server import Server
+from facegroup.client import Client
+from facegroup.settings import load as settings_of
+
+IN_PROCESS = "in one process"
+_QUEUE = 128
+_PRECISIONS = ("int8", "bf16", "fp32")  # the first that this machine and these settings allow
+
+
+def measure(options: Options) -> Report:
+    """Start a server and load it."""
+    report = Report("serving: photos over HTTP, names back")
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        photos = mix(folder / "photos", *((8, 3) if options.quick else (40, 12)))
+        paths = [str(path) for path in photos.paths]
+        file, called = weights.resnet50()
+        ours, precision = _ours(stack, file)
+        before = _in_process(ours, paths)
+        settings = {
+            "FACEGROUP_MODEL_DIR": str(file.parent),
+            "FACEGROUP_EMBEDDER__PRECISION": precision,
+            "FACEGROUP_INGRESS__QUEUE": str(_QUEUE),
+            **weights.calibration(precision, "FACEGROUP_EMBEDDER__CALIBRATION"),
+        }
+        with Server(folder, **settings) as server:
+            _enrol(server, paths[:5])
+            phases = _closed(server, paths, options)
+            peak = max(phase.result.rate for clients, phase in phases.items() if clients > 1)
+            flood = _flood(server, paths, peak, options)
+            started = (server.ready_seconds, server.ready_cpu)
+        after = _in_process(ours, paths)
+    images, took = max(before[0], after[0]), min(before[1], after[1])
+    report.says += [photos.says, f"vggface2-resnet50 ({called}), {precision}; in one process: {cores()} threads"]
+    _latency(report, phases, took)
+    _throughput(report, phases, images)
+    _memory(report, phases, flood, started)
+    _overload(report, flood, peak)
+    if options.plots:
+        draw(options.plots, {clients: phase.result for clients, phase in phases.items()})
+    return report
+
+
+def _ours(stack: ExitStack, file: Path) -> tuple[Worker, str]:
+    failure: Exception | None = None
+    for precision in _PRECISIONS:
+        given = {"precision": precision, "threads": cores(), "model_dir": str(file.parent)}
+        try:
+            worker = stack.enter_context(
+                opened("ours", None, network=weights.RESNET50, **given, **weights.calibration(precision))
+            )
+        except NotToBeHad as error:
+            failure = error
+        else:
+            return worker, precision
+    raise failure or RuntimeError("there is no precision to try")
+
+
+def _in_process(ours: Worker, paths: list[str]) -> tuple[float, float]:
+    answers = [ours.ask("pipeline", paths=paths, batch=32) for _ in range(2)]
+    best = min(answer["seconds"] for answer in answers)
+    return len(paths) / best, ours.ask("latency", path=paths[0], times=15)["seconds"] * 1e3
+
+
+def _enrol(server: Server, paths: list[str]) -> None:
+    with Client(server.url) as client:
+        for number, path in enumerate(paths):
+            person = client.store.create_person("default", f"person {number}")
+            client.enrol("default", [(Path(path).name, Path(path).read_bytes())], person.id)
+
+
+def _closed(server: Server, paths: list[str], options: Options) -> dict[int, Phase]:
+    url = f"{server.url}/v1/galleries/default/identify"
+    seconds, warm = (4.0, 2.0) if options.quick else (12.0, 4.0)
+    return {
+        clients: put(server, Plan(url, paths[:1] if clients == 1 else paths, 1, clients, seconds, warm))
+        for clients in (1, 8, 32, 128)
+    }
+
+
+def _flood(server: Server, paths: list[str], peak: float, options: Options) -> Phase:
+    url = f"{server.url}/v1/galleries/default/identify"
+    seconds, warm = (6.0, 3.0) if options.quick else (20.0, 8.0)
+    return put(server, Plan(url, paths, 1, 0, seconds, warm, rate=10 * peak))
+
+
+def _latency(report: Report, phases: dict[int, Phase], took: float) -> None:
+    for clients, phase in phases.items():
+        of = "one LFW photo" if clients == 1 else "the mix"
+        for part in (50, 95, 99):
+            report.add(f"p{part}, {clients} clients, {of}", phase.result.percentile(part), "ms")
+    more = phases[1].result.percentile(50) - took
+    report.add(f"p50 at 1 client, over the {took:.1f} ms that the photo takes {IN_PROCESS}", more, "ms", most=12)
+
+
+def _throughput(report: Report, phases: dict[int, Phase], images: float) -> None:
+    for clients, phase in phases.items():
+        judged = clients == 32
+        report.add(
+            f"{clients} clients" + (", one LFW photo" if clients == 1 else ""),
+            phase.result.rate,
+            "images/s",
+            against=IN_PROCESS if clients > 1 else None,
+            base=images if clients > 1 else None,
+            least=0.8 if judged else None,
+        )
+        wrong = {status: count for status, count in phase.result.statuses.items() if status != "200"}
+        if wrong:
+            report.says.append(f"{clients} clients: other statuses than 200: {wrong}")
+    for clients, phase in phases.items():
+        report.add(f"{clients} clients: CPU time of the server", phase.cpu_seconds, "s/image")
+        report.says.append(f"{clients} clients: CPU ms an image: {breakdown(phase.cpu_ms)}")
+    for stage, size in phases[32].fill.items():
+        report.add(f"32 clients: batch in the {stage}", size, "faces" if stage == "embedder" else "photos")
+    for stage, seconds in phases[32].busy.items():
+        report.add(f"32 clients: a batch in the {stage}", seconds * 1e3, "ms")
+    busiest = max(phase.result.cpu_share for phase in phases.values())
+    report.add("load generator: CPU, most of all phases", busiest * 100, "% of a core")
+
+
+def _memory(report: Report, phases: dict[int, Phase], flood: Phase, started: tuple[float, float]) -> None:
+    most = max((*phases.values(), flood), key=lambda phase: sum(phase.memory_mb.values())).memory_mb
+    report.add(
+        "memory of all server processes (PSS), the most after any load", sum(most.values()) / 1e3, "GB", most=1.6
+    )
+    report.says.append("MB: " + ", ".join(f"{kind} {mb:.0f}" for kind, mb in sorted(most.items(), key=_second)[::-1]))
+    report.add("facegroup serve to ready, networks converted before", started[0], "s", most=25)
+    report.add("CPU time of all processes until ready", started[1], "s")
+
+
+def _overload(report: Report, flood: Phase, peak: float) -> None:
+    result = flood.result
+    shed = result.statuses.get("429", 0)
+    others = {status: count for status, count in result.statuses.items() if status not in ("200", "429")}
+    report.add(
+        "10 times the peak rate: answered", result.rate, "images/s", against="peak of above", base=peak, least=0.9
+    )
+    report.add("10 times the peak rate: refused with 429", shed / result.seconds, "requests/s")
+    hinted = 100 * result.hinted / shed if shed else None
+    report.add("of these with Retry-After", hinted, "%", least=100)
+    report.add("10 times the peak rate: any other status", sum(others.values()), "requests", most=0)
+    given = settings_of().ingress
+    waiting = _QUEUE + given.inflight * given.batch
+    bound = waiting / result.rate * 1e3 if result.rate else None
+    report.add(
+        f"10 times the peak rate: p99 of what was answered; bound: {waiting} photos that may wait, at that rate",
+        result.percentile(99),
+        "ms",
+        most=bound,
+    )
+    report.add("load generator: CPU under overload", result.cpu_share * 100, "% of a core")
+    if result.unsent or others:
+        report.says.append(f"overload: {result.unsent} requests not sent for want of connections; others: {others}")
+
+
+def _second(row: tuple[str, Any]) -> Any:
+    return row[1]
+
+
+if __name__ == "__main__":
+    run(measure)
