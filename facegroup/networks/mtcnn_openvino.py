@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.networks.mtcnn_nets import Layers, Net, layers
-from facegroup.networks.precision import compile_options, require_executed
+from facegroup.networks.precision import compiled_for
 from facegroup.pyramid import CELL, STRIDE
 from facegroup.types import Crops, Floats
 
@@ -38,12 +38,10 @@ class OpenVinoNets:
         import openvino
 
         core = openvino.Core()
-        options = compile_options(precision, threads)
 
         def request(name: Net, shape: tuple[int, ...]) -> Any:
-            compiled = core.compile_model(_graph(name, shape), "CPU", options)
-            require_executed(compiled, precision, f"mtcnn's {name}")
-            return compiled.create_infer_request()
+            graph = _graph(name, shape)
+            return compiled_for(core, graph, precision, threads, f"mtcnn's {name}").create_infer_request()
 
         self._pnet = {rows: request("pnet", (1, rows, CANVAS[1], 3)) for rows in ROWS}
         self._requests = {

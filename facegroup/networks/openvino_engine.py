@@ -12,7 +12,7 @@ import numpy as np
 from facegroup.errors import EngineUnavailable, WeightsInvalid
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.buckets import BUCKETS, batches, buckets
-from facegroup.networks.precision import compile_options, require_executed
+from facegroup.networks.precision import compiled_for, require_native
 from facegroup.types import Crops, Floats
 
 # Larger batches gain nothing on a CPU, and small networks fall out of its caches: on two threads, retail-0095 makes 273
@@ -41,18 +41,12 @@ class OpenVinoEngine:
     def __init__(
         self, spec: NetworkSpec, path: Path, threads: int = 1, batch: int = BUCKETS[-1], precision: str = "fp32"
     ) -> None:
-        options = compile_options(precision, threads)
+        require_native(precision)
         core, model, layout = opened(spec, path)
         self._spec = spec
         self._sizes = buckets(min(batch, _FACES_PER_THREAD * threads))
-        try:
-            compiled = core.compile_model(_with_preprocessing(model, spec, layout), "CPU", options)
-        except RuntimeError as error:
-            raise EngineUnavailable(
-                f"OpenVINO cannot run {spec.name} in {precision} on this CPU: {_last(error)}"
-            ) from error
-        require_executed(compiled, precision, spec.name)
-        self._request = compiled.create_infer_request()
+        graph = with_preprocessing(model, spec, layout)
+        self._request = compiled_for(core, graph, precision, threads, spec.name).create_infer_request()
 
     def run(self, crops: Crops) -> Floats:
         """Return the raw embeddings of (n, s, s, 3) uint8 RGB crops as (n, d) float32, not normalised."""
@@ -89,18 +83,16 @@ def opened(spec: NetworkSpec, path: Path) -> tuple[Any, Any, Literal["NCHW", "NH
         side = (3, spec.size, spec.size) if layout == "NCHW" else (spec.size, spec.size, 3)
         model.reshape([-1, *side])
     except RuntimeError as error:
-        raise WeightsInvalid(f"{path} cannot be used as {spec.name}: {_last(error)}") from error
+        last = str(error).strip().splitlines()[-1]
+        raise WeightsInvalid(f"{path} cannot be used as {spec.name}: {last}") from error
     dimension = int(np.prod([axis.get_length() for axis in list(model.output().partial_shape)[1:]]))
     if dimension != spec.dimension:
         raise WeightsInvalid(f"{path} gives {dimension} numbers a face; {spec.name} has {spec.dimension}")
     return core, model, layout
 
 
-def _last(error: RuntimeError) -> str:
-    return str(error).strip().splitlines()[-1]
-
-
-def _with_preprocessing(model: Any, spec: NetworkSpec, layout: str) -> Any:
+def with_preprocessing(model: Any, spec: NetworkSpec, layout: str) -> Any:
+    """Return the IR with uint8 RGB crops (n, s, s, 3) as its input: channel order, mean and layout become part of it."""
     import openvino
     from openvino.preprocess import ColorFormat, PrePostProcessor
 

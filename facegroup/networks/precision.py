@@ -65,6 +65,22 @@ def agreement(reference: Floats, answer: Floats) -> Agreement:
     return Agreement(float(cosines.mean()), float(cosines.min()), n, float(others))
 
 
+def compiled_for(core: Any, model: Any, precision: str, threads: int, network: str) -> Any:
+    """Compile an OpenVINO model for this CPU, in this precision and no other.
+
+    Raises:
+        EngineUnavailable: OpenVINO cannot, or would not.
+    """
+    options = compile_options(precision, threads)
+    try:
+        compiled = core.compile_model(model, "CPU", options)
+    except RuntimeError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise EngineUnavailable(f"OpenVINO cannot run {network} in {precision} on this CPU: {last}") from error
+    require_executed(compiled, precision, network)
+    return compiled
+
+
 def compile_options(precision: str, threads: int) -> dict[str, Any]:
     """Return OpenVINO's options for one network of this process on a CPU; the hint is checked by `require_executed`.
 

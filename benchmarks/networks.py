@@ -1,0 +1,108 @@
+"""How a network is best fed on this machine's CPU: faces per second by precision, threads, streams and batch.
+
+    python -m benchmarks.networks retail-0095 [--calibration FOLDER] [--rounds 3]
+
+Every arrangement is tried in turn, again and again, and its best round is told: what else runs on the machine only ever
+takes away. Crops are made up; int8 needs a network in the cache, or photos to calibrate on.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import weights
+from facegroup.errors import SetupError
+from facegroup.networks import registry
+from facegroup.networks.base import NetworkSpec
+from facegroup.networks.conversion import converted
+from facegroup.networks.openvino_engine import opened, with_preprocessing
+from facegroup.networks.precision import compile_options, require_executed
+from facegroup.networks.quantization import quantised
+from facegroup.settings import load
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+PRECISIONS = ("fp32", "bf16", "int8")
+SECONDS = 0.4
+
+
+def main() -> None:
+    """Print a table in Markdown."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("network", choices=[weights.RETAIL, weights.RESNET50])
+    parser.add_argument("--calibration", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    spec = registry.spec(given.network)
+    cores = len(os.sched_getaffinity(0))
+    kinds = [(1, 1)] + [(cores, 1), (cores, cores)] * (cores > 1)
+    runs: dict[tuple[str, int, int, int], Callable[[], int]] = {}
+    for precision in PRECISIONS:
+        try:
+            path = _ir(spec, precision, given.calibration)
+        except SetupError as error:
+            print(f"{precision}: {error}")
+            continue
+        for (threads, streams), batch in product(kinds, BATCHES):
+            runs[precision, threads, streams, batch] = _run(spec, path, precision, threads, streams, batch)
+    rates: dict[tuple[str, int, int, int], float] = {}
+    for _ in range(given.rounds):
+        for key, run in runs.items():
+            rates[key] = max(rates.get(key, 0), _rate(run))
+    print(f"| {spec.name}: precision, threads, streams | " + " | ".join(f"{batch}" for batch in BATCHES) + " |")
+    print("|---" * (1 + len(BATCHES)) + "|")
+    for precision, (threads, streams) in product(PRECISIONS, kinds):
+        if (precision, threads, streams, 1) in rates:
+            figures = [f"{rates[precision, threads, streams, batch]:.0f}" for batch in BATCHES]
+            print(f"| {precision}, {threads}, {streams} | " + " | ".join(figures) + " |")
+
+
+def _ir(spec: NetworkSpec, precision: str, calibration: Path | None) -> Path:
+    cache = load().cache_dir / "openvino"
+    if spec.name == weights.RETAIL:
+        folder = weights.retail()
+        if folder is None:
+            raise SystemExit("the weights of retail-0095 are not here")
+        path = folder / spec.weights[0].name
+    else:
+        path = converted(spec, weights.resnet50()[0], cache)
+    return quantised(spec, path, calibration, cache, 2) if precision == "int8" else path
+
+
+def _run(spec: NetworkSpec, path: Path, precision: str, threads: int, streams: int, batch: int) -> Callable[[], int]:
+    """Return what runs one batch on every stream, and says how many faces that were."""
+    import openvino
+
+    core, model, layout = opened(spec, path)
+    options: dict[str, Any] = compile_options(precision, threads) | {"NUM_STREAMS": streams}
+    if streams > 1:
+        options["PERFORMANCE_HINT"] = "THROUGHPUT"
+    compiled = core.compile_model(with_preprocessing(model, spec, layout), "CPU", options)
+    require_executed(compiled, precision, spec.name)
+    crops = np.random.default_rng(0).integers(0, 256, (batch, spec.size, spec.size, 3), np.uint8)
+    queue = openvino.AsyncInferQueue(compiled, streams)
+
+    def run() -> int:
+        for _ in range(streams):
+            queue.start_async({0: crops}, share_inputs=True)
+        queue.wait_all()
+        return batch * streams
+
+    run()
+    return run
+
+
+def _rate(run: Callable[[], int]) -> float:
+    faces, start = 0, time.perf_counter()
+    while (spent := time.perf_counter() - start) < SECONDS or not faces:
+        faces += run()
+    return faces / spent
+
+
+if __name__ == "__main__":
+    main()
