@@ -21,7 +21,7 @@ class Connection(asyncio.Protocol):
     async def to(cls, url: str) -> Self:
         """Connect to a URL's host."""
         at = urlsplit(url)
-        made = asyncio.get_running_loop().create_connection(cls, at.hostname, at.port or 80)
+        made = asyncio.get_running_loop().create_connection(cls, at.hostname or "localhost", at.port or 80)
         _, connection = await made
         return connection
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.load import Plan
+from benchmarks import load
 from benchmarks.phase import Phase, breakdown
 from benchmarks.phase import run as put
 from benchmarks.plots import scaling as draw
@@ -41,14 +41,13 @@ def measure(options: Options) -> Report:
         for count in replicas:
             with _server(Path(name), "vggface2-resnet50", SLOW, count) as server:
                 for kind, curve in curves.items():
-                    phase = _loaded(server, photos, kind, count, options)
-                    curve[count] = phase.result.rate
+                    curve[count] = load.put(_plan(server, photos, kind, count, options)).rate
                     what = f"{count} slow detectors, {count} embedders: {kind}"
                     report.add(what, curve[count], "images/s", against="the simulated devices alone", base=ideal[count])
         for network in ("vggface2-resnet50", "retail-0095"):
             with _server(Path(name), network, FAST, 1) as server:
                 for kind, least in ((SINGLE, 500), (MANY, 1500)):
-                    phase = _loaded(server, photos, kind, 1, options)
+                    phase = put(server, _plan(server, photos, kind, 1, options))
                     judged = network == "vggface2-resnet50"
                     _limit(report, f"fast devices, {network}'s crops: {kind}", phase, least if judged else None)
     report.says.append(
@@ -80,10 +79,10 @@ def _server(folder: Path, network: str, detector: tuple[float, int], replicas: i
         yield server
 
 
-def _loaded(server: Server, photos: list[str], kind: str, replicas: int, options: Options) -> Phase:
+def _plan(server: Server, photos: list[str], kind: str, replicas: int, options: Options) -> load.Plan:
     together, clients = (1, 64 * max(1, replicas // 2)) if kind == SINGLE else (_TOGETHER, 16 * max(1, replicas // 2))
-    seconds, warm = (3.0, 2.0) if options.quick else (8.0, 3.0)
-    return put(server, Plan(f"{server.url}/v1/galleries/default/identify", photos, together, clients, seconds, warm))
+    seconds, warm = (3.0, 2.0) if options.quick else (6.0, 2.0)
+    return load.Plan(f"{server.url}/v1/galleries/default/identify", photos, together, clients, seconds, warm)
 
 
 def _limit(report: Report, what: str, phase: Phase, least: float | None) -> None:
