@@ -7,12 +7,14 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -143,6 +145,7 @@ def run(measure: Callable[[Options], Report], arguments: Sequence[str] | None = 
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine and rows here")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw this part's pictures into this folder")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _end)  # so that servers and workers are ended too
     start = time.monotonic()
     report = measure(Options(given.quick, given.plots))
     report.says.append(f"{described(machine())}; {time.monotonic() - start:.0f} s")
@@ -177,6 +180,10 @@ def cores() -> int:
 
 
 _LOAD = round(os.getloadavg()[0], 2)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _cpu() -> str:

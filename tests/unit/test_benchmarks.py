@@ -161,8 +161,9 @@ def measured(options: Options) -> Report:
     return report
 
 
-def test_form_of_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_form_of_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "report.json"
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     run(measured, ["--json", str(file), "--quick"])
     read = json.loads(file.read_text())
     assert list(read) == ["machine", "rows"]
