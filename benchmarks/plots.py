@@ -19,6 +19,7 @@ def serving(folder: Path, results: dict[int, Result]) -> None:
     right.set(xlabel="clients", ylabel="ms", xscale="log", yscale="log")
     right.legend()
     _ticks(clients, left, right)
+    right.yaxis.set_major_formatter("{x:,.0f}")
     _write(figure, folder / "serving.svg")
 
 
@@ -30,6 +31,8 @@ def scaling(folder: Path, curves: dict[str, dict[int, float]], ideal: dict[int, 
         axes.plot(list(curve), list(curve.values()), "o-", label=name)
     axes.set(xlabel="detector and embedder replicas", ylabel="images/s", xscale="log", yscale="log")
     _ticks(list(ideal), axes)
+    steps = [step for step in (50, 100, 200, 500, 1000, 2000, 5000) if step <= max(ideal.values())]
+    axes.set_yticks(steps, [f"{step:,}" for step in steps])
     axes.legend()
     _write(figure, folder / "scaling.svg")
 
