@@ -93,7 +93,7 @@ def load(plan: Plan) -> Result:
 @pytest.mark.parametrize("closing", [False, True])
 def test_clients_count_every_answer(app: App, url: str, photos: list[str], chunked: bool, closing: bool) -> None:
     app.chunked, app.closing = chunked, closing
-    result = load(Plan(url, photos, clients=4, seconds=0.5, warm=0))
+    result = load(Plan(url, photos, clients=4, seconds=2, warm=0))
     assert app.most_together == 4
     counted = sum(result.statuses.values())
     assert set(result.statuses) == {"200"}
