@@ -171,9 +171,10 @@ def people(
 
 def models(as_json: AsJson = False) -> None:
     """List the networks: which are ready on this machine, what they are, and under which licence."""
-    from facegroup.networks import registry, weights
+    from facegroup.networks import quantization, registry, weights
 
     settings = load()
+    cache = settings.cache_dir / "openvino"
     rows = [
         {
             "name": spec.name,
@@ -182,6 +183,7 @@ def models(as_json: AsJson = False) -> None:
             "dimension": spec.dimension,
             "threshold": spec.threshold,
             "engines": list(spec.engines),
+            "int8": quantization.ready(spec, cache),
             "licence": spec.licence,
             "weights": [{"file": file.name, "url": file.url, "bytes": file.bytes} for file in spec.weights],
         }
@@ -190,12 +192,12 @@ def models(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps({"models": rows}, ensure_ascii=False))
         return
-    table = Table("network", "ready", "d", "threshold", "engines", "licence of the weights", box=None)
+    table = Table("network", "ready", "int8", "d", "threshold", "engines", "licence of the weights", box=None)
     for row in rows:
         name, engines = row["name"], ", ".join(row["engines"])  # type: ignore[arg-type]
         used = f"{name} *" if row["used"] else str(name)
-        ready = "yes" if row["ready"] else "no"
-        table.add_row(used, ready, str(row["dimension"]), str(row["threshold"]), engines, str(row["licence"]))
+        ready, int8 = ("yes" if row[key] else "no" for key in ("ready", "int8"))
+        table.add_row(used, ready, int8, str(row["dimension"]), str(row["threshold"]), engines, str(row["licence"]))
     Console().print(table)
     typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")
 

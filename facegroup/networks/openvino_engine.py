@@ -15,9 +15,9 @@ from facegroup.networks.buckets import BUCKETS, batches, buckets
 from facegroup.networks.precision import compiled_for, require_native
 from facegroup.types import Crops, Floats
 
-# Larger batches gain nothing on a CPU, and small networks fall out of its caches: on two threads, retail-0095 makes 273
-# faces/s in batches of 4, 263 of 8, 205 of 64; the ResNet-50 makes 30 from 4 on.
-_FACES_PER_THREAD = 4
+# Crops a thread in one inference: more gain nothing on a CPU, and small networks fall out of its caches. Of retail-0095 a
+# core makes 145 faces/s in fp32 in batches of 4 and 117 of 32; in int8 354 of 4, 375 of 8 (docs/performance.md).
+_FACES_PER_THREAD = {"fp32": 4, "bf16": 4, "int8": 8}
 
 
 class OpenVinoEngine:
@@ -27,7 +27,7 @@ class OpenVinoEngine:
         spec: what the network is.
         path: its IR (.xml, with the .bin beside it); for int8 a quantised one (quantization.py).
         threads: compute threads.
-        batch: most crops in one inference; four a thread are enough, so more are cut into several.
+        batch: most crops in one inference; a few a thread are enough, so more are cut into several.
         precision: arithmetic: fp32, bf16 or int8.
 
     Raises:
@@ -44,7 +44,7 @@ class OpenVinoEngine:
         require_native(precision)
         core, model, layout = opened(spec, path)
         self._spec = spec
-        self._sizes = buckets(min(batch, _FACES_PER_THREAD * threads))
+        self._sizes = buckets(min(batch, _FACES_PER_THREAD[precision] * threads))
         graph = with_preprocessing(model, spec, layout)
         self._request = compiled_for(core, graph, precision, threads, spec.name).create_infer_request()
 
