@@ -5,6 +5,7 @@ new is that every stage sees all images of the batch together, and that no step 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import cv2
@@ -31,6 +32,7 @@ class Mtcnn:
 
     def __init__(self, nets: Nets) -> None:
         self.nets = nets
+        self._lanes = ThreadPoolExecutor(nets.lanes, "detect") if nets.lanes > 1 else None
 
     def detect(self, images: Sequence[Image], min_face_size: int | Sequence[int] = MIN_FACE_SIZE) -> list[Faces]:
         """Return the faces of each image.
@@ -40,6 +42,28 @@ class Mtcnn:
             min_face_size: smallest face looked for, in pixels of its image; one for all, or one for each.
         """
         sizes = [min_face_size] * len(images) if isinstance(min_face_size, int) else list(min_face_size)
+        if self._lanes is None or len(images) < 2:
+            return self._detect(images, sizes)
+        shares = _shares(
+            [image.shape[0] * image.shape[1] / size**2 for image, size in zip(images, sizes, strict=True)],
+            self.nets.lanes,
+        )
+        parts = self._lanes.map(
+            lambda share: self._detect([images[i] for i in share], [sizes[i] for i in share]), shares
+        )
+        found = {
+            index: faces
+            for share, part in zip(shares, parts, strict=True)
+            for index, faces in zip(share, part, strict=True)
+        }
+        return [found[index] for index in range(len(images))]
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._lanes is not None:
+            self._lanes.shutdown()
+
+    def _detect(self, images: Sequence[Image], sizes: Sequence[int]) -> list[Faces]:
         canvases = spread(images, sizes, self.nets.canvas)
         owners, boxes = self._propose(canvases)
         owners, boxes = self._refine(images, owners, boxes)
@@ -90,6 +114,17 @@ class Mtcnn:
         adjusted = _adjust(boxes, regressions)
         kept = passed[_suppress_each(owners[passed], adjusted[passed], scores[passed], 0.7, smaller=True)]
         return owners[kept], adjusted[kept], landmarks[kept], scores[kept]
+
+
+def _shares(work: Sequence[float], lanes: int) -> list[list[int]]:
+    """Deal indices out among lanes so that each has about the same work: the largest first, to whoever has least."""
+    shares: list[list[int]] = [[] for _ in range(lanes)]
+    loads = [0.0] * lanes
+    for index in sorted(range(len(work)), key=work.__getitem__, reverse=True):
+        lane = loads.index(min(loads))
+        shares[lane].append(index)
+        loads[lane] += work[index]
+    return [share for share in shares if share]
 
 
 def _suppress_each(

@@ -28,6 +28,7 @@ class KerasNets:
     """
 
     canvas = CANVAS
+    lanes = 1
 
     def __init__(self, device: str, threads: int) -> None:
         self._backend = Backend(device, threads)
