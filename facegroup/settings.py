@@ -56,8 +56,8 @@ class Detector(_Part):
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
-    batch_pixels: int = Field(8_000_000, gt=0, description="most pixels detected at once (one image always fits)")
-    batch: int = Field(32, gt=0, description="most images in one detection batch")
+    batch_pixels: int = Field(4_000_000, gt=0, description="most pixels detected at once (one image always fits)")
+    batch: int = Field(16, gt=0, description="most images in one detection batch")
     simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(256, gt=0, description="images waiting in a replica; beyond: 429")
 

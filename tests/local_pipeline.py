@@ -26,6 +26,9 @@ class LocalPipeline:
         self.recognizer.new_gallery(settings.gallery)
         self._thread = ThreadPoolExecutor(1, "recognise")
 
+    def has_room(self, count: int) -> bool:
+        return True
+
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         return await self._run(lambda: self.recognizer.see(photos))
 
