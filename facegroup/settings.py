@@ -55,7 +55,9 @@ class Detector(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
-    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
+    threads: int = Field(
+        0, ge=0, description="compute threads of a replica; 0: its num_cpus; with facegroup serve all cores"
+    )
     batch_pixels: int = Field(4_000_000, gt=0, description="most pixels detected at once (one image always fits)")
     batch: int = Field(16, gt=0, description="most images in one detection batch")
     simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
@@ -77,7 +79,9 @@ class Embedder(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
-    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
+    threads: int = Field(
+        0, ge=0, description="compute threads of a replica; 0: its num_cpus; with facegroup serve all cores"
+    )
     batch: int = Field(32, gt=0, description="most faces in one embedding batch")
     simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(4096, gt=0, description="faces waiting in a replica; beyond: 429")

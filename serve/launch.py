@@ -54,6 +54,7 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         InvalidSettings: the port is taken.
         StageUnavailable: it did not become ready in time.
     """
+    settings = _sized(settings)
     for name, value in {**RAY, **_proxy()}.items():
         os.environ.setdefault(name, value)
     _check_port(settings)
@@ -107,6 +108,21 @@ def _interruptible() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+def _sized(settings: Settings) -> Settings:
+    """Return the settings with the threads of one machine: all its cores for each stage, since the stages take turns.
+
+    With one thread each, a stage that has less to do leaves its core idle, and a single photo never has more than one.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parts = {"detector": settings.detector, "embedder": settings.embedder}
+    threads = {
+        name: part.model_copy(update={"threads": max(1, cores // part.replicas)})
+        for name, part in parts.items()
+        if not part.threads and not part.num_gpus
+    }
+    return settings.model_copy(update=threads)
 
 
 def _cpus(settings: Settings) -> int:

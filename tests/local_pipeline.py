@@ -19,15 +19,19 @@ class LocalPipeline:
 
     Args:
         settings: of the server; as a server does, the gallery that they name is created.
+
+    Attributes:
+        full: whether it says that it has no room.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.recognizer = Recognizer(settings)
         self.recognizer.new_gallery(settings.gallery)
         self._thread = ThreadPoolExecutor(1, "recognise")
+        self.full = False
 
     def has_room(self, count: int) -> bool:
-        return True
+        return not self.full
 
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         return await self._run(lambda: self.recognizer.see(photos))

@@ -35,5 +35,5 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     pages.add_docs(app)
     pages.add_page(app)
     documented.install(app)
-    app.add_middleware(Guard, limits=settings.limits)
+    app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room)
     return app

@@ -5,12 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from facegroup.errors import FacegroupError, ImageError, Overloaded
+from facegroup.errors import FacegroupError, ImageError
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
-from serve.api.bodies import Upload, read_photos
 from serve.api.pipeline import Pipeline
 
 
@@ -26,17 +25,6 @@ class Context:
     def threshold(self) -> float:
         """What a similarity must exceed where no gallery says."""
         return self.spec.threshold if self.settings.threshold is None else self.settings.threshold
-
-    async def upload(self, request: Request) -> Upload:
-        """Return the photos of a request; one for which there is no room is refused before its body is read.
-
-        Raises:
-            Overloaded: the queue is full.
-            ClientError: what `read_photos` raises.
-        """
-        if not self.pipeline.has_room(1):
-            raise Overloaded("the server has too much to do; try again later")
-        return await read_photos(request, self.settings.limits)
 
     async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:
         """Return what is in each photo.

@@ -11,6 +11,7 @@ from facegroup.photos import Photo
 from facegroup.types import Person, Sample
 from serve import answers, schemas
 from serve.api import documented
+from serve.api.bodies import read_photos
 from serve.api.context import PHOTOS, After, FaceIndex, GalleryName, Limit, MinFaceSize, PersonId, Server
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
@@ -109,7 +110,7 @@ async def enrol(
     answers its refusal as its own. The same photo twice is one sample. Once this is answered, every later answer of the
     server knows the person: both carry `gallery_version`.
     """
-    upload = await server.upload(request)
+    upload = await read_photos(request, server.settings.limits)
     await server.pipeline.ask("person", gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
     good, refused, named = samples(upload.named, seen, face)

@@ -13,7 +13,7 @@ from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.verification import of_person, pair
 from serve import answers, schemas
 from serve.api import documented
-from serve.api.bodies import media_type, read_json
+from serve.api.bodies import media_type, read_json, read_photos
 from serve.api.context import (
     PHOTOS,
     AskedPerson,
@@ -69,7 +69,7 @@ async def identify(
     query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates)
     if media_type(request) == "application/json":
         return await _identify_descriptors(await read_json(request), server, query)
-    upload = await server.upload(request)
+    upload = await read_photos(request, server.settings.limits)
     photos = [Photo(data, min_face_size, embed=False, query=query) for _, data in upload.named]
     seen = await server.see(photos)
     matched = [each.matched for each in seen if isinstance(each, Seen) and isinstance(each.matched, Matched)]
@@ -128,7 +128,7 @@ async def verify_person(
     face: FaceIndex = None,
 ) -> dict[str, Any]:
     """Compare the one face of a photo with one person of a gallery."""
-    upload = await server.upload(request)
+    upload = await read_photos(request, server.settings.limits)
     if len(upload.photos) != 1:
         raise MalformedRequest(f"verification of a person takes one photo; {len(upload.photos)} were sent")
     query = Query(gallery, person, threshold)
@@ -150,7 +150,7 @@ async def verify_person(
 )
 async def verify_pair(request: Request, server: Server, threshold: Threshold = None) -> dict[str, Any]:
     """Compare the one face of a photo with the one face of another."""
-    upload = await server.upload(request)
+    upload = await read_photos(request, server.settings.limits)
     if len(upload.photos) != 2:
         raise MalformedRequest(f"verification of a pair takes two photos; {len(upload.photos)} were sent")
     (one, data), (other, more) = upload.named
@@ -184,7 +184,7 @@ async def embed(request: Request, server: Server, min_face_size: MinFaceSize = N
 
 
 async def _faces(request: Request, server: Context, min_face_size: int | None, *, embed: bool) -> dict[str, Any]:
-    upload = await server.upload(request)
+    upload = await read_photos(request, server.settings.limits)
     seen = await server.see([Photo(data, min_face_size, embed=embed) for _, data in upload.named])
     return {
         "network": server.spec.name,
