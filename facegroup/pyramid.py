@@ -22,7 +22,7 @@ STRIDE = 2
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
 
-LEAST_SHRINKING = 6.4
+LEAST_SHRINKING = 3.2
 """A scale is averaged from the smallest halving of the photo at least so much larger: as good as from the photo itself."""
 
 

@@ -37,6 +37,11 @@ class KerasNets:
         with self._backend.place():
             self._forward = {name: self._backend.compiled(_model(layers(name)), _float) for name in BUCKETS}
 
+    @property
+    def lane(self) -> "KerasNets":
+        """See `Nets`."""
+        return self
+
     def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
         boxes, scores = self._run("pnet", canvases)

@@ -28,6 +28,10 @@ class Nets(Protocol):
     lanes: int
     """How many photos are best looked at, at once, from threads of their own."""
 
+    @property
+    def lane(self) -> "Nets":
+        """The same for one of several threads: it infers in its caller's thread only."""
+
     def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """(c, h, w, 3) uint8 → face probability (c, h', w') and box regression (c, h', w', 4).
 

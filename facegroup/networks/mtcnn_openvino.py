@@ -4,6 +4,7 @@ Each thread is a stream of its own, and infers for itself: a network as small as
 wait for each other after every layer.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -52,15 +53,18 @@ class OpenVinoNets:
 
         core = openvino.Core()
         self.lanes = threads
-        self._pool = ThreadPoolExecutor(threads, "mtcnn") if threads > 1 else None
-        self._idle: dict[Net, SimpleQueue[Any]] = {}
-        for name, shape in _SHAPES.items():
+        self._pool: ThreadPoolExecutor | None = None
+        self._idle: dict[str, SimpleQueue[Any]] = {}
+        for use, (name, shape, taken) in _USES.items():
             graph = _graph(name, shape)
-            graph.reshape([-1, *shape[1:]] if name != "pnet" else [1, -1, *shape[2:]])
+            graph.reshape(taken)
             compiled = compiled_for(core, graph, precision, threads, f"mtcnn's {name}", streams=threads)
-            self._idle[name] = SimpleQueue()
+            self._idle[use] = SimpleQueue()
             for _ in range(threads):
-                self._idle[name].put(compiled.create_infer_request())
+                self._idle[use].put(compiled.create_infer_request())
+        self.lane = copy.copy(self)
+        if threads > 1:
+            self._pool = ThreadPoolExecutor(threads, "mtcnn")
 
     def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
@@ -70,7 +74,8 @@ class OpenVinoNets:
 
         def propose(page: int) -> None:
             height = next(bucket for bucket in ROWS if bucket >= rows[page])
-            with self._inferred("pnet", canvases[page, None, :height]) as (regressions, found):
+            use = "whole canvas" if height == CANVAS[0] else "pnet"
+            with self._inferred(use, canvases[page, None, :height]) as (regressions, found):
                 scores[page, : found.shape[1]] = found[0]
                 boxes[page, :, : found.shape[1]] = regressions[0]
 
@@ -93,7 +98,7 @@ class OpenVinoNets:
             self.pnet(np.zeros((self.lanes, *CANVAS, 3), np.uint8), np.full(self.lanes, rows))
         for name, sizes in BUCKETS.items():
             for size in sizes:
-                self._run(name, np.zeros((size, *_SHAPES[name][1:]), np.uint8))
+                self._run(name, np.zeros((size, *_USES[name][1][1:]), np.uint8))
 
     def _run(self, name: Net, crops: Crops) -> list[Floats]:
         """Run crops in padded batches and return the outputs, joined."""
@@ -110,28 +115,35 @@ class OpenVinoNets:
         return list(map(do, jobs) if self._pool is None or len(jobs) < 2 else self._pool.map(do, jobs))
 
     @contextmanager
-    def _inferred(self, name: Net, pixels: NDArray[np.uint8]) -> Iterator[list[Floats]]:
+    def _inferred(self, use: str, pixels: NDArray[np.uint8]) -> Iterator[list[Floats]]:
         """Give what a network makes of its input; it must be copied before another inference may overwrite it."""
-        request = self._idle[name].get()
+        request = self._idle[use].get()
         try:
             request.infer({0: pixels}, share_inputs=True)
             yield [tensor.data for tensor in request.output_tensors]
         finally:
-            self._idle[name].put(request)
+            self._idle[use].put(request)
 
 
-_SHAPES: dict[Net, tuple[int, ...]] = {"pnet": (1, *CANVAS, 3), "rnet": (1, 24, 24, 3), "onet": (1, 48, 48, 3)}
+_USES: dict[str, tuple[Net, tuple[int, ...], list[int]]] = {
+    # Most canvases are full, and a twelfth faster where their shape is known beforehand.
+    "whole canvas": ("pnet", (1, *CANVAS, 3), [1, *CANVAS, 3]),
+    "pnet": ("pnet", (1, *CANVAS, 3), [1, -1, CANVAS[1], 3]),
+    "rnet": ("rnet", (1, 24, 24, 3), [-1, 24, 24, 3]),
+    "onet": ("onet", (1, 48, 48, 3), [-1, 48, 48, 3]),
+}
+"""What is compiled: the network, the shape that its graph is built for, and the shapes that it takes."""
 
 
 def _graph(name: Net, shape: tuple[int, ...]) -> Any:
-    """Build one network for one input shape (n, h, w, 3): outputs are the regressions, then the face probability."""
+    """Build one network for an input shape (n, h, w, 3): outputs are the regressions, then the face probability."""
     import openvino
     from openvino import opset13 as op
 
     net = layers(name)
     pixels = op.parameter(list(shape), np.uint8)
     pixels.set_friendly_name("pixels")
-    node = op.transpose(op.convert(pixels, np.float32), op.constant(np.array([0, 3, 1, 2])))
+    node = op.convert(op.transpose(pixels, op.constant(np.array([0, 3, 1, 2]))), np.float32)
     for layer in net.trunk:
         match layer.kind:
             case "conv":
