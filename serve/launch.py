@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from facegroup.errors import InvalidSettings, StageUnavailable
-from facegroup.settings import Settings
+from facegroup.settings import Detector, Embedder, Settings
 
 RAY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -116,7 +116,7 @@ def _sized(settings: Settings) -> Settings:
     With one thread each, a stage that has less to do leaves its core idle, and a single photo never has more than one.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parts = {"detector": settings.detector, "embedder": settings.embedder}
+    parts: dict[str, Detector | Embedder] = {"detector": settings.detector, "embedder": settings.embedder}
     threads = {
         name: part.model_copy(update={"threads": max(1, cores // part.replicas)})
         for name, part in parts.items()
