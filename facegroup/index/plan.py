@@ -6,7 +6,9 @@ from facegroup.index.products import Products
 from facegroup.settings import Matcher
 
 _SEGMENT_BYTES = 128 << 20  # of float32 rows: a copy of so much stays well under the 100 ms an enrolment may take
-_FRESH_BYTES = 4 << 20  # which each change copies
+_SEGMENT_ROWS = 16_384  # likewise: their ids are sorted anew
+_FRESH_BYTES = 4 << 20  # which each change copies, of 1,024 rows at most
+_FRESH_ROWS = 1_024
 _LOOK = 400  # people compared in full for each probe, at least; how many of them may be of one segment: a quarter
 
 
@@ -42,11 +44,11 @@ class Plan:
 
     def rows(self, dimension: int) -> int:
         """Return how many rows a segment has at most."""
-        return max(1, self.segment_bytes // (4 * dimension))
+        return max(1, min(_SEGMENT_ROWS, self.segment_bytes // (4 * dimension)))
 
     def fresh(self, dimension: int) -> int:
         """Return how many rows may wait to be sealed."""
-        return min(self.rows(dimension), self.fresh_bytes // (4 * dimension))
+        return min(self.rows(dimension), _FRESH_ROWS, self.fresh_bytes // (4 * dimension))
 
     def first_look(self, count: int) -> tuple[int, int]:
         """Return how many of each segment, and how many of all, are compared in full for the `count` most similar."""
