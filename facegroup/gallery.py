@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from facegroup.assignment import assign
 from facegroup.errors import InvalidDescriptor
 from facegroup.index.loading import load
-from facegroup.index.people import Nearest, People
+from facegroup.index.nearest import Nearest
+from facegroup.index.people import People
 from facegroup.index.plan import Plan
 from facegroup.store.base import Store, VersionGone
 from facegroup.store.rules import check_threshold

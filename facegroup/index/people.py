@@ -12,27 +12,11 @@ from typing import Self
 import numpy as np
 
 from facegroup.errors import UnknownPerson
+from facegroup.index.nearest import Found, Nearest, ordered
 from facegroup.index.plan import Plan
 from facegroup.index.rows import Columns
 from facegroup.index.segment import Segment
 from facegroup.types import Descriptors, Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Nearest:
-    """The people most similar to some probes.
-
-    Attributes:
-        ids: ids of all of these people, sorted.
-        names: their names.
-        people: (b, k) places in `ids`, the most similar first; equals by id.
-        similarities: (b, k) float32 in -1..1, of the rows as kept.
-    """
-
-    ids: Sequence[str]
-    names: Sequence[str]
-    people: Columns
-    similarities: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,25 +94,12 @@ class People:
         found = [(segment, *segment.near(probes, count, self.plan.products)) for segment in self._kept(final=True)]
         if first_look := self._kept(final=False):
             found += self._compared(first_look, probes, count)
-        nothing = np.empty((len(probes), 0), np.float32)
-        best: Floats = np.concatenate([nothing, *(scores for _, _, scores in found)], axis=1)
-        width = min(count, len(self))
-        if best.shape[1] > 4 * width:
-            chosen = (
-                np.argpartition(best, -2 * width, axis=1)[:, -2 * width :] if width else best[:, :0].astype(np.intp)
-            )
-        else:
-            chosen = np.broadcast_to(np.arange(best.shape[1]), best.shape)
-        edges = np.cumsum([0, *(rows.shape[1] for _, rows, _ in found)])
-        whose = np.searchsorted(edges, chosen, side="right") - 1
-        return _ordered(found, edges, chosen, whose, best, width)
+        return ordered(found, len(probes), min(count, len(self)))
 
     def _kept(self, *, final: bool) -> list[Segment]:
         return [each for each in self.segments if len(each) and each.rows.final is final]
 
-    def _compared(
-        self, segments: list[Segment], probes: Descriptors, count: int
-    ) -> list[tuple[Segment, Columns, Floats]]:
+    def _compared(self, segments: list[Segment], probes: Descriptors, count: int) -> list[Found]:
         """Look at the codes of all segments, and in full at the best of all."""
         each, wanted = self.plan.first_look(count)
         products = self.plan.products
@@ -139,7 +110,7 @@ class People:
         else:
             bound = np.full(len(probes), np.float32(-np.inf))
 
-        def compare(segment_look: tuple[Segment, tuple[Columns, Floats]]) -> tuple[Segment, Columns, Floats]:
+        def compare(segment_look: tuple[Segment, tuple[Columns, Floats]]) -> Found:
             segment, (rows, scores) = segment_look
             full = np.full(scores.shape, np.float32(-np.inf))
             kept = (scores >= bound[:, None]) & (scores > -np.inf)
@@ -175,28 +146,3 @@ def empty(dimension: int) -> Segment:
 def _less(segment: Segment, touched: Sequence[str]) -> Segment:
     found = [row for key in touched if (row := segment.find(key)) is not None]
     return segment.without(found) if found else segment
-
-
-def _ordered(
-    found: list[tuple[Segment, Columns, Floats]],
-    edges: Columns,
-    chosen: Columns,
-    whose: Columns,
-    best: Floats,
-    width: int,
-) -> Nearest:
-    """Return the best `width` of what was chosen, of the people of all segments, equals by id."""
-    every = np.concatenate([rows for _, rows, _ in found], axis=1) if found else chosen
-    places = np.take_along_axis(every, chosen, axis=1) + (whose.astype(np.int64) << 32)
-    unique, mine = np.unique(places, return_inverse=True)
-    people = [(found[place >> 32][0], place & 0xFFFFFFFF) for place in unique.tolist()]
-    ids = [segment.ids[row] for segment, row in people]
-    by_id = sorted(range(len(ids)), key=ids.__getitem__)
-    rank = np.empty(len(ids), np.intp)
-    rank[by_id] = np.arange(len(ids))
-    ranked = rank[mine.reshape(chosen.shape)]
-    scores = np.take_along_axis(best, chosen, axis=1)
-    order = np.lexsort((ranked, -scores), axis=1)[:, :width]
-    similarities = np.clip(np.take_along_axis(scores, order, axis=1), -1, 1)  # rounding can leave 1.0000001
-    names = [people[place][0].names[people[place][1]] for place in by_id]
-    return Nearest([ids[place] for place in by_id], names, np.take_along_axis(ranked, order, axis=1), similarities)
