@@ -36,13 +36,13 @@ def measure(options: Options) -> Report:
     report.says.append(
         "made-up people (benchmarks/crowd.py); a process each; as many threads as cores; best of 5 rounds"
     )
-    for people in (1_000, 10_000) if options.quick else (10_000, 100_000):
+    for people in (2_000,) if options.quick else (10_000, 100_000):
         for dimension in _DIMENSIONS:
             for index in ("exact", "compact"):
                 bounds = {"wall 32": 3.0, "change": 100.0} if people == 100_000 and index == "exact" else {}
                 add(report, people, dimension, index, compared(people, dimension, index), bounds)
     for dimension in _DIMENSIONS:
-        people = 2_000 if options.quick else 100_000
+        people = 1_000 if options.quick else 100_000
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "gallery.db"
             store = open_store(f"sqlite:///{path}")

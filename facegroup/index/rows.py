@@ -18,6 +18,7 @@ from facegroup.types import Descriptors, Floats
 Columns = NDArray[np.intp]
 
 _BLOCK = 64  # rows whose best is looked at first
+_PIECE = 256  # rows that are copied at once: what stays in the cache is twice as fast
 _PROBE_BITS = 3  # of a probe's numbers against the codes; fewer lose strangers' nearest, more cost time
 
 
@@ -123,8 +124,14 @@ class Compact:
         added.reset()
         added.add_sa_codes(bits)
         numbers, scales = _numbers(matrix)
-        numbers = np.concatenate([self._numbers[kept], numbers])[order]
-        return type(self)(numbers, np.concatenate([self._scales[kept], scales])[order], added)
+        place = np.empty(len(order), np.intp)
+        place[order] = np.arange(len(order))
+        joined = np.empty((len(order), matrix.shape[1]), np.int16)
+        for start in range(0, len(kept), _PIECE):
+            piece = kept[start : start + _PIECE]
+            joined[place[start : start + len(piece)]] = self._numbers[piece]
+        joined[place[len(kept) :]] = numbers
+        return type(self)(joined, np.concatenate([self._scales[kept], scales])[order], added)
 
 
 def _bits(codes: Any) -> NDArray[np.uint8]:
@@ -137,8 +144,8 @@ def _bits(codes: Any) -> NDArray[np.uint8]:
 def _numbers(matrix: Floats) -> tuple[NDArray[np.int16], Floats]:
     numbers = np.empty(matrix.shape, np.int16)
     scales = np.maximum(np.abs(matrix).max(axis=1, initial=0), np.float32(1e-30)) / np.float32(32767)
-    for start in range(0, len(matrix), 1024):  # in pieces that stay in the cache
-        piece = slice(start, start + 1024)
+    for start in range(0, len(matrix), _PIECE):
+        piece = slice(start, start + _PIECE)
         numbers[piece] = np.rint(matrix[piece] / scales[piece, None])
     return numbers, scales.astype(np.float32)
 

@@ -8,7 +8,7 @@ from facegroup.settings import Matcher
 
 @pytest.mark.parametrize(
     ("index", "megabytes", "compact"),
-    [("exact", 10**6, False), ("compact", 0, True), ("auto", 1100, False), ("auto", 1101, True), ("auto", 0, False)],
+    [("exact", 10**6, False), ("compact", 0, True), ("auto", 850, False), ("auto", 851, True), ("auto", 0, False)],
 )
 def test_when_a_gallery_is_compact(index: str, megabytes: int, compact: bool) -> None:
     plan = Plan.of(Matcher.model_validate({"index": index}))
