@@ -7,6 +7,7 @@ from typing import Any
 
 from deployments.logs import configure
 from facegroup.errors import FacegroupError
+from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
 from facegroup.networks.registry import spec
 from facegroup.photos import Matched, Query
@@ -15,7 +16,7 @@ from facegroup.store import open_store
 from facegroup.store.base import Store
 from facegroup.types import Descriptors, Gallery
 
-METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close"}
+METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close", "centroid_pages"}
 """What `ask` may call."""
 
 
@@ -29,7 +30,8 @@ class GalleryActor:
     def __init__(self, settings: Settings) -> None:
         configure(settings)
         self._store = open_store(settings.store)
-        self._galleries = Galleries(self._store, network := spec(settings.network))
+        plan = Plan.of(settings.matcher)
+        self._galleries = Galleries(self._store, network := spec(settings.network), plan)
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
         threshold = network.threshold if settings.threshold is None else settings.threshold
@@ -61,7 +63,8 @@ class GalleryActor:
             await self.ask("ping")
         except FacegroupError as error:
             return {"store": "unavailable", "detail": error.detail}
-        return {"store": "ok"} if self._trouble is None else {"store": "ok", "detail": self._trouble.detail}
+        about = {"store": "ok", "compared": self._galleries.ways()}
+        return about if self._trouble is None else {**about, "detail": self._trouble.detail}
 
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Any:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facegroup.errors import FacegroupError, InvalidDescriptor, NetworkMismatch, StoreUnavailable, UnknownGallery
 from facegroup.gallery import Snapshot
+from facegroup.index.plan import Plan
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Matched, Query
 from facegroup.store.base import Store
@@ -33,10 +34,12 @@ class Galleries:
     Args:
         store: where they live.
         spec: the network whose descriptors are compared.
+        plan: how the galleries are kept; None: exactly, on one thread.
     """
 
-    def __init__(self, store: Store, spec: NetworkSpec) -> None:
+    def __init__(self, store: Store, spec: NetworkSpec, plan: Plan | None = None) -> None:
         self.store = store
+        self._plan = Plan() if plan is None else plan
         self._spec = spec
         self._snapshots: dict[str, Snapshot] = {}
         self._away_until = 0.0
@@ -74,6 +77,10 @@ class Galleries:
                 answers[index] = replace(matched, matches=tuple(mine))
         return [answer for answer in answers if answer is not None]
 
+    def ways(self) -> dict[str, str]:
+        """Return for each gallery that is held whether its people are compared `exact` or `compact`."""
+        return {name: "exact" if held.people.exact else "compact" for name, held in sorted(self._snapshots.items())}
+
     def _decide(
         self, snapshot: Snapshot, degraded: bool, probes: Descriptors, photos: NDArray[np.intp], query: Query
     ) -> Matched:
@@ -94,7 +101,7 @@ class Galleries:
         if time.monotonic() < self._away_until:
             return (held, True) if held else StoreUnavailable("the store does not answer; try again later")
         try:
-            snapshot = Snapshot.load(self.store, gallery) if held is None else held.caught_up(self.store)
+            snapshot = Snapshot.load(self.store, gallery, self._plan) if held is None else held.caught_up(self.store)
             if snapshot.network != self._spec.name:
                 raise NetworkMismatch(
                     f"the gallery {gallery} was made with {snapshot.network}; this server runs {self._spec.name}"

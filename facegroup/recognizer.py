@@ -16,6 +16,7 @@ from facegroup.embedding import open_embedder
 from facegroup.enrolment import Enrolment, samples
 from facegroup.errors import FacegroupError
 from facegroup.finder import open_finder
+from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
 from facegroup.photos import Photo, Query, Seen
 from facegroup.settings import Settings
@@ -40,7 +41,7 @@ class Recognizer:
         self.spec = self.embedder.spec
         self.finder = open_finder(settings, self.spec)
         self.store = open_store(settings.store)
-        self.galleries = Galleries(self.store, self.spec)
+        self.galleries = Galleries(self.store, self.spec, Plan.of(settings.matcher))
 
     def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         """Return what is in each photo; one that cannot be used has its error as its answer."""

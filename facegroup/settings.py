@@ -93,6 +93,15 @@ class Matcher(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(0.5, ge=0)
     candidates: int = Field(3, ge=1, le=100, description="best people in each answer, unless the request says")
+    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
+    index: Literal["auto", "exact", "compact"] = Field(
+        "auto",
+        description="how people are compared: exact, all in full; compact, all by code and the best in full, for "
+        "galleries of hundreds of thousands; auto: by exact_mb (docs/decisions/0006-index.md)",
+    )
+    exact_mb: int = Field(
+        1100, ge=0, description="auto: MB of centroids up to which a gallery is exact; 130,000 × 2048"
+    )
 
 
 class Ingress(_Part):

@@ -50,9 +50,9 @@ class LocalPipeline:
         try:
             await self.ask("ping")
         except FacegroupError as error:
-            store = {"store": "unavailable", "detail": error.detail}
+            store: dict[str, Any] = {"store": "unavailable", "detail": error.detail}
         else:
-            store = {"store": "ok"}
+            store = {"store": "ok", "compared": self.recognizer.galleries.ways()}
         return {
             "network": embedder.spec.name,
             "dimension": embedder.spec.dimension,

@@ -12,7 +12,7 @@ it stand, and then enrolling the same photos again is harmless.
 Names are kept as `facegroup.names.clean_name` makes them, and looked for in the same form.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -183,6 +183,16 @@ class Store(Protocol):
         Raises:
             UnknownGallery: there is none.
             VersionGone: the change log does not reach back to `since`, or `since` is ahead of it: load anew.
+        """
+
+    def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
+        """Give all centroids page by page, without `gone`, so that neither side ever holds them twice.
+
+        While others write, pages may be of different versions, a person may be on two of them, and who changed may be
+        missing: whoever looked up the version before catches up from there. The pages are of any order and size.
+
+        Raises:
+            UnknownGallery: there is none.
         """
 
 

@@ -19,7 +19,7 @@ hash of the gallery's name, so that a cluster keeps a gallery together:
 # ruff: noqa: D102 (what the methods do and raise is said once, in base.Store)
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facegroup.errors import PersonExists, UnknownPhoto
@@ -207,3 +207,16 @@ class RedisStore:
             rules.check_since(since, found.version, int(born))
         names = (None if record is None else Record.read(record).name for record in records)
         return vectors.centroids(found, list(zip((key.decode() for key in ids), names, rows, strict=True)))
+
+    def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
+        found, _ = self._steps.read(gallery)
+        keys = Keys.of(found.name)
+        cursor: bytes | int = 0
+        while True:
+            ((cursor, rows),) = self._server.read(("HSCAN", keys.centroids, cursor, "COUNT", rules.PAGE))
+            records = self._server.read(("HMGET", keys.people, *rows))[0] if rows else []
+            names = (None if record is None else Record.read(record).name for record in records)
+            page = zip((key.decode() for key in rows), names, rows.values(), strict=True)
+            yield vectors.centroids(found, [row for row in page if len(row[2]) == 4 * found.dimension])
+            if int(cursor) == 0:
+                return

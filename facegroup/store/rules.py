@@ -29,6 +29,9 @@ from facegroup.types import Gallery, Sample
 RETENTION = 10_000
 """How many versions back the changes of a gallery are known."""
 
+PAGE = 1_000
+"""How many centroids are read at once, about: 8 MB of 2048 numbers, which holds no other reader up."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OFF_UNIT = 1e-3
 

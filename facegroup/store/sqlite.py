@@ -5,7 +5,7 @@ Every method is one transaction of a `SqliteFile`; descriptors and centroids are
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in base.Store)
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +202,12 @@ class SqliteStore:
                 )
                 rows = db.execute(query, (found["key"], since)).fetchall()
         return vectors.centroids(gallery_of(found), [tuple(row) for row in rows])
+
+    def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
+        with self._file.read() as db:
+            found = find_gallery(db, gallery)
+            about = gallery_of(found)
+            query = "SELECT id, name, centroid FROM people WHERE gallery = ? AND centroid NOTNULL ORDER BY id"
+            rows = db.execute(query, (found["key"],))
+            while page := rows.fetchmany(rules.PAGE):
+                yield vectors.centroids(about, [tuple(row) for row in page])

@@ -17,6 +17,7 @@ from facegroup.errors import (
     UnknownGallery,
     UnknownPerson,
 )
+from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
 from facegroup.networks.registry import spec
 from facegroup.photos import Matched, Query
@@ -224,3 +225,11 @@ def test_a_gallery_that_became_another_networks_is_forgotten(
     assert names(galleries.match(PEOPLE[[0]], [(query, 1)])[0]) is NetworkMismatch
     monkeypatch.setattr(galleries, "_away_until", float("inf"))
     assert names(galleries.match(PEOPLE[[0]], [(query, 1)])[0]) is StoreUnavailable
+
+
+@pytest.mark.parametrize("index", ["exact", "compact"])
+def test_it_is_said_which_way_a_gallery_goes(store: Store, index: str) -> None:
+    galleries = Galleries(store, SPEC, Plan(index))
+    assert galleries.ways() == {}
+    assert names(galleries.match(PEOPLE[[0]], [(Query("group"), 1)])[0]) == ["group 0"]
+    assert galleries.ways() == {"group": index}

@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from facegroup.embedding import unit
 from facegroup.gallery import Snapshot
+from facegroup.index.people import People
 from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET, Descriptors
 from tests.local_server import LocalServer
@@ -212,7 +213,7 @@ def test_the_page_decides_as_the_library_does(page: Page) -> None:
         matrix, probes = (rows(random, count) for count in (people, faces))
         names = tuple(f"p{index}" for index in range(people))
         threshold = float(random.uniform(-0.5, 0.9))
-        snapshot = Snapshot("g", 1, "n", threshold, names, names, matrix)
+        snapshot = Snapshot("g", 1, "n", threshold, People.of(names, names, matrix))
         matches = snapshot.match(probes, np.zeros(faces, int), candidates=int(people))
         asked_for = [
             {
