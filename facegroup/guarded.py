@@ -36,7 +36,7 @@ class Guarded:
             StoreUnavailable: the store is away.
             StoreWentBack: it lost data of the gallery that the call is about.
         """
-        self._absence.check()
+        self._absence.check()  # not within: what is known already is no news
         try:
             if method in _OF_NO_GALLERY:
                 return getattr(self._store, method)(*arguments, **named)

@@ -100,6 +100,9 @@ class Galleries:
         held = self._snapshots.get(gallery)
         try:
             self.absence.check()
+        except StoreUnavailable as error:
+            return (held, error.code) if held else error
+        try:
             snapshot = self._newest(gallery, held)
             if snapshot.network != self._spec.name:
                 raise NetworkMismatch(

@@ -91,7 +91,9 @@ def until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def test_every_answer_is_of_one_version_and_none_older_than_what_was_acknowledged(server: Server) -> None:
+def test_every_answer_is_of_one_version_and_none_older_than_what_was_acknowledged(
+    server: Server, caller: Caller
+) -> None:
     """Two writers, each of whom makes a person of three photos and erases it, again and again, under a name each time."""
     kinds = {"ann": (41, 42, 43), "bo": (51, 52, 53)}
     whole = {
@@ -130,7 +132,7 @@ def test_every_answer_is_of_one_version_and_none_older_than_what_was_acknowledge
                 assert face["similarity"] == pytest.approx(whole_similarity, abs=1e-4), "half of an enrolment"
         read.append((answer["gallery_version"], dict(zip(kinds, names(answer), strict=True))))
 
-    Caller(server.url)("PUT", "fresh")
+    caller("PUT", "fresh")
     with traffic(server.url) as running:
         for person in kinds:
             running.go(lambda caller, person=person: write(caller, person))  # type: ignore[misc]
@@ -349,9 +351,10 @@ def test_lost_data_are_said_to_be_lost(
 
     until(named, "the loss is not noticed")
     assert reasons <= {"store_unavailable", "store_went_back"}
-    until(lambda: ready(server).get("store") == "went_back", "/readyz does not tell")
-    assert ready(server)["status"] == "degraded"
-    assert "without having been erased" in ready(server)["detail"]
+    until(lambda: {ready(server).get("store") for _ in range(5 * REPLICAS)} == {"went_back"}, "/readyz does not tell")
+    about = ready(server)
+    assert about["status"] == "degraded"
+    assert "without having been erased" in about["detail"]
     for method, path in (("PUT", gallery), ("DELETE", f"{gallery}/people/ann"), ("GET", f"{gallery}/people")):
         refused = caller.once(method, path)
         assert (refused.status_code, refused.json()["code"]) == (503, "store_went_back"), path

@@ -53,6 +53,29 @@ def test_while_one_asks_the_others_are_answered(monkeypatch: pytest.MonkeyPatch)
     assert pings == 1
 
 
+def test_questions_that_never_stop_do_not_put_off_the_next_try(
+    process: RedisProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock(monkeypatch)
+    store = open_store(process.url)
+    fill(store)
+    galleries = Galleries(store, SPEC)
+    galleries.match(PEOPLE[[0]], ASKED)
+    process.kill()
+    galleries.match(PEOPLE[[0]], ASKED)
+    process.start()
+    degraded = []
+    for _ in range(12):
+        now[0] += 0.1
+        (answer,) = galleries.match(PEOPLE[[0]], ASKED)
+        assert isinstance(answer, Matched)
+        degraded.append(answer.degraded)
+        if galleries.absence._asking is not None:
+            galleries.absence._asking.join()
+    assert (degraded[0], degraded[-1]) == (True, False)
+    store.close()
+
+
 def test_a_redis_that_hangs_is_away(process: RedisProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(process.url)
     fill(store)
