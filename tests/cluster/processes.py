@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 REPLICA = "ray::ServeReplica:facegroup:"
@@ -40,17 +41,30 @@ class Processes:
         """Return those that run now."""
         return {pid for pid, line in below(self._root).items() if self._name in line}
 
+    def at_work(self) -> int:
+        """Return how many have come so far that they can work: while an actor is made, its title tells."""
+        return sum(self._name in line and "initialize" not in line for line in below(self._root).values())
+
     def kill_one(self) -> set[int]:
         """End one of them at once; return those that ran before."""
+        return self._kill(1)
+
+    def kill_all(self) -> set[int]:
+        """End all of them at once; return those that ran before."""
+        return self._kill(None)
+
+    def _kill(self, count: int | None) -> set[int]:
         before = self.pids()
         assert before, f"there is no process {self._name}"
-        os.kill(min(before), signal.SIGKILL)
+        for pid in sorted(before)[:count]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         return before
 
     def wait_for_another(self, before: set[int], seconds: float = 60) -> float:
-        """Return after how many seconds there are as many as before again."""
+        """Return after how many seconds there is a new one."""
         start = time.monotonic()
-        while len(now := self.pids()) < len(before) or now == before:
+        while not self.pids() - before:
             assert time.monotonic() < start + seconds, f"no {self._name} came in the place of the one that was killed"
             time.sleep(0.05)
         return time.monotonic() - start

@@ -22,8 +22,8 @@ from facegroup.networks.simulated import SimulatedEngine
 
 NETWORK = "retail-0095"
 SPEC = spec(NETWORK)
-CODES = {"stage_unavailable", "store_unavailable", "timed_out", "overloaded"}
-"""What may be said while something is replaced."""
+CODES = {"stage_unavailable", "store_unavailable", "store_went_back", "timed_out", "overloaded"}
+"""What may be said while something is replaced, or lost its data."""
 
 _PATIENCE = 60.0
 
