@@ -49,8 +49,8 @@ class Client:
         answer = self._call(
             "POST", f"{_at(gallery)}/identify", params=_given(threshold=threshold), files=_files(photos)
         )
-        version, degraded = answer["gallery_version"] or 0, answer["degraded"]
-        return [_seen(each, version, degraded) for each in answer["images"]]
+        version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
+        return [_seen(each, version, reason) for each in answer["images"]]
 
     def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
         """Compare two photos; see `Recognizer.verify`."""
@@ -169,6 +169,9 @@ def _problem(answer: httpx.Response) -> Mapping[str, Any]:
         body = None
     if isinstance(body, dict) and "code" in body:
         return {**body, "retry_after": answer.headers.get("retry-after", "1")}
+    # Not the server's: a proxy before it answers so while it is lost, starts, or does not know its routes yet.
+    if answer.status_code >= 500 or (answer.status_code == 404 and "/-/routes" in answer.text):
+        return {"code": StageUnavailable.code, "detail": f"the server is not there yet: {answer.status_code}"}
     return {"code": "", "status": answer.status_code, "detail": f"the server answered {answer.status_code}"}
 
 
@@ -198,14 +201,14 @@ def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("photos", (str(index), data)) for index, data in enumerate(photos)]
 
 
-def _seen(image: Mapping[str, Any], version: int, degraded: bool) -> Seen | FacegroupError:
+def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | FacegroupError:
     if "error" in image:
         return _error(image["error"])
     rows = image["faces"]
     quality = {part: np.array([row["quality"][part] for row in rows], np.float32) for part in Quality.__slots__}
     matches = tuple(_match(row) for row in rows)
     threshold = matches[0].threshold if matches else 0.0
-    matched = Matched(matches, version, threshold, degraded)
+    matched = Matched(matches, version, threshold, reason is not None, reason)
     return Seen(image["width"], image["height"], _faces(rows), Quality(**quality), matched=matched)
 
 

@@ -16,8 +16,8 @@
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
     │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch
-    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StageUnavailable ·
-    │                                  TimedOut (503)
+    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
+    │                                  StageUnavailable · TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
                                        EngineUnavailable · InvalidSettings · StoreInvalid
 
@@ -231,6 +231,12 @@ class StoreUnavailable(ServiceError):
     """The store does not answer; nothing was written."""
 
     code = "store_unavailable"
+
+
+class StoreWentBack(ServiceError):
+    """The store lost data of the gallery that were there before: nothing is written until an operator accepts that."""
+
+    code = "store_went_back"
 
 
 class StageUnavailable(ServiceError):

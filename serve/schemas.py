@@ -181,6 +181,7 @@ class Identification(BaseModel):
     gallery_version: int | None
     network: str
     degraded: bool = Field(False, description="the store is away; `gallery_version` may not be the newest")
+    degraded_reason: str | None = Field(None, description="`store_unavailable` or `store_went_back`")
     images: list[NamedImage]
 
 
@@ -191,6 +192,7 @@ class ProbeIdentification(BaseModel):
     gallery_version: int
     network: str
     degraded: bool
+    degraded_reason: str | None = Field(None, description="`store_unavailable` or `store_went_back`")
     faces: list[Decision]
 
 
@@ -218,6 +220,13 @@ class Gallery(BaseModel):
     gallery_version: int
     people: int
     created_at: float = Field(description="seconds since the epoch")
+
+
+class Accepted(BaseModel):
+    """A gallery that is in use as it is."""
+
+    gallery: str
+    gallery_version: int | None = Field(description="null: it is gone, as if it had been erased")
 
 
 class GalleryPage(BaseModel):

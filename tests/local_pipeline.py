@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from facegroup.errors import FacegroupError
+from facegroup.guarded import Guarded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
@@ -27,6 +28,8 @@ class LocalPipeline:
     def __init__(self, settings: Settings) -> None:
         self.recognizer = Recognizer(settings)
         self.recognizer.new_gallery(settings.gallery)
+        galleries = self.recognizer.galleries
+        self._guarded = Guarded(self.recognizer.store, galleries.absence, galleries.ledger)
         self._thread = ThreadPoolExecutor(1, "recognise")
         self.full = False
 
@@ -43,7 +46,7 @@ class LocalPipeline:
         return answer
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return await self._run(lambda: getattr(self.recognizer.store, method)(*arguments, **named))
+        return await self._run(lambda: self._guarded.call(method, *arguments, **named))
 
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder

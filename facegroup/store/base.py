@@ -61,6 +61,38 @@ class Centroids:
     gone: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a gallery stands: what tells a store that went on from one that lost something.
+
+    Attributes:
+        version: of the gallery; None: there is none.
+        born: the version at which it began.
+        created_at: when it was made.
+        erased: where versions of this name go on after the last erasure; 0: never erased.
+        lost: the version that the gallery is known to have had before the store lost it; None: nothing is known to be lost.
+    """
+
+    version: int | None
+    born: int = 0
+    created_at: float = 0.0
+    erased: int = 0
+    lost: int | None = None
+
+    @property
+    def floor(self) -> int:
+        """What the next standing cannot fall below: erasing a gallery raises it, as every write does."""
+        return self.erased if self.version is None else self.version
+
+    def behind(self, known: "Standing") -> bool:
+        """Whether this, read after `known`, can only be if the store lost something between."""
+        if self.floor < known.floor:
+            return True
+        # Not older, yet another gallery, and not made after an erasure: an emptied store was filled again.
+        both = self.version is not None and known.version is not None
+        return both and self.born <= known.floor and self.created_at != known.created_at
+
+
 class Store(Protocol):
     """A database of galleries. See the module's docstring for what holds for every method."""
 
@@ -176,6 +208,23 @@ class Store(Protocol):
 
     def version(self, gallery: str) -> int:
         """Return the gallery's version, cheaply: it is asked for before every batch. Raises `UnknownGallery`."""
+
+    def standing(self, gallery: str) -> Standing:
+        """Return where a gallery stands, cheaply and, when the database hangs, soon: it is asked for before every batch.
+
+        Raises:
+            UnknownGallery: there cannot be one of this name.
+        """
+
+    def lose(self, gallery: str, version: int) -> None:
+        """Note for every process that a gallery which was at `version` is no longer all there."""
+
+    def accept(self, gallery: str, version: int = 0) -> Standing:
+        """Take a gallery as it is now, or as erased where there is none, whatever was lost; return where it stands.
+
+        Its version goes above `version` and above what was noted, and its change log begins anew, so that every reader
+        loads all of it.
+        """
 
     def centroids(self, gallery: str, since: int | None = None) -> Centroids:
         """Return all centroids, or those of the people changed after version `since`, with `gone` filled.

@@ -7,6 +7,7 @@ hash of the gallery's name, so that a cluster keeps a gallery together:
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
+    facegroup:{tag}:lost        string       see redis_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
     facegroup:{tag}:names       sorted set   name NUL id, in order
     facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, mark
@@ -24,8 +25,8 @@ from typing import Any
 
 from facegroup.errors import PersonExists, UnknownPhoto
 from facegroup.names import check_id, clean_name
-from facegroup.store import redis_scripts, rules, vectors
-from facegroup.store.base import Centroids, Enrolled, Erased
+from facegroup.store import redis_loss, redis_scripts, rules, vectors
+from facegroup.store.base import Centroids, Enrolled, Erased, Standing
 from facegroup.store.redis_rows import (
     INDEX,
     Keys,
@@ -58,7 +59,7 @@ class RedisStore:
         self._steps = RedisSteps(self._server, patience)
 
     def ping(self) -> None:
-        self._server.read(("PING",))
+        self._server.glance(("PING",))
 
     def close(self) -> None:
         self._server.close()
@@ -195,6 +196,15 @@ class RedisStore:
         if version is None:
             raise rules.unknown_gallery(gallery)
         return int(version)
+
+    def standing(self, gallery: str) -> Standing:
+        return redis_loss.standing(self._server, gallery)
+
+    def lose(self, gallery: str, version: int) -> None:
+        redis_loss.lose(self._server, gallery, version)
+
+    def accept(self, gallery: str, version: int = 0) -> Standing:
+        return redis_loss.accept(self._server, gallery, version)
 
     def centroids(self, gallery: str, since: int | None = None) -> Centroids:
         after = "" if since is None else str(since)

@@ -7,7 +7,7 @@ Measured on Redis 8.2: a write takes 1 ms at `appendfsync always`, and 1 s at `e
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from facegroup.errors import StoreInvalid, StoreUnavailable
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
 
 _CONNECT_SECONDS = 2.0
+_GLANCE_SECONDS = 1.0  # a server that hangs must not hold up every batch for longer
 _IDLE_SECONDS = 30  # after so long a connection is tried before it is used
 
 
@@ -39,14 +40,7 @@ class RedisServer:
     def __init__(self, url: str, timeout: float) -> None:
         # Not chained: the errors of urllib and redis-py quote the URL, and with it the password.
         try:
-            pool = redis.ConnectionPool.from_url(
-                url,
-                socket_timeout=timeout,
-                socket_connect_timeout=min(timeout, _CONNECT_SECONDS),
-                retry=Retry(NoBackoff(), 0),
-                health_check_interval=_IDLE_SECONDS,
-                protocol=2,
-            )
+            pool = _pool(url, timeout)
             pool.connection_class(**pool.connection_kwargs)
         except (ValueError, TypeError, AttributeError, redis.RedisError):
             raise StoreInvalid("the address of Redis cannot be read; it is redis://user:password@host:port/0") from None
@@ -54,6 +48,7 @@ class RedisServer:
         self.where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
         self._password = str(options.get("password") or "")
         self._client: Any = redis.Redis(connection_pool=pool)  # execute_command is not typed
+        self._quick: Any = redis.Redis(connection_pool=_pool(url, min(timeout, _GLANCE_SECONDS)))
         self._wait_ms = int(timeout * 800)  # shorter than the socket's timeout, so that it is the server who says no
         self._waits: bool | None = None
         self._learning = threading.Lock()
@@ -65,11 +60,19 @@ class RedisServer:
     def close(self) -> None:
         """Close every connection."""
         self._client.connection_pool.disconnect()
+        self._quick.connection_pool.disconnect()
+
+    def glance(self, *commands: Command) -> list[Any]:
+        """Return the answers to small commands, each of its own moment, or raise `StoreUnavailable` soon."""
+        return self._ask(self._quick, False, commands)
 
     def read(self, *commands: Command) -> list[Any]:
         """Return the answers to `commands`, all of one moment. Raises `StoreUnavailable`."""
+        return self._ask(self._client, len(commands) > 1, commands)
+
+    def _ask(self, client: Any, together: bool, commands: Sequence[Command]) -> list[Any]:
         with self._translated():
-            pipe = self._client.pipeline(transaction=len(commands) > 1)
+            pipe = client.pipeline(transaction=together)
             for command in commands:
                 pipe.execute_command(*command)
             return list(pipe.execute())
@@ -124,6 +127,17 @@ class RedisServer:
             if self._password:
                 reason = reason.replace(self._password, "***")
             raise StoreUnavailable(f"Redis at {self.where} cannot be used now: {reason}") from error
+
+
+def _pool(url: str, timeout: float) -> redis.ConnectionPool:
+    return redis.ConnectionPool.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=min(timeout, _CONNECT_SECONDS),
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=_IDLE_SECONDS,
+        protocol=2,
+    )
 
 
 def _text(word: bytes | str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from facegroup.errors import PersonExists, UnknownPhoto
 from facegroup.names import check_id, clean_name
-from facegroup.store import rules, vectors
-from facegroup.store.base import Centroids, Enrolled, Erased
+from facegroup.store import rules, sqlite_loss, vectors
+from facegroup.store.base import Centroids, Enrolled, Erased, Standing
 from facegroup.store.sqlite_file import SqliteFile
 from facegroup.store.sqlite_rows import (
     GALLERIES,
@@ -186,6 +186,18 @@ class SqliteStore:
         if row is None:
             raise rules.unknown_gallery(gallery)
         return int(row["version"])
+
+    def standing(self, gallery: str) -> Standing:
+        with self._file.read() as db:
+            return sqlite_loss.standing(db, gallery)
+
+    def lose(self, gallery: str, version: int) -> None:
+        with self._file.write() as db:
+            sqlite_loss.lose(db, gallery, version)
+
+    def accept(self, gallery: str, version: int = 0) -> Standing:
+        with self._file.write() as db:
+            return sqlite_loss.accept(db, gallery, version)
 
     def centroids(self, gallery: str, since: int | None = None) -> Centroids:
         with self._file.read() as db:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable
+from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable, StoreWentBack
 from facegroup.types import Gallery
 from serve import answers, schemas
 from serve.api import documented
@@ -14,7 +14,8 @@ router = APIRouter(prefix="/galleries", tags=["galleries"])
 
 _ONE = documented.of(schemas.Gallery, *documented.STORED)
 _PAGE = documented.of(schemas.GalleryPage, StoreUnavailable, StoreInvalid)
-_NEW = documented.of(schemas.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid)
+_NEW = documented.of(schemas.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid, StoreWentBack)
+_ACCEPTED = documented.of(schemas.Accepted, *documented.STORED)
 _ERASED = documented.of(schemas.Erased, *documented.STORED)
 
 
@@ -56,3 +57,10 @@ async def change_gallery(server: Server, gallery: GalleryName, change: schemas.G
 async def erase_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
     """Erase a gallery with every person, descriptor and crop in it."""
     return answers.erased(await server.pipeline.ask("delete_gallery", gallery))
+
+
+@router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")
+async def accept_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
+    """Take a gallery of which the store lost data as it is now; nothing happens where nothing was lost."""
+    standing = await server.pipeline.ask("accept", gallery)
+    return {"gallery": gallery, "gallery_version": standing.version}

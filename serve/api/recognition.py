@@ -81,6 +81,7 @@ async def identify(
             "gallery_version": max((each.version for each in matched), default=None),
             "network": server.spec.name,
             "degraded": any(each.degraded for each in matched),
+            "degraded_reason": next((each.reason for each in matched if each.reason), None),
             "images": [answers.image(name, each) for (name, _), each in zip(upload.named, seen, strict=True)],
         }
     )
@@ -112,6 +113,7 @@ async def _identify_descriptors(body: Any, server: Context, query: Query) -> dic
         "gallery_version": matched.version,
         "network": server.spec.name,
         "degraded": matched.degraded,
+        "degraded_reason": matched.reason,
         "faces": [answers.decision(match) for match in matched.matches],
     }
 
