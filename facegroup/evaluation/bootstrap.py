@@ -74,4 +74,6 @@ def _thresholds(nonmated: Floats, fpirs: Sequence[float], drawn: Numbers) -> Num
     order = np.argsort(-nonmated, kind="stable")
     answered = np.cumsum(drawn[:, order], axis=1)
     allowed = [np.floor(fpir * answered[:, -1:] + 1e-9) for fpir in fpirs]
-    return np.stack([nonmated[order][(answered > most).argmax(axis=1)] for most in allowed])
+    # A last column for a rate at which everybody may be answered.
+    falling = np.append(nonmated[order], -np.inf)
+    return np.stack([falling[(answered <= most).sum(axis=1)] for most in allowed])

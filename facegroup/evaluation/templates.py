@@ -47,6 +47,16 @@ def rejecting(limit: float) -> Callable[[Floats], Floats]:
     return template
 
 
+def median(rows: Floats) -> Floats:
+    """The geometric median of the unit descriptors, by Weiszfeld: a sample far away pulls no more than a near one."""
+    samples = unit(rows).astype(np.float64)
+    found = samples.mean(axis=0)
+    for _ in range(50):
+        weights = 1 / np.maximum(np.linalg.norm(samples - found, axis=1, keepdims=True), 1e-4)
+        found = (weights * samples).sum(axis=0) / weights.sum()
+    return unit(found[None].astype(np.float32))[0]
+
+
 def frigate(rows: Floats) -> Floats:
     """Frigate's, by its source of 2026-07: the mean without outliers, and in each number without the extremes.
 
@@ -95,6 +105,7 @@ def templates(threshold: float) -> dict[str, Template]:
         "mean": of_one(mean),
         "rejecting": of_one(rejecting(threshold)),
         "rejecting at 1.5": of_one(rejecting(1 - 1.5 * (1 - threshold))),
+        "median": of_one(median),
         "frigate": of_one(frigate),
         "best": best,
         "mean + best": fused,
