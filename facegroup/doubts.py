@@ -55,13 +55,16 @@ def sort_out(
     matched: Matched,
     strict: bool,
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...], tuple[Doubt, ...]]:
-    """Judge each sample against the person's others, those of the same request included, and against everybody else.
+    """Judge each new sample against the person's samples and everybody else; one that is enrolled is not judged again.
+
+    Where the person has no sample yet, those of the request are judged against each other: of two that disagree neither
+    is known to be right, and both are doubted.
 
     Args:
         person_id: who is enrolled.
         good: the samples, each once.
         named: name and sample id of each photo.
-        known: the person's samples in the store; one that is enrolled again is not compared with itself.
+        known: the person's samples in the store.
         matched: the gallery's answer to `query`, a match per sample.
         strict: whether a doubted one is refused.
 
@@ -69,8 +72,11 @@ def sort_out(
         the samples to enrol, those refused, name and sample id of each photo to enrol, and the doubts about them.
     """
     doubts = {}
+    enrolled = {each.id for each in known}
     for each, match in zip(good, matched.matches, strict=True):
-        own = _own(each, [*good, *known])
+        if each.id in enrolled:
+            continue
+        own = _own(each, known or good)
         other = next((one for one in match.candidates if one.person_id != person_id), None)
         kind = verdict(own, other.similarity if other else None, matched.threshold)
         if kind is not None:
@@ -84,10 +90,8 @@ def sort_out(
 
 
 def _own(judged: Sample, samples: Sequence[Sample]) -> float | None:
-    others = {each.id: each.descriptor for each in samples if each.id != judged.id}
-    if not others:
-        return None
-    return float(unit_mean(np.stack(list(others.values()))) @ judged.descriptor)
+    others = [each.descriptor for each in samples if each.id != judged.id]
+    return float(unit_mean(np.stack(others)) @ judged.descriptor) if others else None
 
 
 def _doubt(

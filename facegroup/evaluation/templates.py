@@ -54,7 +54,7 @@ def median(rows: Floats) -> Floats:
     for _ in range(50):
         weights = 1 / np.maximum(np.linalg.norm(samples - found, axis=1, keepdims=True), 1e-4)
         found = (weights * samples).sum(axis=0) / weights.sum()
-    return unit(found[None].astype(np.float32))[0]
+    return unit_mean(np.asarray(found[None], np.float32))
 
 
 def frigate(rows: Floats) -> Floats:

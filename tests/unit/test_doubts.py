@@ -49,7 +49,7 @@ def answer(*candidates: tuple[Candidate, ...]) -> Matched:
 SELF, ADA = Candidate("self", "Self", 0.95), Candidate("ada", "Ada", 0.9)
 
 
-def test_a_photo_is_judged_by_the_others_of_its_request_and_those_in_the_store() -> None:
+def test_a_photo_is_judged_by_those_in_the_store() -> None:
     good = [at(0, "a"), at(10, "b"), at(100, "c")]
     named = [("a", "a" * 64), ("b", "b" * 64), ("c", "c" * 64), ("c again", "c" * 64)]
     kept, refused, photos, told = doubts.sort_out("self", good, named, [at(5, "d")], answer((), (), ()), False)
@@ -59,6 +59,13 @@ def test_a_photo_is_judged_by_the_others_of_its_request_and_those_in_the_store()
         ("c again", UnlikeOwn, None),
     ]
     assert told[0].own_similarity == pytest.approx(np.cos(np.radians(95)), abs=1e-6)
+
+
+def test_many_wrong_photos_do_not_vouch_for_each_other() -> None:
+    good = [at(100, "a"), at(101, "b"), at(102, "c")]
+    named = [(each.id[0], each.id) for each in good]
+    *_, told = doubts.sort_out("self", good, named, [at(0, "d")], answer((), (), ()), False)
+    assert [each.name for each in told] == ["a", "b", "c"]
 
 
 def test_strict_refuses_what_would_be_doubted_and_keeps_the_rest() -> None:
@@ -94,9 +101,19 @@ def test_the_person_enrolled_is_not_somebody_else() -> None:
     assert "Ada (ada): similarity 0.90" in told[0].error.detail
 
 
-def test_a_photo_enrolled_again_is_not_compared_with_itself() -> None:
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_photo_enrolled_again_is_not_judged_again(strict: bool) -> None:
+    good, named = [at(0, "a"), at(100, "b")], [("a", "a" * 64), ("b", "b" * 64)]
+    known = [at(0, "a"), at(100, "b")]
+    kept, *rest = doubts.sort_out("self", good, named, known, answer((ADA,), (ADA,)), strict)
+    assert (kept, rest) == (good, [(), tuple(named), ()])
+
+
+def test_the_first_photo_of_somebody_new() -> None:
     good, named = [at(0, "a")], [("a", "a" * 64)]
-    *_, told = doubts.sort_out("self", good, named, [at(0, "a")], answer((SELF, ADA)), False)
+    *_, none = doubts.sort_out("self", good, named, [], answer(()), False)
+    assert none == ()
+    *_, told = doubts.sort_out("self", good, named, [], answer((ADA,)), False)
     assert (told[0].error.code, told[0].own_similarity) == ("looks_like", None)
     assert "no other photo of the person" in told[0].error.detail
 
