@@ -42,6 +42,7 @@ def enroll(
         list[Path], typer.Argument(help="a folder that holds one folder per person; with --name, photos")
     ],
     name: Annotated[str | None, typer.Option(help="who is in the photos, where they are of one person")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="refuse photos that may show somebody else")] = False,
     gallery: Gallery = None,
     server: Server = None,
     network: Network = None,
@@ -58,7 +59,7 @@ def enroll(
     with _service(server, settings) as service:
         service.new_gallery(settings.gallery)
         for person, files in _shown(wanted.items(), "enrolling", len(wanted)):
-            for part in commands.enrol(service, settings.gallery, person, files):
+            for part in commands.enrol(service, settings.gallery, person, files, strict):
                 new, old, refused = len(part.enrolled.added), len(part.enrolled.duplicates), part.refused
                 rows.append(
                     {
@@ -70,6 +71,10 @@ def enroll(
                             {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
                             for each in refused
                         ],
+                        "warnings": [
+                            {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
+                            for each in part.doubts
+                        ],
                     }
                 )
                 if as_json:
@@ -77,6 +82,8 @@ def enroll(
                 typer.echo(f"{person}: {new} enrolled" + (f", {old} known before" if old else ""))
                 for each in refused:
                     typer.echo(f"  refused {each.name}: {each.error.detail} ({each.error.code})")
+                for doubt in part.doubts:
+                    typer.echo(f"  warning {doubt.name}: {doubt.error.detail} ({doubt.error.code})")
     if as_json:
         typer.echo(json.dumps({"gallery": settings.gallery, "people": rows}, ensure_ascii=False))
     if not any(row["added"] or row["known"] for row in rows):

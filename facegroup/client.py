@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 
 from facegroup import errors
-from facegroup.enrolment import Enrolment, Refused
+from facegroup.enrolment import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError, ServiceError, StageUnavailable
 from facegroup.photos import Matched, Quality, Seen
 from facegroup.store.base import Enrolled, Erased
@@ -62,12 +62,18 @@ class Client:
         return _verified(self._call("POST", f"{_at(gallery)}/verify", params=params, files=_files([photo])))
 
     def enrol(
-        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
     ) -> Enrolment:
         """Enrol named photos of one person; see `Recognizer.enrol`."""
         files = [("photos", photo) for photo in photos]
         try:
-            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", params=_given(face=face), files=files)
+            params = _given(face=face, strict=strict or None)
+            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", params=params, files=files)
         except errors.ImageError as error:
             # A server answers the refusal of a single photo as its own.
             person = self.person(gallery, person_id)
@@ -81,7 +87,8 @@ class Client:
             answer["gallery_version"],
         )
         refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
-        return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows))
+        doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
+        return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows), doubts)
 
     # Galleries and people: the part of `Store` that HTTP offers
 
@@ -181,6 +188,12 @@ def _error(problem: Mapping[str, Any]) -> FacegroupError:
     if issubclass(kind, ServiceError):
         return kind(problem["detail"], int(problem.get("retry_after", 1)))
     return kind(problem["detail"])
+
+
+def _doubt(row: Mapping[str, Any]) -> Doubt:
+    kind = errors.LooksLike if row["code"] == errors.LooksLike.code else errors.UnlikeOwn
+    like = row["looks_like"]
+    return Doubt(row["name"], kind(row["detail"]), row["own_similarity"], Candidate(**like) if like else None)
 
 
 def _kinds(root: type[FacegroupError]) -> dict[str, type[FacegroupError]]:

@@ -59,7 +59,12 @@ class Service(Protocol):
         """Return who is in each photo."""
 
     def enrol(
-        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
     ) -> Enrolment:
         """Enrol named photos of one person."""
 
@@ -73,7 +78,9 @@ class Service(Protocol):
         """Return a person's aligned faces as JPEG."""
 
 
-def enrol(service: Service, gallery: str, name: str, files: Sequence[Path]) -> Iterator[Enrolment]:
+def enrol(
+    service: Service, gallery: str, name: str, files: Sequence[Path], strict: bool = False
+) -> Iterator[Enrolment]:
     """Enrol photos of the person of this name, who is created where there is none.
 
     Raises:
@@ -85,7 +92,7 @@ def enrol(service: Service, gallery: str, name: str, files: Sequence[Path]) -> I
         raise MalformedRequest(f"several people are called {name}; enrol over HTTP, by id")
     person = known[0] if known else service.store.create_person(gallery, name)
     for part in folders.chunks(files, CHUNK):
-        yield service.enrol(gallery, [(str(path), data) for path, data in part], person.id)
+        yield service.enrol(gallery, [(str(path), data) for path, data in part], person.id, strict=strict)
 
 
 def identify(

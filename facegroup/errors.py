@@ -12,7 +12,7 @@
     ├── ClientError                    the caller's input is at fault: 4xx
     │   ├── ImageError                 one image; in a batch the others are answered
     │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
-    │   │   └── NoFace · MultipleFaces
+    │   │   └── NoFace · MultipleFaces · LooksLike · UnlikeOwn
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
     │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch
@@ -114,6 +114,18 @@ class MultipleFaces(ImageError):
     """An enrolment or verification photo with several faces and no word of which is meant."""
 
     code = "multiple_faces"
+
+
+class LooksLike(ImageError):
+    """An enrolment photo that is more like another person of the gallery; refused only where the request is strict."""
+
+    code = "looks_like"
+
+
+class UnlikeOwn(ImageError):
+    """An enrolment photo that is far from its person's others; refused only where the request is strict."""
+
+    code = "unlike_own"
 
 
 class BodyTooLarge(ClientError):

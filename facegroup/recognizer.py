@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from facegroup import pipeline
+from facegroup import doubts, pipeline
 from facegroup.embedding import open_embedder
-from facegroup.enrolment import Enrolment, samples
+from facegroup.enrolment import Doubt, Enrolment, samples
 from facegroup.errors import FacegroupError
 from facegroup.finder import open_finder
 from facegroup.index.plan import Plan
@@ -59,7 +59,12 @@ class Recognizer:
         return self.see([Photo(data, embed=False, query=query) for data in photos])
 
     def enrol(
-        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
     ) -> Enrolment:
         """Enrol named photos of one person; each that cannot be used is refused with its reason.
 
@@ -68,6 +73,7 @@ class Recognizer:
             photos: file name and bytes of each.
             person_id: who is in them; the person must exist.
             face: which face is meant, counted from 0 from left to right; None: each photo must show exactly one.
+            strict: whether a photo that may show somebody else is refused, not only doubted; see `facegroup.doubts`.
 
         Raises:
             UnknownGallery: there is none.
@@ -76,7 +82,16 @@ class Recognizer:
         """
         seen = self.see([Photo(data, crops=True) for _, data in photos])
         good, refused, named = samples(photos, seen, face)
-        return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named)
+        doubted: tuple[Doubt, ...] = ()
+        if good:
+            query = doubts.query(gallery)
+            (matched,) = self.galleries.match(doubts.descriptors(good), [(query, len(good))])
+            if isinstance(matched, FacegroupError):
+                raise matched
+            known = self.store.samples(gallery, person_id)
+            good, unlike, named, doubted = doubts.sort_out(person_id, good, named, known, matched, strict)
+            refused += unlike
+        return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named, doubted)
 
     def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
         """Compare the one face of a photo with the one face of another (1:1). Raises what `verification.pair` does."""

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.enrolment import Enrolment
+from facegroup.enrolment import Doubt, Enrolment
 from facegroup.errors import FacegroupError
 from facegroup.photos import Matched, Seen
 from facegroup.store.base import Erased
-from facegroup.types import Faces, Floats, Gallery, Match, Person
+from facegroup.types import Candidate, Faces, Floats, Gallery, Match, Person
 from facegroup.verification import Verified
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -87,10 +87,7 @@ def decision(match: Match) -> dict[str, Any]:
         "distance": round(match.distance, 5),
         "threshold": match.threshold,
         "margin": None if match.margin is None else round(match.margin, 5),
-        "candidates": [
-            {"person_id": each.person_id, "name": each.name, "similarity": round(each.similarity, 5)}
-            for each in match.candidates
-        ],
+        "candidates": [_candidate(each) for each in match.candidates],
     }
 
 
@@ -132,7 +129,23 @@ def enrolment(done: Enrolment) -> dict[str, Any]:
         "gallery_version": done.enrolled.version,
         "enrolled": enrolled,
         "refused": [{"name": each.name, "error": error_body(each.error)} for each in done.refused],
+        "warnings": [_warning(each) for each in done.doubts],
     }
+
+
+def _warning(doubt: Doubt) -> dict[str, Any]:
+    own, like = doubt.own_similarity, doubt.looks_like
+    return {
+        "name": doubt.name,
+        "code": doubt.error.code,
+        "detail": doubt.error.detail,
+        "own_similarity": None if own is None else round(own, 5),
+        "looks_like": None if like is None else _candidate(like),
+    }
+
+
+def _candidate(each: Candidate) -> dict[str, Any]:
+    return {"person_id": each.person_id, "name": each.name, "similarity": round(each.similarity, 5)}
 
 
 def erased(done: Erased) -> dict[str, Any]:

@@ -269,6 +269,16 @@ class RefusedPhoto(BaseModel):
     error: ErrorBody
 
 
+class EnrolmentWarning(BaseModel):
+    """A photo that was enrolled though it may show somebody else."""
+
+    name: str
+    code: str = Field(description="`looks_like` or `unlike_own`: what `strict` would have refused it with")
+    detail: str
+    own_similarity: float | None = Field(description="to the person's other photos; null where there are none")
+    looks_like: Candidate | None = Field(description="the person of the gallery whom it is more like")
+
+
 class Enrolment(BaseModel):
     """What became of the photos of one person."""
 
@@ -276,6 +286,7 @@ class Enrolment(BaseModel):
     gallery_version: int
     enrolled: list[EnrolledPhoto]
     refused: list[RefusedPhoto]
+    warnings: list[EnrolmentWarning]
 
 
 class Photo(BaseModel):

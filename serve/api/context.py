@@ -73,6 +73,9 @@ Threshold = Annotated[
 Candidates = Annotated[int | None, Query(ge=1, le=100, description="best people to list in each answer")]
 MinFaceSize = Annotated[int | None, Query(ge=12, le=10_000, description="smallest face looked for, in pixels")]
 FaceIndex = Annotated[int | None, Query(ge=0, description="which face is meant, from 0, left to right")]
+Strict = Annotated[
+    bool, Query(description="refuse photos that look like somebody else, or unlike the person's others, not only warn")
+]
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 

@@ -4,15 +4,24 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup.enrolment import Enrolment, samples
-from facegroup.errors import MalformedRequest, NetworkMismatch, PersonExists, UnknownPerson, UnknownPhoto
+from facegroup import doubts
+from facegroup.enrolment import Doubt, Enrolment, samples
+from facegroup.errors import (
+    LooksLike,
+    MalformedRequest,
+    NetworkMismatch,
+    PersonExists,
+    UnknownPerson,
+    UnknownPhoto,
+    UnlikeOwn,
+)
 from facegroup.names import check_id, clean_name
 from facegroup.photos import Photo
 from facegroup.types import Person, Sample
 from serve import answers, schemas
 from serve.api import documented
 from serve.api.bodies import read_photos
-from serve.api.context import PHOTOS, After, FaceIndex, GalleryName, Limit, MinFaceSize, PersonId, Server
+from serve.api.context import PHOTOS, After, FaceIndex, GalleryName, Limit, MinFaceSize, PersonId, Server, Strict
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
@@ -21,7 +30,9 @@ _NEW = documented.of(schemas.Person, PersonExists, *documented.STORED, status=20
 _ONE = documented.of(schemas.Person, UnknownPerson, *documented.STORED)
 _PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
 _ENROLLED = documented.of(
-    schemas.Enrolment, UnknownPerson, NetworkMismatch, *documented.STORED, *documented.IMAGES, *documented.ONE_FACE
+    schemas.Enrolment,
+    *(UnknownPerson, NetworkMismatch, LooksLike, UnlikeOwn),
+    *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
 )
 _PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
 _CROP = documented.of(None, UnknownPerson, UnknownPhoto, *documented.STORED)
@@ -103,21 +114,29 @@ async def enrol(
     person: PersonId,
     face: FaceIndex = None,
     min_face_size: MinFaceSize = None,
+    strict: Strict = False,
 ) -> dict[str, Any]:
     """Enrol one or many photos; each must show exactly one face, or `face` says which is meant.
 
     A photo that cannot be used is refused with its reason and the others are enrolled; a request with a single photo
-    answers its refusal as its own. The same photo twice is one sample. Once this is answered, every later answer of the
-    server knows the person: both carry `gallery_version`.
+    answers its refusal as its own. A photo that is more like another person of the gallery, or far from the person's
+    others, is enrolled with a warning, or refused where `strict` is set. The same photo twice is one sample. Once this is
+    answered, every later answer of the server knows the person: both carry `gallery_version`.
     """
     upload = await read_photos(request, server.settings.limits)
     await server.pipeline.ask("person", gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
     good, refused, named = samples(upload.named, seen, face)
+    doubted: tuple[Doubt, ...] = ()
+    if good:
+        matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
+        known: list[Sample] = await server.pipeline.ask("samples", gallery, person)
+        good, unlike, named, doubted = doubts.sort_out(person, good, named, known, matched, strict)
+        refused += unlike
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error
     enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name)
-    return answers.enrolment(Enrolment(enrolled, refused, named))
+    return answers.enrolment(Enrolment(enrolled, refused, named, doubted))
 
 
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")

@@ -89,6 +89,14 @@ def test_a_broken_photo_shows_its_reason(page: Page, photos: Photos) -> None:
     assert "truncated_image" in page.one("#photos figure .problem").text
 
 
+def test_a_photo_of_somebody_else_shows_a_warning(page: Page, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    said = page.enrol("Eileen", [photos["grace again"]])
+    assert "Eileen: 1 photo enrolled, 1 warning" in said
+    assert f"enrolled, but the photo looks like {GRACE}" in said
+    assert "looks_like" in said
+
+
 def test_nobody_is_added_without_a_photo(page: Page, api: httpx.Client, photos: Photos) -> None:
     said = page.enrol(GRACE, [photos["broken"]])
     assert f"{GRACE} was not added" in said
