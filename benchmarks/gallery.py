@@ -71,10 +71,10 @@ def _load(report: Report, store: Store, kind: str, people: int, dimension: int) 
     store.add_samples("group", "first", [sample], "made-up")
     start = time.perf_counter()
     snapshot = snapshot.caught_up(store)
-    (match,) = snapshot.match(sample.descriptor[None], np.zeros(1, np.intp))
     took = time.perf_counter() - start
+    (match,) = snapshot.match(sample.descriptor[None], np.zeros(1, np.intp))
     assert match.person_id == "first"
-    report.add(f"answer with an enrolment, {people:,} × {dimension}, {kind}", took * 1e3, "ms", most=100)
+    report.add(f"catch up with an enrolment, {people:,} × {dimension}, {kind}", took * 1e3, "ms", most=100)
     store.close()
 
 

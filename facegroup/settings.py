@@ -99,9 +99,7 @@ class Matcher(_Part):
         description="how people are compared: exact, all in full; compact, all by code and the best in full, for "
         "galleries of hundreds of thousands; auto: by exact_mb (docs/decisions/0006-index.md)",
     )
-    exact_mb: int = Field(
-        1100, ge=0, description="auto: MB of centroids up to which a gallery is exact; 130,000 × 2048"
-    )
+    exact_mb: int = Field(850, ge=0, description="auto: MB of centroids up to which a gallery is exact; 103,000 × 2048")
 
 
 class Ingress(_Part):

@@ -45,6 +45,9 @@ def load(store: Store, gallery: str, plan: Plan) -> tuple[Gallery, People]:
     if ids:
         sealed.append(Segment.of(ids, names, matrix[: len(ids)], compact=compact))
     people = People(plan, found.dimension, tuple(sealed), empty(found.dimension))
+    people.nearest(
+        np.zeros((1, found.dimension), np.float32), 1
+    )  # what comparing needs is loaded now, not while somebody waits
     way = "exactly" if people.exact else "by code, the best in full (docs/decisions/0006-index.md)"
     log.info("gallery %s: %d people × %d, compared %s", found.name, len(people), found.dimension, way)
     return found, people
