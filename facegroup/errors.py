@@ -15,7 +15,8 @@
     │   │   └── NoFace · MultipleFaces
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
-    │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch
+    │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
+    │                                  IdempotencyConflict
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StageUnavailable ·
     │                                  TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
@@ -198,6 +199,12 @@ class NetworkMismatch(Conflict):
     """The gallery was made with another network; descriptors of two networks cannot be compared."""
 
     code = "network_mismatch"
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used for another request before."""
+
+    code = "idempotency_conflict"
 
 
 class ServiceError(FacegroupError):

@@ -7,6 +7,7 @@ product and asks nobody. The rule is DESIGN §5, which settles what the course w
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 
 from facegroup.assignment import assign, top
 from facegroup.errors import InvalidDescriptor, UnknownPerson
+from facegroup.expiry import expired
 from facegroup.store.base import Centroids, Store, VersionGone
 from facegroup.store.rules import check_threshold
-from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Floats, Match
+from facegroup.store.vectors import expiries
+from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Floats, Match, Times
 
 _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
 
@@ -34,6 +37,7 @@ class Snapshot:
         ids: person ids, sorted.
         names: their names.
         matrix: (len(ids), d) float32 centroids, rows of unit length; the snapshot owns it.
+        expires: from when on each is nobody's: (len(ids),) seconds since the epoch, infinite for never; None: nobody.
     """
 
     gallery: str
@@ -43,6 +47,7 @@ class Snapshot:
     ids: tuple[str, ...]
     names: tuple[str, ...]
     matrix: Floats
+    expires: Times | None = None
 
     def __post_init__(self) -> None:
         self.matrix.setflags(write=False)
@@ -102,6 +107,7 @@ class Snapshot:
         """
         limit = self.threshold if threshold is None else check_threshold(threshold)
         scores = self._scores(probes)
+        scores[:, expired(self.expires)] = -np.inf
         if images.shape != (len(probes),) or (quality is not None and quality.shape != (len(probes),)):
             raise InvalidDescriptor("there must be one image, and one quality if any, for each descriptor")
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
@@ -137,13 +143,13 @@ class Snapshot:
 
     def _row(self, person_id: str) -> int:
         row = bisect_left(self.ids, person_id)
-        if self.ids[row : row + 1] != (person_id,):
+        if self.ids[row : row + 1] != (person_id,) or row in expired(self.expires):
             raise UnknownPerson(f"nobody with the id {person_id!r} has photos in the gallery")
         return row
 
     @classmethod
     def _of(cls, gallery: str, read: Centroids) -> Self:
-        return cls(gallery, read.version, read.network, read.threshold, read.ids, read.names, read.matrix)
+        return cls(gallery, read.version, read.network, read.threshold, read.ids, read.names, read.matrix, read.expires)
 
     def _merged(self, changes: Centroids) -> Centroids:
         touched = {*changes.ids, *changes.gone}
@@ -157,7 +163,11 @@ class Snapshot:
             matrix = np.empty((len(ids), self.matrix.shape[1]), np.float32)
             matrix[[places[self.ids[row]] for row in kept]] = self.matrix[kept]
             matrix[[places[key] for key in changes.ids]] = changes.matrix
-        return replace(changes, ids=tuple(ids), names=tuple(names[key] for key in ids), matrix=matrix)
+        if self.expires is None and changes.expires is None:
+            return replace(changes, ids=tuple(ids), names=tuple(names[key] for key in ids), matrix=matrix)
+        times = {key: None if limit == np.inf else limit for read in (self, changes) for key, limit in _times(read)}
+        expires = expiries([times.get(key) for key in ids])
+        return replace(changes, ids=tuple(ids), names=tuple(names[key] for key in ids), matrix=matrix, expires=expires)
 
     def _scores(self, probes: Descriptors, start: int = 0, stop: int | None = None) -> Floats:
         """Return the cosines (n, people) of probes to the people from `start` to `stop`; -inf for an unusable probe."""
@@ -176,6 +186,8 @@ class Snapshot:
     ) -> Match:
         if not best or best[0] == -np.inf:
             return Match(None, NOT_IN_DATASET, -1.0, threshold, None)
+        living = [score for score in best if score > -np.inf]  # best first, so that the others are the last
+        best, people = living, people[: len(living)]
         similarity = best[rank or 0]
         others = best[:rank] + best[rank + 1 :] if rank is not None else best[1:]
         listed = zip(people[:candidates], best[:candidates], strict=True)
@@ -187,3 +199,8 @@ class Snapshot:
             margin=similarity - others[0] if others else None,
             candidates=tuple(Candidate(self.ids[person], self.names[person], score) for person, score in listed),
         )
+
+
+def _times(read: Snapshot | Centroids) -> Iterable[tuple[str, float]]:
+    """Return each id with its expiry; infinite where nobody expires, for a change may have lifted one."""
+    return zip(read.ids, [np.inf] * len(read.ids) if read.expires is None else read.expires.tolist(), strict=True)

@@ -13,7 +13,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.errors import FacegroupError, InvalidDescriptor, NetworkMismatch, StoreUnavailable, UnknownGallery
+from facegroup.errors import (
+    FacegroupError,
+    InvalidDescriptor,
+    NetworkMismatch,
+    StoreInvalid,
+    StoreUnavailable,
+    UnknownGallery,
+)
 from facegroup.gallery import Snapshot
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Matched, Query
@@ -40,6 +47,7 @@ class Galleries:
         self._spec = spec
         self._snapshots: dict[str, Snapshot] = {}
         self._away_until = 0.0
+        self._told: set[str] = set()
 
     def match(self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]) -> list[Matched | FacegroupError]:
         """Decide on the faces of some photos.
@@ -105,6 +113,11 @@ class Galleries:
         except StoreUnavailable as error:
             self._away_until = time.monotonic() + RETRY_SECONDS
             log.error("the store is away; what was read of it before goes on answering: %s", error)
+            return (held, True) if held else error
+        except StoreInvalid as error:
+            if held is not None and str(error) not in self._told:
+                self._told.add(str(error))
+                log.error("the gallery %s cannot be read; what was read before goes on answering: %s", gallery, error)
             return (held, True) if held else error
         except FacegroupError as error:
             return error

@@ -6,6 +6,7 @@ Measured on Redis 8.2: a write takes 1 ms at `appendfsync always`, and 1 s at `e
 """
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from facegroup.errors import StoreInvalid, StoreUnavailable
 
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
 
+_FOREIGN = re.compile(r"FOREIGN (.+)|WRONGTYPE")
+_KEY = re.compile(r"facegroup:[^\s'\"]+")
 _CONNECT_SECONDS = 2.0
 _IDLE_SECONDS = 30  # after so long a connection is tried before it is used
 
@@ -52,7 +55,7 @@ class RedisServer:
             raise StoreInvalid("the address of Redis cannot be read; it is redis://user:password@host:port/0") from None
         options = pool.connection_kwargs
         self.where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-        self._password = str(options.get("password") or "")
+        self._secrets = [str(options["password"])] if options.get("password") else []
         self._client: Any = redis.Redis(connection_pool=pool)  # execute_command is not typed
         self._wait_ms = int(timeout * 800)  # shorter than the socket's timeout, so that it is the server who says no
         self._waits: bool | None = None
@@ -120,10 +123,17 @@ class RedisServer:
         try:
             yield
         except (redis.RedisError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            if self._password:
-                reason = reason.replace(self._password, "***")
-            raise StoreUnavailable(f"Redis at {self.where} cannot be used now: {reason}") from error
+            told = str(error) or type(error).__name__
+            # redis-py puts the command in front, which may hold names and descriptors.
+            reason = told.rpartition("of pipeline caused error: ")[2]
+            for password in self._secrets:
+                reason = reason.replace(password, "***")
+            if isinstance(error, redis.ResponseError) and (foreign := _FOREIGN.match(reason)):
+                named = _KEY.search(told)
+                what = foreign[1] or f"{named[0] if named else 'a key'} holds a value of another type"
+                # Not chained, for the same reason.
+                raise StoreInvalid(f"Redis at {self.where} holds what facegroup did not write: {what}") from None
+            raise StoreUnavailable(f"Redis at {self.where} cannot be used now: {reason}") from None
 
 
 def _text(word: bytes | str) -> str:
