@@ -139,7 +139,8 @@ class RedisStore:
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         kept = rules.sought_gallery(name)
         note = self._steps.note(Event("erased"), by)
-        counts, _ = self._server.write(script(redis_scripts.ERASE, kept, *note), ("ZREM", INDEX, kept))
+        (counts,) = self._server.write(script(redis_scripts.ERASE, kept, *note))
+        self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
         (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
         if made_meanwhile:
             self._server.write(("ZADD", INDEX, 0, kept))
