@@ -1,12 +1,17 @@
 """Gallery actor: descriptors in, decisions out; and the one process that reads and writes the store for HTTP."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ray.serve import metrics
+
 from deployments.logs import configure
 from facegroup.errors import FacegroupError
+from facegroup.expiry import sweep_and_tell
 from facegroup.matching import Galleries
 from facegroup.networks.registry import spec
 from facegroup.photos import Matched, Query
@@ -32,6 +37,7 @@ class GalleryActor:
         self._galleries = Galleries(self._store, network := spec(settings.network))
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
+        self._damaged = metrics.Gauge("facegroup_gallery_damaged", description="damaged values that are skipped")
         threshold = network.threshold if settings.threshold is None else settings.threshold
         try:
             self._store.create_gallery(Gallery(settings.gallery, network.name, network.dimension, threshold))
@@ -40,6 +46,7 @@ class GalleryActor:
             self._trouble: FacegroupError | None = error
         else:
             self._trouble = None
+        threading.Thread(target=self._sweep, args=(settings.matcher.sweep_seconds,), name="sweep", daemon=True).start()
 
     async def match(
         self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]
@@ -62,6 +69,12 @@ class GalleryActor:
         except FacegroupError as error:
             return {"store": "unavailable", "detail": error.detail}
         return {"store": "ok"} if self._trouble is None else {"store": "ok", "detail": self._trouble.detail}
+
+    def _sweep(self, seconds: float) -> None:
+        while True:
+            sweep_and_tell(self._store)
+            self._damaged.set(self._store.damaged())
+            time.sleep(seconds)
 
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Any:

@@ -89,6 +89,7 @@ class Matcher(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(0.5, ge=0)
     candidates: int = Field(3, ge=1, le=100, description="best people in each answer, unless the request says")
+    sweep_seconds: float = Field(60, gt=0, description="how often people whose time is over are erased from the store")
 
 
 class Ingress(_Part):
@@ -109,7 +110,7 @@ class Settings(BaseSettings):
     network: str = Field("vggface2-resnet50", description="network of new galleries, and the one that this server runs")
     store: str = Field(
         default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
-        description="sqlite:///path/gallery.db or redis://host:port/0 (rediss:// for TLS)",
+        description="sqlite:///path/gallery.db or redis://host:port/0 (rediss:// for TLS, redis+sentinel://; docs/gallery.md)",
     )
     gallery: str = Field("default", description="gallery of the command line, created when the server starts")
     threshold: float | None = Field(

@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.store.redis_address import connect
 
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
 
@@ -32,7 +33,7 @@ class RedisServer:
     A command is sent once: after a lost answer nobody knows whether a write stands, so the caller must try again.
 
     Args:
-        url: ``redis://`` or ``rediss://`` with user, password, host, port and database number.
+        url: see `redis_address`.
         timeout: seconds to wait for an answer.
 
     Raises:
@@ -40,23 +41,16 @@ class RedisServer:
     """
 
     def __init__(self, url: str, timeout: float) -> None:
-        # Not chained: the errors of urllib and redis-py quote the URL, and with it the password.
-        try:
-            pool = redis.ConnectionPool.from_url(
-                url,
-                socket_timeout=timeout,
-                socket_connect_timeout=min(timeout, _CONNECT_SECONDS),
-                retry=Retry(NoBackoff(), 0),
-                health_check_interval=_IDLE_SECONDS,
-                protocol=2,
-            )
-            pool.connection_class(**pool.connection_kwargs)
-        except (ValueError, TypeError, AttributeError, redis.RedisError):
-            raise StoreInvalid("the address of Redis cannot be read; it is redis://user:password@host:port/0") from None
-        options = pool.connection_kwargs
-        self.where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-        self._secrets = [str(options["password"])] if options.get("password") else []
-        self._client: Any = redis.Redis(connection_pool=pool)  # execute_command is not typed
+        address = connect(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, _CONNECT_SECONDS),
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=_IDLE_SECONDS,
+            protocol=2,
+        )
+        self.where, self._secrets, self._replicas = address.where, address.secrets, address.replicas
+        self._client: Any = address.client  # execute_command is not typed
         self._wait_ms = int(timeout * 800)  # shorter than the socket's timeout, so that it is the server who says no
         self._waits: bool | None = None
         self._learning = threading.Lock()
@@ -86,7 +80,13 @@ class RedisServer:
                 pipe.execute_command(*command)
             if waits:
                 pipe.execute_command("WAITAOF", 1, 0, self._wait_ms)
+            if self._replicas:
+                pipe.execute_command("WAIT", self._replicas, self._wait_ms)
             answers = list(pipe.execute())
+        if self._replicas and int(answers.pop()) < self._replicas:
+            raise StoreUnavailable(
+                f"Redis at {self.where} took the write, but not {self._replicas} replicas have it yet"
+            )
         if waits and int(answers.pop()[0]) < 1:
             raise StoreUnavailable(f"Redis at {self.where} took the write, but it is not on disk yet")
         return answers

@@ -4,9 +4,9 @@ import base64
 import logging
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,21 +40,19 @@ def raw(url: str) -> bytes:
         path = Path(url.removeprefix("sqlite:///"))
         return b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
     parts: list[bytes] = []
-    with closing(redis.Redis.from_url(url)) as client:
-        for key in client.keys():
-            parts.append(key)
+    with closing(redis.Redis.from_url(url)) as opened:
+        client: Any = opened
+        for key in client.scan_iter():
             kind = client.type(key)
-            read: dict[bytes, Callable[[], object]] = {
-                b"hash": lambda key=key: [word for pair in client.hgetall(key).items() for word in pair],
-                b"zset": lambda key=key: client.zrange(key, 0, -1),
-                b"string": lambda key=key: [client.get(key)],
-                b"stream": lambda key=key: [
-                    word for _, fields in client.xrange(key) for pair in fields.items() for word in pair
-                ],
-            }
-            words = read[kind]()
-            assert isinstance(words, list)
-            parts += words
+            if kind == b"hash":
+                words = [word for pair in client.hgetall(key).items() for word in pair]
+            elif kind == b"zset":
+                words = client.zrange(key, 0, -1)
+            elif kind == b"stream":
+                words = [word for _, fields in client.xrange(key) for pair in fields.items() for word in pair]
+            else:
+                words = [client.get(key)]
+            parts += [key, *words]
     return b"\0".join(parts)
 
 
