@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     network: str = Field("vggface2-resnet50", description="network of new galleries, and the one that this server runs")
     store: str = Field(
         default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
-        description="sqlite:///path/gallery.db or redis://host:port/0 (rediss:// for TLS, redis+sentinel://; docs/gallery.md)",
+        description="sqlite:///path/gallery.db or redis://host:port/0 (TLS, Sentinel: docs/gallery.md)",
     )
     gallery: str = Field("default", description="gallery of the command line, created when the server starts")
     threshold: float | None = Field(
