@@ -78,19 +78,24 @@ def _sentinel(scheme: str, rest: str, given: dict[str, str], replicas: int, opti
     sentinels = [_host(each) for each in hosts.split(",")]
     if not name:
         raise ValueError
-    own = {key.removeprefix("sentinel_"): given.pop(key) for key in list(given) if key.startswith("sentinel_")}
+    own: dict[str, Any] = {
+        key.removeprefix("sentinel_"): given.pop(key) for key in list(given) if key.startswith("sentinel_")
+    }
     if own.keys() - {"username", "password"}:
         raise ValueError
     # redis-py knows the options of a URL, and what type each has.
-    url = f"{scheme}://{login + '@' if login else ''}localhost/{database or 0}"
+    url = f"{scheme}://{login + '@' if login else ''}localhost/{int(database or 0)}"
     pool = redis.ConnectionPool.from_url(url + (f"?{urlencode(given)}" if given else ""), **options)
     pool.connection_class(**pool.connection_kwargs)
-    kept = {key: value for key, value in pool.connection_kwargs.items() if key not in ("host", "port")}
-    tls = {key: value for key, value in kept.items() if key.startswith("ssl")}
+    kept: dict[str, Any] = {key: value for key, value in pool.connection_kwargs.items() if key not in ("host", "port")}
+    tls: dict[str, Any] = {key: value for key, value in kept.items() if key.startswith("ssl")}
     if scheme == "rediss":
         kept["ssl"] = tls["ssl"] = True
-    shared = {key: options[key] for key in ("socket_timeout", "socket_connect_timeout", "protocol") if key in options}
-    finder = Sentinel(sentinels, sentinel_kwargs={**shared, **tls, **own}, **kept)
+    shared: dict[str, Any] = {
+        key: options[key] for key in ("socket_timeout", "socket_connect_timeout", "protocol") if key in options
+    }
+    untyped: Any = Sentinel
+    finder = untyped(sentinels, sentinel_kwargs={**shared, **tls, **own}, **kept)
     return Address(
         finder.master_for(unquote(name)),
         f"the master {unquote(name)} of Sentinel {hosts}",

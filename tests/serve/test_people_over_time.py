@@ -1,7 +1,11 @@
 """Over HTTP: mergers, expiry, repeated requests, crops switched off, and the log of who did what."""
 
+import base64
+import hashlib
 import json
+import logging
 
+import numpy as np
 import pytest
 
 from tests.local_pipeline import LocalPipeline
@@ -137,3 +141,37 @@ def test_damage_is_told_with_the_gallery(
     seen = api("POST", f"{group}/identify", content=photos["grace"]).json()["images"][0]["faces"][0]
     assert seen["name"] == "Grace"
     assert api("GET", group).json()["damaged"] == 1
+
+
+def test_nothing_biometric_and_no_name_is_logged(
+    api: Api,
+    gallery: str,
+    photos: dict[str, bytes],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (face,) = api("POST", "/v1/embed", content=photos["grace"]).json()["images"][0]["faces"]
+    descriptor = np.array(face["descriptor"], np.float32)
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG):
+        api("PUT", f"{gallery}/people/p1", json={"name": "Grace Secret", "metadata": {"a": "Secret"}})
+        api("POST", f"{gallery}/people/p1/photos", content=photos["grace"], headers={"Idempotency-Key": "k"})
+        api("POST", f"{gallery}/identify", content=photos["grace"])
+        api("POST", f"{gallery}/identify", json={"descriptors": [face["descriptor"]]})
+        api("POST", f"{gallery}/identify", json={"descriptors": [face["descriptor"][:-1]]})
+        api("POST", f"{gallery}/verify?person=p1", content=photos["grace"])
+        api("POST", f"{gallery}/people/p1/photos", content=photos["grace"][:1000])
+        crop = api("GET", f"{gallery}/people/p1/photos/{hashlib.sha256(photos['grace']).hexdigest()}").content
+        api("DELETE", f"{gallery}/people/p1")
+        told = api("GET", "/v1/audit", params={"gallery": gallery.rpartition("/")[2]}).text
+    written = "".join(capfd.readouterr())
+    # The test's own client logs the addresses that it asks for.
+    logged = "\n".join(str(each.getMessage()) for each in caplog.records if not each.name.startswith("http"))
+    for text in (logged, told, written):
+        assert "Secret" not in text
+        assert not [number for number in descriptor.tolist() if f"{abs(number):.6f}" in text or repr(number) in text]
+        for data in (photos["grace"], crop, descriptor.tobytes()):
+            assert base64.b64encode(data)[:24].decode() not in text
+            assert data[:12].hex() not in text
+            assert repr(data[:8])[2:-1] not in text
+        assert hashlib.sha256(photos["grace"]).hexdigest() not in text
