@@ -1,14 +1,19 @@
 """Gallery actor: descriptors in, decisions out; and the one process that reads and writes the store for HTTP."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+from ray.serve import metrics
+
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
 from facegroup.errors import FacegroupError, ServiceError, StoreUnavailable
+from facegroup.expiry import sweep_and_tell
 from facegroup.guarded import Guarded
 from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
@@ -39,10 +44,12 @@ class GalleryActor:
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
         self._patrol = ThreadPoolExecutor(1, "patrol")
+        self._damaged = metrics.Gauge("facegroup_gallery_damaged", description="damaged values that are skipped")
         threshold = network.threshold if settings.threshold is None else settings.threshold
         self._own = Gallery(settings.gallery, network.name, network.dimension, threshold)
         self._trouble: FacegroupError | None = None
         self._create()
+        threading.Thread(target=self._sweep, args=(settings.matcher.sweep_seconds,), name="sweep", daemon=True).start()
 
     async def match(
         self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]
@@ -91,6 +98,12 @@ class GalleryActor:
             self._trouble = error
         else:
             self._trouble = None
+
+    def _sweep(self, seconds: float) -> None:
+        while True:
+            sweep_and_tell(self._store)
+            self._damaged.set(self._store.damaged())
+            time.sleep(seconds)
 
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Any:

@@ -4,6 +4,7 @@ with Client("http://127.0.0.1:8000") as client:
 (seen,) = client.identify([photo], "default")
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,8 @@ from facegroup import errors
 from facegroup.enrolment import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError, ServiceError, StageUnavailable
 from facegroup.photos import Matched, Quality, Seen
-from facegroup.store.base import Enrolled, Erased
+from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.base import Enrolled, Erased, Merged
 from facegroup.types import Candidate, Faces, Gallery, Match, Person
 from facegroup.verification import Verified
 
@@ -68,12 +70,14 @@ class Client:
         person_id: str,
         face: int | None = None,
         strict: bool = False,
+        *,
+        key: str | None = None,
     ) -> Enrolment:
-        """Enrol named photos of one person; see `Recognizer.enrol`."""
+        """Enrol named photos of one person; see `Recognizer.enrol`. With the same `key` again, nothing is done again."""
         files = [("photos", photo) for photo in photos]
+        request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
         try:
-            params = _given(face=face, strict=strict or None)
-            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", params=params, files=files)
+            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", **request)
         except errors.ImageError as error:
             # A server answers the refusal of a single photo as its own.
             person = self.person(gallery, person_id)
@@ -100,6 +104,10 @@ class Client:
         """Return one gallery."""
         return _gallery(self._call("GET", _at(name)))
 
+    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+        """Change settings of a gallery; None leaves one as it is."""
+        return _gallery(self._call("PATCH", _at(name), json=_given(threshold=threshold, keep_crops=keep_crops)))
+
     def delete_gallery(self, name: str) -> Erased:
         """Erase a gallery with everything in it."""
         return _erased(self._call("DELETE", _at(name)))
@@ -114,17 +122,43 @@ class Client:
         return _person(self._call("GET", _at(gallery, person_id)))
 
     def create_person(
-        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+        self,
+        gallery: str,
+        name: str,
+        metadata: dict[str, Any] | None = None,
+        person_id: str | None = None,
+        *,
+        expires_at: float | None = None,
+        key: str | None = None,
     ) -> Person:
-        """Create a person without samples."""
-        new = {"name": name, "metadata": metadata or {}, "id": person_id}
-        return _person(self._call("POST", f"{_at(gallery)}/people", json=new))
+        """Create a person without samples. With the same `key` again, the same person is returned."""
+        new = {"name": name, "metadata": metadata or {}, "id": person_id} | _given(expires_at=expires_at)
+        return _person(self._call("POST", f"{_at(gallery)}/people", json=new, headers=_keyed(key)))
 
     def update_person(
-        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        expires_at: float | None = None,
     ) -> Person:
-        """Rename a person or replace the metadata."""
-        return _person(self._call("PATCH", _at(gallery, person_id), json=_given(name=name, metadata=metadata)))
+        """Rename a person, replace the metadata or set the expiry (infinite: never)."""
+        change = _given(name=name, metadata=metadata, expires_at=expires_at)
+        if expires_at == math.inf:
+            change["expires_at"] = None
+        return _person(self._call("PATCH", _at(gallery, person_id), json=change))
+
+    def merge_people(self, gallery: str, into: str, source: str) -> Merged:
+        """Give a person all samples of another, `source`, who is erased."""
+        answer = self._call("POST", f"{_at(gallery, into)}/merge", json={"from": source})
+        return Merged(_person(answer["person"]), answer["moved"], answer["duplicates"], answer["gallery_version"])
+
+    def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
+        """Return a page of the audit log, oldest first."""
+        params = {"gallery": gallery, "after": after, "limit": limit}
+        return [_entry(row) for row in self._call("GET", "/v1/audit", params=params)["entries"]]
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop."""
@@ -210,6 +244,10 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _keyed(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
+
+
 def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("photos", (str(index), data)) for index, data in enumerate(photos)]
 
@@ -259,12 +297,19 @@ def _gallery(row: Mapping[str, Any]) -> Gallery:
         row["gallery_version"],
         row["people"],
         row["created_at"],
+        row["damaged"],
     )
 
 
 def _person(row: Mapping[str, Any]) -> Person:
-    return Person(row["id"], row["name"], row["metadata"], row["photos"], row["created_at"], row["updated_at"])
+    dates = (row["created_at"], row["updated_at"], row["expires_at"])
+    return Person(row["id"], row["name"], row["metadata"], row["photos"], *dates)
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    event = Event(row["what"], row["person_id"], row["detail"])
+    return Entry(row["id"], row["at"], row["gallery"], event, Origin(row["actor"], row["request_id"] or ""))
 
 
 def _erased(row: Mapping[str, Any]) -> Erased:
-    return Erased(row["removed"]["people"], row["removed"]["photos"], row["gallery_version"])
+    return Erased(row["removed"]["people"], row["removed"]["photos"], row["gallery_version"], row["removed"]["crops"])

@@ -15,7 +15,8 @@
     │   │   └── NoFace · MultipleFaces · LooksLike · UnlikeOwn
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
-    │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch
+    │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
+    │                                  IdempotencyConflict
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
     │                                  StageUnavailable · TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
@@ -210,6 +211,12 @@ class NetworkMismatch(Conflict):
     """The gallery was made with another network; descriptors of two networks cannot be compared."""
 
     code = "network_mismatch"
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used for another request before."""
+
+    code = "idempotency_conflict"
 
 
 class ServiceError(FacegroupError):

@@ -6,8 +6,10 @@ which settles what the course work left open: it says both "score = 1 - cos, abo
 cos"; taken is *similarity above the threshold, the maximum wins*.
 """
 
+import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +23,7 @@ from facegroup.index.people import People
 from facegroup.index.plan import Plan
 from facegroup.store.base import Store, VersionGone
 from facegroup.store.rules import check_threshold
+from facegroup.store.vectors import limits
 from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Floats, Match
 
 _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
@@ -36,6 +39,7 @@ class Snapshot:
         network: the network that made the descriptors; those of another must not be matched.
         threshold: what a similarity must exceed unless the question says.
         people: ids, names and centroids.
+        expires: from when on somebody is nobody, in seconds since the epoch; only of those who expire.
     """
 
     gallery: str
@@ -43,6 +47,7 @@ class Snapshot:
     network: str
     threshold: float
     people: People
+    expires: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -66,8 +71,8 @@ class Snapshot:
     @classmethod
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
-        found, people = load(store, gallery, Plan() if plan is None else plan)
-        return cls(gallery, found.version, found.network, found.threshold, people).caught_up(store)
+        found, people, expires = load(store, gallery, Plan() if plan is None else plan)
+        return cls(gallery, found.version, found.network, found.threshold, people, expires).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
         """Return the snapshot of the present version: this one where nothing changed, else one with the changes read.
@@ -83,7 +88,18 @@ class Snapshot:
         except VersionGone:
             return self.load(store, self.gallery, self.people.plan)
         people = self.people.changed(changes.ids, changes.names, changes.matrix, changes.gone)
-        return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people)
+        touched = {*changes.ids, *changes.gone}
+        expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
+        return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires)
+
+    def living(self, now: float | None = None) -> Self:
+        """Return the snapshot without the people whose time is over at `now`, in seconds since the epoch; None: now."""
+        now = time.time() if now is None else now
+        over = [key for key, limit in self.expires.items() if limit <= now]
+        if not over:
+            return self
+        people = self.people.changed((), (), np.empty((0, self.people.dimension), np.float32), over)
+        return replace(self, people=people, expires={k: v for k, v in self.expires.items() if k not in over})
 
     def match(
         self,
@@ -116,12 +132,13 @@ class Snapshot:
             MalformedRequest: the threshold is not in -1..1.
         """
         limit = self.threshold if threshold is None else check_threshold(threshold)
+        living = self.living().people
         clean, usable = self._checked(probes)
         if images.shape != (len(probes),) or (quality is not None and quality.shape != (len(probes),)):
             raise InvalidDescriptor("there must be one image, and one quality if any, for each descriptor")
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
         crowd = max(Counter(images.tolist()).values(), default=0)
-        found = self.people.nearest(clean, max(candidates, crowd, 2))
+        found = living.nearest(clean, max(candidates, crowd, 2))
         best = np.where(usable[:, None], found.similarities, np.float32(-np.inf))
         named = assign(found.people, best, images, np.zeros(len(probes)) if quality is None else quality, limit)
         return [
@@ -143,14 +160,14 @@ class Snapshot:
             UnknownPerson: nobody of this id has photos in the gallery.
             InvalidDescriptor: the probes are not (n, d).
         """
-        segment, row = self.people.find(person_id)
+        segment, row = self.living().people.find(person_id)
         clean, usable = self._checked(probes)
         scores = np.clip(clean @ segment.rows.take(np.array([row]))[0], -1, 1)
         return np.where(usable, scores, np.float32(-1))
 
     def name_of(self, person_id: str) -> str:
         """Return the name of one person. Raises `UnknownPerson` where nobody of this id has photos in the gallery."""
-        segment, row = self.people.find(person_id)
+        segment, row = self.living().people.find(person_id)
         return segment.names[row]
 
     def _checked(self, probes: Descriptors) -> tuple[Descriptors, NDArray[np.bool_]]:

@@ -6,6 +6,7 @@ says `degraded`.
 """
 
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from facegroup.errors import (
     FacegroupError,
     InvalidDescriptor,
     NetworkMismatch,
+    StoreInvalid,
     StoreUnavailable,
     StoreWentBack,
     UnknownGallery,
@@ -29,6 +31,8 @@ from facegroup.photos import Matched, Query
 from facegroup.store.base import Store
 from facegroup.store.rules import check_threshold
 from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Match
+
+log = logging.getLogger(__name__)
 
 _LOOKS = 3
 
@@ -56,6 +60,7 @@ class Galleries:
         self._snapshots: dict[str, Snapshot] = {}
         self.absence = Absence(store.ping, lambda: observe(StoreUnavailable.code))
         self.ledger = Ledger(store, lambda: observe(StoreWentBack.code))
+        self._told: set[str] = set()
 
     def match(self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]) -> list[Matched | FacegroupError]:
         """Decide on the faces of some photos.
@@ -127,12 +132,19 @@ class Galleries:
         except StoreUnavailable as error:
             self.absence.noticed(error)
             return (held, error.code) if held else error
-        except StoreWentBack as error:
+        except (StoreWentBack, StoreInvalid) as error:
+            self._tell(gallery, error)
             return (held, error.code) if held else error
         except FacegroupError as error:
             return error
-        self._snapshots[gallery] = snapshot
+        self._snapshots[gallery] = snapshot = snapshot.living()
         return snapshot, None
+
+    def _tell(self, gallery: str, error: FacegroupError) -> None:
+        """Log once what is wrong with the gallery; a store that went back is told by the ledger."""
+        if isinstance(error, StoreInvalid) and str(error) not in self._told:
+            self._told.add(str(error))
+            log.error("the gallery %s cannot be read; what was read before goes on answering: %s", gallery, error)
 
     def _newest(self, gallery: str, held: Snapshot | None) -> Snapshot:
         for _ in range(_LOOKS):
@@ -140,7 +152,9 @@ class Galleries:
             if held is not None and held.version == standing.version:
                 return held
             try:
-                snapshot = Snapshot.load(self.store, gallery, self._plan) if held is None else held.caught_up(self.store)
+                snapshot = (
+                    Snapshot.load(self.store, gallery, self._plan) if held is None else held.caught_up(self.store)
+                )
             except UnknownGallery:
                 continue  # erased since the look, or lost: the next one tells
             if snapshot.version >= standing.floor:

@@ -30,17 +30,18 @@ class Recognizer:
 
     Args:
         settings: which network, on what, and where the galleries are.
+        actor: whose writes are, for the audit log.
 
     Raises:
         SetupError: the network, its weights, the engine or the store is not to be had; none is taken in its place.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, actor: str = "library") -> None:
         self.settings = settings
         self.embedder = open_embedder(settings)
         self.spec = self.embedder.spec
         self.finder = open_finder(settings, self.spec)
-        self.store = open_store(settings.store)
+        self.store = open_store(settings.store, actor)
         self.galleries = Galleries(self.store, self.spec, Plan.of(settings.matcher))
 
     def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:

@@ -100,6 +100,7 @@ class Matcher(_Part):
         "galleries of hundreds of thousands; auto: by exact_mb (docs/decisions/0006-index.md)",
     )
     exact_mb: int = Field(850, ge=0, description="auto: MB of centroids up to which a gallery is exact; 103,000 × 2048")
+    sweep_seconds: float = Field(60, gt=0, description="how often people whose time is over are erased from the store")
 
 
 class Ingress(_Part):
@@ -120,7 +121,7 @@ class Settings(BaseSettings):
     network: str = Field("vggface2-resnet50", description="network of new galleries, and the one that this server runs")
     store: str = Field(
         default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
-        description="sqlite:///path/gallery.db or redis://host:port/0 (rediss:// for TLS)",
+        description="sqlite:///path/gallery.db or redis://host:port/0 (TLS, Sentinel: docs/gallery.md)",
     )
     gallery: str = Field("default", description="gallery of the command line, created when the server starts")
     threshold: float | None = Field(

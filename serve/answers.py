@@ -7,7 +7,8 @@ import numpy as np
 from facegroup.enrolment import Doubt, Enrolment
 from facegroup.errors import FacegroupError
 from facegroup.photos import Matched, Seen
-from facegroup.store.base import Erased
+from facegroup.store.audit import Entry
+from facegroup.store.base import Erased, Merged
 from facegroup.types import Candidate, Faces, Floats, Gallery, Match, Person
 from facegroup.verification import Verified
 
@@ -102,6 +103,7 @@ def gallery(found: Gallery) -> dict[str, Any]:
         "gallery_version": found.version,
         "people": found.people,
         "created_at": found.created_at,
+        "damaged": found.damaged,
     }
 
 
@@ -114,6 +116,7 @@ def person(found: Person) -> dict[str, Any]:
         "photos": found.samples,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
+        "expires_at": found.expires_at,
     }
 
 
@@ -150,4 +153,29 @@ def _candidate(each: Candidate) -> dict[str, Any]:
 
 def erased(done: Erased) -> dict[str, Any]:
     """Return what an erasure removed."""
-    return {"removed": {"people": done.people, "photos": done.samples}, "gallery_version": done.version}
+    removed = {"people": done.people, "photos": done.samples, "descriptors": done.samples, "crops": done.crops}
+    return {"removed": removed, "gallery_version": done.version}
+
+
+def merged(done: Merged) -> dict[str, Any]:
+    """Return what a merger did."""
+    return {
+        "person": person(done.person),
+        "moved": done.moved,
+        "duplicates": done.duplicates,
+        "gallery_version": done.version,
+    }
+
+
+def entry(found: Entry) -> dict[str, Any]:
+    """Return one entry of the audit log."""
+    return {
+        "id": found.id,
+        "at": found.at,
+        "gallery": found.gallery,
+        "what": found.event.what,
+        "person_id": found.event.person_id,
+        "detail": found.event.detail,
+        "actor": found.origin.actor,
+        "request_id": found.origin.request or None,
+    }

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from facegroup.types import NOT_IN_DATASET
+from serve.moments import Moment
 
 METADATA_BYTES = 64 << 10
 METADATA_DEPTH = 32
@@ -61,6 +62,7 @@ class NewPerson(_Request):
     name: str
     id: str | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
     metadata: Metadata = Field(default_factory=dict)
+    expires_at: Moment = Field(None, description="from then on never named, and soon erased; null: never")
 
 
 class PersonChange(_Request):
@@ -68,6 +70,14 @@ class PersonChange(_Request):
 
     name: str | None = None
     metadata: Metadata | None = None
+    expires_at: Moment = Field(None, description="null lifts it")
+
+
+class Merger(_Request):
+    """Who is merged into a person."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    source: str = Field(alias="from", description="id of the other person, who is erased")
 
 
 class Probes(_Request):
@@ -220,6 +230,7 @@ class Gallery(BaseModel):
     gallery_version: int
     people: int
     created_at: float = Field(description="seconds since the epoch")
+    damaged: int = Field(description="values in the store that could not be used and are skipped; the log names them")
 
 
 class Accepted(BaseModel):
@@ -245,6 +256,7 @@ class Person(BaseModel):
     photos: int = Field(description="how many are enrolled")
     created_at: float
     updated_at: float
+    expires_at: float | None = Field(description="seconds since the epoch; null: never")
 
 
 class PeoplePage(BaseModel):
@@ -307,6 +319,37 @@ class Removed(BaseModel):
 
     people: int
     photos: int
+    descriptors: int = Field(description="one for each photo; the person's centroid goes with them")
+    crops: int = Field(description="pictures of aligned faces; photos enrolled while the gallery kept none had none")
+
+
+class Merged(BaseModel):
+    """What a merger did."""
+
+    person: Person
+    moved: int = Field(description="photos that came over")
+    duplicates: int = Field(description="photos that both had")
+    gallery_version: int
+
+
+class AuditEntry(BaseModel):
+    """One thing that was done."""
+
+    id: str
+    at: float = Field(description="seconds since the epoch")
+    gallery: str
+    what: str
+    person_id: str | None
+    detail: dict[str, Any] = Field(description="counts, settings and ids")
+    actor: str = Field(description="`http` and the client's address, `cli`, `sweep` or `library`")
+    request_id: str | None
+
+
+class AuditPage(BaseModel):
+    """A page of the audit log."""
+
+    entries: list[AuditEntry]
+    next: str | None = Field(description="cursor of the following page")
 
 
 class Erased(BaseModel):

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from facegroup.errors import FacegroupError, ImageError
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
+from facegroup.store.audit import Origin
 from serve.api.pipeline import Pipeline
 
 
@@ -61,6 +62,23 @@ async def _person(person: Annotated[str, Path(description="id of the person")]) 
 async def _asked_person(person: Annotated[str, Query(description="id of the person")]) -> str:
     return check_id(person)
 
+
+def _origin(request: Request) -> Origin:
+    client = request.client.host if request.client else "unknown"
+    return Origin(f"http {client}", str(getattr(request.state, "request_id", "")))
+
+
+By = Annotated[Origin, Depends(_origin)]
+"""Whose request it is, for the audit log: there is no login, so it is the address that the connection comes from."""
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="1–128 printable ASCII characters: the same request sent again within 24 hours is answered the same "
+        "and done once",
+    ),
+]
 
 Server = Annotated[Context, Depends(_context)]
 GalleryName = Annotated[str, Depends(_gallery)]

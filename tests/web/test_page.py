@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -181,6 +182,21 @@ def test_a_gallery_is_created_and_erased(page: Page, api: httpx.Client) -> None:
     assert "0 people" in page.answer()
     page.until(lambda: page.chosen() not in ("orchestra", ""))
     assert api.get("/v1/galleries/orchestra").status_code == 404
+
+
+def test_pictures_of_faces_can_be_switched_off(page: Page, api: httpx.Client, photos: Photos) -> None:
+    page.enrol("Grace", [photos["grace"]])
+    page.row("Grace")
+    assert page.one("#keep-crops").text == "Keep no pictures …"
+    page.one("#keep-crops").click()
+    assert "cannot be undone" in page.answer()
+    page.until(lambda: page.texts(".person .unseen") == ["not kept"])
+    path = f"/v1/galleries/{quote(page.gallery)}"
+    assert api.get(path).json()["keep_crops"] is False
+    assert page.one("#keep-crops").text == "Keep pictures"
+    page.one("#keep-crops").click()
+    page.until(lambda: page.one("#keep-crops").text == "Keep no pictures …")
+    assert api.get(path).json()["keep_crops"] is True
 
 
 def test_the_status_line_is_loud_when_the_store_is_away(
