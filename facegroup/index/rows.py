@@ -17,8 +17,10 @@ from facegroup.types import Descriptors, Floats
 
 Columns = NDArray[np.intp]
 
+PIECE = 256
+"""How many rows are copied at once: what stays in the cache is copied twice as fast."""
+
 _BLOCK = 64  # rows whose best is looked at first
-_PIECE = 256  # rows that are copied at once: what stays in the cache is twice as fast
 _PROBE_BITS = 3  # of a probe's numbers against the codes; fewer lose strangers' nearest, more cost time
 
 
@@ -127,8 +129,8 @@ class Compact:
         place = np.empty(len(order), np.intp)
         place[order] = np.arange(len(order))
         joined = np.empty((len(order), matrix.shape[1]), np.int16)
-        for start in range(0, len(kept), _PIECE):
-            piece = kept[start : start + _PIECE]
+        for start in range(0, len(kept), PIECE):
+            piece = kept[start : start + PIECE]
             joined[place[start : start + len(piece)]] = self._numbers[piece]
         joined[place[len(kept) :]] = numbers
         return type(self)(joined, np.concatenate([self._scales[kept], scales])[order], added)
@@ -144,8 +146,8 @@ def _bits(codes: Any) -> NDArray[np.uint8]:
 def _numbers(matrix: Floats) -> tuple[NDArray[np.int16], Floats]:
     numbers = np.empty(matrix.shape, np.int16)
     scales = np.maximum(np.abs(matrix).max(axis=1, initial=0), np.float32(1e-30)) / np.float32(32767)
-    for start in range(0, len(matrix), _PIECE):
-        piece = slice(start, start + _PIECE)
+    for start in range(0, len(matrix), PIECE):
+        piece = slice(start, start + PIECE)
         numbers[piece] = np.rint(matrix[piece] / scales[piece, None])
     return numbers, scales.astype(np.float32)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.index.products import Products
-from facegroup.index.rows import Columns, Compact, Rows, Whole
+from facegroup.index.rows import PIECE, Columns, Compact, Rows, Whole
 from facegroup.types import Descriptors, Floats
 
 
@@ -84,7 +84,9 @@ class Segment:
             matrix = np.empty((len(ids), added.shape[1]), np.float32)
             place = np.empty(len(ids), np.intp)
             place[order] = np.arange(len(ids))
-            matrix[place[: len(mine)]] = self.rows.take(mine)
+            for start in range(0, len(mine), PIECE):
+                piece = mine[start : start + PIECE]
+                matrix[place[start : start + len(piece)]] = self.rows.take(piece)
             matrix[place[len(mine) :]] = added
             rows = Whole(matrix)
         return Segment(tuple(_some(ids, order)), tuple(_some(names, order)), rows, np.zeros(len(ids), np.bool_))
