@@ -157,3 +157,18 @@ def test_a_large_product_is_the_small_ones(rows: int) -> None:
     best = -np.sort(-expected, axis=0)[:3].T
     assert_allclose(-np.sort(-scores, axis=1), best, atol=1e-6)
     assert_array_equal(np.sort(found, axis=1), np.sort(np.argsort(-expected, axis=0)[:3].T, axis=1))
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_who_is_erased_leaves_no_row_behind(plan: Plan) -> None:
+    random = np.random.default_rng(5)
+    rows = unit(random, 25)
+    ids = [f"p{number:02}" for number in range(25)]
+    people = People.of(ids, ids, rows, plan).changed(["late"], ["late"], unit(random, 1), ())
+    for key in ("p03", "late"):
+        _, erased = table(people)[key]
+        people = people.changed((), (), np.empty((0, D), np.float32), [key])
+        for segment in people.segments:
+            assert key not in segment.ids
+            kept = segment.rows.take(np.arange(len(segment.ids)))
+            assert np.abs(kept - erased).max(axis=1, initial=0).min(initial=1) > 1e-3
