@@ -80,8 +80,8 @@ class People:
         if not ids and not gone:
             return self
         touched = sorted({*ids, *gone})
-        sealed = [_less(segment, touched) for segment in self.sealed]
-        fresh = _less(self.fresh, touched).joined(Segment.of(ids, names, matrix.copy()))
+        sealed = [_less(segment, touched, gone) for segment in self.sealed]
+        fresh = _less(self.fresh, touched, gone).joined(Segment.of(ids, names, matrix.copy()))
         if len(fresh) <= self.plan.fresh(self.dimension):
             return replace(self, sealed=tuple(sealed), fresh=fresh)
         return replace(self, sealed=tuple(self._seal(sealed, fresh)), fresh=empty(self.dimension))
@@ -143,6 +143,8 @@ def empty(dimension: int) -> Segment:
     return Segment.of((), (), np.empty((0, dimension), np.float32))
 
 
-def _less(segment: Segment, touched: Sequence[str]) -> Segment:
+def _less(segment: Segment, touched: Sequence[str], gone: Sequence[str]) -> Segment:
+    """Return the segment without who changed; made anew where it has a row, be it an old one, of who is gone for good."""
     found = [row for key in touched if (row := segment.find(key)) is not None]
-    return segment.without(found) if found else segment
+    left = segment.without(found) if found else segment
+    return left.joined(empty(left.dimension)) if any(segment.holds(key) for key in gone) else left

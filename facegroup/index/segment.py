@@ -51,7 +51,17 @@ class Segment:
     def find(self, person_id: str) -> int | None:
         """Return the row of a person, None where nobody of this id is here."""
         row = bisect_left(self.ids, person_id)
-        return row if row < len(self.ids) and self.ids[row] == person_id and not self.gone[row] else None
+        return row if self.holds(person_id) and not self.gone[row] else None
+
+    def holds(self, person_id: str) -> bool:
+        """Say whether there is a row of a person, be it one that is gone."""
+        row = bisect_left(self.ids, person_id)
+        return row < len(self.ids) and self.ids[row] == person_id
+
+    @property
+    def dimension(self) -> int:
+        """Of the rows."""
+        return self.rows.take(np.empty(0, np.intp)).shape[1]
 
     def without(self, rows: Iterable[int]) -> Self:
         """Return the segment without the people in some rows, who are here."""
