@@ -22,8 +22,15 @@ STRIDE = 2
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
 
+SMALL = 1 << 18
+"""Pixels of a photo up to which every scale is averaged from the photo itself."""
+
 LEAST_SHRINKING = 3.2
-"""A scale is averaged from the smallest halving of the photo at least so much larger: as good as from the photo itself."""
+"""A scale of a larger photo is averaged from the smallest halving that is at least so much larger."""
+
+COARSE, LEAST_SHRINKING_COARSE = 48, 6.4
+"""The same where the shorter side is below so many pixels: there a face that fills its photo is seen, and nowhere else, and
+half a grey level decides."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +118,7 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
 def _tiles(index: int, image: Image, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
     rows, columns = image.shape[:2]
     wanted = scales(columns, rows, min_face_size)
-    depths = [max(0, math.floor(-math.log2(LEAST_SHRINKING * scale))) for scale in wanted]
+    depths = [0 if rows * columns <= SMALL else _depth(scale, min(rows, columns)) for scale in wanted]
     halves = _halves(image, max(depths, default=0))
     for level, (scale, depth) in enumerate(zip(wanted, depths, strict=True)):
         # The package truncates the size and then scales back by 1 / scale; so must we, to find what it finds.
@@ -123,6 +130,12 @@ def _tiles(index: int, image: Image, min_face_size: int, height: int, width: int
         for y, bottom in _cuts(size[1], height):
             for x, right in _cuts(size[0], width):
                 yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
+
+
+def _depth(scale: float, side: int) -> int:
+    """Return how often a photo may be halved before it is brought to a scale; `side` is its shorter one."""
+    least = LEAST_SHRINKING_COARSE if side * scale < COARSE else LEAST_SHRINKING
+    return max(0, math.floor(-math.log2(least * scale)))
 
 
 def _halves(image: Image, depth: int) -> list[NDArray[np.uint16]]:
