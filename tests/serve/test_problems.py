@@ -56,6 +56,7 @@ METHODS = {
     "/v1/detect": {"POST"},
     "/v1/embed": {"POST"},
     "/v1/verify": {"POST"},
+    "/v1/audit": {"GET"},
     "/v1/galleries": {"GET"},
     "/v1/galleries/g": {"GET", "PUT", "PATCH", "DELETE"},
     "/v1/galleries/g/accept": {"POST"},
@@ -63,6 +64,7 @@ METHODS = {
     "/v1/galleries/g/verify": {"POST"},
     "/v1/galleries/g/people": {"GET", "POST"},
     "/v1/galleries/g/people/p": {"GET", "PUT", "PATCH", "DELETE"},
+    "/v1/galleries/g/people/p/merge": {"POST"},
     "/v1/galleries/g/people/p/photos": {"GET", "POST"},
     "/v1/galleries/g/people/p/photos/1": {"GET", "DELETE"},
 }
