@@ -12,7 +12,7 @@ from facegroup.loss import Ledger
 from facegroup.store.base import Erased, Store
 from facegroup.types import Gallery
 
-_OF_NO_GALLERY = frozenset({"ping", "galleries"})
+_OF_NO_GALLERY = frozenset({"ping", "galleries", "damaged"})
 
 
 class Guarded:

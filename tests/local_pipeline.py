@@ -25,13 +25,14 @@ class LocalPipeline:
         full: whether it says that it has no room.
     """
 
+    full = False
+
     def __init__(self, settings: Settings) -> None:
         self.recognizer = Recognizer(settings)
         self.recognizer.new_gallery(settings.gallery)
         galleries = self.recognizer.galleries
         self._guarded = Guarded(self.recognizer.store, galleries.absence, galleries.ledger)
         self._thread = ThreadPoolExecutor(1, "recognise")
-        self.full = False
 
     def has_room(self, count: int) -> bool:
         return not self.full

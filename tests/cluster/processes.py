@@ -45,6 +45,12 @@ class Processes:
         """Return how many have come so far that they can work: while an actor is made, its title tells."""
         return sum(self._name in line and "initialize" not in line for line in below(self._root).values())
 
+    def youngest(self) -> float:
+        """Return for how many seconds the one that was started last has run."""
+        up = float(Path("/proc/uptime").read_text().split()[0])
+        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids()]
+        return min(up - int(words[19]) / os.sysconf("SC_CLK_TCK") for words in stats)
+
     def kill_one(self) -> set[int]:
         """End one of them at once; return those that ran before."""
         return self._kill(1)

@@ -27,6 +27,7 @@ from tests.cluster.traffic import NETWORK, Caller, descriptor, photo, traffic
 from tests.conftest import RedisProcess
 
 ACTOR = f"{REPLICA}GalleryActor"
+SETTLED_SECONDS = 12
 REPLICAS = 3
 PEOPLE = {"ann": 11, "bo": 22, "cy": 33}
 """Ids, which are their names, and the kinds of their faces."""
@@ -67,8 +68,11 @@ def caller(server: Server) -> Iterator[Caller]:
 
 def fill(server: Server, caller: Caller, gallery: str) -> int:
     """Make a gallery of the three; every gallery actor has matched on it when this returns. Return its version."""
+    actors = Processes(server.pid, ACTOR)
+    # One that is new is asked only once the others have been told of it, which takes a second or more after its making.
     until(
-        lambda: Processes(server.pid, ACTOR).at_work() == REPLICAS, "a gallery actor that was killed did not come back"
+        lambda: actors.at_work() == REPLICAS and actors.youngest() > SETTLED_SECONDS,
+        "a gallery actor that was killed did not come back",
     )
     caller("PUT", gallery)
     for person, kind in PEOPLE.items():
