@@ -1,5 +1,6 @@
 """The detector against the mtcnn package, image by image; and what the package cannot do: batches, odd sizes."""
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.testing import assert_allclose
 from PIL import Image as pillow
 
 from facegroup.boxes import overlap
+from facegroup.evaluation.average_precision import average_precision
 from facegroup.mtcnn import Mtcnn
 from facegroup.networks.mtcnn_openvino import OpenVinoNets
 from facegroup.types import Faces, Image
@@ -104,6 +106,27 @@ def test_the_same_faces_in_lfw(mtcnn: Mtcnn, package: Detect, shared: Path) -> N
 def test_the_same_faces_in_groups(mtcnn: Mtcnn, package: Detect, shared: Path) -> None:
     photos = [read(path) for path in sorted((shared / "faces" / "compreface" / "sample_images").glob("*.jpg"))[::3]]
     assert agree(mtcnn, package, photos) >= 6
+
+
+def test_as_precise_as_the_package_in_crowds(mtcnn: Mtcnn, package: Detect, shared: Path) -> None:
+    """On the boxes of WIDER FACE, which people drew."""
+    folder = shared / "faces" / "wider_face"
+    found, theirs, truth, invalid = [], [], [], []
+    for name, rows in json.loads((folder / "gt_public.json").read_text()).items():
+        path = folder / "WIDER_val" / "images" / name
+        image = read(path)
+        scale = image.shape[1] / pillow.open(path).width
+        boxes = np.array([row["box"] for row in rows], np.float32).reshape(-1, 4) * np.float32(scale)
+        boxes[:, 2:] += boxes[:, :2]
+        ignored = np.array([row["invalid"] for row in rows], bool)
+        truth.append(boxes[~ignored])
+        invalid.append(boxes[ignored])
+        found += mtcnn.detect([image])
+        theirs.append(package(image, 20))
+    assert sum(map(len, truth)) > 500
+    ours, expected = (average_precision(each, truth, invalid) for each in (found, theirs))
+    print(f"\naverage precision: ours {ours:.4f}, the package's {expected:.4f}")
+    assert ours >= expected
 
 
 SIZES = [(512, 512), (600, 512), (250, 250), (100, 700), (1, 1), (11, 11), (12, 12), (37, 900), (3000, 1), (20, 20)]
