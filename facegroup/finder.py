@@ -55,8 +55,9 @@ class Finder:
         for part in self._parts(decoded):
             sizes = [self._smallest(photos[index], decoded[index]) for index in part]
             found = self.mtcnn.detect([decoded[index].image for index in part], sizes)
-            for index, faces in zip(part, found, strict=True):
-                answers[index] = self._align(decoded[index], faces)
+            aligned = self._decoders.map(self._align, [decoded[index] for index in part], found)
+            for index, answer in zip(part, aligned, strict=True):
+                answers[index] = answer
         return [answer for answer in answers if answer is not None]
 
     def warm(self) -> None:

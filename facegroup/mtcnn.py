@@ -22,9 +22,6 @@ THRESHOLDS = (0.6, 0.7, 0.8)
 
 MIN_FACE_SIZE = 20
 
-_SHARE = 1250.0
-"""Least work in a share where lanes have one each, in smallest faces: half a megapixel of faces from 20 pixels."""
-
 
 class Mtcnn:
     """The detector.
@@ -124,10 +121,9 @@ def _decide(
 
 
 def _shares(work: Sequence[float], lanes: int) -> list[list[int]]:
-    """Deal indices out into shares of about the same work, at least one a lane: the largest first, to where least is."""
-    count = min(len(work), max(lanes, int(sum(work) / _SHARE))) if lanes > 1 else 1
-    shares: list[list[int]] = [[] for _ in range(count)]
-    loads = [0.0] * count
+    """Deal indices out among lanes so that each has about the same work: the largest first, to whoever has least."""
+    shares: list[list[int]] = [[] for _ in range(min(lanes, len(work)) or 1)]
+    loads = [0.0] * len(shares)
     for index in sorted(range(len(work)), key=work.__getitem__, reverse=True):
         least = loads.index(min(loads))
         shares[least].append(index)

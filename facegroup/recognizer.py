@@ -7,18 +7,21 @@ with Recognizer(load()) as recognizer:
     (seen,) = recognizer.identify([other_photo], "group")
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
+
+import numpy as np
 
 from facegroup import doubts, pipeline
 from facegroup.embedding import open_embedder
 from facegroup.enrolment import Doubt, Enrolment, samples
-from facegroup.errors import FacegroupError
+from facegroup.errors import FacegroupError, ImageError
 from facegroup.finder import open_finder
 from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
-from facegroup.photos import Photo, Query, Seen
+from facegroup.photos import Found, Photo, Query, Seen
 from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.types import Gallery
@@ -43,14 +46,33 @@ class Recognizer:
         self.finder = open_finder(settings, self.spec)
         self.store = open_store(settings.store, actor)
         self.galleries = Galleries(self.store, self.spec, Plan.of(settings.matcher))
+        self._ahead = ThreadPoolExecutor(1, "find")
 
     def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         """Return what is in each photo; one that cannot be used has its error as its answer."""
-        found = self.finder.find(photos)
-        batch = pipeline.cut(photos, found, self.spec.size)
-        descriptors = self.embedder.embed(batch.crops)
+        size = self.settings.detector.batch
+        parts = [photos[start : start + size] for start in range(0, max(1, len(photos)), size)]
+        found: list[Found | ImageError] = []
+        cuts, rows = [], []
+        for part, seen in zip(parts, self._found(parts), strict=True):
+            found += seen
+            cuts.append(pipeline.cut(part, seen, self.spec.size))
+            rows.append(self.embedder.embed(cuts[-1].crops))
+        batch, descriptors = pipeline.join(cuts), np.concatenate(rows)
         matched = self.galleries.match(*pipeline.asked(batch, descriptors))
         return pipeline.seen(photos, found, pipeline.embedded(batch, descriptors, matched))
+
+    def _found(self, parts: Sequence[Sequence[Photo]]) -> Iterator[list[Found | ImageError]]:
+        """Give the faces of each part; while the caller works on one, those of the next are looked for."""
+        if len(parts) == 1:
+            yield self.finder.find(parts[0])
+            return
+        ahead = self._ahead.submit(self.finder.find, parts[0])
+        for following in parts[1:]:
+            found = ahead.result()
+            ahead = self._ahead.submit(self.finder.find, following)
+            yield found
+        yield ahead.result()
 
     def identify(
         self, photos: Sequence[bytes], gallery: str, threshold: float | None = None
@@ -118,6 +140,7 @@ class Recognizer:
 
     def close(self) -> None:
         """Let go of threads and the database."""
+        self._ahead.shutdown()
         self.finder.close()
         self.store.close()
 
