@@ -61,7 +61,7 @@ class Segment:
     @property
     def dimension(self) -> int:
         """Of the rows."""
-        return self.rows.take(np.empty(0, np.intp)).shape[1]
+        return int(self.rows.take(np.empty(0, np.intp)).shape[1])
 
     def without(self, rows: Iterable[int]) -> Self:
         """Return the segment without the people in some rows, who are here."""
