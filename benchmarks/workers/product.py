@@ -1,4 +1,4 @@
-"""What this CPU can do at most: multiplications and additions a second in one large product, and how many a face takes."""
+"""Multiplications and additions a second in one large product, and how many of them a face takes."""
 
 import time
 from pathlib import Path
