@@ -37,11 +37,13 @@ from facegroup.store.redis_rows import (
     sample_field,
 )
 from facegroup.store.redis_server import Command, RedisServer
+from facegroup.store.redis_shelves import RedisShelves
 from facegroup.store.redis_steps import Edit, RedisSteps, script
+from facegroup.store.shelves import Shelf, also_on_shelves, crops_on_shelves
 from facegroup.types import Gallery, Person, Sample
 
 
-class RedisStore:
+class RedisStore(RedisShelves):
     """A `Store` on a Redis server.
 
     Args:
@@ -69,7 +71,10 @@ class RedisStore:
         # The index lies on another node of a cluster, so it is no part of the step. Listed before and after: then
         # neither a crash nor an erasure at the same time leaves a gallery that is not listed.
         listed: Command = ("ZADD", INDEX, 0, wanted.name)
-        _, answer, _ = self._server.write(listed, script(redis_scripts.CREATE, wanted.name, *fields), listed)
+        create = script(redis_scripts.CREATE, wanted.name, *fields)
+        if isinstance(wanted.name, Shelf):  # which is listed nowhere
+            listed = ("PING",)
+        _, answer, _ = self._server.write(listed, create, listed)
         return rules.same_gallery(read_gallery(*answer), wanted)
 
     def gallery(self, name: str) -> Gallery:
@@ -90,6 +95,7 @@ class RedisStore:
             start = names[-1]
         return found
 
+    @crops_on_shelves
     def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
         fields: list[str | float] = []
         if threshold is not None:
@@ -102,11 +108,12 @@ class RedisStore:
             raise rules.unknown_gallery(name)
         return read_gallery(*answer)
 
+    @also_on_shelves
     def delete_gallery(self, name: str) -> Erased:
         kept = rules.sought_gallery(name)
         counts, _ = self._server.write(script(redis_scripts.ERASE, kept), ("ZREM", INDEX, kept))
         (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
-        if made_meanwhile:
+        if made_meanwhile and not isinstance(kept, Shelf):
             self._server.write(("ZADD", INDEX, 0, kept))
         if counts is None:
             raise rules.unknown_gallery(name)
@@ -151,6 +158,7 @@ class RedisStore:
         record, _ = self._steps.change(gallery, person_id, lambda _, old: Edit(old.next(**given)) if given else None)
         return record.person(person_id)
 
+    @also_on_shelves
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         record, version = self._steps.change(gallery, person_id, lambda _, old: Edit(None, removed=old.samples))
         return Erased(1, len(record.samples), version)
@@ -181,6 +189,7 @@ class RedisStore:
         found = [read_sample(key, row, image if crops else None) for key, row, image in kept if row is not None]
         return sorted(found, key=lambda sample: sample.created_at)
 
+    @also_on_shelves
     def delete_sample(self, gallery: str, person_id: str, sample_id: str) -> Erased:
         def remove(_: Gallery, old: Record) -> Edit:
             if sample_id not in old.samples:

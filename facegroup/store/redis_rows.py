@@ -33,8 +33,10 @@ class Keys(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Self:
         """Return the keys of the gallery `name`: one hash tag, so that a cluster keeps them on one node."""
+        name, _, shelf = name.partition("/")  # which stand under the gallery's own tag: see `shelves`
         tag = hashlib.sha256(name.encode()).hexdigest()[:32]
-        return cls(*(f"facegroup:{{{tag}}}:{field}" for field in cls._fields))
+        place = f"facegroup:{{{tag}}}:{shelf}:" if shelf else f"facegroup:{{{tag}}}:"
+        return cls(*(place + field for field in cls._fields))
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class RedisSteps:
             edit = decide(found, record)
             if edit is None:
                 return record, found.version
-            version = self.write(found.name, person_id, data, edit)
+            version = self.write(gallery, person_id, data, edit)
             if version is not None:
                 return edit.record or record, version
         raise StoreUnavailable(f"too many others change person {person_id} at once")

@@ -13,6 +13,7 @@ from facegroup.errors import PersonExists, UnknownPhoto
 from facegroup.names import check_id, clean_name
 from facegroup.store import rules, vectors
 from facegroup.store.base import Centroids, Enrolled, Erased
+from facegroup.store.shelves import also_on_shelves, crops_on_shelves
 from facegroup.store.sqlite_file import SqliteFile
 from facegroup.store.sqlite_rows import (
     GALLERIES,
@@ -23,10 +24,11 @@ from facegroup.store.sqlite_rows import (
     raise_version,
     recompute,
 )
+from facegroup.store.sqlite_shelves import SqliteShelves
 from facegroup.types import Gallery, Person, Sample
 
 
-class SqliteStore:
+class SqliteStore(SqliteShelves):
     """A `Store` in one file.
 
     Args:
@@ -68,8 +70,12 @@ class SqliteStore:
     def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
         with self._file.read() as db:
             page = (rules.sortable(after), rules.page(limit))
-            return [gallery_of(row) for row in db.execute(f"{GALLERIES} WHERE name > ? ORDER BY name LIMIT ?", page)]
+            return [
+                gallery_of(row)
+                for row in db.execute(f"{GALLERIES} WHERE name > ? AND name NOT LIKE '%/%' ORDER BY name LIMIT ?", page)
+            ]
 
+    @crops_on_shelves
     def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
         threshold = None if threshold is None else rules.check_threshold(threshold)
         with self._file.write() as db:
@@ -83,6 +89,7 @@ class SqliteStore:
                 db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
             return gallery_of(find_gallery(db, name))
 
+    @also_on_shelves
     def delete_gallery(self, name: str) -> Erased:
         with self._file.write() as db:
             gallery = find_gallery(db, name)
@@ -139,6 +146,7 @@ class SqliteStore:
                 raise_version(db, found, person_id)
             return person_of(find_person(db, found, person_id))
 
+    @also_on_shelves
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
@@ -169,6 +177,7 @@ class SqliteStore:
             rows = db.execute(f"{query} WHERE person = ? ORDER BY created_at, key", (person["key"],))
             return [Sample(row[0], vectors.from_bytes(row[1]), row[2], row[3]) for row in rows]
 
+    @also_on_shelves
     def delete_sample(self, gallery: str, person_id: str, sample_id: str) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
