@@ -68,6 +68,7 @@ class Migration:
         self._tell = tell
         self._missing: dict[str, list[Missing]] = {}
         self._embedded = 0
+        self._back = False
 
     def run(self, *, drop_missing: bool = False) -> Migrated:
         """Migrate to the new network.
@@ -112,6 +113,7 @@ class Migration:
             raise MalformedRequest(f'nothing is kept of the gallery "{self._name}" as it was before') from None
         if before.network == self._old.network:
             raise MalformedRequest(f'the gallery "{self._name}" was of {before.network} before, too')
+        self._back = True
         return self._switch(shelf, drop_missing)
 
     @property
@@ -190,7 +192,7 @@ class Migration:
                 continue  # erased since; the change log has it
             known: list[Sample] = []
             with suppress(UnknownPerson):
-                known = self._store.samples(shelf, person.id)
+                known = self._store.samples(shelf, person.id, crops=True)
             rows.append((person, samples, {each.id: each for each in known}))
         wanted = [each for _, samples, there in rows for each in samples if each.id not in there]
         made = self._embed(wanted)
@@ -208,6 +210,10 @@ class Migration:
                     missing.append(Missing(person.id, each.id, answer))
                 else:
                     whole.append(replace(each, descriptor=answer))
+            if self._back:  # what the migration left behind; what was erased since is erased here, too
+                here = {each.id for each in samples}
+                left = [each for each in there.values() if each.id not in here]
+                whole = sorted([*whole, *left], key=lambda each: each.created_at)
             self._missing.pop(person.id, None)
             if missing:
                 self._missing[person.id] = missing

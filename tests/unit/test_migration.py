@@ -110,6 +110,8 @@ def test_samples_without_a_crop_are_listed_and_never_lost_unasked(place: ShelfSt
         assert place.gallery("group").network == OLD.name
     assert len(migration(place).run(drop_missing=True).missing) == 1
     assert place.person("group", "p03").samples == 1
+    migration(place, back=True).back()
+    assert [each.id for each in place.samples("group", "p03")] == [photo_id(3), photo_id(300)]
 
 
 def test_a_gallery_that_keeps_no_crops_is_refused_at_once(place: ShelfStore) -> None:

@@ -70,7 +70,7 @@ def test_a_redis_store_comes_back_from_its_snapshot(
     fill(store)
     with redis.Redis(port=redis_process.port) as client:
         client.save()
-        folder = Path(client.config_get("dir")["dir"])  # type: ignore[index]
+        folder = Path(client.config_get("dir")["dir"])
     (tmp_path / "new").mkdir()
     shutil.copy(folder / "dump.rdb", tmp_path / "new" / "dump.rdb")
     fresh = RedisProcess(tmp_path / "new", "--appendonly", "no")  # with it, Redis would not look at the snapshot
