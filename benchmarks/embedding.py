@@ -38,7 +38,23 @@ def measure(options: Options) -> Report:
             if network == weights.RESNET50:
                 workers[PREDICT] = _start(stack, "course_work", TENSORFLOW, {"weights": str(file)})
             _rows(report, network, workers, count if network == weights.RESNET50 else 10 * count, rounds)
+    _limits(report, file)
     return report
+
+
+def _limits(report: Report, file: Any) -> None:
+    """Say how many faces this CPU could embed if it did nothing but multiply and add."""
+    with Worker("limit") as worker:
+        try:
+            face = worker.ask("network", weights=str(file), name=weights.RESNET50)["operations"]
+            for precision in ("fp32", "bf16"):
+                most = max(worker.ask("peak", precision=precision, threads=cores())["operations"] for _ in range(3))
+                report.add(f"{weights.RESNET50}, {precision}: this CPU's limit", most / face, "faces/s")
+        except NotToBeHad as error:
+            report.absent("this CPU's limit", str(error))
+            return
+    report.add(f"{weights.RESNET50}, int8: this CPU's limit, twice bf16's", 2 * most / face, "faces/s")
+    report.says.append(f"limit: one large product, as fast as it goes here, over {face / 1e9:.2f} GFLOP a face")
 
 
 def _start(stack: ExitStack, module: str, environment: Any, given: dict[str, Any]) -> Worker | NotToBeHad:

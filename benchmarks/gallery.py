@@ -1,112 +1,139 @@
-"""The gallery alone: how long it takes to decide who a face is, exactly, by people, dimension and batch; memory; loading.
+"""The gallery alone: how long it takes to compare a face, exactly and by code; recall; memory; loading; enrolling.
 
-Made-up descriptors: the time does not depend on whose they are.
+A million people take minutes and 6 GB, and are a part of their own: `python -m benchmarks.million`.
 """
 
+import shutil
+import socket
 import sqlite3
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import redis
 
-from benchmarks.report import Options, Report, run
+from benchmarks import crowd
+from benchmarks.comparing import add, compared
+from benchmarks.report import Options, Report, cores, run
 from facegroup.gallery import Snapshot
-from facegroup.store.sqlite import SqliteStore
-from facegroup.types import Floats, Gallery, Sample
+from facegroup.index.plan import Plan
+from facegroup.index.products import Products
+from facegroup.store import open_store
+from facegroup.store.base import Store
+from facegroup.store.redis_rows import Keys, Record
+from facegroup.types import Gallery, Sample
 
 _DIMENSIONS = (256, 2048)
-_BATCHES = (1, 32)
 
 
 def measure(options: Options) -> Report:
-    """Match in galleries of every size, and load one from SQLite."""
+    """Match in galleries of every size, and load one from each store."""
     report = Report("gallery: descriptors in, decisions out")
-    report.says.append("made-up descriptors, exact comparison, one process; numpy's own threads; median")
-    for people in (1_000, 10_000) if options.quick else (1_000, 10_000, 100_000):
+    report.says.append(
+        "made-up people (benchmarks/crowd.py); a process each; as many threads as cores; best of 5 rounds"
+    )
+    for people in (2_000,) if options.quick else (10_000, 100_000):
         for dimension in _DIMENSIONS:
-            matrix = _unit(people, dimension)
-            names = tuple(f"person {number}" for number in range(people))
-            ids = tuple(f"{number:08}" for number in range(people))
-            snapshot = Snapshot("group", 1, "made-up", 0.4, ids, names, matrix)
-            for batch in _BATCHES:
-                probes = matrix[:batch].copy()
-                took = _median(partial(snapshot.match, probes, np.arange(batch)), 0.3 if options.quick else 1)
-                report.add(f"match, {people:,} people × {dimension}, batch of {batch}", took * 1e3, "ms")
-            report.add(f"centroids of {people:,} people × {dimension}", matrix.nbytes / 1e6, "MB")
-    _loading(report, 2_000 if options.quick else 10_000)
+            for index in ("exact", "compact"):
+                bounds = {"wall 32": 3.0, "change": 100.0} if people == 100_000 and index == "exact" else {}
+                add(report, people, dimension, index, compared(people, dimension, index), bounds)
+    for dimension in _DIMENSIONS:
+        people = 1_000 if options.quick else 100_000
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "gallery.db"
+            store = open_store(f"sqlite:///{path}")
+            _begin(store, dimension)
+            _fill_sqlite(path, people, dimension)
+            _load(report, store, "SQLite", people, dimension)
+        if shutil.which("redis-server") is None:
+            report.absent(f"load {people:,} people × {dimension} from Redis", "no redis-server")
+            continue
+        with _redis() as (client, url):
+            store = open_store(url)
+            _begin(store, dimension)
+            _fill_redis(client, people, dimension)
+            _load(report, store, "Redis", people, dimension)
     return report
 
 
-def _loading(report: Report, people: int) -> None:
-    for dimension in _DIMENSIONS:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "gallery.db"
-            _fill(path, people, dimension)
-            store = SqliteStore(path)
-            start = time.perf_counter()
-            snapshot = Snapshot.load(store, "group")
-            took = time.perf_counter() - start
-            person = snapshot.ids[0]
-            _more(store, person, 1, dimension)
-            start = time.perf_counter()
-            snapshot.caught_up(store)
-            again = time.perf_counter() - start
-            store.close()
-            assert len(snapshot) == people
-        report.add(f"load {people:,} people × {dimension} from SQLite", took * 1e3, "ms")
-        report.add(f"catch up with one change of {people:,} people × {dimension}", again * 1e3, "ms")
-
-
-def _fill(path: Path, people: int, dimension: int) -> None:
-    """Make a gallery of one photo a person: one the usual way, then copies of its row; each write waits for the disk."""
-    store = SqliteStore(path)
-    store.create_gallery(Gallery("group", "made-up", dimension, 0.4))
-    first = store.create_person("group", "person", person_id="person-0").id
-    _more(store, first, 0, dimension)
+def _load(report: Report, store: Store, kind: str, people: int, dimension: int) -> None:
+    plan = Plan("exact", products=Products(cores()))
+    start = time.perf_counter()
+    snapshot = Snapshot.load(store, "group", plan)
+    took = time.perf_counter() - start
+    assert len(snapshot) == people
+    report.add(f"load {people:,} people × {dimension} from {kind}", took, "s", most=20 if people == 100_000 else None)
+    sample = Sample(f"{1:064x}", crowd.strangers(1, dimension)[0])
+    store.add_samples("group", "first", [sample], "made-up")
+    start = time.perf_counter()
+    snapshot = snapshot.caught_up(store)
+    took = time.perf_counter() - start
+    (match,) = snapshot.match(sample.descriptor[None], np.zeros(1, np.intp))
+    assert match.person_id == "first"
+    report.add(f"catch up with an enrolment, {people:,} × {dimension}, {kind}", took * 1e3, "ms", most=100)
     store.close()
+
+
+def _begin(store: Store, dimension: int) -> None:
+    store.create_gallery(Gallery("group", "made-up", dimension, 0.4))
+    store.create_person("group", "person", person_id="first")
+    row = crowd.strangers(2, dimension)[1]
+    store.add_samples("group", "first", [Sample(f"{0:064x}", row)], "made-up")
+
+
+def _fill_sqlite(path: Path, people: int, dimension: int) -> None:
+    """Copy the first person's row: each write the usual way waits for the disk."""
     with sqlite3.connect(path) as db:
-        _copies(db, people - 1, dimension)
+        db.row_factory = sqlite3.Row
+        row = dict(db.execute("SELECT * FROM people").fetchone())
+        del row["key"]
+        places = ", ".join("?" * len(row))
+        number = 0
+        for rows in crowd.people(people - 1, dimension):
+            copies = [
+                tuple({**row, "id": f"{number + place:08}", "centroid": each.tobytes()}.values())
+                for place, each in enumerate(rows)
+            ]
+            db.executemany(f"INSERT INTO people ({', '.join(row)}) VALUES ({places})", copies)
+            number += len(rows)
     db.close()
 
 
-def _copies(db: sqlite3.Connection, count: int, dimension: int) -> None:
-    columns = [row[1] for row in db.execute("PRAGMA table_info(people)")]
-    row = dict(zip(columns, db.execute("SELECT * FROM people").fetchone(), strict=True))
-    vectors = [name for name, value in row.items() if isinstance(value, bytes) and len(value) == 4 * dimension]
-    del row["key"]
-    matrix = _unit(count, dimension)
-    places = ", ".join("?" * len(row))
-    db.executemany(
-        f"INSERT INTO people ({', '.join(row)}) VALUES ({places})",
-        (
-            tuple({**row, "id": f"copy-{number}", **dict.fromkeys(vectors, each.tobytes())}.values())
-            for number, each in enumerate(matrix)
-        ),
-    )
+def _fill_redis(client: redis.Redis, people: int, dimension: int) -> None:
+    keys = Keys.of("group")
+    record = Record("person", {}, (), 0.0, 0.0).to_bytes()
+    number = 0
+    for rows in crowd.people(people - 1, dimension):
+        ids = [f"{number + place:08}" for place in range(len(rows))]
+        client.hset(keys.people, mapping=dict.fromkeys(ids, record))
+        client.hset(keys.centroids, mapping={key: row.tobytes() for key, row in zip(ids, rows, strict=True)})
+        number += len(rows)
 
 
-def _more(store: SqliteStore, person: str, number: int, dimension: int) -> None:
-    store.add_samples("group", person, [Sample(f"{number:064x}", _unit(1, dimension, number)[0])], "made-up")
-
-
-def _unit(count: int, dimension: int, seed: int = 0) -> Floats:
-    rows = np.random.default_rng(seed).standard_normal((count, dimension), np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows
-
-
-def _median(call: Callable[[], object], seconds: float) -> float:
-    call()
-    took: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(took) < 3:
-        start = time.perf_counter()
-        call()
-        took.append(time.perf_counter() - start)
-    return float(np.median(took))
+@contextmanager
+def _redis() -> Iterator[tuple[redis.Redis, str]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            with redis.Redis(port=port) as client:
+                for _ in range(200):
+                    try:
+                        client.ping()
+                        break
+                    except redis.ConnectionError:
+                        time.sleep(0.05)
+                yield client, f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()
+            server.wait()
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Environment:
         _quietly([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
         install = [uv, "pip", "install", "--quiet", "--python", str(python)]
         if self.pip:
-            install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+            install = [_with_pip(), "-m", "pip", "--python", str(python), "install", "--quiet"]
         _quietly([*install, *self.packages])
         if self.alone:
             _quietly([*install, "--no-deps", *self.alone])
@@ -205,6 +205,11 @@ def interleaved(
             if known is None or answer["seconds"] < known["seconds"]:
                 best[name] = answer
     return best
+
+
+def _with_pip() -> str:
+    """Return the interpreter that our environment was made from: pip is not in environments that uv fills."""
+    return str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")
 
 
 def _quietly(command: Sequence[str]) -> None:

@@ -1,12 +1,21 @@
 """Gallery actor: descriptors in, decisions out; and the one process that reads and writes the store for HTTP."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+from ray.serve import metrics
+
 from deployments.logs import configure
-from facegroup.errors import FacegroupError
+from deployments.metrics import degraded_counter
+from facegroup.errors import FacegroupError, ServiceError, StoreUnavailable
+from facegroup.expiry import sweep_and_tell
+from facegroup.guarded import Guarded
+from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
 from facegroup.networks.registry import spec
 from facegroup.photos import Matched, Query
@@ -15,7 +24,7 @@ from facegroup.store import open_store
 from facegroup.store.base import Store
 from facegroup.types import Descriptors, Gallery
 
-METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close"}
+METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close", "centroid_pages"}
 """What `ask` may call."""
 
 
@@ -28,18 +37,19 @@ class GalleryActor:
 
     def __init__(self, settings: Settings) -> None:
         configure(settings)
+        network = spec(settings.network)
         self._store = open_store(settings.store)
-        self._galleries = Galleries(self._store, network := spec(settings.network))
+        self._galleries = Galleries(self._store, network, Plan.of(settings.matcher), degraded_counter())
+        self._guarded = Guarded(self._store, self._galleries.absence, self._galleries.ledger)
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
+        self._patrol = ThreadPoolExecutor(1, "patrol")
+        self._damaged = metrics.Gauge("facegroup_gallery_damaged", description="damaged values that are skipped")
         threshold = network.threshold if settings.threshold is None else settings.threshold
-        try:
-            self._store.create_gallery(Gallery(settings.gallery, network.name, network.dimension, threshold))
-        except FacegroupError as error:
-            # Another network's gallery, or a store that is away: every answer says so; restarting would not mend it.
-            self._trouble: FacegroupError | None = error
-        else:
-            self._trouble = None
+        self._own = Gallery(settings.gallery, network.name, network.dimension, threshold)
+        self._trouble: FacegroupError | None = None
+        self._create()
+        threading.Thread(target=self._sweep, args=(settings.matcher.sweep_seconds,), name="sweep", daemon=True).start()
 
     async def match(
         self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]
@@ -53,7 +63,7 @@ class GalleryActor:
         """Call a method of the store; see `facegroup.store.base.Store`."""
         if method not in METHODS:
             raise ValueError(f"the store has no method {method}: this is a bug")
-        return await self._in(self._writers, lambda: getattr(self._store, method)(*arguments, **named))
+        return await self._in(self._writers, lambda: self._guarded.call(method, *arguments, **named))
 
     async def about(self) -> dict[str, Any]:
         """Say how the store is."""
@@ -61,7 +71,39 @@ class GalleryActor:
             await self.ask("ping")
         except FacegroupError as error:
             return {"store": "unavailable", "detail": error.detail}
-        return {"store": "ok"} if self._trouble is None else {"store": "ok", "detail": self._trouble.detail}
+        if lost := self._galleries.ledger.lost:
+            return {"store": "went_back", "detail": "; ".join(lost[:3])}
+        about = {"store": "ok", "compared": self._galleries.ways()}
+        return about if self._trouble is None else {**about, "detail": self._trouble.detail}
+
+    async def check_health(self) -> None:
+        """Look after the store, as often as Ray looks after this process; the store's health is not this process'."""
+        await self._in(self._patrol, self._look_after)
+
+    def _look_after(self) -> None:
+        with suppress(FacegroupError):
+            self._galleries.absence.check()
+            try:
+                self._galleries.ledger.patrol()
+            except StoreUnavailable as error:
+                self._galleries.absence.noticed(error)
+            if isinstance(self._trouble, ServiceError):
+                self._create()
+
+    def _create(self) -> None:
+        try:
+            self._guarded.call("create_gallery", self._own)
+        except FacegroupError as error:
+            # Another network's gallery, or a store that is away: every answer says so; restarting would not mend it.
+            self._trouble = error
+        else:
+            self._trouble = None
+
+    def _sweep(self, seconds: float) -> None:
+        while True:
+            sweep_and_tell(self._store)
+            self._damaged.set(self._store.damaged())
+            time.sleep(seconds)
 
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Any:

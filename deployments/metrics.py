@@ -1,4 +1,6 @@
-"""Counters of a `Batcher` → Ray's metrics, one set per kind of process; Ray adds deployment, replica and node."""
+"""Counters of a process → Ray's metrics, one set per kind of process; Ray adds deployment, replica and node."""
+
+from collections.abc import Callable
 
 from ray.serve import metrics
 
@@ -35,3 +37,11 @@ class Export:
             if now > self._published[name]:
                 counter.inc(now - self._published[name])
                 self._published[name] = now
+
+
+def degraded_counter() -> Callable[[str], None]:
+    """Return what counts, by reason, how often a gallery actor found that its answers are degraded."""
+    counter = metrics.Counter(
+        "facegroup_gallery_degraded", description="times the store was found away or gone back", tag_keys=("reason",)
+    )
+    return lambda reason: counter.inc(tags={"reason": reason})

@@ -180,6 +180,8 @@ class Archive:
             check_id(values["id"])
             rules.write_metadata(values["metadata"])
             values |= {name: _number(values[name]) for name in ("created_at", "updated_at")}
+            expiry = values.get("expires_at")
+            values["expires_at"] = None if expiry is None else rules.check_expiry(_number(expiry))
             samples = []
             for each in listed:
                 size = each["crop"]

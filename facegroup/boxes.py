@@ -15,13 +15,7 @@ BLOCK = 128
 
 def overlap(boxes: Floats, others: Floats, over: Literal["union", "min"] = "union") -> Floats:
     """Return the (n, m) overlap of every box with every other: intersection over union, or over the smaller area."""
-    left_top = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    right_bottom = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    sides = np.maximum(right_bottom - left_top, 0)
-    shared = sides[..., 0] * sides[..., 1]
-    area = _area(boxes)[:, None]
-    other = _area(others)[None, :]
-    whole = np.minimum(area, other) if over == "min" else area + other - shared
+    shared, whole = _shared(boxes.T, others.T, over)
     part: Floats = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
     return part
 
@@ -35,19 +29,23 @@ def suppress(boxes: Floats, scores: Floats, threshold: float, over: Literal["uni
     order = np.argsort(-scores, kind="stable")
     if len(order) < 2:
         return order
-    ranks = np.empty(len(order), np.intp)
-    ranks[order] = np.arange(len(order))
+    ranks = np.empty(len(order), np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
     across = np.argsort(boxes[:, 0], kind="stable")
-    sorted_boxes, sorted_ranks = boxes[across], ranks[across]
-    widest = (boxes[:, 2] - boxes[:, 0]).max()
+    columns, ranks = np.ascontiguousarray(boxes[across].T), ranks[across]
+    left, _, right, _ = columns
+    reach = (right - left).max()
+    if over == "union" and threshold > 0.5:
+        # Two boxes of which more than a part t is shared start less than (1 - t) / t of a width apart.
+        reach *= (1 - threshold) / threshold
     kept = np.empty(len(order), bool)
     for start in range(0, len(across), BLOCK):
-        block = sorted_boxes[start : start + BLOCK]
-        first, last = np.searchsorted(sorted_boxes[:, 0], [block[0, 0] - widest, block[:, 2].max()])
-        near = slice(first, max(last, start + len(block)))
-        better = sorted_ranks[None, near] < sorted_ranks[start : start + BLOCK, None]
-        beaten = (overlap(block, sorted_boxes[near], over) > threshold) & better
-        kept[across[start : start + BLOCK]] = ~beaten.any(axis=1)
+        end = min(start + BLOCK, len(across))
+        first, last = np.searchsorted(left, [left[start] - reach, left[end - 1] + reach])
+        near = slice(first, max(last, end))
+        shared, whole = _shared(columns[:, start:end], columns[:, near], over)
+        beaten = (shared > threshold * whole) & (ranks[near] < ranks[start:end, None])
+        kept[across[start:end]] = ~beaten.any(axis=1)
     return order[kept[order]]
 
 
@@ -65,6 +63,12 @@ def clip(boxes: Floats, width: int, height: int) -> Floats:
     return np.clip(boxes, 0, limits)
 
 
-def _area(boxes: Floats) -> Floats:
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return sides[:, 0] * sides[:, 1]
+def _shared(boxes: Floats, others: Floats, over: Literal["union", "min"]) -> tuple[Floats, Floats]:
+    """Return the (n, m) areas that boxes (4, n) share with others (4, m), and those of which they are a part."""
+    left, top, right, bottom = boxes[:, :, None]
+    other_left, other_top, other_right, other_bottom = others
+    wide = np.minimum(right, other_right) - np.maximum(left, other_left)
+    high = np.minimum(bottom, other_bottom) - np.maximum(top, other_top)
+    shared: Floats = np.maximum(wide, 0, out=wide) * np.maximum(high, 0, out=high)
+    area, other = (right - left) * (bottom - top), (other_right - other_left) * (other_bottom - other_top)
+    return shared, np.minimum(area, other) if over == "min" else area + other - shared

@@ -1,10 +1,11 @@
-"""The commands that need no server: enroll, identify, verify, people, models. Each also takes `--server URL`."""
+"""The commands that need no server: enroll, identify, verify, people, audit, models. Each also takes `--server URL`."""
 
 import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -33,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on stand
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app."""
-    for command in (enroll, identify, verify, people, models):
+    for command in (enroll, identify, verify, people, audit, models):
         app.command()(command)
     commands_moving.add_commands(app)
 
@@ -43,6 +44,7 @@ def enroll(
         list[Path], typer.Argument(help="a folder that holds one folder per person; with --name, photos")
     ],
     name: Annotated[str | None, typer.Option(help="who is in the photos, where they are of one person")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="refuse photos that may show somebody else")] = False,
     gallery: Gallery = None,
     server: Server = None,
     network: Network = None,
@@ -59,7 +61,7 @@ def enroll(
     with _service(server, settings) as service:
         service.new_gallery(settings.gallery)
         for person, files in _shown(wanted.items(), "enrolling", len(wanted)):
-            for part in commands.enrol(service, settings.gallery, person, files):
+            for part in commands.enrol(service, settings.gallery, person, files, strict):
                 new, old, refused = len(part.enrolled.added), len(part.enrolled.duplicates), part.refused
                 rows.append(
                     {
@@ -71,6 +73,10 @@ def enroll(
                             {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
                             for each in refused
                         ],
+                        "warnings": [
+                            {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
+                            for each in part.doubts
+                        ],
                     }
                 )
                 if as_json:
@@ -78,6 +84,8 @@ def enroll(
                 typer.echo(f"{person}: {new} enrolled" + (f", {old} known before" if old else ""))
                 for each in refused:
                     typer.echo(f"  refused {each.name}: {each.error.detail} ({each.error.code})")
+                for doubt in part.doubts:
+                    typer.echo(f"  warning {doubt.name}: {doubt.error.detail} ({doubt.error.code})")
     if as_json:
         typer.echo(json.dumps({"gallery": settings.gallery, "people": rows}, ensure_ascii=False))
     if not any(row["added"] or row["known"] for row in rows):
@@ -150,24 +158,74 @@ def people(
     sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
     rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
     erase: Annotated[str | None, typer.Option(help="person id: erases every descriptor and crop")] = None,
+    merge: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="two person ids: the first gets all photos of the second, who is erased"),
+    ] = None,
+    expire: Annotated[
+        tuple[str, str] | None, typer.Option(help="person id and a time such as 2030-01-31T12:00:00Z, or never")
+    ] = None,
+    keep_crops: Annotated[
+        bool | None, typer.Option(help="whether the gallery keeps aligned faces; --no-keep-crops erases those kept")
+    ] = None,
     gallery: Gallery = None,
     server: Server = None,
     network: Network = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the people of a gallery, draw their faces, rename or erase one."""
+    """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
     settings = load(gallery=gallery, network=network, store=store)
     with _service(server, settings) as service:
         if rename is not None:
             service.store.update_person(settings.gallery, rename[0], name=rename[1])
         if erase is not None:
             done = service.store.delete_person(settings.gallery, erase)
-            typer.echo(f"erased {erase} with {done.samples} photos", err=True)
+            typer.echo(f"erased {erase} with {done.samples} photos and {done.crops} crops", err=True)
+        if merge is not None:
+            both = service.store.merge_people(settings.gallery, *merge)
+            typer.echo(f"merged: {both.moved} photos came over, {both.duplicates} were known", err=True)
+        if expire is not None:
+            service.store.update_person(settings.gallery, expire[0], expires_at=commands.moment(expire[1]))
+        if keep_crops is not None:
+            service.store.update_gallery(settings.gallery, keep_crops=keep_crops)
         found = list(commands.everybody(service, settings.gallery))
         if sheet is not None:
             _save(commands.sheet(service, settings.gallery, found), sheet)
     _list(settings.gallery, found, as_json)
+
+
+def audit(
+    gallery: Gallery = None,
+    server: Server = None,
+    network: Network = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who did what to a gallery and when, oldest first: ids and counts, no names and nothing biometric."""
+    settings = load(gallery=gallery, network=network, store=store)
+    with _log(server, settings) as log:
+        entries = list(commands.log(log, settings.gallery))
+    if as_json:
+        rows = [
+            {
+                "id": each.id,
+                "at": each.at,
+                "what": each.event.what,
+                "person_id": each.event.person_id,
+                "detail": each.event.detail,
+                "actor": each.origin.actor,
+                "request_id": each.origin.request or None,
+            }
+            for each in entries
+        ]
+        typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
+        return
+    for each in entries:
+        at = datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        event = each.event
+        whom = event.person_id or "the gallery"
+        typer.echo(f"{at}  {each.origin.actor}  {event.what}  {whom}  {json.dumps(event.detail)}")
 
 
 def models(as_json: AsJson = False) -> None:
@@ -221,8 +279,24 @@ def _service(server: str | None, settings: Settings) -> Iterator[Service]:
     else:
         from facegroup.recognizer import Recognizer
 
-        with Recognizer(settings) as recognizer:
+        with Recognizer(settings, "cli") as recognizer:
             yield recognizer
+
+
+@contextmanager
+def _log(server: str | None, settings: Settings) -> Iterator[commands.Log]:
+    """Give what has an audit log, without the networks."""
+    show_log(settings)
+    if server is not None:
+        from facegroup.client import Client
+
+        with Client(server) as client:
+            yield client
+    else:
+        from facegroup.store import open_store
+
+        with closing(open_store(settings.store, "cli")) as kept:
+            yield kept
 
 
 def _shown(items: Iterable[Item], text: str, total: int, *, quiet: bool = False) -> Iterator[Item]:

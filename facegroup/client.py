@@ -4,6 +4,7 @@ with Client("http://127.0.0.1:8000") as client:
 (seen,) = client.identify([photo], "default")
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -13,10 +14,11 @@ import httpx
 import numpy as np
 
 from facegroup import errors
-from facegroup.enrolment import Enrolment, Refused
+from facegroup.enrolment import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError, ServiceError, StageUnavailable
 from facegroup.photos import Matched, Quality, Seen
-from facegroup.store.base import Enrolled, Erased
+from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.base import Enrolled, Erased, Merged
 from facegroup.types import Candidate, Faces, Gallery, Match, Person
 from facegroup.verification import Verified
 
@@ -49,8 +51,8 @@ class Client:
         answer = self._call(
             "POST", f"{_at(gallery)}/identify", params=_given(threshold=threshold), files=_files(photos)
         )
-        version, degraded = answer["gallery_version"] or 0, answer["degraded"]
-        return [_seen(each, version, degraded) for each in answer["images"]]
+        version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
+        return [_seen(each, version, reason) for each in answer["images"]]
 
     def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
         """Compare two photos; see `Recognizer.verify`."""
@@ -62,12 +64,20 @@ class Client:
         return _verified(self._call("POST", f"{_at(gallery)}/verify", params=params, files=_files([photo])))
 
     def enrol(
-        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
+        *,
+        key: str | None = None,
     ) -> Enrolment:
-        """Enrol named photos of one person; see `Recognizer.enrol`."""
+        """Enrol named photos of one person; see `Recognizer.enrol`. With the same `key` again, nothing is done again."""
         files = [("photos", photo) for photo in photos]
+        request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
         try:
-            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", params=_given(face=face), files=files)
+            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", **request)
         except errors.ImageError as error:
             # A server answers the refusal of a single photo as its own.
             person = self.person(gallery, person_id)
@@ -81,7 +91,8 @@ class Client:
             answer["gallery_version"],
         )
         refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
-        return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows))
+        doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
+        return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows), doubts)
 
     # Galleries and people: the part of `Store` that HTTP offers
 
@@ -92,6 +103,10 @@ class Client:
     def gallery(self, name: str) -> Gallery:
         """Return one gallery."""
         return _gallery(self._call("GET", _at(name)))
+
+    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+        """Change settings of a gallery; None leaves one as it is."""
+        return _gallery(self._call("PATCH", _at(name), json=_given(threshold=threshold, keep_crops=keep_crops)))
 
     def delete_gallery(self, name: str) -> Erased:
         """Erase a gallery with everything in it."""
@@ -107,17 +122,43 @@ class Client:
         return _person(self._call("GET", _at(gallery, person_id)))
 
     def create_person(
-        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+        self,
+        gallery: str,
+        name: str,
+        metadata: dict[str, Any] | None = None,
+        person_id: str | None = None,
+        *,
+        expires_at: float | None = None,
+        key: str | None = None,
     ) -> Person:
-        """Create a person without samples."""
-        new = {"name": name, "metadata": metadata or {}, "id": person_id}
-        return _person(self._call("POST", f"{_at(gallery)}/people", json=new))
+        """Create a person without samples. With the same `key` again, the same person is returned."""
+        new = {"name": name, "metadata": metadata or {}, "id": person_id} | _given(expires_at=expires_at)
+        return _person(self._call("POST", f"{_at(gallery)}/people", json=new, headers=_keyed(key)))
 
     def update_person(
-        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        expires_at: float | None = None,
     ) -> Person:
-        """Rename a person or replace the metadata."""
-        return _person(self._call("PATCH", _at(gallery, person_id), json=_given(name=name, metadata=metadata)))
+        """Rename a person, replace the metadata or set the expiry (infinite: never)."""
+        change = _given(name=name, metadata=metadata, expires_at=expires_at)
+        if expires_at == math.inf:
+            change["expires_at"] = None
+        return _person(self._call("PATCH", _at(gallery, person_id), json=change))
+
+    def merge_people(self, gallery: str, into: str, source: str) -> Merged:
+        """Give a person all samples of another, `source`, who is erased."""
+        answer = self._call("POST", f"{_at(gallery, into)}/merge", json={"from": source})
+        return Merged(_person(answer["person"]), answer["moved"], answer["duplicates"], answer["gallery_version"])
+
+    def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
+        """Return a page of the audit log, oldest first."""
+        params = {"gallery": gallery, "after": after, "limit": limit}
+        return [_entry(row) for row in self._call("GET", "/v1/audit", params=params)["entries"]]
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop."""
@@ -169,6 +210,9 @@ def _problem(answer: httpx.Response) -> Mapping[str, Any]:
         body = None
     if isinstance(body, dict) and "code" in body:
         return {**body, "retry_after": answer.headers.get("retry-after", "1")}
+    # Not the server's: a proxy before it answers so while it is lost, starts, or does not know its routes yet.
+    if answer.status_code >= 500 or (answer.status_code == 404 and "/-/routes" in answer.text):
+        return {"code": StageUnavailable.code, "detail": f"the server is not there yet: {answer.status_code}"}
     return {"code": "", "status": answer.status_code, "detail": f"the server answered {answer.status_code}"}
 
 
@@ -178,6 +222,12 @@ def _error(problem: Mapping[str, Any]) -> FacegroupError:
     if issubclass(kind, ServiceError):
         return kind(problem["detail"], int(problem.get("retry_after", 1)))
     return kind(problem["detail"])
+
+
+def _doubt(row: Mapping[str, Any]) -> Doubt:
+    kind = errors.LooksLike if row["code"] == errors.LooksLike.code else errors.UnlikeOwn
+    like = row["looks_like"]
+    return Doubt(row["name"], kind(row["detail"]), row["own_similarity"], Candidate(**like) if like else None)
 
 
 def _kinds(root: type[FacegroupError]) -> dict[str, type[FacegroupError]]:
@@ -194,18 +244,22 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _keyed(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
+
+
 def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("photos", (str(index), data)) for index, data in enumerate(photos)]
 
 
-def _seen(image: Mapping[str, Any], version: int, degraded: bool) -> Seen | FacegroupError:
+def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | FacegroupError:
     if "error" in image:
         return _error(image["error"])
     rows = image["faces"]
     quality = {part: np.array([row["quality"][part] for row in rows], np.float32) for part in Quality.__slots__}
     matches = tuple(_match(row) for row in rows)
     threshold = matches[0].threshold if matches else 0.0
-    matched = Matched(matches, version, threshold, degraded)
+    matched = Matched(matches, version, threshold, reason is not None, reason)
     return Seen(image["width"], image["height"], _faces(rows), Quality(**quality), matched=matched)
 
 
@@ -243,12 +297,19 @@ def _gallery(row: Mapping[str, Any]) -> Gallery:
         row["gallery_version"],
         row["people"],
         row["created_at"],
+        row["damaged"],
     )
 
 
 def _person(row: Mapping[str, Any]) -> Person:
-    return Person(row["id"], row["name"], row["metadata"], row["photos"], row["created_at"], row["updated_at"])
+    dates = (row["created_at"], row["updated_at"], row["expires_at"])
+    return Person(row["id"], row["name"], row["metadata"], row["photos"], *dates)
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    event = Event(row["what"], row["person_id"], row["detail"])
+    return Entry(row["id"], row["at"], row["gallery"], event, Origin(row["actor"], row["request_id"] or ""))
 
 
 def _erased(row: Mapping[str, Any]) -> Erased:
-    return Erased(row["removed"]["people"], row["removed"]["photos"], row["gallery_version"])
+    return Erased(row["removed"]["people"], row["removed"]["photos"], row["gallery_version"], row["removed"]["crops"])

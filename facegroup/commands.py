@@ -1,6 +1,8 @@
 """What the commands do, on this machine's store or through a server: `Service` is `Recognizer` and `Client` alike."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +14,8 @@ from facegroup.image import decode
 from facegroup.names import clean_name
 from facegroup.photos import Matched, Seen
 from facegroup.settings import Limits
-from facegroup.store.base import Erased
+from facegroup.store.audit import Entry
+from facegroup.store.base import Erased, Merged
 from facegroup.types import Gallery, Image, Match, Person
 from facegroup.verification import Verified
 
@@ -35,12 +38,31 @@ class People(Protocol):
         """Create a person without samples."""
 
     def update_person(
-        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        expires_at: float | None = None,
     ) -> Person:
-        """Rename a person."""
+        """Rename a person, or set the expiry."""
+
+    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+        """Change settings of a gallery."""
+
+    def merge_people(self, gallery: str, into: str, source: str) -> Merged:
+        """Merge a person into another."""
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person."""
+
+
+class Log(Protocol):
+    """What has an audit log: a store, or a client."""
+
+    def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
+        """Return a page of it."""
 
 
 class Service(Protocol):
@@ -59,7 +81,12 @@ class Service(Protocol):
         """Return who is in each photo."""
 
     def enrol(
-        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
     ) -> Enrolment:
         """Enrol named photos of one person."""
 
@@ -73,7 +100,9 @@ class Service(Protocol):
         """Return a person's aligned faces as JPEG."""
 
 
-def enrol(service: Service, gallery: str, name: str, files: Sequence[Path]) -> Iterator[Enrolment]:
+def enrol(
+    service: Service, gallery: str, name: str, files: Sequence[Path], strict: bool = False
+) -> Iterator[Enrolment]:
     """Enrol photos of the person of this name, who is created where there is none.
 
     Raises:
@@ -85,7 +114,7 @@ def enrol(service: Service, gallery: str, name: str, files: Sequence[Path]) -> I
         raise MalformedRequest(f"several people are called {name}; enrol over HTTP, by id")
     person = known[0] if known else service.store.create_person(gallery, name)
     for part in folders.chunks(files, CHUNK):
-        yield service.enrol(gallery, [(str(path), data) for path, data in part], person.id)
+        yield service.enrol(gallery, [(str(path), data) for path, data in part], person.id, strict=strict)
 
 
 def identify(
@@ -104,6 +133,27 @@ def everybody(service: Service, gallery: str) -> Iterator[Person]:
     """Return all people of a gallery, by id."""
     after = ""
     while page := service.store.people(gallery, after):
+        yield from page
+        after = page[-1].id
+
+
+def moment(text: str) -> float:
+    """Return a time in seconds since the epoch; infinite for "never". Raises `MalformedRequest`."""
+    if text == "never":
+        return math.inf
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise MalformedRequest(f"{text!r} is no time; write 2030-01-31T12:00:00Z, or never") from None
+    if when.tzinfo is None:
+        raise MalformedRequest(f"{text!r} does not say its time zone; write 2030-01-31T12:00:00Z")
+    return when.timestamp()
+
+
+def log(kept: Log, gallery: str) -> Iterator[Entry]:
+    """Return the audit log of a gallery, oldest first."""
+    after = ""
+    while page := kept.audit(gallery, after):
         yield from page
         after = page[-1].id
 

@@ -18,6 +18,7 @@ from facegroup.networks import registry
 from facegroup.reembedding import Reembedder
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
+from facegroup.store.audit import Event
 from facegroup.store.shelves import ShelfStore, coming, previous
 from facegroup.types import Gallery
 
@@ -154,6 +155,7 @@ def _forget(store: ShelfStore, gallery: str, as_json: bool) -> None:
             samples += store.delete_gallery(shelf).samples
         except UnknownGallery:
             continue
+    store.note(name, Event("forgotten", None, {"photos": samples}))
     _say(as_json, {"gallery": name, "samples": samples}, f"{samples} samples of before were erased")
 
 
@@ -164,7 +166,7 @@ def _opened(server: str | None, settings: Settings) -> Iterator[ShelfStore]:
             "this command works on the store itself and not through a server: run it where the store can be reached, "
             "with --store; servers may go on running"
         )
-    store = open_store(settings.store)
+    store = open_store(settings.store, "cli")
     try:
         yield cast(ShelfStore, store)
     finally:

@@ -51,6 +51,12 @@ def unit(embeddings: Floats) -> Descriptors:
     return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
+def unit_mean(rows: Floats) -> Floats:
+    """Return the mean of (n, d) rows, n ≥ 1, brought to unit length; zeros where they cancel out."""
+    mean: Floats = unit(np.mean(rows, axis=0, dtype=np.float64, keepdims=True))[0]
+    return mean
+
+
 def failed(descriptors: Descriptors) -> NDArray[np.bool_]:
     """Say which rows of (n, d) descriptors are no descriptors, but zeros: they name nobody and must not be enrolled."""
     return np.logical_not(descriptors.any(axis=1))

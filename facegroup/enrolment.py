@@ -5,10 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facegroup.embedding import failed
-from facegroup.errors import FacegroupError, InvalidDescriptor, MalformedRequest, MultipleFaces, NoFace
+from facegroup.errors import (
+    FacegroupError,
+    InvalidDescriptor,
+    LooksLike,
+    MalformedRequest,
+    MultipleFaces,
+    NoFace,
+    UnlikeOwn,
+)
 from facegroup.photos import Seen
 from facegroup.store.base import Enrolled
-from facegroup.types import Sample
+from facegroup.types import Candidate, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,23 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A photo that was enrolled though it may show somebody else; see `facegroup.doubts`.
+
+    Attributes:
+        name: of the photo.
+        error: what a strict request would have refused it with.
+        own_similarity: to the person's other photos; None where there are none.
+        looks_like: the person whom it is more like, where that is what is wrong.
+    """
+
+    name: str
+    error: LooksLike | UnlikeOwn
+    own_similarity: float | None
+    looks_like: Candidate | None
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolment:
     """What became of the photos of one person.
 
@@ -27,11 +52,13 @@ class Enrolment:
         enrolled: what the store did with the good ones.
         refused: the others.
         photos: name of each good photo and the id of its sample, as they came; two may have one name.
+        doubts: those of the good photos that may show somebody else.
     """
 
     enrolled: Enrolled
     refused: tuple[Refused, ...]
     photos: tuple[tuple[str, str], ...]
+    doubts: tuple[Doubt, ...] = ()
 
 
 def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None) -> Sample:

@@ -12,14 +12,14 @@
     ├── ClientError                    the caller's input is at fault: 4xx
     │   ├── ImageError                 one image; in a batch the others are answered
     │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
-    │   │   └── NoFace · MultipleFaces
+    │   │   └── NoFace · MultipleFaces · LooksLike · UnlikeOwn
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
-    │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch · SwitchConflict ·
-    │   │                              MigrationIncomplete
+    │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
+    │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
-    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StageUnavailable ·
-    │                                  TimedOut (503)
+    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
+    │                                  StageUnavailable · TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
                                        EngineUnavailable · InvalidSettings · StoreInvalid
 
@@ -118,6 +118,18 @@ class MultipleFaces(ImageError):
     code = "multiple_faces"
 
 
+class LooksLike(ImageError):
+    """An enrolment photo that is more like another person of the gallery; refused only where the request is strict."""
+
+    code = "looks_like"
+
+
+class UnlikeOwn(ImageError):
+    """An enrolment photo that is far from its person's others; refused only where the request is strict."""
+
+    code = "unlike_own"
+
+
 class BodyTooLarge(ClientError):
     """The request has more bytes than the limit."""
 
@@ -202,6 +214,12 @@ class NetworkMismatch(Conflict):
     code = "network_mismatch"
 
 
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used for another request before."""
+
+    code = "idempotency_conflict"
+
+
 class SwitchConflict(Conflict):
     """Somebody else changed what an import or a migration was about to switch; nothing was switched."""
 
@@ -264,6 +282,12 @@ class StoreUnavailable(ServiceError):
     """The store does not answer; nothing was written."""
 
     code = "store_unavailable"
+
+
+class StoreWentBack(ServiceError):
+    """The store lost data of the gallery that were there before: nothing is written until an operator accepts that."""
+
+    code = "store_went_back"
 
 
 class StageUnavailable(ServiceError):

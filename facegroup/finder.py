@@ -71,6 +71,7 @@ class Finder:
     def close(self) -> None:
         """Let the decoding threads go."""
         self._decoders.shutdown()
+        self.mtcnn.close()
 
     def _parts(self, decoded: dict[int, Decoded]) -> Iterator[list[int]]:
         """Cut a batch where it has too many pixels to be detected at once."""

@@ -1,22 +1,29 @@
 """Who a face is: descriptors in, a `Match` for each out, decided on an immutable snapshot of a gallery's centroids.
 
-A `Snapshot` is loaded from a store once and caught up by the changes after its version; matching itself is one matrix
-product and asks nobody. The rule is DESIGN §5, which settles what the course work left open: it says both "score =
-1 - cos, above 0.4, take the maximum" and "argmin of cos"; taken is *similarity above the threshold, the maximum wins*.
+A `Snapshot` is loaded from a store once and caught up by the changes after its version; matching itself asks nobody. How
+the people are compared is the business of `facegroup.index`; what follows from it is decided here. The rule is DESIGN §5,
+which settles what the course work left open: it says both "score = 1 - cos, above 0.4, take the maximum" and "argmin of
+cos"; taken is *similarity above the threshold, the maximum wins*.
 """
 
-from bisect import bisect_left
+import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.assignment import assign, top
-from facegroup.errors import InvalidDescriptor, UnknownPerson
-from facegroup.store.base import Centroids, Store, VersionGone
+from facegroup.assignment import assign
+from facegroup.errors import InvalidDescriptor
+from facegroup.index.loading import load
+from facegroup.index.nearest import Nearest
+from facegroup.index.people import People
+from facegroup.index.plan import Plan
+from facegroup.store.base import Store, VersionGone
 from facegroup.store.rules import check_threshold
+from facegroup.store.vectors import limits
 from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Floats, Match
 
 _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
@@ -24,36 +31,48 @@ _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The people of one gallery who can be named, at one version. It never changes, and its matrix is read-only.
+    """The people of one gallery who can be named, at one version. It never changes.
 
     Attributes:
         gallery: the gallery's name.
         version: the version that all of it belongs to.
         network: the network that made the descriptors; those of another must not be matched.
         threshold: what a similarity must exceed unless the question says.
-        ids: person ids, sorted.
-        names: their names.
-        matrix: (len(ids), d) float32 centroids, rows of unit length; the snapshot owns it.
+        people: ids, names and centroids.
+        expires: from when on somebody is nobody, in seconds since the epoch; only of those who expire.
     """
 
     gallery: str
     version: int
     network: str
     threshold: float
-    ids: tuple[str, ...]
-    names: tuple[str, ...]
-    matrix: Floats
-
-    def __post_init__(self) -> None:
-        self.matrix.setflags(write=False)
+    people: People
+    expires: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.people)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All person ids, sorted: for looking at, since it takes as long as there are people."""
+        return tuple(key for key, *_ in self.people)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names; as `ids`."""
+        return tuple(name for _, name, *_ in self.people)
+
+    @property
+    def matrix(self) -> Floats:
+        """Their centroids, (len(ids), d) float32, a copy; as `ids`."""
+        rows = [segment.rows.take(np.array([row]))[0] for _, _, segment, row in self.people]
+        return np.stack(rows) if rows else np.empty((0, self.people.dimension), np.float32)
 
     @classmethod
-    def load(cls, store: Store, gallery: str) -> Self:
-        """Read a whole gallery. Raises `UnknownGallery` or `StoreUnavailable`."""
-        return cls._of(gallery, store.centroids(gallery))
+    def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
+        """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
+        found, people, expires = load(store, gallery, Plan() if plan is None else plan)
+        return cls(gallery, found.version, found.network, found.threshold, people, expires).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
         """Return the snapshot of the present version: this one where nothing changed, else one with the changes read.
@@ -67,8 +86,20 @@ class Snapshot:
         try:
             changes = store.centroids(self.gallery, since=self.version)
         except VersionGone:
-            return self.load(store, self.gallery)
-        return self._of(self.gallery, self._merged(changes))
+            return self.load(store, self.gallery, self.people.plan)
+        people = self.people.changed(changes.ids, changes.names, changes.matrix, changes.gone)
+        touched = {*changes.ids, *changes.gone}
+        expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
+        return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires)
+
+    def living(self, now: float | None = None) -> Self:
+        """Return the snapshot without the people whose time is over at `now`, in seconds since the epoch; None: now."""
+        now = time.time() if now is None else now
+        over = [key for key, limit in self.expires.items() if limit <= now]
+        if not over:
+            return self
+        people = self.people.changed((), (), np.empty((0, self.people.dimension), np.float32), over)
+        return replace(self, people=people, expires={k: v for k, v in self.expires.items() if k not in over})
 
     def match(
         self,
@@ -101,15 +132,17 @@ class Snapshot:
             MalformedRequest: the threshold is not in -1..1.
         """
         limit = self.threshold if threshold is None else check_threshold(threshold)
-        scores = self._scores(probes)
+        living = self.living().people
+        clean, usable = self._checked(probes)
         if images.shape != (len(probes),) or (quality is not None and quality.shape != (len(probes),)):
             raise InvalidDescriptor("there must be one image, and one quality if any, for each descriptor")
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
         crowd = max(Counter(images.tolist()).values(), default=0)
-        people, best = top(scores, max(candidates, crowd, 2))
-        named = assign(people, best, images, np.zeros(len(probes)) if quality is None else quality, limit)
+        found = living.nearest(clean, max(candidates, crowd, 2))
+        best = np.where(usable[:, None], found.similarities, np.float32(-np.inf))
+        named = assign(found.people, best, images, np.zeros(len(probes)) if quality is None else quality, limit)
         return [
-            self._answer(people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates)
+            _answer(found, found.people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates)
             for row in range(len(probes))
         ]
 
@@ -127,63 +160,38 @@ class Snapshot:
             UnknownPerson: nobody of this id has photos in the gallery.
             InvalidDescriptor: the probes are not (n, d).
         """
-        row = self._row(person_id)
-        scores: Floats = self._scores(probes, row, row + 1)[:, 0]
-        return np.maximum(scores, np.float32(-1))
+        segment, row = self.living().people.find(person_id)
+        clean, usable = self._checked(probes)
+        scores = np.clip(clean @ segment.rows.take(np.array([row]))[0], -1, 1)
+        return np.where(usable, scores, np.float32(-1))
 
     def name_of(self, person_id: str) -> str:
         """Return the name of one person. Raises `UnknownPerson` where nobody of this id has photos in the gallery."""
-        return self.names[self._row(person_id)]
+        segment, row = self.living().people.find(person_id)
+        return segment.names[row]
 
-    def _row(self, person_id: str) -> int:
-        row = bisect_left(self.ids, person_id)
-        if self.ids[row : row + 1] != (person_id,):
-            raise UnknownPerson(f"nobody with the id {person_id!r} has photos in the gallery")
-        return row
-
-    @classmethod
-    def _of(cls, gallery: str, read: Centroids) -> Self:
-        return cls(gallery, read.version, read.network, read.threshold, read.ids, read.names, read.matrix)
-
-    def _merged(self, changes: Centroids) -> Centroids:
-        touched = {*changes.ids, *changes.gone}
-        kept = [row for row, key in enumerate(self.ids) if key not in touched]
-        names = {self.ids[row]: self.names[row] for row in kept} | dict(zip(changes.ids, changes.names, strict=True))
-        ids = sorted(names)
-        if not touched:
-            matrix = self.matrix
-        else:
-            places = {key: place for place, key in enumerate(ids)}
-            matrix = np.empty((len(ids), self.matrix.shape[1]), np.float32)
-            matrix[[places[self.ids[row]] for row in kept]] = self.matrix[kept]
-            matrix[[places[key] for key in changes.ids]] = changes.matrix
-        return replace(changes, ids=tuple(ids), names=tuple(names[key] for key in ids), matrix=matrix)
-
-    def _scores(self, probes: Descriptors, start: int = 0, stop: int | None = None) -> Floats:
-        """Return the cosines (n, people) of probes to the people from `start` to `stop`; -inf for an unusable probe."""
-        if probes.ndim != 2 or probes.shape[1] != self.matrix.shape[1]:
-            raise InvalidDescriptor(f"descriptors must be (n, {self.matrix.shape[1]}), not {probes.shape}")
+    def _checked(self, probes: Descriptors) -> tuple[Descriptors, NDArray[np.bool_]]:
+        """Return the probes with zeros in place of the unusable ones, and which are usable."""
+        if probes.ndim != 2 or probes.shape[1] != self.people.dimension:
+            raise InvalidDescriptor(f"descriptors must be (n, {self.people.dimension}), not {probes.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
-            usable = np.abs(np.linalg.norm(probes, axis=1) - 1) < _OFF_UNIT  # false where it is NaN
-        clean = np.where(usable[:, None], probes, 0).astype(np.float32, copy=False)
-        scores: Floats = clean @ self.matrix[start:stop].T
-        np.clip(scores, -1, 1, out=scores)  # rounding can leave 1.0000001
-        scores[~usable] = -np.inf
-        return scores
+            usable: NDArray[np.bool_] = np.abs(np.linalg.norm(probes, axis=1) - 1) < _OFF_UNIT  # false where it is NaN
+        return np.ascontiguousarray(np.where(usable[:, None], probes, 0), np.float32), usable
 
-    def _answer(
-        self, people: list[int], best: list[float], rank: int | None, threshold: float, candidates: int
-    ) -> Match:
-        if not best or best[0] == -np.inf:
-            return Match(None, NOT_IN_DATASET, -1.0, threshold, None)
-        similarity = best[rank or 0]
-        others = best[:rank] + best[rank + 1 :] if rank is not None else best[1:]
-        listed = zip(people[:candidates], best[:candidates], strict=True)
-        return Match(
-            person_id=None if rank is None else self.ids[people[rank]],
-            name=NOT_IN_DATASET if rank is None else self.names[people[rank]],
-            similarity=similarity,
-            threshold=threshold,
-            margin=similarity - others[0] if others else None,
-            candidates=tuple(Candidate(self.ids[person], self.names[person], score) for person, score in listed),
-        )
+
+def _answer(
+    found: Nearest, people: list[int], best: list[float], rank: int | None, threshold: float, candidates: int
+) -> Match:
+    if not best or best[0] == -np.inf:
+        return Match(None, NOT_IN_DATASET, -1.0, threshold, None)
+    similarity = best[rank or 0]
+    others = best[:rank] + best[rank + 1 :] if rank is not None else best[1:]
+    listed = zip(people[:candidates], best[:candidates], strict=True)
+    return Match(
+        person_id=None if rank is None else found.ids[people[rank]],
+        name=NOT_IN_DATASET if rank is None else found.names[people[rank]],
+        similarity=similarity,
+        threshold=threshold,
+        margin=similarity - others[0] if others else None,
+        candidates=tuple(Candidate(found.ids[person], found.names[person], score) for person, score in listed),
+    )

@@ -1,20 +1,31 @@
 """Descriptors → decisions, against whichever galleries are asked about: keeps their snapshots current with the store.
 
 Before every batch each gallery's version is looked up, so an answer is never older than the last write that was
-acknowledged before its request. While the store is away the last snapshot goes on answering and says `degraded`.
+acknowledged before its request. While the store is away, or after it lost data, the last snapshot goes on answering and
+says `degraded`.
 """
 
 import itertools
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.errors import FacegroupError, InvalidDescriptor, NetworkMismatch, StoreUnavailable, UnknownGallery
+from facegroup.absence import Absence
+from facegroup.errors import (
+    FacegroupError,
+    InvalidDescriptor,
+    NetworkMismatch,
+    StoreInvalid,
+    StoreUnavailable,
+    StoreWentBack,
+    UnknownGallery,
+)
 from facegroup.gallery import Snapshot
+from facegroup.index.plan import Plan
+from facegroup.loss import Ledger
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Matched, Query
 from facegroup.store.base import Store
@@ -23,8 +34,7 @@ from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Match
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0
-"""After a failure the store is left alone for so long: a dead one costs a time-out per try."""
+_LOOKS = 3
 
 
 class Galleries:
@@ -33,13 +43,24 @@ class Galleries:
     Args:
         store: where they live.
         spec: the network whose descriptors are compared.
+        plan: how the galleries are kept; None: exactly, on one thread.
+        observe: told the code of the reason each time that answers become `degraded`.
     """
 
-    def __init__(self, store: Store, spec: NetworkSpec) -> None:
+    def __init__(
+        self,
+        store: Store,
+        spec: NetworkSpec,
+        plan: Plan | None = None,
+        observe: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.store = store
+        self._plan = Plan() if plan is None else plan
         self._spec = spec
         self._snapshots: dict[str, Snapshot] = {}
-        self._away_until = 0.0
+        self.absence = Absence(store.ping, lambda: observe(StoreUnavailable.code))
+        self.ledger = Ledger(store, lambda: observe(StoreWentBack.code))
+        self._told: set[str] = set()
 
     def match(self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]) -> list[Matched | FacegroupError]:
         """Decide on the faces of some photos.
@@ -74,8 +95,12 @@ class Galleries:
                 answers[index] = replace(matched, matches=tuple(mine))
         return [answer for answer in answers if answer is not None]
 
+    def ways(self) -> dict[str, str]:
+        """Return for each gallery that is held whether its people are compared `exact` or `compact`."""
+        return {name: "exact" if held.people.exact else "compact" for name, held in sorted(self._snapshots.items())}
+
     def _decide(
-        self, snapshot: Snapshot, degraded: bool, probes: Descriptors, photos: NDArray[np.intp], query: Query
+        self, snapshot: Snapshot, reason: str | None, probes: Descriptors, photos: NDArray[np.intp], query: Query
     ) -> Matched:
         """Decide on all faces that one question is asked about, in one matrix product."""
         if probes.shape[1:] != (self._spec.dimension,) or not np.isfinite(probes).all():
@@ -87,14 +112,16 @@ class Galleries:
             person_id, name = query.person_id, snapshot.name_of(query.person_id)
             similarities = snapshot.similarity_to(person_id, probes).tolist()
             matches = [_verified(person_id, name, similarity, threshold) for similarity in similarities]
-        return Matched(tuple(matches), snapshot.version, threshold, degraded)
+        return Matched(tuple(matches), snapshot.version, threshold, reason is not None, reason)
 
-    def _current(self, gallery: str) -> tuple[Snapshot, bool] | FacegroupError:
+    def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
         held = self._snapshots.get(gallery)
-        if time.monotonic() < self._away_until:
-            return (held, True) if held else StoreUnavailable("the store does not answer; try again later")
         try:
-            snapshot = Snapshot.load(self.store, gallery) if held is None else held.caught_up(self.store)
+            self.absence.check()
+        except StoreUnavailable as error:
+            return (held, error.code) if held else error
+        try:
+            snapshot = self._newest(gallery, held)
             if snapshot.network != self._spec.name:
                 raise NetworkMismatch(
                     f"the gallery {gallery} was made with {snapshot.network}; this server runs {self._spec.name}"
@@ -103,13 +130,36 @@ class Galleries:
             self._snapshots.pop(gallery, None)
             return error
         except StoreUnavailable as error:
-            self._away_until = time.monotonic() + RETRY_SECONDS
-            log.error("the store is away; what was read of it before goes on answering: %s", error)
-            return (held, True) if held else error
+            self.absence.noticed(error)
+            return (held, error.code) if held else error
+        except (StoreWentBack, StoreInvalid) as error:
+            self._tell(gallery, error)
+            return (held, error.code) if held else error
         except FacegroupError as error:
             return error
-        self._snapshots[gallery] = snapshot
-        return snapshot, False
+        self._snapshots[gallery] = snapshot = snapshot.living()
+        return snapshot, None
+
+    def _tell(self, gallery: str, error: FacegroupError) -> None:
+        """Log once what is wrong with the gallery; a store that went back is told by the ledger."""
+        if isinstance(error, StoreInvalid) and str(error) not in self._told:
+            self._told.add(str(error))
+            log.error("the gallery %s cannot be read; what was read before goes on answering: %s", gallery, error)
+
+    def _newest(self, gallery: str, held: Snapshot | None) -> Snapshot:
+        for _ in range(_LOOKS):
+            standing = self.ledger.look(gallery)
+            if held is not None and held.version == standing.version:
+                return held
+            try:
+                snapshot = (
+                    Snapshot.load(self.store, gallery, self._plan) if held is None else held.caught_up(self.store)
+                )
+            except UnknownGallery:
+                continue  # erased since the look, or lost: the next one tells
+            if snapshot.version >= standing.floor:
+                return snapshot
+        raise StoreUnavailable(f"the gallery {gallery} comes and goes; try again later")
 
 
 def _verified(person_id: str, name: str, similarity: float, threshold: float) -> Match:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from facegroup.errors import MalformedRequest, MigrationIncomplete, SwitchConflict, UnknownGallery, UnknownPerson
 from facegroup.moving import Tell, changed, everybody
 from facegroup.reembedding import Embeds, Fault
+from facegroup.store.audit import Event, Origin
 from facegroup.store.shelves import Shelf, ShelfStore, coming, previous
 from facegroup.types import Floats, Gallery, Person, Sample
 
@@ -49,6 +50,7 @@ class Migration:
         network: the new network, and its dimension and threshold.
         embeds: opens the network, when there is something to embed.
         tell: is told of the people who are done, those of an earlier run included.
+        by: whose request it is.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Migration:
         network: Gallery,
         embeds: Callable[[], Embeds],
         tell: Tell = lambda count: None,
+        by: Origin | None = None,
     ) -> None:
         self._store = store
         self._old = store.gallery(gallery)
@@ -69,6 +72,7 @@ class Migration:
         self._missing: dict[str, list[Missing]] = {}
         self._embedded = 0
         self._back = False
+        self._by = by
 
     def run(self, *, drop_missing: bool = False) -> Migrated:
         """Migrate to the new network.
@@ -135,7 +139,11 @@ class Migration:
                         "photos, or leave these samples behind with --drop-missing"
                     )
                 with suppress(SwitchConflict):
-                    self._store.switch_gallery(self._name, shelf, version, made)
+                    detail = {"from": now.network, "network": self._store.gallery(shelf).network}
+                    event = Event(
+                        "rolled_back" if self._back else "migrated", None, {**detail, "left": len(self.missing)}
+                    )
+                    self._store.switch_gallery(self._name, shelf, version, made, event, by=self._by)
                     after = self._store.gallery(self._name)
                     return Migrated(after, self._old.network, self._embedded, self.missing)
                 continue

@@ -18,6 +18,8 @@ from facegroup.errors import (
     UnknownPerson,
 )
 from facegroup.names import clean_name
+from facegroup.store import rules
+from facegroup.store.audit import Event, Origin
 from facegroup.store.base import Store, VersionGone
 from facegroup.store.shelves import ShelfStore, importing, previous
 from facegroup.types import Gallery, Person
@@ -26,12 +28,15 @@ Tell = Callable[[int], None]
 """Is told how many more people are done."""
 
 _ROUNDS = 100
+_COUNTS = ("people", "samples", "crops")
 
 
-def export(store: Store, gallery: str, path: Path, tell: Tell = lambda count: None) -> dict[str, Any]:
+def export(
+    store: Store, gallery: str, path: Path, tell: Tell = lambda count: None, by: Origin | None = None
+) -> dict[str, Any]:
     """Write a gallery, as it is at one version, to a file that is not there before it is whole.
 
-    People who are changed while it runs are written again at its end, until nobody is.
+    People who are changed while it runs are written again at its end, until nobody is. The audit log has an entry of it.
 
     Returns:
         The file's manifest, with the `sha256` of the file.
@@ -59,6 +64,7 @@ def export(store: Store, gallery: str, path: Path, tell: Tell = lambda count: No
                 raise
             file.flush()
             os.fsync(file.fileno())
+        store.note(gallery, Event("exported", None, {name: manifest[name] for name in _COUNTS}), by=by)
         part.replace(path)
     except OSError as error:
         raise MalformedRequest(f"{path} cannot be written: {error.strerror}") from error
@@ -74,6 +80,7 @@ def take_in(
     *,
     replaces: bool = False,
     tell: Tell = lambda count: None,
+    by: Origin | None = None,
 ) -> Gallery:
     """Import a gallery: onto a shelf, then in one step into its place, so that nobody ever sees a half of it.
 
@@ -85,6 +92,7 @@ def take_in(
         name: of the gallery to be; None: as it was exported.
         replaces: whether a gallery of this name with people in it may be replaced; it is erased then.
         tell: is told of the people who are done.
+        by: whose request it is.
 
     Raises:
         ArchiveInvalid: the file is not as it should be.
@@ -99,24 +107,30 @@ def take_in(
     with suppress(UnknownGallery):
         store.delete_gallery(shelf)
     version = store.create_gallery(replace(archive.gallery, name=shelf)).version
+    expiries: dict[str, float | None] = {}
     try:
         for people in archive.chunks():
             store.put_people(shelf, people)
+            expiries.update({person.id: person.expires_at for person, _ in people})
             tell(len(people))
         for person_id in archive.manifest["erased"]:
+            expiries.pop(person_id, None)
             with suppress(UnknownPerson):
                 store.delete_person(shelf, person_id)
         version = store.version(shelf)
-        if store.gallery(shelf).people != archive.manifest["people"]:
+        fewer = archive.manifest["people"] - store.gallery(shelf).people  # the sweep erases who expired on shelves, too
+        if not 0 <= fewer <= sum(each is not None and each <= rules.now() for each in expiries.values()):
             raise SwitchConflict(f'the gallery "{name}" is being imported by somebody else too; nothing was changed')
         try:
             before = store.gallery(name)
         except UnknownGallery:
-            expected = None
+            expected, replaced = None, 0
         else:
             _check_place(before, archive.gallery, replaces)
-            expected = before.version
-        store.switch_gallery(name, shelf, expected, version)
+            expected, replaced = before.version, before.people
+        counts = {each: archive.manifest[each] for each in _COUNTS}
+        event = Event("imported", None, {**counts, "network": archive.gallery.network, "replaced": replaced})
+        store.switch_gallery(name, shelf, expected, version, event, by=by)
         with suppress(UnknownGallery):
             store.delete_gallery(previous(name))
     except BaseException:

@@ -5,6 +5,7 @@ new is that every stage sees all images of the batch together, and that no step 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import cv2
@@ -21,6 +22,9 @@ THRESHOLDS = (0.6, 0.7, 0.8)
 
 MIN_FACE_SIZE = 20
 
+_SHARE = 1250.0
+"""Least work in a share where lanes have one each, in smallest faces: half a megapixel of faces from 20 pixels."""
+
 
 class Mtcnn:
     """The detector.
@@ -31,6 +35,7 @@ class Mtcnn:
 
     def __init__(self, nets: Nets) -> None:
         self.nets = nets
+        self._lanes = ThreadPoolExecutor(nets.lanes, "detect") if nets.lanes > 1 else None
 
     def detect(self, images: Sequence[Image], min_face_size: int | Sequence[int] = MIN_FACE_SIZE) -> list[Faces]:
         """Return the faces of each image.
@@ -40,56 +45,94 @@ class Mtcnn:
             min_face_size: smallest face looked for, in pixels of its image; one for all, or one for each.
         """
         sizes = [min_face_size] * len(images) if isinstance(min_face_size, int) else list(min_face_size)
-        canvases = spread(images, sizes, self.nets.canvas)
-        owners, boxes = self._propose(canvases)
-        owners, boxes = self._refine(images, owners, boxes)
-        owners, boxes, landmarks, scores = self._decide(images, owners, boxes)
+        work = [image.shape[0] * image.shape[1] / size**2 for image, size in zip(images, sizes, strict=True)]
+        shares = _shares(work, self.nets.lanes)
+        if self._lanes is None or len(shares) < 2:
+            return self._detect(self.nets, images, sizes)
+
+        def detect(share: list[int]) -> list[Faces]:
+            return self._detect(self.nets.lane, [images[each] for each in share], [sizes[each] for each in share])
+
+        parts = self._lanes.map(detect, shares)
+        found = {
+            each: faces
+            for share, part in zip(shares, parts, strict=True)
+            for each, faces in zip(share, part, strict=True)
+        }
+        return [found[index] for index in range(len(images))]
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._lanes is not None:
+            self._lanes.shutdown()
+
+    @staticmethod
+    def _detect(nets: Nets, images: Sequence[Image], sizes: Sequence[int]) -> list[Faces]:
+        canvases = spread(images, sizes, nets.canvas)
+        owners, boxes = _propose(nets, canvases)
+        owners, boxes = _refine(nets, images, owners, boxes)
+        owners, boxes, landmarks, scores = _decide(nets, images, owners, boxes)
         return [
             _ordered(clip(boxes[mine], *image.shape[1::-1]), landmarks[mine], scores[mine])
             for image, mine in zip(images, _slices(owners, len(images)), strict=True)
         ]
 
-    def _propose(self, canvases: Canvases) -> tuple[NDArray[np.intp], Floats]:
-        """Run P-Net: return which image each proposal is of (sorted), and its square box."""
-        if not len(canvases.pixels):
-            return np.empty(0, np.intp), np.empty((0, 4), np.float32)
-        scores, regressions = self.nets.pnet(canvases.pixels, canvases.rows)
-        page, row, column = np.nonzero((scores > THRESHOLDS[0]) & (canvases.owner >= 0))
-        tile = canvases.owner[page, row, column]
-        score = scores[page, row, column]
-        # The package's windows reach from 2x + 1 to 2x + 12 (its first authors counted from 1), and so were 11 wide.
-        corner = np.stack([column, row], axis=1).astype(np.float32) * STRIDE + 1
-        cells = np.concatenate([corner, corner + (CELL - 1)], axis=1) + regressions[page, row, column] * (CELL - 1)
-        boxes = (cells + np.tile(canvases.origin[tile], 2)) * canvases.ratio[tile][:, None]
-        image, level = canvases.image[tile], canvases.level[tile]
-        per_level = _suppress_each(image * 64 + level, boxes, score, 0.5)
-        image, boxes, score = image[per_level], boxes[per_level], score[per_level]
-        kept = _suppress_each(image, boxes, score, 0.7)
-        return image[kept].astype(np.intp), square(boxes[kept])
 
-    def _refine(
-        self, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
-    ) -> tuple[NDArray[np.intp], Floats]:
-        if not len(boxes):
-            return owners, boxes
-        scores, regressions = self.nets.rnet(_cut(images, owners, boxes, 24))
-        passed = scores > THRESHOLDS[1]
-        owners, scores, boxes = owners[passed], scores[passed], _adjust(boxes, regressions)[passed]
-        kept = _suppress_each(owners, boxes, scores, 0.7)
-        return owners[kept], square(boxes[kept])
+def _propose(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.intp], Floats]:
+    """Run P-Net: return which image each proposal is of (sorted), and its square box."""
+    if not len(canvases.pixels):
+        return np.empty(0, np.intp), np.empty((0, 4), np.float32)
+    scores, regressions = nets.pnet(canvases.pixels, canvases.rows)
+    page, row, column = np.nonzero((scores > THRESHOLDS[0]) & (canvases.owner >= 0))
+    tile = canvases.owner[page, row, column]
+    score = scores[page, row, column]
+    # The package's windows reach from 2x + 1 to 2x + 12 (its first authors counted from 1), and so were 11 wide.
+    corner = np.stack([column, row], axis=1).astype(np.float32) * STRIDE + 1
+    cells = np.concatenate([corner, corner + (CELL - 1)], axis=1) + regressions[page, row, column] * (CELL - 1)
+    boxes = (cells + np.tile(canvases.origin[tile], 2)) * canvases.ratio[tile][:, None]
+    image, level = canvases.image[tile], canvases.level[tile]
+    per_level = _suppress_each(image * 64 + level, boxes, score, 0.5)
+    image, boxes, score = image[per_level], boxes[per_level], score[per_level]
+    kept = _suppress_each(image, boxes, score, 0.7)
+    return image[kept].astype(np.intp), square(boxes[kept])
 
-    def _decide(
-        self, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
-    ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
-        if not len(boxes):
-            return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
-        scores, regressions, points = self.nets.onet(_cut(images, owners, boxes, 48))
-        sides = boxes[:, 2:] - boxes[:, :2] + 1
-        landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
-        passed = np.flatnonzero(scores > THRESHOLDS[2])
-        adjusted = _adjust(boxes, regressions)
-        kept = passed[_suppress_each(owners[passed], adjusted[passed], scores[passed], 0.7, smaller=True)]
-        return owners[kept], adjusted[kept], landmarks[kept], scores[kept]
+
+def _refine(
+    nets: Nets, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
+) -> tuple[NDArray[np.intp], Floats]:
+    if not len(boxes):
+        return owners, boxes
+    scores, regressions = nets.rnet(_cut(images, owners, boxes, 24))
+    passed = scores > THRESHOLDS[1]
+    owners, scores, boxes = owners[passed], scores[passed], _adjust(boxes, regressions)[passed]
+    kept = _suppress_each(owners, boxes, scores, 0.7)
+    return owners[kept], square(boxes[kept])
+
+
+def _decide(
+    nets: Nets, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
+) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
+    if not len(boxes):
+        return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
+    scores, regressions, points = nets.onet(_cut(images, owners, boxes, 48))
+    sides = boxes[:, 2:] - boxes[:, :2] + 1
+    landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
+    passed = np.flatnonzero(scores > THRESHOLDS[2])
+    adjusted = _adjust(boxes, regressions)
+    kept = passed[_suppress_each(owners[passed], adjusted[passed], scores[passed], 0.7, smaller=True)]
+    return owners[kept], adjusted[kept], landmarks[kept], scores[kept]
+
+
+def _shares(work: Sequence[float], lanes: int) -> list[list[int]]:
+    """Deal indices out into shares of about the same work, at least one a lane: the largest first, to where least is."""
+    count = min(len(work), max(lanes, int(sum(work) / _SHARE))) if lanes > 1 else 1
+    shares: list[list[int]] = [[] for _ in range(count)]
+    loads = [0.0] * count
+    for index in sorted(range(len(work)), key=work.__getitem__, reverse=True):
+        least = loads.index(min(loads))
+        shares[least].append(index)
+        loads[least] += work[index]
+    return shares
 
 
 def _suppress_each(

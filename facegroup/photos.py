@@ -93,13 +93,15 @@ class Matched:
         matches: one per face; of a verification, each names the person or nobody.
         version: of the gallery that decided.
         threshold: that was asked for.
-        degraded: whether the store was away, so that `version` may not be the newest.
+        degraded: whether the store was away or lost data, so that `version` may not be the newest.
+        reason: why it is degraded: the code of an error; None: it is not.
     """
 
     matches: tuple[Match, ...]
     version: int
     threshold: float
     degraded: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

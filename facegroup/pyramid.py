@@ -5,6 +5,7 @@ start at even pixels and the windows that reach over a border are left out: `Can
 canvases have one shape, whatever the photos: the network is compiled once, and never waits for a new shape.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,8 +22,8 @@ STRIDE = 2
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
 
-LEAST_SHRINKING = 7.8
-"""A scale is averaged from the smallest earlier one at least so much larger: as good as from the photo itself."""
+LEAST_SHRINKING = 3.2
+"""A scale is averaged from the smallest halving of the photo at least so much larger: as good as from the photo itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,18 +110,41 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
 
 def _tiles(index: int, image: Image, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
     rows, columns = image.shape[:2]
-    sources = [(1.0, image)]
-    for level, scale in enumerate(scales(columns, rows, min_face_size)):
+    wanted = scales(columns, rows, min_face_size)
+    depths = [max(0, math.floor(-math.log2(LEAST_SHRINKING * scale))) for scale in wanted]
+    halves = _halves(image, max(depths, default=0))
+    for level, (scale, depth) in enumerate(zip(wanted, depths, strict=True)):
         # The package truncates the size and then scales back by 1 / scale; so must we, to find what it finds.
         size = max(int(columns * scale), CELL), max(int(rows * scale), CELL)
-        while len(sources) > 1 and sources[1][0] >= LEAST_SHRINKING * scale:
-            sources.pop(0)
-        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        scaled = cv2.resize(sources[0][1], size, interpolation=interpolation)
-        sources.append((scale, scaled))
+        if depth:
+            scaled = _averaged(halves[depth - 1], size, (size[0] / columns * 2**depth, size[1] / rows * 2**depth))
+        else:
+            scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         for y, bottom in _cuts(size[1], height):
             for x, right in _cuts(size[0], width):
                 yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
+
+
+def _halves(image: Image, depth: int) -> list[NDArray[np.uint16]]:
+    """Return the image halved once, twice … `depth` times, in 256ths of a grey level: averages of four, next to free.
+
+    So that the halvings come out even the image is continued at its right and lower border.
+    """
+    if not depth:
+        return []
+    below, right = (-side % 2**depth for side in image.shape[:2])
+    whole = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else image
+    halves = [np.left_shift(whole, 8, dtype=np.uint16)]
+    for _ in range(depth):
+        last = halves[-1]
+        halves.append(cv2.resize(last, (last.shape[1] // 2, last.shape[0] // 2), interpolation=cv2.INTER_AREA))
+    return halves[1:]
+
+
+def _averaged(half: NDArray[np.uint16], size: tuple[int, int], factors: tuple[float, float]) -> Image:
+    """Return a halving scaled by exactly these factors, as 8 bits, without what it was continued by."""
+    scaled = cv2.resize(half, None, fx=factors[0], fy=factors[1], interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.convertScaleAbs(scaled[: size[1], : size[0]], alpha=1 / 256))
 
 
 def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:

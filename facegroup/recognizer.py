@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from facegroup import pipeline
+from facegroup import doubts, pipeline
 from facegroup.embedding import open_embedder
-from facegroup.enrolment import Enrolment, samples
+from facegroup.enrolment import Doubt, Enrolment, samples
 from facegroup.errors import FacegroupError
 from facegroup.finder import open_finder
+from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
 from facegroup.photos import Photo, Query, Seen
 from facegroup.settings import Settings
@@ -29,18 +30,19 @@ class Recognizer:
 
     Args:
         settings: which network, on what, and where the galleries are.
+        actor: whose writes are, for the audit log.
 
     Raises:
         SetupError: the network, its weights, the engine or the store is not to be had; none is taken in its place.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, actor: str = "library") -> None:
         self.settings = settings
         self.embedder = open_embedder(settings)
         self.spec = self.embedder.spec
         self.finder = open_finder(settings, self.spec)
-        self.store = open_store(settings.store)
-        self.galleries = Galleries(self.store, self.spec)
+        self.store = open_store(settings.store, actor)
+        self.galleries = Galleries(self.store, self.spec, Plan.of(settings.matcher))
 
     def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         """Return what is in each photo; one that cannot be used has its error as its answer."""
@@ -58,7 +60,12 @@ class Recognizer:
         return self.see([Photo(data, embed=False, query=query) for data in photos])
 
     def enrol(
-        self, gallery: str, photos: Sequence[tuple[str, bytes]], person_id: str, face: int | None = None
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
     ) -> Enrolment:
         """Enrol named photos of one person; each that cannot be used is refused with its reason.
 
@@ -67,6 +74,7 @@ class Recognizer:
             photos: file name and bytes of each.
             person_id: who is in them; the person must exist.
             face: which face is meant, counted from 0 from left to right; None: each photo must show exactly one.
+            strict: whether a photo that may show somebody else is refused, not only doubted; see `facegroup.doubts`.
 
         Raises:
             UnknownGallery: there is none.
@@ -75,7 +83,16 @@ class Recognizer:
         """
         seen = self.see([Photo(data, crops=True) for _, data in photos])
         good, refused, named = samples(photos, seen, face)
-        return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named)
+        doubted: tuple[Doubt, ...] = ()
+        if good:
+            query = doubts.query(gallery)
+            (matched,) = self.galleries.match(doubts.descriptors(good), [(query, len(good))])
+            if isinstance(matched, FacegroupError):
+                raise matched
+            known = self.store.samples(gallery, person_id)
+            good, unlike, named, doubted = doubts.sort_out(person_id, good, named, known, matched, strict)
+            refused += unlike
+        return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named, doubted)
 
     def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
         """Compare the one face of a photo with the one face of another (1:1). Raises what `verification.pair` does."""

@@ -55,9 +55,11 @@ class Detector(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
-    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
-    batch_pixels: int = Field(8_000_000, gt=0, description="most pixels detected at once (one image always fits)")
-    batch: int = Field(32, gt=0, description="most images in one detection batch")
+    threads: int = Field(
+        0, ge=0, description="compute threads of a replica; 0: its num_cpus; with facegroup serve all cores"
+    )
+    batch_pixels: int = Field(4_000_000, gt=0, description="most pixels detected at once (one image always fits)")
+    batch: int = Field(16, gt=0, description="most images in one detection batch")
     simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(256, gt=0, description="images waiting in a replica; beyond: 429")
 
@@ -77,7 +79,9 @@ class Embedder(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
-    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
+    threads: int = Field(
+        0, ge=0, description="compute threads of a replica; 0: its num_cpus; with facegroup serve all cores"
+    )
     batch: int = Field(32, gt=0, description="most faces in one embedding batch")
     simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(4096, gt=0, description="faces waiting in a replica; beyond: 429")
@@ -89,6 +93,14 @@ class Matcher(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(0.5, ge=0)
     candidates: int = Field(3, ge=1, le=100, description="best people in each answer, unless the request says")
+    threads: int = Field(0, ge=0, description="compute threads of a replica; 0: its num_cpus, at least one")
+    index: Literal["auto", "exact", "compact"] = Field(
+        "auto",
+        description="how people are compared: exact, all in full; compact, all by code and the best in full, for "
+        "galleries of hundreds of thousands; auto: by exact_mb (docs/decisions/0006-index.md)",
+    )
+    exact_mb: int = Field(850, ge=0, description="auto: MB of centroids up to which a gallery is exact; 103,000 × 2048")
+    sweep_seconds: float = Field(60, gt=0, description="how often people whose time is over are erased from the store")
 
 
 class Ingress(_Part):
@@ -109,7 +121,7 @@ class Settings(BaseSettings):
     network: str = Field("vggface2-resnet50", description="network of new galleries, and the one that this server runs")
     store: str = Field(
         default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
-        description="sqlite:///path/gallery.db or redis://host:port/0 (rediss:// for TLS)",
+        description="sqlite:///path/gallery.db or redis://host:port/0 (TLS, Sentinel: docs/gallery.md)",
     )
     gallery: str = Field("default", description="gallery of the command line, created when the server starts")
     threshold: float | None = Field(

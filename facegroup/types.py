@@ -22,6 +22,9 @@ Descriptors: TypeAlias = NDArray[np.float32]
 
 Floats: TypeAlias = NDArray[np.float32]
 
+Times: TypeAlias = NDArray[np.float64]
+"""Seconds since the epoch: (n,) float64."""
+
 NOT_IN_DATASET = "not in the dataset"
 """The literal answer for a face that is nobody's."""
 
@@ -117,6 +120,7 @@ class Person:
         samples: how many photos are enrolled; with none the person is never named.
         created_at: seconds since the epoch.
         updated_at: seconds since the epoch of the last change of any kind.
+        expires_at: seconds since the epoch from which on the person is never named, and erased soon; None for never.
     """
 
     id: str
@@ -125,6 +129,7 @@ class Person:
     samples: int = 0
     created_at: float = 0.0
     updated_at: float = 0.0
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class Gallery:
         version: raised by one by every write.
         people: how many there are.
         created_at: seconds since the epoch.
+        damaged: values of it that this process met in the store, could not use and skipped.
     """
 
     name: str
@@ -150,3 +156,4 @@ class Gallery:
     version: int = 0
     people: int = 0
     created_at: float = 0.0
+    damaged: int = 0

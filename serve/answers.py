@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.enrolment import Enrolment
+from facegroup.enrolment import Doubt, Enrolment
 from facegroup.errors import FacegroupError
 from facegroup.photos import Matched, Seen
-from facegroup.store.base import Erased
-from facegroup.types import Faces, Floats, Gallery, Match, Person
+from facegroup.store.audit import Entry
+from facegroup.store.base import Erased, Merged
+from facegroup.types import Candidate, Faces, Floats, Gallery, Match, Person
 from facegroup.verification import Verified
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -87,10 +88,7 @@ def decision(match: Match) -> dict[str, Any]:
         "distance": round(match.distance, 5),
         "threshold": match.threshold,
         "margin": None if match.margin is None else round(match.margin, 5),
-        "candidates": [
-            {"person_id": each.person_id, "name": each.name, "similarity": round(each.similarity, 5)}
-            for each in match.candidates
-        ],
+        "candidates": [_candidate(each) for each in match.candidates],
     }
 
 
@@ -105,6 +103,7 @@ def gallery(found: Gallery) -> dict[str, Any]:
         "gallery_version": found.version,
         "people": found.people,
         "created_at": found.created_at,
+        "damaged": found.damaged,
     }
 
 
@@ -117,6 +116,7 @@ def person(found: Person) -> dict[str, Any]:
         "photos": found.samples,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
+        "expires_at": found.expires_at,
     }
 
 
@@ -132,9 +132,50 @@ def enrolment(done: Enrolment) -> dict[str, Any]:
         "gallery_version": done.enrolled.version,
         "enrolled": enrolled,
         "refused": [{"name": each.name, "error": error_body(each.error)} for each in done.refused],
+        "warnings": [_warning(each) for each in done.doubts],
     }
+
+
+def _warning(doubt: Doubt) -> dict[str, Any]:
+    own, like = doubt.own_similarity, doubt.looks_like
+    return {
+        "name": doubt.name,
+        "code": doubt.error.code,
+        "detail": doubt.error.detail,
+        "own_similarity": None if own is None else round(own, 5),
+        "looks_like": None if like is None else _candidate(like),
+    }
+
+
+def _candidate(each: Candidate) -> dict[str, Any]:
+    return {"person_id": each.person_id, "name": each.name, "similarity": round(each.similarity, 5)}
 
 
 def erased(done: Erased) -> dict[str, Any]:
     """Return what an erasure removed."""
-    return {"removed": {"people": done.people, "photos": done.samples}, "gallery_version": done.version}
+    removed = {"people": done.people, "photos": done.samples, "descriptors": done.samples, "crops": done.crops}
+    return {"removed": removed, "gallery_version": done.version}
+
+
+def merged(done: Merged) -> dict[str, Any]:
+    """Return what a merger did."""
+    return {
+        "person": person(done.person),
+        "moved": done.moved,
+        "duplicates": done.duplicates,
+        "gallery_version": done.version,
+    }
+
+
+def entry(found: Entry) -> dict[str, Any]:
+    """Return one entry of the audit log."""
+    return {
+        "id": found.id,
+        "at": found.at,
+        "gallery": found.gallery,
+        "what": found.event.what,
+        "person_id": found.event.person_id,
+        "detail": found.event.detail,
+        "actor": found.origin.actor,
+        "request_id": found.origin.request or None,
+    }

@@ -4,6 +4,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -72,6 +73,9 @@ def main() -> None:
 
 
 def _shown(store: str) -> str:
-    """Return a store's address without its password."""
-    scheme, _, rest = store.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    """Return a store's address without what is secret in it: user, password and options."""
+    parts = urlsplit(store)
+    if parts.scheme == "sqlite":
+        return store
+    _, login, where = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{where if login or '@' not in store else '…'}{parts.path}"

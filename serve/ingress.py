@@ -49,6 +49,10 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> FastAPI:
         return build_api(self._settings, self)
 
+    def has_room(self, count: int) -> bool:
+        """See `Pipeline`."""
+        return self._batcher.has_room(count)
+
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         """See `Pipeline`."""
         if not self._batcher.has_room(len(photos)):

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from facegroup.errors import InvalidSettings, StageUnavailable
-from facegroup.settings import Settings
+from facegroup.settings import Detector, Embedder, Settings
 
 RAY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -26,10 +26,13 @@ RAY = {
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "67108864",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
     "GRPC_VERBOSITY": "ERROR",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": "16777216",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
@@ -52,6 +55,7 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         InvalidSettings: the port is taken.
         StageUnavailable: it did not become ready in time.
     """
+    settings = _sized(settings)
     for name, value in {**RAY, **_proxy()}.items():
         os.environ.setdefault(name, value)
     _check_port(settings)
@@ -105,6 +109,21 @@ def _interruptible() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+def _sized(settings: Settings) -> Settings:
+    """Return the settings with the threads of one machine: all its cores for each stage, since the stages take turns.
+
+    With one thread each, a stage that has less to do leaves its core idle, and a single photo never has more than one.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parts: dict[str, Detector | Embedder] = {"detector": settings.detector, "embedder": settings.embedder}
+    threads = {
+        name: part.model_copy(update={"threads": max(1, cores // part.replicas)})
+        for name, part in parts.items()
+        if not part.threads and not part.num_gpus
+    }
+    return settings.model_copy(update=threads)
 
 
 def _cpus(settings: Settings) -> int:

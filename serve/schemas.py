@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from facegroup.types import NOT_IN_DATASET
+from serve.moments import Moment
 
 METADATA_BYTES = 64 << 10
 METADATA_DEPTH = 32
@@ -61,6 +62,7 @@ class NewPerson(_Request):
     name: str
     id: str | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
     metadata: Metadata = Field(default_factory=dict)
+    expires_at: Moment = Field(None, description="from then on never named, and soon erased; null: never")
 
 
 class PersonChange(_Request):
@@ -68,6 +70,14 @@ class PersonChange(_Request):
 
     name: str | None = None
     metadata: Metadata | None = None
+    expires_at: Moment = Field(None, description="null lifts it")
+
+
+class Merger(_Request):
+    """Who is merged into a person."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    source: str = Field(alias="from", description="id of the other person, who is erased")
 
 
 class Probes(_Request):
@@ -181,6 +191,7 @@ class Identification(BaseModel):
     gallery_version: int | None
     network: str
     degraded: bool = Field(False, description="the store is away; `gallery_version` may not be the newest")
+    degraded_reason: str | None = Field(None, description="`store_unavailable` or `store_went_back`")
     images: list[NamedImage]
 
 
@@ -191,6 +202,7 @@ class ProbeIdentification(BaseModel):
     gallery_version: int
     network: str
     degraded: bool
+    degraded_reason: str | None = Field(None, description="`store_unavailable` or `store_went_back`")
     faces: list[Decision]
 
 
@@ -218,6 +230,14 @@ class Gallery(BaseModel):
     gallery_version: int
     people: int
     created_at: float = Field(description="seconds since the epoch")
+    damaged: int = Field(description="values in the store that could not be used and are skipped; the log names them")
+
+
+class Accepted(BaseModel):
+    """A gallery that is in use as it is."""
+
+    gallery: str
+    gallery_version: int | None = Field(description="null: it is gone, as if it had been erased")
 
 
 class GalleryPage(BaseModel):
@@ -236,6 +256,7 @@ class Person(BaseModel):
     photos: int = Field(description="how many are enrolled")
     created_at: float
     updated_at: float
+    expires_at: float | None = Field(description="seconds since the epoch; null: never")
 
 
 class PeoplePage(BaseModel):
@@ -260,6 +281,16 @@ class RefusedPhoto(BaseModel):
     error: ErrorBody
 
 
+class EnrolmentWarning(BaseModel):
+    """A photo that was enrolled though it may show somebody else."""
+
+    name: str
+    code: str = Field(description="`looks_like` or `unlike_own`: what `strict` would have refused it with")
+    detail: str
+    own_similarity: float | None = Field(description="to the person's other photos; null where there are none")
+    looks_like: Candidate | None = Field(description="the person of the gallery whom it is more like")
+
+
 class Enrolment(BaseModel):
     """What became of the photos of one person."""
 
@@ -267,6 +298,7 @@ class Enrolment(BaseModel):
     gallery_version: int
     enrolled: list[EnrolledPhoto]
     refused: list[RefusedPhoto]
+    warnings: list[EnrolmentWarning]
 
 
 class Photo(BaseModel):
@@ -287,6 +319,37 @@ class Removed(BaseModel):
 
     people: int
     photos: int
+    descriptors: int = Field(description="one for each photo; the person's centroid goes with them")
+    crops: int = Field(description="pictures of aligned faces; photos enrolled while the gallery kept none had none")
+
+
+class Merged(BaseModel):
+    """What a merger did."""
+
+    person: Person
+    moved: int = Field(description="photos that came over")
+    duplicates: int = Field(description="photos that both had")
+    gallery_version: int
+
+
+class AuditEntry(BaseModel):
+    """One thing that was done."""
+
+    id: str
+    at: float = Field(description="seconds since the epoch")
+    gallery: str
+    what: str
+    person_id: str | None
+    detail: dict[str, Any] = Field(description="counts, settings and ids")
+    actor: str = Field(description="`http` and the client's address, `cli`, `sweep` or `library`")
+    request_id: str | None
+
+
+class AuditPage(BaseModel):
+    """A page of the audit log."""
+
+    entries: list[AuditEntry]
+    next: str | None = Field(description="cursor of the following page")
 
 
 class Erased(BaseModel):

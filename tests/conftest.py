@@ -32,6 +32,7 @@ class RedisProcess:
         if binary is None:
             reason = "redis-server is not installed; without it nothing is known about the Redis store"
             pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        self.folder = folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from facegroup.errors import FacegroupError
+from facegroup.guarded import Guarded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
@@ -19,12 +20,21 @@ class LocalPipeline:
 
     Args:
         settings: of the server; as a server does, the gallery that they name is created.
+
+    Attributes:
+        full: whether it says that it has no room.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.recognizer = Recognizer(settings)
         self.recognizer.new_gallery(settings.gallery)
+        galleries = self.recognizer.galleries
+        self._guarded = Guarded(self.recognizer.store, galleries.absence, galleries.ledger)
         self._thread = ThreadPoolExecutor(1, "recognise")
+        self.full = False
+
+    def has_room(self, count: int) -> bool:
+        return not self.full
 
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         return await self._run(lambda: self.recognizer.see(photos))
@@ -36,16 +46,16 @@ class LocalPipeline:
         return answer
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return await self._run(lambda: getattr(self.recognizer.store, method)(*arguments, **named))
+        return await self._run(lambda: self._guarded.call(method, *arguments, **named))
 
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder
         try:
             await self.ask("ping")
         except FacegroupError as error:
-            store = {"store": "unavailable", "detail": error.detail}
+            store: dict[str, Any] = {"store": "unavailable", "detail": error.detail}
         else:
-            store = {"store": "ok"}
+            store = {"store": "ok", "compared": self.recognizer.galleries.ways()}
         return {
             "network": embedder.spec.name,
             "dimension": embedder.spec.dimension,

@@ -28,6 +28,7 @@ class KerasNets:
     """
 
     canvas = CANVAS
+    lanes = 1
 
     def __init__(self, device: str, threads: int) -> None:
         self._backend = Backend(device, threads)
@@ -35,6 +36,11 @@ class KerasNets:
         self.device = device
         with self._backend.place():
             self._forward = {name: self._backend.compiled(_model(layers(name)), _float) for name in BUCKETS}
+
+    @property
+    def lane(self) -> "KerasNets":
+        """See `Nets`."""
+        return self
 
     def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""

@@ -19,12 +19,18 @@ Net = Literal["pnet", "rnet", "onet"]
 
 
 class Nets(Protocol):
-    """The three networks, ready to run. Used from one thread at a time."""
+    """The three networks, ready to run. Used from as many threads at once as there are lanes."""
 
     name: str
     device: str
     canvas: tuple[int, int]
     """Height and width of P-Net's canvases."""
+    lanes: int
+    """How many photos are best looked at, at once, from threads of their own."""
+
+    @property
+    def lane(self) -> "Nets":
+        """The same for one of several threads: it infers in its caller's thread only."""
 
     def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """(c, h, w, 3) uint8 → face probability (c, h', w') and box regression (c, h', w', 4).

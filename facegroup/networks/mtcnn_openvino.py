@@ -1,10 +1,20 @@
-"""MTCNN's networks on a CPU through OpenVINO: uint8 pixels in, probabilities and regressions out, every shape static."""
+"""MTCNN's networks on a CPU through OpenVINO: uint8 pixels in, probabilities and regressions out.
 
-from typing import Any
+Each thread is a stream of its own, and infers for itself: a network as small as these gains nothing from two threads that
+wait for each other after every layer.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup.networks.buckets import batches
 from facegroup.networks.mtcnn_nets import Layers, Net, layers
 from facegroup.networks.precision import compiled_for
 from facegroup.pyramid import CELL, STRIDE
@@ -14,16 +24,20 @@ CANVAS = (256, 512)
 """Large enough that little of it is border, small enough that its feature maps stay in a core's cache."""
 
 ROWS = (64, 96, 128, 160, 192, 224, 256)
-"""Heights for which P-Net is compiled: of a canvas that is not full only the used part is looked at."""
+"""Heights that P-Net meets: of a canvas that is not full only the used part is looked at."""
 
-BUCKETS: dict[Net, tuple[int, ...]] = {"rnet": (8, 32, 128), "onet": (4, 16, 64)}
+BUCKETS: dict[Net, tuple[int, ...]] = {"rnet": (8, 32, 64), "onet": (4, 8, 16)}
+"""Batches that R-Net and O-Net meet: larger ones gain nothing."""
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 
 class OpenVinoNets:
     """`Nets` on OpenVINO.
 
     Args:
-        threads: compute threads.
+        threads: compute threads, and as many inferences at once.
         precision: arithmetic, fp32 or bf16.
 
     Raises:
@@ -38,29 +52,34 @@ class OpenVinoNets:
         import openvino
 
         core = openvino.Core()
-
-        def request(name: Net, shape: tuple[int, ...]) -> Any:
+        self.lanes = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._idle: dict[str, SimpleQueue[Any]] = {}
+        for use, (name, shape, taken) in _USES.items():
             graph = _graph(name, shape)
-            return compiled_for(core, graph, precision, threads, f"mtcnn's {name}").create_infer_request()
-
-        self._pnet = {rows: request("pnet", (1, rows, CANVAS[1], 3)) for rows in ROWS}
-        self._requests = {
-            name: {bucket: request(name, (bucket, *2 * (layers(name).side,), 3)) for bucket in buckets}
-            for name, buckets in BUCKETS.items()
-        }
+            graph.reshape(taken)
+            compiled = compiled_for(core, graph, precision, threads, f"mtcnn's {name}", streams=threads)
+            self._idle[use] = SimpleQueue()
+            for _ in range(threads):
+                self._idle[use].put(compiled.create_infer_request())
+        self.lane = copy.copy(self)
+        if threads > 1:
+            self._pool = ThreadPoolExecutor(threads, "mtcnn")
 
     def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
         windows = len(canvases), (CANVAS[0] - CELL) // STRIDE + 1, (CANVAS[1] - CELL) // STRIDE + 1
         scores = np.zeros(windows, np.float32)
         boxes = np.zeros((windows[0], 4, *windows[1:]), np.float32)
-        for canvas, used, score, box in zip(canvases, rows, scores, boxes, strict=True):
-            bucket = next(bucket for bucket in ROWS if bucket >= used)
-            request = self._pnet[bucket]
-            request.infer({0: canvas[None, :bucket]}, share_inputs=True)
-            found = request.get_output_tensor(1).data[0]
-            score[: len(found)] = found
-            box[:, : len(found)] = request.get_output_tensor(0).data[0]
+
+        def propose(page: int) -> None:
+            height = next(bucket for bucket in ROWS if bucket >= rows[page])
+            use = "whole canvas" if height == CANVAS[0] else "pnet"
+            with self._inferred(use, canvases[page, None, :height]) as (regressions, found):
+                scores[page, : found.shape[1]] = found[0]
+                boxes[page, :, : found.shape[1]] = regressions[0]
+
+        self._each(propose, range(len(canvases)))
         return scores, boxes.transpose(0, 2, 3, 1)
 
     def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
@@ -74,40 +93,57 @@ class OpenVinoNets:
         return scores, boxes, landmarks
 
     def warm(self) -> None:
-        """See `Nets`."""
+        """See `Nets`. The CPU plugin prepares its kernels for a shape when it first meets it, for all streams."""
         for rows in ROWS:
-            self.pnet(np.zeros((1, *CANVAS, 3), np.uint8), np.array([rows]))
-        for name, buckets in BUCKETS.items():
-            for bucket in buckets:
-                self._run(name, np.zeros((bucket, *2 * (layers(name).side,), 3), np.uint8))
+            self.pnet(np.zeros((self.lanes, *CANVAS, 3), np.uint8), np.full(self.lanes, rows))
+        for name, sizes in BUCKETS.items():
+            for size in sizes:
+                self._run(name, np.zeros((size, *_USES[name][1][1:]), np.uint8))
 
     def _run(self, name: Net, crops: Crops) -> list[Floats]:
-        """Run crops in the fewest padded buckets and return the outputs, joined."""
-        requests = self._requests[name]
-        largest = max(requests)
-        parts = []
-        for start in range(0, len(crops), largest):
-            part = crops[start : start + largest]
-            bucket = next(bucket for bucket in requests if bucket >= len(part))
-            padded = part
-            if bucket > len(part):
-                padded = np.zeros((bucket, *crops.shape[1:]), np.uint8)
-                padded[: len(part)] = part
-            request = requests[bucket]
-            request.infer({0: padded}, share_inputs=True)
-            parts.append([tensor.data[: len(part)].copy() for tensor in request.output_tensors])
+        """Run crops in padded batches and return the outputs, joined."""
+
+        def infer(job: tuple[Crops, int]) -> list[Floats]:
+            batch, real = job
+            with self._inferred(name, batch) as outputs:
+                return [output[:real].copy() for output in outputs]
+
+        parts = self._each(infer, list(batches(crops, BUCKETS[name])))
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def _each(self, do: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
+        return list(map(do, jobs) if self._pool is None or len(jobs) < 2 else self._pool.map(do, jobs))
+
+    @contextmanager
+    def _inferred(self, use: str, pixels: NDArray[np.uint8]) -> Iterator[list[Floats]]:
+        """Give what a network makes of its input; it must be copied before another inference may overwrite it."""
+        request = self._idle[use].get()
+        try:
+            request.infer({0: pixels}, share_inputs=True)
+            yield [tensor.data for tensor in request.output_tensors]
+        finally:
+            self._idle[use].put(request)
+
+
+_USES: dict[str, tuple[Net, tuple[int, ...], list[int]]] = {
+    # Most canvases are full, and a twelfth faster where their shape is known beforehand.
+    "whole canvas": ("pnet", (1, *CANVAS, 3), [1, *CANVAS, 3]),
+    "pnet": ("pnet", (1, *CANVAS, 3), [1, -1, CANVAS[1], 3]),
+    "rnet": ("rnet", (1, 24, 24, 3), [-1, 24, 24, 3]),
+    "onet": ("onet", (1, 48, 48, 3), [-1, 48, 48, 3]),
+}
+"""What is compiled: the network, the shape that its graph is built for, and the shapes that it takes."""
 
 
 def _graph(name: Net, shape: tuple[int, ...]) -> Any:
-    """Build one network for one input shape (n, h, w, 3): outputs are the regressions, then the face probability."""
+    """Build one network for an input shape (n, h, w, 3): outputs are the regressions, then the face probability."""
     import openvino
     from openvino import opset13 as op
 
     net = layers(name)
     pixels = op.parameter(list(shape), np.uint8)
     pixels.set_friendly_name("pixels")
-    node = op.transpose(op.convert(pixels, np.float32), op.constant(np.array([0, 3, 1, 2])))
+    node = op.convert(op.transpose(pixels, op.constant(np.array([0, 3, 1, 2]))), np.float32)
     for layer in net.trunk:
         match layer.kind:
             case "conv":
@@ -124,7 +160,7 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
             case "flatten":
                 # The package flattens (w, h, c): its weights come from a column-major toolbox.
                 node = op.transpose(node, op.constant(np.array([0, 3, 2, 1])))
-                node = op.reshape(node, op.constant(np.array([shape[0], -1])), False)
+                node = op.reshape(node, op.constant(np.array([0, -1])), True)
     return openvino.Model(_heads(net, node, convolutional=net.side == 0), [pixels])
 
 

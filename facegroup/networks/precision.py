@@ -65,13 +65,13 @@ def agreement(reference: Floats, answer: Floats) -> Agreement:
     return Agreement(float(cosines.mean()), float(cosines.min()), n, float(others))
 
 
-def compiled_for(core: Any, model: Any, precision: str, threads: int, network: str) -> Any:
+def compiled_for(core: Any, model: Any, precision: str, threads: int, network: str, streams: int = 1) -> Any:
     """Compile an OpenVINO model for this CPU, in this precision and no other.
 
     Raises:
         EngineUnavailable: OpenVINO cannot, or would not.
     """
-    options = compile_options(precision, threads)
+    options = compile_options(precision, threads, streams)
     try:
         compiled = core.compile_model(model, "CPU", options)
     except RuntimeError as error:
@@ -81,7 +81,7 @@ def compiled_for(core: Any, model: Any, precision: str, threads: int, network: s
     return compiled
 
 
-def compile_options(precision: str, threads: int) -> dict[str, Any]:
+def compile_options(precision: str, threads: int, streams: int = 1) -> dict[str, Any]:
     """Return OpenVINO's options for one network of this process on a CPU; the hint is checked by `require_executed`.
 
     Raises:
@@ -91,7 +91,7 @@ def compile_options(precision: str, threads: int) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],  # left out, machines with bf16 would take it
         "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
+        "NUM_STREAMS": streams,
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,  # replicas share the machine; pinned ones would all take its first cores
     }

@@ -7,39 +7,50 @@ hash of the gallery's name, so that a cluster keeps a gallery together:
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
+    facegroup:{tag}:lost        string       see redis_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
     facegroup:{tag}:names       sorted set   name NUL id, in order
-    facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, mark
+    facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, expiry, mark
     facegroup:{tag}:centroids   hash         id → float32[d], little-endian; only of people who can be named
     facegroup:{tag}:changes     sorted set   id, by the version that last changed it
     facegroup:{tag}:samples     hash         id:sha256 → float64 date, float32[d], little-endian
     facegroup:{tag}:crops       hash         id:sha256 → JPEG
+    facegroup:{tag}:audit       stream       at what person detail actor request
+    facegroup:{tag}:requests    hash         idempotency key → version, and JSON: hash of what was asked, date, ids
+    facegroup:{tag}:requested   sorted set   idempotency key, by its date
+    facegroup:{tag}:expiries    sorted set   id, by when the person expires
 """
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in base.Store)
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from facegroup.errors import PersonExists, UnknownPhoto
+from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, StoreUnavailable, UnknownPerson, UnknownPhoto
 from facegroup.names import check_id, clean_name
-from facegroup.store import redis_scripts, rules, vectors
-from facegroup.store.base import Centroids, Enrolled, Erased
+from facegroup.store import redis_loss, redis_scripts, rules, vectors
+from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.base import Centroids, Enrolled, Erased, Merged, Standing
+from facegroup.store.once import Done, Once
+from facegroup.store.redis_notes import read_entry
 from facegroup.store.redis_rows import (
     INDEX,
+    Damaged,
     Keys,
     Record,
     gallery_fields,
     name_member,
     read_gallery,
-    read_sample,
     sample_field,
 )
 from facegroup.store.redis_server import Command, RedisServer
 from facegroup.store.redis_shelves import RedisShelves
-from facegroup.store.redis_steps import Edit, RedisSteps, script
-from facegroup.store.shelves import Shelf, also_on_shelves, crops_on_shelves
+from facegroup.store.redis_steps import Changed, Edit, RedisSteps, script
+from facegroup.store.shelves import Shelf, also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
 from facegroup.types import Gallery, Person, Sample
 
 
@@ -50,35 +61,42 @@ class RedisStore(RedisShelves):
         url: ``redis://`` or ``rediss://`` with user, password, host, port and database number.
         timeout: seconds to wait for an answer, and for the disk.
         patience: seconds to try a write again that others get before.
+        actor: whose writes are, for the audit log, where a call says nothing.
 
     Raises:
         StoreInvalid: the URL cannot be read. A server that does not answer is an error of each method, not of this.
     """
 
-    def __init__(self, url: str, timeout: float = 5.0, patience: float = 10.0) -> None:
+    def __init__(self, url: str, timeout: float = 5.0, patience: float = 10.0, actor: str = "library") -> None:
         self._server = RedisServer(url, timeout)
-        self._steps = RedisSteps(self._server, patience)
+        self._steps = RedisSteps(self._server, patience, actor)
+        self._damage = self._steps.damage
 
     def ping(self) -> None:
-        self._server.read(("PING",))
+        self._server.glance(("PING",))
 
     def close(self) -> None:
         self._server.close()
 
-    def create_gallery(self, gallery: Gallery) -> Gallery:
+    def damaged(self) -> int:
+        return self._damage.count()
+
+    def create_gallery(self, gallery: Gallery, *, by: Origin | None = None) -> Gallery:
         wanted = rules.check_gallery(gallery)
         fields = [word for pair in gallery_fields(wanted).items() for word in pair]
         # The index lies on another node of a cluster, so it is no part of the step. Listed before and after: then
         # neither a crash nor an erasure at the same time leaves a gallery that is not listed.
         listed: Command = ("ZADD", INDEX, 0, wanted.name)
-        create = script(redis_scripts.CREATE, wanted.name, *fields)
+        event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
+        create = script(redis_scripts.CREATE, wanted.name, *fields, *self._steps.note(event, by))
         if isinstance(wanted.name, Shelf):  # which is listed nowhere
             listed = ("PING",)
         _, answer, _ = self._server.write(listed, create, listed)
-        return rules.same_gallery(read_gallery(*answer), wanted)
+        return rules.same_gallery(read_gallery(wanted.name, *answer), wanted)
 
     def gallery(self, name: str) -> Gallery:
-        return self._steps.read(name)[0]
+        found = self._steps.read(name)[0]
+        return replace(found, damaged=self._damage.count(found.name))
 
     def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
         found: list[Gallery] = []
@@ -88,50 +106,84 @@ class RedisStore(RedisShelves):
             for name in names:
                 keys = Keys.of(name.decode())
                 kept, people = self._server.read(("HGETALL", keys.gallery), ("HLEN", keys.people))
-                if kept:
-                    found.append(read_gallery(kept, people))
+                if not kept:
+                    continue
+                try:
+                    one = read_gallery(name.decode(), kept, people)
+                except StoreInvalid as error:
+                    self._damage.settle("", 0, keys.gallery.__eq__, {keys.gallery: error.detail})
+                else:
+                    self._damage.settle("", 0, keys.gallery.__eq__, {})
+                    found.append(replace(one, damaged=self._damage.count(one.name)))
             if len(names) < left:
                 break
             start = names[-1]
         return found
 
     @crops_on_shelves
-    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+    def update_gallery(
+        self,
+        name: str,
+        *,
+        threshold: float | None = None,
+        keep_crops: bool | None = None,
+        by: Origin | None = None,
+    ) -> Gallery:
         fields: list[str | float] = []
         if threshold is not None:
             fields += ["threshold", rules.check_threshold(threshold)]
         if keep_crops is not None:
             fields += ["keep_crops", int(keep_crops)]
-        update = script(redis_scripts.UPDATE, rules.sought_gallery(name), rules.RETENTION, *fields)
+        note = self._steps.note(rules.changed(threshold, keep_crops), by)
+        update = script(redis_scripts.UPDATE, rules.sought_gallery(name), rules.RETENTION, *fields, *note)
         (answer,) = self._server.write(update)
         if answer is None:
             raise rules.unknown_gallery(name)
-        return read_gallery(*answer)
+        found = read_gallery(rules.sought_gallery(name), *answer)
+        return replace(found, damaged=self._damage.count(found.name))
 
     @also_on_shelves
-    def delete_gallery(self, name: str) -> Erased:
+    def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         kept = rules.sought_gallery(name)
-        counts, _ = self._server.write(script(redis_scripts.ERASE, kept), ("ZREM", INDEX, kept))
+        note = self._steps.note(Event("erased"), by)
+        (counts,) = self._server.write(script(redis_scripts.ERASE, kept, *note))
+        self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
         (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
         if made_meanwhile and not isinstance(kept, Shelf):
             self._server.write(("ZADD", INDEX, 0, kept))
         if counts is None:
             raise rules.unknown_gallery(name)
-        people, samples = counts
-        return Erased(people, samples, 0)
+        self._damage.forget(kept)
+        people, samples, crops = counts
+        return Erased(people, samples, 0, crops)
 
     def create_person(
-        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+        self,
+        gallery: str,
+        name: str,
+        metadata: dict[str, Any] | None = None,
+        person_id: str | None = None,
+        *,
+        expires_at: float | None = None,
+        once: Once | None = None,
+        by: Origin | None = None,
     ) -> Person:
         notes = json.loads(rules.write_metadata(metadata))
-        record = Record(clean_name(name, "person's name"), notes, (), now := rules.now(), now)
+        expiry = rules.check_expiry(expires_at)
+        record = Record(clean_name(name, "person's name"), notes, (), now := rules.now(), now, expiry)
         person_id = rules.new_id() if person_id is None else check_id(person_id)
-        if self._steps.write(gallery, person_id, b"", Edit(record)) is None:
+        if done := self._steps.done(gallery, once):
+            return self.person(gallery, done.person_id)
+        found, _ = self._steps.read(gallery)
+        if self._steps.write(found, person_id, b"", Edit(record, Event("created", person_id)), by, once) is None:
+            if done := self._steps.done(gallery, once):  # by the same request, at the same time
+                return self.person(gallery, done.person_id)
             raise PersonExists(f"there is a person {person_id} in the gallery")
         return record.person(person_id)
 
     def person(self, gallery: str, person_id: str) -> Person:
-        return Record.read(self._steps.person(gallery, person_id)[1]).person(person_id)
+        found, data = self._steps.person(gallery, person_id)
+        return self._steps.record(found, person_id, data).person(person_id)
 
     def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
         start = rules.sortable(after)
@@ -146,24 +198,110 @@ class RedisStore(RedisShelves):
         ids = [member.rpartition(b"\0")[2].decode() for member in found]
         if not ids:
             return []
-        _, (records,) = self._steps.read(gallery, lambda keys: ("HMGET", keys.people, *ids))
-        return [Record.read(data).person(key) for key, data in zip(ids, records, strict=True) if data is not None]
+        kind, (records,) = self._steps.read(gallery, lambda keys: ("HMGET", keys.people, *ids))
+        rows = []
+        for key, data in zip(ids, records, strict=True):
+            with suppress(StoreInvalid):  # counted and logged
+                if data is not None:
+                    rows.append(self._steps.record(kind, key, data).person(key))
+        return rows
 
+    @expiry_on_shelves
     def update_person(
-        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        expires_at: float | None = None,
+        by: Origin | None = None,
     ) -> Person:
         given: dict[str, Any] = {} if name is None else {"name": clean_name(name, "person's name")}
         if metadata is not None:
             given["metadata"] = json.loads(rules.write_metadata(metadata))
-        record, _ = self._steps.change(gallery, person_id, lambda _, old: Edit(old.next(**given)) if given else None)
-        return record.person(person_id)
+        if expires_at is not None:
+            given["expires_at"] = rules.check_expiry(expires_at)
+        event = rules.edited(person_id, name, metadata, expires_at)
+        changed = self._steps.change(
+            gallery, person_id, lambda _, old: Edit(old.next(**given), event) if given else None, by
+        )
+        assert isinstance(changed, Changed)
+        return changed.record.person(person_id)
+
+    @merger_on_shelves
+    def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
+        rules.check_merger(into, source)
+        for _ in self._steps.attempts():
+            found, kept = self._steps.person(gallery, into)
+            _, gone = self._steps.person(gallery, source)
+            record, other = (self._steps.record(found, *each) for each in ((into, kept), (source, gone)))
+            moved = [key for key in other.samples if key not in record.samples]
+            both = [key for key in other.samples if key in record.samples]
+            merged = record.next(samples=(*record.samples, *moved))
+            centroid = vectors.centroid(self._steps.descriptors(found, {into: record.samples, source: moved}))
+            step = script(
+                redis_scripts.MERGE,
+                found.name,
+                *(rules.RETENTION, into, kept, merged.to_bytes(), source, gone, name_member(other.name, source)),
+                b"" if centroid is None else vectors.to_bytes(centroid),
+                str(len(moved)),
+                *(*moved, *both),
+                *self._steps.note(rules.merged(into, source, len(moved), len(both)), by),
+            )
+            (version,) = self._server.write(step)
+            if version is None:
+                raise rules.unknown_gallery(gallery)
+            if version >= 0:
+                self._damage.forget(found.name, source)
+                return Merged(merged.person(into), len(moved), len(both), int(version))
+        raise StoreUnavailable(f"too many others change person {into} or {source} at once")
 
     @also_on_shelves
-    def delete_person(self, gallery: str, person_id: str) -> Erased:
-        record, version = self._steps.change(gallery, person_id, lambda _, old: Edit(None, removed=old.samples))
-        return Erased(1, len(record.samples), version)
+    def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
+        event = Event("erased", person_id)
+        try:
+            changed = self._steps.change(gallery, person_id, lambda _, old: _erasing(old, event), by)
+        except StoreInvalid:
+            return self._salvage(gallery, person_id, event, by)
+        assert isinstance(changed, Changed)
+        self._damage.forget(rules.sought_gallery(gallery), person_id)
+        return Erased(1, len(changed.record.samples), changed.version, changed.crops)
 
-    def add_samples(self, gallery: str, person_id: str, samples: Sequence[Sample], network: str) -> Enrolled:
+    @also_on_shelves
+    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
+        now = rules.now()
+        found, (ids,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYSCORE", keys.expiries, "-inf", now))
+        total = Erased(0, 0, found.version)
+        for person_id in (each.decode() for each in ids):
+            event = Event("expired", person_id)
+            old: list[Record] = []
+
+            def erase(_: Gallery, record: Record, event: Event = event, old: list[Record] = old) -> Edit | None:
+                old[:] = [record] if record.expires_at is not None and record.expires_at <= now else []
+                return _erasing(record, event) if old else None
+
+            try:
+                changed = self._steps.change(gallery, person_id, erase, by)
+            except (UnknownPerson, StoreInvalid):  # another sweep was faster; or the record is damaged, and was counted
+                continue
+            if old and isinstance(changed, Changed):
+                total = Erased(
+                    *(total.people + 1, total.samples + len(changed.record.samples), changed.version),
+                    total.crops + changed.crops,
+                )
+        return total
+
+    def add_samples(
+        self,
+        gallery: str,
+        person_id: str,
+        samples: Sequence[Sample],
+        network: str,
+        *,
+        once: Once | None = None,
+        by: Origin | None = None,
+    ) -> Enrolled:
         added: list[Sample] = []
         known: tuple[str, ...] = ()
 
@@ -171,33 +309,56 @@ class RedisStore(RedisShelves):
             nonlocal added, known
             added, known = rules.sort_out(samples, found, network, old.samples)
             every = (*old.samples, *(sample.id for sample in added))
-            return Edit(old.next(samples=every), added) if added else None
+            event = rules.enrolled(person_id, len(added), len(known))
+            return Edit(old.next(samples=every), event, added, (), rules.places(samples, added)) if added else None
 
-        record, version = self._steps.change(gallery, person_id, enrol)
-        return Enrolled(record.person(person_id), tuple(sample.id for sample in added), known, version)
+        changed = self._steps.change(gallery, person_id, enrol, by, once)
+        if isinstance(changed, Done):
+            return Enrolled(
+                self.person(gallery, person_id), *changed.split([each.id for each in samples]), changed.version
+            )
+        return Enrolled(changed.record.person(person_id), tuple(sample.id for sample in added), known, changed.version)
 
     def samples(self, gallery: str, person_id: str, *, crops: bool = False) -> list[Sample]:
-        _, data = self._steps.person(gallery, person_id)
-        ids = Record.read(data).samples
+        kind, data = self._steps.person(gallery, person_id)
+        ids = self._steps.record(kind, person_id, data).samples
         fields = [sample_field(person_id, key) for key in ids]
         if not fields:
             return []
         _, (rows, images) = self._steps.read(
             gallery, lambda keys: ("HMGET", keys.samples, *fields), lambda keys: ("HMGET", keys.crops, *fields)
         )
-        kept = zip(ids, rows, images, strict=True)
-        found = [read_sample(key, row, image if crops else None) for key, row, image in kept if row is not None]
+        found = self._steps.sound(kind, fields, rows, images if crops else ())
         return sorted(found, key=lambda sample: sample.created_at)
 
     @also_on_shelves
-    def delete_sample(self, gallery: str, person_id: str, sample_id: str) -> Erased:
+    def delete_sample(self, gallery: str, person_id: str, sample_id: str, *, by: Origin | None = None) -> Erased:
+        event = Event("erased_photo", person_id)
+
         def remove(_: Gallery, old: Record) -> Edit:
             if sample_id not in old.samples:
                 raise UnknownPhoto(f"person {person_id} has no such photo")
-            return Edit(old.next(samples=tuple(key for key in old.samples if key != sample_id)), removed=[sample_id])
+            left = tuple(key for key in old.samples if key != sample_id)
+            return Edit(old.next(samples=left), event, removed=[sample_id])
 
-        _, version = self._steps.change(gallery, person_id, remove)
-        return Erased(0, 1, version)
+        changed = self._steps.change(gallery, person_id, remove, by)
+        assert isinstance(changed, Changed)
+        return Erased(0, 1, changed.version, changed.crops)
+
+    def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
+        name = rules.sought_gallery(gallery)
+        (done,) = self._server.write(script(redis_scripts.NOTE, name, *self._steps.note(event, by)))
+        if done is None:
+            raise rules.unknown_gallery(gallery)
+
+    def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
+        if after and not re.fullmatch(r"\d{1,19}-\d{1,19}", after):
+            raise MalformedRequest("`after` is the id of an entry")
+        if not (name := rules.sought_name(gallery)) or rules.page(limit) == 0:
+            return []
+        span = (f"({after}" if after else "-", "+", "COUNT", rules.page(limit))
+        (rows,) = self._server.read(("XRANGE", Keys.of(name).audit, *span))
+        return [read_entry(name, number, fields) for number, fields in _pairs(rows)]
 
     def version(self, gallery: str) -> int:
         (version,) = self._server.read(("HGET", Keys.of(rules.sought_gallery(gallery)).gallery, "version"))
@@ -205,14 +366,97 @@ class RedisStore(RedisShelves):
             raise rules.unknown_gallery(gallery)
         return int(version)
 
+    def standing(self, gallery: str) -> Standing:
+        return redis_loss.standing(self._server, gallery)
+
+    def lose(self, gallery: str, version: int) -> None:
+        redis_loss.lose(self._server, gallery, version)
+
+    def accept(self, gallery: str, version: int = 0) -> Standing:
+        return redis_loss.accept(self._server, gallery, version)
+
     def centroids(self, gallery: str, since: int | None = None) -> Centroids:
         after = "" if since is None else str(since)
         (answer,) = self._server.read(script(redis_scripts.CHANGES, rules.sought_gallery(gallery), after))
         if answer is None:
             raise rules.unknown_gallery(gallery)
         kept, people, born, ids, records, rows = answer
-        found = read_gallery(kept, people)
+        found = read_gallery(rules.sought_gallery(gallery), kept, people)
         if since is not None:
             rules.check_since(since, found.version, int(born))
-        names = (None if record is None else Record.read(record).name for record in records)
-        return vectors.centroids(found, list(zip((key.decode() for key in ids), names, rows, strict=True)))
+        return self._usable(found, ids, records, rows, whole=since is None)
+
+    def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
+        found, _ = self._steps.read(gallery)
+        keys = Keys.of(found.name)
+        cursor: bytes | int = 0
+        while True:
+            ((cursor, rows),) = self._server.read(("HSCAN", keys.centroids, cursor, "COUNT", rules.PAGE))
+            records = self._server.read(("HMGET", keys.people, *rows))[0] if rows else []
+            yield self._usable(found, list(rows), records, list(rows.values()), whole=False)
+            if int(cursor) == 0:
+                return
+
+    def _usable(
+        self,
+        found: Gallery,
+        ids: Sequence[bytes],
+        records: Sequence[bytes | None],
+        rows: Sequence[bytes | None],
+        *,
+        whole: bool,
+    ) -> Centroids:
+        """Return the centroids that can be used; note which of those that were read cannot."""
+        keys = Keys.of(found.name)
+        bad: dict[str, str] = {}
+        people_rows: list[tuple[str, str | None, bytes | None, float | None]] = []
+        read = [key.decode(errors="replace") for key in ids]
+        for key, data, row in zip(read, records, rows, strict=True):
+            if row is None:
+                people_rows.append((key, None, None, None))
+                continue
+            try:
+                record = Record.read(data or b"")
+            except Damaged as error:
+                bad[f"{keys.people} {key}"] = (
+                    str(error) if data else "nobody has this id, but there is a centroid of it"
+                )
+                people_rows.append((key, None, None, None))
+            else:
+                people_rows.append((key, record.name, row, record.expires_at))
+        result = vectors.centroids(found, people_rows, lambda key, why: bad.update({f"{keys.centroids} {key}": why}))
+        looked = None if whole else set(read)
+
+        def was_read(key: str) -> bool:
+            kind, _, person_id = key.partition(" ")
+            return kind in (keys.people, keys.centroids) and (looked is None or person_id in looked)
+
+        self._damage.settle(found.name, found.version, was_read, bad)
+        return result
+
+    def _salvage(self, gallery: str, person_id: str, event: Event, by: Origin | None) -> Erased:
+        """Erase a person whose record cannot be read: whatever is filed under the id."""
+        for _ in self._steps.attempts():
+            found, data = self._steps.person(gallery, person_id)
+            _, (samples, names) = self._steps.read(
+                gallery, lambda keys: ("HKEYS", keys.samples), lambda keys: ("ZRANGE", keys.names, 0, -1)
+            )
+            mine = [key.decode().rpartition(":")[2] for key in samples if key.startswith(f"{person_id}:".encode())]
+            old = [name for name in names if name.endswith(f"\0{person_id}".encode())]
+            written = self._steps.write(found, person_id, data, Edit(None, event, removed=mine), by, named=old)
+            if written is not None:
+                self._damage.forget(found.name, person_id)
+                return Erased(1, len(mine), *written)
+        raise StoreUnavailable(f"too many others change person {person_id} at once")
+
+
+def _erasing(old: Record, event: Event) -> Edit:
+    return Edit(None, replace(event, detail={"photos": len(old.samples)}), removed=old.samples)
+
+
+def _pairs(rows: Any) -> list[tuple[bytes, list[bytes]]]:
+    """Return a stream's entries as they come over the wire, or as redis-py has them."""
+    return [
+        (number, [word for pair in fields.items() for word in pair] if isinstance(fields, dict) else fields)
+        for number, fields in rows
+    ]

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import math
 import struct
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
+from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import rules, vectors
+from facegroup.store.rules import check_gallery
 from facegroup.types import Gallery, Person, Sample
 
 INDEX = "facegroup:galleries"
@@ -29,6 +32,10 @@ class Keys(NamedTuple):
     changes: str
     samples: str
     crops: str
+    audit: str
+    requests: str
+    requested: str
+    expiries: str
 
     @classmethod
     def of(cls, name: str) -> Self:
@@ -37,6 +44,10 @@ class Keys(NamedTuple):
         tag = hashlib.sha256(name.encode()).hexdigest()[:32]
         place = f"facegroup:{{{tag}}}:{shelf}:" if shelf else f"facegroup:{{{tag}}}:"
         return cls(*(place + field for field in cls._fields))
+
+
+class Damaged(Exception):
+    """A value is not what `facegroup` writes. Its text says why, and nothing of the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +63,25 @@ class Record:
     samples: tuple[str, ...]
     created_at: float
     updated_at: float
+    expires_at: float | None = None
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
     def read(cls, data: bytes) -> Self:
-        """Return the record that `to_bytes` wrote."""
-        values = json.loads(data)
-        return cls(**{**values, "samples": tuple(values["samples"])})
+        """Return the record that `to_bytes` wrote, of this version or an older one. Raises `Damaged` for what is none."""
+        try:
+            values = json.loads(data)
+            kept = {name: values[name] for name in cls.__slots__ if name in values}
+            record = cls(**{**kept, "samples": tuple(values["samples"])})
+            whole = isinstance(record.name, str) and isinstance(record.metadata, dict) and bool(record.name)
+            whole &= all(isinstance(key, str) for key in record.samples) and isinstance(record.mark, str)
+            dates = (record.created_at, record.updated_at, record.expires_at or 0.0)
+            whole &= all(isinstance(each, int | float) and math.isfinite(each) for each in dates)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            whole = False
+        if not whole:
+            raise Damaged("it is no record of a person")
+        return record
 
     def to_bytes(self) -> bytes:
         """Return the record as JSON."""
@@ -70,7 +93,8 @@ class Record:
 
     def person(self, person_id: str) -> Person:
         """Return it as a person."""
-        return Person(person_id, self.name, self.metadata, len(self.samples), self.created_at, self.updated_at)
+        dates = (self.created_at, self.updated_at, self.expires_at)
+        return Person(person_id, self.name, self.metadata, len(self.samples), *dates)
 
 
 def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
@@ -85,9 +109,26 @@ def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
     }
 
 
-def read_gallery(answer: dict[bytes, bytes] | Sequence[bytes], people: int) -> Gallery:
-    """Return the gallery of a hash, as HGETALL answers it by itself (a dict) or out of a script (a flat list)."""
+def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people: int) -> Gallery:
+    """Return the gallery of a hash, as HGETALL answers it by itself (a dict) or out of a script (a flat list).
+
+    Raises:
+        StoreInvalid: somebody else wrote into it.
+    """
     kept = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+    try:
+        found = _gallery(kept, people)
+        if found.name == name:
+            found = replace(found, name=name)  # a shelf's is one
+        whole = check_gallery(found).name == name
+    except (KeyError, ValueError, FacegroupError):
+        whole = False
+    if not whole:
+        raise StoreInvalid(f"{Keys.of(name).gallery} is damaged: it is not the gallery as facegroup writes one")
+    return found
+
+
+def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
     return Gallery(
         name=kept[b"name"].decode(),
         network=kept[b"network"].decode(),
@@ -113,6 +154,14 @@ def sample_field(person_id: str, sample_id: str) -> str:
 def write_sample(sample: Sample) -> bytes:
     """Return a sample as kept: its date, float64, then its descriptor, both little-endian."""
     return _DATE.pack(sample.created_at) + vectors.to_bytes(sample.descriptor)
+
+
+def sample_fault(data: bytes, dimension: int) -> str | None:
+    """Return why a kept sample cannot be used; None where it can."""
+    date, descriptor = data[: _DATE.size], data[_DATE.size :]
+    if len(date) < _DATE.size or not math.isfinite(_DATE.unpack(date)[0]):
+        return "it has no date"
+    return vectors.faults(dimension, {"": descriptor}).get("")
 
 
 def read_sample(sample_id: str, data: bytes, crop: bytes | None = None) -> Sample:

@@ -2,10 +2,57 @@
 
 Nothing is computed here: a step that rests on something read before is given what was read, and answers -1 (a conflict)
 where it has changed since, so that the caller reads again. A gallery that is not there answers nil.
+
+A script that fails midway leaves half a write, and foreign values make it fail: so every script first looks at the types
+of its keys. Every write takes what `redis_notes.Note` gives off the end of ARGV, and leaves it with the write.
 """
 
-_BUMP = """
+TYPED = """
+local types = {'hash', 'string', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'hash', 'stream', 'hash', 'zset', 'zset'}
+for i, key in ipairs(KEYS) do
+    local kind = redis.call('TYPE', key).ok
+    local wanted = types[(i - 1) % #types + 1]
+    if kind ~= 'none' and kind ~= wanted then
+        return redis.error_reply('FOREIGN ' .. key .. ' holds a ' .. kind .. ', not a ' .. wanted)
+    end
+end
+"""
+
+NOTED = f"""{TYPED}
+local what = table.remove(ARGV)
+local whom = table.remove(ARGV)
+local detail = table.remove(ARGV)
+local actor = table.remove(ARGV)
+local request = table.remove(ARGV)
+local kept = table.remove(ARGV)
+local now = table.remove(ARGV)
+local old = table.remove(ARGV)
+local once = table.remove(ARGV)
+local answer = table.remove(ARGV)
+local function note()
+    if not string.find(KEYS[10], '}}:audit', 1, true) then return end -- a shelf: what is done there is no event
+    redis.call('XADD', KEYS[10], 'MAXLEN', '~', kept, '*', 'at', now, 'what', what, 'person', whom,
+        'detail', detail, 'actor', actor, 'request', request)
+end
+local function remember(version)
+    if once == '' then return end
+    for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[12], '-inf', old, 'LIMIT', 0, 100)) do
+        redis.call('HDEL', KEYS[11], key)
+        redis.call('ZREM', KEYS[12], key)
+    end
+    redis.call('HSET', KEYS[11], once, string.format('%.0f', version) .. ' ' .. answer)
+    redis.call('ZADD', KEYS[12], now, once)
+end
+local function repeated()
+    if once == '' then return false end
+    local at = redis.call('ZSCORE', KEYS[12], once)
+    return at and tonumber(at) >= tonumber(old)
+end
+"""
+
+_BUMP = f"""{NOTED}
 local function bump(person, retention)
+    note()
     local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
     if person then redis.call('ZADD', KEYS[7], version, person) end
     redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', version - tonumber(retention))
@@ -15,10 +62,11 @@ end
 
 _GALLERY = "return {redis.call('HGETALL', KEYS[1]), redis.call('HLEN', KEYS[5])}"
 
-CREATE = f"""
+CREATE = f"""{NOTED}
 if redis.call('EXISTS', KEYS[1]) == 0 then
     local born = redis.call('GET', KEYS[2]) or '0'
     redis.call('HSET', KEYS[1], 'version', born, 'born', born, unpack(ARGV))
+    note()
 end
 {_GALLERY}
 """
@@ -35,20 +83,26 @@ end
 """
 """ARGV: retention, then fields and values to set. Answers as CREATE."""
 
-ERASE = """
+ERASE = f"""{NOTED}
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return nil end
-local counts = {redis.call('HLEN', KEYS[5]), redis.call('HLEN', KEYS[8])}
-for i, key in ipairs(KEYS) do if i ~= 2 then redis.call('UNLINK', key) end end
+local counts = {{redis.call('HLEN', KEYS[5]), redis.call('HLEN', KEYS[8]), redis.call('HLEN', KEYS[9])}}
+for i, key in ipairs(KEYS) do if i ~= 2 and i ~= 10 then redis.call('UNLINK', key) end end
+note()
 redis.call('SET', KEYS[2], version + 1)
 return counts
 """
-"""Leaves one number: where the versions of a gallery of this name go on. Answers how many people and samples went."""
+"""Leaves the audit log, and one number: where the versions of a gallery of this name go on.
+
+Answers how many people, samples and crops went.
+"""
 
 PERSON = f"""{_BUMP}
+local expires = table.remove(ARGV)
 local id, expected, record, old_name, new_name = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local pictures = 0
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
-if (redis.call('HGET', KEYS[5], id) or '') ~= expected then return -1 end
+if (redis.call('HGET', KEYS[5], id) or '') ~= expected or repeated() then return -1 end
 if old_name ~= '' then redis.call('ZREM', KEYS[4], old_name) end
 if record == '' then
     redis.call('ZREM', KEYS[3], id)
@@ -58,26 +112,78 @@ else
     redis.call('ZADD', KEYS[4], 0, new_name)
     redis.call('HSET', KEYS[5], id, record)
 end
+if expires == '' then redis.call('ZREM', KEYS[13], id) else redis.call('ZADD', KEYS[13], expires, id) end
 if ARGV[7] == '1' then
     if ARGV[8] == '' then redis.call('HDEL', KEYS[6], id) else redis.call('HSET', KEYS[6], id, ARGV[8]) end
     local first = 10 + tonumber(ARGV[9])
-    for i = 10, first - 1 do redis.call('HDEL', KEYS[8], ARGV[i]); redis.call('HDEL', KEYS[9], ARGV[i]) end
+    for i = 10, first - 1 do
+        redis.call('HDEL', KEYS[8], ARGV[i])
+        pictures = pictures + redis.call('HDEL', KEYS[9], ARGV[i])
+    end
     local crops = redis.call('HGET', KEYS[1], 'keep_crops') == '1'
     for i = first, #ARGV, 3 do
         redis.call('HSET', KEYS[8], ARGV[i], ARGV[i + 1])
         if crops and ARGV[i + 2] ~= '' then redis.call('HSET', KEYS[9], ARGV[i], ARGV[i + 2]) end
     end
 end
-return bump(id, ARGV[1])
+local version = bump(id, ARGV[1])
+remember(version)
+return {{version, pictures}}
 """
 """Create, change or erase one person.
 
 ARGV: retention; id; the record that was read ('' for none); the record to write ('' to erase); old and new member of
 the index by name ('' for none); '1' where samples change, and then: the centroid ('' for none), how many samples go,
-their fields, and a field, value and crop ('' for none) of each that comes. Answers the new version, or -1.
+their fields, and a field, value and crop ('' for none) of each that comes; and before the note's: when the person
+expires ('' for never). Answers the new version and how many crops went; or -1, also where the request was done before.
 """
 
-CHANGES = """
+MERGE = f"""{_BUMP}
+local into, source = ARGV[2], ARGV[5]
+if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
+if redis.call('HGET', KEYS[5], into) ~= ARGV[3] or redis.call('HGET', KEYS[5], source) ~= ARGV[6] then return -1 end
+local first = 10 + tonumber(ARGV[9])
+for i = 10, first - 1 do
+    for k = 8, 9 do
+        local value = redis.call('HGET', KEYS[k], source .. ':' .. ARGV[i])
+        if value then redis.call('HSET', KEYS[k], into .. ':' .. ARGV[i], value) end
+    end
+end
+for i = 10, #ARGV do for k = 8, 9 do redis.call('HDEL', KEYS[k], source .. ':' .. ARGV[i]) end end
+redis.call('ZREM', KEYS[3], source)
+redis.call('ZREM', KEYS[4], ARGV[7])
+redis.call('ZREM', KEYS[13], source)
+redis.call('HDEL', KEYS[5], source)
+redis.call('HDEL', KEYS[6], source)
+redis.call('HSET', KEYS[5], into, ARGV[4])
+if ARGV[8] == '' then redis.call('HDEL', KEYS[6], into) else redis.call('HSET', KEYS[6], into, ARGV[8]) end
+local version = bump(into, ARGV[1])
+redis.call('ZADD', KEYS[7], version, source)
+return version
+"""
+"""ARGV: retention; id, read and new record of who stays; id, read record and member of the index by name of who goes; the
+centroid ('' for none); how many samples come over, their ids, and the ids of those that do not. Answers as PERSON.
+"""
+
+REMEMBER = f"""{NOTED}
+local version = redis.call('HGET', KEYS[1], 'version')
+if not version then return nil end
+if redis.call('HGET', KEYS[5], ARGV[1]) ~= ARGV[2] or repeated() then return -1 end
+remember(version)
+return tonumber(version)
+"""
+"""A request that changed nothing is remembered all the same. ARGV: id, the record that was read. Answers as PERSON."""
+
+NOTE = f"""{NOTED}
+if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
+note()
+return 1
+"""
+"""Only the entry."""
+
+CHANGES = (
+    TYPED
+    + """
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 local ids
 if ARGV[1] == '' then
@@ -93,4 +199,5 @@ end
 local born = redis.call('HGET', KEYS[1], 'born')
 return {redis.call('HGETALL', KEYS[1]), redis.call('HLEN', KEYS[5]), born, ids, records, centroids}
 """
+)
 """ARGV: a version, or '' for all. Answers the gallery, its people's count, born, ids, records and centroids."""

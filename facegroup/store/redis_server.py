@@ -6,8 +6,9 @@ Measured on Redis 8.2: a write takes 1 ms at `appendfsync always`, and 1 s at `e
 """
 
 import logging
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -16,10 +17,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.store.redis_address import Address, connect
 
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
 
+_FOREIGN = re.compile(r"FOREIGN (.+)|WRONGTYPE")
+_KEY = re.compile(r"facegroup:[^\s'\"]+")
 _CONNECT_SECONDS = 2.0
+_GLANCE_SECONDS = 1.0  # a server that hangs must not hold up every batch for longer
 _IDLE_SECONDS = 30  # after so long a connection is tried before it is used
 
 
@@ -29,7 +34,7 @@ class RedisServer:
     A command is sent once: after a lost answer nobody knows whether a write stands, so the caller must try again.
 
     Args:
-        url: ``redis://`` or ``rediss://`` with user, password, host, port and database number.
+        url: see `redis_address`.
         timeout: seconds to wait for an answer.
 
     Raises:
@@ -37,23 +42,20 @@ class RedisServer:
     """
 
     def __init__(self, url: str, timeout: float) -> None:
-        # Not chained: the errors of urllib and redis-py quote the URL, and with it the password.
-        try:
-            pool = redis.ConnectionPool.from_url(
+        def reach(seconds: float) -> Address:
+            return connect(
                 url,
-                socket_timeout=timeout,
-                socket_connect_timeout=min(timeout, _CONNECT_SECONDS),
+                socket_timeout=seconds,
+                socket_connect_timeout=min(seconds, _CONNECT_SECONDS),
                 retry=Retry(NoBackoff(), 0),
                 health_check_interval=_IDLE_SECONDS,
                 protocol=2,
             )
-            pool.connection_class(**pool.connection_kwargs)
-        except (ValueError, TypeError, AttributeError, redis.RedisError):
-            raise StoreInvalid("the address of Redis cannot be read; it is redis://user:password@host:port/0") from None
-        options = pool.connection_kwargs
-        self.where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-        self._password = str(options.get("password") or "")
-        self._client: Any = redis.Redis(connection_pool=pool)  # execute_command is not typed
+
+        address = reach(timeout)
+        self.where, self._secrets, self._replicas = address.where, address.secrets, address.replicas
+        self._client: Any = address.client  # execute_command is not typed
+        self._quick: Any = reach(min(timeout, _GLANCE_SECONDS)).client
         self._wait_ms = int(timeout * 800)  # shorter than the socket's timeout, so that it is the server who says no
         self._waits: bool | None = None
         self._learning = threading.Lock()
@@ -65,11 +67,19 @@ class RedisServer:
     def close(self) -> None:
         """Close every connection."""
         self._client.connection_pool.disconnect()
+        self._quick.connection_pool.disconnect()
+
+    def glance(self, *commands: Command) -> list[Any]:
+        """Return the answers to small commands, each of its own moment, or raise `StoreUnavailable` soon."""
+        return self._ask(self._quick, False, commands)
 
     def read(self, *commands: Command) -> list[Any]:
         """Return the answers to `commands`, all of one moment. Raises `StoreUnavailable`."""
+        return self._ask(self._client, len(commands) > 1, commands)
+
+    def _ask(self, client: Any, together: bool, commands: Sequence[Command]) -> list[Any]:
         with self._translated():
-            pipe = self._client.pipeline(transaction=len(commands) > 1)
+            pipe = client.pipeline(transaction=together)
             for command in commands:
                 pipe.execute_command(*command)
             return list(pipe.execute())
@@ -83,7 +93,13 @@ class RedisServer:
                 pipe.execute_command(*command)
             if waits:
                 pipe.execute_command("WAITAOF", 1, 0, self._wait_ms)
+            if self._replicas:
+                pipe.execute_command("WAIT", self._replicas, self._wait_ms)
             answers = list(pipe.execute())
+        if self._replicas and int(answers.pop()) < self._replicas:
+            raise StoreUnavailable(
+                f"Redis at {self.where} took the write, but not {self._replicas} replicas have it yet"
+            )
         if waits and int(answers.pop()[0]) < 1:
             raise StoreUnavailable(f"Redis at {self.where} took the write, but it is not on disk yet")
         return answers
@@ -120,10 +136,17 @@ class RedisServer:
         try:
             yield
         except (redis.RedisError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            if self._password:
-                reason = reason.replace(self._password, "***")
-            raise StoreUnavailable(f"Redis at {self.where} cannot be used now: {reason}") from error
+            told = str(error) or type(error).__name__
+            # redis-py puts the command in front, which may hold names and descriptors.
+            reason = told.rpartition("of pipeline caused error: ")[2]
+            for password in self._secrets:
+                reason = reason.replace(password, "***")
+            if isinstance(error, redis.ResponseError) and (foreign := _FOREIGN.match(reason)):
+                named = _KEY.search(told)
+                what = foreign[1] or f"{named[0] if named else 'a key'} holds a value of another type"
+                # Not chained, for the same reason.
+                raise StoreInvalid(f"Redis at {self.where} holds what facegroup did not write: {what}") from None
+            raise StoreUnavailable(f"Redis at {self.where} cannot be used now: {reason}") from None
 
 
 def _text(word: bytes | str) -> str:

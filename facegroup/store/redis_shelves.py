@@ -10,23 +10,22 @@ from typing import Any
 from facegroup.errors import SwitchConflict
 from facegroup.names import check_id, clean_name
 from facegroup.store import rules, vectors
+from facegroup.store.audit import Event, Origin
 from facegroup.store.redis_rows import INDEX, Keys, Record, name_member, sample_field, write_sample
+from facegroup.store.redis_scripts import NOTED, TYPED
 from facegroup.store.redis_server import Command, RedisServer
 from facegroup.store.redis_steps import RedisSteps
 from facegroup.store.shelves import Shelf, previous
 from facegroup.types import Person, Sample
 
-STAYS = frozenset({"born", "audit"})
-"""Keys that belong to a gallery's name and not to what is in it."""
-
 _RECORD = frozenset(field.name for field in fields(Record)) & {field.name for field in fields(Person)} - {"samples"}
 
-_PUT = """
+_PUT = f"""{TYPED}
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 local crops = redis.call('HGET', KEYS[1], 'keep_crops') == '1'
 local i = 1
 while i <= #ARGV do
-    local id, old_name, record, name, centroid, count = unpack(ARGV, i, i + 5)
+    local id, old_name, record, name, centroid, expires, count = unpack(ARGV, i, i + 6)
     local before = redis.call('HGET', KEYS[5], id)
     if before then
         for _, sample in ipairs(cjson.decode(before).samples) do
@@ -38,7 +37,8 @@ while i <= #ARGV do
     redis.call('ZADD', KEYS[4], 0, name)
     redis.call('HSET', KEYS[5], id, record)
     if centroid == '' then redis.call('HDEL', KEYS[6], id) else redis.call('HSET', KEYS[6], id, centroid) end
-    i = i + 6
+    if expires == '' then redis.call('ZREM', KEYS[13], id) else redis.call('ZADD', KEYS[13], expires, id) end
+    i = i + 7
     for _ = 1, tonumber(count) do
         redis.call('HSET', KEYS[8], ARGV[i], ARGV[i + 1])
         if crops and ARGV[i + 2] ~= '' then redis.call('HSET', KEYS[9], ARGV[i], ARGV[i + 2]) end
@@ -48,31 +48,39 @@ end
 return redis.call('HINCRBY', KEYS[1], 'version', 1)
 """
 # ARGV, person after person: id; member of the index by name that goes ('' for none); record; member that comes;
-# centroid ('' for none); how many samples, and a field, value and crop ('' for none) of each. KEYS: the shelf's.
+# centroid ('' for none); when the person expires ('' for never); how many samples, and a field, value and crop ('' for
+# none) of each. KEYS: the shelf's.
 
-_SWITCH = """
-local third = (#KEYS - 2) / 3
-local function key(set, i) return KEYS[2 + set * third + i] end
+_SWITCH = f"""{NOTED}
+local third = (#KEYS - 1) / 3
+local spare = KEYS[#KEYS]
+local function key(set, i) return KEYS[set * third + i] end
 local here = redis.call('HGET', key(0, 1), 'version') or ''
 if here ~= ARGV[1] or redis.call('HGET', key(1, 1), 'version') ~= ARGV[2] then return -1 end
-local floor = redis.call('GET', KEYS[1]) or '0'
+local floor = redis.call('GET', key(0, 2)) or '0'
 local version = math.max(tonumber(floor), tonumber(ARGV[2]), tonumber(here) or 0) + 1
-local function move(from, to) if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, to) end end
-for i = 1, third do
-    move(key(1, i), KEYS[2])
-    if here ~= '' then
-        redis.call('UNLINK', key(2, i))
-        move(key(0, i), key(2, i))
-    end
-    move(KEYS[2], key(0, i))
+local function move(from, to)
+    redis.call('UNLINK', to)
+    if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, to) end
 end
-redis.call('HSET', key(0, 1), 'name', ARGV[3], 'version', version, 'born', version)
+local stays = {{[2] = true, [10] = true, [11] = true, [12] = true}}
+for i = 1, third do
+    if not stays[i] then
+        move(key(1, i), spare)
+        if here ~= '' then move(key(0, i), key(2, i)) end
+        move(spare, key(0, i))
+    end
+end
+local whole = string.format('%.0f', version)
+redis.call('HSET', key(0, 1), 'name', ARGV[3], 'version', whole, 'born', whole)
 if here ~= '' then redis.call('HSET', key(2, 1), 'name', ARGV[4]) end
-redis.call('UNLINK', key(0, tonumber(ARGV[5])))
+redis.call('UNLINK', key(0, 7))
+note()
 return version
 """
-# KEYS: the name's born; a key for a moment; then those that move: of the gallery, of the shelf, of the shelf previous.
-# ARGV: the versions at which gallery ('' for none) and shelf must be; their names after it; which key is the change log.
+# What stays with the name: born, audit, requests, requested. The change log goes. KEYS: all of the gallery, of the shelf,
+# of the shelf previous, and one for a moment. ARGV: the versions at which gallery ('' for none) and shelf must be, and
+# their names after it.
 
 
 class RedisShelves:
@@ -88,20 +96,22 @@ class RedisShelves:
         if not ids:
             return self._steps.read(shelf)[0].version
         gallery, (kept,) = self._steps.read(shelf, lambda keys: ("HMGET", keys.people, *ids))
+        old = [self._steps.record(gallery, *each) if each[1] else None for each in zip(ids, kept, strict=True)]
         commands: list[Command] = []
-        for (person, given), before in zip(people, kept, strict=True):
+        for (person, given), before in zip(people, old, strict=True):
             samples, _ = rules.sort_out(given, gallery, gallery.network, ())
             centroid = vectors.centroid([sample.descriptor for sample in samples])
-            whole = replace(person, name=clean_name(person.name))
+            whole = replace(person, name=clean_name(person.name), expires_at=rules.check_expiry(person.expires_at))
             values: dict[str, Any] = {name: getattr(whole, name) for name in _RECORD}
             values["metadata"] = json.loads(rules.write_metadata(whole.metadata))
             record = Record(samples=tuple(sample.id for sample in samples), **values)
-            words: list[str | bytes | int] = [
+            words: list[str | bytes | float] = [
                 person.id,
-                name_member(Record.read(before).name, person.id) if before else b"",
+                name_member(before.name, person.id) if before else b"",
                 record.to_bytes(),
                 name_member(record.name, person.id),
                 b"" if centroid is None else vectors.to_bytes(centroid),
+                "" if record.expires_at is None else record.expires_at,
                 len(samples),
             ]
             for sample in samples:
@@ -112,18 +122,19 @@ class RedisShelves:
             raise rules.unknown_gallery(shelf)
         return int(versions[-1])
 
-    def switch_gallery(self, gallery: str, shelf: Shelf, expected: int | None, made: int) -> int:
+    def switch_gallery(
+        self, gallery: str, shelf: Shelf, expected: int | None, made: int, event: Event, *, by: Origin | None = None
+    ) -> int:
         """Put a shelf in the gallery's place, in one step."""
         name = rules.sought_gallery(gallery)
         away = previous(name)
-        moving = [field for field in Keys._fields if field not in STAYS]
-        keys = [getattr(Keys.of(each), field) for each in (name, shelf, away) for field in moving]
-        spare = Keys.of(Shelf(f"{name}/moving")).gallery
-        log = 1 + moving.index("changes")
-        words = ("" if expected is None else expected, made, name, away, log)
-        step: Command = ("EVAL", _SWITCH, len(keys) + 2, Keys.of(name).born, spare, *keys, *words)
+        keys = [*Keys.of(name), *Keys.of(shelf), *Keys.of(away), Keys.of(Shelf(f"{name}/moving")).gallery]
+        words = ("" if expected is None else expected, made, name, away, *self._steps.note(event, by))
+        step: Command = ("EVAL", _SWITCH, len(keys), *keys, *words)
         listed: Command = ("ZADD", INDEX, 0, name)
         _, version, _ = self._server.write(listed, step, listed)
         if version < 0:
             raise SwitchConflict(f'the gallery "{name}", or what was to take its place, has changed meanwhile')
+        for each in (name, shelf, away):
+            self._steps.damage.forget(each)
         return int(version)

@@ -2,18 +2,24 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facegroup.errors import StoreUnavailable
+from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store import redis_scripts, rules, vectors
+from facegroup.store.audit import Event, Origin
+from facegroup.store.damage import Damage
+from facegroup.store.once import Done, Once
+from facegroup.store.redis_notes import Note, read_done
 from facegroup.store.redis_rows import (
+    Damaged,
     Keys,
     Record,
     name_member,
     read_gallery,
     read_sample,
+    sample_fault,
     sample_field,
     write_sample,
 )
@@ -26,11 +32,30 @@ _DOUBLINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to become of a person: the new record (None to erase), samples that come, ids of samples that go."""
+    """What is to become of a person.
+
+    Attributes:
+        record: the new record; None to erase.
+        event: what it is, for the audit log.
+        added: samples that come.
+        removed: ids of samples that go.
+        places: where, in what was sent, the samples that come were.
+    """
 
     record: Record | None
+    event: Event
     added: Sequence[Sample] = ()
     removed: Sequence[str] = ()
+    places: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change left: the record (the last one, of an erased person), the version, and how many crops went."""
+
+    record: Record
+    version: int
+    crops: int = 0
 
 
 def script(lua: str, gallery: str, *args: str | bytes | float) -> Command:
@@ -45,11 +70,18 @@ class RedisSteps:
     Args:
         server: where.
         patience: seconds to try a change again that others get before.
+        actor: whose writes are that say nothing of it.
     """
 
-    def __init__(self, server: RedisServer, patience: float) -> None:
+    def __init__(self, server: RedisServer, patience: float, actor: str = "library") -> None:
         self._server = server
         self._patience = patience
+        self._origin = Origin(actor)
+        self.damage = Damage()
+
+    def note(self, event: Event, by: Origin | None, once: Once | None = None, added: Sequence[int] = ()) -> list[Any]:
+        """Return the end of a writing script's arguments."""
+        return Note(event, by or self._origin, once, added).args()
 
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
         """Return a gallery and the answers to commands on its keys, all of one moment. Raises `UnknownGallery`."""
@@ -59,7 +91,25 @@ class RedisSteps:
         )
         if not kept:
             raise rules.unknown_gallery(gallery)
-        return read_gallery(kept, people), answers
+        return read_gallery(rules.sought_gallery(gallery), kept, people), answers
+
+    def record(self, found: Gallery, person_id: str, data: bytes) -> Record:
+        """Return a person's record. Raises `StoreInvalid` where it is damaged."""
+        key = f"{Keys.of(found.name).people} {person_id}"
+        try:
+            record = Record.read(data)
+        except Damaged as error:
+            self.damage.settle(found.name, found.version, key.__eq__, {key: str(error)})
+            raise StoreInvalid(f"{key} is damaged: {error}; erase the person and enrol anew") from None
+        self.damage.settle(found.name, found.version, key.__eq__, {})
+        return record
+
+    def done(self, gallery: str, once: Once | None) -> Done | None:
+        """Return what was done under a key before. Raises `UnknownGallery` or `IdempotencyConflict`."""
+        if once is None:
+            return None
+        _, (kept,) = self.read(gallery, lambda keys: ("HGET", keys.requests, once.key))
+        return read_done(kept, once)
 
     def person(self, gallery: str, person_id: str) -> tuple[Gallery, bytes]:
         """Return a gallery and a person's record as it is kept. Raises `UnknownGallery` or `UnknownPerson`."""
@@ -69,48 +119,72 @@ class RedisSteps:
         return found, data
 
     def change(
-        self, gallery: str, person_id: str, decide: Callable[[Gallery, Record], Edit | None]
-    ) -> tuple[Record, int]:
+        self,
+        gallery: str,
+        person_id: str,
+        decide: Callable[[Gallery, Record], Edit | None],
+        by: Origin | None = None,
+        once: Once | None = None,
+    ) -> Changed | Done:
         """Change a person, deciding anew as often as somebody else was faster.
 
         Args:
             gallery: the gallery's name.
             person_id: who.
             decide: from what was read, what is to become of it; None for nothing.
+            by: whose request it is.
+            once: its key, if it has one.
 
         Returns:
-            The record after it (the last one, where it was erased) and the gallery's version.
+            What was changed, or what was done under the key before.
 
         Raises:
             UnknownGallery: there is none.
             UnknownPerson: there is none.
             StoreUnavailable: others were faster for as long as patience goes.
         """
-        for _ in self._attempts():
+        for _ in self.attempts():
             found, data = self.person(gallery, person_id)
-            record = Record.read(data)
+            if done := self.done(gallery, once):
+                return done
+            record = self.record(found, person_id, data)
             edit = decide(found, record)
             if edit is None:
-                return record, found.version
-            version = self.write(gallery, person_id, data, edit)
-            if version is not None:
-                return edit.record or record, version
+                if once is None or self._remember(found.name, person_id, data, once, by):
+                    return Changed(record, found.version)
+                continue
+            written = self.write(found, person_id, data, edit, by, once)
+            if written is not None:
+                return Changed(edit.record or record, *written)
         raise StoreUnavailable(f"too many others change person {person_id} at once")
 
-    def write(self, gallery: str, person_id: str, data: bytes, edit: Edit) -> int | None:
-        """Do `edit` if the person's record is still `data` (b"": if there is none); return the version, None if not.
+    def write(
+        self,
+        found: Gallery,
+        person_id: str,
+        data: bytes,
+        edit: Edit,
+        by: Origin | None = None,
+        once: Once | None = None,
+        named: Sequence[bytes] | None = None,
+    ) -> tuple[int, int] | None:
+        """Do `edit` if the person's record is still `data` (b"": if there is none), and `once` was not done before.
+
+        `named` is given instead of reading the record, where it is damaged: the members of the index by name.
+
+        Returns:
+            The version and how many crops went; None where nothing was done.
 
         Raises:
             UnknownGallery: there is none.
         """
-        gallery = rules.sought_gallery(gallery)
-        before = Record.read(data) if data else None
+        gallery = found.name
+        before = Record.read(data) if data and named is None else None
         fields: list[str | bytes] = ["0"]
         if edit.added or edit.removed:
-            rows = self._rows(gallery, person_id, before, edit)
-            if rows is None:
-                return None
-            centroid = vectors.centroid(rows)
+            left = [key for key in (before.samples if before else ()) if key not in edit.removed]
+            rows = self.descriptors(found, {person_id: left})
+            centroid = vectors.centroid([*rows, *(sample.descriptor for sample in edit.added)])
             fields = ["1", b"" if centroid is None else vectors.to_bytes(centroid), str(len(edit.removed))]
             fields += [sample_field(person_id, key) for key in edit.removed]
             for sample in edit.added:
@@ -119,28 +193,53 @@ class RedisSteps:
             redis_scripts.PERSON,
             gallery,
             *(rules.RETENTION, person_id, data, edit.record.to_bytes() if edit.record else b""),
-            name_member(before.name, person_id) if before else b"",
+            name_member(before.name, person_id) if before else (*(named or ()), b"")[0],
             name_member(edit.record.name, person_id) if edit.record else b"",
             *fields,
+            "" if edit.record is None or edit.record.expires_at is None else edit.record.expires_at,
+            *self.note(edit.event, by, once, edit.places),
         )
-        (version,) = self._server.write(step)
-        if version is None:
+        (answer,) = self._server.write(step)
+        if answer is None:
             raise rules.unknown_gallery(gallery)
-        return None if version < 0 else int(version)
+        return None if isinstance(answer, int) else (int(answer[0]), int(answer[1]))
 
-    def _rows(self, gallery: str, person_id: str, before: Record | None, edit: Edit) -> list[Floats] | None:
-        """Return the descriptors that the person will have; None where one was erased since the record was read."""
-        left = [key for key in (before.samples if before else ()) if key not in edit.removed]
-        rows = [sample.descriptor for sample in edit.added]
-        if left:
-            fields = [sample_field(person_id, key) for key in left]
-            (kept,) = self._server.read(("HMGET", Keys.of(gallery).samples, *fields))
-            if None in kept:
-                return None
-            rows += [read_sample(key, data).descriptor for key, data in zip(left, kept, strict=True)]
-        return rows
+    def descriptors(self, found: Gallery, wanted: Mapping[str, Sequence[str]]) -> list[Floats]:
+        """Return the descriptors of samples, by person, without those that are damaged.
 
-    def _attempts(self) -> Iterator[None]:
+        One that is not there is skipped, too: either its person was changed, which the step will see, or it is lost.
+        """
+        fields = [sample_field(person, key) for person, keys in wanted.items() for key in keys]
+        if not fields:
+            return []
+        (kept,) = self._server.read(("HMGET", Keys.of(found.name).samples, *fields))
+        return [each.descriptor for each in self.sound(found, fields, kept)]
+
+    def sound(
+        self, found: Gallery, fields: Sequence[str], rows: Sequence[bytes | None], crops: Sequence[bytes | None] = ()
+    ) -> list[Sample]:
+        """Return the samples of some fields, without those that are not there and those that are damaged."""
+        key = Keys.of(found.name).samples
+        bad, samples = {}, []
+        for field, row, crop in zip(fields, rows, crops or [None] * len(fields), strict=True):
+            if row is None:
+                continue
+            if fault := sample_fault(row, found.dimension):
+                bad[f"{key} {field}"] = fault
+            else:
+                samples.append(read_sample(field.rpartition(":")[2], row, crop))
+        self.damage.settle(found.name, found.version, {f"{key} {field}" for field in fields}.__contains__, bad)
+        return samples
+
+    def _remember(self, gallery: str, person_id: str, data: bytes, once: Once, by: Origin | None) -> bool:
+        note = self.note(Event("", person_id), by, once)
+        (answer,) = self._server.write(script(redis_scripts.REMEMBER, gallery, person_id, data, *note))
+        if answer is None:
+            raise rules.unknown_gallery(gallery)
+        return int(answer) >= 0
+
+    def attempts(self) -> Iterator[None]:
+        """Go round until patience is over, with longer and longer pauses."""
         deadline = time.monotonic() + self._patience
         attempt = 0
         while True:

@@ -4,6 +4,7 @@ A store brings rows in and out; whatever is judged about them stands here, and w
 """
 
 import json
+import math
 import re
 import time
 import uuid
@@ -23,6 +24,7 @@ from facegroup.errors import (
     UnknownPerson,
 )
 from facegroup.names import MAX_CHARACTERS, check_id, clean_name
+from facegroup.store.audit import Event
 from facegroup.store.base import VersionGone
 from facegroup.store.shelves import Shelf
 from facegroup.types import Gallery, Sample
@@ -30,8 +32,12 @@ from facegroup.types import Gallery, Sample
 RETENTION = 10_000
 """How many versions back the changes of a gallery are known."""
 
+PAGE = 1_000
+"""How many centroids are read at once, about: 8 MB of 2048 numbers, which holds no other reader up."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OFF_UNIT = 1e-3
+_YEAR_10000 = 253_402_300_800  # milliseconds taken for seconds are beyond it
 
 
 def now() -> float:
@@ -63,6 +69,53 @@ def check_threshold(threshold: float) -> float:
     if not -1 <= threshold <= 1:  # NaN is not, either
         raise MalformedRequest("a threshold must be a number in -1..1")
     return float(threshold)
+
+
+def check_expiry(expires_at: float | None) -> float | None:
+    """Return `expires_at` as it is kept: None for never. Raises `MalformedRequest` for what is no time."""
+    if expires_at is None or expires_at == math.inf:
+        return None
+    if not isinstance(expires_at, int | float) or not 0 <= expires_at < _YEAR_10000:
+        raise MalformedRequest("expires_at must be seconds since the epoch, before the year 10000")
+    return float(expires_at)
+
+
+def check_merger(into: str, source: str) -> None:
+    """Raise `MalformedRequest` where two people to be merged are one."""
+    if into == source:
+        raise MalformedRequest("a person cannot be merged with itself; name another")
+
+
+def places(sent: Sequence[Sample], added: Sequence[Sample]) -> list[int]:
+    """Return where, in what was sent, the samples that were added are."""
+    ids = [sample.id for sample in sent]
+    return [ids.index(sample.id) for sample in added]
+
+
+def enrolled(person_id: str, added: int, known: int) -> Event:
+    """Return what the audit log says of an enrolment."""
+    return Event("enrolled", person_id, {"photos": added, "duplicates": known})
+
+
+def merged(into: str, source: str, moved: int, both: int) -> Event:
+    """Return what the audit log says of a merger."""
+    return Event("merged", into, {"from": source, "photos": moved, "duplicates": both})
+
+
+def changed(threshold: float | None, keep_crops: bool | None) -> Event:
+    """Return what the audit log says of a change of a gallery: the settings that were set."""
+    given = {"threshold": threshold, "keep_crops": keep_crops}
+    return Event("changed", None, {name: value for name, value in given.items() if value is not None})
+
+
+def edited(person_id: str, name: str | None, metadata: dict[str, Any] | None, expires_at: float | None) -> Event:
+    """Return what the audit log says of a change of a person: what was set, and of the expiry the time."""
+    given = {"name": name, "metadata": metadata, "expires_at": expires_at}
+    fields = [field for field, value in given.items() if value is not None]
+    detail: dict[str, Any] = {"fields": fields}
+    if expires_at is not None:
+        detail["expires_at"] = check_expiry(expires_at)
+    return Event("renamed" if fields == ["name"] else "changed", person_id, detail)
 
 
 def sought_name(name: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from facegroup.errors import InvalidName, UnknownGallery, UnknownPerson, UnknownPhoto
 from facegroup.names import clean_name
-from facegroup.store.base import Store
+from facegroup.store.audit import Event, Origin
+from facegroup.store.base import Merged, Store
 from facegroup.types import Gallery, Person, Sample
 
 _P = ParamSpec("_P")
@@ -25,6 +26,11 @@ class Shelf(str):
     """The name of a shelf: the gallery's, a slash, and which."""
 
     __slots__ = ()
+
+
+def on_shelf(name: object) -> bool:
+    """Whether a name that is kept is a shelf's."""
+    return isinstance(name, str) and "/" in name
 
 
 def importing(gallery: str) -> Shelf:
@@ -78,15 +84,72 @@ def crops_on_shelves(method: Callable[..., Gallery]) -> Callable[..., Gallery]:
     """Let `update_gallery`, where it switches crops off, erase those on the shelves too."""
 
     @wraps(method)
-    def everywhere(store: Any, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+    def everywhere(
+        store: Any,
+        name: str,
+        *,
+        threshold: float | None = None,
+        keep_crops: bool | None = None,
+        by: Origin | None = None,
+    ) -> Gallery:
         try:
-            return method(store, name, threshold=threshold, keep_crops=keep_crops)
+            return method(store, name, threshold=threshold, keep_crops=keep_crops, by=by)
         finally:
             for shelf in beside(name) if keep_crops is False else ():
                 with suppress(UnknownGallery):
                     method(store, shelf, keep_crops=False)
 
     return everywhere
+
+
+def expiry_on_shelves(method: Callable[..., Person]) -> Callable[..., Person]:
+    """Let `update_person`, where it sets an expiry, set it on the shelves too, so that who expires does there as well."""
+
+    @wraps(method)
+    def everywhere(
+        store: Any, gallery: str, person_id: str, *, expires_at: float | None = None, **named: Any
+    ) -> Person:
+        done = method(store, gallery, person_id, expires_at=expires_at, **named)
+        for shelf in beside(gallery) if expires_at is not None else ():
+            with suppress(UnknownGallery, UnknownPerson):
+                method(store, shelf, person_id, expires_at=expires_at)
+        return done
+
+    return everywhere
+
+
+def merger_on_shelves(method: Callable[..., Merged]) -> Callable[..., Merged]:
+    """Let `merge_people` leave nothing of who is merged into another on the shelves either.
+
+    Where only one of the two is on a shelf, a migration or a rollback makes up for what is missing.
+    """
+
+    @wraps(method)
+    def everywhere(store: Any, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
+        try:
+            done = method(store, gallery, into, source, by=by)
+        except UnknownPerson:  # merged before, by a process that was killed before it came to the shelves?
+            for shelf in beside(gallery) if _is_gone(store, gallery, source) else ():
+                with suppress(UnknownGallery, UnknownPerson):
+                    store.delete_person(shelf, source)
+            raise
+        for shelf in beside(gallery):
+            with suppress(UnknownGallery, UnknownPerson):
+                try:
+                    method(store, shelf, into, source)
+                except UnknownPerson:
+                    store.delete_person(shelf, source)
+        return done
+
+    return everywhere
+
+
+def _is_gone(store: Any, gallery: str, person_id: str) -> bool:
+    try:
+        store.person(gallery, person_id)
+    except UnknownPerson:
+        return True
+    return False
 
 
 class ShelfStore(Store, Protocol):
@@ -101,20 +164,24 @@ class ShelfStore(Store, Protocol):
             UnknownGallery: there is no such shelf.
             InvalidName: an id or a name cannot be accepted.
             InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
-            MalformedRequest: a sample's id is not 64 hexadecimal digits, or metadata is no JSON object.
+            MalformedRequest: a sample's id is not 64 hexadecimal digits, metadata is no JSON object, an expiry no time.
         """
 
-    def switch_gallery(self, gallery: str, shelf: Shelf, expected: int | None, made: int) -> int:
+    def switch_gallery(
+        self, gallery: str, shelf: Shelf, expected: int | None, made: int, event: Event, *, by: Origin | None = None
+    ) -> int:
         """Put a shelf in the gallery's place, and the gallery on its shelf `previous`, in one step.
 
         What lay there is erased, or was the shelf itself. The gallery's version goes on above both, and its change log
-        begins there: readers load it anew.
+        begins there: readers load it anew. The audit log, idempotency keys and a note of a loss stay with the name.
 
         Args:
             gallery: its name.
             shelf: one of its shelves.
             expected: the version at which the gallery must be; None where there must be no gallery.
             made: the version at which the shelf must be.
+            event: what it is, for the audit log.
+            by: whose request it is.
 
         Returns:
             The gallery's new version.

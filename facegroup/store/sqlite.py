@@ -5,24 +5,35 @@ Every method is one transaction of a `SqliteFile`; descriptors and centroids are
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in base.Store)
 
-from collections.abc import Sequence
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from facegroup.errors import PersonExists, UnknownPhoto
+from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, UnknownPhoto
 from facegroup.names import check_id, clean_name
-from facegroup.store import rules, vectors
-from facegroup.store.base import Centroids, Enrolled, Erased
-from facegroup.store.shelves import also_on_shelves, crops_on_shelves
+from facegroup.store import rules, sqlite_loss, vectors
+from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.base import Centroids, Enrolled, Erased, Merged, Standing
+from facegroup.store.damage import Damage
+from facegroup.store.once import Once
+from facegroup.store.shelves import also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
 from facegroup.store.sqlite_file import SqliteFile
 from facegroup.store.sqlite_rows import (
     GALLERIES,
+    blob,
+    done,
     find_gallery,
     find_person,
     gallery_of,
+    note,
+    person_key,
     person_of,
     raise_version,
     recompute,
+    remember,
+    sound,
 )
 from facegroup.store.sqlite_shelves import SqliteShelves
 from facegroup.types import Gallery, Person, Sample
@@ -34,14 +45,17 @@ class SqliteStore(SqliteShelves):
     Args:
         path: the file; it and its folders are made where they are not there.
         timeout: seconds to wait for another process's write before `StoreUnavailable`.
+        actor: whose writes are, for the audit log, where a call says nothing.
 
     Raises:
         StoreInvalid: the path holds something else, or a gallery of a newer facegroup.
         StoreUnavailable: the file cannot be opened.
     """
 
-    def __init__(self, path: str | Path, timeout: float = 10.0) -> None:
+    def __init__(self, path: str | Path, timeout: float = 10.0, actor: str = "library") -> None:
         self._file = SqliteFile(Path(path), timeout)
+        self._origin = Origin(actor)
+        self._damage = Damage()
 
     def ping(self) -> None:
         with self._file.read() as db:
@@ -50,10 +64,13 @@ class SqliteStore(SqliteShelves):
     def close(self) -> None:
         self._file.close()
 
-    def create_gallery(self, gallery: Gallery) -> Gallery:
+    def damaged(self) -> int:
+        return self._damage.count()
+
+    def create_gallery(self, gallery: Gallery, *, by: Origin | None = None) -> Gallery:
         wanted = rules.check_gallery(gallery)
         with self._file.write() as db:
-            db.execute(
+            made = db.execute(
                 "INSERT INTO galleries (name, network, dimension, threshold, keep_crops, created_at, version, born)"
                 " SELECT ?, ?, ?, ?, ?, ?, version, version FROM erased WHERE true ON CONFLICT (name) DO NOTHING",
                 (
@@ -61,22 +78,40 @@ class SqliteStore(SqliteShelves):
                     *(wanted.threshold, wanted.keep_crops, wanted.created_at),
                 ),
             )
-            return rules.same_gallery(gallery_of(find_gallery(db, wanted.name)), wanted)
+            if made.rowcount:
+                event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
+                note(db, wanted.name, event, by or self._origin)
+            return rules.same_gallery(self._gallery(db, wanted.name), wanted)
 
     def gallery(self, name: str) -> Gallery:
         with self._file.read() as db:
-            return gallery_of(find_gallery(db, name))
+            return self._gallery(db, name)
 
     def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
         with self._file.read() as db:
             page = (rules.sortable(after), rules.page(limit))
-            return [
-                gallery_of(row)
-                for row in db.execute(f"{GALLERIES} WHERE name > ? AND name NOT LIKE '%/%' ORDER BY name LIMIT ?", page)
-            ]
+            listed = f"{GALLERIES} WHERE name > ? AND name NOT LIKE '%/%' ORDER BY name LIMIT ?"
+            rows = db.execute(listed, page).fetchall()
+        found = []
+        for row in rows:
+            key = f"row {row['key']} of galleries"
+            bad = {}
+            try:
+                found.append(gallery_of(row, self._damage.count(row["name"])))
+            except StoreInvalid as error:
+                bad[key] = error.detail
+            self._damage.settle("", 0, key.__eq__, bad)
+        return found
 
     @crops_on_shelves
-    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+    def update_gallery(
+        self,
+        name: str,
+        *,
+        threshold: float | None = None,
+        keep_crops: bool | None = None,
+        by: Origin | None = None,
+    ) -> Gallery:
         threshold = None if threshold is None else rules.check_threshold(threshold)
         with self._file.write() as db:
             gallery = find_gallery(db, name)
@@ -84,38 +119,59 @@ class SqliteStore(SqliteShelves):
                 settings = "threshold = ifnull(?, threshold), keep_crops = ifnull(?, keep_crops)"
                 db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (threshold, keep_crops, gallery["key"]))
                 raise_version(db, gallery, None)
+                note(db, gallery["name"], rules.changed(threshold, keep_crops), by or self._origin)
             if keep_crops is False:
                 people = "SELECT key FROM people WHERE gallery = ?"
                 db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
-            return gallery_of(find_gallery(db, name))
+            changed = self._gallery(db, name)
+        if keep_crops is False:
+            self._file.scrub()
+        return changed
 
     @also_on_shelves
-    def delete_gallery(self, name: str) -> Erased:
+    def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             gallery = find_gallery(db, name)
-            total = "SELECT ifnull(sum(samples), 0) FROM people WHERE gallery = ?"
-            samples = int(db.execute(total, (gallery["key"],)).fetchone()[0])
+            people = "SELECT key FROM people WHERE gallery = ?"
+            total = f"SELECT count(*), count(crop) FROM samples WHERE person IN ({people})"
+            samples, crops = db.execute(total, (gallery["key"],)).fetchone()
             db.execute("DELETE FROM galleries WHERE key = ?", (gallery["key"],))
             db.execute("UPDATE erased SET version = max(version, ?)", (gallery["version"] + 1,))
-            return Erased(gallery["people"], samples, 0)
+            note(db, gallery["name"], Event("erased"), by or self._origin)
+        self._damage.forget(gallery["name"])
+        self._file.scrub()
+        return Erased(gallery["people"], samples, 0, crops)
 
     def create_person(
-        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+        self,
+        gallery: str,
+        name: str,
+        metadata: dict[str, Any] | None = None,
+        person_id: str | None = None,
+        *,
+        expires_at: float | None = None,
+        once: Once | None = None,
+        by: Origin | None = None,
     ) -> Person:
+        expiry = rules.check_expiry(expires_at)
         name = clean_name(name, "person's name")
         notes = rules.write_metadata(metadata)
         person_id = rules.new_id() if person_id is None else check_id(person_id)
         with self._file.write() as db:
             found = find_gallery(db, gallery)
+            if before := done(db, found, once):
+                return person_of(find_person(db, found, before.person_id))
             now = rules.now()
             made = db.execute(
-                "INSERT INTO people (gallery, id, name, metadata, samples, created_at, updated_at)"
-                " VALUES (?, ?, ?, ?, 0, ?, ?) ON CONFLICT (gallery, id) DO NOTHING",
-                (found["key"], person_id, name, notes, now, now),
+                "INSERT INTO people (gallery, id, name, metadata, samples, created_at, updated_at, expires_at)"
+                " VALUES (?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT (gallery, id) DO NOTHING",
+                (found["key"], person_id, name, notes, now, now, expiry),
             )
             if not made.rowcount:
                 raise PersonExists(f"there is a person {person_id} in the gallery")
-            raise_version(db, found, person_id)
+            version = raise_version(db, found, person_id)
+            remember(db, found, once, person_id, version)
+            note(db, found["name"], Event("created", person_id), by or self._origin)
             return person_of(find_person(db, found, person_id))
 
     def person(self, gallery: str, person_id: str) -> Person:
@@ -124,40 +180,116 @@ class SqliteStore(SqliteShelves):
 
     def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
         with self._file.read() as db:
-            page = [find_gallery(db, gallery)["key"], rules.sortable(after), rules.page(limit)]
+            found = find_gallery(db, gallery)
+            page = [found["key"], rules.sortable(after), rules.page(limit)]
             named = ""
             if name is not None:
                 named = "AND name = ?"
                 page.insert(2, rules.sought_name(name))
             query = f"SELECT * FROM people WHERE gallery = ? AND id > ? {named} ORDER BY id LIMIT ?"
-            return [person_of(row) for row in db.execute(query, page)]
+            rows = db.execute(query, page).fetchall()
+        people = []
+        for row in rows:
+            bad = {}
+            try:
+                people.append(person_of(row))
+            except StoreInvalid as error:
+                bad[person_key(row)] = error.detail
+            self._damage.settle(found["name"], found["version"], person_key(row).__eq__, bad)
+        return people
 
+    @expiry_on_shelves
     def update_person(
-        self, gallery: str, person_id: str, *, name: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        expires_at: float | None = None,
+        by: Origin | None = None,
     ) -> Person:
+        event = rules.edited(person_id, name, metadata, expires_at)
+        expiry = rules.check_expiry(expires_at)
         name = None if name is None else clean_name(name, "person's name")
         notes = None if metadata is None else rules.write_metadata(metadata)
         with self._file.write() as db:
             found = find_gallery(db, gallery)
             person = find_person(db, found, person_id)
-            if name is not None or notes is not None:
+            if expires_at is not None:
+                db.execute("UPDATE people SET expires_at = ? WHERE key = ?", (expiry, person["key"]))
+            if name is not None or notes is not None or expires_at is not None:
                 settings = "name = ifnull(?, name), metadata = ifnull(?, metadata), updated_at = ?"
                 db.execute(f"UPDATE people SET {settings} WHERE key = ?", (name, notes, rules.now(), person["key"]))
                 raise_version(db, found, person_id)
+                note(db, found["name"], event, by or self._origin)
             return person_of(find_person(db, found, person_id))
 
-    @also_on_shelves
-    def delete_person(self, gallery: str, person_id: str) -> Erased:
+    @merger_on_shelves
+    def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
+        rules.check_merger(into, source)
         with self._file.write() as db:
             found = find_gallery(db, gallery)
-            person = find_person(db, found, person_id)
-            db.execute("DELETE FROM people WHERE key = ?", (person["key"],))
-            return Erased(1, person["samples"], raise_version(db, found, person_id))
+            person, other = find_person(db, found, into), find_person(db, found, source)
+            who = (person["key"], other["key"])
+            moved = db.execute("UPDATE OR IGNORE samples SET person = ? WHERE person = ?", who).rowcount
+            both = db.execute("SELECT count(*) FROM samples WHERE person = ?", (other["key"],)).fetchone()[0]
+            db.execute("DELETE FROM people WHERE key = ?", (other["key"],))
+            version = recompute(db, found, person, self._damage)
+            db.execute("INSERT OR REPLACE INTO changes VALUES (?, ?, ?)", (found["key"], source, version))
+            note(db, found["name"], rules.merged(into, source, moved, both), by or self._origin)
+            merged = Merged(person_of(find_person(db, found, into)), moved, both, version)
+        self._damage.forget(found["name"], source)
+        self._file.scrub()
+        return merged
 
-    def add_samples(self, gallery: str, person_id: str, samples: Sequence[Sample], network: str) -> Enrolled:
+    @also_on_shelves
+    def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
             person = find_person(db, found, person_id)
+            erased = self._erase(db, found, person, "erased", by)
+        self._damage.forget(found["name"], person_id)
+        self._file.scrub()
+        return erased
+
+    @also_on_shelves
+    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
+        now = rules.now()
+        over = "SELECT * FROM people WHERE gallery = ? AND expires_at <= ?"
+        with self._file.read() as db:
+            found = find_gallery(db, gallery)
+            ids = [row["id"] for row in db.execute(over, (found["key"], now))]
+        total = Erased(0, 0, found["version"])
+        for person_id in ids:
+            with self._file.write() as db:
+                found = find_gallery(db, gallery)
+                person = db.execute(f"{over} AND id = ?", (found["key"], now, person_id)).fetchone()
+                if person is not None:
+                    one = self._erase(db, found, person, "expired", by)
+                    total = Erased(
+                        *(total.people + 1, total.samples + one.samples, one.version), total.crops + one.crops
+                    )
+            self._damage.forget(found["name"], person_id)
+        self._file.scrub()
+        return total
+
+    def add_samples(
+        self,
+        gallery: str,
+        person_id: str,
+        samples: Sequence[Sample],
+        network: str,
+        *,
+        once: Once | None = None,
+        by: Origin | None = None,
+    ) -> Enrolled:
+        with self._file.write() as db:
+            found = find_gallery(db, gallery)
+            person = find_person(db, found, person_id)
+            if before := done(db, found, once):
+                halves = before.split([sample.id for sample in samples])
+                return Enrolled(person_of(person), *halves, before.version)
             known = {row["id"] for row in db.execute("SELECT id FROM samples WHERE person = ?", (person["key"],))}
             added, duplicates = rules.sort_out(samples, gallery_of(found), network, known)
             version = found["version"]
@@ -166,26 +298,49 @@ class SqliteStore(SqliteShelves):
                     "INSERT INTO samples (person, id, created_at, descriptor, crop) VALUES (?, ?, ?, ?, ?)",
                     [(person["key"], s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop) for s in added],
                 )
-                version = recompute(db, found, person)
+                version = recompute(db, found, person, self._damage)
+                event = rules.enrolled(person_id, len(added), len(duplicates))
+                note(db, found["name"], event, by or self._origin)
+            remember(db, found, once, person_id, version, rules.places(samples, added))
             after = person_of(find_person(db, found, person_id))
             return Enrolled(after, tuple(sample.id for sample in added), duplicates, version)
 
     def samples(self, gallery: str, person_id: str, *, crops: bool = False) -> list[Sample]:
         with self._file.read() as db:
-            person = find_person(db, find_gallery(db, gallery), person_id)
-            query = f"SELECT id, descriptor, {'crop' if crops else 'NULL'}, created_at FROM samples"
-            rows = db.execute(f"{query} WHERE person = ? ORDER BY created_at, key", (person["key"],))
-            return [Sample(row[0], vectors.from_bytes(row[1]), row[2], row[3]) for row in rows]
+            found = find_gallery(db, gallery)
+            person = find_person(db, found, person_id)
+            query = f"SELECT key, id, descriptor, {'crop' if crops else 'NULL'} AS crop, created_at FROM samples"
+            rows = db.execute(f"{query} WHERE person = ? ORDER BY created_at, key", (person["key"],)).fetchall()
+        usable = sound(self._damage, gallery_of(found), person_id, rows)
+        return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4]) for row in usable]
 
     @also_on_shelves
-    def delete_sample(self, gallery: str, person_id: str, sample_id: str) -> Erased:
+    def delete_sample(self, gallery: str, person_id: str, sample_id: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
             person = find_person(db, found, person_id)
             which = (person["key"], rules.sortable(sample_id))
-            if not db.execute("DELETE FROM samples WHERE person = ? AND id = ?", which).rowcount:
+            sample = db.execute("SELECT crop FROM samples WHERE person = ? AND id = ?", which).fetchone()
+            if sample is None:
                 raise UnknownPhoto(f"person {person_id} has no such photo")
-            return Erased(0, 1, recompute(db, found, person))
+            db.execute("DELETE FROM samples WHERE person = ? AND id = ?", which)
+            version = recompute(db, found, person, self._damage)
+            note(db, found["name"], Event("erased_photo", person_id), by or self._origin)
+        self._file.scrub()
+        return Erased(0, 1, version, int(sample["crop"] is not None))
+
+    def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
+        with self._file.write() as db:
+            note(db, find_gallery(db, gallery)["name"], event, by or self._origin)
+
+    def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
+        if after and not re.fullmatch(r"\d{1,18}", after):
+            raise MalformedRequest("`after` is the id of an entry")
+        name = rules.sought_name(gallery)
+        page = (name, int(after or 0), rules.page(limit))
+        with self._file.read() as db:
+            rows = db.execute("SELECT * FROM audit WHERE gallery = ? AND key > ? ORDER BY key LIMIT ?", page).fetchall()
+        return [Entry.read(name, str(row["key"]), row["at"], dict(row)) for row in rows]
 
     def version(self, gallery: str) -> int:
         with self._file.read() as db:
@@ -196,18 +351,83 @@ class SqliteStore(SqliteShelves):
             raise rules.unknown_gallery(gallery)
         return int(row["version"])
 
+    def standing(self, gallery: str) -> Standing:
+        with self._file.read() as db:
+            return sqlite_loss.standing(db, gallery)
+
+    def lose(self, gallery: str, version: int) -> None:
+        with self._file.write() as db:
+            sqlite_loss.lose(db, gallery, version)
+
+    def accept(self, gallery: str, version: int = 0) -> Standing:
+        with self._file.write() as db:
+            return sqlite_loss.accept(db, gallery, version)
+
     def centroids(self, gallery: str, since: int | None = None) -> Centroids:
         with self._file.read() as db:
             found = find_gallery(db, gallery)
             if since is None:
-                query = "SELECT id, name, centroid FROM people WHERE gallery = ? AND centroid NOTNULL ORDER BY id"
+                query = (
+                    "SELECT id, name, centroid, expires_at FROM people"
+                    " WHERE gallery = ? AND centroid NOTNULL ORDER BY id"
+                )
                 rows = db.execute(query, (found["key"],)).fetchall()
             else:
                 rules.check_since(since, found["version"], found["born"])
                 query = (
-                    "SELECT changes.person, name, centroid FROM changes LEFT JOIN people"
+                    "SELECT changes.person, name, centroid, expires_at FROM changes LEFT JOIN people"
                     " ON people.gallery = changes.gallery AND people.id = changes.person"
                     " WHERE changes.gallery = ? AND changes.version > ? ORDER BY changes.person"
                 )
                 rows = db.execute(query, (found["key"], since)).fetchall()
-        return vectors.centroids(gallery_of(found), [tuple(row) for row in rows])
+        return self._usable(found, rows, whole=since is None)
+
+    def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
+        with self._file.read() as db:
+            found = find_gallery(db, gallery)
+            query = (
+                "SELECT id, name, centroid, expires_at FROM people WHERE gallery = ? AND centroid NOTNULL ORDER BY id"
+            )
+            rows = db.execute(query, (found["key"],))
+            while page := rows.fetchmany(rules.PAGE):
+                yield self._usable(found, page, whole=False)
+
+    def _usable(self, found: sqlite3.Row, rows: Sequence[sqlite3.Row], *, whole: bool) -> Centroids:
+        """Return the centroids that can be used; note which of those that were read cannot."""
+        kept = gallery_of(found)
+        prefix = f"centroid in people of gallery {found['key']}, "
+        bad: dict[str, str] = {}
+        result = vectors.centroids(
+            kept,
+            [(row[0], row[1], None if row[2] is None else blob(row[2]), _time(row[3])) for row in rows],
+            lambda person_id, why: bad.update({prefix + person_id: why}),
+        )
+        looked = None if whole else {row[0] for row in rows}
+        self._damage.settle(
+            kept.name,
+            kept.version,
+            lambda key: key.startswith(prefix) and (looked is None or key.removeprefix(prefix) in looked),
+            bad,
+        )
+        return result
+
+    def _gallery(self, db: sqlite3.Connection, name: str) -> Gallery:
+        found = find_gallery(db, name)
+        return gallery_of(found, self._damage.count(found["name"]))
+
+    def _erase(
+        self, db: sqlite3.Connection, gallery: sqlite3.Row, person: sqlite3.Row, what: str, by: Origin | None
+    ) -> Erased:
+        count = "SELECT count(*), count(crop) FROM samples WHERE person = ?"
+        samples, crops = db.execute(count, (person["key"],)).fetchone()
+        db.execute("DELETE FROM people WHERE key = ?", (person["key"],))
+        version = raise_version(db, gallery, person["id"])
+        note(db, gallery["name"], Event(what, person["id"], {"photos": samples}), by or self._origin)
+        return Erased(1, samples, version, crops)
+
+
+def _time(value: object) -> float | None:
+    """Return a kept expiry; what is none is over, for nobody may be named for longer than was said."""
+    if value is None:
+        return None
+    return float(value) if isinstance(value, int | float) else 0.0

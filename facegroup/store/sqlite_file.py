@@ -6,16 +6,20 @@ SQLite's (BEGIN IMMEDIATE, busy timeout). What a session commits is on disk when
 what it erases is overwritten (secure_delete).
 """
 
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.store.sqlite_schema import upgrade
 
-SCHEMA = 1
+log = logging.getLogger(__name__)
+
+SCHEMA = 2
 APPLICATION = 0x66677270  # "fgrp", in the file's header: tells a gallery from another program's database
 
 _TABLES = (
@@ -39,6 +43,7 @@ _TABLES = (
     "CREATE TABLE erased (version INTEGER NOT NULL)",
     "INSERT INTO erased VALUES (0)",
 )
+_SCRUB_MS = 1000
 _SMALLEST = 512  # bytes of a SQLite file
 _DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
 
@@ -96,6 +101,21 @@ class SqliteFile:
         with self._writer, self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    def scrub(self) -> None:
+        """Overwrite what was erased: bring the log into the file and empty it, for it still holds the pages of before.
+
+        A reader in the middle of something is waited for, a second at most; then what is left goes with a later scrub, the
+        sweep's at the latest, or when the last process closes the file.
+        """
+        try:
+            with closing(self._connect()) as connection:
+                connection.execute(f"PRAGMA busy_timeout = {_SCRUB_MS}")
+                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:  # a full disk: what was erased is erased all the same, and will be overwritten
+            busy = error
+        if busy:
+            log.warning("%s-wal still holds what was erased, until nobody reads in it (%s)", self.path, busy)
+
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         with self._translated():
@@ -151,13 +171,14 @@ class SqliteFile:
     def _prepare(self) -> None:
         with self.read() as connection:
             found = self._schema(connection)
-        if found == 0:
+        if found < SCHEMA:
             with self.write() as connection:
-                if self._schema(connection) == 0:  # another process may have been faster
+                found = self._schema(connection)  # another process may have been faster
+                if found == 0:
                     for statement in _TABLES:
                         connection.execute(statement)
                     connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+                upgrade(connection, max(found, 1), SCHEMA)
         self._log_ahead()
 
     def _schema(self, connection: sqlite3.Connection) -> int:

@@ -1,26 +1,104 @@
 """Rows of a SQLite gallery: found by name, turned into facegroup's structs, and moved on by one version."""
 
 import json
+import math
 import sqlite3
+from collections.abc import Sequence
 
-from facegroup.store import rules, vectors
+from facegroup.errors import FacegroupError, StoreInvalid
+from facegroup.store import once, rules, vectors
+from facegroup.store.audit import KEPT, Event, Origin
+from facegroup.store.damage import Damage
+from facegroup.store.once import Done, Once
+from facegroup.store.shelves import Shelf, on_shelf
 from facegroup.types import Gallery, Person
 
 GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.key) AS people FROM galleries"
 
 
-def gallery_of(row: sqlite3.Row) -> Gallery:
-    """Return the gallery of one row of `GALLERIES`."""
-    return Gallery(
-        *(row["name"], row["network"], row["dimension"], row["threshold"]),
+def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
+    """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` where somebody else wrote into it."""
+    name = row["name"]
+    found = Gallery(
+        *(Shelf(name) if on_shelf(name) else name, row["network"], row["dimension"], row["threshold"]),
         *(bool(row["keep_crops"]), row["version"], row["people"], row["created_at"]),
+        damaged=damaged,
     )
+    try:
+        whole = rules.check_gallery(found).name == found.name and isinstance(found.network, str)
+    except (TypeError, AttributeError, FacegroupError):
+        whole = False
+    if not whole:
+        raise StoreInvalid(f"row {row['key']} of galleries is damaged: it is no gallery as facegroup writes one")
+    return found
 
 
 def person_of(row: sqlite3.Row) -> Person:
-    """Return the person of one row of people."""
-    notes = json.loads(row["metadata"])
-    return Person(row["id"], row["name"], notes, row["samples"], row["created_at"], row["updated_at"])
+    """Return the person of one row of people. Raises `StoreInvalid` where somebody else wrote into it."""
+    try:
+        notes = json.loads(row["metadata"])
+        expiry = row["expires_at"]
+        whole = isinstance(notes, dict) and isinstance(row["name"], str) and bool(row["name"])
+        whole &= all(math.isfinite(each) for each in (row["created_at"], row["updated_at"], expiry or 0.0))
+    except (ValueError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise StoreInvalid(f"{person_key(row)} is damaged; erase the person and enrol anew")
+    return Person(row["id"], row["name"], notes, row["samples"], row["created_at"], row["updated_at"], expiry)
+
+
+def person_key(row: sqlite3.Row) -> str:
+    """Return how a row of people is called in logs and errors; it ends with the person's id."""
+    return f"row {row['key']} of people, {row['id']}"
+
+
+def sound(damage: Damage, gallery: Gallery, person_id: str, rows: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Return the rows of one person's samples whose descriptor can be used."""
+    keys = {row["key"]: f"row {row['key']} of samples, {person_id}:{row['id']}" for row in rows}
+    bad = vectors.faults(gallery.dimension, {keys[row["key"]]: blob(row["descriptor"]) for row in rows})
+    damage.settle(gallery.name, gallery.version, set(keys.values()).__contains__, bad)
+    return [row for row in rows if keys[row["key"]] not in bad]
+
+
+def blob(value: object) -> bytes:
+    """Return a kept value if it is bytes; SQLite's columns hold anything, and nothing of anything else is a vector."""
+    return value if isinstance(value, bytes) else b""
+
+
+def note(db: sqlite3.Connection, gallery: str, event: Event, by: Origin) -> None:
+    """Append an entry to the audit log, and let the oldest go."""
+    if on_shelf(gallery):
+        return  # what is done there is no event
+    row = (gallery, rules.now(), event.what, event.person_id or "", event.json(), by.actor, by.request)
+    columns = "gallery, at, what, person, detail, actor, request"
+    number = db.execute(f"INSERT INTO audit ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0
+    db.execute("DELETE FROM audit WHERE key <= ?", (number - KEPT,))
+
+
+def done(db: sqlite3.Connection, gallery: sqlite3.Row, key: Once | None) -> Done | None:
+    """Return what was done under a key before. Raises `IdempotencyConflict`."""
+    if key is None:
+        return None
+    which = (gallery["key"], key.key)
+    row = db.execute("SELECT version, answer FROM requests WHERE gallery = ? AND key = ?", which).fetchone()
+    return None if row is None else once.read(row["answer"], row["version"], key, rules.now())
+
+
+def remember(
+    db: sqlite3.Connection,
+    gallery: sqlite3.Row,
+    key: Once | None,
+    person_id: str,
+    version: int,
+    added: Sequence[int] = (),
+) -> None:
+    """Keep what was done under a key, and let old keys go."""
+    if key is not None:
+        now = rules.now()
+        db.execute("DELETE FROM requests WHERE at < ?", (now - once.SECONDS,))
+        answer = once.write(key, now, person_id, added)
+        row = (gallery["key"], key.key, now, version, answer)
+        db.execute("INSERT OR REPLACE INTO requests (gallery, key, at, version, answer) VALUES (?, ?, ?, ?, ?)", row)
 
 
 def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
@@ -50,10 +128,11 @@ def raise_version(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str |
     return version
 
 
-def recompute(db: sqlite3.Connection, gallery: sqlite3.Row, person: sqlite3.Row) -> int:
+def recompute(db: sqlite3.Connection, gallery: sqlite3.Row, person: sqlite3.Row, damage: Damage) -> int:
     """Bring a person's centroid and count in line with the samples; return the gallery's new version."""
-    rows = db.execute("SELECT descriptor FROM samples WHERE person = ?", (person["key"],)).fetchall()
-    centroid = vectors.centroid([vectors.from_bytes(row["descriptor"]) for row in rows])
+    rows = db.execute("SELECT key, id, descriptor FROM samples WHERE person = ?", (person["key"],)).fetchall()
+    usable = sound(damage, gallery_of(gallery), person["id"], rows)
+    centroid = vectors.centroid([vectors.from_bytes(row["descriptor"]) for row in usable])
     db.execute(
         "UPDATE people SET centroid = ?, samples = ?, updated_at = ? WHERE key = ?",
         (None if centroid is None else vectors.to_bytes(centroid), len(rows), rules.now(), person["key"]),

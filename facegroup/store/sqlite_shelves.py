@@ -8,9 +8,11 @@ from pathlib import Path
 from facegroup.errors import MalformedRequest, SwitchConflict
 from facegroup.names import check_id, clean_name
 from facegroup.store import rules, vectors
+from facegroup.store.audit import Event, Origin
+from facegroup.store.damage import Damage
 from facegroup.store.shelves import Shelf, previous
 from facegroup.store.sqlite_file import SqliteFile
-from facegroup.store.sqlite_rows import find_gallery, gallery_of, raise_version
+from facegroup.store.sqlite_rows import find_gallery, gallery_of, note, raise_version
 from facegroup.types import Person, Sample
 
 _COLUMNS = tuple(field.name for field in fields(Person))
@@ -22,6 +24,8 @@ class SqliteShelves:
     """The part of `SqliteStore` that keeps shelves; see `shelves.ShelfStore` for what the methods do and raise."""
 
     _file: SqliteFile
+    _origin: Origin
+    _damage: Damage
 
     def put_people(self, shelf: Shelf, people: list[tuple[Person, list[Sample]]]) -> int:
         """Write people whole, in one step."""
@@ -31,7 +35,12 @@ class SqliteShelves:
             for person, samples in people:
                 kept, _ = rules.sort_out(samples, gallery, gallery.network, ())
                 centroid = vectors.centroid([sample.descriptor for sample in kept])
-                whole = replace(person, name=clean_name(person.name), samples=len(kept))
+                whole = replace(
+                    person,
+                    name=clean_name(person.name),
+                    samples=len(kept),
+                    expires_at=rules.check_expiry(person.expires_at),
+                )
                 row = {name: getattr(whole, name) for name in _COLUMNS}
                 row["metadata"] = rules.write_metadata(row["metadata"])
                 which = (found["key"], check_id(person.id))
@@ -59,7 +68,9 @@ class SqliteShelves:
         finally:
             part.unlink(missing_ok=True)
 
-    def switch_gallery(self, gallery: str, shelf: Shelf, expected: int | None, made: int) -> int:
+    def switch_gallery(
+        self, gallery: str, shelf: Shelf, expected: int | None, made: int, event: Event, *, by: Origin | None = None
+    ) -> int:
         """Put a shelf in the gallery's place, in one step."""
         name = rules.sought_gallery(gallery)
         away = previous(name)
@@ -80,4 +91,11 @@ class SqliteShelves:
                     db.execute("UPDATE galleries SET name = ? WHERE key = ?", (becomes, row["key"]))
             db.execute("DELETE FROM changes WHERE gallery = ?", (there["key"],))
             db.execute("UPDATE galleries SET version = ?, born = ? WHERE key = ?", (version, version, there["key"]))
-            return version
+            if here is not None:  # idempotency keys stay with the name
+                db.execute("UPDATE OR REPLACE requests SET gallery = ? WHERE gallery = ?", (there["key"], here["key"]))
+            note(db, name, event, by or self._origin)
+        for each in (name, shelf, away):
+            self._damage.forget(each)
+        if here is None or shelf != away:
+            self._file.scrub()
+        return version

@@ -3,15 +3,16 @@
 Kept are little-endian float32 numbers and nothing else, so that any machine and any program can read them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.store.base import Centroids
-from facegroup.types import Floats, Gallery
+from facegroup.types import Floats, Gallery, Times
 
 _WIRE = np.dtype("<f4")
+_OFF_UNIT = 1e-3
 _SHORTEST = 1e-6  # of a mean of unit vectors; below it no direction is left in float32
 
 
@@ -33,19 +34,58 @@ def centroid(descriptors: Sequence[NDArray[np.float32]]) -> Floats | None:
     return np.asarray(mean / norm, np.float32)
 
 
-def centroids(gallery: Gallery, rows: Sequence[tuple[str, str | None, bytes | None]]) -> Centroids:
-    """Return what a reader gets, from (id, name, centroid) of people; those without a centroid are gone."""
-    here = sorted((key, name or "", vector) for key, name, vector in rows if vector is not None)
-    matrix = np.frombuffer(b"".join(vector for _, _, vector in here), _WIRE).astype(np.float32)
+def centroids(
+    gallery: Gallery,
+    rows: Sequence[tuple[str, str | None, bytes | None, float | None]],
+    damaged: Callable[[str, str], None],
+) -> Centroids:
+    """Return what a reader gets, from (id, name, centroid, expiry) of people; those without a centroid are gone.
+
+    So are those whose centroid cannot be used: `damaged` is told the id, and what is wrong.
+    """
+    kept = {key: (name or "", vector, expiry) for key, name, vector, expiry in rows if vector is not None}
+    for key, why in faults(gallery.dimension, {key: vector for key, (_, vector, _) in kept.items()}).items():
+        damaged(key, why)
+        del kept[key]
+    here = [(key, *kept[key]) for key in sorted(kept)]
+    matrix = np.frombuffer(b"".join(vector for _, _, vector, _ in here), _WIRE).astype(np.float32)
     return Centroids(
         version=gallery.version,
         threshold=gallery.threshold,
         network=gallery.network,
-        ids=tuple(key for key, _, _ in here),
-        names=tuple(name for _, name, _ in here),
+        ids=tuple(key for key, _, _, _ in here),
+        names=tuple(name for _, name, _, _ in here),
         matrix=matrix.reshape(len(here), gallery.dimension),
-        gone=tuple(sorted(key for key, _, vector in rows if vector is None)),
+        gone=tuple(sorted(key for key, _, _, _ in rows if key not in kept)),
+        expires=expiries([expiry for _, _, _, expiry in here]),
     )
+
+
+def faults(dimension: int, vectors: Mapping[str, bytes]) -> dict[str, str]:
+    """Return which of some kept vectors cannot be used, and why: of another length, not finite, not of unit length."""
+    size = dimension * _WIRE.itemsize
+    bad = {key: f"{len(data)} bytes, not {size}" for key, data in vectors.items() if len(data) != size}
+    good = [key for key in vectors if key not in bad]
+    rows = np.frombuffer(b"".join(vectors[key] for key in good), _WIRE).reshape(len(good), dimension)
+    with np.errstate(all="ignore"):
+        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        off = ~(np.abs(norms - 1) <= _OFF_UNIT)  # so is NaN
+    for row in np.flatnonzero(off).tolist():
+        bad[good[row]] = "it is not of unit length" if np.isfinite(norms[row]) else "it is not finite"
+    return bad
+
+
+def expiries(seconds: Sequence[float | None]) -> Times | None:
+    """Return when people expire, infinite for never; None where nobody does."""
+    if all(each is None for each in seconds):
+        return None
+    return np.array([np.inf if each is None else each for each in seconds], np.float64)
+
+
+def limits(read: Centroids) -> dict[str, float]:
+    """Return when each of those people expires who do, in seconds since the epoch."""
+    times = [] if read.expires is None else read.expires.tolist()
+    return {key: limit for key, limit in zip(read.ids, times, strict=read.expires is not None) if limit < np.inf}
 
 
 def to_bytes(vector: Floats) -> bytes:

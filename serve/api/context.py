@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from facegroup.errors import FacegroupError, ImageError
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
+from facegroup.store.audit import Origin
 from serve.api.pipeline import Pipeline
 
 
@@ -42,22 +43,42 @@ class Context:
         return seen
 
 
-def _context(request: Request) -> Context:
+# Dependencies are coroutines, though they wait for nothing: FastAPI runs plain functions in a thread, 0.1 ms each.
+
+
+async def _context(request: Request) -> Context:
     found: Context = request.app.state.context
     return found
 
 
-def _gallery(gallery: Annotated[str, Path(description="name of the gallery")]) -> str:
+async def _gallery(gallery: Annotated[str, Path(description="name of the gallery")]) -> str:
     return clean_name(gallery, "gallery name")
 
 
-def _person(person: Annotated[str, Path(description="id of the person")]) -> str:
+async def _person(person: Annotated[str, Path(description="id of the person")]) -> str:
     return check_id(person)
 
 
-def _asked_person(person: Annotated[str, Query(description="id of the person")]) -> str:
+async def _asked_person(person: Annotated[str, Query(description="id of the person")]) -> str:
     return check_id(person)
 
+
+def _origin(request: Request) -> Origin:
+    client = request.client.host if request.client else "unknown"
+    return Origin(f"http {client}", str(getattr(request.state, "request_id", "")))
+
+
+By = Annotated[Origin, Depends(_origin)]
+"""Whose request it is, for the audit log: there is no login, so it is the address that the connection comes from."""
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="1–128 printable ASCII characters: the same request sent again within 24 hours is answered the same "
+        "and done once",
+    ),
+]
 
 Server = Annotated[Context, Depends(_context)]
 GalleryName = Annotated[str, Depends(_gallery)]
@@ -70,6 +91,9 @@ Threshold = Annotated[
 Candidates = Annotated[int | None, Query(ge=1, le=100, description="best people to list in each answer")]
 MinFaceSize = Annotated[int | None, Query(ge=12, le=10_000, description="smallest face looked for, in pixels")]
 FaceIndex = Annotated[int | None, Query(ge=0, description="which face is meant, from 0, left to right")]
+Strict = Annotated[
+    bool, Query(description="refuse photos that look like somebody else, or unlike the person's others, not only warn")
+]
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 

@@ -22,7 +22,7 @@ _EVERY: tuple[type[FacegroupError], ...] = (
     errors.StageUnavailable,
 )
 
-STORED = (errors.InvalidName, errors.UnknownGallery, errors.StoreUnavailable, errors.StoreInvalid)
+STORED = (errors.InvalidName, errors.UnknownGallery, errors.StoreUnavailable, errors.StoreInvalid, errors.StoreWentBack)
 """Of a route on what is in a gallery."""
 
 IMAGES = (

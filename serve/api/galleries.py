@@ -4,17 +4,18 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable
+from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable, StoreWentBack
 from facegroup.types import Gallery
 from serve import answers, schemas
 from serve.api import documented
-from serve.api.context import After, GalleryName, Limit, Server
+from serve.api.context import After, By, GalleryName, Limit, Server
 
 router = APIRouter(prefix="/galleries", tags=["galleries"])
 
 _ONE = documented.of(schemas.Gallery, *documented.STORED)
 _PAGE = documented.of(schemas.GalleryPage, StoreUnavailable, StoreInvalid)
-_NEW = documented.of(schemas.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid)
+_NEW = documented.of(schemas.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid, StoreWentBack)
+_ACCEPTED = documented.of(schemas.Accepted, *documented.STORED)
 _ERASED = documented.of(schemas.Erased, *documented.STORED)
 
 
@@ -30,13 +31,13 @@ async def list_galleries(server: Server, after: After = "", limit: Limit = 100) 
 
 @router.put("/{gallery}", response_model=None, responses=_NEW, summary="Create a gallery")
 async def create_gallery(
-    server: Server, gallery: GalleryName, wanted: schemas.NewGallery | None = None
+    server: Server, gallery: GalleryName, by: By, wanted: schemas.NewGallery | None = None
 ) -> dict[str, Any]:
     """Create a gallery for the server's network; one that is there already is returned as it is."""
     wanted = wanted or schemas.NewGallery()
     threshold = server.threshold if wanted.threshold is None else wanted.threshold
     new = Gallery(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops)
-    made = await server.pipeline.ask("create_gallery", new)
+    made = await server.pipeline.ask("create_gallery", new, by=by)
     return answers.gallery(made)
 
 
@@ -47,12 +48,19 @@ async def show_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
 
 
 @router.patch("/{gallery}", response_model=None, responses=_ONE, summary="Change a gallery")
-async def change_gallery(server: Server, gallery: GalleryName, change: schemas.GalleryChange) -> dict[str, Any]:
+async def change_gallery(server: Server, gallery: GalleryName, change: schemas.GalleryChange, by: By) -> dict[str, Any]:
     """Change the threshold, or whether crops are kept; switching them off erases those kept."""
-    return answers.gallery(await server.pipeline.ask("update_gallery", gallery, **change.model_dump()))
+    return answers.gallery(await server.pipeline.ask("update_gallery", gallery, **change.model_dump(), by=by))
 
 
 @router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")
-async def erase_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
+async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> dict[str, Any]:
     """Erase a gallery with every person, descriptor and crop in it."""
-    return answers.erased(await server.pipeline.ask("delete_gallery", gallery))
+    return answers.erased(await server.pipeline.ask("delete_gallery", gallery, by=by))
+
+
+@router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")
+async def accept_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
+    """Take a gallery of which the store lost data as it is now; nothing happens where nothing was lost."""
+    standing = await server.pipeline.ask("accept", gallery)
+    return {"gallery": gallery, "gallery_version": standing.version}

@@ -8,31 +8,38 @@ import asyncio
 import logging
 import re
 import secrets
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facegroup.errors import BodyTooLarge, FacegroupError, TimedOut
+from facegroup.errors import BodyTooLarge, FacegroupError, Overloaded, TimedOut
 from facegroup.settings import Limits
 from serve.api.problems import problem
 
 log = logging.getLogger("ray.serve")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PHOTOS = ("image/", "multipart/", "application/octet-stream")
 
 
 class Guard:
     """Refuses bodies over the limit before they are read whole, gives up slow requests, and names every answer.
 
+    Photos for which there is no room are refused before they are read or any route is looked for: what is shed must cost
+    next to nothing, or shedding takes the time that answers need.
+
     Args:
         app: the routes.
         limits: of one request.
+        has_room: whether so many more photos would be taken now.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, has_room: Callable[[int], bool]) -> None:
         self._app = app
         self._limits = limits
+        self._has_room = has_room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -43,6 +50,12 @@ class Guard:
         asked = headers.get("x-request-id", "")
         name = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = name
+        kind = headers.get("content-type", _PHOTOS[0]).lower()
+        if scope["method"] == "POST" and kind.startswith(_PHOTOS) and not self._has_room(1):
+            full = problem(Overloaded("the server has too much to do; try again later"), name)
+            full.headers["x-request-id"] = name
+            await full(scope, receive, send)
+            return
         body = _Body(receive, headers, self._limits)
         started = False
 

@@ -1,27 +1,56 @@
 """Routes on people and their photos: list, create, change, erase, enrol."""
 
+import hashlib
+import json
+import math
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup.enrolment import Enrolment, samples
-from facegroup.errors import MalformedRequest, NetworkMismatch, PersonExists, UnknownPerson, UnknownPhoto
+from facegroup import doubts
+from facegroup.enrolment import Doubt, Enrolment, samples
+from facegroup.errors import (
+    IdempotencyConflict,
+    LooksLike,
+    MalformedRequest,
+    NetworkMismatch,
+    PersonExists,
+    UnknownPerson,
+    UnknownPhoto,
+    UnlikeOwn,
+)
 from facegroup.names import check_id, clean_name
 from facegroup.photos import Photo
+from facegroup.store.once import Once
 from facegroup.types import Person, Sample
 from serve import answers, schemas
 from serve.api import documented
 from serve.api.bodies import read_photos
-from serve.api.context import PHOTOS, After, FaceIndex, GalleryName, Limit, MinFaceSize, PersonId, Server
+from serve.api.context import (
+    PHOTOS,
+    After,
+    By,
+    FaceIndex,
+    GalleryName,
+    Key,
+    Limit,
+    MinFaceSize,
+    PersonId,
+    Server,
+    Strict,
+)
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
 _PAGE = documented.of(schemas.PeoplePage, *documented.STORED)
-_NEW = documented.of(schemas.Person, PersonExists, *documented.STORED, status=201)
+_NEW = documented.of(schemas.Person, PersonExists, IdempotencyConflict, UnknownPerson, *documented.STORED, status=201)
+_MERGED = documented.of(schemas.Merged, UnknownPerson, *documented.STORED)
 _ONE = documented.of(schemas.Person, UnknownPerson, *documented.STORED)
 _PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
 _ENROLLED = documented.of(
-    schemas.Enrolment, UnknownPerson, NetworkMismatch, *documented.STORED, *documented.IMAGES, *documented.ONE_FACE
+    schemas.Enrolment,
+    *(UnknownPerson, NetworkMismatch, IdempotencyConflict, LooksLike, UnlikeOwn),
+    *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
 )
 _PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
 _CROP = documented.of(None, UnknownPerson, UnknownPhoto, *documented.STORED)
@@ -43,11 +72,19 @@ async def list_people(
 
 
 @router.post("", status_code=201, response_model=None, responses=_NEW, summary="Create a person")
-async def create_person(server: Server, gallery: GalleryName, new: schemas.NewPerson) -> dict[str, Any]:
-    """Create a person without photos; two may share a name, never an id."""
+async def create_person(
+    server: Server, gallery: GalleryName, new: schemas.NewPerson, by: By, key: Key = None
+) -> dict[str, Any]:
+    """Create a person without photos; two may share a name, never an id.
+
+    With an `Idempotency-Key`, the same request again creates nobody and answers the person as it is now; another request
+    with that key is a conflict.
+    """
+    once = None if key is None else Once.of(key, "people", json.dumps(new.model_dump(), sort_keys=True))
     name = clean_name(new.name, "name of the person")
     wanted = None if new.id is None else check_id(new.id)
-    return answers.person(await server.pipeline.ask("create_person", gallery, name, new.metadata, wanted))
+    expiry = {"expires_at": new.expires_at, "once": once, "by": by}
+    return answers.person(await server.pipeline.ask("create_person", gallery, name, new.metadata, wanted, **expiry))
 
 
 @router.get("/{person}", response_model=None, responses=_ONE, summary="Show a person")
@@ -58,16 +95,23 @@ async def show_person(server: Server, gallery: GalleryName, person: PersonId) ->
 
 @router.put("/{person}", response_model=None, responses=_PUT, summary="Create or change a person")
 async def put_person(
-    server: Server, gallery: GalleryName, person: PersonId, new: schemas.NewPerson, response: Response
+    server: Server, gallery: GalleryName, person: PersonId, new: schemas.NewPerson, response: Response, by: By
 ) -> dict[str, Any]:
-    """Create a person with this id, or give the one who has it this name and metadata; the photos stay."""
+    """Create a person with this id, or give the one who has it this name and metadata; the photos stay.
+
+    So does the expiry, unless the body has one.
+    """
     if new.id not in (None, person):
         raise MalformedRequest("the body's id is another than the path's")
     name = clean_name(new.name, "name of the person")
     try:
-        made = await server.pipeline.ask("create_person", gallery, name, new.metadata, person)
+        made = await server.pipeline.ask(
+            "create_person", gallery, name, new.metadata, person, expires_at=new.expires_at, by=by
+        )
     except PersonExists:
-        made = await server.pipeline.ask("update_person", gallery, person, name=name, metadata=new.metadata)
+        made = await server.pipeline.ask(
+            "update_person", gallery, person, name=name, metadata=new.metadata, expires_at=_expiry(new), by=by
+        )
     else:
         response.status_code = 201
     return answers.person(made)
@@ -75,18 +119,29 @@ async def put_person(
 
 @router.patch("/{person}", response_model=None, responses=_ONE, summary="Change a person")
 async def change_person(
-    server: Server, gallery: GalleryName, person: PersonId, change: schemas.PersonChange
+    server: Server, gallery: GalleryName, person: PersonId, change: schemas.PersonChange, by: By
 ) -> dict[str, Any]:
-    """Rename a person, or replace the metadata."""
+    """Rename a person, replace the metadata, or set the expiry; `"expires_at": null` lifts it."""
     name = None if change.name is None else clean_name(change.name, "name of the person")
-    made = await server.pipeline.ask("update_person", gallery, person, name=name, metadata=change.metadata)
+    made = await server.pipeline.ask(
+        "update_person", gallery, person, name=name, metadata=change.metadata, expires_at=_expiry(change), by=by
+    )
     return answers.person(made)
 
 
 @router.delete("/{person}", response_model=None, responses=_ERASED, summary="Erase a person")
-async def erase_person(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> dict[str, Any]:
     """Erase a person with every descriptor and crop; the answer says what was removed."""
-    return answers.erased(await server.pipeline.ask("delete_person", gallery, person))
+    return answers.erased(await server.pipeline.ask("delete_person", gallery, person, by=by))
+
+
+@router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")
+async def merge_people(
+    server: Server, gallery: GalleryName, person: PersonId, wanted: schemas.Merger, by: By
+) -> dict[str, Any]:
+    """Give a person all photos of another, who is erased, in one step; name, metadata and expiry stay as they are."""
+    other = check_id(wanted.source)
+    return answers.merged(await server.pipeline.ask("merge_people", gallery, person, other, by=by))
 
 
 @router.post(
@@ -101,23 +156,38 @@ async def enrol(
     server: Server,
     gallery: GalleryName,
     person: PersonId,
+    by: By,
     face: FaceIndex = None,
     min_face_size: MinFaceSize = None,
+    strict: Strict = False,
+    key: Key = None,
 ) -> dict[str, Any]:
     """Enrol one or many photos; each must show exactly one face, or `face` says which is meant.
 
     A photo that cannot be used is refused with its reason and the others are enrolled; a request with a single photo
-    answers its refusal as its own. The same photo twice is one sample. Once this is answered, every later answer of the
-    server knows the person: both carry `gallery_version`.
+    answers its refusal as its own. A photo that is more like another person of the gallery, or far from the person's
+    others, is enrolled with a warning, or refused where `strict` is set. The same photo twice is one sample. Once this is
+    answered, every later answer of the server knows the person: both carry `gallery_version`.
+
+    With an `Idempotency-Key`, the same request again enrols nothing and is answered as the first time, with the person as
+    it is now; another request with that key is a conflict.
     """
     upload = await read_photos(request, server.settings.limits)
+    hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
+    once = None if key is None else Once.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
     await server.pipeline.ask("person", gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
     good, refused, named = samples(upload.named, seen, face)
+    doubted: tuple[Doubt, ...] = ()
+    if good:
+        matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
+        known: list[Sample] = await server.pipeline.ask("samples", gallery, person)
+        good, unlike, named, doubted = doubts.sort_out(person, good, named, known, matched, strict)
+        refused += unlike
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error
-    enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name)
-    return answers.enrolment(Enrolment(enrolled, refused, named))
+    enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name, once=once, by=by)
+    return answers.enrolment(Enrolment(enrolled, refused, named, doubted))
 
 
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")
@@ -138,6 +208,13 @@ async def show_photo(server: Server, gallery: GalleryName, person: PersonId, pho
 
 
 @router.delete("/{person}/photos/{photo}", response_model=None, responses=_ERASED_PHOTO, summary="Erase a photo")
-async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str) -> dict[str, Any]:
+async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str, by: By) -> dict[str, Any]:
     """Erase one sample with its descriptor and crop."""
-    return answers.erased(await server.pipeline.ask("delete_sample", gallery, person, photo))
+    return answers.erased(await server.pipeline.ask("delete_sample", gallery, person, photo, by=by))
+
+
+def _expiry(wanted: schemas.NewPerson | schemas.PersonChange) -> float | None:
+    """Return the expiry that a body asks for: infinite for null, None where it says nothing."""
+    if "expires_at" not in wanted.model_fields_set:
+        return None
+    return math.inf if wanted.expires_at is None else wanted.expires_at

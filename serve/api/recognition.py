@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from facegroup.embedding import unit
@@ -60,7 +61,7 @@ async def identify(
     threshold: Threshold = None,
     candidates: Candidates = None,
     min_face_size: MinFaceSize = None,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Name every face of one or many photos, or of descriptors that the caller has.
 
     Each face is answered with a member's name or `not in the dataset`; each photo that cannot be used with its error, the
@@ -68,18 +69,22 @@ async def identify(
     """
     query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates)
     if media_type(request) == "application/json":
-        return await _identify_descriptors(await read_json(request), server, query)
+        return JSONResponse(await _identify_descriptors(await read_json(request), server, query))
     upload = await read_photos(request, server.settings.limits)
     photos = [Photo(data, min_face_size, embed=False, query=query) for _, data in upload.named]
     seen = await server.see(photos)
     matched = [each.matched for each in seen if isinstance(each, Seen) and isinstance(each.matched, Matched)]
-    return {
-        "gallery": gallery,
-        "gallery_version": max((each.version for each in matched), default=None),
-        "network": server.spec.name,
-        "degraded": any(each.degraded for each in matched),
-        "images": [answers.image(name, each) for (name, _), each in zip(upload.named, seen, strict=True)],
-    }
+    # A response and not its content: FastAPI would look through every number of it for what JSON cannot hold.
+    return JSONResponse(
+        {
+            "gallery": gallery,
+            "gallery_version": max((each.version for each in matched), default=None),
+            "network": server.spec.name,
+            "degraded": any(each.degraded for each in matched),
+            "degraded_reason": next((each.reason for each in matched if each.reason), None),
+            "images": [answers.image(name, each) for (name, _), each in zip(upload.named, seen, strict=True)],
+        }
+    )
 
 
 async def _identify_descriptors(body: Any, server: Context, query: Query) -> dict[str, Any]:
@@ -108,6 +113,7 @@ async def _identify_descriptors(body: Any, server: Context, query: Query) -> dic
         "gallery_version": matched.version,
         "network": server.spec.name,
         "degraded": matched.degraded,
+        "degraded_reason": matched.reason,
         "faces": [answers.decision(match) for match in matched.matches],
     }
 
@@ -166,7 +172,7 @@ async def verify_pair(request: Request, server: Server, threshold: Threshold = N
     openapi_extra=PHOTOS,
     summary="Where are faces?",
 )
-async def detect(request: Request, server: Server, min_face_size: MinFaceSize = None) -> dict[str, Any]:
+async def detect(request: Request, server: Server, min_face_size: MinFaceSize = None) -> JSONResponse:
     """Find the faces of one or many photos: box, five landmarks, confidence, quality."""
     return await _faces(request, server, min_face_size, embed=False)
 
@@ -178,17 +184,13 @@ async def detect(request: Request, server: Server, min_face_size: MinFaceSize = 
     openapi_extra=PHOTOS,
     summary="Faces with their descriptors",
 )
-async def embed(request: Request, server: Server, min_face_size: MinFaceSize = None) -> dict[str, Any]:
+async def embed(request: Request, server: Server, min_face_size: MinFaceSize = None) -> JSONResponse:
     """Find the faces of one or many photos, each with the network's descriptor of unit length."""
     return await _faces(request, server, min_face_size, embed=True)
 
 
-async def _faces(request: Request, server: Context, min_face_size: int | None, *, embed: bool) -> dict[str, Any]:
+async def _faces(request: Request, server: Context, min_face_size: int | None, *, embed: bool) -> JSONResponse:
     upload = await read_photos(request, server.settings.limits)
     seen = await server.see([Photo(data, min_face_size, embed=embed) for _, data in upload.named])
-    return {
-        "network": server.spec.name,
-        "images": [
-            answers.image(name, each, descriptors=embed) for (name, _), each in zip(upload.named, seen, strict=True)
-        ],
-    }
+    images = [answers.image(name, each, descriptors=embed) for (name, _), each in zip(upload.named, seen, strict=True)]
+    return JSONResponse({"network": server.spec.name, "images": images})

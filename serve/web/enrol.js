@@ -6,14 +6,15 @@ import { takesFiles } from "./drop.js";
 
 /**
  * Enrol photos of a person who exists.
- * @returns {{added: number, known: number, refused: {name: string, code: string, detail: string}[]}}
+ * @returns {{added: number, known: number, refused: object[], warnings: object[]}} of the last two: name, code and detail.
  */
 export async function enrolPhotos(gallery, person, files) {
-  const done = { added: 0, known: 0, refused: [] };
+  const done = { added: 0, known: 0, refused: [], warnings: [] };
   await each(files, async (file) => {
     try {
       const answer = await call("POST", `${at(gallery.name, person.id)}/photos`, file);
       for (const { duplicate } of answer.enrolled) done[duplicate ? "known" : "added"] += 1;
+      for (const { code, detail } of answer.warnings) done.warnings.push({ name: file.name, code, detail: `enrolled, but ${detail}` });
     } catch (error) {
       done.refused.push({ name: file.name, code: error.code ?? "error in the page", detail: error.message });
     }
@@ -22,16 +23,17 @@ export async function enrolPhotos(gallery, person, files) {
 }
 
 /** Return what became of the photos, for people to read. */
-export function report(name, { added, known, refused }) {
+export function report(name, { added, known, refused, warnings }) {
   const parts = [`${name}: ${count(added, "photo")} enrolled`];
   if (known) parts.push(`${known} known before`);
   if (refused.length) parts.push(`${refused.length} refused`);
+  if (warnings.length) parts.push(`${count(warnings.length, "warning")}`);
   const text = parts.join(", ");
   announce(text);
-  const rows = refused.map((each) =>
+  const rows = [...refused, ...warnings].map((each) =>
     el("li", {}, el("strong", { text: each.name }), `: ${each.detail} `, el("code", { text: each.code })),
   );
-  return el("div", { class: refused.length ? "report problem" : "report good" }, el("p", { text }), ...(rows.length ? [el("ul", {}, ...rows)] : []));
+  return el("div", { class: rows.length ? "report problem" : "report good" }, el("p", { text }), ...(rows.length ? [el("ul", {}, ...rows)] : []));
 }
 
 /**

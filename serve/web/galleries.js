@@ -33,6 +33,8 @@ export function chooseGallery(chosen) {
 
   function choose(gallery) {
     byId("erase-gallery").hidden = gallery === null;
+    byId("keep-crops").hidden = gallery === null;
+    if (gallery !== null) byId("keep-crops").textContent = gallery.keep_crops ? "Keep no pictures …" : "Keep pictures";
     if (gallery !== null) {
       list.value = gallery.name;
       history.replaceState(null, "", `#gallery=${encodeURIComponent(gallery.name)}`);
@@ -52,6 +54,15 @@ export function chooseGallery(chosen) {
       await load(made.name);
     });
   });
+  byId("keep-crops").addEventListener("click", () =>
+    attempt(async () => {
+      const gallery = await call("GET", at(list.value));
+      const text = "The pictures of faces that are kept are erased, and no more are kept. Everybody is recognised as before. It cannot be undone.";
+      if (gallery.keep_crops && !(await confirmed("Keep no pictures of faces?", text, "Erase the pictures"))) return;
+      await call("PATCH", at(gallery.name), { keep_crops: !gallery.keep_crops });
+      await load(gallery.name);
+    }),
+  );
   byId("erase-gallery").addEventListener("click", () =>
     attempt(async () => {
       const gallery = await call("GET", at(list.value));

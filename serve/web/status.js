@@ -42,8 +42,9 @@ function words(about) {
 }
 
 function loud(about) {
+  const lost = "Degraded: the store lost data. Known people are still named, from what was read last; nothing can be saved.";
   const known = {
-    degraded: "Degraded: the store does not answer. Known people are still named, from what was read last; nothing can be saved.",
+    degraded: about.store === "went_back" ? lost : "Degraded: the store does not answer. Known people are still named, from what was read last; nothing can be saved.",
     starting: "The server is starting.",
     unreachable: "The server does not answer.",
   };

@@ -67,6 +67,12 @@ class Server:
             assert time.monotonic() < deadline, "something of the killed server goes on listening"
             time.sleep(0.2)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started."""
+        assert self._process is not None
+        return self._process.pid
+
     def close(self) -> None:
         """End it, whatever state it is in."""
         if self._process is not None:

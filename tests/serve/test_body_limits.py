@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.local_pipeline import LocalPipeline
 from tests.photos import encode, nobody
 from tests.serve.conftest import files
 from tests.serve.driver import Api
@@ -123,3 +124,23 @@ def test_json_has_a_limit_of_its_own(limited: Callable[..., Api]) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert "json_bytes" in answer.json()["detail"]
     assert small.refused("POST", "/v1/detect", content=body) == (422, "not_an_image")
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "Multipart/form-data; boundary=b", "application/octet-stream", None])
+def test_photos_for_which_there_is_no_room_are_refused_unread(
+    api: Api, pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch, kind: str | None
+) -> None:
+    monkeypatch.setattr(pipeline, "full", True)
+    headers = [] if kind is None else [("content-type", kind)]
+    answer = api.raw("POST", "/v1/galleries/g/identify", headers, chunks(1 << 20))
+    assert (answer.status, answer.json()["code"], answer.taken) == (429, "overloaded", 0)
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]
+
+
+def test_what_is_no_photo_has_room_all_the_same(
+    api: Api, gallery: str, pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "full", True)
+    assert api("GET", gallery).status_code == 200
+    assert api("POST", f"{gallery}/people", json={"name": "Ada"}).status_code == 201

@@ -143,6 +143,26 @@ def test_people_are_renamed_and_erased(enrolled: list[str], photos: Path) -> Non
     assert "Visitor" not in erased.stdout
 
 
+def test_a_photo_of_somebody_else_is_warned_of_or_refused(enrolled: list[str], photos: Path) -> None:
+    wrong: list[str | Path] = [photos / "hopper.webp", "--name", "Guest"]
+    refused = run("enroll", *wrong, "--strict", *enrolled)
+    assert refused.exit_code == 1
+    assert "Guest: 0 enrolled" in refused.stdout
+    assert "refused" in refused.stdout
+    assert "looks like Hopper" in refused.stdout
+    assert "(looks_like)" in refused.stdout
+    warned = run("enroll", *wrong, *enrolled)
+    assert warned.exit_code == 0
+    assert "Guest: 1 enrolled" in warned.stdout
+    assert f"warning {photos / 'hopper.webp'}: the photo looks like Hopper" in warned.stdout
+    people = json.loads(run("people", "--json", *enrolled).stdout)["people"]
+    ids = {row["name"]: row["id"] for row in people}
+    assert run("people", "--erase", ids["Guest"], *enrolled).exit_code == 0
+    (row,) = json.loads(run("enroll", *wrong, "--json", *enrolled).stdout)["people"]
+    assert [(each["photo"], each["code"]) for each in row["warnings"]] == [(str(photos / "hopper.webp"), "looks_like")]
+    assert run("people", "--erase", row["person_id"], *enrolled).exit_code == 0
+
+
 def test_models_lists_every_network() -> None:
     rows = json.loads(run("models", "--json").stdout)["models"]
     assert {"vggface2-resnet50", "retail-0095", "dlib-resnet29"} <= {row["name"] for row in rows}

@@ -144,7 +144,12 @@ def test_photos_are_listed_shown_and_erased(
     with pillow.open(tmp_path / "crop.jpg") as crop:
         assert crop.size == (150, 150)
     for left, row in zip((1, 0), rows, strict=True):
-        assert api("DELETE", f"{person}/photos/{row['id']}").json()["removed"] == {"people": 0, "photos": 1}
+        assert api("DELETE", f"{person}/photos/{row['id']}").json()["removed"] == {
+            "people": 0,
+            "photos": 1,
+            "descriptors": 1,
+            "crops": 1,
+        }
         assert api("GET", person).json()["photos"] == left
         assert api.refused("DELETE", f"{person}/photos/{row['id']}") == (404, "unknown_photo")
         assert api.refused("GET", f"{person}/photos/{row['id']}") == (404, "unknown_photo")

@@ -58,6 +58,7 @@ METHODS = {
     "/v1/verify": {"POST"},
     "/v1/galleries": {"GET"},
     "/v1/galleries/g": {"GET", "PUT", "PATCH", "DELETE"},
+    "/v1/galleries/g/accept": {"POST"},
     "/v1/galleries/g/identify": {"POST"},
     "/v1/galleries/g/verify": {"POST"},
     "/v1/galleries/g/people": {"GET", "POST"},

@@ -173,6 +173,7 @@ def test_operations(api: Api) -> None:
     assert api("GET", "/healthz").json() == {"status": "ok"}
     ready = api("GET", "/readyz").json()
     assert (ready["status"], ready["network"], ready["store"]) == ("ready", "dlib-resnet29", "ok")
+    assert set(ready["compared"].values()) <= {"exact"}
     assert api("GET", "/metrics").headers["content-type"].startswith("text/plain")
     assert "<html" in api("GET", "/").text.lower() or "<title" in api("GET", "/").text
     page = api("GET", "/docs").text

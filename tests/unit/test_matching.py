@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegroup import matching
+from facegroup import absence
 from facegroup.errors import (
     FacegroupError,
     InvalidDescriptor,
@@ -17,6 +17,7 @@ from facegroup.errors import (
     UnknownGallery,
     UnknownPerson,
 )
+from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
 from facegroup.networks.registry import spec
 from facegroup.photos import Matched, Query
@@ -176,7 +177,7 @@ def test_a_gallery_of_another_network(store: Store, galleries: Galleries) -> Non
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let time pass when the test says so."""
     now = [1000.0]
-    monkeypatch.setattr(matching, "time", type("clock", (), {"monotonic": staticmethod(lambda: now[0])}))
+    monkeypatch.setattr(absence, "time", type("clock", (), {"monotonic": staticmethod(lambda: now[0])}))
     return now
 
 
@@ -204,7 +205,7 @@ def test_while_the_store_is_away_the_last_snapshot_answers(
         (soon,) = galleries.match(PEOPLE[[0]], [(known, 1)])
         assert isinstance(soon, Matched)
         assert soon.degraded  # a store that was away is left alone for a second
-        now[0] += matching.RETRY_SECONDS
+        now[0] += absence.RETRY_SECONDS
         (after,) = galleries.match(PEOPLE[[0]], [(known, 1)])
         assert isinstance(after, Matched)
         assert (names(after), after.degraded, after.version) == (["group 0"], False, before.version)
@@ -222,5 +223,14 @@ def test_a_gallery_that_became_another_networks_is_forgotten(
     store.delete_gallery("group")
     store.create_gallery(Gallery("group", "retail-0095", 256, 0.4))
     assert names(galleries.match(PEOPLE[[0]], [(query, 1)])[0]) is NetworkMismatch
-    monkeypatch.setattr(galleries, "_away_until", float("inf"))
+    monkeypatch.setattr(galleries.absence, "_away", True)
+    monkeypatch.setattr(galleries.absence, "_until", float("inf"))
     assert names(galleries.match(PEOPLE[[0]], [(query, 1)])[0]) is StoreUnavailable
+
+
+@pytest.mark.parametrize("index", ["exact", "compact"])
+def test_it_is_said_which_way_a_gallery_goes(store: Store, index: str) -> None:
+    galleries = Galleries(store, SPEC, Plan(index))
+    assert galleries.ways() == {}
+    assert names(galleries.match(PEOPLE[[0]], [(Query("group"), 1)])[0]) == ["group 0"]
+    assert galleries.ways() == {"group": index}

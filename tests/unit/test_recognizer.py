@@ -11,6 +11,7 @@ from facegroup.errors import (
     EmptyBody,
     FacegroupError,
     GalleryExists,
+    LooksLike,
     MultipleFaces,
     NetworkMismatch,
     NoFace,
@@ -102,6 +103,19 @@ def test_enrolment_tells_what_became_of_each_photo(recognizer: Recognizer, group
     assert (len(done.enrolled.added), len(done.enrolled.duplicates), done.enrolled.person.samples) == (1, 1, 2)
     assert [name for name, _ in done.photos] == ["again.jpg", "new.jpg"]
     assert [(each.name, type(each.error)) for each in done.refused] == [("none.jpg", NoFace)]
+
+
+def test_a_photo_of_somebody_else_is_doubted_or_refused(recognizer: Recognizer, group: str) -> None:
+    recognizer.store.create_person(group, "Eileen", person_id="eileen")
+    photo = [("grace.jpg", encode(hopper(), quality=70))]
+    strict = recognizer.enrol(group, photo, "eileen", strict=True)
+    assert [(each.name, type(each.error)) for each in strict.refused] == [("grace.jpg", LooksLike)]
+    assert (strict.doubts, strict.photos, strict.enrolled.person.samples) == ((), (), 0)
+    (doubt,) = recognizer.enrol(group, photo, "eileen").doubts
+    assert doubt.own_similarity is None
+    assert doubt.looks_like is not None
+    assert doubt.looks_like.person_id == "grace"
+    assert recognizer.enrol(group, [("again.jpg", GRACE)], "grace", strict=True).refused == ()
 
 
 def test_one_of_several_faces_is_enrolled_when_it_is_named(recognizer: Recognizer, group: str) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -11,6 +12,7 @@ from selenium.webdriver.common.keys import Keys
 
 from facegroup.embedding import unit
 from facegroup.gallery import Snapshot
+from facegroup.index.people import People
 from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET, Descriptors
 from tests.local_server import LocalServer
@@ -86,6 +88,14 @@ def test_a_broken_photo_shows_its_reason(page: Page, photos: Photos) -> None:
     assert "truncated_image" in said
     assert page.identify([photos["broken"], photos["grace"]]) == [[], [GRACE]]
     assert "truncated_image" in page.one("#photos figure .problem").text
+
+
+def test_a_photo_of_somebody_else_shows_a_warning(page: Page, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    said = page.enrol("Eileen", [photos["grace again"]])
+    assert "Eileen: 1 photo enrolled, 1 warning" in said
+    assert f"enrolled, but the photo looks like {GRACE}" in said
+    assert "looks_like" in said
 
 
 def test_nobody_is_added_without_a_photo(page: Page, api: httpx.Client, photos: Photos) -> None:
@@ -174,6 +184,21 @@ def test_a_gallery_is_created_and_erased(page: Page, api: httpx.Client) -> None:
     assert api.get("/v1/galleries/orchestra").status_code == 404
 
 
+def test_pictures_of_faces_can_be_switched_off(page: Page, api: httpx.Client, photos: Photos) -> None:
+    page.enrol("Grace", [photos["grace"]])
+    page.row("Grace")
+    assert page.one("#keep-crops").text == "Keep no pictures …"
+    page.one("#keep-crops").click()
+    assert "cannot be undone" in page.answer()
+    page.until(lambda: page.texts(".person .unseen") == ["not kept"])
+    path = f"/v1/galleries/{quote(page.gallery)}"
+    assert api.get(path).json()["keep_crops"] is False
+    assert page.one("#keep-crops").text == "Keep pictures"
+    page.one("#keep-crops").click()
+    page.until(lambda: page.one("#keep-crops").text == "Keep no pictures …")
+    assert api.get(path).json()["keep_crops"] is True
+
+
 def test_the_status_line_is_loud_when_the_store_is_away(
     page: Page, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +237,7 @@ def test_the_page_decides_as_the_library_does(page: Page) -> None:
         matrix, probes = (rows(random, count) for count in (people, faces))
         names = tuple(f"p{index}" for index in range(people))
         threshold = float(random.uniform(-0.5, 0.9))
-        snapshot = Snapshot("g", 1, "n", threshold, names, names, matrix)
+        snapshot = Snapshot("g", 1, "n", threshold, People.of(names, names, matrix))
         matches = snapshot.match(probes, np.zeros(faces, int), candidates=int(people))
         asked_for = [
             {

@@ -1,15 +1,25 @@
 """Random histories: each store against a plain dict, and a snapshot that catches up against one that is read anew."""
 
 import itertools
+import math
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from facegroup.errors import PersonExists, UnknownPerson, UnknownPhoto
+from facegroup.errors import (
+    FacegroupError,
+    IdempotencyConflict,
+    MalformedRequest,
+    PersonExists,
+    UnknownPerson,
+    UnknownPhoto,
+)
 from facegroup.gallery import Snapshot
 from facegroup.store.base import Store
+from facegroup.store.once import Once
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D, mean_of, photo_id, sample
 
@@ -21,6 +31,11 @@ STEPS = st.one_of(
     st.tuples(st.just("enrol"), PEOPLE, st.lists(NUMBERS, max_size=4)),
     st.tuples(st.just("forget"), PEOPLE, NUMBERS),
     st.tuples(st.just("erase"), PEOPLE, st.none()),
+    st.tuples(st.just("merge"), PEOPLE, PEOPLE),
+    st.tuples(st.just("expire"), PEOPLE, st.sampled_from([1.0, 4e9, math.inf])),
+    st.tuples(st.just("sweep"), PEOPLE, st.none()),
+    st.tuples(st.just("enrol once"), PEOPLE, st.lists(NUMBERS, min_size=1, max_size=3)),
+    st.tuples(st.just("create once"), PEOPLE, st.sampled_from(["k1", "k2"])),
     st.tuples(st.just("threshold"), PEOPLE, st.floats(-1, 1)),
     st.tuples(st.just("catch up"), PEOPLE, st.none()),
 )
@@ -33,32 +48,62 @@ class Model:
 
     names: dict[str, str] = field(default_factory=dict)
     photos: dict[str, list[int]] = field(default_factory=dict)
+    expires: dict[str, float] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
     threshold: float = 0.4
     version: int = 0
 
 
 def do(model: Model, store: Store, gallery: str, step: str, who: str, what: object) -> None:
     """Do one step to both, and let both refuse the same."""
-    if step == "threshold":
-        assert isinstance(what, float)
-        model.threshold = what
-        store.update_gallery(gallery, threshold=what)
-        model.version += 1
+    if do_to_gallery(model, store, gallery, step, who, what):
         return
     try:
         changed = do_to_person(store, gallery, step, who, what)
         refused = None
-    except (PersonExists, UnknownPerson, UnknownPhoto) as error:
+    except (PersonExists, UnknownPerson, UnknownPhoto, MalformedRequest) as error:
         refused, changed = type(error), False
     there = who in model.names
     if step == "create":
         assert refused is (PersonExists if there else None)
-    elif not there:
+    elif step == "merge" and what == who:
+        assert refused is MalformedRequest
+    elif not there or (step == "merge" and what not in model.names):
         assert refused is UnknownPerson
     elif step == "forget":
         assert refused is (None if what in model.photos[who] else UnknownPhoto)
     if refused:
         return
+    apply(model, step, who, what, changed)
+    model.version += changed
+
+
+def do_to_gallery(model: Model, store: Store, gallery: str, step: str, who: str, what: object) -> bool:
+    """Do a step that is not one on one person, to both; return whether it is one."""
+    if step == "threshold":
+        assert isinstance(what, float)
+        model.threshold = what
+        store.update_gallery(gallery, threshold=what)
+        model.version += 1
+        return True
+    if step == "sweep":
+        over = [each for each, limit in model.expires.items() if limit < 4e9]
+        assert store.erase_expired(gallery).people == len(over)
+        for each in over:
+            del model.names[each], model.photos[each], model.expires[each]
+        model.version += len(over)
+        return True
+    if step == "create once":
+        create_once(model, store, gallery, who, str(what))
+        return True
+    if step == "enrol once":
+        enrol_twice(model, store, gallery, who, what)
+        return True
+    return False
+
+
+def apply(model: Model, step: str, who: str, what: object, changed: bool) -> None:
+    """Do to the model what was done to a person of the store."""
     before = str(model)
     if step in ("create", "rename"):
         model.names[who] = str(what)
@@ -72,7 +117,56 @@ def do(model: Model, store: Store, gallery: str, step: str, who: str, what: obje
         model.photos[who].remove(what)
     elif step == "erase":
         del model.names[who], model.photos[who]
-    model.version += changed
+        model.expires.pop(who, None)
+    elif step == "expire":
+        assert isinstance(what, float)
+        model.expires[who] = what
+        if what == math.inf:
+            del model.expires[who]
+    elif step == "merge":
+        assert isinstance(what, str)
+        model.photos[who] = list(dict.fromkeys(model.photos[who] + model.photos.pop(what)))
+        del model.names[what]
+        model.expires.pop(what, None)
+
+
+def create_once(model: Model, store: Store, gallery: str, who: str, key: str) -> None:
+    """The first time it is done, then repeated; for another person, refused."""
+    expected: type[FacegroupError] | None = PersonExists if who in model.names else None
+    if key in model.keys:
+        expected = IdempotencyConflict if model.keys[key] != who else None if who in model.names else UnknownPerson
+    if expected is not None:
+        with pytest.raises(expected):
+            store.create_person(gallery, "Once", person_id=who, once=Once.of(key, who))
+        return
+    made = store.create_person(gallery, "Once", person_id=who, once=Once.of(key, who))
+    assert made.id == who
+    if key not in model.keys:
+        model.keys[key] = who
+        model.names[who], model.photos[who] = "Once", []
+        model.version += 1
+    assert made.name == model.names[who]
+
+
+def enrol_twice(model: Model, store: Store, gallery: str, who: str, what: object) -> None:
+    """The second answer is the first, even if all that came was erased between."""
+    assert isinstance(what, list)
+    if who not in model.names:
+        return
+    once = Once.of(f"enrol-{next(COUNTER)}", who, str(what))
+    first = store.add_samples(gallery, who, [sample(number) for number in what], NETWORK, once=once)
+    fresh = [number for number in dict.fromkeys(what) if number not in model.photos[who]]
+    assert first.added == tuple(photo_id(number) for number in fresh)
+    model.photos[who] += fresh
+    model.version += bool(fresh)
+    if fresh:
+        store.delete_sample(gallery, who, first.added[0])
+        model.photos[who].remove(fresh[0])
+        model.version += 1
+    again = store.add_samples(gallery, who, [sample(number) for number in what], NETWORK, once=once)
+    assert (again.added, again.duplicates, again.version) == (first.added, first.duplicates, first.version)
+    with pytest.raises(IdempotencyConflict):
+        store.add_samples(gallery, who, [sample(9)], NETWORK, once=Once.of(once.key, who, "[9]"))
 
 
 def do_to_person(store: Store, gallery: str, step: str, who: str, what: object) -> bool:
@@ -88,6 +182,11 @@ def do_to_person(store: Store, gallery: str, step: str, who: str, what: object) 
         store.delete_sample(gallery, who, photo_id(what))
     elif step == "erase":
         store.delete_person(gallery, who)
+    elif step == "expire":
+        assert isinstance(what, float)
+        store.update_person(gallery, who, expires_at=what)
+    elif step == "merge":
+        store.merge_people(gallery, who, str(what))
     return True
 
 
@@ -98,6 +197,7 @@ def agree(model: Model, store: Store, gallery: str) -> None:
     assert {person.id: person.samples for person in store.people(gallery)} == {
         who: len(photos) for who, photos in model.photos.items()
     }
+    assert {each.id: each.expires_at for each in store.people(gallery) if each.expires_at} == model.expires
     for who, photos in model.photos.items():
         assert [one.id for one in store.samples(gallery, who)] == [photo_id(number) for number in photos]
     read = store.centroids(gallery)
@@ -105,6 +205,8 @@ def agree(model: Model, store: Store, gallery: str) -> None:
     for who, name, row in zip(read.ids, read.names, read.matrix, strict=True):
         assert name == model.names[who]
         assert_allclose(row, mean_of(model.photos[who]), atol=1e-6)
+    told = [] if read.expires is None else read.expires.tolist()
+    assert told == ([model.expires.get(who, math.inf) for who in read.ids] if model.expires.keys() & read.ids else [])
 
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -120,5 +222,6 @@ def test_any_history_leaves_what_a_dict_would(store: Store, steps: list[tuple[st
         assert (snapshot.version, snapshot.threshold) == (whole.version, whole.threshold)
         assert (snapshot.ids, snapshot.names) == (whole.ids, whole.names)
         assert_array_equal(snapshot.matrix, whole.matrix)
+        assert_array_equal(snapshot.expires, whole.expires)
         assert snapshot.caught_up(store) is snapshot
     agree(model, store, gallery)

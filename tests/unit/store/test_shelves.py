@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from facegroup.errors import InvalidDescriptor, InvalidName, SwitchConflict, UnknownGallery, UnknownPerson
+from facegroup.loss import Ledger
+from facegroup.store.audit import Event, Origin
 from facegroup.store.base import Store, VersionGone
+from facegroup.store.once import Once
 from facegroup.store.shelves import ShelfStore, beside, coming, importing, previous
 from facegroup.types import Gallery, Person
 from tests.unit.store.samples import NETWORK, D, descriptor, sample
 
-ADA = Person("ada", "Ada 曾", {"a": [1, None]}, 2, 1.25, 2.5)
+ADA = Person("ada", "Ada 曾", {"a": [1, None]}, 2, 1.25, 2.5, 4e9)
+SWITCHED = Event("switched", None, {"n": 1})
 
 
 @pytest.fixture
@@ -55,7 +59,9 @@ def test_a_switch_is_one_step_and_can_be_switched_back(shelves: ShelfStore, gall
     shelves.create_person(gallery, "Bob", person_id="bob")
     shelves.add_samples(gallery, "bob", [sample(5)], NETWORK)
     before = shelves.gallery(gallery)
-    version = shelves.switch_gallery(gallery, coming(gallery), before.version, shelves.version(coming(gallery)))
+    version = shelves.switch_gallery(
+        gallery, coming(gallery), before.version, shelves.version(coming(gallery)), SWITCHED
+    )
     after = shelves.gallery(gallery)
     assert version == after.version > before.version
     assert (after.name, after.network, after.threshold, after.people, after.created_at) == (gallery, "other", 0.7, 1, 3)
@@ -67,7 +73,7 @@ def test_a_switch_is_one_step_and_can_be_switched_back(shelves: ShelfStore, gall
     np.testing.assert_array_equal(shelves.centroids(previous(gallery)).matrix, [descriptor(5)])
     assert shelves.galleries() == [after]
 
-    shelves.switch_gallery(gallery, previous(gallery), version, shelves.version(previous(gallery)))
+    shelves.switch_gallery(gallery, previous(gallery), version, shelves.version(previous(gallery)), SWITCHED)
     assert [each.id for each in shelves.people(gallery)] == ["bob"]
     assert [each.id for each in shelves.people(previous(gallery))] == ["ada"]
     assert shelves.gallery(gallery).version > version
@@ -79,9 +85,9 @@ def test_a_switch_is_refused_where_anything_moved(shelves: ShelfStore, gallery: 
     here, there = shelves.version(gallery), shelves.version(coming(gallery))
     for expected, made in ((here + 1, there), (here, there + 1), (None, there)):
         with pytest.raises(SwitchConflict):
-            shelves.switch_gallery(gallery, coming(gallery), expected, made)
+            shelves.switch_gallery(gallery, coming(gallery), expected, made, SWITCHED)
     with pytest.raises(SwitchConflict):
-        shelves.switch_gallery(gallery, importing(gallery), here, 0)
+        shelves.switch_gallery(gallery, importing(gallery), here, 0, SWITCHED)
     assert shelves.gallery(gallery).network == NETWORK
     assert shelves.gallery(coming(gallery)).people == 1
 
@@ -89,7 +95,7 @@ def test_a_switch_is_refused_where_anything_moved(shelves: ShelfStore, gallery: 
 def test_a_shelf_becomes_a_gallery_that_was_not_there(shelves: ShelfStore, gallery: str) -> None:
     shelves.create_gallery(Gallery(importing("new"), NETWORK, D, 0.4))
     shelves.put_people(importing("new"), [(ADA, [sample(1)])])
-    shelves.switch_gallery("new", importing("new"), None, shelves.version(importing("new")))
+    shelves.switch_gallery("new", importing("new"), None, shelves.version(importing("new")), SWITCHED)
     assert [each.name for each in shelves.galleries()] == sorted([gallery, "new"])
     assert shelves.gallery("new").people == 1
 
@@ -116,3 +122,66 @@ def test_an_erasure_that_finds_nobody_still_clears_the_shelves(shelves: ShelfSto
         shelves.delete_person(gallery, "ada")
     with pytest.raises(UnknownPerson):
         shelves.person(coming(gallery), "ada")
+
+
+def test_who_expires_does_so_on_the_shelves_and_after_a_switch(shelves: ShelfStore, gallery: str) -> None:
+    shelf = coming(gallery)
+    shelves.create_person(gallery, "Ada", person_id="ada")
+    shelves.put_people(shelf, [(Person("eve", "Eve", expires_at=3.5), []), (Person("bob", "Bob", expires_at=7.5), [])])
+    shelves.erase_expired(gallery)
+    assert [each.id for each in shelves.people(shelf)] == ["ada"]
+    shelves.put_people(shelf, [(Person("eve", "Eve", expires_at=3.5), []), (Person("bob", "Bob", expires_at=7.5), [])])
+    shelves.put_people(shelf, [(Person("bob", "Bob"), [])])
+    shelves.switch_gallery(gallery, shelf, shelves.version(gallery), shelves.version(shelf), SWITCHED)
+    assert shelves.person(gallery, "ada").expires_at == 4e9
+    assert shelves.erase_expired(gallery).people == 1
+    assert [each.id for each in shelves.people(gallery)] == ["ada", "bob"]
+    assert [each.id for each in shelves.people(previous(gallery))] == ["ada"]
+    shelves.update_person(gallery, "ada", expires_at=1.0)
+    shelves.erase_expired(gallery)
+    assert not shelves.people(previous(gallery))
+
+
+def test_who_is_merged_is_merged_on_the_shelves(shelves: ShelfStore, gallery: str) -> None:
+    shelf = coming(gallery)
+    for key, number in (("ada", 1), ("bob", 5), ("eve", 6)):
+        shelves.create_person(gallery, key, person_id=key)
+        shelves.add_samples(gallery, key, [sample(number)], NETWORK)
+    shelves.put_people(shelf, [(Person("bob", "Bob"), [sample(5)])])
+    shelves.merge_people(gallery, "ada", "bob")
+    assert [each.id for each in shelves.people(shelf)] == ["ada"]
+    assert sample(5).id in {each.id for each in shelves.samples(shelf, "ada")}
+    shelves.merge_people(gallery, "eve", "ada")
+    assert not shelves.people(shelf)
+
+
+def test_a_switch_keeps_the_log_and_the_keys_of_requests_and_shelves_have_none(
+    shelves: ShelfStore, gallery: str
+) -> None:
+    once = Once("key", "body")
+    shelves.create_person(gallery, "Bob", person_id="bob", once=once)
+    shelf = coming(gallery)
+    shelves.put_people(shelf, [(Person("bob", "Bob"), [])])
+    shelves.update_gallery(shelf, threshold=0.6)
+    shelves.switch_gallery(gallery, shelf, shelves.version(gallery), shelves.version(shelf), SWITCHED, by=Origin("me"))
+    log = shelves.audit(gallery)
+    assert [each.event.what for each in log] == ["created", "created", "switched"]
+    assert (log[-1].event, log[-1].origin.actor) == (SWITCHED, "me")
+    assert shelves.create_person(gallery, "Bob", once=once).id == "bob"
+    assert shelves.gallery(gallery).people == 2
+    shelves.delete_gallery(previous(gallery))
+    assert len(shelves.audit(gallery)) == 3
+    assert not any(shelves.audit(each) for each in beside(gallery))
+
+
+def test_a_switch_is_no_loss(shelves: ShelfStore, gallery: str) -> None:
+    ledger = Ledger(shelves)
+    ledger.patrol()
+    known = ledger.look(gallery)
+    for shelf in (coming(gallery), previous(gallery), previous(gallery)):
+        shelves.switch_gallery(gallery, shelf, shelves.version(gallery), shelves.version(shelf), SWITCHED)
+        now = ledger.look(gallery)
+        assert now.version == now.born > (known.version or 0)
+        known = now
+    ledger.patrol()
+    assert not ledger.lost

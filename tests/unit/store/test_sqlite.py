@@ -1,6 +1,7 @@
 """What only a file can be: someone else's, newer, damaged, read-only, locked, full."""
 
 import os
+import resource
 import sqlite3
 import stat
 import subprocess
@@ -44,7 +45,7 @@ def test_writes_are_on_disk_when_they_return(path: Path) -> None:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
         assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
 
 
 def test_what_is_erased_is_not_left_in_the_file(path: Path) -> None:
@@ -58,7 +59,7 @@ def test_what_is_erased_is_not_left_in_the_file(path: Path) -> None:
 
 def test_a_newer_schema_is_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     before = path.read_bytes()
     with pytest.raises(StoreInvalid, match="newer"):
         SqliteStore(path)
@@ -140,6 +141,37 @@ def test_a_full_disk_loses_nothing(path: Path) -> None:
         assert store.person("group", "ann").samples == 1
         assert store.version("group") == 2
         assert len(store.add_samples("group", "ann", [sample(2)], NETWORK).added) == 1
+
+
+def test_a_write_that_the_system_refuses_loses_nothing(path: Path) -> None:
+    """As on a full disk: the system takes so many bytes of a file and no more."""
+    with closing(SqliteStore(path)) as store:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 8192, hard))
+        try:
+            with pytest.raises(StoreUnavailable):
+                store.add_samples("group", "ann", [sample(number) for number in range(2, 4000)], NETWORK)
+            assert store.person("group", "ann").samples == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert store.version("group") == 2
+        assert len(store.audit("group")) == 3
+        assert len(store.add_samples("group", "ann", [sample(2)], NETWORK).added) == 1
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_two_servers_on_one_file_lose_nothing_and_see_each_other(path: Path) -> None:
+    root = Path(__file__).parents[3]
+    words = [sys.executable, "-m", "tests.unit.store.writer", f"sqlite:///{path}", "group", "ann"]
+    with closing(SqliteStore(path)) as here:
+        writers = [subprocess.Popen([*words, first, "20"], cwd=root) for first in ("100", "200")]
+        for number in range(300, 320):
+            here.add_samples("group", "ann", [sample(number)], NETWORK)
+        assert [writer.wait() for writer in writers] == [0, 0]
+        assert here.person("group", "ann").samples == 61
+        assert here.version("group") == 62
+        assert len(here.audit("group")) == 63
 
 
 def test_a_closed_store_says_so(path: Path) -> None:

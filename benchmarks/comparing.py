@@ -1,0 +1,127 @@
+"""One gallery in memory, in a process of its own: size, dimension and way in; times, recall and memory out."""
+
+import multiprocessing
+import os
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import crowd
+from benchmarks.report import Report, cores
+from facegroup.index.people import People, empty
+from facegroup.index.plan import Plan
+from facegroup.index.products import Products
+from facegroup.index.segment import Segment
+from facegroup.types import Descriptors
+
+BATCHES = (1, 32)
+_CANDIDATES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Figures of one gallery.
+
+    Attributes:
+        wall: ms for each probe, by batch; the best of some rounds.
+        cpu: the same of CPU time, of all threads.
+        members: how often the best of a member's noisy copy is the best of the exact product.
+        strangers: the same of people who are in no gallery.
+        megabytes: of the whole process (PSS).
+        change: ms until a changed person is among those compared: median and worst of enough to seal twice; and the worst
+            of CPU time.
+    """
+
+    wall: dict[int, float]
+    cpu: dict[int, float]
+    members: float
+    strangers: float
+    megabytes: float
+    change: tuple[float, float, float]
+
+
+def compared(people: int, dimension: int, index: str, rounds: int = 5) -> Compared:
+    """Measure in a fresh process, on as many threads as there are cores."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_compared, people, dimension, index, rounds).result()
+
+
+def add(report: Report, people: int, dimension: int, index: str, found: Compared, bounds: dict[str, float]) -> None:
+    """Add the rows of one gallery; `bounds` may hold `wall 1`, `wall 32`, `recall`, `MB` and `change`."""
+    what = f"{people:,} people × {dimension}, {index}"
+    for batch in BATCHES:
+        report.add(f"{what}: a probe, batch of {batch}", found.wall[batch], "ms", most=bounds.get(f"wall {batch}"))
+        report.add(f"{what}: CPU time of a probe, batch of {batch}", found.cpu[batch], "ms")
+    report.add(f"{what}: recall@1, members", found.members, least=bounds.get("recall"))
+    report.add(f"{what}: recall@1, strangers", found.strangers)
+    report.add(f"{what}: memory of the process", found.megabytes, "MB", most=bounds.get("MB"))
+    report.add(f"{what}: a change, median", found.change[0], "ms")
+    report.add(f"{what}: a change, worst", found.change[1], "ms", most=bounds.get("change"))
+    report.add(f"{what}: CPU time of a change, worst", found.change[2], "ms")
+
+
+def _compared(people: int, dimension: int, index: str, rounds: int) -> Compared:
+    gallery, probes, truth = _made(people, dimension, Plan(index, products=Products(cores())))
+    wall, cpu = {}, {}
+    for batch in BATCHES:
+        wall[batch], cpu[batch] = _best(lambda few=probes[:batch]: gallery.nearest(few, _CANDIDATES), rounds, batch)
+    found = gallery.nearest(probes, _CANDIDATES)
+    right = np.array([int(found.ids[best]) for best in found.people[:, 0]]) == truth
+    half = len(probes) // 2
+    megabytes = _megabytes()
+    took, worked = [], []
+    for number in range(min(people, 2 * gallery.plan.fresh(dimension) + 3)):
+        start, began = time.perf_counter(), time.process_time()
+        gallery = gallery.changed([f"{number:08}"], ["again"], probes[:1], ())
+        took.append((time.perf_counter() - start) * 1e3)
+        worked.append((time.process_time() - began) * 1e3)
+    return Compared(
+        *(wall, cpu, float(right[:half].mean()), float(right[half:].mean()), megabytes),
+        (float(np.median(took)), max(took), max(worked)),
+    )
+
+
+def _made(people: int, dimension: int, plan: Plan) -> tuple[People, Descriptors, np.ndarray]:
+    """Return a gallery, 64 probes, members first, and whom the exact product finds for each."""
+    probes = np.concatenate([crowd.members(next(crowd.people(32, dimension))), crowd.strangers(32, dimension)])
+    best, truth = np.full(len(probes), -2, np.float32), np.zeros(len(probes), np.int64)
+    size = plan.rows(dimension)
+    compact = plan.compact(0)
+    sealed: list[Segment] = []
+    waiting: list[np.ndarray] = []
+    done = 0
+    for rows in crowd.people(people, dimension):
+        scores = rows @ probes.T
+        better = scores.max(axis=0) > best
+        truth[better] = done + sum(map(len, waiting)) + scores.argmax(axis=0)[better]
+        best = np.maximum(best, scores.max(axis=0))
+        waiting.append(rows)
+        here = sum(map(len, waiting))
+        if here >= size or done + here == people:
+            names = [f"{number:08}" for number in range(done, done + here)]
+            sealed.append(
+                Segment.of(names, [f"person {name}" for name in names], np.concatenate(waiting), compact=compact)
+            )
+            waiting, done = [], done + here
+    return People(plan, dimension, tuple(sealed), empty(dimension)), probes, truth
+
+
+def _best(call: Callable[[], object], rounds: int, probes: int) -> tuple[float, float]:
+    call()
+    wall, cpu = [], []
+    for _ in range(rounds):
+        start, began = time.perf_counter(), time.process_time()
+        call()
+        wall.append(time.perf_counter() - start)
+        cpu.append(time.process_time() - began)
+    return min(wall) * 1e3 / probes, min(cpu) * 1e3 / probes
+
+
+def _megabytes() -> float:
+    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{os.getpid()}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0

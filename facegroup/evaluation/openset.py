@@ -1,0 +1,117 @@
+"""Open-set identification: photos of people and of strangers are split, similarities go in, TPIR at a given FPIR comes out.
+
+The terms are those of ISO/IEC 19795-1. A *mated* search is of somebody enrolled (with another photo than the enrolled
+ones), a *non-mated* one of somebody who is not. FPIR, the false-positive identification rate, is the share of non-mated
+searches that are answered with anybody; TPIR, the true-positive identification rate, is the share of mated searches
+that are answered with the right person at rank 1, and FNIR is 1 − TPIR.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.types import Floats
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Which photos are enrolled and which are searched with.
+
+    Attributes:
+        enrolled: for each person the indices of the enrolled photos.
+        probes: (m,) indices of the photos of mated searches.
+        owners: (m,) number of the person in each of them.
+    """
+
+    enrolled: tuple[tuple[int, ...], ...]
+    probes: Indices
+    owners: Indices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Searches:
+    """What the searches of one split gave.
+
+    Attributes:
+        mated: (m,) float32: similarity to the right person where that is the greatest, else -inf: a wrong name at any
+            threshold.
+        owners: (m,) number of the person in each mated search.
+        nonmated: (s,) float32: the greatest similarity of each stranger to anybody.
+    """
+
+    mated: Floats
+    owners: Indices
+    nonmated: Floats
+
+
+def split(people: Sequence[Sequence[int]], enrol: int, seed: int) -> Split:
+    """Enrol so many photos of each person, chosen by the seed; all others are searched with.
+
+    Raises:
+        ValueError: somebody would have no photo left to search with.
+    """
+    if any(len(photos) <= enrol for photos in people):
+        raise ValueError(f"everybody needs more than {enrol} photos: {enrol} to enrol, and one to search with")
+    draw = np.random.default_rng([seed, enrol])
+    shuffled = [draw.permutation(np.asarray(photos, np.intp)) for photos in people]
+    return Split(
+        tuple(tuple(photos[:enrol].tolist()) for photos in shuffled),
+        np.concatenate([photos[enrol:] for photos in shuffled]),
+        np.repeat(np.arange(len(people)), [len(photos) - enrol for photos in people]),
+    )
+
+
+def mislabelled(clean: Split, seed: int, share: float = 1.0) -> Split:
+    """Return the split with one enrolled photo of a share of the people replaced by an enrolled photo of somebody else.
+
+    The wrong photo stays enrolled for the one whom it shows as well, as when a picture is filed twice.
+    """
+    draw = np.random.default_rng([seed, 1])
+    count = len(clean.enrolled)
+    enrolled = list(clean.enrolled)
+    for person in draw.permutation(count)[: round(share * count)].tolist():
+        other = (person + int(draw.integers(1, count))) % count
+        wrong = int(draw.choice(clean.enrolled[other]))
+        enrolled[person] = (*clean.enrolled[person][:-1], wrong)
+    return Split(tuple(enrolled), clean.probes, clean.owners)
+
+
+def searches(mated: Floats, owners: Indices, nonmated: Floats) -> Searches:
+    """Return what is counted, of similarities to everybody enrolled.
+
+    Args:
+        mated: (m, people).
+        owners: (m,) number of the person in each mated search.
+        nonmated: (s, people).
+    """
+    own = mated[np.arange(len(mated)), owners]
+    # Of two equally similar people either could be named: that is no success.
+    others = mated.copy()
+    others[np.arange(len(mated)), owners] = -np.inf
+    first = own > others.max(axis=1, initial=-np.inf)
+    return Searches(np.where(first, own, np.float32(-np.inf)), owners, nonmated.max(axis=1))
+
+
+def threshold_at(nonmated: Floats, fpir: float) -> float:
+    """Return the least similarity that must be exceeded for an FPIR of at most `fpir`: one of the strangers' own.
+
+    With n searches ⌊fpir · n⌋ may be answered; the threshold is the greatest similarity of the others.
+    """
+    allowed = int(fpir * len(nonmated) + 1e-9)
+    if allowed >= len(nonmated):
+        return -np.inf
+    return float(np.sort(nonmated)[::-1][allowed])
+
+
+def fpir(done: Searches, threshold: float) -> float:
+    """Return the share of strangers who are given a name."""
+    return float((done.nonmated > threshold).mean())
+
+
+def tpir(done: Searches, threshold: float) -> float:
+    """Return the share of mated searches that are answered with the right name."""
+    return float((done.mated > threshold).mean())

@@ -1,0 +1,1 @@
+"""A gallery's centroids as matching reads them: rows in, the most similar people of each probe out."""

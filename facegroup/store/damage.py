@@ -1,0 +1,59 @@
+"""Values of a store that cannot be used: each is logged once, by its key, skipped, and counted until it is mended.
+
+What is wrong about a value goes in; nothing of the value itself comes out, since it may be somebody's descriptor.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+
+class Damage:
+    """The damaged values that one store has met. Used from several threads."""
+
+    def __init__(self) -> None:
+        self._met: dict[str, dict[str, int]] = {}
+        self._logged: set[tuple[str, int]] = set()
+        self._lock = threading.Lock()
+
+    def settle(self, gallery: str, version: int, read: Callable[[str], bool], bad: Mapping[str, str]) -> None:
+        """Note what was found damaged, and that nothing else of what was read is.
+
+        Args:
+            gallery: its name.
+            version: the gallery's version at which it was read: a value is logged once for each.
+            read: whether a value of this key was read.
+            bad: keys of damaged values, and what is wrong with each.
+        """
+        with self._lock:
+            met = self._met.setdefault(gallery, {})
+            for key in [key for key in met if key not in bad and read(key)]:
+                del met[key]
+            fresh = [key for key in bad if (key, version) not in self._logged]
+            self._logged.difference_update({(key, old) for key, old in met.items() if key in bad and old != version})
+            met.update(dict.fromkeys(bad, version))
+            self._logged.update((key, version) for key in fresh)
+            if not met:
+                del self._met[gallery]
+        for key in fresh:
+            log.error("skipped a damaged value: %s: %s", key, bad[key])
+
+    def count(self, gallery: str | None = None) -> int:
+        """Return how many damaged values are known: of one gallery, or of all."""
+        with self._lock:
+            if gallery is not None:
+                return len(self._met.get(gallery, ()))
+            return sum(map(len, self._met.values()))
+
+    def forget(self, gallery: str, person_id: str | None = None) -> None:
+        """Forget a gallery that was erased, or what belonged to one person.
+
+        A key ends with the person's id, or with it, a colon and a sample's id.
+        """
+        with self._lock:
+            met = self._met.get(gallery, {})
+            for key in list(met):
+                if person_id is None or key.rpartition(" ")[2].partition(":")[0] == person_id:
+                    del met[key]

@@ -1,0 +1,28 @@
+"""The route on the audit log: who did what to whom and when, without names and without anything biometric."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from facegroup.errors import InvalidName, StoreInvalid, StoreUnavailable
+from facegroup.names import clean_name
+from facegroup.store.audit import Entry
+from serve import answers, schemas
+from serve.api import documented
+from serve.api.context import After, Limit, Server
+
+router = APIRouter(prefix="/audit", tags=["operations"])
+
+_PAGE = documented.of(schemas.AuditPage, InvalidName, StoreUnavailable, StoreInvalid)
+
+
+@router.get("", response_model=None, responses=_PAGE, summary="Who did what?")
+async def read_audit(
+    server: Server,
+    gallery: Annotated[str, Query(description="name of the gallery; one that was erased has its log still")],
+    after: After = "",
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Return a page of a gallery's audit log, oldest first; `next` is the cursor of the following page, or null."""
+    rows: list[Entry] = await server.pipeline.ask("audit", clean_name(gallery, "gallery name"), after, limit)
+    return {"entries": [answers.entry(each) for each in rows], "next": rows[-1].id if len(rows) == limit else None}

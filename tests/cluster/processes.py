@@ -1,0 +1,70 @@
+"""The processes of a server: found by what they are called below the one that was started, and killed as a crash would."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+REPLICA = "ray::ServeReplica:facegroup:"
+
+
+def below(pid: int) -> dict[int, str]:
+    """Return the command line of each process that descends from one."""
+    parents: dict[int, int] = {}
+    lines: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            lines[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it ended meanwhile
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return {child: lines[child] for child in found - {pid}}
+
+
+class Processes:
+    """The processes below one, of one name.
+
+    Args:
+        root: pid of the server.
+        name: what is in their command line.
+    """
+
+    def __init__(self, root: int, name: str) -> None:
+        self._root = root
+        self._name = name
+
+    def pids(self) -> set[int]:
+        """Return those that run now."""
+        return {pid for pid, line in below(self._root).items() if self._name in line}
+
+    def at_work(self) -> int:
+        """Return how many have come so far that they can work: while an actor is made, its title tells."""
+        return sum(self._name in line and "initialize" not in line for line in below(self._root).values())
+
+    def kill_one(self) -> set[int]:
+        """End one of them at once; return those that ran before."""
+        return self._kill(1)
+
+    def kill_all(self) -> set[int]:
+        """End all of them at once; return those that ran before."""
+        return self._kill(None)
+
+    def _kill(self, count: int | None) -> set[int]:
+        before = self.pids()
+        assert before, f"there is no process {self._name}"
+        for pid in sorted(before)[:count]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return before
+
+    def wait_for_another(self, before: set[int], seconds: float = 60) -> float:
+        """Return after how many seconds there is a new one."""
+        start = time.monotonic()
+        while not self.pids() - before:
+            assert time.monotonic() < start + seconds, f"no {self._name} came in the place of the one that was killed"
+            time.sleep(0.05)
+        return time.monotonic() - start
