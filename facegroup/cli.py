@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from facegroup import commands, folders
+from facegroup import commands, commands_moving, folders
 from facegroup.commands import Service
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.photos import Seen
@@ -36,6 +36,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app."""
     for command in (enroll, identify, verify, people, audit, models):
         app.command()(command)
+    commands_moving.add_commands(app)
 
 
 def enroll(

@@ -15,8 +15,9 @@
     │   │   └── NoFace · MultipleFaces · LooksLike · UnlikeOwn
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
-    │   └── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
-    │                                  IdempotencyConflict
+    │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
+    │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete
+    │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
     │                                  StageUnavailable · TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
@@ -217,6 +218,37 @@ class IdempotencyConflict(Conflict):
     """The idempotency key was used for another request before."""
 
     code = "idempotency_conflict"
+
+
+class SwitchConflict(Conflict):
+    """Somebody else changed what an import or a migration was about to switch; nothing was switched."""
+
+    code = "switch_conflict"
+
+
+class MigrationIncomplete(Conflict):
+    """Some samples cannot be embedded anew; nothing was switched."""
+
+    code = "migration_incomplete"
+
+
+class ArchiveError(ClientError):
+    """An exported file cannot be taken in; nothing was imported."""
+
+    code = "archive_error"
+    status = 422
+
+
+class ArchiveInvalid(ArchiveError):
+    """An exported file is damaged, or none at all."""
+
+    code = "archive_invalid"
+
+
+class ArchiveNewer(ArchiveError):
+    """An exported file is of a newer version of the format than this program knows."""
+
+    code = "archive_newer"
 
 
 class ServiceError(FacegroupError):

@@ -48,11 +48,13 @@ from facegroup.store.redis_rows import (
     sample_field,
 )
 from facegroup.store.redis_server import Command, RedisServer
+from facegroup.store.redis_shelves import RedisShelves
 from facegroup.store.redis_steps import Changed, Edit, RedisSteps, script
+from facegroup.store.shelves import Shelf, also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
 from facegroup.types import Gallery, Person, Sample
 
 
-class RedisStore:
+class RedisStore(RedisShelves):
     """A `Store` on a Redis server.
 
     Args:
@@ -87,6 +89,8 @@ class RedisStore:
         listed: Command = ("ZADD", INDEX, 0, wanted.name)
         event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
         create = script(redis_scripts.CREATE, wanted.name, *fields, *self._steps.note(event, by))
+        if isinstance(wanted.name, Shelf):  # which is listed nowhere
+            listed = ("PING",)
         _, answer, _ = self._server.write(listed, create, listed)
         return rules.same_gallery(read_gallery(wanted.name, *answer), wanted)
 
@@ -116,6 +120,7 @@ class RedisStore:
             start = names[-1]
         return found
 
+    @crops_on_shelves
     def update_gallery(
         self,
         name: str,
@@ -137,13 +142,14 @@ class RedisStore:
         found = read_gallery(rules.sought_gallery(name), *answer)
         return replace(found, damaged=self._damage.count(found.name))
 
+    @also_on_shelves
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         kept = rules.sought_gallery(name)
         note = self._steps.note(Event("erased"), by)
         (counts,) = self._server.write(script(redis_scripts.ERASE, kept, *note))
         self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
         (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
-        if made_meanwhile:
+        if made_meanwhile and not isinstance(kept, Shelf):
             self._server.write(("ZADD", INDEX, 0, kept))
         if counts is None:
             raise rules.unknown_gallery(name)
@@ -200,6 +206,7 @@ class RedisStore:
                     rows.append(self._steps.record(kind, key, data).person(key))
         return rows
 
+    @expiry_on_shelves
     def update_person(
         self,
         gallery: str,
@@ -222,6 +229,7 @@ class RedisStore:
         assert isinstance(changed, Changed)
         return changed.record.person(person_id)
 
+    @merger_on_shelves
     def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
         rules.check_merger(into, source)
         for _ in self._steps.attempts():
@@ -249,6 +257,7 @@ class RedisStore:
                 return Merged(merged.person(into), len(moved), len(both), int(version))
         raise StoreUnavailable(f"too many others change person {into} or {source} at once")
 
+    @also_on_shelves
     def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
         event = Event("erased", person_id)
         try:
@@ -259,6 +268,7 @@ class RedisStore:
         self._damage.forget(rules.sought_gallery(gallery), person_id)
         return Erased(1, len(changed.record.samples), changed.version, changed.crops)
 
+    @also_on_shelves
     def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
         now = rules.now()
         found, (ids,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYSCORE", keys.expiries, "-inf", now))
@@ -321,6 +331,7 @@ class RedisStore:
         found = self._steps.sound(kind, fields, rows, images if crops else ())
         return sorted(found, key=lambda sample: sample.created_at)
 
+    @also_on_shelves
     def delete_sample(self, gallery: str, person_id: str, sample_id: str, *, by: Origin | None = None) -> Erased:
         event = Event("erased_photo", person_id)
 

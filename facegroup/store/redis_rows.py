@@ -40,8 +40,10 @@ class Keys(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Self:
         """Return the keys of the gallery `name`: one hash tag, so that a cluster keeps them on one node."""
+        name, _, shelf = name.partition("/")  # which stand under the gallery's own tag: see `shelves`
         tag = hashlib.sha256(name.encode()).hexdigest()[:32]
-        return cls(*(f"facegroup:{{{tag}}}:{field}" for field in cls._fields))
+        place = f"facegroup:{{{tag}}}:{shelf}:" if shelf else f"facegroup:{{{tag}}}:"
+        return cls(*(place + field for field in cls._fields))
 
 
 class Damaged(Exception):
@@ -116,6 +118,8 @@ def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people
     kept = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
     try:
         found = _gallery(kept, people)
+        if found.name == name:
+            found = replace(found, name=name)  # a shelf's is one
         whole = check_gallery(found).name == name
     except (KeyError, ValueError, FacegroupError):
         whole = False

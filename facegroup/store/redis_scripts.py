@@ -7,17 +7,18 @@ A script that fails midway leaves half a write, and foreign values make it fail:
 of its keys. Every write takes what `redis_notes.Note` gives off the end of ARGV, and leaves it with the write.
 """
 
-_TYPED = """
+TYPED = """
 local types = {'hash', 'string', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'hash', 'stream', 'hash', 'zset', 'zset'}
 for i, key in ipairs(KEYS) do
     local kind = redis.call('TYPE', key).ok
-    if kind ~= 'none' and kind ~= types[i] then
-        return redis.error_reply('FOREIGN ' .. key .. ' holds a ' .. kind .. ', not a ' .. types[i])
+    local wanted = types[(i - 1) % #types + 1]
+    if kind ~= 'none' and kind ~= wanted then
+        return redis.error_reply('FOREIGN ' .. key .. ' holds a ' .. kind .. ', not a ' .. wanted)
     end
 end
 """
 
-_NOTED = f"""{_TYPED}
+NOTED = f"""{TYPED}
 local what = table.remove(ARGV)
 local whom = table.remove(ARGV)
 local detail = table.remove(ARGV)
@@ -29,6 +30,7 @@ local old = table.remove(ARGV)
 local once = table.remove(ARGV)
 local answer = table.remove(ARGV)
 local function note()
+    if not string.find(KEYS[10], '}}:audit', 1, true) then return end -- a shelf: what is done there is no event
     redis.call('XADD', KEYS[10], 'MAXLEN', '~', kept, '*', 'at', now, 'what', what, 'person', whom,
         'detail', detail, 'actor', actor, 'request', request)
 end
@@ -48,7 +50,7 @@ local function repeated()
 end
 """
 
-_BUMP = f"""{_NOTED}
+_BUMP = f"""{NOTED}
 local function bump(person, retention)
     note()
     local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
@@ -60,7 +62,7 @@ end
 
 _GALLERY = "return {redis.call('HGETALL', KEYS[1]), redis.call('HLEN', KEYS[5])}"
 
-CREATE = f"""{_NOTED}
+CREATE = f"""{NOTED}
 if redis.call('EXISTS', KEYS[1]) == 0 then
     local born = redis.call('GET', KEYS[2]) or '0'
     redis.call('HSET', KEYS[1], 'version', born, 'born', born, unpack(ARGV))
@@ -81,7 +83,7 @@ end
 """
 """ARGV: retention, then fields and values to set. Answers as CREATE."""
 
-ERASE = f"""{_NOTED}
+ERASE = f"""{NOTED}
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return nil end
 local counts = {{redis.call('HLEN', KEYS[5]), redis.call('HLEN', KEYS[8]), redis.call('HLEN', KEYS[9])}}
@@ -163,7 +165,7 @@ return version
 centroid ('' for none); how many samples come over, their ids, and the ids of those that do not. Answers as PERSON.
 """
 
-REMEMBER = f"""{_NOTED}
+REMEMBER = f"""{NOTED}
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return nil end
 if redis.call('HGET', KEYS[5], ARGV[1]) ~= ARGV[2] or repeated() then return -1 end
@@ -172,7 +174,7 @@ return tonumber(version)
 """
 """A request that changed nothing is remembered all the same. ARGV: id, the record that was read. Answers as PERSON."""
 
-NOTE = f"""{_NOTED}
+NOTE = f"""{NOTED}
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 note()
 return 1
@@ -180,7 +182,7 @@ return 1
 """Only the entry."""
 
 CHANGES = (
-    _TYPED
+    TYPED
     + """
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 local ids

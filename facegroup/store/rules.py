@@ -26,6 +26,7 @@ from facegroup.errors import (
 from facegroup.names import MAX_CHARACTERS, check_id, clean_name
 from facegroup.store.audit import Event
 from facegroup.store.base import VersionGone
+from facegroup.store.shelves import Shelf
 from facegroup.types import Gallery, Sample
 
 RETENTION = 10_000
@@ -50,7 +51,7 @@ def check_gallery(gallery: Gallery) -> Gallery:
         raise MalformedRequest("a gallery's dimension must be at least 1")
     return replace(
         gallery,
-        name=clean_name(gallery.name, "gallery name"),
+        name=gallery.name if isinstance(gallery.name, Shelf) else clean_name(gallery.name, "gallery name"),
         threshold=check_threshold(gallery.threshold),
         created_at=gallery.created_at or now(),
     )
@@ -127,7 +128,7 @@ def sought_name(name: str) -> str:
 
 def sought_gallery(name: str) -> str:
     """Return the name under which a gallery would be kept. Raises `UnknownGallery` where there cannot be one."""
-    kept = sought_name(name)
+    kept = name if isinstance(name, Shelf) else sought_name(name)
     if not kept:
         raise unknown_gallery(name)
     return kept

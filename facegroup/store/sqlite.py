@@ -18,6 +18,7 @@ from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Centroids, Enrolled, Erased, Merged, Standing
 from facegroup.store.damage import Damage
 from facegroup.store.once import Once
+from facegroup.store.shelves import also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
 from facegroup.store.sqlite_file import SqliteFile
 from facegroup.store.sqlite_rows import (
     GALLERIES,
@@ -34,10 +35,11 @@ from facegroup.store.sqlite_rows import (
     remember,
     sound,
 )
+from facegroup.store.sqlite_shelves import SqliteShelves
 from facegroup.types import Gallery, Person, Sample
 
 
-class SqliteStore:
+class SqliteStore(SqliteShelves):
     """A `Store` in one file.
 
     Args:
@@ -88,7 +90,8 @@ class SqliteStore:
     def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
         with self._file.read() as db:
             page = (rules.sortable(after), rules.page(limit))
-            rows = db.execute(f"{GALLERIES} WHERE name > ? ORDER BY name LIMIT ?", page).fetchall()
+            listed = f"{GALLERIES} WHERE name > ? AND name NOT LIKE '%/%' ORDER BY name LIMIT ?"
+            rows = db.execute(listed, page).fetchall()
         found = []
         for row in rows:
             key = f"row {row['key']} of galleries"
@@ -100,6 +103,7 @@ class SqliteStore:
             self._damage.settle("", 0, key.__eq__, bad)
         return found
 
+    @crops_on_shelves
     def update_gallery(
         self,
         name: str,
@@ -124,6 +128,7 @@ class SqliteStore:
             self._file.scrub()
         return changed
 
+    @also_on_shelves
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             gallery = find_gallery(db, name)
@@ -193,6 +198,7 @@ class SqliteStore:
             self._damage.settle(found["name"], found["version"], person_key(row).__eq__, bad)
         return people
 
+    @expiry_on_shelves
     def update_person(
         self,
         gallery: str,
@@ -219,6 +225,7 @@ class SqliteStore:
                 note(db, found["name"], event, by or self._origin)
             return person_of(find_person(db, found, person_id))
 
+    @merger_on_shelves
     def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
         rules.check_merger(into, source)
         with self._file.write() as db:
@@ -236,6 +243,7 @@ class SqliteStore:
         self._file.scrub()
         return merged
 
+    @also_on_shelves
     def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
@@ -245,6 +253,7 @@ class SqliteStore:
         self._file.scrub()
         return erased
 
+    @also_on_shelves
     def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
         now = rules.now()
         over = "SELECT * FROM people WHERE gallery = ? AND expires_at <= ?"
@@ -305,6 +314,7 @@ class SqliteStore:
         usable = sound(self._damage, gallery_of(found), person_id, rows)
         return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4]) for row in usable]
 
+    @also_on_shelves
     def delete_sample(self, gallery: str, person_id: str, sample_id: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)

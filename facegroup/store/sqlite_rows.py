@@ -10,6 +10,7 @@ from facegroup.store import once, rules, vectors
 from facegroup.store.audit import KEPT, Event, Origin
 from facegroup.store.damage import Damage
 from facegroup.store.once import Done, Once
+from facegroup.store.shelves import Shelf, on_shelf
 from facegroup.types import Gallery, Person
 
 GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.key) AS people FROM galleries"
@@ -17,8 +18,9 @@ GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.ke
 
 def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
     """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` where somebody else wrote into it."""
+    name = row["name"]
     found = Gallery(
-        *(row["name"], row["network"], row["dimension"], row["threshold"]),
+        *(Shelf(name) if on_shelf(name) else name, row["network"], row["dimension"], row["threshold"]),
         *(bool(row["keep_crops"]), row["version"], row["people"], row["created_at"]),
         damaged=damaged,
     )
@@ -65,6 +67,8 @@ def blob(value: object) -> bytes:
 
 def note(db: sqlite3.Connection, gallery: str, event: Event, by: Origin) -> None:
     """Append an entry to the audit log, and let the oldest go."""
+    if on_shelf(gallery):
+        return  # what is done there is no event
     row = (gallery, rules.now(), event.what, event.person_id or "", event.json(), by.actor, by.request)
     columns = "gallery, at, what, person, detail, actor, request"
     number = db.execute(f"INSERT INTO audit ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0

@@ -1,0 +1,156 @@
+"""The file that a gallery is exported to and imported from, format 1 (docs/gallery.md): people in, bytes out.
+
+A ZIP without compression. Chunk after chunk: `00000/people.jsonl`, `00000/descriptors.npy`, `00000/crops.bin`; then
+`manifest.json`, which has the sha256 and size of each; last, as the ZIP's comment, the sha256 of all bytes before it.
+It is written front to back, so it can go to a file or a socket; `archive_reader` reads it.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from facegroup.types import Gallery, Person, Sample
+
+FORMAT = "facegroup-gallery"
+FORMAT_VERSION = 1
+MEMBERS = ("people.jsonl", "descriptors.npy", "crops.bin")
+DIGITS = 64  # of the sha256 at the file's end
+MANIFEST = "manifest.json"
+
+_CHUNK_SAMPLES = 4_000
+_CHUNK_PEOPLE = 1_000
+_CHUNK_BYTES = 32 << 20
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same gallery gives the same bytes
+GALLERY_FIELDS = ("name", "network", "dimension", "threshold", "keep_crops", "version", "created_at")
+
+
+class _Sealed(io.RawIOBase):
+    """Bytes on their way to a file, all but the last 64, in whose place the sha256 of the others is put."""
+
+    def __init__(self, to: BinaryIO) -> None:
+        self._to = to
+        self._sum = hashlib.sha256()
+        self._tail = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        whole = self._tail + bytes(data)
+        ready, self._tail = whole[:-DIGITS], whole[-DIGITS:]
+        self._sum.update(ready)
+        self._to.write(ready)
+        return len(data)
+
+    def seal(self) -> str:
+        digest = self._sum.hexdigest()
+        self._to.write(digest.encode())
+        return digest
+
+
+@dataclass
+class _Chunk:
+    lines: list[bytes] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
+    crops: list[bytes] = field(default_factory=list)
+    bytes: int = 0
+
+
+class ArchiveWriter:
+    """Writes one gallery. People who come again replace themselves, as those do who changed meanwhile.
+
+    Args:
+        to: where the bytes go; not sought in.
+        dimension: of the descriptors.
+    """
+
+    def __init__(self, to: BinaryIO, dimension: int) -> None:
+        self._sealed = _Sealed(to)
+        self._zip = zipfile.ZipFile(self._sealed, "w", zipfile.ZIP_STORED)
+        self._zip.comment = b"0" * DIGITS
+        self._dimension = dimension
+        self._chunk = _Chunk()
+        self._members: dict[str, dict[str, Any]] = {}
+        self._chunks = 0
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._erased: set[str] = set()
+        self._settled: int | None = None
+
+    def write(self, person: Person, samples: Sequence[Sample]) -> None:
+        """Write one person with all samples; `person.samples` is not looked at."""
+        values = {each.name: getattr(person, each.name) for each in fields(Person) if each.name != "samples"}
+        values["samples"] = [
+            {"id": each.id, "created_at": each.created_at, "crop": None if each.crop is None else len(each.crop)}
+            for each in samples
+        ]
+        chunk = self._chunk
+        chunk.lines.append(json.dumps(values, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        chunk.rows += [each.descriptor.astype("<f4").tobytes() for each in samples]
+        crops = [each.crop for each in samples if each.crop is not None]
+        chunk.crops += crops
+        chunk.bytes += len(chunk.lines[-1]) + sum(map(len, crops)) + 4 * self._dimension * len(samples)
+        self._seen[person.id] = (len(samples), len(crops))
+        self._erased.discard(person.id)
+        if (
+            len(chunk.lines) >= _CHUNK_PEOPLE
+            or len(chunk.rows) >= _CHUNK_SAMPLES
+            or chunk.bytes >= _CHUNK_BYTES
+            or self._settled is not None
+        ):
+            self._flush()
+
+    def settle(self) -> None:
+        """Say that everybody was written once: from now on people come again, or are erased."""
+        if self._settled is None:
+            self._flush()
+            self._settled = self._chunks
+
+    def erase(self, person_id: str) -> None:
+        """Say that a person was erased meanwhile."""
+        if self._seen.pop(person_id, None) is not None:
+            self._erased.add(person_id)
+
+    def close(self, gallery: Gallery) -> dict[str, Any]:
+        """Write the manifest, seal the file, and return the manifest with the file's `sha256`."""
+        self.settle()
+        manifest = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "gallery": {name: getattr(gallery, name) for name in GALLERY_FIELDS},
+            "people": len(self._seen),
+            "samples": sum(samples for samples, _ in self._seen.values()),
+            "crops": sum(crops for _, crops in self._seen.values()),
+            "chunks": self._chunks,
+            "settled": self._settled,
+            "erased": sorted(self._erased),
+            "members": self._members,
+        }
+        self._member(MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+        self._zip.close()
+        return {**manifest, "sha256": self._sealed.seal()}
+
+    def abandon(self) -> None:
+        """Leave the file as it is, unfinished."""
+        self._zip.fp = None
+
+    def _flush(self) -> None:
+        chunk, self._chunk = self._chunk, _Chunk()
+        if not chunk.lines:
+            return
+        matrix = np.frombuffer(b"".join(chunk.rows), "<f4").reshape(len(chunk.rows), self._dimension)
+        array = io.BytesIO()
+        np.lib.format.write_array(array, matrix, version=(1, 0), allow_pickle=False)
+        for name, data in zip(MEMBERS, (b"".join(chunk.lines), array.getvalue(), b"".join(chunk.crops)), strict=True):
+            self._member(f"{self._chunks:05d}/{name}", data)
+        self._chunks += 1
+
+    def _member(self, name: str, data: bytes) -> None:
+        self._zip.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+        if name != MANIFEST:
+            self._members[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
