@@ -138,6 +138,11 @@ class Migration:
                         f"{len(self.missing)} of the samples cannot be embedded anew; nothing was switched. Enrol other "
                         "photos, or leave these samples behind with --drop-missing"
                     )
+                if now.damaged and not drop_missing:
+                    raise MigrationIncomplete(
+                        f"{now.damaged} values of the gallery are damaged; nothing was switched. Mend them, or leave "
+                        "them behind with --drop-missing (the log names them)"
+                    )
                 with suppress(SwitchConflict):
                     detail = {"from": now.network, "network": self._store.gallery(shelf).network}
                     event = Event(

@@ -1,6 +1,8 @@
 """A gallery that is served while it is moved: readers go on, nothing is taken for lost, and the log says what was done."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from facegroup.archive_reader import Archive
-from facegroup.errors import NetworkMismatch
+from facegroup.errors import MigrationIncomplete, NetworkMismatch
 from facegroup.guarded import Guarded
 from facegroup.matching import Galleries
 from facegroup.migration import Migration
@@ -118,3 +120,21 @@ def test_who_expired_meanwhile_is_no_reason_to_refuse_an_import(place: ShelfStor
     with Archive(tmp_path / "g.zip") as archive:
         made = take_in(place, archive, replaces=True, tell=sweep)
     assert made.people == 2
+
+
+def test_damaged_values_are_not_left_behind_unasked(tmp_path: Path) -> None:
+    store = cast(ShelfStore, open_store(f"sqlite:///{tmp_path}/g.db"))
+    fill(store, people=2)
+    for number in range(2):
+        store.add_samples(
+            "group", f"p{number}", [Sample(f"{number + 50:064x}", PEOPLE[number], b"%d" % number)], SPEC.name
+        )
+        store.delete_sample("group", f"p{number}", f"{number:064x}")
+    with closing(sqlite3.connect(tmp_path / "g.db")) as db, db:
+        db.execute("UPDATE people SET metadata = 'no JSON' WHERE id = 'p1'")
+    with pytest.raises(MigrationIncomplete, match="damaged"):
+        moved(store, OTHER).run()
+    assert store.gallery("group").network == SPEC.name
+    moved(store, OTHER).run(drop_missing=True)
+    assert [each.id for each in store.people("group")] == ["p0"]
+    store.close()

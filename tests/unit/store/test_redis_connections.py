@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import redis
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store import open_store
+from facegroup.store.audit import Event
 from facegroup.store.base import Store
 from facegroup.store.redis import RedisStore
-from facegroup.types import Gallery
+from facegroup.store.shelves import coming
+from facegroup.types import Gallery, Person
 from tests.conftest import RedisProcess
 from tests.unit.store.samples import NETWORK, D, sample
 from tests.unit.store.test_audit import everything
@@ -77,6 +80,14 @@ def test_the_user_that_the_page_tells_to_make_can_do_everything_and_nothing_else
         store.delete_person("group", "ann")
         everything(store, "group")
         assert store.audit("group")
+        store.create_gallery(GROUP)
+        store.create_gallery(replace(GROUP, name=coming("group")))
+        store.put_people(coming("group"), [(Person("bob", "Bob", expires_at=4e9), [sample(2)])])
+        here, there = store.version("group"), store.version(coming("group"))
+        store.switch_gallery("group", coming("group"), here, there, Event("migrated"))
+        assert [page.ids for page in store.centroid_pages("group")] == [("bob",)]
+        store.lose("group", store.standing("group").floor + 5)
+        assert store.accept("group").lost is None
     with closing(client_of(server.port, username="facegroup", password="s3cr3t")) as client:
         for command in (("FLUSHALL",), ("GET", "somebody-elses"), ("CONFIG", "SET", "dir", "/"), ("KEYS", "*")):
             with pytest.raises(redis.exceptions.NoPermissionError):
