@@ -150,6 +150,8 @@ class Generator:
             self._idle.append(connection)
         else:
             self._open -= 1
+            if connection is not None:
+                connection.close()
 
     def _count(self, status: int, hinted: bool, start: float) -> None:
         now = time.perf_counter()
