@@ -21,6 +21,7 @@ from facegroup.types import Descriptors
 
 BATCHES = (1, 32)
 _CANDIDATES = 3
+_PROBES = 256  # members, and as many strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,7 @@ def _compared(people: int, dimension: int, index: str, rounds: int) -> Compared:
     wall, cpu = {}, {}
     for batch in BATCHES:
         wall[batch], cpu[batch] = _best(lambda few=probes[:batch]: gallery.nearest(few, _CANDIDATES), rounds, batch)
-    found = gallery.nearest(probes, _CANDIDATES)
-    right = np.array([int(found.ids[best]) for best in found.people[:, 0]]) == truth
+    right = np.concatenate([_right(gallery, probes, truth, start) for start in range(0, len(probes), max(BATCHES))])
     half = len(probes) // 2
     megabytes = _megabytes()
     took, worked = [], []
@@ -87,8 +87,9 @@ def _compared(people: int, dimension: int, index: str, rounds: int) -> Compared:
 
 
 def _made(people: int, dimension: int, plan: Plan) -> tuple[People, Descriptors, np.ndarray]:
-    """Return a gallery, 64 probes, members first, and whom the exact product finds for each."""
-    probes = np.concatenate([crowd.members(next(crowd.people(32, dimension))), crowd.strangers(32, dimension)])
+    """Return a gallery, probes, members first, and whom the exact product finds for each."""
+    members = crowd.members(next(crowd.people(_PROBES, dimension))[:_PROBES])
+    probes = np.concatenate([members, crowd.strangers(_PROBES, dimension)])
     best, truth = np.full(len(probes), -2, np.float32), np.zeros(len(probes), np.int64)
     size = plan.rows(dimension)
     compact = plan.compact(0)
@@ -109,6 +110,12 @@ def _made(people: int, dimension: int, plan: Plan) -> tuple[People, Descriptors,
             )
             waiting, done = [], done + here
     return People(plan, dimension, tuple(sealed), empty(dimension)), probes, truth
+
+
+def _right(gallery: People, probes: Descriptors, truth: np.ndarray, start: int) -> np.ndarray:
+    part = slice(start, start + max(BATCHES))
+    found = gallery.nearest(probes[part], _CANDIDATES)
+    return np.array([int(found.ids[best]) for best in found.people[:, 0]]) == truth[part]
 
 
 def _best(call: Callable[[], object], rounds: int, probes: int) -> tuple[float, float]:

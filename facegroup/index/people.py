@@ -110,15 +110,15 @@ class People:
         else:
             bound = np.full(len(probes), np.float32(-np.inf))
 
-        def compare(segment_look: tuple[Segment, tuple[Columns, Floats]]) -> Found:
-            segment, (rows, scores) = segment_look
+        # On one thread: those few rows take less time than it takes to hand them to others.
+        found: list[Found] = []
+        for segment, (rows, scores) in zip(segments, looked, strict=True):
             full = np.full(scores.shape, np.float32(-np.inf))
             kept = (scores >= bound[:, None]) & (scores > -np.inf)
             for number, probe in enumerate(probes):
                 full[number, kept[number]] = segment.rows.similarities(probe, rows[number, kept[number]])
-            return segment, rows, full
-
-        return products.spread(compare, zip(segments, looked, strict=True))
+            found.append((segment, rows, full))
+        return found
 
     def _seal(self, sealed: list[Segment], fresh: Segment) -> list[Segment]:
         """Put what is fresh to the last segment, or after it where that is full; make small what is mostly gone."""

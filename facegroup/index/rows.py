@@ -21,7 +21,7 @@ PIECE = 256
 """How many rows are copied at once: what stays in the cache is copied twice as fast."""
 
 _BLOCK = 64  # rows whose best is looked at first
-_PROBE_BITS = 3  # of a probe's numbers against the codes; fewer lose strangers' nearest, more cost time
+_PROBE_BITS = 2  # of a probe's numbers against the codes; fewer lose strangers' nearest, more cost time
 
 
 class Rows(Protocol):
