@@ -14,7 +14,6 @@ import numpy as np
 from facegroup.errors import UnknownPerson
 from facegroup.index.nearest import Found, Nearest, ordered
 from facegroup.index.plan import Plan
-from facegroup.index.rows import Columns
 from facegroup.index.segment import Segment
 from facegroup.types import Descriptors, Floats
 
