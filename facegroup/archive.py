@@ -1,4 +1,4 @@
-"""The file that a gallery is exported to and imported from, format 1 (docs/gallery.md): people in, bytes out.
+"""The file that a gallery is exported to and imported from, format 2 (docs/gallery.md): people in, bytes out.
 
 A ZIP without compression. Chunk after chunk: `00000/people.jsonl`, `00000/descriptors.npy`, `00000/crops.bin`; then
 `manifest.json`, which has the sha256 and size of each; last, as the ZIP's comment, the sha256 of all bytes before it.
@@ -15,10 +15,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from facegroup.store.gallery_settings import write_calibration
 from facegroup.types import Gallery, Person, Sample
 
 FORMAT = "facegroup-gallery"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MEMBERS = ("people.jsonl", "descriptors.npy", "crops.bin")
 DIGITS = 64  # of the sha256 at the file's end
 MANIFEST = "manifest.json"
@@ -28,6 +29,8 @@ _CHUNK_PEOPLE = 1_000
 _CHUNK_BYTES = 32 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same gallery gives the same bytes
 GALLERY_FIELDS = ("name", "network", "dimension", "threshold", "keep_crops", "version", "created_at")
+LATER_FIELDS = ("quality", "probe_quality", "calibration")
+"""Of a gallery, from format 2 on."""
 
 
 class _Sealed(io.RawIOBase):
@@ -122,7 +125,10 @@ class ArchiveWriter:
         manifest = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "gallery": {name: getattr(gallery, name) for name in GALLERY_FIELDS},
+            "gallery": {
+                **{name: getattr(gallery, name) for name in (*GALLERY_FIELDS, *LATER_FIELDS)},
+                "calibration": write_calibration(gallery.calibration),
+            },
             "people": len(self._seen),
             "samples": sum(samples for samples, _ in self._seen.values()),
             "crops": sum(crops for _, crops in self._seen.values()),

@@ -16,10 +16,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from facegroup.archive import DIGITS, FORMAT, FORMAT_VERSION, GALLERY_FIELDS, MANIFEST, MEMBERS
+from facegroup.archive import DIGITS, FORMAT, FORMAT_VERSION, GALLERY_FIELDS, LATER_FIELDS, MANIFEST, MEMBERS
 from facegroup.errors import ArchiveInvalid, ArchiveNewer, FacegroupError
 from facegroup.names import check_id, clean_name
 from facegroup.store import rules
+from facegroup.store.gallery_settings import read_calibration
 from facegroup.types import Floats, Gallery, Person, Sample
 
 _BLOCK = 1 << 20
@@ -126,17 +127,22 @@ class Archive:
         version = found.get("format_version")
         if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT_VERSION:
             raise ArchiveNewer(f"{self._path} is of format version {version}; this facegroup knows {FORMAT_VERSION}")
-        if version != FORMAT_VERSION or any(type(found.get(name)) is not kind for name, kind in _MANIFEST.items()):
+        right = all(type(found.get(name)) is kind for name, kind in _MANIFEST.items())
+        if version not in range(1, FORMAT_VERSION + 1) or not right:
             raise self._fault("its manifest is not one of this format")
         return found
 
     def _read_gallery(self) -> Gallery:
         values = self.manifest["gallery"]
         kinds = {"name": str, "network": str, "dimension": int, "keep_crops": bool, "version": int}
-        if set(values) != set(GALLERY_FIELDS) or any(type(values[name]) is not kind for name, kind in kinds.items()):
+        wanted: tuple[str, ...] = GALLERY_FIELDS
+        if self.manifest["format_version"] > 1:
+            wanted, kinds = (*GALLERY_FIELDS, *LATER_FIELDS), {**kinds, **dict.fromkeys(LATER_FIELDS, str)}
+        if set(values) != set(wanted) or any(type(values[name]) is not kind for name, kind in kinds.items()):
             raise self._fault("its manifest describes no gallery")
         values |= {name: _number(values[name]) for name in ("threshold", "created_at")}
         try:
+            values |= {"calibration": read_calibration(values.get("calibration"))}
             return rules.check_gallery(Gallery(**values))
         except FacegroupError as error:
             raise self._fault(error.detail) from error

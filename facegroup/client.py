@@ -4,10 +4,11 @@ with Client("http://127.0.0.1:8000") as client:
 (seen,) = client.identify([photo], "default")
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from urllib.parse import quote
 
 import httpx
@@ -18,7 +19,8 @@ from facegroup.enrolment import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError, ServiceError, StageUnavailable
 from facegroup.photos import Matched, Quality, Seen
 from facegroup.store.audit import Entry, Event, Origin
-from facegroup.store.base import Enrolled, Erased, Merged
+from facegroup.store.base import Changes, Enrolled, Erased, Merged
+from facegroup.store.gallery_settings import read_calibration
 from facegroup.types import Candidate, Faces, Gallery, Match, Person
 from facegroup.verification import Verified
 
@@ -104,9 +106,9 @@ class Client:
         """Return one gallery."""
         return _gallery(self._call("GET", _at(name)))
 
-    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+    def update_gallery(self, name: str, **changes: Unpack[Changes]) -> Gallery:
         """Change settings of a gallery; None leaves one as it is."""
-        return _gallery(self._call("PATCH", _at(name), json=_given(threshold=threshold, keep_crops=keep_crops)))
+        return _gallery(self._call("PATCH", _at(name), json=_given(**changes)))
 
     def delete_gallery(self, name: str) -> Erased:
         """Erase a gallery with everything in it."""
@@ -298,6 +300,9 @@ def _gallery(row: Mapping[str, Any]) -> Gallery:
         row["people"],
         row["created_at"],
         row["damaged"],
+        row["quality"],
+        row["probe_quality"],
+        None if row["calibration"] is None else read_calibration(json.dumps(row["calibration"])),
     )
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from facegroup import drawing, folders
 from facegroup.align import from_jpeg
@@ -15,7 +15,7 @@ from facegroup.names import clean_name
 from facegroup.photos import Matched, Seen
 from facegroup.settings import Limits
 from facegroup.store.audit import Entry
-from facegroup.store.base import Erased, Merged
+from facegroup.store.base import Changes, Erased, Merged
 from facegroup.types import Gallery, Image, Match, Person
 from facegroup.verification import Verified
 
@@ -48,7 +48,7 @@ class People(Protocol):
     ) -> Person:
         """Rename a person, or set the expiry."""
 
-    def update_gallery(self, name: str, *, threshold: float | None = None, keep_crops: bool | None = None) -> Gallery:
+    def update_gallery(self, name: str, **changes: Unpack[Changes]) -> Gallery:
         """Change settings of a gallery."""
 
     def merge_people(self, gallery: str, into: str, source: str) -> Merged:

@@ -22,9 +22,9 @@ from facegroup.index.nearest import Nearest
 from facegroup.index.people import People
 from facegroup.index.plan import Plan
 from facegroup.store.base import Store, VersionGone
-from facegroup.store.rules import check_threshold
+from facegroup.store.gallery_settings import check_threshold
 from facegroup.store.vectors import limits
-from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Floats, Match
+from facegroup.types import NOT_IN_DATASET, Calibration, Candidate, Descriptors, Floats, Match, Policy
 
 _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
 
@@ -40,6 +40,8 @@ class Snapshot:
         threshold: what a similarity must exceed unless the question says.
         people: ids, names and centroids.
         expires: from when on somebody is nobody, in seconds since the epoch; only of those who expire.
+        probe_quality: how good a face must be to be named.
+        calibration: how the threshold was found, where it was.
     """
 
     gallery: str
@@ -48,6 +50,8 @@ class Snapshot:
     threshold: float
     people: People
     expires: Mapping[str, float] = field(default_factory=dict)
+    probe_quality: Policy = "off"
+    calibration: Calibration | None = None
 
     def __len__(self) -> int:
         return len(self.people)
@@ -72,7 +76,8 @@ class Snapshot:
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
         found, people, expires = load(store, gallery, Plan() if plan is None else plan)
-        return cls(gallery, found.version, found.network, found.threshold, people, expires).caught_up(store)
+        policy = (found.probe_quality, found.calibration)
+        return cls(gallery, found.version, found.network, found.threshold, people, expires, *policy).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
         """Return the snapshot of the present version: this one where nothing changed, else one with the changes read.
@@ -90,7 +95,8 @@ class Snapshot:
         people = self.people.changed(changes.ids, changes.names, changes.matrix, changes.gone)
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
-        return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires)
+        policy = (changes.probe_quality, changes.calibration)
+        return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
 
     def living(self, now: float | None = None) -> Self:
         """Return the snapshot without the people whose time is over at `now`, in seconds since the epoch; None: now."""

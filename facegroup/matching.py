@@ -29,7 +29,7 @@ from facegroup.loss import Ledger
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Matched, Query
 from facegroup.store.base import Store
-from facegroup.store.rules import check_threshold
+from facegroup.store.gallery_settings import check_threshold
 from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Match
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from facegroup.errors import MalformedRequest, MigrationIncomplete, SwitchConfli
 from facegroup.moving import Tell, changed, everybody
 from facegroup.reembedding import Embeds, Fault
 from facegroup.store.audit import Event, Origin
+from facegroup.store.base import Changes
 from facegroup.store.shelves import Shelf, ShelfStore, coming, previous
 from facegroup.types import Floats, Gallery, Person, Sample
 
@@ -97,7 +98,15 @@ class Migration:
             begun = self._store.gallery(shelf)
             if (begun.network, begun.dimension) != (self._new.network, self._new.dimension):
                 self._store.delete_gallery(shelf)
-        made = replace(self._new, name=shelf, keep_crops=self._old.keep_crops, created_at=self._old.created_at)
+        old = self._old
+        made = replace(
+            self._new,
+            name=shelf,
+            created_at=old.created_at,
+            keep_crops=old.keep_crops,
+            quality=old.quality,
+            probe_quality=old.probe_quality,
+        )
         self._store.create_gallery(made)
         self._store.update_gallery(shelf, threshold=self._new.threshold)
         return self._switch(shelf, drop_missing)
@@ -152,8 +161,8 @@ class Migration:
                     after = self._store.gallery(self._name)
                     return Migrated(after, self._old.network, self._embedded, self.missing)
                 continue
-            if now.keep_crops != self._store.gallery(shelf).keep_crops:
-                self._store.update_gallery(shelf, keep_crops=now.keep_crops)
+            if _kept(now) != _kept(self._store.gallery(shelf)):
+                self._store.update_gallery(shelf, **_kept(now))
             changes = changed(self._store, self._name, version)
             if changes is None:
                 version = self._all(shelf)
@@ -250,3 +259,8 @@ class Migration:
         self._missing.pop(person_id, None)
         with suppress(UnknownPerson):
             self._store.delete_person(shelf, person_id)
+
+
+def _kept(gallery: Gallery) -> Changes:
+    """Return what another network leaves as it is; a threshold and how it was found it does not."""
+    return {"keep_crops": gallery.keep_crops, "quality": gallery.quality, "probe_quality": gallery.probe_quality}

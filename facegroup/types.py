@@ -6,7 +6,7 @@ y down, the pixel centre of the top-left pixel at (0, 0). Left and right are as 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ Floats: TypeAlias = NDArray[np.float32]
 
 Times: TypeAlias = NDArray[np.float64]
 """Seconds since the epoch: (n,) float64."""
+
+Policy: TypeAlias = Literal["off", "standard", "strict"]
+"""How good a face must be: `facegroup.quality` says what each asks for."""
 
 NOT_IN_DATASET = "not in the dataset"
 """The literal answer for a face that is nobody's."""
@@ -133,6 +136,37 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a gallery's threshold was found on people, and what it means: see `facegroup.calibration`.
+
+    Attributes:
+        threshold: that was set.
+        fpir: the false-positive identification rate that was asked for, in 0..1.
+        fpir_interval: of the rate at the threshold, 95 %.
+        tpir: the share of searches with members' photos that get the right name at the threshold.
+        tpir_interval: 95 %.
+        network: whose descriptors were compared.
+        people: in the gallery.
+        samples: of theirs.
+        strangers: photos of people who are not in the gallery, searched with; 0: the members stood in for them.
+        at: seconds since the epoch.
+        curve: (similarity, FPIR) pairs, the similarity rising: the rate if that were the threshold.
+    """
+
+    threshold: float
+    fpir: float
+    fpir_interval: tuple[float, float]
+    tpir: float
+    tpir_interval: tuple[float, float]
+    network: str
+    people: int
+    samples: int
+    strangers: int
+    at: float
+    curve: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gallery:
     """A named set of people, pinned to the network that made its descriptors.
 
@@ -146,6 +180,9 @@ class Gallery:
         people: how many there are.
         created_at: seconds since the epoch.
         damaged: values of it that this process met in the store, could not use and skipped.
+        quality: how good a face must be to be enrolled.
+        probe_quality: how good a face must be to be named.
+        calibration: how the threshold was found; None: it was set by hand, or is the network's own.
     """
 
     name: str
@@ -157,3 +194,6 @@ class Gallery:
     people: int = 0
     created_at: float = 0.0
     damaged: int = 0
+    quality: Policy = "off"
+    probe_quality: Policy = "off"
+    calibration: Calibration | None = None

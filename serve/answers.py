@@ -1,5 +1,6 @@
 """The library's structs → what the HTTP API answers, as `schemas.py` describes it."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,9 @@ def gallery(found: Gallery) -> dict[str, Any]:
         "people": found.people,
         "created_at": found.created_at,
         "damaged": found.damaged,
+        "quality": found.quality,
+        "probe_quality": found.probe_quality,
+        "calibration": None if found.calibration is None else asdict(found.calibration),
     }
 
 

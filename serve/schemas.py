@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from facegroup.types import NOT_IN_DATASET
+from facegroup.types import NOT_IN_DATASET, Policy
 from serve.moments import Moment
 
 METADATA_BYTES = 64 << 10
@@ -47,6 +47,8 @@ class NewGallery(_Request):
         None, ge=-1, le=1, allow_inf_nan=False, description="cosine similarity that an answer must exceed"
     )
     keep_crops: bool = Field(True, description="keep the aligned face of each sample, as JPEG")
+    quality: Policy = Field("off", description="how good a face must be to be enrolled")
+    probe_quality: Policy = Field("off", description="how good a face must be to be named; else it is `poor_quality`")
 
 
 class GalleryChange(_Request):
@@ -54,6 +56,8 @@ class GalleryChange(_Request):
 
     threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
     keep_crops: bool | None = Field(None, description="false erases the crops that are kept")
+    quality: Policy | None = Field(None, description="how good a face must be to be enrolled")
+    probe_quality: Policy | None = Field(None, description="how good a face must be to be named")
 
 
 class NewPerson(_Request):
@@ -219,6 +223,22 @@ class Verification(BaseModel):
     gallery_version: int | None = None
 
 
+class Calibration(BaseModel):
+    """How a gallery's threshold was found on people, and what it means."""
+
+    threshold: float = Field(description="that was set; the gallery's own may have been changed since")
+    fpir: float = Field(description="false-positive identification rate asked for: of strangers, how many get a name")
+    fpir_interval: tuple[float, float] = Field(description="of the rate at the threshold, 95 %")
+    tpir: float = Field(description="share of members' photos that get the right name")
+    tpir_interval: tuple[float, float] = Field(description="95 %")
+    network: str
+    people: int
+    samples: int
+    strangers: int = Field(description="photos of strangers; 0: members stood in for them")
+    at: float = Field(description="seconds since the epoch")
+    curve: list[tuple[float, float]] = Field(description="(similarity, FPIR if that were the threshold)")
+
+
 class Gallery(BaseModel):
     """A gallery."""
 
@@ -231,6 +251,11 @@ class Gallery(BaseModel):
     people: int
     created_at: float = Field(description="seconds since the epoch")
     damaged: int = Field(description="values in the store that could not be used and are skipped; the log names them")
+    quality: Policy = Field(description="how good a face must be to be enrolled")
+    probe_quality: Policy = Field(description="how good a face must be to be named")
+    calibration: Calibration | None = Field(
+        description="how the threshold was found; null: by hand, or the network's own"
+    )
 
 
 class Accepted(BaseModel):

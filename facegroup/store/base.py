@@ -18,11 +18,21 @@ Names are kept as `facegroup.names.clean_name` makes them, and looked for in the
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.once import Once
-from facegroup.types import Floats, Gallery, Person, Sample, Times
+from facegroup.types import Calibration, Floats, Gallery, Person, Policy, Sample, Times
+
+
+class Changes(TypedDict, total=False):
+    """Settings of a gallery to change, as `Gallery` has them; None leaves one as it is."""
+
+    threshold: float | None
+    keep_crops: bool | None
+    quality: Policy | None
+    probe_quality: Policy | None
+    calibration: Calibration | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class Centroids:
         matrix: (len(ids), d) float32, rows of unit length.
         gone: ids that changed and have no centroid: erased, or without samples; empty when all was asked for.
         expires: (len(ids),) float64 seconds since the epoch, infinite for never; None where nobody expires.
+        probe_quality: how good a face must be to be named, at that version.
+        calibration: of the threshold, at that version.
     """
 
     version: int
@@ -81,6 +93,8 @@ class Centroids:
     matrix: Floats
     gone: tuple[str, ...] = ()
     expires: Times | None = None
+    probe_quality: Policy = "off"
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +158,12 @@ class Store(Protocol):
     def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
         """Return up to `limit` galleries whose name sorts after `after`, by name."""
 
-    def update_gallery(
-        self,
-        name: str,
-        *,
-        threshold: float | None = None,
-        keep_crops: bool | None = None,
-        by: Origin | None = None,
-    ) -> Gallery:
-        """Change settings of a gallery; None leaves one as it is. Switching crops off erases those kept.
+    def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
+        """Change settings of a gallery. Switching crops off erases those kept.
 
         Raises:
             UnknownGallery: there is none.
-            MalformedRequest: the threshold is not in -1..1.
+            MalformedRequest: the threshold is not in -1..1, a policy none, or the calibration of another network.
         """
 
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:

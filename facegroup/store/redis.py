@@ -6,6 +6,7 @@ hash of the gallery's name, so that a cluster keeps a gallery together:
 
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
+                                             quality probe_quality calibration
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
     facegroup:{tag}:lost        string       see redis_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
@@ -28,13 +29,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, StoreUnavailable, UnknownPerson, UnknownPhoto
 from facegroup.names import check_id, clean_name
-from facegroup.store import redis_loss, redis_scripts, rules, vectors
+from facegroup.store import gallery_settings, redis_loss, redis_scripts, rules, vectors
 from facegroup.store.audit import Entry, Event, Origin
-from facegroup.store.base import Centroids, Enrolled, Erased, Merged, Standing
+from facegroup.store.base import Centroids, Changes, Enrolled, Erased, Merged, Standing
 from facegroup.store.once import Done, Once
 from facegroup.store.redis_notes import read_entry
 from facegroup.store.redis_rows import (
@@ -121,20 +122,10 @@ class RedisStore(RedisShelves):
         return found
 
     @crops_on_shelves
-    def update_gallery(
-        self,
-        name: str,
-        *,
-        threshold: float | None = None,
-        keep_crops: bool | None = None,
-        by: Origin | None = None,
-    ) -> Gallery:
-        fields: list[str | float] = []
-        if threshold is not None:
-            fields += ["threshold", rules.check_threshold(threshold)]
-        if keep_crops is not None:
-            fields += ["keep_crops", int(keep_crops)]
-        note = self._steps.note(rules.changed(threshold, keep_crops), by)
+    def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
+        columns = gallery_settings.columns(changes)
+        fields = [word for pair in columns.items() for word in pair]
+        note = self._steps.note(gallery_settings.event(columns), by)
         update = script(redis_scripts.UPDATE, rules.sought_gallery(name), rules.RETENTION, *fields, *note)
         (answer,) = self._server.write(update)
         if answer is None:

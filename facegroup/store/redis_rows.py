@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import rules, vectors
+from facegroup.store.gallery_settings import check_policy, read_calibration, write_calibration
 from facegroup.store.rules import check_gallery
 from facegroup.types import Gallery, Person, Sample
 
@@ -106,6 +107,9 @@ def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
         "threshold": gallery.threshold,
         "keep_crops": int(gallery.keep_crops),
         "created_at": gallery.created_at,
+        "quality": gallery.quality,
+        "probe_quality": gallery.probe_quality,
+        "calibration": write_calibration(gallery.calibration),
     }
 
 
@@ -138,6 +142,9 @@ def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
         version=int(kept[b"version"]),
         people=people,
         created_at=float(kept[b"created_at"]),
+        quality=check_policy(kept.get(b"quality", b"off").decode()),
+        probe_quality=check_policy(kept.get(b"probe_quality", b"off").decode()),
+        calibration=read_calibration(kept.get(b"calibration")),
     )
 
 

@@ -26,6 +26,7 @@ from facegroup.errors import (
 from facegroup.names import MAX_CHARACTERS, check_id, clean_name
 from facegroup.store.audit import Event
 from facegroup.store.base import VersionGone
+from facegroup.store.gallery_settings import check_policy, check_threshold
 from facegroup.store.shelves import Shelf
 from facegroup.types import Gallery, Sample
 
@@ -53,6 +54,8 @@ def check_gallery(gallery: Gallery) -> Gallery:
         gallery,
         name=gallery.name if isinstance(gallery.name, Shelf) else clean_name(gallery.name, "gallery name"),
         threshold=check_threshold(gallery.threshold),
+        quality=check_policy(gallery.quality),
+        probe_quality=check_policy(gallery.probe_quality),
         created_at=gallery.created_at or now(),
     )
 
@@ -62,13 +65,6 @@ def same_gallery(found: Gallery, wanted: Gallery) -> Gallery:
     if (found.network, found.dimension) != (wanted.network, wanted.dimension):
         raise GalleryExists(f'there is a gallery "{found.name}" of {found.network}, with {found.dimension} numbers')
     return found
-
-
-def check_threshold(threshold: float) -> float:
-    """Return `threshold`, a number in -1..1. Raises `MalformedRequest`."""
-    if not -1 <= threshold <= 1:  # NaN is not, either
-        raise MalformedRequest("a threshold must be a number in -1..1")
-    return float(threshold)
 
 
 def check_expiry(expires_at: float | None) -> float | None:
@@ -100,12 +96,6 @@ def enrolled(person_id: str, added: int, known: int) -> Event:
 def merged(into: str, source: str, moved: int, both: int) -> Event:
     """Return what the audit log says of a merger."""
     return Event("merged", into, {"from": source, "photos": moved, "duplicates": both})
-
-
-def changed(threshold: float | None, keep_crops: bool | None) -> Event:
-    """Return what the audit log says of a change of a gallery: the settings that were set."""
-    given = {"threshold": threshold, "keep_crops": keep_crops}
-    return Event("changed", None, {name: value for name, value in given.items() if value is not None})
 
 
 def edited(person_id: str, name: str | None, metadata: dict[str, Any] | None, expires_at: float | None) -> Event:

@@ -8,12 +8,12 @@ a `Shelf`, and one that holds a slash is refused, so that none can be mistaken f
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack
 
 from facegroup.errors import InvalidName, UnknownGallery, UnknownPerson, UnknownPhoto
 from facegroup.names import clean_name
 from facegroup.store.audit import Event, Origin
-from facegroup.store.base import Merged, Store
+from facegroup.store.base import Changes, Merged, Store
 from facegroup.types import Gallery, Person, Sample
 
 _P = ParamSpec("_P")
@@ -84,18 +84,11 @@ def crops_on_shelves(method: Callable[..., Gallery]) -> Callable[..., Gallery]:
     """Let `update_gallery`, where it switches crops off, erase those on the shelves too."""
 
     @wraps(method)
-    def everywhere(
-        store: Any,
-        name: str,
-        *,
-        threshold: float | None = None,
-        keep_crops: bool | None = None,
-        by: Origin | None = None,
-    ) -> Gallery:
+    def everywhere(store: Any, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
         try:
-            return method(store, name, threshold=threshold, keep_crops=keep_crops, by=by)
+            return method(store, name, by=by, **changes)
         finally:
-            for shelf in beside(name) if keep_crops is False else ():
+            for shelf in beside(name) if changes.get("keep_crops") is False else ():
                 with suppress(UnknownGallery):
                     method(store, shelf, keep_crops=False)
 

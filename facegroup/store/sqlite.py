@@ -9,13 +9,13 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, UnknownPhoto
 from facegroup.names import check_id, clean_name
-from facegroup.store import rules, sqlite_loss, vectors
+from facegroup.store import gallery_settings, rules, sqlite_loss, vectors
 from facegroup.store.audit import Entry, Event, Origin
-from facegroup.store.base import Centroids, Enrolled, Erased, Merged, Standing
+from facegroup.store.base import Centroids, Changes, Enrolled, Erased, Merged, Standing
 from facegroup.store.damage import Damage
 from facegroup.store.once import Once
 from facegroup.store.shelves import also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
@@ -71,11 +71,13 @@ class SqliteStore(SqliteShelves):
         wanted = rules.check_gallery(gallery)
         with self._file.write() as db:
             made = db.execute(
-                "INSERT INTO galleries (name, network, dimension, threshold, keep_crops, created_at, version, born)"
-                " SELECT ?, ?, ?, ?, ?, ?, version, version FROM erased WHERE true ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO galleries (name, network, dimension, threshold, keep_crops, created_at, quality, probe_quality,"
+                " calibration, version, born) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, version, version FROM erased WHERE true"
+                " ON CONFLICT (name) DO NOTHING",
                 (
                     *(wanted.name, wanted.network, wanted.dimension),
-                    *(wanted.threshold, wanted.keep_crops, wanted.created_at),
+                    *(wanted.threshold, wanted.keep_crops, wanted.created_at, wanted.quality, wanted.probe_quality),
+                    gallery_settings.write_calibration(wanted.calibration),
                 ),
             )
             if made.rowcount:
@@ -104,27 +106,21 @@ class SqliteStore(SqliteShelves):
         return found
 
     @crops_on_shelves
-    def update_gallery(
-        self,
-        name: str,
-        *,
-        threshold: float | None = None,
-        keep_crops: bool | None = None,
-        by: Origin | None = None,
-    ) -> Gallery:
-        threshold = None if threshold is None else rules.check_threshold(threshold)
+    def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
+        columns = gallery_settings.columns(changes)
+        erases = changes.get("keep_crops") is False
         with self._file.write() as db:
             gallery = find_gallery(db, name)
-            if threshold is not None or keep_crops is not None:
-                settings = "threshold = ifnull(?, threshold), keep_crops = ifnull(?, keep_crops)"
-                db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (threshold, keep_crops, gallery["key"]))
+            if columns:
+                settings = ", ".join(f"{column} = ?" for column in columns)
+                db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
                 raise_version(db, gallery, None)
-                note(db, gallery["name"], rules.changed(threshold, keep_crops), by or self._origin)
-            if keep_crops is False:
+                note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
+            if erases:
                 people = "SELECT key FROM people WHERE gallery = ?"
                 db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
             changed = self._gallery(db, name)
-        if keep_crops is False:
+        if erases:
             self._file.scrub()
         return changed
 

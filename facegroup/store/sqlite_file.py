@@ -19,7 +19,7 @@ from facegroup.store.sqlite_schema import upgrade
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
 APPLICATION = 0x66677270  # "fgrp", in the file's header: tells a gallery from another program's database
 
 _TABLES = (

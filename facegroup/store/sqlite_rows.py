@@ -9,6 +9,7 @@ from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import once, rules, vectors
 from facegroup.store.audit import KEPT, Event, Origin
 from facegroup.store.damage import Damage
+from facegroup.store.gallery_settings import read_calibration
 from facegroup.store.once import Done, Once
 from facegroup.store.shelves import Shelf, on_shelf
 from facegroup.types import Gallery, Person
@@ -19,12 +20,15 @@ GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.ke
 def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
     """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` where somebody else wrote into it."""
     name = row["name"]
-    found = Gallery(
-        *(Shelf(name) if on_shelf(name) else name, row["network"], row["dimension"], row["threshold"]),
-        *(bool(row["keep_crops"]), row["version"], row["people"], row["created_at"]),
-        damaged=damaged,
-    )
     try:
+        found = Gallery(
+            *(Shelf(name) if on_shelf(name) else name, row["network"], row["dimension"], row["threshold"]),
+            *(bool(row["keep_crops"]), row["version"], row["people"], row["created_at"]),
+            damaged=damaged,
+            quality=row["quality"],
+            probe_quality=row["probe_quality"],
+            calibration=read_calibration(row["calibration"]),
+        )
         whole = rules.check_gallery(found).name == found.name and isinstance(found.network, str)
     except (TypeError, AttributeError, FacegroupError):
         whole = False

@@ -22,6 +22,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
             version INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (gallery, key)) WITHOUT ROWID""",
         "CREATE INDEX requests_by_date ON requests (at)",
     ),
+    3: (
+        "ALTER TABLE galleries ADD COLUMN quality TEXT NOT NULL DEFAULT 'off'",
+        "ALTER TABLE galleries ADD COLUMN probe_quality TEXT NOT NULL DEFAULT 'off'",
+        "ALTER TABLE galleries ADD COLUMN calibration TEXT NOT NULL DEFAULT ''",
+    ),
 }
 """By the schema that they lead to."""
 

@@ -58,6 +58,8 @@ def centroids(
         matrix=matrix.reshape(len(here), gallery.dimension),
         gone=tuple(sorted(key for key, _, _, _ in rows if key not in kept)),
         expires=expiries([expiry for _, _, _, expiry in here]),
+        probe_quality=gallery.probe_quality,
+        calibration=gallery.calibration,
     )
 
 

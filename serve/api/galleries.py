@@ -36,7 +36,11 @@ async def create_gallery(
     """Create a gallery for the server's network; one that is there already is returned as it is."""
     wanted = wanted or schemas.NewGallery()
     threshold = server.threshold if wanted.threshold is None else wanted.threshold
-    new = Gallery(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops)
+    new = Gallery(
+        *(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops),
+        quality=wanted.quality,
+        probe_quality=wanted.probe_quality,
+    )
     made = await server.pipeline.ask("create_gallery", new, by=by)
     return answers.gallery(made)
 

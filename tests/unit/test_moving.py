@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facegroup.archive import ArchiveWriter
+from facegroup.archive import GALLERY_FIELDS, ArchiveWriter
 from facegroup.archive_reader import Archive
 from facegroup.errors import (
     ArchiveInvalid,
@@ -33,7 +33,7 @@ from facegroup.store.base import Store
 from facegroup.store.shelves import ShelfStore, importing
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
-from tests.unit.store.samples import NETWORK, D, descriptor, photo_id, sample
+from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample
 
 
 def whole(place: Store, name: str) -> list[Any]:
@@ -71,6 +71,24 @@ def test_round_trip_on_one_store(place: ShelfStore, file: Path) -> None:
     assert (made.people, made.threshold, made.created_at) == (3, 0.4375, 12.5)
     assert [each.name for each in place.galleries()] == ["again", "group"]
     np.testing.assert_array_equal(place.centroids("again").matrix, place.centroids("group").matrix)
+
+
+def test_policies_and_calibration_go_along_and_a_file_of_format_1_has_none(place: ShelfStore, file: Path) -> None:
+    place.update_gallery("group", quality="strict", probe_quality="standard", calibration=CALIBRATION)
+    export(place, "group", file)
+    with Archive(file) as archive:
+        made = take_in(place, archive, "again")
+    assert (made.quality, made.probe_quality, made.calibration) == ("strict", "standard", CALIBRATION)
+
+    def older(members: dict[str, bytes]) -> None:
+        found = json.loads(members["manifest.json"])
+        kept = {key: found["gallery"][key] for key in GALLERY_FIELDS}
+        members["manifest.json"] = json.dumps({**found, "format_version": 1, "gallery": kept}).encode()
+
+    forged(file, older)
+    with Archive(file) as archive:
+        made = take_in(place, archive, "older")
+    assert (made.people, made.quality, made.calibration) == (3, "off", None)
 
 
 def test_round_trip_between_the_stores(tmp_path: Path, redis_url: str) -> None:
@@ -291,7 +309,7 @@ def test_a_bomb_and_a_newer_format(file: Path) -> None:
     with pytest.raises(ArchiveInvalid):
         Archive(file)
     file.write_bytes(data)
-    forged(file, manifest(format_version=2))
+    forged(file, manifest(format_version=3))
     with pytest.raises(ArchiveNewer):
         Archive(file)
 

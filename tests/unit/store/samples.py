@@ -2,10 +2,14 @@
 
 import numpy as np
 
-from facegroup.types import Floats, Sample
+from facegroup.types import Calibration, Floats, Sample
 
 D = 16
 NETWORK = "a-network"
+CALIBRATION = Calibration(
+    *(0.55, 0.01, (0.004, 0.02), 0.97, (0.94, 0.99), NETWORK, 40, 200, 500, 1.7e9),
+    ((0.1, 1.0), (0.55, 0.01), (0.8, 0.0)),
+)
 
 
 def descriptor(number: int, dimension: int = D) -> Floats:

@@ -23,7 +23,7 @@ from facegroup.errors import (
 from facegroup.store import rules
 from facegroup.store.base import Store, VersionGone
 from facegroup.types import Gallery, Sample
-from tests.unit.store.samples import NETWORK, D, descriptor, mean_of, photo_id, sample
+from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, mean_of, photo_id, sample
 
 ODD_NAMES = [
     "曾宏鈞",
@@ -177,6 +177,39 @@ def test_updates_change_what_is_given_and_nothing_else(store: Store, gallery: st
     assert store.update_gallery(gallery).version == store.version(gallery) == 3
     with pytest.raises(MalformedRequest):
         store.update_gallery(gallery, threshold=float("nan"))
+
+
+def test_policies_and_a_calibration_are_kept(store: Store, gallery: str) -> None:
+    before = store.gallery(gallery)
+    assert (before.quality, before.probe_quality, before.calibration) == ("off", "off", None)
+    store.update_gallery(gallery, quality="strict")
+    changed = store.update_gallery(gallery, threshold=0.55, probe_quality="standard", calibration=CALIBRATION)
+    assert changed == store.gallery(gallery) == store.galleries()[0]
+    assert (changed.quality, changed.probe_quality, changed.calibration) == ("strict", "standard", CALIBRATION)
+    read = store.centroids(gallery)
+    assert (read.version, read.threshold, read.probe_quality, read.calibration) == (2, 0.55, "standard", CALIBRATION)
+    last = store.audit(gallery)[-1].event
+    assert (last.what, last.detail) == ("calibrated", {"threshold": 0.55, "probe_quality": "standard"})
+    store.create_gallery(Gallery("other", NETWORK, D, 0.4, quality="standard", calibration=CALIBRATION))
+    assert store.gallery("other").calibration == CALIBRATION
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quality": "good"},
+        {"probe_quality": ""},
+        {"calibration": replace(CALIBRATION, fpir=1.5)},
+        {"calibration": replace(CALIBRATION, tpir_interval=(0.1, float("nan")))},
+        {"calibration": replace(CALIBRATION, curve=((0.5, 0.1), (0.4, 0.2)))},
+        {"calibration": replace(CALIBRATION, threshold=2.0)},
+    ],
+)
+def test_a_policy_or_calibration_that_is_none(store: Store, gallery: str, changes: Any) -> None:
+    before = store.gallery(gallery)
+    with pytest.raises(MalformedRequest):
+        store.update_gallery(gallery, **changes)
+    assert store.gallery(gallery) == before
 
 
 def test_a_photo_is_enrolled_once(store: Store, gallery: str) -> None:

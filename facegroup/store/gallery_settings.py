@@ -1,0 +1,88 @@
+"""What can be set of a gallery: changes in, checked columns and what the audit log says out; a calibration as JSON."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from facegroup.errors import MalformedRequest
+from facegroup.store.audit import Event
+from facegroup.store.base import Changes
+from facegroup.types import Calibration, Policy
+
+
+def columns(changes: Changes) -> dict[str, str | float]:
+    """Return the columns that changing a gallery sets, as they are kept. Raises `MalformedRequest`."""
+    found: dict[str, str | float] = {}
+    if (threshold := changes.get("threshold")) is not None:
+        found["threshold"] = check_threshold(threshold)
+    if (keep_crops := changes.get("keep_crops")) is not None:
+        found["keep_crops"] = int(keep_crops)
+    for name, policy in (("quality", changes.get("quality")), ("probe_quality", changes.get("probe_quality"))):
+        if policy is not None:
+            found[name] = check_policy(policy)
+    if (calibration := changes.get("calibration")) is not None:
+        found["calibration"] = write_calibration(check_calibration(calibration))
+    return found
+
+
+def event(columns: Mapping[str, str | float]) -> Event:
+    """Return what the audit log says of a change: the settings that were set, and of a calibration the threshold."""
+    given = {name: value for name, value in columns.items() if name != "calibration"}
+    if "keep_crops" in given:
+        given["keep_crops"] = bool(given["keep_crops"])
+    return Event("calibrated" if "calibration" in columns else "changed", None, given)
+
+
+def check_threshold(threshold: float) -> float:
+    """Return `threshold`, a number in -1..1. Raises `MalformedRequest`."""
+    if not -1 <= threshold <= 1:  # NaN is not, either
+        raise MalformedRequest("a threshold must be a number in -1..1")
+    return float(threshold)
+
+
+def check_policy(policy: str) -> Policy:
+    """Return a quality policy. Raises `MalformedRequest` for what is none."""
+    if policy not in get_args(Policy):
+        raise MalformedRequest(f"a quality policy is one of {', '.join(get_args(Policy))}")
+    return cast(Policy, policy)
+
+
+def check_calibration(calibration: Calibration) -> Calibration:
+    """Return `calibration`. Raises `MalformedRequest` where a number of it cannot be, or its curve does not rise."""
+    check_threshold(calibration.threshold)
+    if not all(0 <= each <= 1 for each in _rates(calibration)) or not math.isfinite(calibration.at):
+        raise MalformedRequest("the rates of a calibration are numbers in 0..1")
+    places = [similarity for similarity, _ in calibration.curve]
+    if not all(-1 <= each <= 1 for each in places) or places != sorted(places):
+        raise MalformedRequest("the curve of a calibration is of rising similarities in -1..1")
+    return calibration
+
+
+def write_calibration(calibration: Calibration | None) -> str:
+    """Return a calibration as JSON, `""` for none."""
+    return "" if calibration is None else json.dumps(asdict(calibration), separators=(",", ":"))
+
+
+def read_calibration(text: str | bytes | None) -> Calibration | None:
+    """Return the calibration that `write_calibration` wrote. Raises `MalformedRequest` for what is none."""
+    if not text:
+        return None
+    try:
+        return check_calibration(_adapter().validate_json(text))
+    except ValidationError as error:
+        raise MalformedRequest("it is no calibration as facegroup writes one") from error
+
+
+@cache
+def _adapter() -> TypeAdapter[Calibration]:
+    return TypeAdapter(Calibration)
+
+
+def _rates(calibration: Calibration) -> Iterator[float]:
+    yield from (calibration.fpir, calibration.tpir, *calibration.fpir_interval, *calibration.tpir_interval)
+    yield from (rate for _, rate in calibration.curve)
