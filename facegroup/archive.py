@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from facegroup.store.damage import Skipped
 from facegroup.store.gallery_settings import write_calibration
 from facegroup.types import Gallery, Person, Sample
 
@@ -119,8 +120,14 @@ class ArchiveWriter:
         if self._seen.pop(person_id, None) is not None:
             self._erased.add(person_id)
 
-    def close(self, gallery: Gallery) -> dict[str, Any]:
-        """Write the manifest, seal the file, and return the manifest with the file's `sha256`."""
+    def close(self, gallery: Gallery, skipped: Skipped | None = None) -> dict[str, Any]:
+        """Write the manifest, seal the file, and return the manifest with the file's `sha256`.
+
+        Args:
+            gallery: what was exported.
+            skipped: who of it is not in the file.
+        """
+        missing = Skipped() if skipped is None else skipped
         self.settle()
         manifest = {
             "format": FORMAT,
@@ -135,6 +142,7 @@ class ArchiveWriter:
             "chunks": self._chunks,
             "settled": self._settled,
             "erased": sorted(self._erased),
+            "skipped": {"people": list(missing.people), "samples": [list(each) for each in missing.samples]},
             "members": self._members,
         }
         self._member(MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())

@@ -18,6 +18,7 @@ from rich.table import Table
 from facegroup import commands, commands_moving, folders
 from facegroup.commands import Service
 from facegroup.errors import FacegroupError, MalformedRequest
+from facegroup.loss import refuse_lost
 from facegroup.photos import Seen
 from facegroup.settings import Settings, load
 from facegroup.types import Image, Person
@@ -58,7 +59,7 @@ def enroll(
         wanted = {person: files for folder in photos for person, files in folders.people(folder).items()}
     settings = load(gallery=gallery, network=network, store=store)
     rows = []
-    with _service(server, settings) as service:
+    with _service(server, settings, stored=True) as service:
         service.new_gallery(settings.gallery)
         for person, files in _shown(wanted.items(), "enrolling", len(wanted)):
             for part in commands.enrol(service, settings.gallery, person, files, strict):
@@ -176,7 +177,7 @@ def people(
 ) -> None:
     """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
     settings = load(gallery=gallery, network=network, store=store)
-    with _service(server, settings) as service:
+    with _service(server, settings, stored=True) as service:
         if rename is not None:
             service.store.update_person(settings.gallery, rename[0], name=rename[1])
         if erase is not None:
@@ -269,7 +270,8 @@ def show_log(settings: Settings) -> None:
 
 
 @contextmanager
-def _service(server: str | None, settings: Settings) -> Iterator[Service]:
+def _service(server: str | None, settings: Settings, *, stored: bool = False) -> Iterator[Service]:
+    """Give what does it; refuse at once where the gallery's store is to be read or written, and lost data of it."""
     show_log(settings)
     if server is not None:
         from facegroup.client import Client
@@ -280,6 +282,8 @@ def _service(server: str | None, settings: Settings) -> Iterator[Service]:
         from facegroup.recognizer import Recognizer
 
         with Recognizer(settings, "cli") as recognizer:
+            if stored:
+                refuse_lost(recognizer.store, settings.gallery)
             yield recognizer
 
 

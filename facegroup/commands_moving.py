@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from facegroup.archive_reader import Archive
 from facegroup.errors import MalformedRequest, MigrationIncomplete, StoreInvalid, UnknownGallery
+from facegroup.loss import refuse_lost
 from facegroup.migration import Migrated, Migration
 from facegroup.moving import Tell, export, take_in
 from facegroup.networks import registry
@@ -45,12 +46,18 @@ def export_gallery(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a gallery to one file: people, descriptors and crops, checksummed. Others may go on writing to it."""
-    with _opened(server, load(store=store)) as place, _bar("exporting", place.gallery(gallery).people) as tell:
+    """Write a gallery to one file: people, descriptors and crops, checksummed. Others may go on writing to it.
+
+    Status 1 if somebody is damaged and so not in the file, which is whole without them.
+    """
+    with _opened(server, load(store=store), gallery) as place, _bar("exporting", place.gallery(gallery).people) as tell:
         done = export(place, gallery, file, tell)
-    answer = {name: done[name] for name in ("people", "samples", "crops", "sha256")}
+    answer = {name: done[name] for name in ("people", "samples", "crops", "sha256", "skipped")}
     _say(as_json, {"gallery": done["gallery"]["name"], "file": str(file), **answer},
          f"{done['people']} people, {done['samples']} samples, {done['crops']} crops in {file}")  # fmt: skip
+    if any(done["skipped"].values()):
+        _skipped(done["skipped"])
+        raise typer.Exit(1)
 
 
 def import_gallery(
@@ -63,6 +70,7 @@ def import_gallery(
 ) -> None:
     """Read a gallery from a file that was exported: all of it in one step, or nothing."""
     with _opened(server, load(store=store)) as place, Archive(file) as archive:
+        refuse_lost(place, name or archive.gallery.name)
         bar = _bar("importing", archive.manifest["people"])
         with bar as tell:
             made = take_in(place, archive, name, replaces=replace, tell=tell)
@@ -84,7 +92,7 @@ def migrate(
     """Move a gallery to another network, from its kept crops, while it serves; cut off, the same command goes on."""
     if (network is not None) + rollback + forget != 1:
         raise MalformedRequest("migrate takes one of --network NEW, --rollback and --forget")
-    with _opened(server, load(store=store)) as place:
+    with _opened(server, load(store=store), gallery) as place:
         if forget:
             _forget(place, gallery, as_json)
             return
@@ -120,6 +128,15 @@ def backup(
             raise StoreInvalid("backup copies a SQLite file; for Redis see docs/gallery.md, or export each gallery")
         place.copy_to(file)
     _say(as_json, {"file": str(file), "bytes": file.stat().st_size}, f"copied to {file}")
+
+
+def _skipped(skipped: dict[str, Any]) -> None:
+    for each in skipped["people"]:
+        typer.echo(f"skipped, damaged: {each}", err=True)
+    for person, sample in skipped["samples"]:
+        typer.echo(f"skipped, damaged: {person}  {sample}", err=True)
+    people, samples = len(skipped["people"]), len(skipped["samples"])
+    typer.echo(f"not in the file: {people} people and {samples} samples of others, which are damaged", err=True)
 
 
 def _migrated(done: Migrated, as_json: bool) -> None:
@@ -160,7 +177,8 @@ def _forget(store: ShelfStore, gallery: str, as_json: bool) -> None:
 
 
 @contextmanager
-def _opened(server: str | None, settings: Settings) -> Iterator[ShelfStore]:
+def _opened(server: str | None, settings: Settings, gallery: str | None = None) -> Iterator[ShelfStore]:
+    """Give the store; refuse a `gallery` of which it lost data, as a server does."""
     if server is not None:
         raise MalformedRequest(
             "this command works on the store itself and not through a server: run it where the store can be reached, "
@@ -168,6 +186,8 @@ def _opened(server: str | None, settings: Settings) -> Iterator[ShelfStore]:
         )
     store = open_store(settings.store, "cli")
     try:
+        if gallery is not None:
+            refuse_lost(store, gallery)
         yield cast(ShelfStore, store)
     finally:
         store.close()

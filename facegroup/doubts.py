@@ -11,7 +11,7 @@ import numpy as np
 
 from facegroup.embedding import unit_mean
 from facegroup.enrolment import Doubt, Refused
-from facegroup.errors import LooksLike, UnlikeOwn
+from facegroup.errors import LooksLike, NetworkMismatch, UnlikeOwn
 from facegroup.photos import Matched, Query
 from facegroup.types import Candidate, Descriptors, Sample
 
@@ -70,7 +70,12 @@ def sort_out(
 
     Returns:
         the samples to enrol, those refused, name and sample id of each photo to enrol, and the doubts about them.
+
+    Raises:
+        NetworkMismatch: the person's samples are of another network: the gallery was switched since it was asked.
     """
+    if len({each.descriptor.shape for each in (*good, *known)}) > 1:
+        raise NetworkMismatch("the gallery was switched to another network meanwhile; this server runs the old one")
     doubts = {}
     enrolled = {each.id for each in known}
     for each, match in zip(good, matched.matches, strict=True):

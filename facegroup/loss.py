@@ -21,6 +21,23 @@ log = logging.getLogger(__name__)
 _PATROL = 20
 
 
+def refuse_lost(store: Store, gallery: str) -> None:
+    """Raise `StoreWentBack` where a server has noted that the store lost data of a gallery: for whoever has no `Ledger`."""
+    with suppress(UnknownGallery):
+        now = store.standing(gallery)
+        if now.lost is not None:
+            raise _error(_detail(gallery, now.lost, now))
+
+
+def _detail(gallery: str, before: int, now: Standing) -> str:
+    found = "is gone from the store" if now.version is None else f"is at version {now.version} in the store"
+    return f"the gallery {gallery} was at version {before} and {found}, without having been erased"
+
+
+def _error(detail: str) -> StoreWentBack:
+    return StoreWentBack(f"{detail}; restore it or accept what is left", 30)
+
+
 class Ledger:
     """The newest that is known of each gallery of a store. May be used from several threads.
 
@@ -109,12 +126,11 @@ class Ledger:
         if now.lost is None or now.lost < before:
             with suppress(FacegroupError):  # that it went back is to be said, even where no note can be left
                 self._store.lose(gallery, before)
-        found = "is gone from the store" if now.version is None else f"is at version {now.version} in the store"
-        detail = f"the gallery {gallery} was at version {before} and {found}, without having been erased"
+        detail = _detail(gallery, before, now)
         with self._lock:
             first = gallery not in self._lost
             self._lost[gallery] = detail
         if first:
             log.error("%s: restore the newest backup, or accept what is left (docs/gallery.md)", detail)
             self._observe()
-        return StoreWentBack(f"{detail}; restore it or accept what is left", 30)
+        return _error(detail)

@@ -13,6 +13,7 @@ from facegroup.errors import (
     GalleryExists,
     MalformedRequest,
     NetworkMismatch,
+    StoreInvalid,
     SwitchConflict,
     UnknownGallery,
     UnknownPerson,
@@ -36,7 +37,8 @@ def export(
 ) -> dict[str, Any]:
     """Write a gallery, as it is at one version, to a file that is not there before it is whole.
 
-    People who are changed while it runs are written again at its end, until nobody is. The audit log has an entry of it.
+    People who are changed while it runs are written again at its end, until nobody is. Who is damaged is left out, and
+    named by the manifest in `skipped`. The audit log has an entry of it.
 
     Returns:
         The file's manifest, with the `sha256` of the file.
@@ -54,11 +56,12 @@ def export(
             writer = ArchiveWriter(file, found.dimension)
             try:
                 for person in everybody(store, gallery):
-                    with suppress(UnknownPerson):
+                    with suppress(UnknownPerson, StoreInvalid):  # erased since, or damaged, which the store knows
                         writer.write(person, store.samples(gallery, person.id, crops=True))
                     tell(1)
                 writer.settle()
-                manifest = writer.close(_catch_up(store, found, writer))
+                now = _catch_up(store, found, writer)
+                manifest = writer.close(now, store.skipped(gallery))
             except BaseException:
                 writer.abandon()
                 raise
@@ -149,7 +152,7 @@ def everybody(store: Store, gallery: str, page: int = 500) -> Iterator[Person]:
 
 
 def changed(store: Store, gallery: str, since: int) -> tuple[int, dict[str, Person | None]] | None:
-    """Return a version, and who was changed since another: the person now, None for one who was erased.
+    """Return a version, and who was changed since another: the person now, None for one who was erased or is damaged.
 
     None where the change log does not reach back so far.
     """
@@ -161,7 +164,7 @@ def changed(store: Store, gallery: str, since: int) -> tuple[int, dict[str, Pers
     for person_id in (*changes.ids, *changes.gone):
         try:
             people[person_id] = store.person(gallery, person_id)
-        except UnknownPerson:
+        except (UnknownPerson, StoreInvalid):
             people[person_id] = None
     return changes.version, people
 
@@ -181,7 +184,7 @@ def _catch_up(store: Store, found: Gallery, writer: ArchiveWriter) -> Gallery:
                 if person is None:
                     raise UnknownPerson
                 writer.write(person, store.samples(found.name, person_id, crops=True))
-            except UnknownPerson:
+            except (UnknownPerson, StoreInvalid):
                 writer.erase(person_id)
     raise SwitchConflict(f'the gallery "{found.name}" changes faster than it can be exported; try again')
 

@@ -43,8 +43,8 @@ def show(*, once: bool, photos: Path | None, port: int | None) -> int:
         # Wide enough for whole file names where the output is not a terminal.
         Console(width=None if sys.stdout.isatty() else 110).print(table)
         typer.echo("all answers are right" if not wrong else f"{wrong} answers are WRONG")
-        typer.echo(f"\npage     {url}/\nAPI      {url}/docs\nmetrics  {url}/metrics")
         if not once:
+            typer.echo(f"\npage     {url}/\nAPI      {url}/docs\nmetrics  {url}/metrics")
             typer.echo("\nserving on; Ctrl-C stops it")
             until_stopped()
     return int(wrong > 0)

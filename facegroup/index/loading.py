@@ -53,7 +53,8 @@ def load(store: Store, gallery: str, plan: Plan) -> tuple[Gallery, People, dict[
         np.zeros((1, found.dimension), np.float32), 1
     )  # what comparing needs is loaded now, not while somebody waits
     way = "exactly" if people.exact else "by code, the best in full (docs/decisions/0006-index.md)"
-    log.info("gallery %s: %d people × %d, compared %s", found.name, len(people), found.dimension, way)
+    level = logging.DEBUG if people.exact else logging.INFO  # exactly is what everybody expects
+    log.log(level, "gallery %s: %d people × %d, compared %s", found.name, len(people), found.dimension, way)
     return found, people, expires
 
 

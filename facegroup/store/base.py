@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, Unpack
 
 from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.damage import Skipped
 from facegroup.store.once import Once
 from facegroup.types import Calibration, Floats, Gallery, Person, Policy, Sample, Times
 
@@ -201,6 +202,8 @@ class Store(Protocol):
     def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
         """Return up to `limit` people whose id sorts after `after`, by id; of this `name` only, if given.
 
+        Who is damaged is skipped, and others come instead: fewer than `limit` are the last.
+
         Raises:
             UnknownGallery: there is none.
         """
@@ -300,6 +303,9 @@ class Store(Protocol):
 
     def damaged(self) -> int:
         """Return how many damaged values of all galleries this process has met and skipped."""
+
+    def skipped(self, gallery: str) -> Skipped:
+        """Return which people and samples of a gallery this process has met damaged and skipped, as far as is known."""
 
     def version(self, gallery: str) -> int:
         """Return the gallery's version, cheaply: it is asked for before every batch. Raises `UnknownGallery`."""

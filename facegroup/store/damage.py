@@ -6,8 +6,20 @@ What is wrong about a value goes in; nothing of the value itself comes out, sinc
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Who is damaged: ids of people, whose record cannot be read, and of samples, each with its person's before it."""
+
+    people: tuple[str, ...] = ()
+    samples: tuple[tuple[str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.samples)
 
 
 class Damage:
@@ -46,6 +58,13 @@ class Damage:
             if gallery is not None:
                 return len(self._met.get(gallery, ()))
             return sum(map(len, self._met.values()))
+
+    def skipped(self, gallery: str) -> Skipped:
+        """Return whose records of a gallery are known to be damaged. A centroid is none: it comes of the samples."""
+        with self._lock:
+            keys = [key.rpartition(" ") for key in self._met.get(gallery, ())]
+        ids = sorted({key.partition(":")[::2] for place, _, key in keys if "centroid" not in place})
+        return Skipped(tuple(person for person, sample in ids if not sample), tuple(each for each in ids if each[1]))
 
     def forget(self, gallery: str, person_id: str | None = None) -> None:
         """Forget a gallery that was erased, or what belonged to one person.

@@ -36,6 +36,7 @@ from facegroup.names import check_id, clean_name
 from facegroup.store import gallery_settings, redis_loss, redis_scripts, rules, vectors
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Centroids, Changes, Enrolled, Erased, Merged, Standing
+from facegroup.store.damage import Skipped
 from facegroup.store.once import Done, Once
 from facegroup.store.redis_notes import read_entry
 from facegroup.store.redis_rows import (
@@ -81,6 +82,9 @@ class RedisStore(RedisShelves):
 
     def damaged(self) -> int:
         return self._damage.count()
+
+    def skipped(self, gallery: str) -> Skipped:
+        return self._damage.skipped(rules.sought_gallery(gallery))
 
     def create_gallery(self, gallery: Gallery, *, by: Origin | None = None) -> Gallery:
         wanted = rules.check_gallery(gallery)
@@ -177,25 +181,36 @@ class RedisStore(RedisShelves):
         return self._steps.record(found, person_id, data).person(person_id)
 
     def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
-        start = rules.sortable(after)
-        page = ("LIMIT", 0, rules.page(limit))
+        start, most = rules.sortable(after), rules.page(limit)
+        kept = None if name is None else rules.sought_name(name)
+        rows: list[Person] = []
+        while True:  # until the page is full: a short one is the last, whoever is damaged
+            left = most - len(rows)
+            ids, found = self._page(gallery, start, left, kept)
+            rows += found
+            if len(rows) == most or len(ids) < left:
+                return rows
+            start = ids[-1]
+
+    def _page(self, gallery: str, start: str, limit: int, name: str | None) -> tuple[list[str], list[Person]]:
+        """Return the ids of up to `limit` people after `start`, and those of the people who are not damaged."""
+        page = ("LIMIT", 0, limit)
         if name is None:
             low = b"(" + start.encode()
             _, (found,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYLEX", keys.ids, low, "+", *page))
         else:
-            kept = rules.sought_name(name)
-            low, high = b"(" + name_member(kept, start), f"({kept}\x01".encode()
+            low, high = b"(" + name_member(name, start), f"({name}\x01".encode()
             _, (found,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYLEX", keys.names, low, high, *page))
         ids = [member.rpartition(b"\0")[2].decode() for member in found]
         if not ids:
-            return []
+            return [], []
         kind, (records,) = self._steps.read(gallery, lambda keys: ("HMGET", keys.people, *ids))
         rows = []
         for key, data in zip(ids, records, strict=True):
             with suppress(StoreInvalid):  # counted and logged
                 if data is not None:
                     rows.append(self._steps.record(kind, key, data).person(key))
-        return rows
+        return ids, rows
 
     @expiry_on_shelves
     def update_person(

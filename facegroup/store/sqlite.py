@@ -8,6 +8,7 @@ Every method is one transaction of a `SqliteFile`; descriptors and centroids are
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,7 +17,7 @@ from facegroup.names import check_id, clean_name
 from facegroup.store import gallery_settings, rules, sqlite_loss, vectors
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Centroids, Changes, Enrolled, Erased, Merged, Standing
-from facegroup.store.damage import Damage
+from facegroup.store.damage import Damage, Skipped
 from facegroup.store.once import Once
 from facegroup.store.shelves import also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
 from facegroup.store.sqlite_file import SqliteFile
@@ -66,6 +67,9 @@ class SqliteStore(SqliteShelves):
 
     def damaged(self) -> int:
         return self._damage.count()
+
+    def skipped(self, gallery: str) -> Skipped:
+        return self._damage.skipped(rules.sought_gallery(gallery))
 
     def create_gallery(self, gallery: Gallery, *, by: Origin | None = None) -> Gallery:
         wanted = rules.check_gallery(gallery)
@@ -172,26 +176,26 @@ class SqliteStore(SqliteShelves):
 
     def person(self, gallery: str, person_id: str) -> Person:
         with self._file.read() as db:
-            return person_of(find_person(db, find_gallery(db, gallery), person_id))
+            found = find_gallery(db, gallery)
+            return self._sound(found, find_person(db, found, person_id))
 
     def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
         with self._file.read() as db:
             found = find_gallery(db, gallery)
-            page = [found["key"], rules.sortable(after), rules.page(limit)]
-            named = ""
-            if name is not None:
-                named = "AND name = ?"
-                page.insert(2, rules.sought_name(name))
-            query = f"SELECT * FROM people WHERE gallery = ? AND id > ? {named} ORDER BY id LIMIT ?"
-            rows = db.execute(query, page).fetchall()
-        people = []
-        for row in rows:
-            bad = {}
-            try:
-                people.append(person_of(row))
-            except StoreInvalid as error:
-                bad[person_key(row)] = error.detail
-            self._damage.settle(found["name"], found["version"], person_key(row).__eq__, bad)
+            named = () if name is None else (rules.sought_name(name),)
+            query = (
+                f"SELECT * FROM people WHERE gallery = ? AND id > ? {'AND name = ?' * len(named)} ORDER BY id LIMIT ?"
+            )
+            after, most = rules.sortable(after), rules.page(limit)
+            people: list[Person] = []
+            while left := most - len(people):  # until the page is full: a short one is the last, whoever is damaged
+                rows = db.execute(query, (found["key"], after, *named, left)).fetchall()
+                for row in rows:
+                    with suppress(StoreInvalid):  # counted and logged
+                        people.append(self._sound(found, row))
+                if len(rows) < left:
+                    break
+                after = rows[-1]["id"]
         return people
 
     @expiry_on_shelves
@@ -406,6 +410,17 @@ class SqliteStore(SqliteShelves):
             bad,
         )
         return result
+
+    def _sound(self, found: sqlite3.Row, row: sqlite3.Row) -> Person:
+        """Return the person of one row. Raises `StoreInvalid` where it is damaged, and notes that."""
+        bad = {}
+        try:
+            return person_of(row)
+        except StoreInvalid as error:
+            bad[person_key(row)] = error.detail
+            raise
+        finally:
+            self._damage.settle(found["name"], found["version"], person_key(row).__eq__, bad)
 
     def _gallery(self, db: sqlite3.Connection, name: str) -> Gallery:
         found = find_gallery(db, name)

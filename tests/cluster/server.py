@@ -48,6 +48,10 @@ class Server:
                 raise AssertionError(f"the server did not start:\n{self.log()}")
             time.sleep(0.2)
 
+    def change(self, **settings: str) -> None:
+        """Let it have other settings when it is started next."""
+        self._environment.update(settings)
+
     def stop(self) -> int:
         """Ask it to end; return its exit status."""
         assert self._process is not None

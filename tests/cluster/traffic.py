@@ -25,8 +25,6 @@ SPEC = spec(NETWORK)
 CODES = {"stage_unavailable", "store_unavailable", "store_went_back", "timed_out", "overloaded"}
 """What may be said while something is replaced, or lost its data."""
 
-_PATIENCE = 60.0
-
 
 def photo(kind: int, number: int) -> bytes:
     """Return the bytes of the `number`-th photo of a kind; no two are the same."""
@@ -47,16 +45,18 @@ class Caller:
     Attributes:
         retried: the codes after which it asked again.
         longest: seconds that the longest answer took, with asking again.
+        patience: seconds to wait for somebody who answers at all.
     """
 
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=f"{url}/v1/galleries/", timeout=90, trust_env=False)
         self.retried: list[str] = []
         self.longest = 0.0
+        self.patience = 60.0
 
     def once(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Return the first answer of the server itself, be it an error; nobody's and a proxy's are waited over."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             try:
                 answer = self._http.request(method, path, **request)

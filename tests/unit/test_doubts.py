@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facegroup import doubts
-from facegroup.errors import FacegroupError, LooksLike, UnlikeOwn
+from facegroup.errors import FacegroupError, LooksLike, NetworkMismatch, UnlikeOwn
 from facegroup.photos import Matched
 from facegroup.types import Candidate, Match, Sample
 
@@ -123,3 +123,9 @@ def test_what_the_gallery_is_asked() -> None:
     assert (query.gallery, query.person_id, query.threshold) == ("group", None, None)
     assert query.candidates == 2
     assert doubts.descriptors([at(0), at(90)]).shape == (2, 2)
+
+
+def test_a_gallery_that_is_switched_in_the_middle_is_said_to_be() -> None:
+    known = [Sample("d" * 64, np.array([1, 0, 0], np.float32))]
+    with pytest.raises(NetworkMismatch):
+        doubts.sort_out("self", [at(0, "a")], [("a", "a" * 64)], known, answer(()), False)

@@ -34,6 +34,7 @@ from facegroup.store.shelves import ShelfStore, importing
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample
+from tests.unit.store.test_damage import Spoil, spoil  # noqa: F401 (a fixture)
 
 
 def whole(place: Store, name: str) -> list[Any]:
@@ -377,3 +378,31 @@ def test_an_export_of_a_gallery_that_is_replaced_meanwhile(place: ShelfStore, fi
 def test_a_file_that_cannot_be_written(place: ShelfStore, tmp_path: Path, name: str) -> None:
     with pytest.raises(FacegroupError):
         export(place, "group", tmp_path / name)
+
+
+def test_who_is_damaged_is_named_and_the_others_are_in_the_file(
+    place: ShelfStore,
+    tmp_path: Path,
+    spoil: Spoil,  # noqa: F811
+) -> None:
+    place.create_person("group", "Zoe", person_id="zoe")
+    place.add_samples("group", "zoe", [sample(7)], NETWORK)
+    spoil("bob", "record", b"{")
+    spoil("ada", "descriptor", b"")
+
+    def meanwhile(count: int) -> None:
+        if place.person("group", "ada").name != "Ada":
+            place.update_person("group", "ada", name="Ada")
+            place.update_person("group", "zoe", name="Zoé")
+            spoil("zoe", "record", b"{")
+
+    done = export(place, "group", tmp_path / "some.zip")
+    assert done["skipped"] == {"people": ["bob"], "samples": [["ada", photo_id(1)]]}
+    assert (done["people"], done["samples"], done["crops"]) == (3, 4, 3)
+    again = export(place, "group", tmp_path / "fewer.zip", meanwhile)
+    assert again["skipped"]["people"] == ["bob", "zoe"]
+    with Archive(tmp_path / "some.zip") as archive:
+        assert archive.manifest["skipped"] == done["skipped"]
+        assert take_in(place, archive, "again").people == 3
+    with Archive(tmp_path / "fewer.zip") as archive:
+        assert take_in(place, archive, "fewer").people == 2

@@ -15,6 +15,7 @@ from facegroup.errors import StoreInvalid
 from facegroup.gallery import Snapshot
 from facegroup.store import open_store
 from facegroup.store.base import Store
+from facegroup.store.damage import Skipped
 from facegroup.store.redis_rows import Keys
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D, descriptor, mean_of, sample
@@ -223,3 +224,32 @@ def test_the_file_names_what_is_damaged_in_it(tmp_path: Path, caplog: pytest.Log
             db.execute("UPDATE people SET centroid = 7, expires_at = 'soon'")
         assert store.centroids("group").ids == ()
         assert "centroid in people of gallery 1, ann" in caplog.text
+
+
+def test_a_page_of_damaged_people_is_not_the_last(store: Store, group: str, spoil: Spoil) -> None:
+    for number in range(6):
+        store.create_person(group, "Di", person_id=f"d{number}")
+    for who in ("ann", "bo", "d0", "d1", "d4"):
+        spoil(who, "record", b"{")
+    rows, after = [], ""
+    while page := store.people(group, after, 2):
+        assert len(page) == 2 or page[-1].id == "d5"
+        rows += [each.id for each in page]
+        after = page[-1].id
+    assert rows == ["cy", "d2", "d3", "d5"]
+    named = [person.id for person in store.people(group, name="Di", limit=3)]
+    assert named == ["d2", "d3", "d5"]
+    assert store.people(group, limit=0) == []
+
+
+def test_the_damaged_are_named(store: Store, group: str, spoil: Spoil) -> None:
+    assert not store.skipped(group)
+    spoil("ann", "centroid", b"")
+    spoil("bo", "record", b"{")
+    spoil("cy", "descriptor", b"")
+    store.centroids(group)
+    store.people(group)
+    store.samples(group, "cy")
+    assert store.skipped(group) == Skipped(("bo",), (("cy", sample(1).id),))
+    store.delete_person(group, "bo")
+    assert store.skipped(group).people == ()

@@ -37,6 +37,10 @@ STEPS = st.one_of(
     st.tuples(st.just("enrol once"), PEOPLE, st.lists(NUMBERS, min_size=1, max_size=3)),
     st.tuples(st.just("create once"), PEOPLE, st.sampled_from(["k1", "k2"])),
     st.tuples(st.just("threshold"), PEOPLE, st.floats(-1, 1)),
+    st.tuples(st.just("annotate"), PEOPLE, st.dictionaries(st.sampled_from(["a", "b"]), st.integers(), max_size=2)),
+    st.tuples(st.just("keep crops"), PEOPLE, st.booleans()),
+    st.tuples(st.just("lose and accept"), PEOPLE, st.integers(0, 3)),
+    st.tuples(st.just("erase all"), PEOPLE, st.none()),
     st.tuples(st.just("catch up"), PEOPLE, st.none()),
 )
 COUNTER = itertools.count()
@@ -44,14 +48,30 @@ COUNTER = itertools.count()
 
 @dataclass
 class Model:
-    """What a gallery is: names and photos by person."""
+    """What a gallery is: names and photos by person; and of which photos of whom the crop is kept."""
 
     names: dict[str, str] = field(default_factory=dict)
     photos: dict[str, list[int]] = field(default_factory=dict)
     expires: dict[str, float] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, object] = field(default_factory=dict)
+    crops: set[tuple[str, int]] = field(default_factory=set)
+    keep_crops: bool = True
     threshold: float = 0.4
     version: int = 0
+
+    def enrol(self, who: str, numbers: list[int]) -> list[int]:
+        """Add photos; return those that are new."""
+        fresh = [number for number in dict.fromkeys(numbers) if number not in self.photos[who]]
+        self.photos[who] += fresh
+        self.crops |= {(who, number) for number in fresh if self.keep_crops}
+        return fresh
+
+    def erase(self, who: str) -> None:
+        del self.names[who], self.photos[who]
+        self.expires.pop(who, None)
+        self.notes.pop(who, None)
+        self.crops = {each for each in self.crops if each[0] != who}
 
 
 def do(model: Model, store: Store, gallery: str, step: str, who: str, what: object) -> None:
@@ -90,8 +110,11 @@ def do_to_gallery(model: Model, store: Store, gallery: str, step: str, who: str,
         over = [each for each, limit in model.expires.items() if limit < 4e9]
         assert store.erase_expired(gallery).people == len(over)
         for each in over:
-            del model.names[each], model.photos[each], model.expires[each]
+            model.erase(each)
         model.version += len(over)
+        return True
+    if step in ("keep crops", "lose and accept", "erase all"):
+        do_to_all(model, store, gallery, step, what)
         return True
     if step == "create once":
         create_once(model, store, gallery, who, str(what))
@@ -102,6 +125,32 @@ def do_to_gallery(model: Model, store: Store, gallery: str, step: str, who: str,
     return False
 
 
+def do_to_all(model: Model, store: Store, gallery: str, step: str, what: object) -> None:
+    """Do to both what touches everybody."""
+    if step == "keep crops":
+        assert isinstance(what, bool)
+        assert store.update_gallery(gallery, keep_crops=what).keep_crops is what
+        model.keep_crops = what
+        model.crops = model.crops if what else set()
+        model.version += 1
+    elif step == "lose and accept":
+        assert isinstance(what, int)
+        store.lose(gallery, model.version + what)
+        assert store.standing(gallery).lost == model.version + what
+        accepted = store.accept(gallery)
+        assert accepted.lost is None
+        assert accepted.version is not None
+        assert accepted.version > model.version + what
+        model.version = accepted.version
+    else:
+        photos = [(who, number) for who, numbers in model.photos.items() for number in numbers]
+        erased = store.delete_gallery(gallery)
+        assert (erased.people, erased.samples, erased.crops) == (len(model.names), len(photos), len(model.crops))
+        made = store.create_gallery(Gallery(gallery, NETWORK, D, 0.4))
+        assert made.version > model.version
+        model.__init__(version=made.version)  # type: ignore[misc]
+
+
 def apply(model: Model, step: str, who: str, what: object, changed: bool) -> None:
     """Do to the model what was done to a person of the store."""
     before = str(model)
@@ -110,14 +159,16 @@ def apply(model: Model, step: str, who: str, what: object, changed: bool) -> Non
         model.photos.setdefault(who, [])
     elif step == "enrol":
         assert isinstance(what, list)
-        model.photos[who] = list(dict.fromkeys(model.photos[who] + what))
+        model.enrol(who, what)
         assert changed == (str(model) != before)
     elif step == "forget":
         assert isinstance(what, int)
         model.photos[who].remove(what)
+        model.crops.discard((who, what))
     elif step == "erase":
-        del model.names[who], model.photos[who]
-        model.expires.pop(who, None)
+        model.erase(who)
+    elif step == "annotate":
+        model.notes[who] = what
     elif step == "expire":
         assert isinstance(what, float)
         model.expires[who] = what
@@ -125,9 +176,10 @@ def apply(model: Model, step: str, who: str, what: object, changed: bool) -> Non
             del model.expires[who]
     elif step == "merge":
         assert isinstance(what, str)
-        model.photos[who] = list(dict.fromkeys(model.photos[who] + model.photos.pop(what)))
-        del model.names[what]
-        model.expires.pop(what, None)
+        moved = [number for number in model.photos[what] if number not in model.photos[who]]
+        model.photos[who] += moved
+        model.crops |= {(who, number) for number in moved if (what, number) in model.crops}
+        model.erase(what)
 
 
 def create_once(model: Model, store: Store, gallery: str, who: str, key: str) -> None:
@@ -155,13 +207,13 @@ def enrol_twice(model: Model, store: Store, gallery: str, who: str, what: object
         return
     once = Once.of(f"enrol-{next(COUNTER)}", who, str(what))
     first = store.add_samples(gallery, who, [sample(number) for number in what], NETWORK, once=once)
-    fresh = [number for number in dict.fromkeys(what) if number not in model.photos[who]]
+    fresh = model.enrol(who, what)
     assert first.added == tuple(photo_id(number) for number in fresh)
-    model.photos[who] += fresh
     model.version += bool(fresh)
     if fresh:
         store.delete_sample(gallery, who, first.added[0])
         model.photos[who].remove(fresh[0])
+        model.crops.discard((who, fresh[0]))
         model.version += 1
     again = store.add_samples(gallery, who, [sample(number) for number in what], NETWORK, once=once)
     assert (again.added, again.duplicates, again.version) == (first.added, first.duplicates, first.version)
@@ -174,6 +226,9 @@ def do_to_person(store: Store, gallery: str, step: str, who: str, what: object) 
         store.create_person(gallery, str(what), person_id=who)
     elif step == "rename":
         store.update_person(gallery, who, name=str(what))
+    elif step == "annotate":
+        assert isinstance(what, dict)
+        store.update_person(gallery, who, metadata=what)
     elif step == "enrol":
         assert isinstance(what, list)
         return bool(store.add_samples(gallery, who, [sample(number) for number in what], NETWORK).added)
@@ -198,8 +253,15 @@ def agree(model: Model, store: Store, gallery: str) -> None:
         who: len(photos) for who, photos in model.photos.items()
     }
     assert {each.id: each.expires_at for each in store.people(gallery) if each.expires_at} == model.expires
+    assert {each.id: each.metadata for each in store.people(gallery) if each.metadata} == {
+        who: notes for who, notes in model.notes.items() if notes
+    }
     for who, photos in model.photos.items():
-        assert [one.id for one in store.samples(gallery, who)] == [photo_id(number) for number in photos]
+        kept_crops = [
+            (number, f"jpeg {number}".encode() if (who, number) in model.crops else None) for number in photos
+        ]
+        found = [(one.id, one.crop) for one in store.samples(gallery, who, crops=True)]
+        assert found == [(photo_id(number), crop) for number, crop in kept_crops]
     read = store.centroids(gallery)
     assert read.ids == tuple(sorted(who for who, photos in model.photos.items() if photos))
     for who, name, row in zip(read.ids, read.names, read.matrix, strict=True):
@@ -212,8 +274,9 @@ def agree(model: Model, store: Store, gallery: str) -> None:
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_any_history_leaves_what_a_dict_would(store: Store, steps: list[tuple[str, str, object]]) -> None:
-    gallery = store.create_gallery(Gallery(f"history {next(COUNTER)}", NETWORK, D, 0.4)).name
-    model, snapshot = Model(), Snapshot.load(store, gallery)
+    made = store.create_gallery(Gallery(f"history {next(COUNTER)}", NETWORK, D, 0.4))
+    gallery, model = made.name, Model(version=made.version)
+    snapshot = Snapshot.load(store, gallery)
     for step, who, what in [*steps, ("catch up", "", None)]:
         if step != "catch up":
             do(model, store, gallery, step, who, what)
