@@ -1,6 +1,7 @@
 """Images → one stack of equal canvases that holds every image at every scale.
 
-P-Net looks at 12×12 windows, two pixels apart. So any number of scaled images can lie side by side on one canvas, if they
+Pixels are grey levels from the middle, in float32: an average rounded to whole levels costs more time than it saves, and
+with it a face at a threshold. P-Net looks at 12×12 windows, two pixels apart. So any number of scaled images can lie side by side on one canvas, if they
 start at even pixels and the windows that reach over a border are left out: `Canvases.owner` says which those are. All the
 canvases have one shape, whatever the photos: the network is compiled once, and never waits for a new shape.
 """
@@ -38,7 +39,7 @@ class Canvases:
     """Every scale of every image of a batch.
 
     Attributes:
-        pixels: (c, h, w, 3) uint8.
+        pixels: (c, h, w, 3) float32, centred.
         rows: (c,) int: how many rows of each canvas are used.
         owner: (c, h', w') int32: which tile the window at that position of P-Net's output belongs to, or -1.
         image: (t,) int32: which image a tile is of.
@@ -47,7 +48,7 @@ class Canvases:
         ratio: (t,) float32: pixels of the image per pixel of the scaled image.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Floats
     rows: NDArray[np.intp]
     owner: NDArray[np.int32]
     image: NDArray[np.int32]
@@ -58,12 +59,17 @@ class Canvases:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tile:
-    pixels: Image
+    pixels: Floats
     image: int
     level: int
     x: int
     y: int
     ratio: float
+
+
+def centred(image: Image) -> Floats:
+    """Return (h, w, 3) float32 grey levels from the middle, -127.5..127.5: what the networks take."""
+    return np.subtract(image, np.float32(127.5), dtype=np.float32)
 
 
 def scales(width: int, height: int, min_face_size: int) -> list[float]:
@@ -76,11 +82,11 @@ def scales(width: int, height: int, min_face_size: int) -> list[float]:
     return found
 
 
-def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple[int, int]) -> Canvases:
+def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tuple[int, int]) -> Canvases:
     """Lay all scales of all images on canvases of `canvas` (height, width) pixels, both even.
 
     Args:
-        images: (h, w, 3) uint8 each, of any sizes.
+        images: (h, w, 3) float32 each, centred, of any sizes.
         min_face_sizes: for each image, the smallest face looked for, in pixels.
         canvas: the size that the network was compiled for.
     """
@@ -91,7 +97,7 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
         for tile in _tiles(index, image, size, height, width)
     ]
     places, used = _shelve([tile.pixels.shape[:2] for tile in tiles], height, width)
-    pixels = np.zeros((len(used), height, width, 3), np.uint8)
+    pixels = np.zeros((len(used), height, width, 3), np.float32)
     owner = np.full((len(used), (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
     origin = np.empty((len(tiles), 2), np.float32)
     for number, (tile, (page, top, left)) in enumerate(zip(tiles, places, strict=True)):
@@ -115,7 +121,7 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
     )
 
 
-def _tiles(index: int, image: Image, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
+def _tiles(index: int, image: Floats, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
     rows, columns = image.shape[:2]
     wanted = scales(columns, rows, min_face_size)
     depths = [0 if rows * columns <= SMALL else _depth(scale, min(rows, columns)) for scale in wanted]
@@ -126,7 +132,8 @@ def _tiles(index: int, image: Image, min_face_size: int, height: int, width: int
         if depth:
             scaled = _averaged(halves[depth - 1], size, (size[0] / columns * 2**depth, size[1] / rows * 2**depth))
         else:
-            scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            scaled = _floats(cv2.resize(image, size, interpolation=how))
         for y, bottom in _cuts(size[1], height):
             for x, right in _cuts(size[0], width):
                 yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
@@ -138,8 +145,8 @@ def _depth(scale: float, side: int) -> int:
     return max(0, math.floor(-math.log2(least * scale)))
 
 
-def _halves(image: Image, depth: int) -> list[NDArray[np.uint16]]:
-    """Return the image halved once, twice … `depth` times, in 256ths of a grey level: averages of four, next to free.
+def _halves(image: Floats, depth: int) -> list[Floats]:
+    """Return the image halved once, twice … `depth` times: averages of four, next to free.
 
     So that the halvings come out even the image is continued at its right and lower border.
     """
@@ -147,17 +154,22 @@ def _halves(image: Image, depth: int) -> list[NDArray[np.uint16]]:
         return []
     below, right = (-side % 2**depth for side in image.shape[:2])
     whole = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else image
-    halves = [np.left_shift(whole, 8, dtype=np.uint16)]
+    halves = [whole]
     for _ in range(depth):
         last = halves[-1]
-        halves.append(cv2.resize(last, (last.shape[1] // 2, last.shape[0] // 2), interpolation=cv2.INTER_AREA))
+        halves.append(_floats(cv2.resize(last, (last.shape[1] // 2, last.shape[0] // 2), interpolation=cv2.INTER_AREA)))
     return halves[1:]
 
 
-def _averaged(half: NDArray[np.uint16], size: tuple[int, int], factors: tuple[float, float]) -> Image:
-    """Return a halving scaled by exactly these factors, as 8 bits, without what it was continued by."""
+def _averaged(half: Floats, size: tuple[int, int], factors: tuple[float, float]) -> Floats:
+    """Return a halving scaled by exactly these factors, without what it was continued by."""
     scaled = cv2.resize(half, None, fx=factors[0], fy=factors[1], interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.convertScaleAbs(scaled[: size[1], : size[0]], alpha=1 / 256))
+    return _floats(scaled[: size[1], : size[0]])
+
+
+def _floats(image: object) -> Floats:
+    """Tell what OpenCV gives for float32: float32."""
+    return np.asarray(image, np.float32)
 
 
 def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:

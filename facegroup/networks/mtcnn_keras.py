@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facegroup.networks.buckets import batches
 from facegroup.networks.keras_runtime import Backend
 from facegroup.networks.mtcnn_nets import Layer, Layers, Net, layers
-from facegroup.types import Crops, Floats
+from facegroup.types import Floats
 
 CANVAS = (512, 1024)
 """A GPU wants much work in one call, and the canvases of a batch go in together."""
@@ -42,17 +42,17 @@ class KerasNets:
         """See `Nets`."""
         return self
 
-    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
         boxes, scores = self._run("pnet", canvases)
         return scores, boxes
 
-    def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
+    def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
         """See `Nets`."""
         boxes, scores = self._run("rnet", crops)
         return scores, boxes
 
-    def onet(self, crops: Crops) -> tuple[Floats, Floats, Floats]:
+    def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
         """See `Nets`."""
         boxes, landmarks, scores = self._run("onet", crops)
         return scores, boxes, landmarks
@@ -63,9 +63,9 @@ class KerasNets:
             side = layers(name).side
             shape = (side, side) if side else CANVAS
             for size in sizes:
-                self._run(name, np.zeros((size, *shape, 3), np.uint8))
+                self._run(name, np.zeros((size, *shape, 3), np.float32))
 
-    def _run(self, name: Net, pixels: NDArray[np.uint8]) -> list[Floats]:
+    def _run(self, name: Net, pixels: Floats) -> list[Floats]:
         with self._backend.place():
             parts = [
                 [output[:real] for output in self._forward[name](batch)]

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import EngineUnavailable
-from facegroup.types import Crops, Floats
+from facegroup.types import Floats
 
 Net = Literal["pnet", "rnet", "onet"]
 
 
 class Nets(Protocol):
-    """The three networks, ready to run. Used from as many threads at once as there are lanes."""
+    """The three networks, ready to run. Used from as many threads at once as there are lanes.
+
+    Pixels are float32 RGB grey levels from the middle, -127.5..127.5, as `facegroup.pyramid.centred` gives them.
+    """
 
     name: str
     device: str
@@ -32,17 +35,17 @@ class Nets(Protocol):
     def lane(self) -> "Nets":
         """The same for one of several threads: it infers in its caller's thread only."""
 
-    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """(c, h, w, 3) uint8 → face probability (c, h', w') and box regression (c, h', w', 4).
+    def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """(c, h, w, 3) pixels → face probability (c, h', w') and box regression (c, h', w', 4).
 
         What lies below the first `rows` (c,) of a canvas need not be looked at; there the probability may be 0.
         """
 
-    def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
-        """(n, 24, 24, 3) uint8 → face probability (n,) and box regression (n, 4)."""
+    def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
+        """(n, 24, 24, 3) pixels → face probability (n,) and box regression (n, 4)."""
 
-    def onet(self, crops: Crops) -> tuple[Floats, Floats, Floats]:
-        """(n, 48, 48, 3) uint8 → face probability (n,), box regression (n, 4), landmarks (n, 10): five x, five y."""
+    def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
+        """(n, 48, 48, 3) pixels → face probability (n,), box regression (n, 4), landmarks (n, 10): five x, five y."""
 
     def warm(self) -> None:
         """Compile and touch every shape."""
@@ -90,7 +93,7 @@ _TAKES = {"conv": 2, "dense": 2, "prelu": 1}
 
 
 def layers(name: Net) -> Layers:
-    """Return a network with its weights, the normalisation (x - 127.5) / 128 folded into its first layer.
+    """Return a network with its weights, the division of centred pixels by 128 folded into its first layer.
 
     Raises:
         EngineUnavailable: the mtcnn package is not installed.
@@ -98,8 +101,7 @@ def layers(name: Net) -> Layers:
     import joblib
 
     arrays = [np.asarray(array, np.float32) for array in joblib.load(_assets() / f"{name}.lz4")]
-    kernel, bias = arrays[:2]
-    arrays[:2] = [kernel / np.float32(128), bias - kernel.sum(axis=(0, 1, 2)) * np.float32(127.5 / 128)]
+    arrays[0] = arrays[0] / np.float32(128)
     trunk = []
     for word in _TRUNKS[name].split():
         if word.startswith("pool"):
