@@ -1,12 +1,11 @@
 """Images → one stack of equal canvases that holds every image at every scale.
 
-Pixels are grey levels from the middle, in float32: an average rounded to whole levels costs more time than it saves, and
-with it a face at a threshold. P-Net looks at 12×12 windows, two pixels apart. So any number of scaled images can lie side by side on one canvas, if they
+Pixels are grey levels from the middle, in float32: rounded to whole levels, faces near a threshold are lost or won.
+P-Net looks at 12×12 windows, two pixels apart. So any number of scaled images can lie side by side on one canvas, if they
 start at even pixels and the windows that reach over a border are left out: `Canvases.owner` says which those are. All the
 canvases have one shape, whatever the photos: the network is compiled once, and never waits for a new shape.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup.averaging import averaged
 from facegroup.types import Floats, Image
 
 CELL = 12
@@ -22,16 +22,6 @@ CELL = 12
 STRIDE = 2
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
-
-SMALL = 1 << 18
-"""Pixels of a photo up to which every scale is averaged from the photo itself."""
-
-LEAST_SHRINKING = 3.2
-"""A scale of a larger photo is averaged from the smallest halving that is at least so much larger."""
-
-COARSE, LEAST_SHRINKING_COARSE = 48, 6.4
-"""The same where the shorter side is below so many pixels: there a face that fills its photo is seen, and nowhere else, and
-half a grey level decides."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,53 +113,13 @@ def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tupl
 
 def _tiles(index: int, image: Floats, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
     rows, columns = image.shape[:2]
-    wanted = scales(columns, rows, min_face_size)
-    depths = [0 if rows * columns <= SMALL else _depth(scale, min(rows, columns)) for scale in wanted]
-    halves = _halves(image, max(depths, default=0))
-    for level, (scale, depth) in enumerate(zip(wanted, depths, strict=True)):
+    for level, scale in enumerate(scales(columns, rows, min_face_size)):
         # The package truncates the size and then scales back by 1 / scale; so must we, to find what it finds.
         size = max(int(columns * scale), CELL), max(int(rows * scale), CELL)
-        if depth:
-            scaled = _averaged(halves[depth - 1], size, (size[0] / columns * 2**depth, size[1] / rows * 2**depth))
-        else:
-            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            scaled = _floats(cv2.resize(image, size, interpolation=how))
+        scaled = averaged(image, *size) if scale < 1 else np.asarray(cv2.resize(image, size), np.float32)
         for y, bottom in _cuts(size[1], height):
             for x, right in _cuts(size[0], width):
                 yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
-
-
-def _depth(scale: float, side: int) -> int:
-    """Return how often a photo may be halved before it is brought to a scale; `side` is its shorter one."""
-    least = LEAST_SHRINKING_COARSE if side * scale < COARSE else LEAST_SHRINKING
-    return max(0, math.floor(-math.log2(least * scale)))
-
-
-def _halves(image: Floats, depth: int) -> list[Floats]:
-    """Return the image halved once, twice … `depth` times: averages of four, next to free.
-
-    So that the halvings come out even the image is continued at its right and lower border.
-    """
-    if not depth:
-        return []
-    below, right = (-side % 2**depth for side in image.shape[:2])
-    whole = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else image
-    halves = [whole]
-    for _ in range(depth):
-        last = halves[-1]
-        halves.append(_floats(cv2.resize(last, (last.shape[1] // 2, last.shape[0] // 2), interpolation=cv2.INTER_AREA)))
-    return halves[1:]
-
-
-def _averaged(half: Floats, size: tuple[int, int], factors: tuple[float, float]) -> Floats:
-    """Return a halving scaled by exactly these factors, without what it was continued by."""
-    scaled = cv2.resize(half, None, fx=factors[0], fy=factors[1], interpolation=cv2.INTER_AREA)
-    return _floats(scaled[: size[1], : size[0]])
-
-
-def _floats(image: object) -> Floats:
-    """Tell what OpenCV gives for float32: float32."""
-    return np.asarray(image, np.float32)
 
 
 def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:
