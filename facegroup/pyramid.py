@@ -20,6 +20,9 @@ CELL = 12
 """Side of the window of P-Net, in pixels (Zhang et al. 2016, section 3.3)."""
 
 STRIDE = 2
+CHANNELS = 4
+"""Of a canvas: the three colours, and what P-Net must not see."""
+
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
 
@@ -29,7 +32,7 @@ class Canvases:
     """Every scale of every image of a batch.
 
     Attributes:
-        pixels: (c, h, w, 3) float32, centred.
+        pixels: (c, h, w, 4) float32: centred red, green and blue, and 1 where there is nothing.
         rows: (c,) int: how many rows of each canvas are used.
         owner: (c, h', w') int32: which tile the window at that position of P-Net's output belongs to, or -1.
         image: (t,) int32: which image a tile is of.
@@ -87,7 +90,7 @@ def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tupl
         for tile in _tiles(index, image, size, height, width)
     ]
     places, used = _shelve([tile.pixels.shape[:2] for tile in tiles], height, width)
-    pixels = np.zeros((len(used), height, width, 3), np.float32)
+    pixels = np.zeros((len(used), height, width, CHANNELS), np.float32)
     owner = np.full((len(used), (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
     origin = np.empty((len(tiles), 2), np.float32)
     for number, (tile, (page, top, left)) in enumerate(zip(tiles, places, strict=True)):
@@ -117,9 +120,23 @@ def _tiles(index: int, image: Floats, min_face_size: int, height: int, width: in
         # The package truncates the size and then scales back by 1 / scale; so must we, to find what it finds.
         size = max(int(columns * scale), CELL), max(int(rows * scale), CELL)
         scaled = averaged(image, *size) if scale < 1 else np.asarray(cv2.resize(image, size), np.float32)
-        for y, bottom in _cuts(size[1], height):
-            for x, right in _cuts(size[0], width):
+        scaled = _evened(scaled)
+        for y, bottom in _cuts(scaled.shape[0], height):
+            for x, right in _cuts(scaled.shape[1], width):
                 yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
+
+
+def _evened(scaled: Floats) -> Floats:
+    """Return an (h, w, 3) image with a fourth channel of 0, and an odd side made even by pixels of 0, 0, 0, 1: nothing.
+
+    The package's pooling goes on over the border: of an odd side its last windows reach one pixel further.
+    """
+    rows, columns = scaled.shape[:2]
+    evened = np.zeros((rows + rows % 2, columns + columns % 2, CHANNELS), np.float32)
+    evened[:rows, :columns, :3] = scaled
+    evened[rows:, :, 3] = 1
+    evened[:, columns:, 3] = 1
+    return evened
 
 
 def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from facegroup.networks.buckets import batches
 from facegroup.networks.keras_runtime import Backend
-from facegroup.networks.mtcnn_nets import Layer, Layers, Net, layers
+from facegroup.networks.mtcnn_nets import NOTHING, Layer, Layers, Net, layers
+from facegroup.pyramid import CHANNELS
 from facegroup.types import Floats
 
 CANVAS = (512, 1024)
@@ -61,9 +62,9 @@ class KerasNets:
         """See `Nets`."""
         for name, sizes in BUCKETS.items():
             side = layers(name).side
-            shape = (side, side) if side else CANVAS
+            shape = (side, side, 3) if side else (*CANVAS, CHANNELS)
             for size in sizes:
-                self._run(name, np.zeros((size, *shape, 3), np.float32))
+                self._run(name, np.zeros((size, *shape), np.float32))
 
     def _run(self, name: Net, pixels: Floats) -> list[Floats]:
         with self._backend.place():
@@ -86,14 +87,21 @@ def _model(net: Layers) -> Any:
     from keras import ops
 
     side = net.side or None
-    pixels = keras.Input((side, side, 3))
+    pixels = keras.Input((side, side, 3 if side else CHANNELS))
     node = pixels
     for layer in net.trunk:
-        node = _layer(layer)(node)
+        node = node - _nothing(pixels) if layer.kind == "nothing" else _layer(layer)(node)
     *regressions, (kernel, bias) = net.heads
     outputs = [_dense(head)(node) for head in regressions]
     difference = _dense((kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]))(node)
     return keras.Model(pixels, [*outputs, ops.squeeze(ops.sigmoid(difference), -1)])
+
+
+def _nothing(canvases: Any) -> Any:
+    """Return what to take from a 3×3 convolution of canvases (n, h, w, 4) so that a pool passes over it."""
+    import keras
+
+    return keras.layers.MaxPooling2D(3, 1, "valid")(canvases[..., 3:]) * NOTHING
 
 
 def _layer(layer: Layer) -> Any:
@@ -104,6 +112,8 @@ def _layer(layer: Layer) -> Any:
             return _dense((layer.weights[0], layer.weights[1]))
         case "prelu":
             return lambda node: _prelu(node, layer.weights[0])
+        case "nothing":
+            raise AssertionError("it needs the canvases")
         case "pool":
             return keras.layers.MaxPooling2D(layer.size, 2, "same" if layer.same else "valid")
         case "flatten":

@@ -18,6 +18,10 @@ from facegroup.types import Floats
 Net = Literal["pnet", "rnet", "onet"]
 
 
+NOTHING = 1e6
+"""What a `nothing` takes away: more than any layer says."""
+
+
 class Nets(Protocol):
     """The three networks, ready to run. Used from as many threads at once as there are lanes.
 
@@ -36,7 +40,9 @@ class Nets(Protocol):
         """The same for one of several threads: it infers in its caller's thread only."""
 
     def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """(c, h, w, 3) pixels → face probability (c, h', w') and box regression (c, h', w', 4).
+        """(c, h, w, 4) pixels → face probability (c, h', w') and box regression (c, h', w', 4).
+
+        The fourth channel is 1 where there is nothing.
 
         What lies below the first `rows` (c,) of a canvas need not be looked at; there the probability may be 0.
         """
@@ -56,13 +62,13 @@ class Layer:
     """One layer.
 
     Attributes:
-        kind: what it does.
+        kind: what it does; a `nothing` makes the pool after it pass over what a 3×3 kernel had of the fourth channel.
         weights: kernel (h, w, in, out) and bias of a `conv`, kernel (in, out) and bias of a `dense`, slope of a `prelu`.
         size: window of a pool, with stride 2.
         same: whether a pool goes on over the border.
     """
 
-    kind: Literal["conv", "dense", "prelu", "pool", "flatten"]
+    kind: Literal["conv", "dense", "prelu", "nothing", "pool", "flatten"]
     weights: tuple[Floats, ...] = ()
     size: int = 0
     same: bool = False
@@ -84,7 +90,7 @@ class Layers:
 
 
 _TRUNKS: dict[Net, str] = {
-    "pnet": "conv prelu pool2same conv prelu conv prelu",
+    "pnet": "conv prelu nothing pool2same conv prelu conv prelu",
     "rnet": "conv prelu pool3same conv prelu pool3valid conv prelu flatten dense prelu",
     "onet": "conv prelu pool3same conv prelu pool3valid conv prelu pool2same conv prelu flatten dense prelu",
 }
@@ -102,6 +108,8 @@ def layers(name: Net) -> Layers:
 
     arrays = [np.asarray(array, np.float32) for array in joblib.load(_assets() / f"{name}.lz4")]
     arrays[0] = arrays[0] / np.float32(128)
+    if name == "pnet":
+        arrays[0] = np.pad(arrays[0], ((0, 0), (0, 0), (0, 1), (0, 0)))  # the fourth channel is for `nothing`
     trunk = []
     for word in _TRUNKS[name].split():
         if word.startswith("pool"):

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.networks.buckets import batches
-from facegroup.networks.mtcnn_nets import Layers, Net, layers
+from facegroup.networks.mtcnn_nets import NOTHING, Layers, Net, layers
 from facegroup.networks.precision import compiled_for
-from facegroup.pyramid import CELL, STRIDE
+from facegroup.pyramid import CELL, CHANNELS, STRIDE
 from facegroup.types import Floats
 
 CANVAS = (256, 512)
@@ -95,7 +95,7 @@ class OpenVinoNets:
     def warm(self) -> None:
         """See `Nets`. The CPU plugin prepares its kernels for a shape when it first meets it, for all streams."""
         for rows in ROWS:
-            self.pnet(np.zeros((self.lanes, *CANVAS, 3), np.float32), np.full(self.lanes, rows))
+            self.pnet(np.zeros((self.lanes, *CANVAS, CHANNELS), np.float32), np.full(self.lanes, rows))
         for name, sizes in BUCKETS.items():
             for size in sizes:
                 self._run(name, np.zeros((size, *_USES[name][1][1:]), np.float32))
@@ -127,8 +127,8 @@ class OpenVinoNets:
 
 _USES: dict[str, tuple[Net, tuple[int, ...], list[int]]] = {
     # Most canvases are full, and a twelfth faster where their shape is known beforehand.
-    "whole canvas": ("pnet", (1, *CANVAS, 3), [1, *CANVAS, 3]),
-    "pnet": ("pnet", (1, *CANVAS, 3), [1, -1, CANVAS[1], 3]),
+    "whole canvas": ("pnet", (1, *CANVAS, CHANNELS), [1, *CANVAS, CHANNELS]),
+    "pnet": ("pnet", (1, *CANVAS, CHANNELS), [1, -1, CANVAS[1], CHANNELS]),
     "rnet": ("rnet", (1, 24, 24, 3), [-1, 24, 24, 3]),
     "onet": ("onet", (1, 48, 48, 3), [-1, 48, 48, 3]),
 }
@@ -143,7 +143,7 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
     net = layers(name)
     pixels = op.parameter(list(shape), np.float32)
     pixels.set_friendly_name("pixels")
-    node = op.transpose(pixels, op.constant(np.array([0, 3, 1, 2])))
+    planes = node = op.transpose(pixels, op.constant(np.array([0, 3, 1, 2])))
     for layer in net.trunk:
         match layer.kind:
             case "conv":
@@ -154,6 +154,8 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
                 )
             case "prelu":
                 node = op.prelu(node, op.constant(layer.weights[0]))
+            case "nothing":
+                node = op.add(node, _nothing(planes, net.trunk[0].weights[1].size))
             case "pool":
                 window, pad = [layer.size] * 2, "same_upper" if layer.same else "valid"
                 node = op.max_pool(node, [2, 2], [1, 1], [0, 0], [0, 0], window, "floor", pad).output(0)
@@ -162,6 +164,16 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
                 node = op.transpose(node, op.constant(np.array([0, 3, 2, 1])))
                 node = op.reshape(node, op.constant(np.array([0, -1])), True)
     return openvino.Model(_heads(net, node, convolutional=net.side == 0), [pixels])
+
+
+def _nothing(planes: Any, channels: int) -> Any:
+    """Return what to add to a 3×3 convolution of canvases (n, 4, h, w) so that a pool passes over it.
+
+    A convolution too, since its output then lies in memory as the other does: a pool over one plane took four times as long.
+    """
+    kernel = np.zeros((3, 3, CHANNELS, channels), np.float32)
+    kernel[:, :, 3] = -NOTHING
+    return _convolve(planes, kernel, np.zeros(channels, np.float32))
 
 
 def _heads(net: Layers, node: Any, *, convolutional: bool) -> list[Any]:
