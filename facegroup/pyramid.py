@@ -52,11 +52,13 @@ class Canvases:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tile:
-    pixels: Floats
     image: int
     level: int
+    scaled: tuple[int, int]  # width and height of the whole scale
     x: int
     y: int
+    rows: int
+    columns: int
     ratio: float
 
 
@@ -87,20 +89,27 @@ def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tupl
     tiles = [
         tile
         for index, (image, size) in enumerate(zip(images, min_face_sizes, strict=True))
-        for tile in _tiles(index, image, size, height, width)
+        for tile in _tiles(index, image.shape[:2], size, height, width)
     ]
-    places, used = _shelve([tile.pixels.shape[:2] for tile in tiles], height, width)
+    places, used = _shelve([(tile.rows, tile.columns) for tile in tiles], height, width)
     pixels = np.zeros((len(used), height, width, CHANNELS), np.float32)
     owner = np.full((len(used), (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
     origin = np.empty((len(tiles), 2), np.float32)
+    scaled, shown = np.empty((0, 0, 3), np.float32), (-1, -1)
     for number, (tile, (page, top, left)) in enumerate(zip(tiles, places, strict=True)):
-        rows, columns = tile.pixels.shape[:2]
-        pixels[page, top : top + rows, left : left + columns] = tile.pixels
+        # One scale at a time is held: fresh memory for all of them took longer than averaging did.
+        if shown != (tile.image, tile.level):
+            scaled, shown = _scaled(images[tile.image], *tile.scaled), (tile.image, tile.level)
+        rows, columns = tile.rows, tile.columns
+        place = pixels[page, top : top + _even(rows), left : left + _even(columns)]
+        place[:rows, :columns, :3] = scaled[tile.y : tile.y + rows, tile.x : tile.x + columns]
+        place[rows:, :, 3] = 1
+        place[:, columns:, 3] = 1
         first_row, first_column = top // STRIDE, left // STRIDE
         owner[
             page,
-            first_row : first_row + (rows - CELL) // STRIDE + 1,
-            first_column : first_column + (columns - CELL) // STRIDE + 1,
+            first_row : first_row + (rows + 1 - CELL) // STRIDE + 1,
+            first_column : first_column + (columns + 1 - CELL) // STRIDE + 1,
         ] = number
         origin[number] = tile.x - left, tile.y - top
     return Canvases(
@@ -114,29 +123,28 @@ def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tupl
     )
 
 
-def _tiles(index: int, image: Floats, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
-    rows, columns = image.shape[:2]
+def _tiles(index: int, shape: tuple[int, ...], min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
+    rows, columns = shape
     for level, scale in enumerate(scales(columns, rows, min_face_size)):
         # The package truncates the size and then scales back by 1 / scale; so must we, to find what it finds.
         size = max(int(columns * scale), CELL), max(int(rows * scale), CELL)
-        scaled = averaged(image, *size) if scale < 1 else np.asarray(cv2.resize(image, size), np.float32)
-        scaled = _evened(scaled)
-        for y, bottom in _cuts(scaled.shape[0], height):
-            for x, right in _cuts(scaled.shape[1], width):
-                yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
+        for y, bottom in _cuts(_even(size[1]), height):
+            for x, right in _cuts(_even(size[0]), width):
+                yield _Tile(index, level, size, x, y, min(bottom, size[1]) - y, min(right, size[0]) - x, 1 / scale)
 
 
-def _evened(scaled: Floats) -> Floats:
-    """Return an (h, w, 3) image with a fourth channel of 0, and an odd side made even by pixels of 0, 0, 0, 1: nothing.
+def _scaled(image: Floats, width: int, height: int) -> Floats:
+    if width <= image.shape[1] and height <= image.shape[0]:
+        return averaged(image, width, height)
+    return np.asarray(cv2.resize(image, (width, height)), np.float32)
+
+
+def _even(side: int) -> int:
+    """Return a side with the pixel of nothing that an odd one ends in.
 
     The package's pooling goes on over the border: of an odd side its last windows reach one pixel further.
     """
-    rows, columns = scaled.shape[:2]
-    evened = np.zeros((rows + rows % 2, columns + columns % 2, CHANNELS), np.float32)
-    evened[:rows, :columns, :3] = scaled
-    evened[rows:, :, 3] = 1
-    evened[:, columns:, 3] = 1
-    return evened
+    return side + side % 2
 
 
 def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:
@@ -153,7 +161,7 @@ def _shelve(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[
     shelves: list[list[int]] = []  # page, top, height, next free column
     bottoms: list[int] = []  # first free row of each page
     for number in sorted(range(len(sizes)), key=lambda number: sizes[number], reverse=True):
-        rows, columns = (side + side % 2 for side in sizes[number])
+        rows, columns = map(_even, sizes[number])
         shelf = next((shelf for shelf in shelves if shelf[2] >= rows and shelf[3] + columns <= width), None)
         if shelf is None:
             page = next((page for page, bottom in enumerate(bottoms) if bottom + rows <= height), len(bottoms))

@@ -4,12 +4,10 @@ Compilers and kernels specialise on the batch size, so an engine meets only the 
 """
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -19,7 +17,7 @@ def buckets(largest: int) -> tuple[int, ...]:
     return tuple(bucket for bucket in BUCKETS if bucket < 2 * min(largest, BUCKETS[-1]))
 
 
-def batches(crops: NDArray[Pixel], sizes: tuple[int, ...]) -> Iterator[tuple[NDArray[Pixel], int]]:
+def batches(crops: NDArray[Any], sizes: tuple[int, ...]) -> Iterator[tuple[NDArray[Any], int]]:
     """Cut (n, s, s, 3) crops into batches of the given ascending `sizes`, the last one padded with zeros.
 
     Yields:
