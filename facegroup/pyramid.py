@@ -102,7 +102,8 @@ def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tupl
             scaled, shown = _scaled(images[tile.image], *tile.scaled), (tile.image, tile.level)
         rows, columns = tile.rows, tile.columns
         place = pixels[page, top : top + _even(rows), left : left + _even(columns)]
-        place[:rows, :columns, :3] = scaled[tile.y : tile.y + rows, tile.x : tile.x + columns]
+        part = scaled[tile.y : tile.y + rows, tile.x : tile.x + columns]
+        cv2.mixChannels([part], [place[:rows, :columns]], [0, 0, 1, 1, 2, 2])  # NumPy copies threes a number at a time
         place[rows:, :, 3] = 1
         place[:, columns:, 3] = 1
         first_row, first_column = top // STRIDE, left // STRIDE
