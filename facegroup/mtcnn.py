@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from facegroup.boxes import clip, square, suppress
 from facegroup.networks.mtcnn_nets import Nets
-from facegroup.pyramid import CELL, STRIDE, Canvases, spread
-from facegroup.types import Crops, Faces, Floats, Image
+from facegroup.pyramid import CELL, STRIDE, Canvases, centred, spread
+from facegroup.types import Faces, Floats, Image
 
 THRESHOLDS = (0.6, 0.7, 0.8)
 """Least probability after P-Net, R-Net and O-Net."""
@@ -65,10 +65,10 @@ class Mtcnn:
 
     @staticmethod
     def _detect(nets: Nets, images: Sequence[Image], sizes: Sequence[int]) -> list[Faces]:
-        canvases = spread(images, sizes, nets.canvas)
-        owners, boxes = _propose(nets, canvases)
-        owners, boxes = _refine(nets, images, owners, boxes)
-        owners, boxes, landmarks, scores = _decide(nets, images, owners, boxes)
+        pixels = [centred(image) for image in images]
+        owners, boxes = _propose(nets, spread(pixels, sizes, nets.canvas))
+        owners, boxes = _refine(nets, pixels, owners, boxes)
+        owners, boxes, landmarks, scores = _decide(nets, pixels, owners, boxes)
         return [
             _ordered(clip(boxes[mine], *image.shape[1::-1]), landmarks[mine], scores[mine])
             for image, mine in zip(images, _slices(owners, len(images)), strict=True)
@@ -95,7 +95,7 @@ def _propose(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.intp], Floats]:
 
 
 def _refine(
-    nets: Nets, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Floats], owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats]:
     if not len(boxes):
         return owners, boxes
@@ -107,7 +107,7 @@ def _refine(
 
 
 def _decide(
-    nets: Nets, images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Floats], owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     if not len(boxes):
         return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
@@ -154,27 +154,35 @@ def _adjust(boxes: Floats, regressions: Floats) -> Floats:
     return boxes + regressions * np.tile(sides, 2)
 
 
-def _cut(images: Sequence[Image], owners: NDArray[np.intp], boxes: Floats, side: int) -> Crops:
+def _cut(images: Sequence[Floats], owners: NDArray[np.intp], boxes: Floats, side: int) -> Floats:
     """Cut boxes out of their images, sampled bilinearly at side×side points, as the package's crop_and_resize does.
 
-    One remap call an image, on a picture whose rows are the crops. What lies outside an image is grey.
+    One remap call an image, on a picture whose rows are the crops. What lies outside an image is grey, which is 0.
     """
-    crops = np.empty((len(boxes), side * side, 3), np.uint8)
+    crops = np.empty((len(boxes), side * side, 3), np.float32)
     steps = np.linspace(0, 1, side, dtype=np.float32)
     for image, mine in zip(images, _slices(owners, len(images)), strict=True):
         if mine.start == mine.stop:
             continue
         box = boxes[mine]
-        # crop_and_resize scales by (size - 1) / size: its boxes are fractions of the size, its samples of the last pixel.
-        factor = [1 - 1 / image.shape[1], 1 - 1 / image.shape[0]]
-        corner, sides = box[:, :2] * factor, (box[:, 2:] - box[:, :2]) * factor
-        x = (corner[:, :1] + sides[:, :1] * steps).astype(np.float32)
-        y = (corner[:, 1:] + sides[:, 1:] * steps).astype(np.float32)
+        x, y = (_samples(box[:, axis::2], image.shape[1 - axis], steps) for axis in (0, 1))
         shape = len(box), side, side
         columns = np.broadcast_to(x[:, None, :], shape).reshape(len(box), -1)
         rows = np.broadcast_to(y[:, :, None], shape).reshape(len(box), -1)
-        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (127, 127, 127))
+        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0))
     return crops.reshape(-1, side, side, 3)
+
+
+def _samples(spans: Floats, length: int, steps: Floats) -> Floats:
+    """Return where spans (n, 2) of an axis of so many pixels are sampled, (n, side); -2 for places outside it.
+
+    crop_and_resize scales by (length - 1) / length: its boxes are fractions of the length, its samples of the last pixel.
+    Between the last pixel and what lies outside it does not interpolate.
+    """
+    start, end = (spans * np.float32(1 - 1 / length)).T[..., None]
+    places: Floats = start + (end - start) * steps
+    places[(places < 0) | (places > length - 1)] = -2
+    return places
 
 
 def _ordered(boxes: Floats, landmarks: Floats, confidence: Floats) -> Faces:

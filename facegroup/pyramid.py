@@ -1,11 +1,11 @@
 """Images → one stack of equal canvases that holds every image at every scale.
 
+Pixels are grey levels from the middle, in float32: rounded to whole levels, faces near a threshold are lost or won.
 P-Net looks at 12×12 windows, two pixels apart. So any number of scaled images can lie side by side on one canvas, if they
 start at even pixels and the windows that reach over a border are left out: `Canvases.owner` says which those are. All the
 canvases have one shape, whatever the photos: the network is compiled once, and never waits for a new shape.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,24 +13,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup.averaging import averaged
 from facegroup.types import Floats, Image
 
 CELL = 12
 """Side of the window of P-Net, in pixels (Zhang et al. 2016, section 3.3)."""
 
 STRIDE = 2
+CHANNELS = 4
+"""Of a canvas: the three colours, and what P-Net must not see."""
+
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
-
-SMALL = 1 << 18
-"""Pixels of a photo up to which every scale is averaged from the photo itself."""
-
-LEAST_SHRINKING = 3.2
-"""A scale of a larger photo is averaged from the smallest halving that is at least so much larger."""
-
-COARSE, LEAST_SHRINKING_COARSE = 48, 6.4
-"""The same where the shorter side is below so many pixels: there a face that fills its photo is seen, and nowhere else, and
-half a grey level decides."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +32,7 @@ class Canvases:
     """Every scale of every image of a batch.
 
     Attributes:
-        pixels: (c, h, w, 3) uint8.
+        pixels: (c, h, w, 4) float32: centred red, green and blue, and 1 where there is nothing.
         rows: (c,) int: how many rows of each canvas are used.
         owner: (c, h', w') int32: which tile the window at that position of P-Net's output belongs to, or -1.
         image: (t,) int32: which image a tile is of.
@@ -47,7 +41,7 @@ class Canvases:
         ratio: (t,) float32: pixels of the image per pixel of the scaled image.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Floats
     rows: NDArray[np.intp]
     owner: NDArray[np.int32]
     image: NDArray[np.int32]
@@ -58,12 +52,19 @@ class Canvases:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tile:
-    pixels: Image
     image: int
     level: int
+    scaled: tuple[int, int]  # width and height of the whole scale
     x: int
     y: int
+    rows: int
+    columns: int
     ratio: float
+
+
+def centred(image: Image) -> Floats:
+    """Return (h, w, 3) float32 grey levels from the middle, -127.5..127.5: what the networks take."""
+    return np.subtract(image, np.float32(127.5), dtype=np.float32)
 
 
 def scales(width: int, height: int, min_face_size: int) -> list[float]:
@@ -76,11 +77,11 @@ def scales(width: int, height: int, min_face_size: int) -> list[float]:
     return found
 
 
-def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple[int, int]) -> Canvases:
+def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tuple[int, int]) -> Canvases:
     """Lay all scales of all images on canvases of `canvas` (height, width) pixels, both even.
 
     Args:
-        images: (h, w, 3) uint8 each, of any sizes.
+        images: (h, w, 3) float32 each, centred, of any sizes.
         min_face_sizes: for each image, the smallest face looked for, in pixels.
         canvas: the size that the network was compiled for.
     """
@@ -88,20 +89,28 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
     tiles = [
         tile
         for index, (image, size) in enumerate(zip(images, min_face_sizes, strict=True))
-        for tile in _tiles(index, image, size, height, width)
+        for tile in _tiles(index, image.shape[:2], size, height, width)
     ]
-    places, used = _shelve([tile.pixels.shape[:2] for tile in tiles], height, width)
-    pixels = np.zeros((len(used), height, width, 3), np.uint8)
+    places, used = _shelve([(tile.rows, tile.columns) for tile in tiles], height, width)
+    pixels = np.zeros((len(used), height, width, CHANNELS), np.float32)
     owner = np.full((len(used), (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
     origin = np.empty((len(tiles), 2), np.float32)
+    scaled, shown = np.empty((0, 0, 3), np.float32), (-1, -1)
     for number, (tile, (page, top, left)) in enumerate(zip(tiles, places, strict=True)):
-        rows, columns = tile.pixels.shape[:2]
-        pixels[page, top : top + rows, left : left + columns] = tile.pixels
+        # One scale at a time is held: fresh memory for all of them took longer than averaging did.
+        if shown != (tile.image, tile.level):
+            scaled, shown = _scaled(images[tile.image], *tile.scaled), (tile.image, tile.level)
+        rows, columns = tile.rows, tile.columns
+        place = pixels[page, top : top + _even(rows), left : left + _even(columns)]
+        part = scaled[tile.y : tile.y + rows, tile.x : tile.x + columns]
+        cv2.mixChannels([part], [place[:rows, :columns]], [0, 0, 1, 1, 2, 2])  # NumPy copies threes a number at a time
+        place[rows:, :, 3] = 1
+        place[:, columns:, 3] = 1
         first_row, first_column = top // STRIDE, left // STRIDE
         owner[
             page,
-            first_row : first_row + (rows - CELL) // STRIDE + 1,
-            first_column : first_column + (columns - CELL) // STRIDE + 1,
+            first_row : first_row + (rows + 1 - CELL) // STRIDE + 1,
+            first_column : first_column + (columns + 1 - CELL) // STRIDE + 1,
         ] = number
         origin[number] = tile.x - left, tile.y - top
     return Canvases(
@@ -115,49 +124,28 @@ def spread(images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple
     )
 
 
-def _tiles(index: int, image: Image, min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
-    rows, columns = image.shape[:2]
-    wanted = scales(columns, rows, min_face_size)
-    depths = [0 if rows * columns <= SMALL else _depth(scale, min(rows, columns)) for scale in wanted]
-    halves = _halves(image, max(depths, default=0))
-    for level, (scale, depth) in enumerate(zip(wanted, depths, strict=True)):
+def _tiles(index: int, shape: tuple[int, ...], min_face_size: int, height: int, width: int) -> Iterator[_Tile]:
+    rows, columns = shape
+    for level, scale in enumerate(scales(columns, rows, min_face_size)):
         # The package truncates the size and then scales back by 1 / scale; so must we, to find what it finds.
         size = max(int(columns * scale), CELL), max(int(rows * scale), CELL)
-        if depth:
-            scaled = _averaged(halves[depth - 1], size, (size[0] / columns * 2**depth, size[1] / rows * 2**depth))
-        else:
-            scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        for y, bottom in _cuts(size[1], height):
-            for x, right in _cuts(size[0], width):
-                yield _Tile(scaled[y:bottom, x:right], index, level, x, y, 1 / scale)
+        for y, bottom in _cuts(_even(size[1]), height):
+            for x, right in _cuts(_even(size[0]), width):
+                yield _Tile(index, level, size, x, y, min(bottom, size[1]) - y, min(right, size[0]) - x, 1 / scale)
 
 
-def _depth(scale: float, side: int) -> int:
-    """Return how often a photo may be halved before it is brought to a scale; `side` is its shorter one."""
-    least = LEAST_SHRINKING_COARSE if side * scale < COARSE else LEAST_SHRINKING
-    return max(0, math.floor(-math.log2(least * scale)))
+def _scaled(image: Floats, width: int, height: int) -> Floats:
+    if width <= image.shape[1] and height <= image.shape[0]:
+        return averaged(image, width, height)
+    return np.asarray(cv2.resize(image, (width, height)), np.float32)
 
 
-def _halves(image: Image, depth: int) -> list[NDArray[np.uint16]]:
-    """Return the image halved once, twice … `depth` times, in 256ths of a grey level: averages of four, next to free.
+def _even(side: int) -> int:
+    """Return a side with the pixel of nothing that an odd one ends in.
 
-    So that the halvings come out even the image is continued at its right and lower border.
+    The package's pooling goes on over the border: of an odd side its last windows reach one pixel further.
     """
-    if not depth:
-        return []
-    below, right = (-side % 2**depth for side in image.shape[:2])
-    whole = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else image
-    halves = [np.left_shift(whole, 8, dtype=np.uint16)]
-    for _ in range(depth):
-        last = halves[-1]
-        halves.append(cv2.resize(last, (last.shape[1] // 2, last.shape[0] // 2), interpolation=cv2.INTER_AREA))
-    return halves[1:]
-
-
-def _averaged(half: NDArray[np.uint16], size: tuple[int, int], factors: tuple[float, float]) -> Image:
-    """Return a halving scaled by exactly these factors, as 8 bits, without what it was continued by."""
-    scaled = cv2.resize(half, None, fx=factors[0], fy=factors[1], interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.convertScaleAbs(scaled[: size[1], : size[0]], alpha=1 / 256))
+    return side + side % 2
 
 
 def _cuts(length: int, limit: int) -> Iterator[tuple[int, int]]:
@@ -174,7 +162,7 @@ def _shelve(sizes: Sequence[tuple[int, int]], height: int, width: int) -> tuple[
     shelves: list[list[int]] = []  # page, top, height, next free column
     bottoms: list[int] = []  # first free row of each page
     for number in sorted(range(len(sizes)), key=lambda number: sizes[number], reverse=True):
-        rows, columns = (side + side % 2 for side in sizes[number])
+        rows, columns = map(_even, sizes[number])
         shelf = next((shelf for shelf in shelves if shelf[2] >= rows and shelf[3] + columns <= width), None)
         if shelf is None:
             page = next((page for page, bottom in enumerate(bottoms) if bottom + rows <= height), len(bottoms))

@@ -4,10 +4,10 @@ Compilers and kernels specialise on the batch size, so an engine meets only the 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-
-from facegroup.types import Crops
+from numpy.typing import NDArray
 
 BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -17,7 +17,7 @@ def buckets(largest: int) -> tuple[int, ...]:
     return tuple(bucket for bucket in BUCKETS if bucket < 2 * min(largest, BUCKETS[-1]))
 
 
-def batches(crops: Crops, sizes: tuple[int, ...]) -> Iterator[tuple[Crops, int]]:
+def batches(crops: NDArray[Any], sizes: tuple[int, ...]) -> Iterator[tuple[NDArray[Any], int]]:
     """Cut (n, s, s, 3) crops into batches of the given ascending `sizes`, the last one padded with zeros.
 
     Yields:

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from facegroup.networks.buckets import batches
 from facegroup.networks.keras_runtime import Backend
-from facegroup.networks.mtcnn_nets import Layer, Layers, Net, layers
-from facegroup.types import Crops, Floats
+from facegroup.networks.mtcnn_nets import NOTHING, Layer, Layers, Net, layers
+from facegroup.pyramid import CHANNELS
+from facegroup.types import Floats
 
 CANVAS = (512, 1024)
 """A GPU wants much work in one call, and the canvases of a batch go in together."""
@@ -42,17 +43,17 @@ class KerasNets:
         """See `Nets`."""
         return self
 
-    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
         boxes, scores = self._run("pnet", canvases)
         return scores, boxes
 
-    def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
+    def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
         """See `Nets`."""
         boxes, scores = self._run("rnet", crops)
         return scores, boxes
 
-    def onet(self, crops: Crops) -> tuple[Floats, Floats, Floats]:
+    def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
         """See `Nets`."""
         boxes, landmarks, scores = self._run("onet", crops)
         return scores, boxes, landmarks
@@ -61,11 +62,11 @@ class KerasNets:
         """See `Nets`."""
         for name, sizes in BUCKETS.items():
             side = layers(name).side
-            shape = (side, side) if side else CANVAS
+            shape = (side, side, 3) if side else (*CANVAS, CHANNELS)
             for size in sizes:
-                self._run(name, np.zeros((size, *shape, 3), np.uint8))
+                self._run(name, np.zeros((size, *shape), np.float32))
 
-    def _run(self, name: Net, pixels: NDArray[np.uint8]) -> list[Floats]:
+    def _run(self, name: Net, pixels: Floats) -> list[Floats]:
         with self._backend.place():
             parts = [
                 [output[:real] for output in self._forward[name](batch)]
@@ -86,14 +87,21 @@ def _model(net: Layers) -> Any:
     from keras import ops
 
     side = net.side or None
-    pixels = keras.Input((side, side, 3))
+    pixels = keras.Input((side, side, 3 if side else CHANNELS))
     node = pixels
     for layer in net.trunk:
-        node = _layer(layer)(node)
+        node = node - _nothing(pixels) if layer.kind == "nothing" else _layer(layer)(node)
     *regressions, (kernel, bias) = net.heads
     outputs = [_dense(head)(node) for head in regressions]
     difference = _dense((kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]))(node)
     return keras.Model(pixels, [*outputs, ops.squeeze(ops.sigmoid(difference), -1)])
+
+
+def _nothing(canvases: Any) -> Any:
+    """Return what to take from a 3×3 convolution of canvases (n, h, w, 4) so that a pool passes over it."""
+    import keras
+
+    return keras.layers.MaxPooling2D(3, 1, "valid")(canvases[..., 3:]) * NOTHING
 
 
 def _layer(layer: Layer) -> Any:
@@ -104,6 +112,8 @@ def _layer(layer: Layer) -> Any:
             return _dense((layer.weights[0], layer.weights[1]))
         case "prelu":
             return lambda node: _prelu(node, layer.weights[0])
+        case "nothing":
+            raise AssertionError("it needs the canvases")
         case "pool":
             return keras.layers.MaxPooling2D(layer.size, 2, "same" if layer.same else "valid")
         case "flatten":

@@ -13,13 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import EngineUnavailable
-from facegroup.types import Crops, Floats
+from facegroup.types import Floats
 
 Net = Literal["pnet", "rnet", "onet"]
 
 
+NOTHING = 1e6
+"""What a `nothing` takes away: more than any layer says."""
+
+
 class Nets(Protocol):
-    """The three networks, ready to run. Used from as many threads at once as there are lanes."""
+    """The three networks, ready to run. Used from as many threads at once as there are lanes.
+
+    Pixels are float32 RGB grey levels from the middle, -127.5..127.5, as `facegroup.pyramid.centred` gives them.
+    """
 
     name: str
     device: str
@@ -32,17 +39,19 @@ class Nets(Protocol):
     def lane(self) -> "Nets":
         """The same for one of several threads: it infers in its caller's thread only."""
 
-    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """(c, h, w, 3) uint8 → face probability (c, h', w') and box regression (c, h', w', 4).
+    def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """(c, h, w, 4) pixels → face probability (c, h', w') and box regression (c, h', w', 4).
+
+        The fourth channel is 1 where there is nothing.
 
         What lies below the first `rows` (c,) of a canvas need not be looked at; there the probability may be 0.
         """
 
-    def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
-        """(n, 24, 24, 3) uint8 → face probability (n,) and box regression (n, 4)."""
+    def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
+        """(n, 24, 24, 3) pixels → face probability (n,) and box regression (n, 4)."""
 
-    def onet(self, crops: Crops) -> tuple[Floats, Floats, Floats]:
-        """(n, 48, 48, 3) uint8 → face probability (n,), box regression (n, 4), landmarks (n, 10): five x, five y."""
+    def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
+        """(n, 48, 48, 3) pixels → face probability (n,), box regression (n, 4), landmarks (n, 10): five x, five y."""
 
     def warm(self) -> None:
         """Compile and touch every shape."""
@@ -53,13 +62,13 @@ class Layer:
     """One layer.
 
     Attributes:
-        kind: what it does.
+        kind: what it does; a `nothing` makes the pool after it pass over what a 3×3 kernel had of the fourth channel.
         weights: kernel (h, w, in, out) and bias of a `conv`, kernel (in, out) and bias of a `dense`, slope of a `prelu`.
         size: window of a pool, with stride 2.
         same: whether a pool goes on over the border.
     """
 
-    kind: Literal["conv", "dense", "prelu", "pool", "flatten"]
+    kind: Literal["conv", "dense", "prelu", "nothing", "pool", "flatten"]
     weights: tuple[Floats, ...] = ()
     size: int = 0
     same: bool = False
@@ -81,7 +90,7 @@ class Layers:
 
 
 _TRUNKS: dict[Net, str] = {
-    "pnet": "conv prelu pool2same conv prelu conv prelu",
+    "pnet": "conv prelu nothing pool2same conv prelu conv prelu",
     "rnet": "conv prelu pool3same conv prelu pool3valid conv prelu flatten dense prelu",
     "onet": "conv prelu pool3same conv prelu pool3valid conv prelu pool2same conv prelu flatten dense prelu",
 }
@@ -90,7 +99,7 @@ _TAKES = {"conv": 2, "dense": 2, "prelu": 1}
 
 
 def layers(name: Net) -> Layers:
-    """Return a network with its weights, the normalisation (x - 127.5) / 128 folded into its first layer.
+    """Return a network with its weights, the division of centred pixels by 128 folded into its first layer.
 
     Raises:
         EngineUnavailable: the mtcnn package is not installed.
@@ -98,8 +107,9 @@ def layers(name: Net) -> Layers:
     import joblib
 
     arrays = [np.asarray(array, np.float32) for array in joblib.load(_assets() / f"{name}.lz4")]
-    kernel, bias = arrays[:2]
-    arrays[:2] = [kernel / np.float32(128), bias - kernel.sum(axis=(0, 1, 2)) * np.float32(127.5 / 128)]
+    arrays[0] = arrays[0] / np.float32(128)
+    if name == "pnet":
+        arrays[0] = np.pad(arrays[0], ((0, 0), (0, 0), (0, 1), (0, 0)))  # the fourth channel is for `nothing`
     trunk = []
     for word in _TRUNKS[name].split():
         if word.startswith("pool"):

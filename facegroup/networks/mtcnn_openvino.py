@@ -1,4 +1,4 @@
-"""MTCNN's networks on a CPU through OpenVINO: uint8 pixels in, probabilities and regressions out.
+"""MTCNN's networks on a CPU through OpenVINO: centred pixels in, probabilities and regressions out.
 
 Each thread is a stream of its own, and infers for itself: a network as small as these gains nothing from two threads that
 wait for each other after every layer.
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.networks.buckets import batches
-from facegroup.networks.mtcnn_nets import Layers, Net, layers
+from facegroup.networks.mtcnn_nets import NOTHING, Layers, Net, layers
 from facegroup.networks.precision import compiled_for
-from facegroup.pyramid import CELL, STRIDE
-from facegroup.types import Crops, Floats
+from facegroup.pyramid import CELL, CHANNELS, STRIDE
+from facegroup.types import Floats
 
 CANVAS = (256, 512)
 """Large enough that little of it is border, small enough that its feature maps stay in a core's cache."""
@@ -66,7 +66,7 @@ class OpenVinoNets:
         if threads > 1:
             self._pool = ThreadPoolExecutor(threads, "mtcnn")
 
-    def pnet(self, canvases: NDArray[np.uint8], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
         windows = len(canvases), (CANVAS[0] - CELL) // STRIDE + 1, (CANVAS[1] - CELL) // STRIDE + 1
         scores = np.zeros(windows, np.float32)
@@ -82,12 +82,12 @@ class OpenVinoNets:
         self._each(propose, range(len(canvases)))
         return scores, boxes.transpose(0, 2, 3, 1)
 
-    def rnet(self, crops: Crops) -> tuple[Floats, Floats]:
+    def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
         """See `Nets`."""
         boxes, scores = self._run("rnet", crops)
         return scores, boxes
 
-    def onet(self, crops: Crops) -> tuple[Floats, Floats, Floats]:
+    def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
         """See `Nets`."""
         boxes, landmarks, scores = self._run("onet", crops)
         return scores, boxes, landmarks
@@ -95,15 +95,15 @@ class OpenVinoNets:
     def warm(self) -> None:
         """See `Nets`. The CPU plugin prepares its kernels for a shape when it first meets it, for all streams."""
         for rows in ROWS:
-            self.pnet(np.zeros((self.lanes, *CANVAS, 3), np.uint8), np.full(self.lanes, rows))
+            self.pnet(np.zeros((self.lanes, *CANVAS, CHANNELS), np.float32), np.full(self.lanes, rows))
         for name, sizes in BUCKETS.items():
             for size in sizes:
-                self._run(name, np.zeros((size, *_USES[name][1][1:]), np.uint8))
+                self._run(name, np.zeros((size, *_USES[name][1][1:]), np.float32))
 
-    def _run(self, name: Net, crops: Crops) -> list[Floats]:
+    def _run(self, name: Net, crops: Floats) -> list[Floats]:
         """Run crops in padded batches and return the outputs, joined."""
 
-        def infer(job: tuple[Crops, int]) -> list[Floats]:
+        def infer(job: tuple[Floats, int]) -> list[Floats]:
             batch, real = job
             with self._inferred(name, batch) as outputs:
                 return [output[:real].copy() for output in outputs]
@@ -115,7 +115,7 @@ class OpenVinoNets:
         return list(map(do, jobs) if self._pool is None or len(jobs) < 2 else self._pool.map(do, jobs))
 
     @contextmanager
-    def _inferred(self, use: str, pixels: NDArray[np.uint8]) -> Iterator[list[Floats]]:
+    def _inferred(self, use: str, pixels: Floats) -> Iterator[list[Floats]]:
         """Give what a network makes of its input; it must be copied before another inference may overwrite it."""
         request = self._idle[use].get()
         try:
@@ -127,8 +127,8 @@ class OpenVinoNets:
 
 _USES: dict[str, tuple[Net, tuple[int, ...], list[int]]] = {
     # Most canvases are full, and a twelfth faster where their shape is known beforehand.
-    "whole canvas": ("pnet", (1, *CANVAS, 3), [1, *CANVAS, 3]),
-    "pnet": ("pnet", (1, *CANVAS, 3), [1, -1, CANVAS[1], 3]),
+    "whole canvas": ("pnet", (1, *CANVAS, CHANNELS), [1, *CANVAS, CHANNELS]),
+    "pnet": ("pnet", (1, *CANVAS, CHANNELS), [1, -1, CANVAS[1], CHANNELS]),
     "rnet": ("rnet", (1, 24, 24, 3), [-1, 24, 24, 3]),
     "onet": ("onet", (1, 48, 48, 3), [-1, 48, 48, 3]),
 }
@@ -141,9 +141,9 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
     from openvino import opset13 as op
 
     net = layers(name)
-    pixels = op.parameter(list(shape), np.uint8)
+    pixels = op.parameter(list(shape), np.float32)
     pixels.set_friendly_name("pixels")
-    node = op.convert(op.transpose(pixels, op.constant(np.array([0, 3, 1, 2]))), np.float32)
+    planes = node = op.transpose(pixels, op.constant(np.array([0, 3, 1, 2])))
     for layer in net.trunk:
         match layer.kind:
             case "conv":
@@ -154,6 +154,8 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
                 )
             case "prelu":
                 node = op.prelu(node, op.constant(layer.weights[0]))
+            case "nothing":
+                node = op.add(node, _nothing(planes, net.trunk[0].weights[1].size))
             case "pool":
                 window, pad = [layer.size] * 2, "same_upper" if layer.same else "valid"
                 node = op.max_pool(node, [2, 2], [1, 1], [0, 0], [0, 0], window, "floor", pad).output(0)
@@ -162,6 +164,16 @@ def _graph(name: Net, shape: tuple[int, ...]) -> Any:
                 node = op.transpose(node, op.constant(np.array([0, 3, 2, 1])))
                 node = op.reshape(node, op.constant(np.array([0, -1])), True)
     return openvino.Model(_heads(net, node, convolutional=net.side == 0), [pixels])
+
+
+def _nothing(planes: Any, channels: int) -> Any:
+    """Return what to add to a 3×3 convolution of canvases (n, 4, h, w) so that a pool passes over it.
+
+    A convolution too, since its output then lies in memory as the other does: a pool over one plane took four times as long.
+    """
+    kernel = np.zeros((3, 3, CHANNELS, channels), np.float32)
+    kernel[:, :, 3] = -NOTHING
+    return _convolve(planes, kernel, np.zeros(channels, np.float32))
 
 
 def _heads(net: Layers, node: Any, *, convolutional: bool) -> list[Any]:

@@ -109,17 +109,14 @@ def test_the_same_faces_in_groups(mtcnn: Mtcnn, package: Detect, shared: Path) -
     assert agree(mtcnn, package, photos) >= 6
 
 
-def test_as_precise_as_the_package_in_crowds(mtcnn: Mtcnn, package: Detect, shared: Path) -> None:
-    """On the boxes of WIDER FACE, which people drew.
-
-    Of confidences just above the threshold either finds a few faces that the other does not, on exact scales too: the
-    package's average precision was 0.327 and ours 0.326 at 1024 px, 0.260 and 0.257 at 640.
-    """
+@pytest.mark.parametrize("side", [640, 1024])
+def test_as_precise_as_the_package_in_crowds(mtcnn: Mtcnn, package: Detect, shared: Path, side: int) -> None:
+    """On the boxes of WIDER FACE, which people drew. A face more or less is 0.001."""
     folder = shared / "faces" / "wider_face"
     found, theirs, truth, invalid = [], [], [], []
     for name, rows in json.loads((folder / "gt_public.json").read_text()).items():
         path = folder / "WIDER_val" / "images" / name
-        image = read(path, 1024)
+        image = read(path, side)
         with pillow.open(path) as photo:
             scale = image.shape[1] / photo.width
         boxes = np.array([row["box"] for row in rows], np.float32).reshape(-1, 4) * np.float32(scale)
@@ -132,7 +129,7 @@ def test_as_precise_as_the_package_in_crowds(mtcnn: Mtcnn, package: Detect, shar
     assert sum(map(len, truth)) > 500
     ours, expected = (average_precision(each, truth, invalid) for each in (found, theirs))
     print(f"\naverage precision: ours {ours:.4f}, the package's {expected:.4f}")
-    assert ours >= expected - 0.003
+    assert ours >= expected - 1e-9  # of equal faces it is a sum of the same parts
 
 
 SIZES = [(512, 512), (600, 512), (250, 250), (100, 700), (1, 1), (11, 11), (12, 12), (37, 900), (3000, 1), (20, 20)]

@@ -6,7 +6,8 @@ import pytest
 from facegroup.networks.mtcnn_keras import KerasNets
 from facegroup.networks.mtcnn_nets import Nets
 from facegroup.networks.mtcnn_openvino import CANVAS, OpenVinoNets
-from facegroup.pyramid import CELL, STRIDE
+from facegroup.pyramid import CELL, CHANNELS, STRIDE, centred
+from facegroup.types import Floats
 
 
 @pytest.fixture(scope="module")
@@ -14,13 +15,19 @@ def runtimes() -> tuple[Nets, Nets]:
     return OpenVinoNets(threads=1), KerasNets("cpu", threads=1)
 
 
-def _noise(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.random.default_rng(7).integers(0, 256, shape, dtype=np.uint8)
+def _noise(*shape: int) -> Floats:
+    return centred(np.random.default_rng(7).integers(0, 256, shape, dtype=np.uint8))
+
+
+def _canvases(count: int) -> Floats:
+    canvases = np.zeros((count, *CANVAS, CHANNELS), np.float32)
+    canvases[..., :3] = _noise(count, *CANVAS, 3)
+    return canvases
 
 
 def test_both_runtimes_give_the_same_proposals(runtimes: tuple[Nets, Nets]) -> None:
     openvino, keras = runtimes
-    canvases = _noise(3, *CANVAS, 3)
+    canvases = _canvases(3)
     rows = np.array([CANVAS[0], 130, 12])
     scores, boxes = openvino.pnet(canvases, rows)
     others = keras.pnet(canvases, rows)
@@ -41,3 +48,16 @@ def test_both_runtimes_judge_crops_alike_whatever_the_batch(
     for ours, theirs in zip(getattr(openvino, net)(crops), getattr(keras, net)(crops), strict=True):
         assert len(ours) == count
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_what_is_nothing_changes_nothing(runtimes: tuple[Nets, Nets]) -> None:
+    """The windows that end at a row of nothing see what they would see if the image ended there."""
+    for nets in runtimes:
+        canvases = np.zeros((2, *nets.canvas, CHANNELS), np.float32)
+        canvases[:, :99, :, :3] = _noise(99, nets.canvas[1], 3)
+        canvases[:, 99] = [0, 0, 0, 1]
+        canvases[1, 99, :, :3] = 127.5
+        one, other = nets.pnet(canvases, np.full(2, nets.canvas[0]))[0]
+        last = (100 - CELL) // STRIDE
+        np.testing.assert_allclose(one[: last + 1], other[: last + 1], atol=1e-6)
+        assert one[last].max() > 0

@@ -1,0 +1,34 @@
+"""An image in, a smaller one out, each of its pixels the average over its part of the first: what OpenCV calls INTER_AREA.
+
+OpenCV goes through every pixel of a row before it adds up rows: a photo costs the same however small it becomes. Here rows
+are added up first, as a product with a sparse matrix, so that few are left: half the time, a fourth where little is left.
+"""
+
+import cv2
+import numpy as np
+from scipy import sparse
+
+from facegroup.types import Floats
+
+SMALL = 1 << 16
+"""Pixels of an image up to which OpenCV alone is as fast."""
+
+
+def averaged(image: Floats, width: int, height: int) -> Floats:
+    """Return an (h, w, 3) float32 image averaged down to (height, width, 3); neither side may be larger than before."""
+    rows, columns = image.shape[:2]
+    if rows * columns > SMALL and height < rows:
+        image = (_shares(rows, height) @ image.reshape(rows, -1)).reshape(height, columns, 3)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _shares(length: int, parts: int) -> sparse.csr_array:
+    """Return the (parts, length) float32 matrix that averages a length over equal parts, pixels cut where they must."""
+    side = length / parts
+    start = np.arange(parts)[:, None] * side
+    pixel = start.astype(np.int32) + np.arange(int(side) + 2, dtype=np.int32)
+    share = (np.minimum(start + side, pixel + 1) - np.maximum(start, pixel)) / side
+    used = (share > 1e-9) & (pixel < length)
+    ends = np.cumsum(used.sum(axis=1), dtype=np.int32)
+    rows = np.concatenate([np.zeros(1, np.int32), ends])
+    return sparse.csr_array((share[used].astype(np.float32), pixel[used], rows), shape=(parts, length))
