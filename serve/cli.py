@@ -38,7 +38,7 @@ def serve(
     cli.show_log(settings)
     # Here and not in a replica: one message, at once, and Ray is not even started.
     if settings.embedder.engine != "simulated":
-        weights.fetch(registry.spec(settings.network), settings)
+        weights.fetch(registry.spec(settings.network, settings), settings)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is no failure, whether it was up already or not.
     with suppress(KeyboardInterrupt), running(settings) as url:

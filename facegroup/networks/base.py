@@ -43,6 +43,7 @@ class NetworkSpec:
         weights: its files; empty where a package brings them.
         licence: of the weights, as stated by their publisher.
         extra: the optional dependency that it needs, or empty.
+        base: the network that this one is a learned projection of, or empty; see networks/projection.py.
     """
 
     name: str
@@ -58,6 +59,7 @@ class NetworkSpec:
     weights: tuple[WeightsFile, ...]
     licence: str
     extra: str = ""
+    base: str = ""
 
 
 class Engine(Protocol):

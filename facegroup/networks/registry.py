@@ -7,7 +7,9 @@ another crop are another name.
 from importlib.util import find_spec
 
 from facegroup.errors import UnknownNetwork
+from facegroup.networks import projection
 from facegroup.networks.base import NetworkSpec, WeightsFile
+from facegroup.settings import Settings
 
 _RELEASE = "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/"
 _ZOO = (
@@ -139,16 +141,23 @@ SPECS: dict[str, NetworkSpec] = {
 """Every network by name, the default first."""
 
 
-def spec(name: str) -> NetworkSpec:
+def spec(name: str, settings: Settings | None = None) -> NetworkSpec:
     """Return the network of that name.
+
+    Args:
+        name: such as ``retail-0095``, or ``retail-0095+mygroup`` for a learned projection.
+        settings: where projections are looked for; without them there is none.
 
     Raises:
         UnknownNetwork: there is none; the message names the choices.
+        WeightsInvalid: it is a projection, and its files are damaged.
     """
-    try:
-        return SPECS[name]
-    except KeyError:
-        raise UnknownNetwork(f"there is no network {name!r}; choose one of {', '.join(SPECS)}") from None
+    base = SPECS.get(name.partition(projection.JOINT)[0])
+    if base is None or (settings is None and name != base.name):
+        raise UnknownNetwork(f"there is no network {name!r}; choose one of {', '.join(SPECS)}")
+    if settings is None or name == base.name:
+        return base
+    return projection.read(name, base, settings).spec
 
 
 def installed(spec: NetworkSpec) -> bool:
