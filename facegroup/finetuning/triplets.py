@@ -26,9 +26,7 @@ def pairs(people: Sequence[Sequence[int]]) -> Indices:
     return np.array(made, np.intp).reshape(-1, 2)
 
 
-def violating(
-    projected: Floats, owners: Indices, chosen: Indices, margin: float, draw: np.random.Generator
-) -> Indices:
+def violating(projected: Floats, owners: Indices, chosen: Indices, margin: float, draw: np.random.Generator) -> Indices:
     """Extend pairs by a negative drawn from those nearer than the positive plus the margin, in squared distance.
 
     Args:

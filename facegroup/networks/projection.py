@@ -94,6 +94,22 @@ def read(name: str, base: NetworkSpec, settings: Settings) -> Projection:
         ) from error
 
 
+def tag(settings: Settings) -> tuple[str, ...]:
+    """Return what tells the chosen projection from an earlier one of its name, for a cache; nothing for other networks.
+
+    Raises:
+        WeightsInvalid: its manifest is damaged.
+    """
+    for folder in _folders(settings):
+        path = folder / settings.network / _MANIFEST
+        if JOINT in settings.network and path.is_file():
+            try:
+                return (str(json.loads(path.read_text())["matrix_sha256"])[:12],)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise WeightsInvalid(f"{path} is damaged: {error}") from error
+    return ()
+
+
 def check_free(name: str, settings: Settings) -> None:
     """Refuse a name that is taken.
 
