@@ -92,7 +92,8 @@ def cut(folder: Path, settings: Settings, spec: NetworkSpec, least: int, strange
     found = folders.people(folder)
     files = [each for each in found.values() if len(each) >= least]
     alone = [each for each in found.values() if len(each) == 1]
-    files += [alone[place * len(alone) // strangers] for place in range(min(strangers, len(alone)))]
+    count = min(strangers, len(alone))
+    files += [alone[place * len(alone) // count] for place in range(count)]
     aligners = {name: Aligner(way) for name, way in ways(spec).items()}
     finder = open_finder(settings, spec)
     made: dict[str, list[Crops]] = {name: [] for name in aligners}

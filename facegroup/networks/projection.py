@@ -168,6 +168,8 @@ def _read(place: Path, name: str, base: NetworkSpec) -> Projection:
         raise ValueError("the manifest is not as it was written")
     if (manifest["network"], manifest["base"]) != (name, base.name):
         raise ValueError(f"it is {manifest['network']}, of {manifest['base']}")
+    if not -1 <= manifest["threshold"] <= 1:
+        raise ValueError(f"its threshold is {manifest['threshold']}")
     data = (place / _MATRIX).read_bytes()
     if hashlib.sha256(data).hexdigest() != manifest["matrix_sha256"]:
         raise ValueError("the matrix is not as it was written")

@@ -1,9 +1,11 @@
 """`facegroup finetune` from a gallery to a network that is listed, used, migrated to, and refused where it must be."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -15,6 +17,7 @@ from facegroup.errors import (
     UnknownGallery,
     WeightsInvalid,
 )
+from facegroup.networks import projection
 from facegroup.networks.registry import spec
 from facegroup.recognizer import Recognizer
 from facegroup.settings import load
@@ -116,7 +119,7 @@ def test_the_whole_pipeline_runs_on_it_and_a_gallery_is_migrated_to_it(place: Pa
     with Recognizer(load(network=BASE, store=own)) as before:
         before.new_gallery("group")
         ada = before.store.create_person("group", "Ada")
-        assert len(before.enrol("group", photos, ada.id).added) == 2
+        assert len(before.enrol("group", photos, ada.id).enrolled.added) == 2
     with Recognizer(load(network="dlib-resnet29+choir", store=own)) as after:
         with pytest.raises(NetworkMismatch):
             after.enrol("group", photos, ada.id)
@@ -188,5 +191,15 @@ def test_a_damaged_projection_is_said_and_hides_no_other(place: Path, learned: d
     assert "weights_invalid" in done.stderr
     with pytest.raises(WeightsInvalid):
         Recognizer(load(network="dlib-resnet29+broken"))
+    assert isinstance(refused("serve", "--network", "dlib-resnet29+broken"), WeightsInvalid)
     (broken / "manifest.json").unlink()
     broken.rmdir()
+
+
+def test_the_server_says_at_once_that_the_base_has_other_weights(place: Path) -> None:
+    kept = {"network": "dlib-resnet29+old", "base": BASE, "base_sha256": "0" * 64, "threshold": 0.5}
+    folder = projection.write(np.eye(64, 128, dtype=np.float32), {**kept, "threshold_source": "a test"}, load())
+    error = refused("serve", "--network", "dlib-resnet29+old")
+    assert isinstance(error, WeightsInvalid)
+    assert "other weights" in error.detail
+    shutil.rmtree(folder)

@@ -250,7 +250,9 @@ def test_which_fpir_decides(strangers: int, expected: float) -> None:
 
 def test_a_projection_onto_nothing_is_judged_worse() -> None:
     made = group(20, 30, photos=3, noise=0.2)
-    judgement = judged(Part(made.people, made.singles), made.descriptors, {"triplet": np.eye(1, DIMENSION)})
+    judgement = judged(
+        Part(made.people, made.singles), made.descriptors, {"triplet": np.eye(1, DIMENSION, dtype=np.float32)}
+    )
     assert judgement.row("triplet").gain.high < 0
     assert not judgement.helps
 

@@ -175,6 +175,7 @@ DAMAGES: dict[str, Any] = {
     "a manifest of bytes": lambda place: (place / "manifest.json").write_bytes(b"\xff\xfe\x00"),
     "another threshold": lambda place: edited(place, threshold=0.1),
     "a threshold that is none": lambda place: redone(place, threshold="high"),
+    "a threshold that is no number": lambda place: redone(place, threshold=float("nan")),
     "a newer format": lambda place: redone(place, format=2),
     "another base": lambda place: redone(place, base="retail-0095"),
     "another name": lambda place: place.joinpath("manifest.json").write_text(
