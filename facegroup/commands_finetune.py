@@ -1,14 +1,13 @@
 """The command that learns a projection of a network on one's own people: `facegroup finetune`. Needs no server."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from facegroup.errors import MalformedRequest
 from facegroup.networks import projection, registry
@@ -115,14 +114,18 @@ def _show(report: dict[str, Any]) -> None:
     for name, learned in report["learning"].items():
         tpirs = " ".join(f"{epoch['tpir']:.3f}" for epoch in learned["epochs"])
         typer.echo(f"{name}: TPIR of the people to stop by, from the start on: {tpirs}; taken: {learned['best_epoch']}")
-    fpirs = sorted({row["fpir"] for row in report["judgement"]["rows"]})
-    table = Table("TPIR, and gain over the base", *(f"FPIR {fpir:.1%}" for fpir in fpirs), box=None)
-    for name in dict.fromkeys(row["method"] for row in report["judgement"]["rows"]):
-        rows = [row for row in report["judgement"]["rows"] if row["method"] == name]
-        table.add_row(name, *(_cell(row["tpir"], "") for row in rows))
+    rows = report["judgement"]["rows"]
+    heads = dict.fromkeys(f"FPIR {row['fpir']:.1%}" for row in rows)
+    typer.echo(_line("TPIR", heads))
+    for name in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == name]
+        typer.echo(_line(name, [_cell(row["tpir"], "") for row in own]))
         if name != "base":
-            table.add_row("  gain", *(_cell(row["gain"], "+") for row in rows))
-    Console().print(table)
+            typer.echo(_line("  gain", [_cell(row["gain"], "+") for row in own]))
+
+
+def _line(name: str, cells: Iterable[str]) -> str:
+    return f"{name:9}" + "".join(f"  {cell:26}" for cell in cells).rstrip()
 
 
 def _cell(figure: dict[str, float], sign: str) -> str:
