@@ -28,7 +28,7 @@ class Detector:
     def __init__(self, settings: Settings, embedder: Handle) -> None:
         configure(settings)
         self._embedder = plain(embedder)
-        self._spec = spec(settings.network)
+        self._spec = spec(settings.network, settings)
         self._finder = open_finder(settings, self._spec)
         self._thread = ThreadPoolExecutor(1, "find")
         self._finder.warm()

@@ -37,7 +37,7 @@ class GalleryActor:
 
     def __init__(self, settings: Settings) -> None:
         configure(settings)
-        network = spec(settings.network)
+        network = spec(settings.network, settings)
         self._store = open_store(settings.store)
         self._galleries = Galleries(self._store, network, Plan.of(settings.matcher), degraded_counter())
         self._guarded = Guarded(self._store, self._galleries.absence, self._galleries.ledger)

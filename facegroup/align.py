@@ -2,6 +2,8 @@
 
 - ``box``: the detector's box, clipped to the image and resized to a square without keeping its aspect, as the course
   work that this system grows from does.
+  With a margin it is extended first. Framed, it is cut out as VGGFace2's authors do: made at least 7/8 as wide as high,
+  extended and clipped, its shorter side resized to 8/7 of the crop's (256 of 224), and the middle cut out; the aspect stays.
 - ``five_point``: the similarity transform that carries the five landmarks nearest to the network's template.
 - ``dlib_chip``: the same, to where MTCNN's landmarks lie in the chips that dlib itself cuts out (padding 0.25).
 """
@@ -35,6 +37,8 @@ TEMPLATES: dict[CropKind, tuple[tuple[float, float], ...]] = {
 }
 """Left eye, right eye, nose tip, left and right mouth corner, as fractions of the crop's side."""
 
+_NARROWEST = 112 / 128  # of its height, the width of a framed box
+_FRAME = 224 / 256  # of the shorter side, what is kept
 _JPEG_QUALITY = 92
 _DENSEST = 8
 
@@ -48,6 +52,8 @@ class Aligner:
 
     def __init__(self, spec: NetworkSpec) -> None:
         self._size = spec.size
+        self._framed = spec.framed
+        self._margin = spec.margin
         template = TEMPLATES.get(spec.crop)
         self._template = None if template is None else np.asarray(template, np.float32) * spec.size
 
@@ -67,7 +73,10 @@ class Aligner:
             out = np.empty((len(faces), self._size, self._size, 3), np.uint8)
         if self._template is None:
             for box, crop in zip(faces.boxes, out, strict=True):
-                _cut_box(image, box, crop)
+                if self._framed:
+                    _cut_frame(image, box, self._margin, crop)
+                else:
+                    _cut_box(image, _extended(box, self._margin) if self._margin else box, crop)
             return out
         matrices, exists = similarity(faces.landmarks, self._template)
         for box, matrix, sound, crop in zip(faces.boxes, matrices, exists, out, strict=True):
@@ -144,6 +153,29 @@ def _cut_box(image: Image, box: Floats, crop: Image) -> None:
     shrinks = part.shape[0] >= side and part.shape[1] >= side
     # Averaging where pixels are left out, as bilinear sampling of a large face skips most of it.
     crop[:] = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _extended(box: Floats, margin: float) -> Floats:
+    half = margin / 2 * (box[2:] - box[:2])
+    return np.concatenate([box[:2] - half, box[2:] + half])
+
+
+def _cut_frame(image: Image, box: Floats, margin: float, crop: Image) -> None:
+    """Cut a box out as ox-vgg/vgg_face2, standard_evaluation/demo_proj.m, and its README do."""
+    if not np.isfinite(box).all():
+        crop[:] = 0
+        return
+    middle, height = (box[:2] + box[2:]) / 2, box[3] - box[1]
+    half = (1 + margin) / 2 * np.array([max(box[2] - box[0], _NARROWEST * height), height])
+    low, high = np.maximum(middle - half, 0), np.minimum(middle + half, image.shape[1::-1])
+    side = float((high - low).min()) * _FRAME
+    if side <= 0:
+        crop[:] = 0
+        return
+    scale = crop.shape[0] / max(side, 1.0)  # a face has at least one pixel
+    # Pixel centres: the middle of the region goes to the middle of the crop.
+    shift = crop.shape[0] / 2 - 0.5 - scale * ((low + high) / 2 - 0.5)
+    _warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float64), crop)
 
 
 def _warp(image: Image, matrix: NDArray[np.float64], crop: Image) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from facegroup import commands, commands_moving, folders
+from facegroup import commands, commands_finetune, commands_moving, folders
 from facegroup.commands import Service
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.loss import refuse_lost
@@ -38,6 +38,7 @@ def add_commands(app: typer.Typer) -> None:
     for command in (enroll, identify, verify, people, audit, models):
         app.command()(command)
     commands_moving.add_commands(app)
+    commands_finetune.add_commands(app)
 
 
 def enroll(
@@ -235,6 +236,7 @@ def models(as_json: AsJson = False) -> None:
 
     settings = load()
     cache = settings.cache_dir / "openvino"
+    learned, damaged = registry.learned(settings)
     rows = [
         {
             "name": spec.name,
@@ -244,11 +246,14 @@ def models(as_json: AsJson = False) -> None:
             "threshold": spec.threshold,
             "engines": list(spec.engines),
             "int8": quantization.ready(spec, cache),
+            "base": spec.base or None,
             "licence": spec.licence,
             "weights": [{"file": file.name, "url": file.url, "bytes": file.bytes} for file in spec.weights],
         }
-        for spec in registry.SPECS.values()
+        for spec in (*registry.SPECS.values(), *learned)
     ]
+    for error in damaged:
+        typer.echo(f"{error.detail} ({error.code})", err=True)
     if as_json:
         typer.echo(json.dumps({"models": rows}, ensure_ascii=False))
         return

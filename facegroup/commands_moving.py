@@ -100,7 +100,7 @@ def migrate(
             wanted = place.gallery(previous(place.gallery(gallery).name)) if _kept(place, gallery) else None
             new = wanted or place.gallery(gallery)
         else:
-            spec = registry.spec(network or "")
+            spec = registry.spec(network or "", load(store=store))
             new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
         settings = load(store=store, network=new.network)
         with _bar("migrating", place.gallery(gallery).people) as tell:

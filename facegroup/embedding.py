@@ -75,10 +75,18 @@ def open_embedder(settings: Settings) -> Embedder:
         WeightsMissing: the weights are not here and cannot be downloaded.
         WeightsInvalid: the weights are damaged or another network's.
     """
-    spec = registry.spec(settings.network)
-    engine = _engine(spec, settings)
+    spec = registry.spec(settings.network, settings)
+    engine = _projected(spec, settings) if spec.base else _engine(spec, settings)
     log.info("network %s on %s, %s, %s", spec.name, engine.name, engine.device, settings.embedder.precision)
     return Embedder(spec, engine)
+
+
+def _projected(spec: NetworkSpec, settings: Settings) -> Engine:
+    from facegroup.networks.projected_engine import ProjectedEngine, opened
+
+    base = registry.spec(spec.base)
+    learned = opened(spec, base, settings)
+    return ProjectedEngine(_engine(base, settings), learned)
 
 
 def _engine(spec: NetworkSpec, settings: Settings) -> Engine:

@@ -31,14 +31,17 @@ def serve(
     gallery: cli.Gallery = None,
 ) -> None:
     """Run the server on this machine until Ctrl-C."""
-    from facegroup.networks import registry, weights
+    from facegroup.networks import projected_engine, registry, weights
     from serve.launch import running, until_stopped
 
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
     cli.show_log(settings)
     # Here and not in a replica: one message, at once, and Ray is not even started.
     if settings.embedder.engine != "simulated":
-        weights.fetch(registry.spec(settings.network), settings)
+        spec = registry.spec(settings.network, settings)
+        weights.fetch(spec, settings)
+        if spec.base:
+            projected_engine.opened(spec, registry.spec(spec.base), settings)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is no failure, whether it was up already or not.
     with suppress(KeyboardInterrupt), running(settings) as url:

@@ -113,7 +113,7 @@ def main() -> None:
         told=dataset.told,
     )
     drawn = bootstrap.draw(len(photos.people), len(photos.strangers), given.drawings)
-    wanted = templates(registry.spec(settings.network).threshold)
+    wanted = templates(registry.spec(settings.network, settings).threshold)
     pairs = [(enrol, share) for share in given.mislabelled for enrol in given.enrol if not share or enrol > 1]
     rows = [row for pair in pairs for row in compare(photos, wanted, *pair, given.splits, drawn)]
     counts = {"people": len(photos.people), "strangers": len(photos.strangers), "without_a_face": photos.missed}

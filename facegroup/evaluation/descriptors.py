@@ -16,6 +16,7 @@ from facegroup.embedding import open_embedder
 from facegroup.errors import InvalidSettings
 from facegroup.evaluation.lfw import central
 from facegroup.finder import open_finder
+from facegroup.networks import projection
 from facegroup.photos import Found, Photo
 from facegroup.settings import Settings
 from facegroup.types import Floats
@@ -75,7 +76,7 @@ class _Cache:
     """The rows that are known; the file's name says what made them."""
 
     def __init__(self, settings: Settings) -> None:
-        made_by = (settings.network, *_arithmetic(settings))
+        made_by = (settings.network, *projection.tag(settings), *_arithmetic(settings))
         self._path = settings.cache_dir / "evaluation" / f"{'-'.join(made_by)}.npz"
         self.rows = self._read()
 

@@ -117,7 +117,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = load(network=given.network)
     photos = dataset.read(given.folder, settings, least=given.least, told=dataset.told)
-    threshold = registry.spec(settings.network).threshold if given.threshold is None else given.threshold
+    threshold = registry.spec(settings.network, settings).threshold if given.threshold is None else given.threshold
     made = []
     for enrol in given.enrol:
         made += rows([offers(photos, enrol, seed) for seed in range(given.splits)], enrol, threshold)

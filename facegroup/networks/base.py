@@ -43,6 +43,9 @@ class NetworkSpec:
         weights: its files; empty where a package brings them.
         licence: of the weights, as stated by their publisher.
         extra: the optional dependency that it needs, or empty.
+        base: the network that this one is a learned projection of, or empty; see networks/projection.py.
+        margin: by which share of its sides a box is extended before it is cut out, where `crop` is ``box``.
+        framed: whether such a box keeps its aspect, as VGGFace2's authors cut it out, and is not squeezed into a square.
     """
 
     name: str
@@ -58,6 +61,9 @@ class NetworkSpec:
     weights: tuple[WeightsFile, ...]
     licence: str
     extra: str = ""
+    base: str = ""
+    margin: float = 0.0
+    framed: bool = False
 
 
 class Engine(Protocol):

@@ -11,7 +11,8 @@ from facegroup.networks.base import NetworkSpec
 from facegroup.networks.buckets import BUCKETS
 from facegroup.types import Crops, Floats
 
-_MODEL = "dlib_face_recognition_resnet_model_v1.dat"
+MODEL = "dlib_face_recognition_resnet_model_v1.dat"
+"""The network's file in the package face_recognition_models."""
 
 
 def model_file(name: str) -> Path:
@@ -60,7 +61,7 @@ class DlibEngine:
     device = "cpu"
 
     def __init__(self, spec: NetworkSpec, batch: int = BUCKETS[-1]) -> None:
-        dlib, path = library(), model_file(_MODEL)
+        dlib, path = library(), model_file(MODEL)
         self._spec = spec
         self._batch = batch
         try:

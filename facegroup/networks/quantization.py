@@ -75,7 +75,7 @@ def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Pat
 
 def ready(spec: NetworkSpec, folder: Path) -> bool:
     """Say whether the cache holds the network in int8, of whatever weights."""
-    return any(folder.glob(f"{spec.name}-int8-*/{cache.IR}"))
+    return any(folder.glob(f"{spec.base or spec.name}-int8-*/{cache.IR}"))
 
 
 def main(network: str, ir: str, calibration: str, threads: str, out: str) -> None:

@@ -6,8 +6,10 @@ another crop are another name.
 
 from importlib.util import find_spec
 
-from facegroup.errors import UnknownNetwork
+from facegroup.errors import SetupError, UnknownNetwork
+from facegroup.networks import projection
 from facegroup.networks.base import NetworkSpec, WeightsFile
+from facegroup.settings import Settings
 
 _RELEASE = "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/"
 _ZOO = (
@@ -20,6 +22,8 @@ _MEAN_1 = (93.5940, 104.7624, 129.1863)
 _MEAN_2 = (91.4953, 103.8827, 131.0912)
 
 _COURSE_WORK = "the course work's 0.4 on the cosine similarity; not calibrated on these weights"
+# ox-vgg/vgg_face2: MTCNN's box extended by a factor 0.3, its aspect kept; docs/decisions/0011-crop-and-alignment.md.
+_VGGFACE2_MARGIN = 0.3
 _VGGFACE2_LICENCE = (
     "keras-vggface states no licence of its own for its converted weights: its code is MIT, and it refers to the "
     "original models' licences. Those are Oxford VGG's VGGFace2 models; the data set is published under CC BY-SA 4.0, "
@@ -55,6 +59,8 @@ SPECS: dict[str, NetworkSpec] = {
                 ),
             ),
             licence=_VGGFACE2_LICENCE,
+            margin=_VGGFACE2_MARGIN,
+            framed=True,
         ),
         NetworkSpec(
             name="vggface2-senet50",
@@ -71,6 +77,8 @@ SPECS: dict[str, NetworkSpec] = {
                 WeightsFile("rcmalli_vggface_tf_notop_senet50.h5", _RELEASE + "rcmalli_vggface_tf_notop_senet50.h5"),
             ),
             licence=_VGGFACE2_LICENCE,
+            margin=_VGGFACE2_MARGIN,
+            framed=True,
         ),
         NetworkSpec(
             name="vggface-vgg16",
@@ -139,16 +147,35 @@ SPECS: dict[str, NetworkSpec] = {
 """Every network by name, the default first."""
 
 
-def spec(name: str) -> NetworkSpec:
+def spec(name: str, settings: Settings | None = None) -> NetworkSpec:
     """Return the network of that name.
+
+    Args:
+        name: such as ``retail-0095``, or ``retail-0095+mygroup`` for a learned projection.
+        settings: where projections are looked for; without them there is none.
 
     Raises:
         UnknownNetwork: there is none; the message names the choices.
+        WeightsInvalid: it is a projection, and its files are damaged.
     """
-    try:
-        return SPECS[name]
-    except KeyError:
-        raise UnknownNetwork(f"there is no network {name!r}; choose one of {', '.join(SPECS)}") from None
+    base = SPECS.get(name.partition(projection.JOINT)[0])
+    if base is None or (settings is None and name != base.name):
+        raise UnknownNetwork(f"there is no network {name!r}; choose one of {', '.join(SPECS)}")
+    if settings is None or name == base.name:
+        return base
+    return projection.read(name, base, settings).spec
+
+
+def learned(settings: Settings) -> tuple[list[NetworkSpec], list[SetupError]]:
+    """Return the projections that are installed, by name, and what is wrong with those that cannot be used."""
+    specs: list[NetworkSpec] = []
+    damaged: list[SetupError] = []
+    for name in projection.names(settings):
+        try:
+            specs.append(spec(name, settings))
+        except SetupError as error:
+            damaged.append(error)
+    return specs, damaged
 
 
 def installed(spec: NetworkSpec) -> bool:

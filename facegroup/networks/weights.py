@@ -36,7 +36,8 @@ def find(file: WeightsFile, network: str, settings: Settings) -> Path | None:
 
 def ready(spec: NetworkSpec, settings: Settings) -> bool:
     """Say whether a network can start on this machine without a download: its files and packages are here."""
-    return installed(spec) and all(find(file, spec.name, settings) is not None for file in spec.weights)
+    network = spec.base or spec.name
+    return installed(spec) and all(find(file, network, settings) is not None for file in spec.weights)
 
 
 def fetch(spec: NetworkSpec, settings: Settings) -> tuple[Path, ...]:
@@ -57,11 +58,12 @@ def sha256(path: Path) -> str:
 
 
 def _fetch(file: WeightsFile, spec: NetworkSpec, settings: Settings) -> Path:
-    path = find(file, spec.name, settings)
+    network = spec.base or spec.name
+    path = find(file, network, settings)
     if path is not None:
         _verify(path, file)
         return path
-    target = downloads(settings) / spec.name / file.name
+    target = downloads(settings) / network / file.name
     try:
         Downloader(file).to(target)
     except WeightsMissing as error:

@@ -27,7 +27,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
         redirect_slashes=False,
         license_info={"name": "Apache-2.0"},
     )
-    app.state.context = Context(pipeline, settings, spec(settings.network))
+    app.state.context = Context(pipeline, settings, spec(settings.network, settings))
     problems.install(app)
     for router in (recognition.router, galleries.router, people.router, audit.router):
         app.include_router(router, prefix="/v1")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from facegroup.networks.registry import spec
 from facegroup.types import Faces, Floats, Image
 
 POINTS = np.asarray(TEMPLATES["five_point"], np.float32)
+BOX = replace(spec("vggface2-resnet50"), margin=0.0, framed=False)
 
 
 def picture(height: int = 240, width: int = 320, seed: int = 0) -> Image:
@@ -34,7 +37,7 @@ def umeyama(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray
 
 
 class TestBox:
-    aligner = Aligner(spec("vggface2-resnet50"))
+    aligner = Aligner(BOX)
 
     def test_a_crop_is_the_box_resized(self) -> None:
         image = picture()
@@ -67,6 +70,64 @@ class TestBox:
     )
     def test_a_box_of_nothing_is_black(self, box: list[float]) -> None:
         assert not self.aligner.align(picture(), faces([box])).any()
+
+    def test_a_margin_extends_the_box(self) -> None:
+        extended = Aligner(replace(BOX, margin=0.3))
+        crop = extended.align(picture(), faces([[100, 60, 200, 160]]))[0]
+        np.testing.assert_array_equal(crop, cv2.resize(picture()[45:175, 85:215], (224, 224)))
+        clipped = extended.align(picture(), faces([[0, 0, 100, 100]]))[0]
+        np.testing.assert_array_equal(clipped, cv2.resize(picture()[:115, :115], (224, 224)))
+
+
+def authors(image: Image, box: list[float]) -> Image:
+    """As demo_proj.m and the README of ox-vgg/vgg_face2 say it, step by step: crop, shorter side to 256, middle of 224."""
+    x1, y1, x2, y2 = box
+    height = (y2 - y1) * 1.3
+    width = (y2 - y1) * max(112 / 128, (x2 - x1) / (y2 - y1)) * 1.3
+    left, right = round(max(0, (x1 + x2) / 2 - width / 2)), round(min(image.shape[1], (x1 + x2) / 2 + width / 2))
+    top, bottom = round(max(0, (y1 + y2) / 2 - height / 2)), round(min(image.shape[0], (y1 + y2) / 2 + height / 2))
+    part = image[top:bottom, left:right]
+    scale = 256 / min(part.shape[:2])
+    large = cv2.resize(part, (round(part.shape[1] * scale), round(part.shape[0] * scale)))
+    y, x = ((side - 224) // 2 for side in large.shape[:2])
+    cut: Image = large[y : y + 224, x : x + 224]
+    return cut
+
+
+class TestFramed:
+    aligner = Aligner(spec("vggface2-resnet50"))
+
+    @pytest.mark.parametrize(
+        "box",
+        [[100, 60, 180, 160], [100, 60, 200, 160], [90, 80, 210, 160], [10, 60, 90, 160], [250, 150, 330, 250]],
+        ids=["a face", "a square", "a wide one", "at the left edge", "beyond a corner"],
+    )
+    def test_a_crop_is_the_authors(self, box: list[float]) -> None:
+        crop = self.aligner.align(picture(), faces([box]))[0].astype(int)
+        expected = authors(picture(), box).astype(int)
+        # Theirs is rounded to whole pixels of the photo, up to a half on each side; ours is not.
+        assert np.abs(crop - expected)[8:-8, 8:-8].mean() < 4
+        shifted = np.roll(expected, 12, axis=1)
+        assert np.abs(crop - shifted)[16:-16, 16:-16].mean() > 8
+
+    def test_the_aspect_stays(self) -> None:
+        image = np.zeros((400, 400, 3), np.uint8)
+        cv2.circle(image, (200, 200), 40, (255, 255, 255), -1)
+        crop = self.aligner.align(image, faces([[160, 140, 240, 260]]))[0]
+        wide, high = (int((crop[..., 0] > 127).any(axis=axis).sum()) for axis in (0, 1))
+        assert abs(wide - high) <= 1
+        plain = Aligner(BOX).align(image, faces([[160, 140, 240, 260]]))[0]
+        wide, high = (int((plain[..., 0] > 127).any(axis=axis).sum()) for axis in (0, 1))
+        assert wide > 1.3 * high
+
+    @pytest.mark.parametrize(
+        "box", [[400, 300, 500, 400], [-90, -90, -50, -50], [np.nan, 0, 10, 10], [0, 0, np.inf, 9], [50, 50, 50, 50]]
+    )
+    def test_a_box_of_nothing_is_black(self, box: list[float]) -> None:
+        assert not self.aligner.align(picture(), faces([box])).any()
+
+    def test_a_box_thin_as_a_line_costs_no_more(self) -> None:
+        assert self.aligner.align(picture(), faces([[0, 100, 320, 100.01]])).shape == (1, 224, 224, 3)
 
 
 class TestFivePoint:

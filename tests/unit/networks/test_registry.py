@@ -21,6 +21,11 @@ def test_the_default_network_is_known() -> None:
     assert Settings.model_fields["network"].default in SPECS
 
 
+def test_vggface2_is_cut_out_as_its_authors_do() -> None:
+    found = {name: (spec.margin, spec.framed) for name, spec in SPECS.items() if spec.margin or spec.framed}
+    assert found == {"vggface2-resnet50": (0.3, True), "vggface2-senet50": (0.3, True)}
+
+
 def test_vggface2_keeps_the_threshold_of_the_course_work() -> None:
     assert spec("vggface2-resnet50").threshold == 0.4
     assert "course work" in spec("vggface2-resnet50").threshold_source
