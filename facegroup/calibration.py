@@ -1,7 +1,7 @@
 """Scores of people who are known and of people who are not → a threshold for the FPIR asked, and how sure that is.
 
-The terms are those of ISO/IEC 19795-1, as in `facegroup.evaluation.openset`. A threshold that is put at an order statistic of
-n independent non-mated scores, with k above it, has an FPIR that is distributed as Beta(k + 1, n - k) whatever the scores
+The terms are those of ISO/IEC 19795-1, as in `facegroup.evaluation.openset`. A threshold that is put at an order statistic
+of n independent non-mated scores, with k above it, has an FPIR that is distributed as Beta(k + 1, n - k) whatever the scores
 look like (Wilks 1941): its mean, (k + 1) / (n + 1), is what is brought to the FPIR asked, and its quantiles are the
 interval. Photos of one person are not independent: n and k are divided by their design effect (Kish 1965; Korn and
 Graubard 1998 for the interval). Pure NumPy; docs/calibration.md says it for people who are no statisticians.
@@ -98,7 +98,9 @@ def calibrate(scores: Scores, fpir: float, network: str, gallery: Gallery, at: f
 def check_fpir(fpir: float) -> float:
     """Return an FPIR that can be asked for. Raises `MalformedRequest`."""
     if not LEAST_FPIR <= fpir <= MOST_FPIR:  # NaN is not, either
-        raise MalformedRequest(f"the FPIR must be a number in {LEAST_FPIR:f}..{MOST_FPIR}: 0.01 is one stranger in a hundred")
+        raise MalformedRequest(
+            f"the FPIR must be a number in {LEAST_FPIR:f}..{MOST_FPIR}: 0.01 is one stranger in a hundred"
+        )
     return fpir
 
 

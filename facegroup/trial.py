@@ -15,9 +15,12 @@ import numpy as np
 from facegroup import calibration
 from facegroup.calibration import Scores, whole
 from facegroup.embedding import failed, unit
-from facegroup.errors import InvalidDescriptor, MalformedRequest, UnknownPerson
+from facegroup.enrolment import Refused
+from facegroup.errors import FacegroupError, InvalidDescriptor, MalformedRequest, NoFace, UnknownPerson
 from facegroup.gallery import Snapshot
+from facegroup.photos import Seen
 from facegroup.store.audit import Origin
+from facegroup.store.base import Store
 from facegroup.store.vectors import centroid
 from facegroup.types import Calibration, Candidate, Descriptors, Floats, Gallery
 
@@ -114,6 +117,41 @@ def run(
     return Trial(after, found, not dry_run, before.threshold, len(scores.nonmated), closest)
 
 
+def asking(store: Store) -> Ask:
+    """Return how a store of this process is asked."""
+
+    def ask(method: str, *arguments: Any, **named: Any) -> Any:
+        return getattr(store, method)(*arguments, **named)
+
+    return ask
+
+
+def strangers(
+    photos: Sequence[tuple[str, Seen | FacegroupError]], people: Sequence[str] | None = None
+) -> tuple[Strangers, list[Refused]]:
+    """Return every usable face of some named photos that were seen with descriptors, and the photos without one.
+
+    `people` says who is in each photo; None: each shows somebody else.
+
+    Raises:
+        NoFace: no photo shows any.
+    """
+    rows, whose, refused = [], [], []
+    for place, (name, seen) in enumerate(photos):
+        if isinstance(seen, FacegroupError):
+            refused.append(Refused(name, seen))
+            continue
+        assert seen.descriptors is not None
+        good = seen.descriptors[~failed(seen.descriptors)]
+        if not len(good):
+            refused.append(Refused(name, NoFace("no face was found in the photo")))
+        rows.append(good)
+        whose += [f"{place} {name}" if people is None else people[place]] * len(good)
+    if not whose:
+        raise NoFace("no face was found in any photo of strangers")
+    return Strangers(np.concatenate(rows), tuple(whose)), refused
+
+
 def tried(
     photos: Callable[[str], Descriptors], snapshot: Snapshot, strangers: Strangers | None
 ) -> tuple[Scores, tuple[Likeness, ...]]:
@@ -144,7 +182,9 @@ def tried(
 def _check(strangers: Strangers, dimension: int) -> None:
     rows = strangers.descriptors
     if len(rows) != len(strangers.whose) or len(rows) > STRANGERS:
-        raise MalformedRequest(f"there must be up to {STRANGERS:,} strangers, and a word on each of who it is, or on none")
+        raise MalformedRequest(
+            f"there must be up to {STRANGERS:,} strangers, and a word on each of who it is, or on none"
+        )
     if rows.ndim != 2 or rows.shape[1] != dimension or not np.isfinite(rows).all() or failed(rows).any():
         raise InvalidDescriptor(f"a stranger's descriptor is {dimension} finite numbers, not all of them zero")
 
@@ -171,7 +211,7 @@ def _drawn(
     left = SEARCHES
     for person in _some(snapshot, random):
         found = photos(person)
-        middle = centroid(found) if len(found) else None
+        middle = centroid([*found]) if len(found) else None
         if middle is None:
             continue
         chosen = random.permutation(len(found))[: min(most, left)]
@@ -203,9 +243,7 @@ def _some(snapshot: Snapshot, random: np.random.Generator) -> list[str]:
     return [ids[place] for place in random.permutation(len(ids)).tolist()]
 
 
-def _searched(
-    snapshot: Snapshot, probes: Descriptors, own: Sequence[str | None]
-) -> tuple[Floats, list[Candidate]]:
+def _searched(snapshot: Snapshot, probes: Descriptors, own: Sequence[str | None]) -> tuple[Floats, list[Candidate]]:
     """Return the greatest similarity of each photo to anybody but its own person, and to whom; -1 where there is nobody."""
     best: list[float] = []
     like = []
@@ -228,7 +266,7 @@ def _pairs(probes: Descriptors, owners: calibration.Groups, centroids: Floats) -
     compared = centroids[:_COMPARED]
     if not len(compared) or not len(probes):
         return np.empty(0, np.float32)
-    scores = probes @ compared.T
+    scores: Floats = probes @ compared.T
     return scores[owners[:, None] != np.arange(len(compared))]
 
 
