@@ -267,7 +267,8 @@ def _pairs(probes: Descriptors, owners: calibration.Groups, centroids: Floats) -
     if not len(compared) or not len(probes):
         return np.empty(0, np.float32)
     scores: Floats = probes @ compared.T
-    return scores[owners[:, None] != np.arange(len(compared))]
+    others: Floats = scores[owners[:, None] != np.arange(len(compared))]
+    return others
 
 
 def _closest(whose: Sequence[str], best: Floats, like: Sequence[Candidate]) -> tuple[Likeness, ...]:

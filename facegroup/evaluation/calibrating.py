@@ -159,9 +159,11 @@ def tables(promises: Sequence[Kept], sizes: Sequence[Sized], threshold: float) -
     for each in promises:
         mean, spread, most = each.measured
         exact = "" if np.isnan(each.expected) else f" ({each.expected:.0%})"
+        low, high = each.width
+        middle, around = each.threshold
         lines.append(
-            f"| {each.on} | {each.fpir:.1%} | {mean:.2%} ± {spread:.2%}, {most:.2%} "
-            f"| {each.width[0]:.2%}–{each.width[1]:.2%} | {each.inside:.0%}{exact} | {each.tpir:.3f} | {each.threshold[0]:.3f} ± {each.threshold[1]:.3f} "
+            f"| {each.on} | {each.fpir:.1%} | {mean:.2%} ± {spread:.2%}, {most:.2%} | {low:.2%}–{high:.2%} "
+            f"| {each.inside:.0%}{exact} | {each.tpir:.3f} | {middle:.3f} ± {around:.3f} "
             f"| {each.refused} of {each.seeds} |"
         )
     lines += [
