@@ -271,6 +271,8 @@ def models(as_json: AsJson = False) -> None:
         ready, int8 = ("yes" if row[key] else "no" for key in ("ready", "int8"))
         table.add_row(used, ready, int8, str(row["dimension"]), str(row["threshold"]), engines, str(row["licence"]))
     Console().print(table)
+    for spec in registry.SPECS.values():
+        typer.echo(f"{spec.name}: threshold {spec.threshold}: {spec.threshold_source}")
     typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")
 
 

@@ -1,6 +1,5 @@
 """A gallery is tried on its own people and on strangers: on real stores, with people made of random vectors."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,44 +8,21 @@ import pytest
 
 from facegroup import trial
 from facegroup.calibration import rate_at
-from facegroup.embedding import unit
 from facegroup.errors import InvalidDescriptor, MalformedRequest, NoFace, StoreUnavailable, TooFewToCalibrate
 from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
-from facegroup.networks.registry import spec
 from facegroup.photos import Matched, Query
 from facegroup.store import open_store
 from facegroup.store.base import Store
 from facegroup.trial import Strangers, Trial
-from facegroup.types import Descriptors, Gallery, Sample
-
-SPEC = spec("dlib-resnet29")
-D = SPEC.dimension
-
-
-def photos(middles: Descriptors, each: int, seed: int) -> list[Descriptors]:
-    """Return so many descriptors about each of some middles, at a cosine of about 0.8 to it."""
-    draw = np.random.default_rng(seed)
-    noise = draw.normal(size=(len(middles), each, D)) / np.sqrt(D)
-    return [unit((middle + 0.75 * around).astype(np.float32)) for middle, around in zip(middles, noise, strict=True)]
-
-
-def middles(count: int, seed: int) -> Descriptors:
-    return unit(np.random.default_rng(seed).normal(size=(count, D)).astype(np.float32))
-
-
-def enrol(store: Store, people: list[Descriptors], start: int = 0) -> None:
-    for number, rows in enumerate(people, start):
-        store.create_person("group", f"Person {number}", person_id=f"p{number}")
-        samples = [Sample(hashlib.sha256(row.tobytes()).hexdigest(), row) for row in rows]
-        store.add_samples("group", f"p{number}", samples, SPEC.name)
+from facegroup.types import Descriptors, Gallery
+from tests.unit.people_at_random import SPEC, D, enrol, middles, photos
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """40 people with 8 photos each, which nobody changes but by calibrating."""
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('trial')}/g.db")
-    store.create_gallery(Gallery("group", SPEC.name, D, 0.943))
     enrol(store, photos(middles(40, 0), 8, 1))
     yield store
     store.close()
@@ -141,7 +117,6 @@ def test_a_member_among_the_strangers_is_shown(run: Callable[..., Trial]) -> Non
 
 def test_somebody_under_two_ids_is_shown_once(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/g.db")
-    store.create_gallery(Gallery("group", SPEC.name, D, 0.9))
     people = photos(middles(10, 0), 8, 1)
     enrol(store, [*people, people[4][:4]])
     snapshot = Galleries(store, SPEC).snapshot("group")
@@ -154,7 +129,6 @@ def test_somebody_under_two_ids_is_shown_once(tmp_path: Path) -> None:
 
 def test_people_with_one_photo_or_none_cost_nothing(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/g.db")
-    store.create_gallery(Gallery("group", SPEC.name, D, 0.9))
     enrol(store, photos(middles(30, 0), 1, 1))
     store.create_person("group", "Nobody yet", person_id="later")
     snapshot = Galleries(store, SPEC).snapshot("group")
