@@ -30,7 +30,6 @@ SEARCHES = 4096
 STRANGERS = 10_000
 """Photos of strangers, at most."""
 
-_EACH = 4  # photos of a person at least, where a gallery has more than can be searched with
 _BATCH = 256
 _COMPARED = 1024  # people whose centroids are compared one to one
 _CLOSEST = 5
@@ -205,7 +204,7 @@ def _drawn(
     The similarity is -inf where there are no others.
     """
     random = np.random.default_rng(0)
-    most = max(_EACH, SEARCHES // max(len(snapshot), 1))
+    most = max(1, SEARCHES // max(len(snapshot), 1))  # rather more people than more photos of one
     ids: list[str] = []
     rows, owners, own, centroids = [], [], [], []
     left = SEARCHES

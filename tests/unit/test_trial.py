@@ -143,12 +143,14 @@ def test_people_with_one_photo_or_none_cost_nothing(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_large_gallery_is_tried_on_some_of_its_people(
-    store: Store, run: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("searches", "photos", "people"), [(100, 80, 40), (35, 35, 35)])
+def test_a_large_gallery_is_tried_on_some_of_its_photos(
+    run: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch, searches: int, photos: int, people: int
 ) -> None:
-    monkeypatch.setattr(trial, "SEARCHES", 100)
+    monkeypatch.setattr(trial, "SEARCHES", searches)
     done = run(0.1)
-    assert (done.searches, done.found.samples, done.found.sampled, done.found.people) == (100, 100, 25, 40)
+    assert (done.searches, done.found.samples, done.found.sampled, done.found.people) == (photos, photos, people, 40)
+    assert done.found.tpir == 1
 
 
 def test_a_gallery_kept_compact_is_calibrated_alike(store: Store, run: Callable[..., Trial]) -> None:
