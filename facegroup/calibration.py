@@ -81,7 +81,7 @@ def calibrate(scores: Scores, fpir: float, network: str, gallery: Gallery, at: f
     return Calibration(
         threshold,
         fpir,
-        (_shrunk(low, power), _shrunk(high, power)),
+        (round(_shrunk(low, power), 6), round(_shrunk(high, power), 6)),
         tpir,
         tpir_interval,
         network,
@@ -204,13 +204,13 @@ def _found(scores: Scores, threshold: float) -> tuple[float | None, tuple[float,
     hits = share * worth
     low = 0.0 if share == 0 else _ends(hits, worth - hits + 1)[0]
     high = 1.0 if share == 1 else _ends(hits + 1, worth - hits)[1]
-    return share, (low, high)
+    return round(share, 6), (low, high)
 
 
 def _ends(a: float, b: float) -> tuple[float, float]:
     """Return the 2.5th and the 97.5th percentile of Beta(a, b), by drawing from it: to 1 % of their distance."""
     low, high = np.quantile(np.random.default_rng(0).beta(a, max(b, 1e-9), _DRAWS), _ENDS)
-    return float(low), float(high)
+    return round(float(low), 6), round(float(high), 6)
 
 
 def _shrunk(rate: float, power: float) -> float:
