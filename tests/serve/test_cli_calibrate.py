@@ -83,7 +83,8 @@ def test_an_old_calibration_is_told(places: list[list[str]], store: str) -> None
     with closing(open_store(store)) as place:
         place.update_gallery("group", threshold=0.5)
     for where in places:
-        assert "threshold_changed" in run("people", "--gallery", "group", *where).stderr
+        shown = run("people", "--gallery", "group", "--network", "dlib-resnet29", *where)
+        assert "threshold_changed" in shown.stderr, shown.output
 
 
 def test_which_face_of_each_photo_is_verified(places: list[list[str]], tmp_path: Path) -> None:
