@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ray.serve import metrics
 
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
+from facegroup import trial
 from facegroup.errors import FacegroupError, ServiceError, StoreUnavailable
 from facegroup.expiry import sweep_and_tell
 from facegroup.guarded import Guarded
@@ -21,7 +23,9 @@ from facegroup.networks.registry import spec
 from facegroup.photos import Matched, Query
 from facegroup.settings import Settings
 from facegroup.store import open_store
+from facegroup.store.audit import Origin
 from facegroup.store.base import Store
+from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors, Gallery
 
 METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close", "centroid_pages"}
@@ -44,6 +48,7 @@ class GalleryActor:
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
         self._patrol = ThreadPoolExecutor(1, "patrol")
+        self._trials = ThreadPoolExecutor(1, "trial")
         self._damaged = metrics.Gauge("facegroup_gallery_damaged", description="damaged values that are skipped")
         threshold = network.threshold if settings.threshold is None else settings.threshold
         self._own = Gallery(settings.gallery, network.name, network.dimension, threshold)
@@ -64,6 +69,16 @@ class GalleryActor:
         if method not in METHODS:
             raise ValueError(f"the store has no method {method}: this is a bug")
         return await self._in(self._writers, lambda: self._guarded.call(method, *arguments, **named))
+
+    async def calibrate(
+        self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
+    ) -> Trial:
+        """Find the threshold for an FPIR and set it; see `facegroup.trial.run`."""
+        # Beside the matcher, which goes on answering: a snapshot never changes.
+        snapshot = await self._in(self._matcher, self._galleries.snapshot, gallery)
+        work = partial(trial.run, self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
+        done: Trial = await self._in(self._trials, work)
+        return done
 
     async def about(self) -> dict[str, Any]:
         """Say how the store is."""

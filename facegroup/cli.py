@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from facegroup import commands, commands_finetune, commands_moving, folders
+from facegroup import commands, commands_calibrate, commands_finetune, commands_moving, folders
 from facegroup.commands import Service
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.loss import refuse_lost
@@ -39,6 +39,7 @@ def add_commands(app: typer.Typer) -> None:
         app.command()(command)
     commands_moving.add_commands(app)
     commands_finetune.add_commands(app)
+    commands_calibrate.add_commands(app)
 
 
 def enroll(
@@ -110,7 +111,7 @@ def identify(
     rows = []
     failed = False
     with _service(server, settings) as service:
-        service.store.gallery(settings.gallery)
+        commands_calibrate.warn(service.store.gallery(settings.gallery))
         answers = commands.identify(service, settings.gallery, files, threshold)
         for path, data, seen in _shown(answers, "identifying", len(files), quiet=not as_json):
             failed |= isinstance(seen, FacegroupError)
@@ -128,6 +129,8 @@ def identify(
 def verify(
     photos: Annotated[list[Path], typer.Argument(help="two photos; or one, with --person")],
     person: Annotated[str | None, typer.Option(help="id of the person to compare with")] = None,
+    face: Annotated[int | None, typer.Option(min=0, help="which face of the photo, from 0, left to right")] = None,
+    other_face: Annotated[int | None, typer.Option(min=0, help="which face of the second photo")] = None,
     threshold: Threshold = None,
     gallery: Gallery = None,
     server: Server = None,
@@ -139,16 +142,24 @@ def verify(
     wanted = 2 if person is None else 1
     if len(photos) != wanted:
         raise MalformedRequest(f"verify takes {'two photos' if wanted == 2 else 'one photo, with --person'}")
+    if person is not None and other_face is not None:
+        raise MalformedRequest("there is one photo with --person, and so no --other-face")
     (read,) = folders.chunks(folders.photos(photos), wanted)
     data = [each for _, each in read]
     settings = load(gallery=gallery, network=network, store=store)
     with _service(server, settings) as service:
         if person is None:
-            done = service.verify((data[0], data[1]), threshold)
+            done = service.verify((data[0], data[1]), threshold, (face, other_face))
         else:
-            done = service.verify_person(data[0], settings.gallery, person, threshold)
+            done = service.verify_person(data[0], settings.gallery, person, threshold, face)
     if as_json:
-        answer = {"same": done.same, "similarity": done.similarity, "threshold": done.threshold}
+        answer = {
+            "same": done.same,
+            "similarity": done.similarity,
+            "threshold": done.threshold,
+            "estimated_fmr": done.estimated_fmr,
+            "boxes": [each.boxes[0].astype(float).round(2).tolist() for each in done.faces],
+        }
         typer.echo(json.dumps(answer))
     else:
         typer.echo(f"{'same person' if done.same else 'not the same person'}")
@@ -192,6 +203,7 @@ def people(
         if keep_crops is not None:
             service.store.update_gallery(settings.gallery, keep_crops=keep_crops)
         found = list(commands.everybody(service, settings.gallery))
+        commands_calibrate.warn(service.store.gallery(settings.gallery))
         if sheet is not None:
             _save(commands.sheet(service, settings.gallery, found), sheet)
     _list(settings.gallery, found, as_json)
@@ -244,6 +256,7 @@ def models(as_json: AsJson = False) -> None:
             "used": spec.name == settings.network,
             "dimension": spec.dimension,
             "threshold": spec.threshold,
+            "threshold_source": spec.threshold_source,
             "engines": list(spec.engines),
             "int8": quantization.ready(spec, cache),
             "base": spec.base or None,
@@ -264,6 +277,8 @@ def models(as_json: AsJson = False) -> None:
         ready, int8 = ("yes" if row[key] else "no" for key in ("ready", "int8"))
         table.add_row(used, ready, int8, str(row["dimension"]), str(row["threshold"]), engines, str(row["licence"]))
     Console().print(table)
+    for spec in registry.SPECS.values():
+        typer.echo(f"{spec.name}: threshold {spec.threshold}: {spec.threshold_source}")
     typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")
 
 
@@ -329,6 +344,8 @@ def _row(seen: Seen | FacegroupError) -> dict[str, Any]:
                 "person_id": match.person_id,
                 "similarity": round(match.similarity, 5),
                 "threshold": match.threshold,
+                "margin": None if match.margin is None else round(match.margin, 5),
+                "estimated_fpir": match.estimated_fpir,
                 "box": box,
             }
             for match, box in zip(commands.matches(seen), boxes, strict=True)

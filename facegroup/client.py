@@ -21,6 +21,7 @@ from facegroup.photos import Matched, Quality, Seen
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Changes, Enrolled, Erased, Merged
 from facegroup.store.gallery_settings import read_calibration
+from facegroup.trial import Likeness, Strangers, Trial
 from facegroup.types import Candidate, Faces, Gallery, Match, Person
 from facegroup.verification import Verified
 
@@ -56,13 +57,21 @@ class Client:
         version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
         return [_seen(each, version, reason) for each in answer["images"]]
 
-    def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
+    def verify(
+        self,
+        photos: tuple[bytes, bytes],
+        threshold: float | None = None,
+        faces: tuple[int | None, int | None] = (None, None),
+    ) -> Verified:
         """Compare two photos; see `Recognizer.verify`."""
-        return _verified(self._call("POST", "/v1/verify", params=_given(threshold=threshold), files=_files(photos)))
+        params = _given(threshold=threshold, face=faces[0], other_face=faces[1])
+        return _verified(self._call("POST", "/v1/verify", params=params, files=_files(photos)))
 
-    def verify_person(self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None) -> Verified:
+    def verify_person(
+        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: int | None = None
+    ) -> Verified:
         """Compare a photo with a person; see `Recognizer.verify_person`."""
-        params = _given(threshold=threshold, person=person_id)
+        params = _given(threshold=threshold, person=person_id, face=face)
         return _verified(self._call("POST", f"{_at(gallery)}/verify", params=params, files=_files([photo])))
 
     def enrol(
@@ -95,6 +104,28 @@ class Client:
         refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
         doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
         return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows), doubts)
+
+    def describe(self, photos: Sequence[bytes]) -> list[Seen | FacegroupError]:
+        """Return the faces of each photo with their descriptors, and nobody's name."""
+        try:
+            answer = self._call("POST", "/v1/embed", files=_files(photos))
+        except errors.ImageError as error:  # a server answers the error of a single photo as its own
+            return [error]
+        return [_described(each) for each in answer["images"]]
+
+    def calibrate(
+        self, gallery: str, fpir: float, strangers: Strangers | None = None, *, dry_run: bool = False
+    ) -> Trial:
+        """Find the threshold of a gallery for an FPIR, and set it; see `Recognizer.calibrate`."""
+        asked: dict[str, Any] = {"fpir": fpir, "dry_run": dry_run}
+        if strangers is not None:
+            asked |= {"strangers": strangers.descriptors.tolist(), "whose": strangers.whose}
+        answer = self._call("POST", f"{_at(gallery)}/calibrate", json=asked)
+        found = read_calibration(json.dumps(answer["calibration"]))
+        assert found is not None
+        closest = tuple(Likeness(each["whose"], Candidate(**each["like"])) for each in answer["closest"])
+        now = _gallery(answer["gallery"])
+        return Trial(now, found, answer["applied"], answer["threshold_before"], answer["searches"], closest)
 
     # Galleries and people: the part of `Store` that HTTP offers
 
@@ -265,6 +296,15 @@ def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | 
     return Seen(image["width"], image["height"], _faces(rows), Quality(**quality), matched=matched)
 
 
+def _described(image: Mapping[str, Any]) -> Seen | FacegroupError:
+    if "error" in image:
+        return _error(image["error"])
+    rows = image["faces"]
+    quality = {part: np.array([row["quality"][part] for row in rows], np.float32) for part in Quality.__slots__}
+    descriptors = np.array([row["descriptor"] for row in rows], np.float32)
+    return Seen(image["width"], image["height"], _faces(rows), Quality(**quality), descriptors=descriptors)
+
+
 def _faces(rows: Sequence[Mapping[str, Any]]) -> Faces:
     return Faces(
         np.array([list(row["box"].values()) for row in rows], np.float32).reshape(-1, 4),
@@ -281,12 +321,13 @@ def _match(row: Mapping[str, Any]) -> Match:
         row["threshold"],
         row["margin"],
         tuple(Candidate(**each) for each in row["candidates"]),
+        row.get("estimated_fpir"),  # a server of before has none
     )
 
 
 def _verified(answer: Mapping[str, Any]) -> Verified:
     faces = tuple(_faces([row]) for row in answer["faces"])
-    return Verified(answer["similarity"], answer["threshold"], faces)
+    return Verified(answer["similarity"], answer["threshold"], faces, answer.get("estimated_fmr"))
 
 
 def _gallery(row: Mapping[str, Any]) -> Gallery:

@@ -90,10 +90,17 @@ class Service(Protocol):
     ) -> Enrolment:
         """Enrol named photos of one person."""
 
-    def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
+    def verify(
+        self,
+        photos: tuple[bytes, bytes],
+        threshold: float | None = None,
+        faces: tuple[int | None, int | None] = (None, None),
+    ) -> Verified:
         """Compare two photos."""
 
-    def verify_person(self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None) -> Verified:
+    def verify_person(
+        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: int | None = None
+    ) -> Verified:
         """Compare a photo with a person."""
 
     def crops(self, gallery: str, person_id: str) -> Iterable[bytes]:

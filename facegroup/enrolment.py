@@ -83,8 +83,8 @@ def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None) -
     return Sample(hashlib.sha256(photo).hexdigest(), descriptor, seen.crops[index] if seen.crops else None)
 
 
-def only_face(seen: Seen | FacegroupError, face: int | None = None) -> int:
-    """Return the index of the face that is meant; see `sample` for what is raised."""
+def only_face(seen: Seen | FacegroupError, face: int | None = None, option: str = "face") -> int:
+    """Return the index of the face that is meant; see `sample` for what is raised. `option` is where a caller says it."""
     if isinstance(seen, FacegroupError):
         raise seen
     count = len(seen.faces)
@@ -93,7 +93,8 @@ def only_face(seen: Seen | FacegroupError, face: int | None = None) -> int:
     if face is None:
         if count > 1:
             raise MultipleFaces(
-                f"{count} faces were found in the photo; send one with a single face, or say which with face=0…{count - 1}"
+                f"{count} faces were found in the photo; send one with a single face, or say which with "
+                f"{option}=0…{count - 1}"
             )
         return 0
     if not 0 <= face < count:

@@ -16,7 +16,8 @@
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
-    │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete
+    │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
+    │   │                              TooFewToCalibrate
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
     │                                  StageUnavailable · TimedOut (503)
@@ -230,6 +231,12 @@ class MigrationIncomplete(Conflict):
     """Some samples cannot be embedded anew; nothing was switched."""
 
     code = "migration_incomplete"
+
+
+class TooFewToCalibrate(Conflict):
+    """The photos are too few to say which threshold keeps the FPIR that was asked for; nothing was changed."""
+
+    code = "too_few_to_calibrate"
 
 
 class ArchiveError(ClientError):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.absence import Absence
+from facegroup.calibration import rate_at
 from facegroup.errors import (
     FacegroupError,
     InvalidDescriptor,
@@ -30,7 +31,7 @@ from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Matched, Query
 from facegroup.store.base import Store
 from facegroup.store.gallery_settings import check_threshold
-from facegroup.types import NOT_IN_DATASET, Candidate, Descriptors, Match
+from facegroup.types import NOT_IN_DATASET, Calibration, Candidate, Descriptors, Match
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,22 @@ class Galleries:
                 answers[index] = replace(matched, matches=tuple(mine))
         return [answer for answer in answers if answer is not None]
 
+    def snapshot(self, gallery: str) -> Snapshot:
+        """Return a gallery as it is now, which never changes and may be used from any thread.
+
+        Raises:
+            FacegroupError: it cannot be read: unknown, of another network, damaged; or the store is away or lost data.
+        """
+        current = self._current(gallery)
+        if isinstance(current, FacegroupError):
+            raise current
+        snapshot, reason = current
+        if reason == StoreWentBack.code:
+            raise StoreWentBack(f"the store lost data of the gallery {gallery}")
+        if reason is not None:
+            raise StoreUnavailable("the store does not answer, so that the gallery may be an old one; try again later")
+        return snapshot
+
     def ways(self) -> dict[str, str]:
         """Return for each gallery that is held whether its people are compared `exact` or `compact`."""
         return {name: "exact" if held.people.exact else "compact" for name, held in sorted(self._snapshots.items())}
@@ -112,6 +129,8 @@ class Galleries:
             person_id, name = query.person_id, snapshot.name_of(query.person_id)
             similarities = snapshot.similarity_to(person_id, probes).tolist()
             matches = [_verified(person_id, name, similarity, threshold) for similarity in similarities]
+        if snapshot.calibration is not None:
+            matches = _estimated(matches, snapshot.calibration, threshold, one_to_one=query.person_id is not None)
         return Matched(tuple(matches), snapshot.version, threshold, reason is not None, reason)
 
     def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
@@ -160,6 +179,13 @@ class Galleries:
             if snapshot.version >= standing.floor:
                 return snapshot
         raise StoreUnavailable(f"the gallery {gallery} comes and goes; try again later")
+
+
+def _estimated(matches: list[Match], made: Calibration, threshold: float, *, one_to_one: bool) -> list[Match]:
+    rate = rate_at(made.one_to_one if one_to_one else made.curve, threshold)
+    if one_to_one:
+        return [replace(match, estimated_fmr=rate) for match in matches]
+    return [replace(match, estimated_fpir=rate) for match in matches]
 
 
 def _verified(person_id: str, name: str, similarity: float, threshold: float) -> Match:

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from facegroup import doubts, pipeline
+from facegroup import doubts, pipeline, trial
 from facegroup.embedding import open_embedder
 from facegroup.enrolment import Doubt, Enrolment, samples
 from facegroup.errors import FacegroupError, ImageError
@@ -24,6 +24,7 @@ from facegroup.matching import Galleries
 from facegroup.photos import Found, Photo, Query, Seen
 from facegroup.settings import Settings
 from facegroup.store import open_store
+from facegroup.trial import Strangers, Trial
 from facegroup.types import Gallery
 from facegroup.verification import Verified, of_person, pair
 
@@ -116,15 +117,36 @@ class Recognizer:
             refused += unlike
         return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named, doubted)
 
-    def verify(self, photos: tuple[bytes, bytes], threshold: float | None = None) -> Verified:
-        """Compare the one face of a photo with the one face of another (1:1). Raises what `verification.pair` does."""
-        first, second = self.see([Photo(data) for data in photos])
-        return pair(("first photo", "second photo"), (first, second), self._threshold(threshold))
+    def verify(
+        self,
+        photos: tuple[bytes, bytes],
+        threshold: float | None = None,
+        faces: tuple[int | None, int | None] = (None, None),
+    ) -> Verified:
+        """Compare the one face of a photo with the one face of another (1:1). Raises what `verification.pair` does.
 
-    def verify_person(self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None) -> Verified:
+        `faces` says which face of each photo is meant, counted from 0 from left to right, where there are several.
+        """
+        first, second = self.see([Photo(data) for data in photos])
+        return pair(("first photo", "second photo"), (first, second), self._threshold(threshold), faces)
+
+    def verify_person(
+        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: int | None = None
+    ) -> Verified:
         """Compare the one face of a photo with one person (1:1). Raises what `verification.of_person` does."""
         (seen,) = self.see([Photo(photo, embed=False, query=Query(gallery, person_id, threshold))])
-        return of_person(seen)
+        return of_person(seen, face)
+
+    def calibrate(
+        self, gallery: str, fpir: float, strangers: Strangers | None = None, *, dry_run: bool = False
+    ) -> Trial:
+        """Find the threshold of a gallery for an FPIR, and set it. Raises what `trial.run` does."""
+        snapshot = self.galleries.snapshot(gallery)
+        return trial.run(trial.asking(self.store), snapshot, fpir, strangers, dry_run=dry_run)
+
+    def describe(self, photos: Sequence[bytes]) -> list[Seen | FacegroupError]:
+        """Return the faces of each photo with their descriptors, and nobody's name."""
+        return self.see([Photo(data) for data in photos])
 
     def crops(self, gallery: str, person_id: str) -> list[bytes]:
         """Return a person's aligned faces as JPEG, oldest first, where the gallery keeps them."""

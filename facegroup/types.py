@@ -80,6 +80,8 @@ class Match:
         threshold: what the similarity had to exceed.
         margin: similarity less that of the next other person; None when there is no other.
         candidates: the best people, best first.
+        estimated_fpir: of an identification in a calibrated gallery, how often a stranger gets a name at this threshold.
+        estimated_fmr: of a verification in one, how often a stranger's photo passes for one person at this threshold.
     """
 
     person_id: str | None
@@ -88,6 +90,8 @@ class Match:
     threshold: float
     margin: float | None
     candidates: tuple[Candidate, ...] = ()
+    estimated_fpir: float | None = None
+    estimated_fmr: float | None = None
 
     @property
     def distance(self) -> float:
@@ -143,27 +147,32 @@ class Calibration:
         threshold: that was set.
         fpir: the false-positive identification rate that was asked for, in 0..1.
         fpir_interval: of the rate at the threshold, 95 %.
-        tpir: the share of searches with members' photos that get the right name at the threshold.
+        tpir: the share of searches with members' photos that get the right name at the threshold; None: nobody has two
+            photos, so nobody could be searched with one and found by the others.
         tpir_interval: 95 %.
         network: whose descriptors were compared.
         people: in the gallery.
-        samples: of theirs.
+        samples: photos of theirs that were searched with.
         strangers: photos of people who are not in the gallery, searched with; 0: the members stood in for them.
         at: seconds since the epoch.
         curve: (similarity, FPIR) pairs, the similarity rising: the rate if that were the threshold.
+        sampled: whose photos those `samples` are: fewer than `people` where a gallery is large, or some have one photo.
+        one_to_one: (similarity, FMR) pairs: the false match rate of verification, a stranger's photo with one person.
     """
 
     threshold: float
     fpir: float
     fpir_interval: tuple[float, float]
-    tpir: float
-    tpir_interval: tuple[float, float]
+    tpir: float | None
+    tpir_interval: tuple[float, float] | None
     network: str
     people: int
     samples: int
     strangers: int
     at: float
     curve: tuple[tuple[float, float], ...]
+    sampled: int = 0
+    one_to_one: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,14 @@ class Verified:
         similarity: cos θ of the two descriptors, or of the descriptor and the person's centroid, in -1..1.
         threshold: what it had to exceed.
         faces: the faces that were compared, one of each photo.
+        estimated_fmr: with a person of a calibrated gallery, how often a stranger passes for one at this threshold. Of two
+            photos nobody can say: there is no gallery whose people would show it.
     """
 
     similarity: float
     threshold: float
     faces: tuple[Faces, ...]
+    estimated_fmr: float | None = None
 
     @property
     def same(self) -> bool:
@@ -29,22 +32,26 @@ class Verified:
 
 
 def pair(
-    names: tuple[str, str], seen: tuple[Seen | FacegroupError, Seen | FacegroupError], threshold: float
+    names: tuple[str, str],
+    seen: tuple[Seen | FacegroupError, Seen | FacegroupError],
+    threshold: float,
+    wanted: tuple[int | None, int | None] = (None, None),
 ) -> Verified:
-    """Compare the one face of a photo with the one face of another.
+    """Compare a face of a photo with a face of another.
 
     Args:
         names: of the two photos, for errors.
         seen: what was found in each, with descriptors.
         threshold: what the similarity must exceed.
+        wanted: which face of each is meant, counted from 0 from left to right; None: there must be exactly one.
 
     Raises:
         FacegroupError: a photo cannot be used, shows no face, or several; the message begins with its name.
     """
     descriptors, faces = [], []
-    for name, each in zip(names, seen, strict=True):
+    for name, each, face, option in zip(names, seen, wanted, ("face", "other_face"), strict=True):
         try:
-            index = only_face(each)
+            index = only_face(each, face, option)
         except FacegroupError as error:
             raise type(error)(f"{name}: {error.detail}") from error
         assert isinstance(each, Seen)
@@ -70,4 +77,4 @@ def of_person(seen: Seen | FacegroupError, face: int | None = None) -> Verified:
         raise seen.matched
     assert isinstance(seen.matched, Matched)
     match = seen.matched.matches[index]
-    return Verified(match.similarity, match.threshold, (seen.faces[[index]],))
+    return Verified(match.similarity, match.threshold, (seen.faces[[index]],), match.estimated_fmr)

@@ -1,15 +1,18 @@
 """The library's structs → what the HTTP API answers, as `schemas.py` describes it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from facegroup.enrolment import Doubt, Enrolment
+from facegroup.calibration import stale
+from facegroup.enrolment import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError
 from facegroup.photos import Matched, Seen
 from facegroup.store.audit import Entry
 from facegroup.store.base import Erased, Merged
+from facegroup.trial import Trial
 from facegroup.types import Candidate, Faces, Floats, Gallery, Match, Person
 from facegroup.verification import Verified
 
@@ -43,6 +46,7 @@ def verification(done: Verified, network: str) -> dict[str, Any]:
         "similarity": round(done.similarity, 5),
         "distance": round(1 - done.similarity, 5),
         "threshold": done.threshold,
+        "estimated_fmr": done.estimated_fmr,
         "network": network,
         "faces": [row for faces in done.faces for row in _found(faces)],
     }
@@ -89,6 +93,7 @@ def decision(match: Match) -> dict[str, Any]:
         "distance": round(match.distance, 5),
         "threshold": match.threshold,
         "margin": None if match.margin is None else round(match.margin, 5),
+        "estimated_fpir": match.estimated_fpir,
         "candidates": [_candidate(each) for each in match.candidates],
     }
 
@@ -107,7 +112,20 @@ def gallery(found: Gallery) -> dict[str, Any]:
         "damaged": found.damaged,
         "quality": found.quality,
         "probe_quality": found.probe_quality,
-        "calibration": None if found.calibration is None else asdict(found.calibration),
+        "calibration": None if found.calibration is None else {**asdict(found.calibration), "stale": stale(found)},
+    }
+
+
+def calibrated(done: Trial, refused: Sequence[Refused]) -> dict[str, Any]:
+    """Return what a calibration found, and did."""
+    return {
+        "gallery": gallery(done.gallery),
+        "calibration": {**asdict(done.found), "stale": None},
+        "applied": done.applied,
+        "threshold_before": done.before,
+        "searches": done.searches,
+        "closest": [{"whose": each.whose, "like": _candidate(each.like)} for each in done.closest],
+        "refused": [{"name": each.name, "error": error_body(each.error)} for each in refused],
     }
 
 

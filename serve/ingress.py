@@ -15,6 +15,8 @@ from facegroup.batching import Batcher
 from facegroup.errors import FacegroupError, Overloaded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.settings import Settings
+from facegroup.store.audit import Origin
+from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
 from serve.api import build_api
 
@@ -70,6 +72,13 @@ class Ingress:
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         """See `Pipeline`."""
         return await hop(self._gallery.ask.remote(method, *arguments, **named))
+
+    async def calibrate(
+        self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
+    ) -> Trial:
+        """See `Pipeline`."""
+        done: Trial = await hop(self._gallery.calibrate.remote(gallery, fpir, strangers, dry_run=dry_run, by=by))
+        return done
 
     async def about(self) -> dict[str, Any]:
         """See `Pipeline`."""

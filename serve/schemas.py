@@ -92,6 +92,19 @@ class Probes(_Request):
     candidates: int | None = Field(None, ge=1, le=100)
 
 
+class Calibrator(_Request):
+    """What a gallery is calibrated for, and on."""
+
+    fpir: float | None = Field(
+        None, ge=1e-5, le=0.5, allow_inf_nan=False, description="of strangers, the share that may get a name; 0.01"
+    )
+    strangers: list[list[float]] | None = Field(
+        None, description="(n, d) descriptors of people who are not in the gallery; left out: members stand in for them"
+    )
+    whose: list[str] | None = Field(None, description="who each stranger is: several photos of one count for less")
+    dry_run: bool | None = Field(None, description="only say which threshold it would be")
+
+
 class ErrorBody(BaseModel):
     """Why one image, or a request, has no answer."""
 
@@ -124,6 +137,9 @@ class Decision(BaseModel):
     distance: float = Field(description="1 - similarity")
     threshold: float
     margin: float | None = Field(description="similarity less that of the next other person")
+    estimated_fpir: float | None = Field(
+        description="share of strangers that get a name at this threshold; null: the gallery is not calibrated"
+    )
     candidates: list[Candidate]
 
 
@@ -217,6 +233,9 @@ class Verification(BaseModel):
     similarity: float
     distance: float
     threshold: float
+    estimated_fmr: float | None = Field(
+        description="share of strangers that pass for one person at this threshold; null: not calibrated, or two photos"
+    )
     network: str
     faces: list[Found] = Field(description="the faces that were compared, one of each photo")
     person: PersonRef | None = None
@@ -229,14 +248,23 @@ class Calibration(BaseModel):
     threshold: float = Field(description="that was set; the gallery's own may have been changed since")
     fpir: float = Field(description="false-positive identification rate asked for: of strangers, how many get a name")
     fpir_interval: tuple[float, float] = Field(description="of the rate at the threshold, 95 %")
-    tpir: float = Field(description="share of members' photos that get the right name")
-    tpir_interval: tuple[float, float] = Field(description="95 %")
+    tpir: float | None = Field(
+        description="share of members' photos that get the right name; null: nobody has two photos"
+    )
+    tpir_interval: tuple[float, float] | None = Field(description="95 %")
     network: str
     people: int
-    samples: int
+    samples: int = Field(description="photos of members that were searched with")
     strangers: int = Field(description="photos of strangers; 0: members stood in for them")
     at: float = Field(description="seconds since the epoch")
     curve: list[tuple[float, float]] = Field(description="(similarity, FPIR if that were the threshold)")
+    sampled: int = Field(description="people whose photos those are")
+    one_to_one: list[tuple[float, float]] = Field(
+        description="(similarity, FMR of verification, were that the threshold)"
+    )
+    stale: str | None = Field(
+        description="`people_changed` by over 20 %, or `threshold_changed` by hand since; null: it holds"
+    )
 
 
 class Gallery(BaseModel):
@@ -256,6 +284,25 @@ class Gallery(BaseModel):
     calibration: Calibration | None = Field(
         description="how the threshold was found; null: by hand, or the network's own"
     )
+
+
+class Likeness(BaseModel):
+    """A photo of one person, or of a stranger, that is most like another person."""
+
+    whose: str = Field(description="id of the person, or which stranger")
+    like: Candidate
+
+
+class Calibrated(BaseModel):
+    """What a calibration found, and did."""
+
+    gallery: Gallery
+    calibration: Calibration
+    applied: bool = Field(description="whether the gallery's threshold was set")
+    threshold_before: float
+    searches: int = Field(description="photos that the threshold must keep nameless")
+    closest: list[Likeness] = Field(description="the worst of them: is somebody there twice, or a stranger a member?")
+    refused: list["RefusedPhoto"] = Field(description="photos of strangers in which no face could be used")
 
 
 class Accepted(BaseModel):

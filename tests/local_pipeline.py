@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from facegroup import trial
 from facegroup.errors import FacegroupError
 from facegroup.guarded import Guarded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
+from facegroup.store.audit import Origin
+from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
 
 Answer = TypeVar("Answer")
@@ -48,6 +51,15 @@ class LocalPipeline:
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         return await self._run(lambda: self._guarded.call(method, *arguments, **named))
+
+    async def calibrate(
+        self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
+    ) -> Trial:
+        def run() -> Trial:
+            snapshot = self.recognizer.galleries.snapshot(gallery)
+            return trial.run(self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
+
+        return await self._run(run)
 
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder

@@ -21,7 +21,7 @@ _ZOO = (
 _MEAN_1 = (93.5940, 104.7624, 129.1863)
 _MEAN_2 = (91.4953, 103.8827, 131.0912)
 
-_COURSE_WORK = "the course work's 0.4 on the cosine similarity; not calibrated on these weights"
+_COURSE_WORK = "the course work's 0.4 on the cosine similarity; not calibrated on these weights, which could not be had"
 # ox-vgg/vgg_face2: MTCNN's box extended by a factor 0.3, its aspect kept; docs/decisions/0011-crop-and-alignment.md.
 _VGGFACE2_MARGIN = 0.3
 _VGGFACE2_LICENCE = (
@@ -104,8 +104,8 @@ SPECS: dict[str, NetworkSpec] = {
             mean=(0.0, 0.0, 0.0),
             threshold=0.43,
             threshold_source=(
-                "pairs of 1,583 LFW photos: false accepts of 1.25 million impostor pairs 1e-3 at 0.342 (true accepts "
-                "98.9 %), 1e-4 at 0.427 (97.3 %); the latter, as a gallery compares with many people"
+                "LFW, galleries of 10, 30 and 100 people with three photos each: of 2,942 strangers 0.1, 0.4 and 1.3 % are "
+                "named, and 99.6, 99.5 and 99.4 % of the members' other photos (docs/decisions/0009-calibration.md)"
             ),
             engines=("openvino",),
             weights=(
@@ -134,8 +134,9 @@ SPECS: dict[str, NetworkSpec] = {
             mean=(0.0, 0.0, 0.0),
             threshold=0.943,
             threshold_source=(
-                "a gallery of 40 LFW people and 700 strangers: 1.0 % of the strangers are named, and 98.9 % of the members; "
-                "at 0.925, which is near what dlib advises for pairs, 17 % of the strangers"
+                "LFW, galleries of 10, 30 and 100 people with three photos each: of 2,942 strangers 0.2, 0.8 and 2.2 % are "
+                "named, and 96.5, 96.3 and 96.9 % of the members' other photos; 0.947 gives 1 % in 100 people "
+                "(docs/decisions/0009-calibration.md)"
             ),
             engines=("dlib",),
             weights=(),

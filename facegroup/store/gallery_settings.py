@@ -57,9 +57,10 @@ def check_calibration(calibration: Calibration) -> Calibration:
     check_threshold(calibration.threshold)
     if not all(0 <= each <= 1 for each in _rates(calibration)) or not math.isfinite(calibration.at):
         raise MalformedRequest("the rates of a calibration are numbers in 0..1")
-    places = [similarity for similarity, _ in calibration.curve]
-    if not all(-1 <= each <= 1 for each in places) or places != sorted(places):
-        raise MalformedRequest("the curve of a calibration is of rising similarities in -1..1")
+    for curve in (calibration.curve, calibration.one_to_one):
+        places = [similarity for similarity, _ in curve]
+        if not all(-1 <= each <= 1 for each in places) or places != sorted(places):
+            raise MalformedRequest("the curve of a calibration is of rising similarities in -1..1")
     return calibration
 
 
@@ -84,5 +85,6 @@ def _adapter() -> TypeAdapter[Calibration]:
 
 
 def _rates(calibration: Calibration) -> Iterator[float]:
-    yield from (calibration.fpir, calibration.tpir, *calibration.fpir_interval, *calibration.tpir_interval)
-    yield from (rate for _, rate in calibration.curve)
+    yield from (calibration.fpir, *calibration.fpir_interval, *(calibration.tpir_interval or ()))
+    yield from () if calibration.tpir is None else (calibration.tpir,)
+    yield from (rate for _, rate in (*calibration.curve, *calibration.one_to_one))

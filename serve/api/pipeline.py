@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from facegroup.errors import FacegroupError
 from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.store.audit import Origin
+from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
 
 
@@ -22,6 +24,11 @@ class Pipeline(Protocol):
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the store; see `facegroup.store.base.Store`."""
+
+    async def calibrate(
+        self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
+    ) -> Trial:
+        """Find the threshold for an FPIR and set it; see `facegroup.trial.run`."""
 
     async def about(self) -> dict[str, Any]:
         """Say what runs: network, dimension, engines, devices, store."""

@@ -133,7 +133,7 @@ async def verify_person(
     threshold: Threshold = None,
     face: FaceIndex = None,
 ) -> dict[str, Any]:
-    """Compare the one face of a photo with one person of a gallery."""
+    """Compare the one face of a photo, or the `face` that is meant of several, with one person of a gallery."""
     upload = await read_photos(request, server.settings.limits)
     if len(upload.photos) != 1:
         raise MalformedRequest(f"verification of a person takes one photo; {len(upload.photos)} were sent")
@@ -154,15 +154,22 @@ async def verify_person(
     openapi_extra=PHOTOS,
     summary="Are these two the same person?",
 )
-async def verify_pair(request: Request, server: Server, threshold: Threshold = None) -> dict[str, Any]:
-    """Compare the one face of a photo with the one face of another."""
+async def verify_pair(
+    request: Request,
+    server: Server,
+    threshold: Threshold = None,
+    face: FaceIndex = None,
+    other_face: FaceIndex = None,
+) -> dict[str, Any]:
+    """Compare the one face of a photo with the one face of another; of several, `face` and `other_face` say which."""
     upload = await read_photos(request, server.settings.limits)
     if len(upload.photos) != 2:
         raise MalformedRequest(f"verification of a pair takes two photos; {len(upload.photos)} were sent")
     (one, data), (other, more) = upload.named
     first, second = await server.see([Photo(data), Photo(more)])
     limit = server.threshold if threshold is None else threshold
-    return answers.verification(pair((one, other), (first, second), limit), server.spec.name)
+    done = pair((one, other), (first, second), limit, (face, other_face))
+    return answers.verification(done, server.spec.name)
 
 
 @router.post(

@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from facegroup.client import Client
 from facegroup.commands import matches
-from facegroup.errors import FacegroupError, TruncatedImage
+from facegroup.errors import FacegroupError, TooFewToCalibrate, TruncatedImage
 from facegroup.photos import Seen
 from facegroup.recognizer import Recognizer
 from facegroup.settings import load
 from facegroup.store import open_store
+from facegroup.trial import Strangers
 from facegroup.types import NOT_IN_DATASET
 from tests.cluster.server import Server
 from tests.photos import astronaut, encode, hopper, resized
@@ -86,6 +88,13 @@ def test_five_celebrities_are_named_and_strangers_are_not(
                 ours, theirs = ([match.similarity for match in matches(each)] for each in (one, two))
                 assert ours == pytest.approx(theirs, abs=2e-3)
         assert [names(each) for each in crowd] == truth[:1] * 32
+
+        unlike = Strangers(np.eye(8, recognizer.spec.dimension, dtype=np.float32), tuple("abcdefgh"))
+        done = [each.calibrate("celebrities", 0.5, unlike, dry_run=True) for each in (client, recognizer)]
+        assert done[0].found.threshold == pytest.approx(done[1].found.threshold, abs=2e-3)
+        for each in (client, recognizer):
+            with pytest.raises(TooFewToCalibrate, match="of 8 strangers"):
+                each.calibrate("celebrities", 0.01, unlike)
 
 
 def _crowd(

@@ -13,7 +13,13 @@ SMALL = encode(nobody()[:16, :16])
 PATHS = [
     *("/v1/detect", "/v1/embed", "/v1/verify", "/v1/galleries", "/v1/galleries/{}", "/v1/galleries/{}/identify"),
     *("/v1/galleries/{}/verify", "/v1/galleries/{}/people", "/v1/galleries/{}/people/{}"),
-    *("/v1/galleries/{}/people/{}/photos", "/v1/galleries/{}/people/{}/photos/{}", "/docs/assets/{}", "/{}"),
+    *(
+        "/v1/galleries/{}/calibrate",
+        "/v1/galleries/{}/people/{}/photos",
+        "/v1/galleries/{}/people/{}/photos/{}",
+        "/docs/assets/{}",
+        "/{}",
+    ),
 ]
 KINDS = [
     "application/json",
@@ -33,7 +39,19 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=9), inner, max_size=4)),
     max_leaves=12,
 )
-fields = ["name", "id", "metadata", "threshold", "keep_crops", "descriptors", "candidates", "more"]
+fields = [
+    "name",
+    "id",
+    "metadata",
+    "threshold",
+    "keep_crops",
+    "descriptors",
+    "candidates",
+    "fpir",
+    "strangers",
+    "whose",
+    "more",
+]
 vectors = st.lists(st.lists(numbers, min_size=128, max_size=128), max_size=2)
 objects = st.dictionaries(st.sampled_from(fields), values, max_size=4)
 
@@ -52,10 +70,13 @@ bodies = st.one_of(
     objects.map(spelled),
     values.map(spelled),
     vectors.map(lambda rows: spelled({"descriptors": rows})),
+    vectors.map(lambda rows: spelled({"strangers": rows})),
 )
 queries = st.lists(
     st.tuples(
-        st.sampled_from(["threshold", "candidates", "min_face_size", "face", "person", "after", "limit", "name", "x"]),
+        st.sampled_from(
+            ["threshold", "candidates", "min_face_size", "face", "person", "after", "limit", "name", "fpir", "x"]
+        ),
         st.one_of(numbers.map(str), st.text(max_size=9)),
     ),
     max_size=3,

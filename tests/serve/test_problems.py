@@ -60,6 +60,7 @@ METHODS = {
     "/v1/galleries": {"GET"},
     "/v1/galleries/g": {"GET", "PUT", "PATCH", "DELETE"},
     "/v1/galleries/g/accept": {"POST"},
+    "/v1/galleries/g/calibrate": {"POST"},
     "/v1/galleries/g/identify": {"POST"},
     "/v1/galleries/g/verify": {"POST"},
     "/v1/galleries/g/people": {"GET", "POST"},
