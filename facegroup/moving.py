@@ -55,7 +55,7 @@ def export(
             try:
                 for person in everybody(store, gallery):
                     with suppress(UnknownPerson):
-                        writer.write(person, store.samples(gallery, person.id, crops=True))
+                        writer.write(person, store.samples(gallery, person.id, crops=True, counter=None))
                     tell(1)
                 writer.settle()
                 manifest = writer.close(_catch_up(store, found, writer))
@@ -180,7 +180,7 @@ def _catch_up(store: Store, found: Gallery, writer: ArchiveWriter) -> Gallery:
             try:
                 if person is None:
                     raise UnknownPerson
-                writer.write(person, store.samples(found.name, person_id, crops=True))
+                writer.write(person, store.samples(found.name, person_id, crops=True, counter=None))
             except UnknownPerson:
                 writer.erase(person_id)
     raise SwitchConflict(f'the gallery "{found.name}" changes faster than it can be exported; try again')

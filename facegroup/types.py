@@ -79,7 +79,8 @@ class Match:
             gallery.
         threshold: what the similarity had to exceed.
         margin: similarity less that of the next other person; None when there is no other.
-        candidates: the best people, best first.
+        candidates: the best people, best first, without those whom a counter-example rules out.
+        excluded: who is above the threshold and ruled out so: see `facegroup.counterexamples`.
     """
 
     person_id: str | None
@@ -88,6 +89,7 @@ class Match:
     threshold: float
     margin: float | None
     candidates: tuple[Candidate, ...] = ()
+    excluded: tuple[Candidate, ...] = ()
 
     @property
     def distance(self) -> float:
@@ -97,19 +99,22 @@ class Match:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One enrolled photo of one person.
+    """One enrolled photo of one person, or a face that was said not to be that person.
 
     Attributes:
-        id: sha256 of the photo's bytes, 64 hexadecimal digits: the same photo twice is one sample.
+        id: sha256 of the photo's bytes, 64 hexadecimal digits: the same photo twice is one sample. Of a counter-example
+            the sha256 of the photo's bytes and the face's number, since a photo can hold several.
         descriptor: (d,) float32 of unit length.
         crop: the aligned face as JPEG, or None where the gallery keeps no crops.
         created_at: seconds since the epoch; 0 lets the store set it.
+        counter: whether it is a counter-example, which is no part of the centroid.
     """
 
     id: str
     descriptor: Floats
     crop: bytes | None = None
     created_at: float = 0.0
+    counter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class Person:
         created_at: seconds since the epoch.
         updated_at: seconds since the epoch of the last change of any kind.
         expires_at: seconds since the epoch from which on the person is never named, and erased soon; None for never.
+        counters: how many counter-examples there are.
     """
 
     id: str
@@ -133,6 +139,7 @@ class Person:
     created_at: float = 0.0
     updated_at: float = 0.0
     expires_at: float | None = None
+    counters: int = 0
 
 
 @dataclass(frozen=True, slots=True)

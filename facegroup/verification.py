@@ -16,16 +16,18 @@ class Verified:
         similarity: cos θ of the two descriptors, or of the descriptor and the person's centroid, in -1..1.
         threshold: what it had to exceed.
         faces: the faces that were compared, one of each photo.
+        excluded: whether the face is nearer to one that was said not to be the person: then it is not the same.
     """
 
     similarity: float
     threshold: float
     faces: tuple[Faces, ...]
+    excluded: bool = False
 
     @property
     def same(self) -> bool:
         """Whether it is the same person, as far as the threshold can tell."""
-        return self.similarity > self.threshold
+        return self.similarity > self.threshold and not self.excluded
 
 
 def pair(
@@ -70,4 +72,4 @@ def of_person(seen: Seen | FacegroupError, face: int | None = None) -> Verified:
         raise seen.matched
     assert isinstance(seen.matched, Matched)
     match = seen.matched.matches[index]
-    return Verified(match.similarity, match.threshold, (seen.faces[[index]],))
+    return Verified(match.similarity, match.threshold, (seen.faces[[index]],), bool(match.excluded))
