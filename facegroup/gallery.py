@@ -109,9 +109,8 @@ class Snapshot:
         if not over:
             return self
         people = self.people.changed((), (), np.empty((0, self.people.dimension), np.float32), over)
-        expires, counters = (
-            {key: value for key, value in each.items() if key not in over} for each in (self.expires, self.counters)
-        )
+        counters = {key: rows for key, rows in self.counters.items() if key not in over}
+        expires = {key: limit for key, limit in self.expires.items() if key not in over}
         return replace(self, people=people, expires=expires, counters=counters)
 
     def match(
@@ -211,10 +210,10 @@ class Snapshot:
                 return found, np.zeros(found.people.shape, np.bool_)
             if wanted >= len(self.people) or not ((~out).sum(axis=1) < count).any():
                 order = np.argsort(out, axis=1, kind="stable")
-                people, similarities, out = (
-                    np.take_along_axis(each, order, axis=1) for each in (found.people, found.similarities, out)
-                )
-                return replace(found, people=people, similarities=similarities), out
+                people = np.take_along_axis(found.people, order, axis=1)
+                similarities = np.take_along_axis(found.similarities, order, axis=1)
+                ordered = replace(found, people=people, similarities=similarities)
+                return ordered, np.take_along_axis(out, order, axis=1)
             wanted *= 2
 
     def _checked(self, probes: Descriptors) -> tuple[Descriptors, NDArray[np.bool_]]:

@@ -14,6 +14,7 @@ from facegroup.types import Candidate, Faces, Floats, Gallery, Match, Person
 from facegroup.verification import Verified
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+_CORRECTION = ("name", "code", "detail", "own_similarity")
 _QUALITY = ("size", "sharpness", "brightness", "yaw", "roll")
 
 
@@ -43,6 +44,7 @@ def verification(done: Verified, network: str) -> dict[str, Any]:
         "similarity": round(done.similarity, 5),
         "distance": round(1 - done.similarity, 5),
         "threshold": done.threshold,
+        "excluded": done.excluded,
         "network": network,
         "faces": [row for faces in done.faces for row in _found(faces)],
     }
@@ -90,6 +92,7 @@ def decision(match: Match) -> dict[str, Any]:
         "threshold": match.threshold,
         "margin": None if match.margin is None else round(match.margin, 5),
         "candidates": [_candidate(each) for each in match.candidates],
+        "excluded": [_candidate(each) for each in match.excluded],
     }
 
 
@@ -118,6 +121,7 @@ def person(found: Person) -> dict[str, Any]:
         "name": found.name,
         "metadata": found.metadata,
         "photos": found.samples,
+        "counter_examples": found.counters,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
         "expires_at": found.expires_at,
@@ -140,6 +144,18 @@ def enrolment(done: Enrolment) -> dict[str, Any]:
     }
 
 
+def correction(done: Enrolment) -> dict[str, Any]:
+    """Return what became of faces that are said not to be a person."""
+    whole = enrolment(done)
+    return {
+        "person": whole["person"],
+        "gallery_version": whole["gallery_version"],
+        "kept": [{**each, "id": each.pop("photo_id")} for each in whole["enrolled"]],
+        "refused": whole["refused"],
+        "warnings": [{key: each[key] for key in _CORRECTION} for each in whole["warnings"]],
+    }
+
+
 def _warning(doubt: Doubt) -> dict[str, Any]:
     own, like = doubt.own_similarity, doubt.looks_like
     return {
@@ -157,7 +173,8 @@ def _candidate(each: Candidate) -> dict[str, Any]:
 
 def erased(done: Erased) -> dict[str, Any]:
     """Return what an erasure removed."""
-    removed = {"people": done.people, "photos": done.samples, "descriptors": done.samples, "crops": done.crops}
+    removed = {"people": done.people, "photos": done.samples, "counter_examples": done.counters}
+    removed |= {"descriptors": done.samples + done.counters, "crops": done.crops}
     return {"removed": removed, "gallery_version": done.version}
 
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from facegroup.networks.registry import spec
 from facegroup.settings import Settings
-from serve.api import audit, documented, galleries, operations, pages, people, problems, recognition
+from serve.api import audit, counter_examples, documented, galleries, operations, pages, people, problems, recognition
 from serve.api.context import Context
 from serve.api.limits import Guard
 from serve.api.pipeline import Pipeline
@@ -29,7 +29,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     )
     app.state.context = Context(pipeline, settings, spec(settings.network))
     problems.install(app)
-    for router in (recognition.router, galleries.router, people.router, audit.router):
+    for router in (recognition.router, galleries.router, people.router, counter_examples.router, audit.router):
         app.include_router(router, prefix="/v1")
     app.include_router(operations.router)
     pages.add_docs(app)
