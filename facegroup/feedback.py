@@ -19,7 +19,7 @@ from facegroup.photos import Seen
 from facegroup.store.rules import contradicted
 from facegroup.types import Sample
 
-REACH = 0.6
+REACH = 0.7
 """Nearer to its person a counter-example is doubted; in distances (1 - similarity) of the gallery's threshold."""
 
 

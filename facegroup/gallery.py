@@ -127,7 +127,7 @@ class Snapshot:
         one image: of all pairs of a face and a person above the threshold, the most similar is taken first, and neither
         is looked at again in that image. A face that lost its best person may so get its next one, with a negative
         margin, or none. A person whom a counter-example rules out for a face (`facegroup.counterexamples`) is passed over
-        as if not in the gallery, and told in `Match.excluded` where the similarity is above the threshold.
+        as if not in the gallery, and told in `Match.excluded` where that made a difference.
 
         Args:
             probes: (n, d) float32, rows of unit length; a row that is not (as with NaN in it) is nobody's, since one
@@ -256,5 +256,5 @@ def _answer(
         threshold=threshold,
         margin=similarity - others[0] if others else None,
         candidates=tuple(Candidate(found.ids[person], found.names[person], score) for person, score in listed),
-        excluded=told,
+        excluded=tuple(each for each in told if each.similarity > similarity),
     )

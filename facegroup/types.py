@@ -80,7 +80,8 @@ class Match:
         threshold: what the similarity had to exceed.
         margin: similarity less that of the next other person; None when there is no other.
         candidates: the best people, best first, without those whom a counter-example rules out.
-        excluded: who is above the threshold and ruled out so: see `facegroup.counterexamples`.
+        excluded: who is ruled out so, is above the threshold, and is more similar than the answer, best first: see
+            `facegroup.counterexamples`. Of a verification: the person, where above the threshold and ruled out.
     """
 
     person_id: str | None

@@ -126,7 +126,7 @@ class Decision(BaseModel):
     margin: float | None = Field(description="similarity less that of the next other person")
     candidates: list[Candidate]
     excluded: list[Candidate] = Field(
-        description="people above the threshold who are ruled out here: the face is nearer to one of their counter-examples"
+        description="people more similar than the answer, and above the threshold, whom a counter-example rules out"
     )
 
 
