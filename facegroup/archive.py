@@ -32,6 +32,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same gallery gives the same bytes
 GALLERY_FIELDS = ("name", "network", "dimension", "threshold", "keep_crops", "version", "created_at")
 LATER_FIELDS = ("quality", "probe_quality", "calibration")
 """Of a gallery, from format 2 on."""
+COUNTED = ("samples", "counters")
+"""Of a person, what follows from the samples."""
 
 
 class _Sealed(io.RawIOBase):
@@ -87,10 +89,15 @@ class ArchiveWriter:
         self._settled: int | None = None
 
     def write(self, person: Person, samples: Sequence[Sample]) -> None:
-        """Write one person with all samples; `person.samples` is not looked at."""
-        values = {each.name: getattr(person, each.name) for each in fields(Person) if each.name != "samples"}
+        """Write one person with all samples, counter-examples too; `person.samples` and `.counters` are not looked at."""
+        values = {each.name: getattr(person, each.name) for each in fields(Person) if each.name not in COUNTED}
         values["samples"] = [
-            {"id": each.id, "created_at": each.created_at, "crop": None if each.crop is None else len(each.crop)}
+            {
+                "id": each.id,
+                "created_at": each.created_at,
+                "crop": None if each.crop is None else len(each.crop),
+                "counter": each.counter,
+            }
             for each in samples
         ]
         chunk = self._chunk

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from facegroup.archive import DIGITS, FORMAT, FORMAT_VERSION, GALLERY_FIELDS, LATER_FIELDS, MANIFEST, MEMBERS
+from facegroup.archive import COUNTED, DIGITS, FORMAT, FORMAT_VERSION, GALLERY_FIELDS, LATER_FIELDS, MANIFEST, MEMBERS
 from facegroup.errors import ArchiveInvalid, ArchiveNewer, FacegroupError
 from facegroup.names import check_id, clean_name
 from facegroup.store import rules
@@ -26,7 +26,7 @@ from facegroup.types import Floats, Gallery, Person, Sample
 _BLOCK = 1 << 20
 _MOST = 1 << 30  # bytes of one member; a writer keeps far below
 _MOST_MANIFEST = 64 << 20
-_PERSON = tuple(field.name for field in fields(Person) if field.name != "samples")
+_PERSON = tuple(field.name for field in fields(Person) if field.name not in COUNTED)
 _MANIFEST = {
     "format": str,
     "format_version": int,
@@ -191,18 +191,27 @@ class Archive:
             samples = []
             for each in listed:
                 size = each["crop"]
-                if set(each) != {"id", "created_at", "crop"} or not (size is None or (type(size) is int and size > 0)):
+                counter = each.get("counter", False)
+                if set(each) != self._sample or not (size is None or (type(size) is int and size > 0)):
+                    raise ValueError("a sample is not as this format has it")
+                if type(counter) is not bool:
                     raise ValueError("a sample is not as this format has it")
                 crop = None if size is None else crops[at : at + size]
                 at += size or 0
-                samples.append(Sample(each["id"], rows[row], crop, _number(each["created_at"])))
+                samples.append(Sample(each["id"], rows[row], crop, _number(each["created_at"]), counter))
                 row += 1
             if rules.sort_out(samples, self.gallery, self.gallery.network, ())[1]:
                 raise ValueError("a person has a sample twice")
-            people.append((Person(**values, samples=len(samples)), samples))
+            counters = sum(each.counter for each in samples)
+            people.append((Person(**values, samples=len(samples) - counters, counters=counters), samples))
         if row != len(rows) or at != len(crops):
             raise ValueError("there are more descriptors or crops than samples")
         return people
+
+    @property
+    def _sample(self) -> set[str]:
+        """What is said of a sample."""
+        return {"id", "created_at", "crop"} | ({"counter"} if self.manifest["format_version"] > 1 else set())
 
     def _descriptors(self, data: bytes) -> Floats:
         stream = io.BytesIO(data)

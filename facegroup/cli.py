@@ -17,6 +17,7 @@ from rich.table import Table
 
 from facegroup import commands, commands_calibrate, commands_finetune, commands_moving, folders
 from facegroup.commands import Service
+from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.loss import refuse_lost
 from facegroup.photos import Seen
@@ -35,7 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on stand
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app."""
-    for command in (enroll, identify, verify, people, audit, models):
+    for command in (enroll, identify, verify, feedback, people, audit, models):
         app.command()(command)
     commands_moving.add_commands(app)
     commands_finetune.add_commands(app)
@@ -165,6 +166,40 @@ def verify(
         typer.echo(f"{'same person' if done.same else 'not the same person'}")
         typer.echo(f"similarity {done.similarity:.3f}, threshold {done.threshold:.3f}")
     raise typer.Exit(int(not done.same))
+
+
+def feedback(
+    photos: Annotated[list[Path], typer.Argument(help="photos in which a face got a wrong name")],
+    person: Annotated[str, typer.Option("--not", help="id of the person whom the face is not")],
+    face: Annotated[int | None, typer.Option(min=0, help="which face, counted from 0, left to right")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="refuse a face that may show the person after all")] = False,
+    gallery: Gallery = None,
+    server: Server = None,
+    network: Network = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a face is not a person: it does not get that name again. Ends with status 1 where nothing was kept."""
+    settings = load(gallery=gallery, network=network, store=store)
+    kept = 0
+    rows: dict[str, list[dict[str, str]]] = {"refused": [], "warnings": []}
+    with _service(server, settings) as service:
+        for part in folders.chunks(folders.photos(photos), commands.CHUNK):
+            done = service.correct(settings.gallery, [(str(path), data) for path, data in part], person, face, strict)
+            kept += len(done.photos)
+            told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in done.refused]
+            for kind, each in [*told, *(("warnings", each) for each in done.doubts)]:
+                rows[kind].append({"photo": each.name, "code": each.error.code, "detail": each.error.detail})
+    if as_json:
+        typer.echo(
+            json.dumps({"gallery": settings.gallery, "person_id": person, "kept": kept, **rows}, ensure_ascii=False)
+        )
+    else:
+        typer.echo(f"{kept} faces are not {person}")
+        for kind, listed in rows.items():
+            for row in listed:
+                typer.echo(f"  {kind.rstrip('s')} {row['photo']}: {row['detail']} ({row['code']})")
+    raise typer.Exit(int(not kept))
 
 
 def people(

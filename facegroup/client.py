@@ -89,21 +89,30 @@ class Client:
         request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
         try:
             answer = self._call("POST", f"{_at(gallery, person_id)}/photos", **request)
-        except errors.ImageError as error:
+        except (errors.ImageError, errors.Contradiction) as error:
             # A server answers the refusal of a single photo as its own.
-            person = self.person(gallery, person_id)
-            version = self.gallery(gallery).version
-            return Enrolment(Enrolled(person, (), (), version), (Refused(photos[0][0], error),), ())
-        rows = answer["enrolled"]
-        enrolled = Enrolled(
-            _person(answer["person"]),
-            tuple(row["photo_id"] for row in rows if not row["duplicate"]),
-            tuple(row["photo_id"] for row in rows if row["duplicate"]),
-            answer["gallery_version"],
-        )
-        refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
-        doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
-        return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows), doubts)
+            return self._refused(gallery, person_id, photos[0][0], error)
+        return _enrolment(answer)
+
+    def correct(
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
+        *,
+        key: str | None = None,
+    ) -> Enrolment:
+        """Make faces counter-examples of a person; see `Recognizer.correct`. The same `key` again does nothing again."""
+        files = [("photos", photo) for photo in photos]
+        request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
+        try:
+            answer = self._call("POST", f"{_at(gallery, person_id)}/counter-examples", **request)
+        except (errors.ImageError, errors.Contradiction) as error:
+            # A server answers the refusal of a single photo as its own.
+            return self._refused(gallery, person_id, photos[0][0], error)
+        return _enrolment({**answer, "enrolled": [{**row, "photo_id": row["id"]} for row in answer["kept"]]})
 
     def describe(self, photos: Sequence[bytes]) -> list[Seen | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
@@ -223,6 +232,11 @@ class Client:
     ) -> None:
         self.close()
 
+    def _refused(self, gallery: str, person_id: str, name: str, error: FacegroupError) -> Enrolment:
+        person = self.person(gallery, person_id)
+        version = self.gallery(gallery).version
+        return Enrolment(Enrolled(person, (), (), version), (Refused(name, error),), ())
+
     def _call(self, method: str, path: str, **request: Any) -> Any:
         return self._send(method, path, **request).json()
 
@@ -257,9 +271,23 @@ def _error(problem: Mapping[str, Any]) -> FacegroupError:
     return kind(problem["detail"])
 
 
+def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
+    rows = answer["enrolled"]
+    enrolled = Enrolled(
+        _person(answer["person"]),
+        tuple(row["photo_id"] for row in rows if not row["duplicate"]),
+        tuple(row["photo_id"] for row in rows if row["duplicate"]),
+        answer["gallery_version"],
+    )
+    refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
+    doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
+    return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows), doubts)
+
+
 def _doubt(row: Mapping[str, Any]) -> Doubt:
-    kind = errors.LooksLike if row["code"] == errors.LooksLike.code else errors.UnlikeOwn
-    like = row["looks_like"]
+    kinds = {each.code: each for each in (errors.LooksLike, errors.UnlikeOwn, errors.LooksLikeOwn)}
+    kind = kinds.get(row["code"], errors.UnlikeOwn)
+    like = row.get("looks_like")
     return Doubt(row["name"], kind(row["detail"]), row["own_similarity"], Candidate(**like) if like else None)
 
 
@@ -322,12 +350,14 @@ def _match(row: Mapping[str, Any]) -> Match:
         row["margin"],
         tuple(Candidate(**each) for each in row["candidates"]),
         row.get("estimated_fpir"),  # a server of before has none
+        excluded=tuple(Candidate(**each) for each in row.get("excluded", ())),
     )
 
 
 def _verified(answer: Mapping[str, Any]) -> Verified:
     faces = tuple(_faces([row]) for row in answer["faces"])
-    return Verified(answer["similarity"], answer["threshold"], faces, answer.get("estimated_fmr"))
+    rate, excluded = answer.get("estimated_fmr"), answer.get("excluded", False)
+    return Verified(answer["similarity"], answer["threshold"], faces, rate, excluded)
 
 
 def _gallery(row: Mapping[str, Any]) -> Gallery:
@@ -349,7 +379,7 @@ def _gallery(row: Mapping[str, Any]) -> Gallery:
 
 def _person(row: Mapping[str, Any]) -> Person:
     dates = (row["created_at"], row["updated_at"], row["expires_at"])
-    return Person(row["id"], row["name"], row["metadata"], row["photos"], *dates)
+    return Person(row["id"], row["name"], row["metadata"], row["photos"], *dates, row.get("counter_examples", 0))
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
@@ -358,4 +388,6 @@ def _entry(row: Mapping[str, Any]) -> Entry:
 
 
 def _erased(row: Mapping[str, Any]) -> Erased:
-    return Erased(row["removed"]["people"], row["removed"]["photos"], row["gallery_version"], row["removed"]["crops"])
+    removed = row["removed"]
+    counters = removed.get("counter_examples", 0)
+    return Erased(removed["people"], removed["photos"], row["gallery_version"], removed["crops"], counters)

@@ -90,6 +90,16 @@ class Service(Protocol):
     ) -> Enrolment:
         """Enrol named photos of one person."""
 
+    def correct(
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
+    ) -> Enrolment:
+        """Make faces counter-examples of a person."""
+
     def verify(
         self,
         photos: tuple[bytes, bytes],

@@ -11,8 +11,9 @@ import numpy as np
 
 from facegroup.embedding import unit_mean
 from facegroup.enrolment import Doubt, Refused
-from facegroup.errors import LooksLike, NetworkMismatch, UnlikeOwn
+from facegroup.errors import Contradiction, FacegroupError, LooksLike, NetworkMismatch, UnlikeOwn
 from facegroup.photos import Matched, Query
+from facegroup.store.rules import contradicted
 from facegroup.types import Candidate, Descriptors, Sample
 
 REACH = 1.5
@@ -64,7 +65,7 @@ def sort_out(
         person_id: who is enrolled.
         good: the samples, each once.
         named: name and sample id of each photo.
-        known: the person's samples in the store.
+        known: the person's samples in the store, and the counter-examples, of which none can be enrolled.
         matched: the gallery's answer to `query`, a match per sample.
         strict: whether a doubted one is refused.
 
@@ -78,8 +79,10 @@ def sort_out(
         raise NetworkMismatch("the gallery was switched to another network meanwhile; this server runs the old one")
     doubts = {}
     enrolled = {each.id for each in known}
+    errors: dict[str, FacegroupError] = {each.id: Contradiction(_SAID) for each in contradicted(good, known)}
+    known = [each for each in known if not each.counter]
     for each, match in zip(good, matched.matches, strict=True):
-        if each.id in enrolled:
+        if each.id in enrolled or each.id in errors:
             continue
         own = _own(each, known or good)
         other = next((one for one in match.candidates if one.person_id != person_id), None)
@@ -87,11 +90,15 @@ def sort_out(
         if kind is not None:
             doubts[each.id] = _doubt(kind, own, other)
     told = tuple(Doubt(name, *doubts[key]) for name, key in named if key in doubts)
-    if not strict:
+    reasons = errors | ({key: error for key, (error, _, _) in doubts.items()} if strict else {})
+    if not reasons:
         return list(good), (), tuple(named), told
-    kept = tuple((name, key) for name, key in named if key not in doubts)
-    refused = tuple(Refused(doubt.name, doubt.error) for doubt in told)
-    return [each for each in good if each.id not in doubts], refused, kept, ()
+    kept = tuple((name, key) for name, key in named if key not in reasons)
+    refused = tuple(Refused(name, reasons[key]) for name, key in named if key in reasons)
+    return [each for each in good if each.id not in reasons], refused, kept, () if strict else told
+
+
+_SAID = "this face was said not to be the person; erase that counter-example first"
 
 
 def _own(judged: Sample, samples: Sequence[Sample]) -> float | None:

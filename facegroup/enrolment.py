@@ -9,6 +9,7 @@ from facegroup.errors import (
     FacegroupError,
     InvalidDescriptor,
     LooksLike,
+    LooksLikeOwn,
     MalformedRequest,
     MultipleFaces,
     NoFace,
@@ -29,7 +30,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A photo that was enrolled though it may show somebody else; see `facegroup.doubts`.
+    """A photo that was enrolled though it may show somebody else; see `facegroup.doubts`, and `facegroup.feedback`.
 
     Attributes:
         name: of the photo.
@@ -39,7 +40,7 @@ class Doubt:
     """
 
     name: str
-    error: LooksLike | UnlikeOwn
+    error: LooksLike | UnlikeOwn | LooksLikeOwn
     own_similarity: float | None
     looks_like: Candidate | None
 

@@ -12,12 +12,12 @@
     ├── ClientError                    the caller's input is at fault: 4xx
     │   ├── ImageError                 one image; in a batch the others are answered
     │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
-    │   │   └── NoFace · MultipleFaces · LooksLike · UnlikeOwn
+    │   │   └── NoFace · MultipleFaces · LooksLike · UnlikeOwn · LooksLikeOwn
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
-    │   │                              TooFewToCalibrate
+    │   │                              TooFewToCalibrate · Contradiction · TooManyCounterExamples
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
     │                                  StageUnavailable · TimedOut (503)
@@ -131,6 +131,12 @@ class UnlikeOwn(ImageError):
     code = "unlike_own"
 
 
+class LooksLikeOwn(ImageError):
+    """A counter-example that is so like its person that it may show them; refused only where the request is strict."""
+
+    code = "looks_like_own"
+
+
 class BodyTooLarge(ClientError):
     """The request has more bytes than the limit."""
 
@@ -237,6 +243,18 @@ class TooFewToCalibrate(Conflict):
     """The photos are too few to say which threshold keeps the FPIR that was asked for; nothing was changed."""
 
     code = "too_few_to_calibrate"
+
+
+class Contradiction(Conflict):
+    """A face would be a photo of a person and said not to be that person."""
+
+    code = "contradiction"
+
+
+class TooManyCounterExamples(Conflict):
+    """A person has as many counter-examples as are kept of one."""
+
+    code = "too_many_counter_examples"
 
 
 class ArchiveError(ClientError):

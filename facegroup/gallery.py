@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.assignment import assign
+from facegroup.counterexamples import Counters, excluded, ruled_out
 from facegroup.errors import InvalidDescriptor
 from facegroup.index.loading import load
 from facegroup.index.nearest import Nearest
@@ -42,6 +43,7 @@ class Snapshot:
         expires: from when on somebody is nobody, in seconds since the epoch; only of those who expire.
         probe_quality: how good a face must be to be named.
         calibration: how the threshold was found, where it was.
+        counters: counter-examples of those who have some.
     """
 
     gallery: str
@@ -52,6 +54,7 @@ class Snapshot:
     expires: Mapping[str, float] = field(default_factory=dict)
     probe_quality: Policy = "off"
     calibration: Calibration | None = None
+    counters: Counters = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -75,8 +78,8 @@ class Snapshot:
     @classmethod
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
-        found, people, expires = load(store, gallery, Plan() if plan is None else plan)
-        policy = (found.probe_quality, found.calibration)
+        found, people, expires, counters = load(store, gallery, Plan() if plan is None else plan)
+        policy = (found.probe_quality, found.calibration, counters)
         return cls(gallery, found.version, found.network, found.threshold, people, expires, *policy).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
@@ -95,7 +98,8 @@ class Snapshot:
         people = self.people.changed(changes.ids, changes.names, changes.matrix, changes.gone)
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
-        policy = (changes.probe_quality, changes.calibration)
+        counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
+        policy = (changes.probe_quality, changes.calibration, counters)
         return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
 
     def living(self, now: float | None = None) -> Self:
@@ -105,7 +109,9 @@ class Snapshot:
         if not over:
             return self
         people = self.people.changed((), (), np.empty((0, self.people.dimension), np.float32), over)
-        return replace(self, people=people, expires={k: v for k, v in self.expires.items() if k not in over})
+        counters = {key: rows for key, rows in self.counters.items() if key not in over}
+        expires = {key: limit for key, limit in self.expires.items() if key not in over}
+        return replace(self, people=people, expires=expires, counters=counters)
 
     def match(
         self,
@@ -120,7 +126,8 @@ class Snapshot:
         The person with the greatest cosine similarity strictly above the threshold is named, one person at most once in
         one image: of all pairs of a face and a person above the threshold, the most similar is taken first, and neither
         is looked at again in that image. A face that lost its best person may so get its next one, with a negative
-        margin, or none.
+        margin, or none. A person whom a counter-example rules out for a face (`facegroup.counterexamples`) is passed over
+        as if not in the gallery, and told in `Match.excluded` where that made a difference.
 
         Args:
             probes: (n, d) float32, rows of unit length; a row that is not (as with NaN in it) is nobody's, since one
@@ -138,17 +145,21 @@ class Snapshot:
             MalformedRequest: the threshold is not in -1..1.
         """
         limit = self.threshold if threshold is None else check_threshold(threshold)
-        living = self.living().people
+        living = self.living()
         clean, usable = self._checked(probes)
         if images.shape != (len(probes),) or (quality is not None and quality.shape != (len(probes),)):
             raise InvalidDescriptor("there must be one image, and one quality if any, for each descriptor")
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
         crowd = max(Counter(images.tolist()).values(), default=0)
-        found = living.nearest(clean, max(candidates, crowd, 2))
-        best = np.where(usable[:, None], found.similarities, np.float32(-np.inf))
+        found, out = living._nearest(clean, max(candidates, crowd, 2))
+        best = np.where(usable[:, None] & ~out, found.similarities, np.float32(-np.inf))
         named = assign(found.people, best, images, np.zeros(len(probes)) if quality is None else quality, limit)
+        told = _told(found, out & usable[:, None], limit)
         return [
-            _answer(found, found.people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates)
+            _answer(
+                *(found, found.people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates),
+                told.get(row, ()),
+            )
             for row in range(len(probes))
         ]
 
@@ -171,10 +182,39 @@ class Snapshot:
         scores = np.clip(clean @ segment.rows.take(np.array([row]))[0], -1, 1)
         return np.where(usable, scores, np.float32(-1))
 
+    def rules_out(self, person_id: str, probes: Descriptors, similarities: Floats) -> NDArray[np.bool_]:
+        """Return which of some probes, (n,) bool, a counter-example rules out to be one person.
+
+        Their similarities are those of `similarity_to`.
+        """
+        counters = self.counters.get(person_id)
+        if counters is None:
+            return np.zeros(len(probes), np.bool_)
+        return ruled_out(self._checked(probes)[0], similarities, counters)
+
     def name_of(self, person_id: str) -> str:
         """Return the name of one person. Raises `UnknownPerson` where nobody of this id has photos in the gallery."""
         segment, row = self.living().people.find(person_id)
         return segment.names[row]
+
+    def _nearest(self, probes: Descriptors, count: int) -> tuple[Nearest, NDArray[np.bool_]]:
+        """Return so many of the people nearest to each probe that `count` are not ruled out, and who is: (n, k) bool.
+
+        Those who are ruled out come last.
+        """
+        wanted = count
+        while True:
+            found = self.people.nearest(probes, wanted)
+            out = excluded(found, probes, self.counters) if self.counters else None
+            if out is None:
+                return found, np.zeros(found.people.shape, np.bool_)
+            if wanted >= len(self.people) or not ((~out).sum(axis=1) < count).any():
+                order = np.argsort(out, axis=1, kind="stable")
+                people = np.take_along_axis(found.people, order, axis=1)
+                similarities = np.take_along_axis(found.similarities, order, axis=1)
+                ordered = replace(found, people=people, similarities=similarities)
+                return ordered, np.take_along_axis(out, order, axis=1)
+            wanted *= 2
 
     def _checked(self, probes: Descriptors) -> tuple[Descriptors, NDArray[np.bool_]]:
         """Return the probes with zeros in place of the unusable ones, and which are usable."""
@@ -185,14 +225,30 @@ class Snapshot:
         return np.ascontiguousarray(np.where(usable[:, None], probes, 0), np.float32), usable
 
 
+def _told(found: Nearest, out: NDArray[np.bool_], threshold: float) -> dict[int, tuple[Candidate, ...]]:
+    """Return for each probe the people who are ruled out, where there are any above the threshold."""
+    told: dict[int, tuple[Candidate, ...]] = {}
+    for row, rank in np.argwhere(out & (found.similarities > threshold)).tolist():
+        person, score = found.people[row, rank], float(found.similarities[row, rank])
+        told[row] = (*told.get(row, ()), Candidate(found.ids[person], found.names[person], score))
+    return told
+
+
 def _answer(
-    found: Nearest, people: list[int], best: list[float], rank: int | None, threshold: float, candidates: int
+    found: Nearest,
+    people: list[int],
+    best: list[float],
+    rank: int | None,
+    threshold: float,
+    candidates: int,
+    told: tuple[Candidate, ...],
 ) -> Match:
     if not best or best[0] == -np.inf:
-        return Match(None, NOT_IN_DATASET, -1.0, threshold, None)
+        return Match(None, NOT_IN_DATASET, -1.0, threshold, None, excluded=told)
+    best = [score for score in best if score > -np.inf]
     similarity = best[rank or 0]
     others = best[:rank] + best[rank + 1 :] if rank is not None else best[1:]
-    listed = zip(people[:candidates], best[:candidates], strict=True)
+    listed = zip(people[:candidates], best[:candidates], strict=False)
     return Match(
         person_id=None if rank is None else found.ids[people[rank]],
         name=NOT_IN_DATASET if rank is None else found.names[people[rank]],
@@ -200,4 +256,5 @@ def _answer(
         threshold=threshold,
         margin=similarity - others[0] if others else None,
         candidates=tuple(Candidate(found.ids[person], found.names[person], score) for person, score in listed),
+        excluded=tuple(each for each in told if each.similarity > similarity),
     )

@@ -127,8 +127,12 @@ class Galleries:
             matches = snapshot.match(probes, photos, threshold=threshold, candidates=query.candidates)
         else:
             person_id, name = query.person_id, snapshot.name_of(query.person_id)
-            similarities = snapshot.similarity_to(person_id, probes).tolist()
-            matches = [_verified(person_id, name, similarity, threshold) for similarity in similarities]
+            similarities = snapshot.similarity_to(person_id, probes)
+            out = snapshot.rules_out(person_id, probes, similarities)
+            matches = [
+                _verified(person_id, name, *each, threshold)
+                for each in zip(similarities.tolist(), out.tolist(), strict=True)
+            ]
         if snapshot.calibration is not None:
             matches = _estimated(matches, snapshot.calibration, threshold, one_to_one=query.person_id is not None)
         return Matched(tuple(matches), snapshot.version, threshold, reason is not None, reason)
@@ -188,13 +192,16 @@ def _estimated(matches: list[Match], made: Calibration, threshold: float, *, one
     return [replace(match, estimated_fpir=rate) for match in matches]
 
 
-def _verified(person_id: str, name: str, similarity: float, threshold: float) -> Match:
-    same = similarity > threshold
+def _verified(person_id: str, name: str, similarity: float, out: bool, threshold: float) -> Match:
+    who = Candidate(person_id, name, similarity)
+    alike = similarity > threshold
+    same = alike and not out
     return Match(
         person_id if same else None,
         name if same else NOT_IN_DATASET,
         similarity,
         threshold,
         None,
-        (Candidate(person_id, name, similarity),),
+        (who,),
+        excluded=(who,) if alike and out else (),
     )

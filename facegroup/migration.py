@@ -192,7 +192,7 @@ class Migration:
                 self._tell(1)
                 continue
             batch.append(person)
-            waiting += max(1, person.samples)
+            waiting += max(1, person.samples + person.counters)
             if waiting >= _BATCH:
                 self._bring(shelf, batch)
                 self._tell(len(batch))
@@ -209,12 +209,12 @@ class Migration:
         rows: list[tuple[Person, list[Sample], dict[str, Sample]]] = []
         for person in people:
             try:
-                samples = self._store.samples(self._name, person.id, crops=True)
+                samples = self._store.samples(self._name, person.id, crops=True, counter=None)
             except UnknownPerson:
                 continue  # erased since; the change log has it
             known: list[Sample] = []
             with suppress(UnknownPerson):
-                known = self._store.samples(shelf, person.id, crops=True)
+                known = self._store.samples(shelf, person.id, crops=True, counter=None)
             rows.append((person, samples, {each.id: each for each in known}))
         wanted = [each for _, samples, there in rows for each in samples if each.id not in there]
         made = self._embed(wanted)

@@ -57,7 +57,7 @@ def export(
             try:
                 for person in everybody(store, gallery):
                     with suppress(UnknownPerson, StoreInvalid):  # erased since, or damaged, which the store knows
-                        writer.write(person, store.samples(gallery, person.id, crops=True))
+                        writer.write(person, store.samples(gallery, person.id, crops=True, counter=None))
                     tell(1)
                 writer.settle()
                 now = _catch_up(store, found, writer)
@@ -183,7 +183,7 @@ def _catch_up(store: Store, found: Gallery, writer: ArchiveWriter) -> Gallery:
             try:
                 if person is None:
                     raise UnknownPerson
-                writer.write(person, store.samples(found.name, person_id, crops=True))
+                writer.write(person, store.samples(found.name, person_id, crops=True, counter=None))
             except (UnknownPerson, StoreInvalid):
                 writer.erase(person_id)
     raise SwitchConflict(f'the gallery "{found.name}" changes faster than it can be exported; try again')

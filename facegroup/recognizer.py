@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from facegroup import doubts, pipeline, trial
+from facegroup import doubts, feedback, pipeline, trial
 from facegroup.embedding import open_embedder
 from facegroup.enrolment import Doubt, Enrolment, samples
 from facegroup.errors import FacegroupError, ImageError
@@ -112,10 +112,41 @@ class Recognizer:
             (matched,) = self.galleries.match(doubts.descriptors(good), [(query, len(good))])
             if isinstance(matched, FacegroupError):
                 raise matched
-            known = self.store.samples(gallery, person_id)
+            known = self.store.samples(gallery, person_id, counter=None)
             good, unlike, named, doubted = doubts.sort_out(person_id, good, named, known, matched, strict)
             refused += unlike
         return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named, doubted)
+
+    def correct(
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None = None,
+        strict: bool = False,
+    ) -> Enrolment:
+        """Make faces counter-examples of a person, who is not named there again; see `facegroup.feedback`.
+
+        Args:
+            gallery: its name; it must exist.
+            photos: file name and bytes of each.
+            person_id: who is not in them; the person must exist.
+            face: which face is meant, counted from 0 from left to right; None: each photo must show exactly one.
+            strict: whether a face that may show the person after all is refused, not only doubted.
+
+        Raises:
+            UnknownGallery: there is none.
+            UnknownPerson: there is none.
+            NetworkMismatch: the gallery was made with another network.
+            TooManyCounterExamples: the person would have too many.
+        """
+        seen = self.see([Photo(data, crops=True) for _, data in photos])
+        good, refused, named = feedback.counter_examples(photos, seen, face)
+        known = self.store.samples(gallery, person_id, counter=None)
+        threshold = self.store.gallery(gallery).threshold
+        good, unfit, named, doubted = feedback.sort_out(good, named, known, threshold, strict)
+        done = self.store.add_samples(gallery, person_id, good, self.spec.name)
+        return Enrolment(done, refused + unfit, named, doubted)
 
     def verify(
         self,

@@ -79,9 +79,11 @@ class Match:
             gallery.
         threshold: what the similarity had to exceed.
         margin: similarity less that of the next other person; None when there is no other.
-        candidates: the best people, best first.
+        candidates: the best people, best first, without those whom a counter-example rules out.
         estimated_fpir: of an identification in a calibrated gallery, how often a stranger gets a name at this threshold.
         estimated_fmr: of a verification in one, how often a stranger's photo passes for one person at this threshold.
+        excluded: who is ruled out so, is above the threshold, and is more similar than the answer, best first: see
+            `facegroup.counterexamples`. Of a verification: the person, where above the threshold and ruled out.
     """
 
     person_id: str | None
@@ -92,6 +94,7 @@ class Match:
     candidates: tuple[Candidate, ...] = ()
     estimated_fpir: float | None = None
     estimated_fmr: float | None = None
+    excluded: tuple[Candidate, ...] = ()
 
     @property
     def distance(self) -> float:
@@ -101,19 +104,22 @@ class Match:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One enrolled photo of one person.
+    """One enrolled photo of one person, or a face that was said not to be that person.
 
     Attributes:
-        id: sha256 of the photo's bytes, 64 hexadecimal digits: the same photo twice is one sample.
+        id: sha256 of the photo's bytes, 64 hexadecimal digits: the same photo twice is one sample. Of a counter-example
+            the sha256 of the photo's bytes and the face's number, since a photo can hold several.
         descriptor: (d,) float32 of unit length.
         crop: the aligned face as JPEG, or None where the gallery keeps no crops.
         created_at: seconds since the epoch; 0 lets the store set it.
+        counter: whether it is a counter-example, which is no part of the centroid.
     """
 
     id: str
     descriptor: Floats
     crop: bytes | None = None
     created_at: float = 0.0
+    counter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,7 @@ class Person:
         created_at: seconds since the epoch.
         updated_at: seconds since the epoch of the last change of any kind.
         expires_at: seconds since the epoch from which on the person is never named, and erased soon; None for never.
+        counters: how many counter-examples there are.
     """
 
     id: str
@@ -137,6 +144,7 @@ class Person:
     created_at: float = 0.0
     updated_at: float = 0.0
     expires_at: float | None = None
+    counters: int = 0
 
 
 @dataclass(frozen=True, slots=True)

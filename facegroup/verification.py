@@ -18,17 +18,19 @@ class Verified:
         faces: the faces that were compared, one of each photo.
         estimated_fmr: with a person of a calibrated gallery, how often a stranger passes for one at this threshold. Of two
             photos nobody can say: there is no gallery whose people would show it.
+        excluded: whether the face is nearer to one that was said not to be the person: then it is not the same.
     """
 
     similarity: float
     threshold: float
     faces: tuple[Faces, ...]
     estimated_fmr: float | None = None
+    excluded: bool = False
 
     @property
     def same(self) -> bool:
         """Whether it is the same person, as far as the threshold can tell."""
-        return self.similarity > self.threshold
+        return self.similarity > self.threshold and not self.excluded
 
 
 def pair(
@@ -77,4 +79,6 @@ def of_person(seen: Seen | FacegroupError, face: int | None = None) -> Verified:
         raise seen.matched
     assert isinstance(seen.matched, Matched)
     match = seen.matched.matches[index]
-    return Verified(match.similarity, match.threshold, (seen.faces[[index]],), match.estimated_fmr)
+    return Verified(
+        match.similarity, match.threshold, (seen.faces[[index]],), match.estimated_fmr, bool(match.excluded)
+    )

@@ -17,6 +17,7 @@ from facegroup.types import Candidate, Faces, Floats, Gallery, Match, Person
 from facegroup.verification import Verified
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+_CORRECTION = ("name", "code", "detail", "own_similarity")
 _QUALITY = ("size", "sharpness", "brightness", "yaw", "roll")
 
 
@@ -47,6 +48,7 @@ def verification(done: Verified, network: str) -> dict[str, Any]:
         "distance": round(1 - done.similarity, 5),
         "threshold": done.threshold,
         "estimated_fmr": done.estimated_fmr,
+        "excluded": done.excluded,
         "network": network,
         "faces": [row for faces in done.faces for row in _found(faces)],
     }
@@ -95,6 +97,7 @@ def decision(match: Match) -> dict[str, Any]:
         "margin": None if match.margin is None else round(match.margin, 5),
         "estimated_fpir": match.estimated_fpir,
         "candidates": [_candidate(each) for each in match.candidates],
+        "excluded": [_candidate(each) for each in match.excluded],
     }
 
 
@@ -136,6 +139,7 @@ def person(found: Person) -> dict[str, Any]:
         "name": found.name,
         "metadata": found.metadata,
         "photos": found.samples,
+        "counter_examples": found.counters,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
         "expires_at": found.expires_at,
@@ -158,6 +162,18 @@ def enrolment(done: Enrolment) -> dict[str, Any]:
     }
 
 
+def correction(done: Enrolment) -> dict[str, Any]:
+    """Return what became of faces that are said not to be a person."""
+    whole = enrolment(done)
+    return {
+        "person": whole["person"],
+        "gallery_version": whole["gallery_version"],
+        "kept": [{**each, "id": each.pop("photo_id")} for each in whole["enrolled"]],
+        "refused": whole["refused"],
+        "warnings": [{key: each[key] for key in _CORRECTION} for each in whole["warnings"]],
+    }
+
+
 def _warning(doubt: Doubt) -> dict[str, Any]:
     own, like = doubt.own_similarity, doubt.looks_like
     return {
@@ -175,7 +191,8 @@ def _candidate(each: Candidate) -> dict[str, Any]:
 
 def erased(done: Erased) -> dict[str, Any]:
     """Return what an erasure removed."""
-    removed = {"people": done.people, "photos": done.samples, "descriptors": done.samples, "crops": done.crops}
+    removed = {"people": done.people, "photos": done.samples, "counter_examples": done.counters}
+    removed |= {"descriptors": done.samples + done.counters, "crops": done.crops}
     return {"removed": removed, "gallery_version": done.version}
 
 

@@ -141,6 +141,9 @@ class Decision(BaseModel):
         description="share of strangers that get a name at this threshold; null: the gallery is not calibrated"
     )
     candidates: list[Candidate]
+    excluded: list[Candidate] = Field(
+        description="people more similar than the answer, and above the threshold, whom a counter-example rules out"
+    )
 
 
 class Box(BaseModel):
@@ -238,6 +241,7 @@ class Verification(BaseModel):
     )
     network: str
     faces: list[Found] = Field(description="the faces that were compared, one of each photo")
+    excluded: bool = Field(description="the face is nearer to one of the person's counter-examples: not the same")
     person: PersonRef | None = None
     gallery_version: int | None = None
 
@@ -326,6 +330,7 @@ class Person(BaseModel):
     name: str
     metadata: dict[str, Any]
     photos: int = Field(description="how many are enrolled")
+    counter_examples: int = Field(description="faces that were said not to be this person")
     created_at: float
     updated_at: float
     expires_at: float | None = Field(description="seconds since the epoch; null: never")
@@ -373,6 +378,33 @@ class Enrolment(BaseModel):
     warnings: list[EnrolmentWarning]
 
 
+class KeptExample(BaseModel):
+    """A face that is a counter-example of the person now."""
+
+    name: str
+    id: str = Field(description="sha256 of the file and the face's number")
+    duplicate: bool = Field(description="the same face of the same file was one before, or earlier in this request")
+
+
+class CorrectionWarning(BaseModel):
+    """A counter-example that may show the person after all."""
+
+    name: str
+    code: str = Field(description="`looks_like_own`: what `strict` would have refused it with")
+    detail: str
+    own_similarity: float = Field(description="to the person's photos")
+
+
+class Correction(BaseModel):
+    """What became of faces that are said not to be a person."""
+
+    person: Person
+    gallery_version: int
+    kept: list[KeptExample]
+    refused: list[RefusedPhoto]
+    warnings: list[CorrectionWarning]
+
+
 class Photo(BaseModel):
     """A sample of a person."""
 
@@ -386,12 +418,19 @@ class Photos(BaseModel):
     photos: list[Photo]
 
 
+class CounterExamples(BaseModel):
+    """The counter-examples of a person."""
+
+    counter_examples: list[Photo]
+
+
 class Removed(BaseModel):
     """How much was removed."""
 
     people: int
     photos: int
-    descriptors: int = Field(description="one for each photo; the person's centroid goes with them")
+    counter_examples: int
+    descriptors: int = Field(description="one for each photo and counter-example; the person's centroid goes with them")
     crops: int = Field(description="pictures of aligned faces; photos enrolled while the gallery kept none had none")
 
 

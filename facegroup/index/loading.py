@@ -15,8 +15,8 @@ from facegroup.types import Floats, Gallery
 log = logging.getLogger(__name__)
 
 
-def load(store: Store, gallery: str, plan: Plan) -> tuple[Gallery, People, dict[str, float]]:
-    """Return a gallery, its people, and when those of them expire who do, in seconds since the epoch.
+def load(store: Store, gallery: str, plan: Plan) -> tuple[Gallery, People, dict[str, float], dict[str, Floats]]:
+    """Return a gallery, its people, when those of them expire who do (seconds since the epoch), and the counter-examples.
 
     People may be of later versions than the gallery: to be caught up from the gallery's version.
 
@@ -32,7 +32,8 @@ def load(store: Store, gallery: str, plan: Plan) -> tuple[Gallery, People, dict[
     names: list[str] = []
     matrix = _room(min(size, found.people), found.dimension)
     expires: dict[str, float] = {}
-    for new_ids, new_names, rows in _once(store, gallery, found.dimension, expires):
+    counters: dict[str, Floats] = {}
+    for new_ids, new_names, rows in _once(store, gallery, found.dimension, expires, counters):
         done = 0
         while done < len(new_ids):
             if len(ids) == size:
@@ -55,13 +56,13 @@ def load(store: Store, gallery: str, plan: Plan) -> tuple[Gallery, People, dict[
     way = "exactly" if people.exact else "by code, the best in full (docs/decisions/0006-index.md)"
     level = logging.DEBUG if people.exact else logging.INFO  # exactly is what everybody expects
     log.log(level, "gallery %s: %d people × %d, compared %s", found.name, len(people), found.dimension, way)
-    return found, people, expires
+    return found, people, expires, counters
 
 
 def _once(
-    store: Store, gallery: str, dimension: int, expires: dict[str, float]
+    store: Store, gallery: str, dimension: int, expires: dict[str, float], counters: dict[str, Floats]
 ) -> Iterator[tuple[list[str], list[str], Floats]]:
-    """Give each person once, and put into `expires` when they do.
+    """Give each person once, and put into `expires` when they do, into `counters` their counter-examples.
 
     A page may repeat one who was in another, and catching up knows whatever changed since.
     """
@@ -72,6 +73,7 @@ def _once(
         new = [row for row, key in enumerate(page.ids) if key not in seen]
         seen.update(page.ids)
         expires.update(limits(page))
+        counters.update(page.counters)
         yield [page.ids[row] for row in new], [page.names[row] for row in new], page.matrix[new]
 
 

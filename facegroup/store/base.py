@@ -16,8 +16,8 @@ counted (`facegroup.store.damage`); where it is what was asked for, `StoreInvali
 Names are kept as `facegroup.names.clean_name` makes them, and looked for in the same form.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, Unpack
 
 from facegroup.store.audit import Entry, Event, Origin
@@ -50,18 +50,23 @@ class Enrolled:
 class Erased:
     """What an erasure removed, and the gallery's version after it (0 when the gallery itself is gone).
 
-    Every sample had a descriptor; `crops` of them had a picture. The change log held none of it: it is ids and versions.
+    Every sample had a descriptor, and so had every counter-example; `crops` of both had a picture. The change log held none
+    of it: it is ids and versions.
     """
 
     people: int
     samples: int
     version: int
     crops: int = 0
+    counters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merger did: the person after it, how many samples came over, how many both had, the gallery's version."""
+    """What a merger did: the person after it, how many samples came over, how many both had, the gallery's version.
+
+    Counter-examples are not counted in either.
+    """
 
     person: Person
     moved: int
@@ -84,6 +89,7 @@ class Centroids:
         expires: (len(ids),) float64 seconds since the epoch, infinite for never; None where nobody expires.
         probe_quality: how good a face must be to be named, at that version.
         calibration: of the threshold, at that version.
+        counters: of those of the ids who have counter-examples, these: (k, d) float32, rows of unit length.
     """
 
     version: int
@@ -96,6 +102,7 @@ class Centroids:
     expires: Times | None = None
     probe_quality: Policy = "off"
     calibration: Calibration | None = None
+    counters: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +237,8 @@ class Store(Protocol):
     def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
         """Give a person all samples of another, `source`, who is erased, in one step.
 
-        Of samples that both have one stays. Name, metadata and expiry are those of `into`.
+        Of samples that both have one stays. Name, metadata and expiry are those of `into`. The counter-examples of both
+        stay, but for those whose face is a sample of either.
 
         Raises:
             UnknownGallery: there is none.
@@ -258,8 +266,9 @@ class Store(Protocol):
     ) -> Enrolled:
         """Enrol samples of one person and recompute the centroid, in one step; one whose id is there is a duplicate.
 
-        Crops are dropped where the gallery keeps none. With nothing new the version stays. What was done under the same
-        `once` before is not done again: the answer is that of the first time, with the person as it is now.
+        Counter-examples among them are kept beside the others, and the centroid is without them. Crops are dropped where
+        the gallery keeps none. With nothing new the version stays. What was done under the same `once` before is not done
+        again: the answer is that of the first time, with the person as it is now.
 
         Raises:
             UnknownGallery: there is none.
@@ -268,23 +277,29 @@ class Store(Protocol):
             InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
             MalformedRequest: a sample's id is not the 64 hexadecimal digits of a sha256.
             IdempotencyConflict: the key of `once` was used for something else.
+            Contradiction: a face would be a sample of the person and a counter-example; nothing is enrolled.
+            TooManyCounterExamples: the person would have more than `rules.MOST_COUNTERS`; nothing is enrolled.
         """
 
-    def samples(self, gallery: str, person_id: str, *, crops: bool = False) -> list[Sample]:
-        """Return a person's samples, oldest first, with their crops if asked.
+    def samples(
+        self, gallery: str, person_id: str, *, crops: bool = False, counter: bool | None = False
+    ) -> list[Sample]:
+        """Return a person's samples, oldest first, with their crops if asked; or the counter-examples; or (None) both.
 
         Raises:
             UnknownGallery: there is none.
             UnknownPerson: there is none.
         """
 
-    def delete_sample(self, gallery: str, person_id: str, sample_id: str, *, by: Origin | None = None) -> Erased:
-        """Erase one sample and recompute the centroid.
+    def delete_sample(
+        self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
+    ) -> Erased:
+        """Erase one sample, or one counter-example, and recompute the centroid.
 
         Raises:
             UnknownGallery: there is none.
             UnknownPerson: there is none.
-            UnknownPhoto: the person has no such sample.
+            UnknownPhoto: the person has no such sample, or no such counter-example.
         """
 
     # The audit log

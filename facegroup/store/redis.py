@@ -11,15 +11,16 @@ hash of the gallery's name, so that a cluster keeps a gallery together:
     facegroup:{tag}:lost        string       see redis_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
     facegroup:{tag}:names       sorted set   name NUL id, in order
-    facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, expiry, mark
+    facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, expiry, mark, ids of counters
     facegroup:{tag}:centroids   hash         id → float32[d], little-endian; only of people who can be named
     facegroup:{tag}:changes     sorted set   id, by the version that last changed it
-    facegroup:{tag}:samples     hash         id:sha256 → float64 date, float32[d], little-endian
+    facegroup:{tag}:samples     hash         id:sha256 → float64 date, float32[d], little-endian; counter-examples too
     facegroup:{tag}:crops       hash         id:sha256 → JPEG
     facegroup:{tag}:audit       stream       at what person detail actor request
     facegroup:{tag}:requests    hash         idempotency key → version, and JSON: hash of what was asked, date, ids
     facegroup:{tag}:requested   sorted set   idempotency key, by its date
     facegroup:{tag}:expiries    sorted set   id, by when the person expires
+    facegroup:{tag}:counters    hash         id → float32[k, d], little-endian; only of people who have counter-examples
 """
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in base.Store)
@@ -31,7 +32,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Unpack
 
-from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, StoreUnavailable, UnknownPerson, UnknownPhoto
+from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, StoreUnavailable, UnknownPerson
 from facegroup.names import check_id, clean_name
 from facegroup.store import gallery_settings, redis_loss, redis_scripts, rules, vectors
 from facegroup.store.audit import Entry, Event, Origin
@@ -149,8 +150,8 @@ class RedisStore(RedisShelves):
         if counts is None:
             raise rules.unknown_gallery(name)
         self._damage.forget(kept)
-        people, samples, crops = counts
-        return Erased(people, samples, 0, crops)
+        people, samples, crops, counters = counts
+        return Erased(people, samples - counters, 0, crops, counters)
 
     def create_person(
         self,
@@ -242,17 +243,28 @@ class RedisStore(RedisShelves):
             found, kept = self._steps.person(gallery, into)
             _, gone = self._steps.person(gallery, source)
             record, other = (self._steps.record(found, *each) for each in ((into, kept), (source, gone)))
-            moved = [key for key in other.samples if key not in record.samples]
-            both = [key for key in other.samples if key in record.samples]
-            merged = record.next(samples=(*record.samples, *moved))
-            centroid = vectors.centroid(self._steps.descriptors(found, {into: record.samples, source: moved}))
+            here = {*record.samples, *record.counters}
+            moved = [key for key in other.samples if key not in here]
+            both = [key for key in other.samples if key in here]
+            brought = [key for key in other.counters if key not in here]
+            samples = self._steps.descriptors(
+                found, {into: (*record.samples, *record.counters), source: (*moved, *brought)}, record, other
+            )
+            out = {each.id for each in rules.contradicted([each for each in samples if each.counter], samples)}
+            counters = tuple(key for key in (*record.counters, *brought) if key not in out)
+            came = [*moved, *(key for key in brought if key not in out)]
+            merged = record.next(samples=(*record.samples, *moved), counters=counters)
+            centroid = vectors.centroid_of(samples)
+            dropped = [key for key in record.counters if key in out]
             step = script(
                 redis_scripts.MERGE,
                 found.name,
                 *(rules.RETENTION, into, kept, merged.to_bytes(), source, gone, name_member(other.name, source)),
                 b"" if centroid is None else vectors.to_bytes(centroid),
-                str(len(moved)),
-                *(*moved, *both),
+                str(len(came)),
+                *(*came, *(key for key in (*other.samples, *other.counters) if key not in came)),
+                *(*dropped, str(len(dropped))),
+                vectors.stacked([each for each in samples if each.id not in out]),
                 *self._steps.note(rules.merged(into, source, len(moved), len(both)), by),
             )
             (version,) = self._server.write(step)
@@ -272,7 +284,7 @@ class RedisStore(RedisShelves):
             return self._salvage(gallery, person_id, event, by)
         assert isinstance(changed, Changed)
         self._damage.forget(rules.sought_gallery(gallery), person_id)
-        return Erased(1, len(changed.record.samples), changed.version, changed.crops)
+        return _erased(changed)
 
     @also_on_shelves
     def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
@@ -292,9 +304,10 @@ class RedisStore(RedisShelves):
             except (UnknownPerson, StoreInvalid):  # another sweep was faster; or the record is damaged, and was counted
                 continue
             if old and isinstance(changed, Changed):
+                one = _erased(changed)
                 total = Erased(
-                    *(total.people + 1, total.samples + len(changed.record.samples), changed.version),
-                    total.crops + changed.crops,
+                    *(total.people + 1, total.samples + one.samples, one.version),
+                    *(total.crops + one.crops, total.counters + one.counters),
                 )
         return total
 
@@ -313,10 +326,18 @@ class RedisStore(RedisShelves):
 
         def enrol(found: Gallery, old: Record) -> Edit | None:
             nonlocal added, known
-            added, known = rules.sort_out(samples, found, network, old.samples)
-            every = (*old.samples, *(sample.id for sample in added))
-            event = rules.enrolled(person_id, len(added), len(known))
-            return Edit(old.next(samples=every), event, added, (), rules.places(samples, added)) if added else None
+            added, known = rules.sort_out(samples, found, network, (*old.samples, *old.counters))
+            if not added:
+                return None
+            new = tuple(sample.id for sample in added if sample.counter)
+            if new or old.counters:
+                rules.check_faces(
+                    added, self._steps.descriptors(found, {person_id: (*old.samples, *old.counters)}, old)
+                )
+            every = (*old.samples, *(sample.id for sample in added if not sample.counter))
+            event = rules.enrolled(person_id, added, len(known))
+            record = old.next(samples=every, counters=(*old.counters, *new))
+            return Edit(record, event, added, (), rules.places(samples, added))
 
         changed = self._steps.change(gallery, person_id, enrol, by, once)
         if isinstance(changed, Done):
@@ -325,31 +346,38 @@ class RedisStore(RedisShelves):
             )
         return Enrolled(changed.record.person(person_id), tuple(sample.id for sample in added), known, changed.version)
 
-    def samples(self, gallery: str, person_id: str, *, crops: bool = False) -> list[Sample]:
+    def samples(
+        self, gallery: str, person_id: str, *, crops: bool = False, counter: bool | None = False
+    ) -> list[Sample]:
         kind, data = self._steps.person(gallery, person_id)
-        ids = self._steps.record(kind, person_id, data).samples
+        record = self._steps.record(kind, person_id, data)
+        ids = (*(() if counter else record.samples), *(() if counter is False else record.counters))
         fields = [sample_field(person_id, key) for key in ids]
         if not fields:
             return []
         _, (rows, images) = self._steps.read(
             gallery, lambda keys: ("HMGET", keys.samples, *fields), lambda keys: ("HMGET", keys.crops, *fields)
         )
-        found = self._steps.sound(kind, fields, rows, images if crops else ())
+        found = self._steps.sound(kind, fields, rows, images if crops else (), record.counters)
         return sorted(found, key=lambda sample: sample.created_at)
 
     @also_on_shelves
-    def delete_sample(self, gallery: str, person_id: str, sample_id: str, *, by: Origin | None = None) -> Erased:
-        event = Event("erased_photo", person_id)
+    def delete_sample(
+        self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
+    ) -> Erased:
+        event = rules.erased_one(person_id, counter)
+        kind = "counters" if counter else "samples"
 
         def remove(_: Gallery, old: Record) -> Edit:
-            if sample_id not in old.samples:
-                raise UnknownPhoto(f"person {person_id} has no such photo")
-            left = tuple(key for key in old.samples if key != sample_id)
-            return Edit(old.next(samples=left), event, removed=[sample_id])
+            ids: tuple[str, ...] = getattr(old, kind)
+            if sample_id not in ids:
+                raise rules.unknown_photo(person_id, counter)
+            left = tuple(key for key in ids if key != sample_id)
+            return Edit(old.next(**{kind: left}), event, removed=[sample_id])
 
         changed = self._steps.change(gallery, person_id, remove, by)
         assert isinstance(changed, Changed)
-        return Erased(0, 1, changed.version, changed.crops)
+        return Erased(0, int(not counter), changed.version, changed.crops, int(counter))
 
     def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
         name = rules.sought_gallery(gallery)
@@ -386,11 +414,11 @@ class RedisStore(RedisShelves):
         (answer,) = self._server.read(script(redis_scripts.CHANGES, rules.sought_gallery(gallery), after))
         if answer is None:
             raise rules.unknown_gallery(gallery)
-        kept, people, born, ids, records, rows = answer
+        kept, people, born, ids, records, rows, counters = answer
         found = read_gallery(rules.sought_gallery(gallery), kept, people)
         if since is not None:
             rules.check_since(since, found.version, int(born))
-        return self._usable(found, ids, records, rows, whole=since is None)
+        return self._usable(found, ids, records, rows, counters, whole=since is None)
 
     def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
         found, _ = self._steps.read(gallery)
@@ -398,8 +426,11 @@ class RedisStore(RedisShelves):
         cursor: bytes | int = 0
         while True:
             ((cursor, rows),) = self._server.read(("HSCAN", keys.centroids, cursor, "COUNT", rules.PAGE))
-            records = self._server.read(("HMGET", keys.people, *rows))[0] if rows else []
-            yield self._usable(found, list(rows), records, list(rows.values()), whole=False)
+            records: list[bytes | None] = []
+            counters: list[bytes | None] = []
+            if rows:
+                records, counters = self._server.read(("HMGET", keys.people, *rows), ("HMGET", keys.counters, *rows))
+            yield self._usable(found, list(rows), records, list(rows.values()), counters, whole=False)
             if int(cursor) == 0:
                 return
 
@@ -409,17 +440,18 @@ class RedisStore(RedisShelves):
         ids: Sequence[bytes],
         records: Sequence[bytes | None],
         rows: Sequence[bytes | None],
+        counters: Sequence[bytes | None],
         *,
         whole: bool,
     ) -> Centroids:
         """Return the centroids that can be used; note which of those that were read cannot."""
         keys = Keys.of(found.name)
         bad: dict[str, str] = {}
-        people_rows: list[tuple[str, str | None, bytes | None, float | None]] = []
+        people_rows: list[tuple[str, str | None, bytes | None, float | None, bytes | None]] = []
         read = [key.decode(errors="replace") for key in ids]
-        for key, data, row in zip(read, records, rows, strict=True):
+        for key, data, row, apart in zip(read, records, rows, counters, strict=True):
             if row is None:
-                people_rows.append((key, None, None, None))
+                people_rows.append((key, None, None, None, None))
                 continue
             try:
                 record = Record.read(data or b"")
@@ -427,9 +459,9 @@ class RedisStore(RedisShelves):
                 bad[f"{keys.people} {key}"] = (
                     str(error) if data else "nobody has this id, but there is a centroid of it"
                 )
-                people_rows.append((key, None, None, None))
+                people_rows.append((key, None, None, None, None))
             else:
-                people_rows.append((key, record.name, row, record.expires_at))
+                people_rows.append((key, record.name, row, record.expires_at, apart))
         result = vectors.centroids(found, people_rows, lambda key, why: bad.update({f"{keys.centroids} {key}": why}))
         looked = None if whole else set(read)
 
@@ -457,7 +489,14 @@ class RedisStore(RedisShelves):
 
 
 def _erasing(old: Record, event: Event) -> Edit:
-    return Edit(None, replace(event, detail={"photos": len(old.samples)}), removed=old.samples)
+    assert event.person_id is not None
+    told = rules.erased(event.person_id, event.what, len(old.samples), len(old.counters))
+    return Edit(None, told, removed=(*old.samples, *old.counters))
+
+
+def _erased(changed: Changed) -> Erased:
+    record = changed.record
+    return Erased(1, len(record.samples), changed.version, changed.crops, len(record.counters))
 
 
 def _pairs(rows: Any) -> list[tuple[bytes, list[bytes]]]:

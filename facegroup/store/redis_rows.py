@@ -37,6 +37,7 @@ class Keys(NamedTuple):
     requests: str
     requested: str
     expiries: str
+    counters: str
 
     @classmethod
     def of(cls, name: str) -> Self:
@@ -57,6 +58,7 @@ class Record:
 
     Attributes:
         samples: the ids of the person's samples in the order in which they came.
+        counters: those of the counter-examples.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Record:
     created_at: float
     updated_at: float
     expires_at: float | None = None
+    counters: tuple[str, ...] = ()
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
@@ -73,9 +76,11 @@ class Record:
         try:
             values = json.loads(data)
             kept = {name: values[name] for name in cls.__slots__ if name in values}
-            record = cls(**{**kept, "samples": tuple(values["samples"])})
+            ids = {"samples": tuple(values["samples"]), "counters": tuple(values.get("counters", ()))}
+            record = cls(**{**kept, **ids})
             whole = isinstance(record.name, str) and isinstance(record.metadata, dict) and bool(record.name)
-            whole &= all(isinstance(key, str) for key in record.samples) and isinstance(record.mark, str)
+            every = (*record.samples, *record.counters)
+            whole &= all(isinstance(key, str) for key in every) and isinstance(record.mark, str)
             dates = (record.created_at, record.updated_at, record.expires_at or 0.0)
             whole &= all(isinstance(each, int | float) and math.isfinite(each) for each in dates)
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -95,7 +100,7 @@ class Record:
     def person(self, person_id: str) -> Person:
         """Return it as a person."""
         dates = (self.created_at, self.updated_at, self.expires_at)
-        return Person(person_id, self.name, self.metadata, len(self.samples), *dates)
+        return Person(person_id, self.name, self.metadata, len(self.samples), *dates, len(self.counters))
 
 
 def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:

@@ -8,7 +8,8 @@ of its keys. Every write takes what `redis_notes.Note` gives off the end of ARGV
 """
 
 TYPED = """
-local types = {'hash', 'string', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'hash', 'stream', 'hash', 'zset', 'zset'}
+local types = {'hash', 'string', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'hash', 'stream', 'hash', 'zset', 'zset',
+    'hash'}
 for i, key in ipairs(KEYS) do
     local kind = redis.call('TYPE', key).ok
     local wanted = types[(i - 1) % #types + 1]
@@ -86,7 +87,10 @@ end
 ERASE = f"""{NOTED}
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return nil end
-local counts = {{redis.call('HLEN', KEYS[5]), redis.call('HLEN', KEYS[8]), redis.call('HLEN', KEYS[9])}}
+local counters, rows = 0, redis.call('HGETALL', KEYS[14])
+local size = 4 * tonumber(redis.call('HGET', KEYS[1], 'dimension'))
+for i = 2, #rows, 2 do counters = counters + #rows[i] / size end
+local counts = {{redis.call('HLEN', KEYS[5]), redis.call('HLEN', KEYS[8]), redis.call('HLEN', KEYS[9]), counters}}
 for i, key in ipairs(KEYS) do if i ~= 2 and i ~= 10 then redis.call('UNLINK', key) end end
 note()
 redis.call('SET', KEYS[2], version + 1)
@@ -94,11 +98,12 @@ return counts
 """
 """Leaves the audit log, and one number: where the versions of a gallery of this name go on.
 
-Answers how many people, samples and crops went.
+Answers how many people, samples (counter-examples included), crops and counter-examples went.
 """
 
 PERSON = f"""{_BUMP}
 local expires = table.remove(ARGV)
+local counters = table.remove(ARGV)
 local id, expected, record, old_name, new_name = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local pictures = 0
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
@@ -115,6 +120,7 @@ end
 if expires == '' then redis.call('ZREM', KEYS[13], id) else redis.call('ZADD', KEYS[13], expires, id) end
 if ARGV[7] == '1' then
     if ARGV[8] == '' then redis.call('HDEL', KEYS[6], id) else redis.call('HSET', KEYS[6], id, ARGV[8]) end
+    if counters == '' then redis.call('HDEL', KEYS[14], id) else redis.call('HSET', KEYS[14], id, counters) end
     local first = 10 + tonumber(ARGV[9])
     for i = 10, first - 1 do
         redis.call('HDEL', KEYS[8], ARGV[i])
@@ -134,11 +140,15 @@ return {{version, pictures}}
 
 ARGV: retention; id; the record that was read ('' for none); the record to write ('' to erase); old and new member of
 the index by name ('' for none); '1' where samples change, and then: the centroid ('' for none), how many samples go,
-their fields, and a field, value and crop ('' for none) of each that comes; and before the note's: when the person
-expires ('' for never). Answers the new version and how many crops went; or -1, also where the request was done before.
+their fields, and a field, value and crop ('' for none) of each that comes; and before the note's: the counter-examples
+('' for none), and when the person expires ('' for never). Answers the new version and how many crops went; or -1, also
+where the request was done before.
 """
 
 MERGE = f"""{_BUMP}
+local counters = table.remove(ARGV)
+local dropped = {{}}
+for i = 1, tonumber(table.remove(ARGV)) do dropped[i] = table.remove(ARGV) end
 local into, source = ARGV[2], ARGV[5]
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 if redis.call('HGET', KEYS[5], into) ~= ARGV[3] or redis.call('HGET', KEYS[5], source) ~= ARGV[6] then return -1 end
@@ -150,6 +160,9 @@ for i = 10, first - 1 do
     end
 end
 for i = 10, #ARGV do for k = 8, 9 do redis.call('HDEL', KEYS[k], source .. ':' .. ARGV[i]) end end
+for _, key in ipairs(dropped) do for k = 8, 9 do redis.call('HDEL', KEYS[k], into .. ':' .. key) end end
+redis.call('HDEL', KEYS[14], source)
+if counters == '' then redis.call('HDEL', KEYS[14], into) else redis.call('HSET', KEYS[14], into, counters) end
 redis.call('ZREM', KEYS[3], source)
 redis.call('ZREM', KEYS[4], ARGV[7])
 redis.call('ZREM', KEYS[13], source)
@@ -162,7 +175,8 @@ redis.call('ZADD', KEYS[7], version, source)
 return version
 """
 """ARGV: retention; id, read and new record of who stays; id, read record and member of the index by name of who goes; the
-centroid ('' for none); how many samples come over, their ids, and the ids of those that do not. Answers as PERSON.
+centroid ('' for none); how many samples come over, their ids, and the ids of those that do not; and before the note's:
+the ids of samples of who stays that go, how many these are, and the counter-examples ('' for none). Answers as PERSON.
 """
 
 REMEMBER = f"""{NOTED}
@@ -191,13 +205,14 @@ if ARGV[1] == '' then
 else
     ids = redis.call('ZRANGEBYSCORE', KEYS[7], '(' .. ARGV[1], '+inf')
 end
-local records, centroids = {}, {}
+local records, centroids, counters = {}, {}, {}
 for i, id in ipairs(ids) do
     records[i] = redis.call('HGET', KEYS[5], id)
     centroids[i] = redis.call('HGET', KEYS[6], id)
+    counters[i] = redis.call('HGET', KEYS[14], id)
 end
 local born = redis.call('HGET', KEYS[1], 'born')
-return {redis.call('HGETALL', KEYS[1]), redis.call('HLEN', KEYS[5]), born, ids, records, centroids}
+return {redis.call('HGETALL', KEYS[1]), redis.call('HLEN', KEYS[5]), born, ids, records, centroids, counters}
 """
 )
-"""ARGV: a version, or '' for all. Answers the gallery, its people's count, born, ids, records and centroids."""
+"""ARGV: a version, or '' for all. Answers the gallery, its people's count, born, ids, records, centroids and counters."""

@@ -18,18 +18,22 @@ from facegroup.store.redis_steps import RedisSteps
 from facegroup.store.shelves import Shelf, previous
 from facegroup.types import Person, Sample
 
-_RECORD = frozenset(field.name for field in fields(Record)) & {field.name for field in fields(Person)} - {"samples"}
+_IDS = {"samples", "counters"}
+_RECORD = frozenset(field.name for field in fields(Record)) & {field.name for field in fields(Person)} - _IDS
 
 _PUT = f"""{TYPED}
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 local crops = redis.call('HGET', KEYS[1], 'keep_crops') == '1'
 local i = 1
 while i <= #ARGV do
-    local id, old_name, record, name, centroid, expires, count = unpack(ARGV, i, i + 6)
+    local id, old_name, record, name, centroid, expires, counters, count = unpack(ARGV, i, i + 7)
     local before = redis.call('HGET', KEYS[5], id)
     if before then
-        for _, sample in ipairs(cjson.decode(before).samples) do
-            redis.call('HDEL', KEYS[8], id .. ':' .. sample); redis.call('HDEL', KEYS[9], id .. ':' .. sample)
+        local kept = cjson.decode(before)
+        for _, ids in ipairs({{kept.samples, kept.counters or {{}}}}) do
+            for _, sample in ipairs(ids) do
+                redis.call('HDEL', KEYS[8], id .. ':' .. sample); redis.call('HDEL', KEYS[9], id .. ':' .. sample)
+            end
         end
     end
     if old_name ~= '' then redis.call('ZREM', KEYS[4], old_name) end
@@ -38,7 +42,8 @@ while i <= #ARGV do
     redis.call('HSET', KEYS[5], id, record)
     if centroid == '' then redis.call('HDEL', KEYS[6], id) else redis.call('HSET', KEYS[6], id, centroid) end
     if expires == '' then redis.call('ZREM', KEYS[13], id) else redis.call('ZADD', KEYS[13], expires, id) end
-    i = i + 7
+    if counters == '' then redis.call('HDEL', KEYS[14], id) else redis.call('HSET', KEYS[14], id, counters) end
+    i = i + 8
     for _ = 1, tonumber(count) do
         redis.call('HSET', KEYS[8], ARGV[i], ARGV[i + 1])
         if crops and ARGV[i + 2] ~= '' then redis.call('HSET', KEYS[9], ARGV[i], ARGV[i + 2]) end
@@ -48,8 +53,8 @@ end
 return redis.call('HINCRBY', KEYS[1], 'version', 1)
 """
 # ARGV, person after person: id; member of the index by name that goes ('' for none); record; member that comes;
-# centroid ('' for none); when the person expires ('' for never); how many samples, and a field, value and crop ('' for
-# none) of each. KEYS: the shelf's.
+# centroid ('' for none); when the person expires ('' for never); counter-examples ('' for none); how many samples, and a
+# field, value and crop ('' for none) of each. KEYS: the shelf's.
 
 _SWITCH = f"""{NOTED}
 local third = (#KEYS - 1) / 3
@@ -100,11 +105,12 @@ class RedisShelves:
         commands: list[Command] = []
         for (person, given), before in zip(people, old, strict=True):
             samples, _ = rules.sort_out(given, gallery, gallery.network, ())
-            centroid = vectors.centroid([sample.descriptor for sample in samples])
+            centroid = vectors.centroid_of(samples)
             whole = replace(person, name=clean_name(person.name), expires_at=rules.check_expiry(person.expires_at))
             values: dict[str, Any] = {name: getattr(whole, name) for name in _RECORD}
             values["metadata"] = json.loads(rules.write_metadata(whole.metadata))
-            record = Record(samples=tuple(sample.id for sample in samples), **values)
+            own, counters = (tuple(each.id for each in samples if each.counter is kind) for kind in (False, True))
+            record = Record(samples=own, counters=counters, **values)
             words: list[str | bytes | float] = [
                 person.id,
                 name_member(before.name, person.id) if before else b"",
@@ -112,6 +118,7 @@ class RedisShelves:
                 name_member(record.name, person.id),
                 b"" if centroid is None else vectors.to_bytes(centroid),
                 "" if record.expires_at is None else record.expires_at,
+                vectors.stacked(samples),
                 len(samples),
             ]
             for sample in samples:

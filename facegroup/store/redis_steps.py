@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
@@ -24,7 +24,7 @@ from facegroup.store.redis_rows import (
     write_sample,
 )
 from facegroup.store.redis_server import Command, RedisServer
-from facegroup.types import Floats, Gallery, Sample
+from facegroup.types import Gallery, Sample
 
 _FIRST_PAUSE = 0.001
 _DOUBLINGS = 6
@@ -181,10 +181,12 @@ class RedisSteps:
         gallery = found.name
         before = Record.read(data) if data and named is None else None
         fields: list[str | bytes] = ["0"]
+        counters = b""
         if edit.added or edit.removed:
-            left = [key for key in (before.samples if before else ()) if key not in edit.removed]
-            rows = self.descriptors(found, {person_id: left})
-            centroid = vectors.centroid([*rows, *(sample.descriptor for sample in edit.added)])
+            every = (*before.samples, *before.counters) if before else ()
+            left = [key for key in every if key not in edit.removed]
+            samples = [*self.descriptors(found, {person_id: left}, *([before] if before else ())), *edit.added]
+            centroid, counters = vectors.centroid_of(samples), vectors.stacked(samples)
             fields = ["1", b"" if centroid is None else vectors.to_bytes(centroid), str(len(edit.removed))]
             fields += [sample_field(person_id, key) for key in edit.removed]
             for sample in edit.added:
@@ -196,6 +198,7 @@ class RedisSteps:
             name_member(before.name, person_id) if before else (*(named or ()), b"")[0],
             name_member(edit.record.name, person_id) if edit.record else b"",
             *fields,
+            counters,
             "" if edit.record is None or edit.record.expires_at is None else edit.record.expires_at,
             *self.note(edit.event, by, once, edit.places),
         )
@@ -204,21 +207,30 @@ class RedisSteps:
             raise rules.unknown_gallery(gallery)
         return None if isinstance(answer, int) else (int(answer[0]), int(answer[1]))
 
-    def descriptors(self, found: Gallery, wanted: Mapping[str, Sequence[str]]) -> list[Floats]:
-        """Return the descriptors of samples, by person, without those that are damaged.
+    def descriptors(self, found: Gallery, wanted: Mapping[str, Sequence[str]], *whose: Record) -> list[Sample]:
+        """Return samples, by person, without crops and without those that are damaged.
 
+        Which of them are counter-examples, the records of `whose` they are say.
         One that is not there is skipped, too: either its person was changed, which the step will see, or it is lost.
         """
         fields = [sample_field(person, key) for person, keys in wanted.items() for key in keys]
         if not fields:
             return []
         (kept,) = self._server.read(("HMGET", Keys.of(found.name).samples, *fields))
-        return [each.descriptor for each in self.sound(found, fields, kept)]
+        return self.sound(found, fields, kept, (), [key for record in whose for key in record.counters])
 
     def sound(
-        self, found: Gallery, fields: Sequence[str], rows: Sequence[bytes | None], crops: Sequence[bytes | None] = ()
+        self,
+        found: Gallery,
+        fields: Sequence[str],
+        rows: Sequence[bytes | None],
+        crops: Sequence[bytes | None] = (),
+        counters: Sequence[str] = (),
     ) -> list[Sample]:
-        """Return the samples of some fields, without those that are not there and those that are damaged."""
+        """Return the samples of some fields, without those that are not there and those that are damaged.
+
+        The ids of those that are counter-examples are `counters`.
+        """
         key = Keys.of(found.name).samples
         bad, samples = {}, []
         for field, row, crop in zip(fields, rows, crops or [None] * len(fields), strict=True):
@@ -227,7 +239,8 @@ class RedisSteps:
             if fault := sample_fault(row, found.dimension):
                 bad[f"{key} {field}"] = fault
             else:
-                samples.append(read_sample(field.rpartition(":")[2], row, crop))
+                key_of = field.rpartition(":")[2]
+                samples.append(replace(read_sample(key_of, row, crop), counter=key_of in counters))
         self.damage.settle(found.name, found.version, {f"{key} {field}" for field in fields}.__contains__, bad)
         return samples
 

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 
 from facegroup.errors import (
+    Contradiction,
     GalleryExists,
     InvalidDescriptor,
     InvalidName,
     MalformedRequest,
     NetworkMismatch,
+    TooManyCounterExamples,
     UnknownGallery,
     UnknownPerson,
+    UnknownPhoto,
 )
 from facegroup.names import MAX_CHARACTERS, check_id, clean_name
 from facegroup.store.audit import Event
@@ -32,6 +35,12 @@ from facegroup.types import Gallery, Sample
 
 RETENTION = 10_000
 """How many versions back the changes of a gallery are known."""
+
+MOST_COUNTERS = 100
+"""How many counter-examples a person may have: every gallery process holds them, and compares with them."""
+
+SAME_FACE = 0.999
+"""From which cosine on two descriptors are of one face in one photo, encoded anew at most."""
 
 PAGE = 1_000
 """How many centroids are read at once, about: 8 MB of 2048 numbers, which holds no other reader up."""
@@ -88,14 +97,59 @@ def places(sent: Sequence[Sample], added: Sequence[Sample]) -> list[int]:
     return [ids.index(sample.id) for sample in added]
 
 
-def enrolled(person_id: str, added: int, known: int) -> Event:
-    """Return what the audit log says of an enrolment."""
-    return Event("enrolled", person_id, {"photos": added, "duplicates": known})
+def enrolled(person_id: str, added: Sequence[Sample], known: int) -> Event:
+    """Return what the audit log says of an enrolment, or of a correction: of counter-examples, and of nothing else."""
+    counters = sum(sample.counter for sample in added)
+    photos = {"photos": len(added) - counters} if counters < len(added) else {}
+    told = {"counter_examples": counters} if counters else {}
+    return Event("enrolled" if photos else "corrected", person_id, {**photos, **told, "duplicates": known})
+
+
+def erased(person_id: str, what: str, samples: int, counters: int) -> Event:
+    """Return what the audit log says of the erasure of a person."""
+    return Event(what, person_id, {"photos": samples} | ({"counter_examples": counters} if counters else {}))
+
+
+def erased_one(person_id: str, counter: bool) -> Event:
+    """Return what the audit log says of the erasure of a photo or of a counter-example."""
+    return Event("erased_counter_example" if counter else "erased_photo", person_id)
 
 
 def merged(into: str, source: str, moved: int, both: int) -> Event:
     """Return what the audit log says of a merger."""
     return Event("merged", into, {"from": source, "photos": moved, "duplicates": both})
+
+
+def unknown_photo(person_id: str, counter: bool) -> UnknownPhoto:
+    """Return the error, for raising."""
+    return UnknownPhoto(f"person {person_id} has no such {'counter-example' if counter else 'photo'}")
+
+
+def check_faces(added: Sequence[Sample], kept: Sequence[Sample]) -> None:
+    """Look at what a person would have after samples are `added` to those `kept`.
+
+    Raises:
+        Contradiction: a face that is added as the one is, or would be, the other; told by its descriptor, since the same
+            face of the same photo has another id as a counter-example, and a photo can be sent in another file.
+        TooManyCounterExamples: there would be too many.
+    """
+    new = [sample for sample in added if sample.counter]
+    if new and len(new) + sum(sample.counter for sample in kept) > MOST_COUNTERS:
+        raise TooManyCounterExamples(f"a person has at most {MOST_COUNTERS} counter-examples; erase some first")
+    if (new and contradicted(new, kept)) or contradicted([s for s in added if not s.counter], [*kept, *new]):
+        raise Contradiction(
+            "the same face would be a photo of the person and said not to be that person; erase one first"
+        )
+
+
+def contradicted(samples: Sequence[Sample], kept: Sequence[Sample]) -> list[Sample]:
+    """Return the samples whose face is kept as the other kind: as a counter-example, or as what one would contradict."""
+    found = []
+    for sample in samples:
+        others = [each.descriptor for each in kept if each.counter is not sample.counter]
+        if others and float((np.stack(others) @ sample.descriptor).max()) >= SAME_FACE:
+            found.append(sample)
+    return found
 
 
 def edited(person_id: str, name: str | None, metadata: dict[str, Any] | None, expires_at: float | None) -> Event:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Unpack
 
-from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, UnknownPhoto
+from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid
 from facegroup.names import check_id, clean_name
 from facegroup.store import gallery_settings, rules, sqlite_loss, vectors
 from facegroup.store.audit import Entry, Event, Origin
@@ -23,17 +23,20 @@ from facegroup.store.shelves import also_on_shelves, crops_on_shelves, expiry_on
 from facegroup.store.sqlite_file import SqliteFile
 from facegroup.store.sqlite_rows import (
     GALLERIES,
+    SAMPLES,
     blob,
     done,
     find_gallery,
     find_person,
     gallery_of,
+    insert_samples,
     note,
     person_key,
     person_of,
     raise_version,
     recompute,
     remember,
+    sample_of,
     sound,
 )
 from facegroup.store.sqlite_shelves import SqliteShelves
@@ -133,14 +136,14 @@ class SqliteStore(SqliteShelves):
         with self._file.write() as db:
             gallery = find_gallery(db, name)
             people = "SELECT key FROM people WHERE gallery = ?"
-            total = f"SELECT count(*), count(crop) FROM samples WHERE person IN ({people})"
-            samples, crops = db.execute(total, (gallery["key"],)).fetchone()
+            total = f"SELECT count(*), count(crop), total(counter) FROM samples WHERE person IN ({people})"
+            samples, crops, counters = map(int, db.execute(total, (gallery["key"],)).fetchone())
             db.execute("DELETE FROM galleries WHERE key = ?", (gallery["key"],))
             db.execute("UPDATE erased SET version = max(version, ?)", (gallery["version"] + 1,))
             note(db, gallery["name"], Event("erased"), by or self._origin)
         self._damage.forget(gallery["name"])
         self._file.scrub()
-        return Erased(gallery["people"], samples, 0, crops)
+        return Erased(gallery["people"], samples - counters, 0, crops, counters)
 
     def create_person(
         self,
@@ -231,9 +234,7 @@ class SqliteStore(SqliteShelves):
         with self._file.write() as db:
             found = find_gallery(db, gallery)
             person, other = find_person(db, found, into), find_person(db, found, source)
-            who = (person["key"], other["key"])
-            moved = db.execute("UPDATE OR IGNORE samples SET person = ? WHERE person = ?", who).rowcount
-            both = db.execute("SELECT count(*) FROM samples WHERE person = ?", (other["key"],)).fetchone()[0]
+            moved, both = self._move(db, gallery_of(found), person, other)
             db.execute("DELETE FROM people WHERE key = ?", (other["key"],))
             version = recompute(db, found, person, self._damage)
             db.execute("INSERT OR REPLACE INTO changes VALUES (?, ?, ?)", (found["key"], source, version))
@@ -268,7 +269,8 @@ class SqliteStore(SqliteShelves):
                 if person is not None:
                     one = self._erase(db, found, person, "expired", by)
                     total = Erased(
-                        *(total.people + 1, total.samples + one.samples, one.version), total.crops + one.crops
+                        *(total.people + 1, total.samples + one.samples, one.version),
+                        *(total.crops + one.crops, total.counters + one.counters),
                     )
             self._damage.forget(found["name"], person_id)
         self._file.scrub()
@@ -294,40 +296,49 @@ class SqliteStore(SqliteShelves):
             added, duplicates = rules.sort_out(samples, gallery_of(found), network, known)
             version = found["version"]
             if added:
-                db.executemany(
-                    "INSERT INTO samples (person, id, created_at, descriptor, crop) VALUES (?, ?, ?, ?, ?)",
-                    [(person["key"], s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop) for s in added],
-                )
+                if person["counters"] or any(sample.counter for sample in added):
+                    rows = db.execute(f"{SAMPLES} WHERE person = ?", (person["key"],)).fetchall()
+                    usable = sound(self._damage, gallery_of(found), person_id, rows)
+                    rules.check_faces(added, [sample_of(row) for row in usable])
+                insert_samples(db, person["key"], added)
                 version = recompute(db, found, person, self._damage)
-                event = rules.enrolled(person_id, len(added), len(duplicates))
+                event = rules.enrolled(person_id, added, len(duplicates))
                 note(db, found["name"], event, by or self._origin)
             remember(db, found, once, person_id, version, rules.places(samples, added))
             after = person_of(find_person(db, found, person_id))
             return Enrolled(after, tuple(sample.id for sample in added), duplicates, version)
 
-    def samples(self, gallery: str, person_id: str, *, crops: bool = False) -> list[Sample]:
+    def samples(
+        self, gallery: str, person_id: str, *, crops: bool = False, counter: bool | None = False
+    ) -> list[Sample]:
         with self._file.read() as db:
             found = find_gallery(db, gallery)
             person = find_person(db, found, person_id)
-            query = f"SELECT key, id, descriptor, {'crop' if crops else 'NULL'} AS crop, created_at FROM samples"
-            rows = db.execute(f"{query} WHERE person = ? ORDER BY created_at, key", (person["key"],)).fetchall()
+            query = (
+                f"SELECT key, id, descriptor, {'crop' if crops else 'NULL'} AS crop, created_at, counter FROM samples"
+            )
+            which = "person = ? AND counter = ifnull(?, counter) ORDER BY created_at, key"
+            rows = db.execute(f"{query} WHERE {which}", (person["key"], counter)).fetchall()
         usable = sound(self._damage, gallery_of(found), person_id, rows)
-        return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4]) for row in usable]
+        return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4], bool(row[5])) for row in usable]
 
     @also_on_shelves
-    def delete_sample(self, gallery: str, person_id: str, sample_id: str, *, by: Origin | None = None) -> Erased:
+    def delete_sample(
+        self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
+    ) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
             person = find_person(db, found, person_id)
-            which = (person["key"], rules.sortable(sample_id))
-            sample = db.execute("SELECT crop FROM samples WHERE person = ? AND id = ?", which).fetchone()
+            which = (person["key"], rules.sortable(sample_id), counter)
+            one = "WHERE person = ? AND id = ? AND counter = ?"
+            sample = db.execute(f"SELECT crop FROM samples {one}", which).fetchone()
             if sample is None:
-                raise UnknownPhoto(f"person {person_id} has no such photo")
-            db.execute("DELETE FROM samples WHERE person = ? AND id = ?", which)
+                raise rules.unknown_photo(person_id, counter)
+            db.execute(f"DELETE FROM samples {one}", which)
             version = recompute(db, found, person, self._damage)
-            note(db, found["name"], Event("erased_photo", person_id), by or self._origin)
+            note(db, found["name"], rules.erased_one(person_id, counter), by or self._origin)
         self._file.scrub()
-        return Erased(0, 1, version, int(sample["crop"] is not None))
+        return Erased(0, int(not counter), version, int(sample["crop"] is not None), int(counter))
 
     def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
         with self._file.write() as db:
@@ -368,14 +379,14 @@ class SqliteStore(SqliteShelves):
             found = find_gallery(db, gallery)
             if since is None:
                 query = (
-                    "SELECT id, name, centroid, expires_at FROM people"
+                    "SELECT id, name, centroid, expires_at, counter_rows FROM people"
                     " WHERE gallery = ? AND centroid NOTNULL ORDER BY id"
                 )
                 rows = db.execute(query, (found["key"],)).fetchall()
             else:
                 rules.check_since(since, found["version"], found["born"])
                 query = (
-                    "SELECT changes.person, name, centroid, expires_at FROM changes LEFT JOIN people"
+                    "SELECT changes.person, name, centroid, expires_at, counter_rows FROM changes LEFT JOIN people"
                     " ON people.gallery = changes.gallery AND people.id = changes.person"
                     " WHERE changes.gallery = ? AND changes.version > ? ORDER BY changes.person"
                 )
@@ -386,7 +397,8 @@ class SqliteStore(SqliteShelves):
         with self._file.read() as db:
             found = find_gallery(db, gallery)
             query = (
-                "SELECT id, name, centroid, expires_at FROM people WHERE gallery = ? AND centroid NOTNULL ORDER BY id"
+                "SELECT id, name, centroid, expires_at, counter_rows FROM people"
+                " WHERE gallery = ? AND centroid NOTNULL ORDER BY id"
             )
             rows = db.execute(query, (found["key"],))
             while page := rows.fetchmany(rules.PAGE):
@@ -399,7 +411,7 @@ class SqliteStore(SqliteShelves):
         bad: dict[str, str] = {}
         result = vectors.centroids(
             kept,
-            [(row[0], row[1], None if row[2] is None else blob(row[2]), _time(row[3])) for row in rows],
+            [(row[0], row[1], None if row[2] is None else blob(row[2]), _time(row[3]), _rows(row[4])) for row in rows],
             lambda person_id, why: bad.update({prefix + person_id: why}),
         )
         looked = None if whole else {row[0] for row in rows}
@@ -429,12 +441,36 @@ class SqliteStore(SqliteShelves):
     def _erase(
         self, db: sqlite3.Connection, gallery: sqlite3.Row, person: sqlite3.Row, what: str, by: Origin | None
     ) -> Erased:
-        count = "SELECT count(*), count(crop) FROM samples WHERE person = ?"
-        samples, crops = db.execute(count, (person["key"],)).fetchone()
+        count = "SELECT count(*), count(crop), total(counter) FROM samples WHERE person = ?"
+        samples, crops, counters = map(int, db.execute(count, (person["key"],)).fetchone())
         db.execute("DELETE FROM people WHERE key = ?", (person["key"],))
         version = raise_version(db, gallery, person["id"])
-        note(db, gallery["name"], Event(what, person["id"], {"photos": samples}), by or self._origin)
-        return Erased(1, samples, version, crops)
+        event = rules.erased(person["id"], what, samples - counters, counters)
+        note(db, gallery["name"], event, by or self._origin)
+        return Erased(1, samples - counters, version, crops, counters)
+
+    def _move(
+        self, db: sqlite3.Connection, gallery: Gallery, person: sqlite3.Row, other: sqlite3.Row
+    ) -> tuple[int, int]:
+        """Give a person all samples of another; return how many came over and how many both had."""
+        who = (person["key"], other["key"])
+        moved = db.execute("UPDATE OR IGNORE samples SET person = ? WHERE person = ? AND NOT counter", who).rowcount
+        both = db.execute("SELECT count(*) FROM samples WHERE person = ? AND NOT counter", who[1:]).fetchone()[0]
+        if person["counters"] or other["counters"]:
+            db.execute("UPDATE OR IGNORE samples SET person = ? WHERE person = ? AND counter", who)
+            rows = sound(
+                *(self._damage, gallery, person["id"]),
+                db.execute(f"{SAMPLES} WHERE person = ?", who[:1]).fetchall(),
+            )
+            kept = [sample_of(row) for row in rows]
+            gone = [each.id for each in rules.contradicted([each for each in kept if each.counter], kept)]
+            db.executemany("DELETE FROM samples WHERE person = ? AND id = ?", [(person["key"], each) for each in gone])
+        return moved, both
+
+
+def _rows(value: object) -> bytes | None:
+    """Return kept counter-examples; what are none cannot be used."""
+    return value if value is None or isinstance(value, bytes) else b"\0"
 
 
 def _time(value: object) -> float | None:

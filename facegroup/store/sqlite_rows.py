@@ -12,8 +12,9 @@ from facegroup.store.damage import Damage
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.store.once import Done, Once
 from facegroup.store.shelves import Shelf, on_shelf
-from facegroup.types import Gallery, Person
+from facegroup.types import Gallery, Person, Sample
 
+SAMPLES = "SELECT key, id, created_at, descriptor, counter FROM samples"
 GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.key) AS people FROM galleries"
 
 
@@ -48,7 +49,27 @@ def person_of(row: sqlite3.Row) -> Person:
         whole = False
     if not whole:
         raise StoreInvalid(f"{person_key(row)} is damaged; erase the person and enrol anew")
-    return Person(row["id"], row["name"], notes, row["samples"], row["created_at"], row["updated_at"], expiry)
+    dates = (row["created_at"], row["updated_at"], expiry)
+    return Person(row["id"], row["name"], notes, row["samples"], *dates, row["counters"])
+
+
+def sample_of(row: sqlite3.Row) -> Sample:
+    """Return the sample of one row of `SAMPLES`, without its crop."""
+    descriptor = vectors.from_bytes(row["descriptor"])
+    return Sample(row["id"], descriptor, created_at=row["created_at"], counter=bool(row["counter"]))
+
+
+def insert_samples(db: sqlite3.Connection, person: int, samples: Sequence[Sample]) -> None:
+    """Write new samples of the person of this key."""
+    rows = [(person, s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop, s.counter) for s in samples]
+    columns = "person, id, created_at, descriptor, crop, counter"
+    db.executemany(f"INSERT INTO samples ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def derived(samples: Sequence[Sample]) -> tuple[bytes | None, bytes | None]:
+    """Return what a row of people keeps of these samples: the centroid, and the counter-examples."""
+    centroid = vectors.centroid_of(samples)
+    return None if centroid is None else vectors.to_bytes(centroid), vectors.stacked(samples) or None
 
 
 def person_key(row: sqlite3.Row) -> str:
@@ -133,12 +154,13 @@ def raise_version(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str |
 
 
 def recompute(db: sqlite3.Connection, gallery: sqlite3.Row, person: sqlite3.Row, damage: Damage) -> int:
-    """Bring a person's centroid and count in line with the samples; return the gallery's new version."""
-    rows = db.execute("SELECT key, id, descriptor FROM samples WHERE person = ?", (person["key"],)).fetchall()
-    usable = sound(damage, gallery_of(gallery), person["id"], rows)
-    centroid = vectors.centroid([vectors.from_bytes(row["descriptor"]) for row in usable])
+    """Bring a person's centroid, counter-examples and counts in line with the samples; return the gallery's new version."""
+    rows = db.execute(f"{SAMPLES} WHERE person = ?", (person["key"],)).fetchall()
+    usable = [sample_of(row) for row in sound(damage, gallery_of(gallery), person["id"], rows)]
+    counters = sum(bool(row["counter"]) for row in rows)
+    centroid, counter_rows = derived(usable)
     db.execute(
-        "UPDATE people SET centroid = ?, samples = ?, updated_at = ? WHERE key = ?",
-        (None if centroid is None else vectors.to_bytes(centroid), len(rows), rules.now(), person["key"]),
+        "UPDATE people SET centroid = ?, samples = ?, counters = ?, counter_rows = ?, updated_at = ? WHERE key = ?",
+        (centroid, len(rows) - counters, counters, counter_rows, rules.now(), person["key"]),
     )
     return raise_version(db, gallery, person["id"])

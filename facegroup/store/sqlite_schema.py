@@ -26,6 +26,10 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "ALTER TABLE galleries ADD COLUMN quality TEXT NOT NULL DEFAULT 'off'",
         "ALTER TABLE galleries ADD COLUMN probe_quality TEXT NOT NULL DEFAULT 'off'",
         "ALTER TABLE galleries ADD COLUMN calibration TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE samples ADD COLUMN counter INTEGER NOT NULL DEFAULT 0",
+        # How many of them, and their descriptors one after the other: what matching reads, made of the samples.
+        "ALTER TABLE people ADD COLUMN counters INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE people ADD COLUMN counter_rows BLOB",
     ),
 }
 """By the schema that they lead to."""

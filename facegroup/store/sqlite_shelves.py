@@ -7,17 +7,17 @@ from pathlib import Path
 
 from facegroup.errors import MalformedRequest, SwitchConflict
 from facegroup.names import check_id, clean_name
-from facegroup.store import rules, vectors
+from facegroup.store import rules
 from facegroup.store.audit import Event, Origin
 from facegroup.store.damage import Damage
 from facegroup.store.shelves import Shelf, previous
 from facegroup.store.sqlite_file import SqliteFile
-from facegroup.store.sqlite_rows import find_gallery, gallery_of, note, raise_version
+from facegroup.store.sqlite_rows import derived, find_gallery, gallery_of, insert_samples, note, raise_version
 from facegroup.types import Person, Sample
 
 _COLUMNS = tuple(field.name for field in fields(Person))
-_PERSON = f"INSERT INTO people (gallery, {', '.join(_COLUMNS)}, centroid) VALUES (?, {'?, ' * len(_COLUMNS)}?)"
-_SAMPLE = "INSERT INTO samples (person, id, created_at, descriptor, crop) VALUES (?, ?, ?, ?, ?)"
+_KEPT = ("gallery", *_COLUMNS, "centroid", "counter_rows")
+_PERSON = f"INSERT INTO people ({', '.join(_KEPT)}) VALUES ({', '.join('?' * len(_KEPT))})"
 
 
 class SqliteShelves:
@@ -34,22 +34,20 @@ class SqliteShelves:
             gallery = gallery_of(found)
             for person, samples in people:
                 kept, _ = rules.sort_out(samples, gallery, gallery.network, ())
-                centroid = vectors.centroid([sample.descriptor for sample in kept])
+                counters = sum(sample.counter for sample in kept)
                 whole = replace(
                     person,
                     name=clean_name(person.name),
-                    samples=len(kept),
+                    samples=len(kept) - counters,
+                    counters=counters,
                     expires_at=rules.check_expiry(person.expires_at),
                 )
                 row = {name: getattr(whole, name) for name in _COLUMNS}
                 row["metadata"] = rules.write_metadata(row["metadata"])
                 which = (found["key"], check_id(person.id))
                 db.execute("DELETE FROM people WHERE gallery = ? AND id = ?", which)
-                data = None if centroid is None else vectors.to_bytes(centroid)
-                key = db.execute(_PERSON, (found["key"], *row.values(), data)).lastrowid
-                db.executemany(
-                    _SAMPLE, [(key, s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop) for s in kept]
-                )
+                key = db.execute(_PERSON, (found["key"], *row.values(), *derived(kept))).lastrowid or 0
+                insert_samples(db, key, kept)
             return raise_version(db, found, None)
 
     def copy_to(self, path: Path) -> None:

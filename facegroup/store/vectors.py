@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.store.base import Centroids
-from facegroup.types import Floats, Gallery, Times
+from facegroup.types import Floats, Gallery, Sample, Times
 
 _WIRE = np.dtype("<f4")
 _OFF_UNIT = 1e-3
@@ -36,14 +36,24 @@ def centroid(descriptors: Sequence[NDArray[np.float32]]) -> Floats | None:
 
 def centroids(
     gallery: Gallery,
-    rows: Sequence[tuple[str, str | None, bytes | None, float | None]],
+    rows: Sequence[tuple[str, str | None, bytes | None, float | None, bytes | None]],
     damaged: Callable[[str, str], None],
 ) -> Centroids:
-    """Return what a reader gets, from (id, name, centroid, expiry) of people; those without a centroid are gone.
+    """Return what a reader gets, from (id, name, centroid, expiry, counter-examples) of people.
 
-    So are those whose centroid cannot be used: `damaged` is told the id, and what is wrong.
+    Those without a centroid are gone, and so are those of whom a value cannot be used: `damaged` is told the id, and what
+    is wrong. Without the counter-examples somebody else would get the name again.
     """
-    kept = {key: (name or "", vector, expiry) for key, name, vector, expiry in rows if vector is not None}
+    kept = {key: (name or "", vector, expiry) for key, name, vector, expiry, _ in rows if vector is not None}
+    counters: dict[str, Floats] = {}
+    for key, _, _, _, data in rows:
+        if not data or key not in kept:
+            continue
+        if why := fault(gallery.dimension, data):
+            damaged(key, f"its counter-examples: {why}")
+            del kept[key]
+        else:
+            counters[key] = from_bytes(data).reshape(-1, gallery.dimension)
     for key, why in faults(gallery.dimension, {key: vector for key, (_, vector, _) in kept.items()}).items():
         damaged(key, why)
         del kept[key]
@@ -56,11 +66,21 @@ def centroids(
         ids=tuple(key for key, _, _, _ in here),
         names=tuple(name for _, name, _, _ in here),
         matrix=matrix.reshape(len(here), gallery.dimension),
-        gone=tuple(sorted(key for key, _, _, _ in rows if key not in kept)),
+        gone=tuple(sorted(key for key, *_ in rows if key not in kept)),
         expires=expiries([expiry for _, _, _, expiry in here]),
         probe_quality=gallery.probe_quality,
         calibration=gallery.calibration,
+        counters={key: rows for key, rows in counters.items() if key in kept},
     )
+
+
+def fault(dimension: int, data: bytes) -> str | None:
+    """Return why some kept rows of d numbers, one after the other, cannot be used; None where they can."""
+    size = dimension * _WIRE.itemsize
+    if len(data) % size:
+        return f"{len(data)} bytes are no rows of {size}"
+    pieces = {str(start): data[start : start + size] for start in range(0, len(data), size)}
+    return next(iter(faults(dimension, pieces).values()), None)
 
 
 def faults(dimension: int, vectors: Mapping[str, bytes]) -> dict[str, str]:
@@ -88,6 +108,16 @@ def limits(read: Centroids) -> dict[str, float]:
     """Return when each of those people expires who do, in seconds since the epoch."""
     times = [] if read.expires is None else read.expires.tolist()
     return {key: limit for key, limit in zip(read.ids, times, strict=read.expires is not None) if limit < np.inf}
+
+
+def stacked(samples: Sequence[Sample]) -> bytes:
+    """Return the descriptors of those samples that are counter-examples as they are kept, one after the other."""
+    return b"".join(to_bytes(sample.descriptor) for sample in samples if sample.counter)
+
+
+def centroid_of(samples: Sequence[Sample]) -> Floats | None:
+    """Return the `centroid` of those samples that are no counter-examples."""
+    return centroid([sample.descriptor for sample in samples if not sample.counter])
 
 
 def to_bytes(vector: Floats) -> bytes:

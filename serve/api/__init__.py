@@ -6,7 +6,18 @@ from fastapi import FastAPI
 
 from facegroup.networks.registry import spec
 from facegroup.settings import Settings
-from serve.api import audit, calibration, documented, galleries, operations, pages, people, problems, recognition
+from serve.api import (
+    audit,
+    calibration,
+    counter_examples,
+    documented,
+    galleries,
+    operations,
+    pages,
+    people,
+    problems,
+    recognition,
+)
 from serve.api.context import Context
 from serve.api.limits import Guard
 from serve.api.pipeline import Pipeline
@@ -29,8 +40,8 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     )
     app.state.context = Context(pipeline, settings, spec(settings.network, settings))
     problems.install(app)
-    for router in (recognition.router, galleries.router, calibration.router, people.router, audit.router):
-        app.include_router(router, prefix="/v1")
+    for routes in (recognition, galleries, calibration, people, counter_examples, audit):
+        app.include_router(routes.router, prefix="/v1")
     app.include_router(operations.router)
     pages.add_docs(app)
     pages.add_page(app)

@@ -94,6 +94,7 @@ FaceIndex = Annotated[int | None, Query(ge=0, description="which face is meant, 
 Strict = Annotated[
     bool, Query(description="refuse photos that look like somebody else, or unlike the person's others, not only warn")
 ]
+CloseToOwn = Annotated[bool, Query(description="refuse a face that may show the person after all, not only warn")]
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from facegroup import doubts
 from facegroup.enrolment import Doubt, Enrolment, samples
 from facegroup.errors import (
+    Contradiction,
     IdempotencyConflict,
     LooksLike,
     MalformedRequest,
@@ -49,7 +50,7 @@ _ONE = documented.of(schemas.Person, UnknownPerson, *documented.STORED)
 _PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
 _ENROLLED = documented.of(
     schemas.Enrolment,
-    *(UnknownPerson, NetworkMismatch, IdempotencyConflict, LooksLike, UnlikeOwn),
+    *(UnknownPerson, NetworkMismatch, IdempotencyConflict, LooksLike, UnlikeOwn, Contradiction),
     *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
 )
 _PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
@@ -181,7 +182,7 @@ async def enrol(
     doubted: tuple[Doubt, ...] = ()
     if good:
         matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
-        known: list[Sample] = await server.pipeline.ask("samples", gallery, person)
+        known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
         good, unlike, named, doubted = doubts.sort_out(person, good, named, known, matched, strict)
         refused += unlike
     if len(refused) == len(upload.photos) == 1:

@@ -2,7 +2,8 @@
 
 import { at, call, each } from "./api.js";
 import { decide } from "./decide.js";
-import { announce, byId, count } from "./dom.js";
+import { confirmed } from "./dialogs.js";
+import { announce, byId, count, el } from "./dom.js";
 import { takesFiles } from "./drop.js";
 import { drawFaces, failedFigure, photoFigure, waitingFigure } from "./photo.js";
 
@@ -75,7 +76,25 @@ export class Photos {
 
   #draw(photo) {
     photo.decisions = decide(photo.image.faces, this.#threshold);
-    drawFaces(photo.figure, photo.image, photo.decisions);
+    drawFaces(photo.figure, photo.image, photo.decisions, (face) => this.#deny(photo, face));
+  }
+
+  /** Make a face a counter-example of the person whose name it got, and look at all photos again. */
+  async #deny(photo, face) {
+    const { person, name } = photo.decisions[face];
+    const text = "This face does not get that name again, nor do faces that are more like it.";
+    if (!(await confirmed(`Not ${name}?`, text, `Not ${name}`))) return;
+    const path = `${at(this.#gallery.name, person)}/counter-examples?face=${face}`;
+    try {
+      await call("POST", `${path}&strict=true`, photo.file).catch(async (error) => {
+        if (error.code !== "looks_like_own") throw error;
+        if (await confirmed(`Really not ${name}?`, `${error.message}.`, `Not ${name}`)) await call("POST", path, photo.file);
+      });
+      await this.#ask(this.#shown);
+    } catch (error) {
+      photo.figure.querySelector(".problem")?.remove();
+      photo.figure.append(el("p", { class: "problem", role: "alert", text: `${error.message} (${error.code ?? "error in the page"})` }));
+    }
   }
 
   #replace(photo, figure) {

@@ -37,11 +37,14 @@ export function photoFigure(file, url, image) {
   return el("figure", { class: "photo" }, stage, caption(file.name));
 }
 
-/** Draw the faces of a photo into its figure, in place of those drawn before; one decision for each, see decide.js. */
-export function drawFaces(figure, image, decisions) {
+/**
+ * Draw the faces of a photo into its figure, in place of those drawn before; one decision for each, see decide.js.
+ * `denied` is called with the number of a member's face that is pressed.
+ */
+export function drawFaces(figure, image, decisions, denied) {
   const stage = figure.firstElementChild;
   for (const old of stage.querySelectorAll(".box")) old.remove();
-  stage.append(...image.faces.map((face, index) => box(face, decisions[index], image)));
+  stage.append(...image.faces.map((face, index) => box(face, decisions[index], image, () => denied(index))));
   figure.querySelector(".names").textContent = summary(decisions);
 }
 
@@ -58,12 +61,18 @@ function caption(file) {
   return el("figcaption", {}, el("span", { class: "file", text: file }), el("span", { class: "names" }));
 }
 
-function box(face, decision, image) {
+function box(face, decision, image, denied) {
   const { x1, y1, x2, y2 } = face.box;
-  const kind = decision.person !== null ? "member" : "stranger";
+  const member = decision.person !== null;
+  const kind = member ? "member" : "stranger";
   const made = el(
     "button",
-    { type: "button", class: `box ${kind}`, "aria-label": `${decision.name}: ${facts(decision).join(", ")}` },
+    {
+      type: "button",
+      class: `box ${kind}`,
+      "aria-label": `${decision.name}: ${facts(decision).join(", ")}${member ? "; press if it is somebody else" : ""}`,
+      on: member ? { click: denied } : {},
+    },
     el("span", { class: "name", text: decision.name }),
     tip(face, decision),
   );
@@ -91,5 +100,6 @@ function tip(face, decision) {
     el("span", { class: "candidate" }, el("span", { text: each.name }), el("span", { text: each.similarity.toFixed(3) })),
   );
   const rows = facts(decision).map((text) => el("span", { text }));
+  if (decision.person !== null) rows.push(el("span", { text: "press if it is somebody else" }));
   return el("span", { class: "tip", "aria-hidden": "true" }, ...rows, ...(listed.length ? [el("span", { class: "rule" })] : []), ...listed);
 }

@@ -147,6 +147,7 @@ def test_photos_are_listed_shown_and_erased(
         assert api("DELETE", f"{person}/photos/{row['id']}").json()["removed"] == {
             "people": 0,
             "photos": 1,
+            "counter_examples": 0,
             "descriptors": 1,
             "crops": 1,
         }

@@ -61,7 +61,13 @@ def test_a_gallerys_life(api: Api) -> None:
         False,
         made["gallery_version"] + 1,
     )
-    assert api("DELETE", path).json()["removed"] == {"people": 0, "photos": 0, "descriptors": 0, "crops": 0}
+    assert api("DELETE", path).json()["removed"] == {
+        "people": 0,
+        "photos": 0,
+        "counter_examples": 0,
+        "descriptors": 0,
+        "crops": 0,
+    }
     for method in ("GET", "PATCH", "DELETE"):
         assert api.refused(method, path, **({"json": {}} if method == "PATCH" else {})) == (404, "unknown_gallery")
 
@@ -82,7 +88,13 @@ def test_a_persons_life(api: Api, gallery: str) -> None:
     assert api("PATCH", path, json={"metadata": {}}).json()["metadata"] == {}
     put = api("PUT", path, json={"name": "Ada", "id": person["id"]})
     assert (put.status_code, put.json()["name"]) == (200, "Ada")
-    assert api("DELETE", path).json()["removed"] == {"people": 1, "photos": 0, "descriptors": 0, "crops": 0}
+    assert api("DELETE", path).json()["removed"] == {
+        "people": 1,
+        "photos": 0,
+        "counter_examples": 0,
+        "descriptors": 0,
+        "crops": 0,
+    }
     assert api.refused("DELETE", path) == (404, "unknown_person")
     assert api("PUT", path, json={"name": "Ada"}).status_code == 201
 

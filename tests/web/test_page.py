@@ -60,6 +60,37 @@ def test_a_box_lies_on_the_face_and_tells_more_when_it_is_focused(
     assert f"threshold {face['threshold']:.3f}" in tip.text
 
 
+def test_a_face_that_is_somebody_else_loses_the_name(page: Page, api: httpx.Client, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    api.patch(f"/v1/galleries/{page.gallery}", json={"threshold": 0.5})
+    page.browser.refresh()
+    page.until(lambda: page.chosen() == page.gallery)
+    assert page.identify([photos["grace"], photos["eileen"]]) == [[GRACE], [GRACE]]
+    stranger = page.every(".box")[-1]
+    for press in ("#dialog-cancel", "#dialog-action"):
+        stranger.click()
+        assert page.one("#dialog-title").text == f"Not {GRACE}?"
+        page.one(press).click()
+    page.until(lambda: page.names() == [[GRACE], [NOT_IN_DATASET]])
+    (person,) = api.get(f"/v1/galleries/{page.gallery}/people").json()["people"]
+    assert (person["photos"], person["counter_examples"]) == (1, 1)
+
+
+def test_the_photo_itself_is_not_said_to_be_somebody_else(page: Page, api: httpx.Client, photos: Photos) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    assert page.identify([photos["grace"]]) == [[GRACE]]
+    page.one(".box").click()
+    page.one("#dialog-action").click()
+    page.until(lambda: "contradiction" in page.one("#photos figure > .problem").text)
+    assert page.identify([photos["grace again"]]) == [[GRACE], [GRACE]]
+    page.one(".box").click()
+    page.one("#dialog-action").click()
+    page.until(lambda: page.one("#dialog-title").text == f"Really not {GRACE}?")
+    page.one("#dialog-cancel").click()
+    (person,) = api.get(f"/v1/galleries/{page.gallery}/people").json()["people"]
+    assert person["counter_examples"] == 0
+
+
 def test_the_slider_decides_anew_and_is_saved(page: Page, api: httpx.Client, photos: Photos) -> None:
     page.enrol(GRACE, [photos["grace"]])
     assert page.identify([photos["grace"], photos["eileen"]]) == [[GRACE], [NOT_IN_DATASET]]

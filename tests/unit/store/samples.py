@@ -1,5 +1,7 @@
 """Faces that never were: samples with descriptors drawn at random, the same for the same number."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from facegroup.types import Calibration, Floats, Sample
@@ -28,3 +30,8 @@ def sample(number: int) -> Sample:
 def mean_of(numbers: list[int]) -> Floats:
     mean = np.mean([descriptor(number) for number in numbers], axis=0, dtype=np.float64)
     return np.asarray(mean / np.linalg.norm(mean), np.float32)
+
+
+def counter(number: int) -> Sample:
+    """Return the sample as a counter-example."""
+    return replace(sample(number), counter=True)

@@ -18,7 +18,7 @@ from facegroup.store.base import Store
 from facegroup.store.damage import Skipped
 from facegroup.store.redis_rows import Keys
 from facegroup.types import Gallery
-from tests.unit.store.samples import NETWORK, D, descriptor, mean_of, sample
+from tests.unit.store.samples import NETWORK, D, counter, descriptor, mean_of, sample
 
 Spoil = Callable[[str, str, bytes], None]
 """Write a value into a person's field: of "centroid", "descriptor" (of sample 1) or "record"."""
@@ -56,7 +56,9 @@ def spoil(url: str) -> Iterator[Spoil]:
                     statement = f"UPDATE samples SET descriptor = ? WHERE person = ({person}) AND id = ?"
                     assert db.execute(statement, (value, who, sample(1).id)).rowcount == 1
                     return
-                column, kept = ("centroid", value) if what == "centroid" else ("metadata", value.decode("latin-1"))
+                blobs = {"centroid": "centroid", "counter-examples": "counter_rows"}
+                column = blobs.get(what, "metadata")
+                kept = value if what in blobs else value.decode("latin-1")
                 assert db.execute(f"UPDATE people SET {column} = ? WHERE id = ?", (kept, who)).rowcount == 1
 
             yield write
@@ -71,7 +73,8 @@ def spoil(url: str) -> Iterator[Spoil]:
                 assert isinstance(date, bytes)
                 client.hset(keys.samples, field, date[:8] + value)
             else:
-                client.hset(keys.centroids if what == "centroid" else keys.people, who, value)
+                blobs = {"centroid": keys.centroids, "counter-examples": keys.counters}
+                client.hset(blobs.get(what, keys.people), who, value)
 
         yield change
 
@@ -105,6 +108,24 @@ def test_a_centroid_that_cannot_be_used_costs_its_person_only(
     assert read.ids == ("ann", "bo", "cy")
     assert np.allclose(read.matrix[1], mean_of([1, 2, 3]), atol=1e-6)
     assert (store.gallery(group).damaged, store.damaged()) == (0, 0)
+
+
+@pytest.mark.parametrize("name", sorted(WRONG.keys() - {"empty"}))
+def test_counter_examples_that_cannot_be_used_cost_their_person_only(
+    store: Store, group: str, spoil: Spoil, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without them somebody else would get the name again."""
+    store.add_samples(group, "bo", [counter(4)], NETWORK)
+    spoil("bo", "counter-examples", WRONG[name])
+    with caplog.at_level(logging.ERROR):
+        read = store.centroids(group)
+        assert (read.ids, read.counters) == (("ann", "cy"), {})
+    (record,) = caplog.records
+    assert "counter-examples" in record.getMessage()
+    assert (store.gallery(group).damaged, store.damaged()) == (1, 1)
+    store.add_samples(group, "bo", [counter(5)], NETWORK)  # which writes them anew
+    assert len(store.centroids(group).counters["bo"]) == 2
+    assert store.damaged() == 0
 
 
 @pytest.mark.parametrize("value", WRONG.values(), ids=WRONG.keys())

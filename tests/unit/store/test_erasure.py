@@ -5,6 +5,7 @@ import logging
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ D = 2048
 
 def sample(number: int) -> Sample:
     return Sample(photo_id(number), descriptor(number, D), b"\xff\xd8\xffjpeg of %d" % number * 400)
+
+
+def as_counter(number: int) -> Sample:
+    return replace(sample(number), counter=True)
 
 
 @pytest.fixture
@@ -66,7 +71,9 @@ def traces(data: bytes, numbers: tuple[int, ...], centroid: Floats) -> list[str]
     return found + [f"crop {number}" for number in numbers if b"jpeg of %d" % number in data]
 
 
-@pytest.mark.parametrize("how", ["person", "samples", "gallery", "expiry", "duplicates of a merger"])
+@pytest.mark.parametrize(
+    "how", ["person", "samples", "gallery", "expiry", "duplicates of a merger", "counter-examples"]
+)
 def test_nothing_of_the_erased_is_left_in_the_bytes(url: str, store: Store, group: str, how: str) -> None:
     centroid = store.centroids(group).matrix[0]
     with closing(open_store(url)) as reader:  # another process, with the file open all the while
@@ -77,6 +84,16 @@ def test_nothing_of_the_erased_is_left_in_the_bytes(url: str, store: Store, grou
             assert (erased.people, erased.samples, erased.crops) == (1, 3, 3)
         elif how == "samples":
             assert [store.delete_sample(group, "ann", photo_id(number)).crops for number in (1, 2, 3)] == [1, 1, 1]
+        elif how == "counter-examples":
+            store.delete_person(group, "ann")
+            store.create_person(group, "Ann", person_id="ann")
+            store.add_samples(group, "ann", [sample(6), *(as_counter(number) for number in (1, 2, 3))], NETWORK)
+            centroid = store.centroids(group).counters["ann"].ravel()
+            assert len(set(traces(raw(url), (1, 2, 3), centroid))) == 7
+            store.delete_sample(group, "ann", photo_id(1), counter=True)
+            assert traces(raw(url), (1,), descriptor(1, D)) == []
+            store.merge_people(group, "bo", "ann")
+            assert store.delete_person(group, "bo").counters == 2
         elif how == "gallery":
             erased = store.delete_gallery(group)
             assert (erased.people, erased.samples, erased.crops) == (2, 5, 5)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from facegroup.errors import (
+    Contradiction,
     FacegroupError,
     IdempotencyConflict,
     MalformedRequest,
@@ -20,8 +21,8 @@ from facegroup.errors import (
 from facegroup.gallery import Snapshot
 from facegroup.store.base import Store
 from facegroup.store.once import Once
-from facegroup.types import Gallery
-from tests.unit.store.samples import NETWORK, D, mean_of, photo_id, sample
+from facegroup.types import Gallery, Sample
+from tests.unit.store.samples import NETWORK, D, counter, descriptor, mean_of, photo_id, sample
 
 PEOPLE = st.sampled_from(["ann", "bo", "cy"])
 NUMBERS = st.integers(0, 5)
@@ -30,6 +31,8 @@ STEPS = st.one_of(
     st.tuples(st.just("rename"), PEOPLE, st.sampled_from(["Ann", "Bo"])),
     st.tuples(st.just("enrol"), PEOPLE, st.lists(NUMBERS, max_size=4)),
     st.tuples(st.just("forget"), PEOPLE, NUMBERS),
+    st.tuples(st.just("counter"), PEOPLE, st.lists(NUMBERS, max_size=3)),
+    st.tuples(st.just("forget counter"), PEOPLE, NUMBERS),
     st.tuples(st.just("erase"), PEOPLE, st.none()),
     st.tuples(st.just("merge"), PEOPLE, PEOPLE),
     st.tuples(st.just("expire"), PEOPLE, st.sampled_from([1.0, 4e9, math.inf])),
@@ -46,12 +49,21 @@ STEPS = st.one_of(
 COUNTER = itertools.count()
 
 
+def as_counter(number: int) -> Sample:
+    """Return the face of this number as a counter-example: the same descriptor under another id."""
+    return replace(counter(number), id=photo_id(number + 100))
+
+
 @dataclass
 class Model:
-    """What a gallery is: names and photos by person; and of which photos of whom the crop is kept."""
+    """What a gallery is: names, photos and counter-examples by person, and of which photos of whom the crop is kept.
+
+    A face has one number, and an id as each kind.
+    """
 
     names: dict[str, str] = field(default_factory=dict)
     photos: dict[str, list[int]] = field(default_factory=dict)
+    counters: dict[str, list[int]] = field(default_factory=dict)
     expires: dict[str, float] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     notes: dict[str, object] = field(default_factory=dict)
@@ -68,7 +80,7 @@ class Model:
         return fresh
 
     def erase(self, who: str) -> None:
-        del self.names[who], self.photos[who]
+        del self.names[who], self.photos[who], self.counters[who]
         self.expires.pop(who, None)
         self.notes.pop(who, None)
         self.crops = {each for each in self.crops if each[0] != who}
@@ -81,7 +93,7 @@ def do(model: Model, store: Store, gallery: str, step: str, who: str, what: obje
     try:
         changed = do_to_person(store, gallery, step, who, what)
         refused = None
-    except (PersonExists, UnknownPerson, UnknownPhoto, MalformedRequest) as error:
+    except (PersonExists, UnknownPerson, UnknownPhoto, MalformedRequest, Contradiction) as error:
         refused, changed = type(error), False
     there = who in model.names
     if step == "create":
@@ -92,6 +104,12 @@ def do(model: Model, store: Store, gallery: str, step: str, who: str, what: obje
         assert refused is UnknownPerson
     elif step == "forget":
         assert refused is (None if what in model.photos[who] else UnknownPhoto)
+    elif step == "forget counter":
+        assert refused is (None if what in model.counters[who] else UnknownPhoto)
+    elif step in ("enrol", "counter"):
+        assert isinstance(what, list)
+        both = set(what) & set((model.photos if step == "counter" else model.counters)[who])
+        assert refused is (Contradiction if both else None)
     if refused:
         return
     apply(model, step, who, what, changed)
@@ -157,6 +175,7 @@ def apply(model: Model, step: str, who: str, what: object, changed: bool) -> Non
     if step in ("create", "rename"):
         model.names[who] = str(what)
         model.photos.setdefault(who, [])
+        model.counters.setdefault(who, [])
     elif step == "enrol":
         assert isinstance(what, list)
         model.enrol(who, what)
@@ -165,6 +184,13 @@ def apply(model: Model, step: str, who: str, what: object, changed: bool) -> Non
         assert isinstance(what, int)
         model.photos[who].remove(what)
         model.crops.discard((who, what))
+    elif step == "counter":
+        assert isinstance(what, list)
+        model.counters[who] = list(dict.fromkeys(model.counters[who] + what))
+        assert changed == (str(model) != before)
+    elif step == "forget counter":
+        assert isinstance(what, int)
+        model.counters[who].remove(what)
     elif step == "erase":
         model.erase(who)
     elif step == "annotate":
@@ -179,6 +205,8 @@ def apply(model: Model, step: str, who: str, what: object, changed: bool) -> Non
         moved = [number for number in model.photos[what] if number not in model.photos[who]]
         model.photos[who] += moved
         model.crops |= {(who, number) for number in moved if (what, number) in model.crops}
+        every = dict.fromkeys(model.counters[who] + model.counters[what])
+        model.counters[who] = [number for number in every if number not in model.photos[who]]
         model.erase(what)
 
 
@@ -195,7 +223,7 @@ def create_once(model: Model, store: Store, gallery: str, who: str, key: str) ->
     assert made.id == who
     if key not in model.keys:
         model.keys[key] = who
-        model.names[who], model.photos[who] = "Once", []
+        model.names[who], model.photos[who], model.counters[who] = "Once", [], []
         model.version += 1
     assert made.name == model.names[who]
 
@@ -203,7 +231,7 @@ def create_once(model: Model, store: Store, gallery: str, who: str, key: str) ->
 def enrol_twice(model: Model, store: Store, gallery: str, who: str, what: object) -> None:
     """The second answer is the first, even if all that came was erased between."""
     assert isinstance(what, list)
-    if who not in model.names:
+    if who not in model.names or set(what) & set(model.counters[who]):
         return
     once = Once.of(f"enrol-{next(COUNTER)}", who, str(what))
     first = store.add_samples(gallery, who, [sample(number) for number in what], NETWORK, once=once)
@@ -235,6 +263,12 @@ def do_to_person(store: Store, gallery: str, step: str, who: str, what: object) 
     elif step == "forget":
         assert isinstance(what, int)
         store.delete_sample(gallery, who, photo_id(what))
+    elif step == "counter":
+        assert isinstance(what, list)
+        return bool(store.add_samples(gallery, who, [as_counter(number) for number in what], NETWORK).added)
+    elif step == "forget counter":
+        assert isinstance(what, int)
+        store.delete_sample(gallery, who, as_counter(what).id, counter=True)
     elif step == "erase":
         store.delete_person(gallery, who)
     elif step == "expire":
@@ -252,6 +286,9 @@ def agree(model: Model, store: Store, gallery: str) -> None:
     assert {person.id: person.samples for person in store.people(gallery)} == {
         who: len(photos) for who, photos in model.photos.items()
     }
+    assert {person.id: person.counters for person in store.people(gallery)} == {
+        who: len(numbers) for who, numbers in model.counters.items()
+    }
     assert {each.id: each.expires_at for each in store.people(gallery) if each.expires_at} == model.expires
     assert {each.id: each.metadata for each in store.people(gallery) if each.metadata} == {
         who: notes for who, notes in model.notes.items() if notes
@@ -262,11 +299,17 @@ def agree(model: Model, store: Store, gallery: str) -> None:
         ]
         found = [(one.id, one.crop) for one in store.samples(gallery, who, crops=True)]
         assert found == [(photo_id(number), crop) for number, crop in kept_crops]
+        apart = [as_counter(number) for number in model.counters[who]]
+        assert {one.id for one in store.samples(gallery, who, counter=True)} == {one.id for one in apart}
     read = store.centroids(gallery)
     assert read.ids == tuple(sorted(who for who, photos in model.photos.items() if photos))
     for who, name, row in zip(read.ids, read.names, read.matrix, strict=True):
         assert name == model.names[who]
         assert_allclose(row, mean_of(model.photos[who]), atol=1e-6)
+    assert set(read.counters) == {who for who in read.ids if model.counters[who]}
+    for who, rows in read.counters.items():
+        expected = [descriptor(number) for number in model.counters[who]]
+        assert_array_equal(sorted(rows.tolist()), sorted(row.tolist() for row in expected))
     told = [] if read.expires is None else read.expires.tolist()
     assert told == ([model.expires.get(who, math.inf) for who in read.ids] if model.expires.keys() & read.ids else [])
 
@@ -286,5 +329,8 @@ def test_any_history_leaves_what_a_dict_would(store: Store, steps: list[tuple[st
         assert (snapshot.ids, snapshot.names) == (whole.ids, whole.names)
         assert_array_equal(snapshot.matrix, whole.matrix)
         assert_array_equal(snapshot.expires, whole.expires)
+        assert {who: rows.tolist() for who, rows in snapshot.counters.items()} == {
+            who: rows.tolist() for who, rows in whole.counters.items()
+        }
         assert snapshot.caught_up(store) is snapshot
     agree(model, store, gallery)

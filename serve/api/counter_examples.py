@@ -1,0 +1,104 @@
+"""Routes on counter-examples: faces that were said not to be a person, who then is not named there again."""
+
+import hashlib
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from facegroup import feedback
+from facegroup.enrolment import Doubt, Enrolment
+from facegroup.errors import (
+    Contradiction,
+    IdempotencyConflict,
+    LooksLikeOwn,
+    NetworkMismatch,
+    TooManyCounterExamples,
+    UnknownPerson,
+    UnknownPhoto,
+)
+from facegroup.photos import Photo
+from facegroup.store.once import Once
+from facegroup.types import Gallery, Sample
+from serve import answers, schemas
+from serve.api import documented
+from serve.api.bodies import read_photos
+from serve.api.context import PHOTOS, By, CloseToOwn, FaceIndex, GalleryName, Key, MinFaceSize, PersonId, Server
+
+router = APIRouter(prefix="/galleries/{gallery}/people/{person}/counter-examples", tags=["people"])
+
+_ADDED = documented.of(
+    schemas.Correction,
+    *(UnknownPerson, NetworkMismatch, IdempotencyConflict, Contradiction, TooManyCounterExamples, LooksLikeOwn),
+    *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
+)
+_LISTED = documented.of(schemas.CounterExamples, UnknownPerson, *documented.STORED)
+_CROP = documented.of(None, UnknownPerson, UnknownPhoto, *documented.STORED)
+_CROP[200] = {
+    "description": "the aligned face",
+    "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+}
+_ERASED = documented.of(schemas.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
+
+
+@router.post("", openapi_extra=PHOTOS, response_model=None, responses=_ADDED, summary="This face is not this person")
+async def correct(
+    request: Request,
+    server: Server,
+    gallery: GalleryName,
+    person: PersonId,
+    by: By,
+    face: FaceIndex = None,
+    min_face_size: MinFaceSize = None,
+    strict: CloseToOwn = False,
+    key: Key = None,
+) -> dict[str, Any]:
+    """Make a face a counter-example of a person: it does not get that name again, nor do faces that are more like it.
+
+    The photo that was answered wrongly is sent again, with the face that is meant where there are several. What cannot be
+    used is refused with its reason; a request with a single photo answers its refusal as its own. A face that is so like
+    the person that it may show them after all is kept with a warning, or refused where `strict` is set; one that is
+    enrolled as a photo of the person is a `contradiction`. The same face of the same photo twice is one counter-example.
+    Once this is answered, every later answer knows it: both carry `gallery_version`. An `Idempotency-Key` is as for photos.
+    """
+    upload = await read_photos(request, server.settings.limits)
+    hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
+    asked = f"{face} {min_face_size} {strict}"
+    once = None if key is None else Once.of(key, "counter-examples", person, asked, *hashes)
+    await server.pipeline.ask("person", gallery, person)
+    seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
+    good, refused, named = feedback.counter_examples(upload.named, seen, face)
+    doubted: tuple[Doubt, ...] = ()
+    if good:
+        about: Gallery = await server.pipeline.ask("gallery", gallery)
+        known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
+        good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
+        refused += unfit
+    if len(refused) == len(upload.photos) == 1:
+        raise refused[0].error
+    done = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name, once=once, by=by)
+    return answers.correction(Enrolment(done, refused, named, doubted))
+
+
+@router.get("", response_model=None, responses=_LISTED, summary="List a person's counter-examples")
+async def list_counter_examples(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+    """Return the counter-examples of a person, oldest first."""
+    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=True)
+    return {"counter_examples": [{"id": each.id, "created_at": each.created_at} for each in rows]}
+
+
+@router.get("/{example}", response_class=Response, responses=_CROP, summary="Show a counter-example")
+async def show_counter_example(server: Server, gallery: GalleryName, person: PersonId, example: str) -> Response:
+    """Return the aligned face of a counter-example, as JPEG, where the gallery keeps it."""
+    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True, counter=True)
+    found = next((each for each in rows if each.id == example), None)
+    if found is None or found.crop is None:
+        raise UnknownPhoto(f"the person has no counter-example {example[:64]!r}, or the gallery keeps no crops")
+    return Response(found.crop, media_type="image/jpeg")
+
+
+@router.delete("/{example}", response_model=None, responses=_ERASED, summary="Erase a counter-example")
+async def erase_counter_example(
+    server: Server, gallery: GalleryName, person: PersonId, example: str, by: By
+) -> dict[str, Any]:
+    """Erase one counter-example with its descriptor and crop: it was a mistake."""
+    return answers.erased(await server.pipeline.ask("delete_sample", gallery, person, example, counter=True, by=by))
