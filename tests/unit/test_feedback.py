@@ -98,7 +98,9 @@ def test_a_file_whose_flag_is_none_is_refused(tmp_path: Path, monkeypatch: pytes
     store = store_with(f"sqlite:///{tmp_path}/g.db")
     real = store.samples
     monkeypatch.setattr(
-        store, "samples", lambda *given, **named: [replace(each, counter=1) for each in real(*given, **named)]
+        store,
+        "samples",
+        lambda *given, **named: [replace(each, counter=cast(bool, 1)) for each in real(*given, **named)],
     )
     moving.export(store, "group", tmp_path / "group.zip")
     with Archive(tmp_path / "group.zip") as archive, pytest.raises(ArchiveInvalid, match="sample"):
