@@ -90,6 +90,8 @@ class Client:
         try:
             answer = self._call("POST", f"{_at(gallery, person_id)}/photos", **request)
         except (errors.ImageError, errors.Contradiction) as error:
+            if len(photos) != 1:
+                raise
             # A server answers the refusal of a single photo as its own.
             return self._refused(gallery, person_id, photos[0][0], error)
         return _enrolment(answer)
@@ -110,6 +112,8 @@ class Client:
         try:
             answer = self._call("POST", f"{_at(gallery, person_id)}/counter-examples", **request)
         except (errors.ImageError, errors.Contradiction) as error:
+            if len(photos) != 1:
+                raise
             # A server answers the refusal of a single photo as its own.
             return self._refused(gallery, person_id, photos[0][0], error)
         return _enrolment({**answer, "enrolled": [{**row, "photo_id": row["id"]} for row in answer["kept"]]})
