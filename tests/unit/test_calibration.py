@@ -59,12 +59,12 @@ def test_members_stand_in_for_strangers_who_meet_one_person_more() -> None:
 def test_the_interval_holds_the_true_rate_as_often_as_it_says(size: int, fpir: float) -> None:
     draw = np.random.default_rng(size)
     inside, rates = 0, []
-    for _ in range(200):
+    for _ in range(100):
         made = found(scores(draw.random(size).astype(np.float32)), fpir)
         true = 1 - made.threshold
         inside += made.fpir_interval[0] <= true <= made.fpir_interval[1]
         rates.append(true)
-    assert 0.89 <= inside / 200 <= 0.99  # 95 %, give or take four standard errors
+    assert inside / 100 >= 0.86  # 95 %, less four standard errors
     assert np.mean(rates) <= 1.05 * fpir
 
 
