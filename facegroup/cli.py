@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from facegroup import commands, commands_calibrate, commands_finetune, commands_moving, folders
+from facegroup import commands, commands_calibrate, commands_evaluate, commands_finetune, commands_moving, folders
 from facegroup.commands import Service
 from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
@@ -41,6 +41,7 @@ def add_commands(app: typer.Typer) -> None:
     commands_moving.add_commands(app)
     commands_finetune.add_commands(app)
     commands_calibrate.add_commands(app)
+    commands_evaluate.add_commands(app)
 
 
 def enroll(

@@ -6,11 +6,72 @@ is, at each recall, the best of that recall or a higher one, as from VOC2010 on)
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facegroup.boxes import overlap
 from facegroup.types import Faces, Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What each found box is, of all photos, the most confident first.
+
+    Attributes:
+        right: (n,) whether it is on a true box.
+        confidence: (n,) float32.
+        photo: (n,) which photo it is in.
+        size: (n,) float32: its height in pixels.
+        total: how many true boxes each photo has.
+    """
+
+    right: NDArray[np.bool_]
+    confidence: Floats
+    photo: NDArray[np.intp]
+    size: Floats
+    total: NDArray[np.intp]
+
+    def between(self, low: float, high: float) -> "Outcomes":
+        """Return the outcomes without the false boxes of other heights than low ≤ h < high (as COCO has it)."""
+        kept = self.right | ((self.size >= low) & (self.size < high))
+        return Outcomes(self.right[kept], self.confidence[kept], self.photo[kept], self.size[kept], self.total)
+
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return recall and precision after each box, precision as found, not yet made falling."""
+        hits = np.cumsum(self.right)
+        return hits / max(1, int(self.total.sum())), hits / np.arange(1, len(hits) + 1)
+
+
+def outcomes(
+    found: Sequence[Faces], truth: Sequence[Floats], ignored: Sequence[Floats], least: float = 0.5
+) -> Outcomes:
+    """Return what each found box is; see `average_precision`. Those on an ignored box, and on no true one, are none."""
+    right, confidence, photos, sizes = [], [], [], []
+    for photo, (faces, boxes, neither) in enumerate(zip(found, truth, ignored, strict=True)):
+        order = np.argsort(-faces.confidence, kind="stable")
+        shared, beside = overlap(faces.boxes, boxes), overlap(faces.boxes, neither)
+        taken = np.zeros(len(boxes), bool)
+        for face in order.tolist():
+            best = int(shared[face].argmax()) if len(boxes) else -1
+            hit = best >= 0 and shared[face, best] >= least and not taken[best]
+            if not hit and beside[face].max(initial=0) >= least:
+                continue
+            if hit:
+                taken[best] = True
+            right.append(hit)
+            confidence.append(faces.confidence[face])
+            photos.append(photo)
+            sizes.append(faces.boxes[face, 3] - faces.boxes[face, 1])
+    ranks = np.argsort(-np.asarray(confidence, np.float32), kind="stable")
+    return Outcomes(
+        np.asarray(right, bool)[ranks],
+        np.asarray(confidence, np.float32)[ranks],
+        np.asarray(photos, np.intp)[ranks],
+        np.asarray(sizes, np.float32)[ranks],
+        np.array([len(boxes) for boxes in truth], np.intp),
+    )
 
 
 def average_precision(
@@ -27,24 +88,18 @@ def average_precision(
     Raises:
         ValueError: there is no true box at all, so that there is no recall.
     """
-    total = sum(map(len, truth))
-    if not total:
+    if not sum(map(len, truth)):
         raise ValueError("there is no true box")
-    right, confidence = [], []
-    for faces, boxes, neither in zip(found, truth, ignored, strict=True):
-        order = np.argsort(-faces.confidence, kind="stable")
-        shared, beside = overlap(faces.boxes, boxes), overlap(faces.boxes, neither)
-        taken = np.zeros(len(boxes), bool)
-        for face in order.tolist():
-            best = int(shared[face].argmax()) if len(boxes) else -1
-            hit = best >= 0 and shared[face, best] >= least and not taken[best]
-            if not hit and beside[face].max(initial=0) >= least:
-                continue
-            if hit:
-                taken[best] = True
-            right.append(hit)
-            confidence.append(faces.confidence[face])
-    ranked = np.asarray(right, bool)[np.argsort(-np.asarray(confidence, np.float32), kind="stable")]
-    hits = np.cumsum(ranked)
-    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
-    return float(precision[ranked].sum() / total)
+    return float(area(outcomes(found, truth, ignored, least), np.ones((1, len(truth))))[0])
+
+
+def area(done: Outcomes, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the average precision where each photo counts so often: (drawings, photos) → (drawings,); NaN without truth."""
+    counted = weights[:, done.photo]
+    hits = np.cumsum(counted * done.right, axis=1)
+    taken = np.cumsum(counted, axis=1)
+    precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
+    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    total = weights @ done.total
+    found = (precision * counted * done.right).sum(axis=1)
+    return np.asarray(np.divide(found, total, out=np.full(len(weights), np.nan), where=total > 0))

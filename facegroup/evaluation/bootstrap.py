@@ -62,18 +62,35 @@ def estimate(value: float, drawn: Numbers) -> Estimate:
     return Estimate(value, float(low), float(high))
 
 
+def thresholds(scores: Floats, rates: Sequence[float], weights: Numbers) -> Numbers:
+    """Return `threshold_at` each rate of scores that count so often in each drawing: (rates, drawings).
+
+    Args:
+        scores: (n,) of comparisons that must not be answered.
+        rates: the share of them that may be.
+        weights: (drawings, n) how often each counts.
+    """
+    order = np.argsort(-scores, kind="stable")
+    answered = np.cumsum(weights[:, order], axis=1)
+    allowed = [np.floor(rate * answered[:, -1:] + 1e-9) for rate in rates]
+    # A last column for a rate at which everybody may be answered.
+    falling = np.append(scores[order], -np.inf)
+    return np.stack([falling[(answered <= most).sum(axis=1)] for most in allowed])
+
+
+def shares(true: NDArray[np.bool_], weights: Numbers) -> Numbers:
+    """Return the share that is true in each drawing: of (n,) or (drawings, n) flags and (drawings, n) weights."""
+    total = weights.sum(axis=1)
+    return np.asarray((true * weights).sum(axis=1) / np.where(total > 0, total, np.nan))
+
+
+def unknown(value: float) -> Estimate:
+    """Return a figure of which no interval can be told, such as that of a single person."""
+    return Estimate(value, np.nan, np.nan)
+
+
 def _rates(done: Searches, fpirs: Sequence[float], drawn: Drawings) -> Numbers:
     weights = drawn.people[:, done.owners]
     searched = weights.sum(axis=1)
-    limits = _thresholds(done.nonmated, fpirs, drawn.strangers)
+    limits = thresholds(done.nonmated, fpirs, drawn.strangers)
     return np.stack([((done.mated > limit[:, None]) * weights).sum(axis=1) / searched for limit in limits])
-
-
-def _thresholds(nonmated: Floats, fpirs: Sequence[float], drawn: Numbers) -> Numbers:
-    """Return `threshold_at` each FPIR, of every drawing: (fpirs, drawings)."""
-    order = np.argsort(-nonmated, kind="stable")
-    answered = np.cumsum(drawn[:, order], axis=1)
-    allowed = [np.floor(fpir * answered[:, -1:] + 1e-9) for fpir in fpirs]
-    # A last column for a rate at which everybody may be answered.
-    falling = np.append(nonmated[order], -np.inf)
-    return np.stack([falling[(answered <= most).sum(axis=1)] for most in allowed])

@@ -1,51 +1,92 @@
 """Photo files in, the raw embedding of the central face of each out; what was embedded once is read from the cache.
 
-The cache is one file a network in the user's cache folder, keyed by the photos' sha256. It holds biometric data: delete
-`evaluation/` in the cache folder when the measurement is over.
+The cache is one file a network in the user's cache folder, keyed by the photos' sha256; a run that was cut off goes on
+from it. It holds biometric data: delete `evaluation/` in the cache folder when the measurement is over.
 """
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
+import facegroup
 from facegroup.embedding import open_embedder
-from facegroup.errors import InvalidSettings
+from facegroup.errors import InvalidSettings, NoFace
 from facegroup.evaluation.lfw import central
 from facegroup.finder import open_finder
-from facegroup.networks import projection
+from facegroup.networks import projection, registry
 from facegroup.photos import Found, Photo
 from facegroup.settings import Settings
 from facegroup.types import Floats
 
+ABSENT, UNREADABLE, UNUSABLE = "absent", "unreadable", "no_descriptor"
+"""Why a file gives no embedding, beside the codes of `ImageError`: no such file, no right to it, a useless output."""
+
 _BATCH = 32
-_KEPT_EVERY = 16  # batches: what an interruption costs
+_KEPT_EVERY = 16  # batches: what a crash costs; an interruption costs nothing
+_MADE_BY = (
+    *("image", "orientation", "averaging", "pyramid", "mtcnn", "boxes", "align"),
+    *("networks/mtcnn_nets", "networks/mtcnn_openvino", "networks/mtcnn_keras"),
+    *("networks/openvino_engine", "networks/keras_engine", "networks/dlib_engine"),
+)
+"""The files of this program that an embedding depends on: where one has changed, everything is embedded anew."""
 
 
-def embeddings(photos: Sequence[Path], settings: Settings, told: Callable[[int], None] = lambda _: None) -> Floats:
-    """Return the raw embedding, not normalised, of the face nearest to the middle of each photo.
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """Embedded photos.
+
+    Attributes:
+        rows: (n, d) float32, raw, not normalised; zeros where there is none (a failure to enrol or acquire).
+        codes: of each photo why there is none, such as `no_face`; empty where there is one.
+        hashes: sha256 of each file; empty where it cannot be read.
+    """
+
+    rows: Floats
+    codes: tuple[str, ...]
+    hashes: tuple[str, ...]
+
+
+def embed(photos: Sequence[Path], settings: Settings, told: Callable[[int], None] = lambda _: None) -> Embedded:
+    """Embed the face nearest to the middle of each photo.
 
     Args:
-        photos: the files.
+        photos: the files; one that is absent, unreadable or no photo is a failure and not an error.
         settings: which network, on what, and where the cache is.
         told: is called with the number of photos that are done.
-
-    Returns:
-        (n, d) float32; a row of zeros where no face was found or the file is no photo (a failure to enrol or acquire).
 
     Raises:
         SetupError: the network is not to be had, or the cache cannot be written.
     """
-    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in photos]
+    hashes, codes = zip(*map(_hashed, photos), strict=True) if photos else ((), ())
     cache = _Cache(settings)
-    missing = {key: path for key, path in zip(hashes, photos, strict=True) if key not in cache.rows}
+    missing = {key: path for key, path in zip(hashes, photos, strict=True) if key and key not in cache.rows}
     if missing:
         _embed(missing, settings, cache, lambda done: told(len(photos) - len(missing) + done))
     told(len(photos))
-    return np.stack([cache.rows[key] for key in hashes])
+    none = np.zeros(registry.spec(settings.network).dimension, np.float32)
+    rows = [cache.rows[key] if key else none for key in hashes]
+    why = [cache.codes[key] if key else code for key, code in zip(hashes, codes, strict=True)]
+    return Embedded(np.stack([none, *rows])[1:], tuple(why), tuple(hashes))
+
+
+def embeddings(photos: Sequence[Path], settings: Settings, told: Callable[[int], None] = lambda _: None) -> Floats:
+    """Return `Embedded.rows` of `embed`."""
+    return embed(photos, settings, told).rows
+
+
+def _hashed(path: Path) -> tuple[str, str]:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest(), ""
+    except FileNotFoundError:
+        return "", ABSENT
+    except (OSError, ValueError):
+        return "", UNREADABLE
 
 
 def _embed(missing: dict[str, Path], settings: Settings, cache: "_Cache", told: Callable[[int], None]) -> None:
@@ -56,20 +97,26 @@ def _embed(missing: dict[str, Path], settings: Settings, cache: "_Cache", told: 
         for number, start in enumerate(range(0, len(keys), _BATCH), 1):
             part = keys[start : start + _BATCH]
             found = finder.find([Photo(missing[key].read_bytes()) for key in part])
-            cache.rows.update(dict.fromkeys(part, np.zeros(embedder.spec.dimension, np.float32)))
-            crops = {
-                key: each.crops[central(each.faces, each.width, each.height)]
-                for key, each in zip(part, found, strict=True)
-                if isinstance(each, Found) and len(each.faces)
-            }
+            crops, codes = {}, {}
+            for key, each in zip(part, found, strict=True):
+                if not isinstance(each, Found):
+                    codes[key] = each.code
+                elif not len(each.faces):
+                    codes[key] = NoFace.code
+                else:
+                    crops[key] = each.crops[central(each.faces, each.width, each.height)]
+            cache.add(codes, np.zeros((len(codes), embedder.spec.dimension), np.float32), codes.values())
             if crops:
-                cache.rows.update(zip(crops, embedder.engine.run(np.stack(list(crops.values()))), strict=True))
+                rows = embedder.engine.run(np.stack(list(crops.values())))
+                good = np.asarray(np.isfinite(rows).all(axis=1) & rows.any(axis=1), bool)
+                rows = np.where(good[:, None], rows, np.float32(0))
+                cache.add(crops, rows, np.where(good, "", UNUSABLE).tolist())
             if number % _KEPT_EVERY == 0:
                 cache.keep()
             told(start + len(part))
     finally:
         finder.close()
-    cache.keep()
+        cache.keep()
 
 
 class _Cache:
@@ -78,29 +125,49 @@ class _Cache:
     def __init__(self, settings: Settings) -> None:
         made_by = (settings.network, *projection.tag(settings), *_arithmetic(settings))
         self._path = settings.cache_dir / "evaluation" / f"{'-'.join(made_by)}.npz"
-        self.rows = self._read()
+        self.rows: dict[str, Floats] = {}
+        self.codes: dict[str, str] = {}
+        self._read()
+
+    def add(self, keys: Iterable[str], rows: Floats, codes: Iterable[str]) -> None:
+        """Take what is known of some photos."""
+        for key, row, code in zip(keys, rows, codes, strict=True):
+            self.rows[key], self.codes[key] = row, code
 
     def keep(self) -> None:
         """Write all rows, with those that another process has written meanwhile."""
-        rows = {**self._read(), **self.rows}
+        self._read()
+        if not self.rows:
+            return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             made, name = tempfile.mkstemp(suffix=".npz", dir=self._path.parent)
             os.close(made)
-            np.savez(name, photos=np.array(list(rows)), embeddings=np.stack(list(rows.values())))
+            keys = list(self.rows)
+            codes = np.array([self.codes[key] for key in keys])
+            np.savez(name, photos=np.array(keys), codes=codes, embeddings=np.stack([*self.rows.values()]))
             Path(name).rename(self._path)
         except OSError as error:
             raise InvalidSettings(f"cache_dir: {self._path.parent} cannot be written: {error}") from error
 
-    def _read(self) -> dict[str, Floats]:
+    def _read(self) -> None:
+        """Take what is on the disk; a file that is damaged is as none, since all of it can be made again."""
         if not self._path.is_file():
-            return {}
-        with np.load(self._path, allow_pickle=False) as kept:
-            return dict(zip(kept["photos"].tolist(), kept["embeddings"], strict=True))
+            return
+        try:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                self.add(kept["photos"].tolist(), kept["embeddings"], kept["codes"].tolist())
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            self._path.unlink(missing_ok=True)
 
 
-def _arithmetic(settings: Settings) -> tuple[str, str]:
-    """Return what else changes an embedding: how faces are found, and the precision of the network."""
+def _arithmetic(settings: Settings) -> tuple[str, str, str]:
+    """Return what else changes an embedding: how faces are found, the precision of the network, and this program."""
     finder, embedder = settings.detector, settings.embedder
     face = f"{finder.engine}-{finder.precision}-{finder.min_face_size}px"
-    return face, f"{embedder.engine}-{embedder.precision}"
+    program = hashlib.sha256(f"{finder.min_confidence} {settings.limits.side_pixels}".encode())
+    if embedder.precision == "int8" and embedder.calibration is not None:
+        program.update(str(embedder.calibration.absolute()).encode())
+    for name in _MADE_BY:
+        program.update((Path(facegroup.__file__).parent / f"{name}.py").read_bytes())
+    return face, f"{embedder.engine}-{embedder.precision}", program.hexdigest()[:8]

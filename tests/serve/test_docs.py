@@ -63,7 +63,10 @@ def test_every_command_exists() -> None:
     shown = commands("facegroup")
     assert {words[0] for _, words in shown} == set(root.commands) - {"demo"}
     for page, (name, *words) in shown:
-        known = {option for each in root.commands[name].params for option in (*each.opts, *each.secondary_opts)}
+        command = root.commands[name]
+        if isinstance(command, typer.core.TyperGroup):
+            command = command.commands[words[0]]
+        known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= known, (page, name, words)
 
 

@@ -57,6 +57,31 @@ def test_a_new_photo_is_added_to_the_cache(settings: Settings, folder: Path) -> 
     assert len(every) == len(photos)
 
 
+def test_an_interruption_costs_nothing(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = sorted(folder.rglob("*.jpg"))
+    (folder / "none.jpg").write_bytes(b"no photo")
+    photos += [folder / "none.jpg", folder / "absent.jpg", folder]
+
+    def interrupt(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        descriptors.embed(photos, settings, interrupt)
+    monkeypatch.setattr(descriptors, "open_embedder", None)
+    again = descriptors.embed(photos, settings)
+    assert again.codes == ("", "", "", "", "", "", "no_face", "not_an_image", "absent", "unreadable")
+    assert again.rows.any(axis=1).tolist() == [not code for code in again.codes]
+    assert [bool(key) for key in again.hashes] == [True] * 8 + [False] * 2
+
+
+def test_a_damaged_cache_is_made_anew(settings: Settings, folder: Path) -> None:
+    photos = sorted(folder.rglob("*.jpg"))[:2]
+    first = descriptors.embeddings(photos, settings)
+    (kept,) = (settings.cache_dir / "evaluation").iterdir()
+    kept.write_bytes(kept.read_bytes()[:200])
+    assert descriptors.embeddings(photos, settings).tobytes() == first.tobytes()
+
+
 def test_a_data_set_is_read(settings: Settings, folder: Path) -> None:
     read = dataset.read(folder, settings, least=2)
     assert [len(rows) for rows in read.people] == [3, 2]

@@ -1,0 +1,236 @@
+"""`facegroup evaluate lfw | openset | detection | group`: labelled photos in; a table, a JSON or an HTML sheet out."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from facegroup.errors import EngineUnavailable, InvalidSettings, MalformedRequest, SetupError, WeightsMissing
+from facegroup.evaluation.report import Report, show
+from facegroup.settings import Settings, load
+
+Run = TypeVar("Run")
+Told = Callable[[int], None]
+
+Networks = Annotated[
+    list[str] | None, typer.Option("--network", help="repeat it to compare [default: FACEGROUP_NETWORK]")
+]
+Precisions = Annotated[
+    list[str] | None,
+    typer.Option("--precision", help="fp32, bf16, fp16 or int8; repeat it to compare [default: the settings']"),
+]
+Sheet = Annotated[Path | None, typer.Option("--report", help="HTML sheet to write, in one file that needs no other")]
+AsJson = Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")]
+
+app = typer.Typer(
+    name="evaluate",
+    help="Measure how good it is on labelled photos. Descriptors are kept, so a run that was cut off goes on where it was.",
+    no_args_is_help=True,
+)
+
+
+def add_commands(parent: typer.Typer) -> None:
+    """Add the commands to a Typer app."""
+    parent.add_typer(app)
+
+
+@app.command()
+def lfw(
+    folder: Annotated[Path, typer.Argument(help="the photos: NAME/NAME_0001.jpg")],
+    pairs: Annotated[Path, typer.Argument(help="LFW's pairs.txt")],
+    networks: Networks = None,
+    precisions: Precisions = None,
+    sheet: Sheet = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verification by LFW's own protocol: accuracy over the folds, ROC, TAR at FAR."""
+    from facegroup.evaluation import lfw as protocol
+    from facegroup.evaluation import lfw_report
+
+    with _one_line():
+        _check(sheet)
+        folds = lfw_report.folds_of(pairs)
+        _folder(folder)
+        total = len(protocol.photos_of(folds))
+        runs, not_run = _each(
+            _wanted(networks, precisions),
+            total,
+            lambda settings, told: lfw_report.measure(folder, folds, settings, told=told),
+        )
+        _say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
+
+
+@app.command()
+def openset(
+    folder: Annotated[Path, typer.Argument(help="a folder per person")],
+    strangers: Annotated[
+        Path | None,
+        typer.Option(help="photos of strangers, or a folder for each [default: people with too few photos to enrol]"),
+    ] = None,
+    enrol: Annotated[int, typer.Option(min=1, help="photos of each member")] = 3,
+    splits: Annotated[int, typer.Option(min=1, max=1000, help="how often the photos are split anew")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="of the first split")] = 0,
+    networks: Networks = None,
+    precisions: Precisions = None,
+    sheet: Sheet = None,
+    as_json: AsJson = False,
+) -> None:
+    """Identification among members and strangers: TPIR at FPIR, DET curve, rank 1 (ISO/IEC 19795)."""
+    from facegroup.evaluation import identification, openset_report, roster
+    from facegroup.networks import registry
+
+    with _one_line():
+        _check(sheet)
+        listed = roster.listing(folder, strangers)
+        total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
+
+        def run(settings: Settings, told: Told) -> identification.Run:
+            read = roster.read(listed, settings, enrol, told)
+            named = (settings.network, settings.embedder.precision)
+            own = registry.spec(settings.network).threshold
+            return identification.measure(read, named, own, enrol, splits, seed)
+
+        runs, not_run = _each(_wanted(networks, precisions), total, run)
+        subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
+        report = openset_report.report(runs, subject, enrol, seed, not_run, drawn=sheet is not None)
+        _say(report, sheet, as_json)
+
+
+@app.command()
+def detection(
+    folder: Annotated[Path, typer.Argument(help="the photos")],
+    truth: Annotated[Path, typer.Argument(help='JSON: {"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}')],
+    precisions: Precisions = None,
+    sheet: Sheet = None,
+    as_json: AsJson = False,
+) -> None:
+    """Face detection on boxes that people drew, as WIDER FACE's: average precision, by size of the face."""
+    from facegroup.evaluation import detection as detecting
+    from facegroup.evaluation import detection_report
+
+    with _one_line(keeps=False):
+        _check(sheet)
+        boxes = detecting.read_truth(truth)
+        _folder(folder)
+        settings = load()
+        wanted = [load(detector={"precision": each}) for each in precisions or ()] or [settings]
+        runs, not_run = _each(
+            [(f"mtcnn {each.detector.precision}", each) for each in wanted],
+            len(boxes),
+            lambda settings, told: detecting.measure(folder, boxes, settings, told=told),
+        )
+        least = settings.detector.min_confidence
+        report = detection_report.report(folder, truth, boxes, runs, least, not_run, drawn=sheet is not None)
+        _say(report, sheet, as_json)
+
+
+@app.command()
+def group(
+    truth: Annotated[Path, typer.Argument(metavar="GROUND_TRUTH.json", help="who is where: see docs/accuracy.md")],
+    photos: Annotated[Path, typer.Option("--photos", help="folder that the names in it are below")],
+    threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the network's own]")] = None,
+    networks: Networks = None,
+    precisions: Precisions = None,
+    sheet: Sheet = None,
+    as_json: AsJson = False,
+) -> None:
+    """Group pictures with members and strangers: what is answered on every face, against the truth."""
+    from facegroup.evaluation import group as deciding
+    from facegroup.evaluation import group_report, group_truth
+
+    with _one_line(keeps=False):
+        _check(sheet)
+        known = group_truth.read(truth)
+        _folder(photos)
+        runs, not_run = _each(
+            _wanted(networks, precisions),
+            len(known.photos) + sum(map(len, known.enrol.values())),
+            lambda settings, told: deciding.measure(photos, known, settings, threshold, told),
+        )
+        _say(group_report.report(truth, photos, known, runs, not_run, drawn=sheet is not None), sheet, as_json)
+
+
+def _wanted(networks: Sequence[str] | None, precisions: Sequence[str] | None) -> list[tuple[str, Settings]]:
+    """Return the settings of each network in each precision, once, and what to call it."""
+    from facegroup.networks import registry
+
+    wanted = {}
+    for network in networks or (None,):
+        for precision in precisions or (None,):
+            embedder = None if precision is None else {"precision": precision}
+            settings = load(network=network, embedder=embedder)
+            registry.spec(settings.network)
+            wanted[f"{settings.network} {settings.embedder.precision}"] = settings
+    return list(wanted.items())
+
+
+def _each(
+    wanted: Sequence[tuple[str, Settings]], total: int, measure: Callable[[Settings, Told], Run]
+) -> tuple[list[Run], list[str]]:
+    """Measure each; what this machine cannot run is told in the report, unless nothing runs."""
+    runs, not_run = [], []
+    first: SetupError | None = None
+    for name, settings in wanted:
+        try:
+            with _bar(name, total) as told:
+                runs.append(measure(settings, told))
+        except (EngineUnavailable, WeightsMissing, InvalidSettings) as error:
+            first = first or error
+            not_run.append(f"{name}: {error.detail} ({error.code})")
+    if first is not None and not runs:
+        raise first
+    return runs, not_run
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[Told]:
+    """Give what sets a progress bar on standard error, if somebody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+@contextmanager
+def _one_line(*, keeps: bool = True) -> Iterator[None]:
+    """Say in one line that somebody pressed Ctrl-C, and whether anything was kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(
+            "facegroup: interrupted; what was embedded is kept, and the same command goes on from there", err=True
+        )
+        raise typer.Exit(130) from None
+
+
+def _check(sheet: Path | None) -> None:
+    """Refuse a sheet that cannot be written before minutes are spent on it."""
+    if sheet is not None and sheet.is_dir():
+        raise MalformedRequest(f"{sheet} is a folder; --report takes the name of a file to write")
+
+
+def _folder(path: Path) -> None:
+    if not path.is_dir():
+        raise MalformedRequest(f"{path} is no folder")
+
+
+def _say(report: Report, sheet: Path | None, as_json: bool) -> None:
+    if sheet is not None:
+        from facegroup.evaluation.sheet import write
+
+        write(report, sheet)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        show(report, Console())
+    if sheet is not None:
+        typer.echo(f"the sheet is {sheet}", err=True)

@@ -1,0 +1,141 @@
+"""What a detector gave, in each precision, in; a `Report` out: average precision and recall, by height of the face too."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from facegroup.evaluation.detection import LEAST, SIZES, Run, Truth
+from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, share, side_by_side
+
+
+def report(
+    folder: Path,
+    path: Path,
+    truth: Mapping[str, Truth],
+    runs: Sequence[Run],
+    least_confidence: float,
+    not_run: Sequence[str],
+    *,
+    drawn: bool,
+) -> Report:
+    """Return the report; with plots if `drawn`."""
+    faces = sum(len(each.boxes) for each in truth.values())
+    ignored = sum(len(each.ignored) for each in truth.values())
+    first = runs[0]
+    large = next((name for name in reversed(SIZES) if first.by_size[name][0]), "")
+    return Report(
+        "Detection: are the faces found?",
+        (
+            ("Photos", f"{folder}: {len(truth):,}"),
+            ("Boxes", f"{path}: {faces:,} faces, and {ignored:,} boxes that count neither way"),
+            (
+                "Protocol",
+                f"average precision (PASCAL VOC 2010): a box is right that shares {LEAST:g} of the union with a face; "
+                f"confidence from {least_confidence:g}",
+            ),
+        ),
+        f"MTCNN ({first.precision}) finds {share(first.recall.value)} of the {faces:,} faces, and "
+        f"{share(first.correct.value)} of what it finds are faces. Of the faces of {large} it finds "
+        f"{share(first.by_size[large][2])}.",
+        (_table(runs), _sizes(runs)),
+        tuple(_plots(runs)) if drawn else (),
+        _listed(runs, not_run),
+        [_json(run, truth) for run in runs],
+        {
+            "protocol": "detection",
+            "folder": str(folder),
+            "truth": str(path),
+            "overlap": LEAST,
+            "not_run": list(not_run),
+        },
+    )
+
+
+def _table(runs: Sequence[Run]) -> Table:
+    return side_by_side(
+        "All faces",
+        [("mtcnn", run.precision) for run in runs],
+        [
+            ("average precision", [percent(run.ap) for run in runs]),
+            ("recall", [percent(run.recall) for run in runs]),
+            ("precision", [percent(run.correct) for run in runs]),
+            ("photos that failed", [str(len(run.failed)) for run in runs]),
+        ],
+        "Recall is the share of the faces that are found, precision the share of what is found that are faces, and average "
+        "precision sums both up over all confidences. Intervals are over photos drawn with replacement.",
+    )
+
+
+def _sizes(runs: Sequence[Run]) -> Table:
+    figures = []
+    for name in SIZES:
+        figures.append((f"{name}: average precision", [percent(run.by_size[name][1]) for run in runs]))
+        figures.append((f"{name}: recall", [share(run.by_size[name][2]) for run in runs]))
+    faces = ", ".join(f"{runs[0].by_size[name][0]:,} of {name}" for name in SIZES)
+    return side_by_side(
+        "By height of the face",
+        [("mtcnn", run.precision) for run in runs],
+        figures,
+        f"Heights are those of the true boxes, in pixels of the photo as it is stored: {faces}. What a detector misses is "
+        "small faces.",
+    )
+
+
+def _plots(runs: Sequence[Run]) -> list[Plot]:
+    from facegroup.evaluation import plots
+
+    every = {f"{run.precision}, AP {share(run.ap.value)}": plots.Line(*run.outcomes.curve()) for run in runs}
+    first = runs[0]
+    sizes = {
+        f"{name}, AP {share(first.by_size[name][1].value)}": plots.Line(*done.curve())
+        for name, done in first.sized.items()
+        if first.by_size[name][0]
+    }
+    return [
+        Plot(
+            "Precision and recall",
+            plots.recall_precision(every, "every"),
+            "From left to right ever less certain boxes are taken: more faces are found, and more boxes are wrong. The "
+            "curve ends where the product takes no box any more.",
+        ),
+        Plot(
+            f"By height of the face, {first.precision}",
+            plots.recall_precision(sizes, "sized"),
+            "The further right a curve ends, the more of the faces of this height are found. Small "
+            "ones are missed, and below `detector.min_face_size` none is looked for.",
+        ),
+    ]
+
+
+def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[str]]:
+    listed: dict[str, Sequence[str]] = {}
+    if runs[0].failed:
+        listed["Photos that cannot be used; their faces count as missed"] = [
+            f"{name} ({code})" for name, code in runs[0].failed.items()
+        ]
+    if not_run:
+        listed["Not run"] = not_run
+    return listed
+
+
+def _json(run: Run, truth: Mapping[str, Truth]) -> dict[str, Any]:
+    return {
+        "detector": "mtcnn",
+        "precision": run.precision,
+        "average_precision": figure(run.ap),
+        "recall": figure(run.recall),
+        "correct": figure(run.correct),
+        "by_size": {
+            name: {"faces": count, "average_precision": figure(ap), "recall": number(recall)}
+            for name, (count, ap, recall) in run.by_size.items()
+        },
+        "counts": {
+            "photos": len(truth),
+            "faces": int(run.outcomes.total.sum()),
+            "ignored": sum(len(each.ignored) for each in truth.values()),
+            "found": len(run.outcomes.right),
+            "right": int(run.outcomes.right.sum()),
+            "failures_to_acquire": len(run.failed),
+        },
+        "failures_to_acquire": [{"file": name, "code": code} for name, code in run.failed.items()],
+    }

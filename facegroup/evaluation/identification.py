@@ -1,0 +1,155 @@
+"""Embedded photos of members and strangers in, a `Run` out: how often members are named, and strangers are.
+
+Each split enrols some photos of every member, chosen by the seed, and searches with all others. A search with a photo
+without a face stays in its denominator: of a member it is a miss, of a stranger no alarm; so do the searches of a member
+none of whose enrolled photos shows a face (a failure to enrol). Terms after ISO/IEC 19795-1; see `openset`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.embedding import failed, unit
+from facegroup.evaluation import bootstrap, openset, templates
+from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
+from facegroup.evaluation.openset import Searches, threshold_at
+from facegroup.evaluation.roster import Roster
+from facegroup.types import Floats
+
+FPIRS = (0.001, 0.01, 0.1)
+_BAND = 200  # drawings of the curve's band: a picture needs no more
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What one network gives.
+
+    Attributes:
+        network: its name.
+        precision: of its arithmetic.
+        roster: who is who.
+        splits: how many.
+        tpir: at each of `FPIRS`, the mean over the splits.
+        thresholds: at each of `FPIRS`, the mean over the splits.
+        rank_1: share of the mated searches in which the right person is first, at whatever similarity.
+        at_default: threshold of the network, and FPIR and TPIR there.
+        genuine: similarity of each mated search to the right person, of the first split.
+        impostor: greatest similarity of each non-mated search, of the first split.
+        curve: FPIR; FNIR, and the ends of its interval.
+        unenrolled: in how many splits a member has no enrolled photo with a face.
+    """
+
+    network: str
+    precision: str
+    roster: Roster
+    splits: int
+    tpir: tuple[Estimate, ...]
+    thresholds: tuple[float, ...]
+    rank_1: Estimate
+    at_default: tuple[float, Estimate, Estimate]
+    genuine: Floats
+    impostor: Floats
+    curve: tuple[Numbers, Numbers, Numbers, Numbers]
+    unenrolled: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Searched:
+    """What one split gave: the searches, the similarity of each mated one to the right person, and who is not enrolled."""
+
+    searches: Searches
+    own: Floats
+    unenrolled: tuple[int, ...]
+
+
+def search(
+    embeddings: Floats, members: Sequence[Sequence[int]], strangers: Sequence[int], enrol: int, seed: int
+) -> Searched:
+    """Enrol and search, with the template of the product: the mean of the unit descriptors.
+
+    Args:
+        embeddings: (n, d) raw; rows of zeros where there is none.
+        members: for each member the rows.
+        strangers: rows of the non-mated searches.
+        enrol: photos of each member.
+        seed: chooses them.
+    """
+    descriptors = unit(embeddings)
+    usable: NDArray[np.bool_] = np.logical_not(failed(descriptors))
+    chosen = openset.split(members, enrol, seed)
+    enrolled = [[row for row in rows if usable[row]] for rows in chosen.enrolled]
+    known = np.array([bool(rows) for rows in enrolled])
+    centroids = np.zeros((len(members), embeddings.shape[1]), np.float32)
+    for place in np.flatnonzero(known).tolist():
+        centroids[place] = templates.mean(embeddings[enrolled[place]])
+
+    def similarities(rows: Sequence[int]) -> Floats:
+        found = descriptors[list(rows)] @ centroids.T
+        return np.where(usable[list(rows)][:, None] & known, found, np.float32(-np.inf))
+
+    mated = similarities(chosen.probes.tolist())
+    done = openset.searches(mated, chosen.owners, similarities(strangers))
+    return Searched(done, mated[np.arange(len(mated)), chosen.owners], tuple(np.flatnonzero(~known).tolist()))
+
+
+def measure(
+    roster: Roster,
+    named: tuple[str, str],
+    threshold: float,
+    enrol: int,
+    splits: int,
+    seed: int = 0,
+    drawings: int = 1000,
+) -> Run:
+    """Return what a network gives.
+
+    Args:
+        roster: who is who, embedded by it.
+        named: the network and its precision.
+        threshold: of the network.
+        enrol: photos of each member.
+        splits: how often it is repeated.
+        seed: of the first split; each further one has the next.
+        drawings: of the bootstrap.
+    """
+    members, others = list(roster.members), list(roster.strangers.values())
+    owners = np.repeat(np.arange(len(others)), [len(rows) for rows in others])
+    strangers = [row for rows in others for row in rows]
+    rows = [roster.members[name] for name in members]
+    every = [search(roster.embedded.rows, rows, strangers, enrol, seed + split) for split in range(splits)]
+    done = [each.searches for each in every]
+    drawn = bootstrap.draw(len(members), len(others), drawings, seed)
+    # A stranger is drawn with all photos, as a member is.
+    drawn = Drawings(drawn.people, drawn.strangers[:, owners])
+    alone = len(members) < 2 or len(others) < 2
+
+    def told(value: float, each: Numbers) -> Estimate:
+        return bootstrap.unknown(value) if alone else bootstrap.estimate(value, each)
+
+    wanted = (*FPIRS, 1.0)  # where every stranger may be named, every first place counts
+    values = [bootstrap.mean_tpir(done, fpir) for fpir in wanted]
+    *tpirs, rank_1 = map(told, values, bootstrap.rates(done, wanted, drawn))
+    fpir = float(np.mean([openset.fpir(each, threshold) for each in done]))
+    tpir = float(np.mean([openset.tpir(each, threshold) for each in done]))
+    alarms = np.mean([bootstrap.shares(each.nonmated > threshold, drawn.strangers) for each in done], axis=0)
+    hits = np.mean([bootstrap.shares(each.mated > threshold, drawn.people[:, each.owners]) for each in done], axis=0)
+    absent = Counter(members[place] for each in every for place in each.unenrolled)
+    return Run(
+        *(*named, roster, splits, tuple(tpirs)),
+        tuple(float(np.mean([threshold_at(each.nonmated, fpir) for each in done])) for fpir in FPIRS),
+        rank_1,
+        (threshold, told(fpir, alarms), told(tpir, hits)),
+        *(every[0].own[np.isfinite(every[0].own)], done[0].nonmated[np.isfinite(done[0].nonmated)]),
+        _curve(done, Drawings(drawn.people[:_BAND], drawn.strangers[:_BAND])),
+        absent,
+    )
+
+
+def _curve(done: Sequence[Searches], drawn: Drawings) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    fpirs = np.geomspace(max(1 / len(done[0].nonmated), 1e-4), 1, 25)
+    missed = 1 - np.array([bootstrap.mean_tpir(done, fpir) for fpir in fpirs])
+    low, high = np.percentile(1 - bootstrap.rates(done, fpirs.tolist(), drawn), (2.5, 97.5), axis=1)
+    return fpirs, missed, low, high

@@ -1,0 +1,255 @@
+"""LFW's pairs and its photos in, a `Report` out: accuracy over the folds, ROC, TAR at FAR, of some networks side by side.
+
+Intervals are of people drawn with replacement: a pair counts as often as the product of how often its two people were
+drawn (the vertex bootstrap of Snijders and Borgatti 1999), so pairs that share a person do not pass for independent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegroup.embedding import unit
+from facegroup.errors import MalformedRequest
+from facegroup.evaluation import bootstrap, lfw
+from facegroup.evaluation.bootstrap import Estimate, Numbers
+from facegroup.evaluation.descriptors import embed
+from facegroup.evaluation.lfw import Accuracy, Flags, Pair
+from facegroup.evaluation.openset import threshold_at
+from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, rate, share, side_by_side
+from facegroup.settings import Settings
+from facegroup.types import Floats
+
+FARS = (0.01, 0.001)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What one network gives.
+
+    Attributes:
+        network: its name.
+        precision: of its arithmetic.
+        scores: (n,) similarity of each pair; -1 where a photo gives no descriptor.
+        accuracy: over the folds.
+        interval: of the accuracy.
+        tar: true accept rate at each of `FARS`.
+        thresholds: at each of `FARS`.
+        failed: photo and why it gives no descriptor.
+        hashes: of each photo.
+    """
+
+    network: str
+    precision: str
+    scores: Floats
+    accuracy: Accuracy
+    interval: Estimate
+    tar: tuple[Estimate, ...]
+    thresholds: tuple[float, ...]
+    failed: dict[str, str]
+    hashes: tuple[str, ...]
+
+
+def folds_of(path: Path) -> list[list[Pair]]:
+    """Return the folds of a `pairs.txt`, at least two, none of them empty.
+
+    Raises:
+        MalformedRequest: it is not there, or not of that form.
+    """
+    try:
+        folds = lfw.read_pairs(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise MalformedRequest(f"{path} is no file of pairs as LFW's pairs.txt: {error}") from error
+    if len(folds) < 2 or not folds[0]:
+        raise MalformedRequest(f"{path} has no two folds of pairs: the threshold of one is chosen on the others")
+    return folds
+
+
+def measure(
+    folder: Path,
+    folds: Sequence[Sequence[Pair]],
+    settings: Settings,
+    drawings: int = 1000,
+    told: Callable[[int], None] = lambda _: None,
+) -> Run:
+    """Return what the network of the settings gives on some folds of pairs of photos below a folder."""
+    names = lfw.photos_of(folds)
+    embedded = embed([folder / name for name in names], settings, told)
+    descriptors = dict(zip(names, unit(embedded.rows), strict=True))
+    parts = [lfw.similarities(fold, descriptors) for fold in folds]
+    accuracy = lfw.accuracy(parts)
+    scores, same = (np.concatenate(each) for each in zip(*parts, strict=True))
+    weights = _weights([pair for fold in folds for pair in fold], drawings)
+    genuine, impostor = scores[same], scores[~same]
+    limits = tuple(threshold_at(impostor, far) for far in FARS)
+    drawn = bootstrap.thresholds(impostor, FARS, weights[:, ~same])
+    tars = [bootstrap.shares(genuine > limit[:, None], weights[:, same]) for limit in drawn]
+    return Run(
+        *(settings.network, settings.embedder.precision, scores, accuracy),
+        bootstrap.estimate(accuracy.mean, _accuracies(parts, accuracy, weights)),
+        tuple(
+            bootstrap.estimate(float((genuine > limit).mean()), _told(tar))
+            for limit, tar in zip(limits, tars, strict=True)
+        ),
+        limits,
+        {name: code for name, code in zip(names, embedded.codes, strict=True) if code},
+        embedded.hashes,
+    )
+
+
+def report(
+    folder: Path,
+    pairs: Path,
+    folds: Sequence[Sequence[Pair]],
+    runs: Sequence[Run],
+    not_run: Sequence[str],
+    *,
+    drawn: bool,
+) -> Report:
+    """Return the report; with plots if `drawn`."""
+    names, same = lfw.photos_of(folds), np.array([pair.same for fold in folds for pair in fold])
+    best = max(runs, key=lambda run: run.accuracy.mean)
+    return Report(
+        "Verification on LFW: are two photos of one person?",
+        (
+            ("Photos", f"{folder}: {len(names):,} that the pairs name"),
+            ("Pairs", f"{pairs}: {len(folds)} folds, {len(same):,} pairs, {int(same.sum()):,} of them of one person"),
+            (
+                "Protocol",
+                "LFW view 2: the threshold of each fold is chosen on the others; the central face is compared",
+            ),
+        ),
+        f"{best.network} ({best.precision}) answers {share(best.accuracy.mean, 2)} of the pairs rightly (standard error "
+        f"{share(best.accuracy.error, 2)}). Where {rate(FARS[-1])} of the pairs of two people pass, it accepts "
+        f"{share(best.tar[-1].value)} of the pairs of one person.",
+        (_table(runs, len(same)),),
+        tuple(_plots(runs, same)) if drawn else (),
+        _listed(runs, names, not_run),
+        [_json(run, len(same), names) for run in runs],
+        {"protocol": "lfw", "folder": str(folder), "pairs": str(pairs), "folds": len(folds), "not_run": list(not_run)},
+    )
+
+
+def _weights(pairs: Sequence[Pair], drawings: int) -> Numbers:
+    """Return how often each pair counts in each drawing of people: (drawings, pairs)."""
+    owners = [(Path(pair.first).parent.name, Path(pair.second).parent.name) for pair in pairs]
+    places = {name: place for place, name in enumerate(sorted({name for both in owners for name in both}))}
+    drawn = bootstrap.draw(len(places), 1, drawings).people
+    first, second = (np.array([places[both[side]] for both in owners]) for side in (0, 1))
+    return np.where(first == second, drawn[:, first], drawn[:, first] * drawn[:, second])
+
+
+def _accuracies(parts: Sequence[tuple[Floats, Flags]], found: Accuracy, weights: Numbers) -> Numbers:
+    """Return the accuracy in each drawing, at the thresholds that the folds have."""
+    edges = np.cumsum([0, *(len(scores) for scores, _ in parts)])
+    folds = [
+        bootstrap.shares((scores > threshold) == same, weights[:, start:end])
+        for (scores, same), threshold, start, end in zip(parts, found.thresholds, edges, edges[1:], strict=False)
+    ]
+    drawn = np.stack(folds)
+    there = np.isfinite(drawn)  # of few people some drawings have no pair of a fold
+    return _told(np.divide(drawn.sum(axis=0, where=there), there.sum(axis=0), where=there.any(axis=0), out=drawn[0]))
+
+
+def _told(drawn: Numbers) -> Numbers:
+    """Return the drawings in which there is a figure: in a set of few people some draw no pair at all."""
+    told = drawn[np.isfinite(drawn)]
+    return told if len(told) else np.array([np.nan])
+
+
+def _table(runs: Sequence[Run], pairs: int) -> Table:
+    return side_by_side(
+        "Networks side by side",
+        [(run.network, run.precision) for run in runs],
+        [
+            ("accuracy ± standard error", [_accuracy(run) for run in runs]),
+            ("its 95 % interval", [f"{run.interval.low * 100:.2f} – {run.interval.high * 100:.2f}" for run in runs]),
+            *((f"TAR at FAR {rate(far)}", [percent(run.tar[place]) for run in runs]) for place, far in enumerate(FARS)),
+            *(
+                (f"threshold at FAR {rate(far)}", [f"{run.thresholds[place]:.3f}" for run in runs])
+                for place, far in enumerate(FARS)
+            ),
+            ("photos without a descriptor", [str(len(run.failed)) for run in runs]),
+        ],
+        "TAR is the share of the pairs of one person that are accepted where the threshold lets FAR of the pairs of two "
+        f"people pass. A photo without a face makes its pairs “different”, and they stay among the {pairs:,}.",
+    )
+
+
+def _accuracy(run: Run) -> str:
+    return f"{run.accuracy.mean * 100:.2f} ± {run.accuracy.error * 100:.2f} %"
+
+
+def _plots(runs: Sequence[Run], same: Flags) -> list[Plot]:
+    from facegroup.evaluation import plots
+
+    curves = {}
+    for run in runs:
+        genuine, impostor = np.sort(run.scores[same]), np.sort(run.scores[~same])[::-1]
+        accepted = 1 - np.searchsorted(genuine, impostor, side="right") / len(genuine)
+        fars = np.arange(len(impostor)) / len(impostor)
+        curves[f"{run.network} {run.precision}"] = plots.Line(np.append(fars, 1), np.append(accepted, 1))
+    return [
+        Plot(
+            "ROC",
+            plots.roc(curves),
+            "The nearer a curve is to the top left, the better. Left of 0.1 % it rests on fewer than three pairs of two "
+            "people and says little.",
+        ),
+        *(
+            Plot(
+                f"Similarities of {run.network}, {run.precision}",
+                plots.histograms(
+                    run.scores[same], run.scores[~same], float(np.median(run.accuracy.thresholds)),
+                    ("one person", "two people"), f"scores{number}",
+                ),
+                "The less the two hills overlap, the fewer pairs are answered wrongly. The line is the median of the "
+                "folds' thresholds.",
+            )
+            for number, run in enumerate(runs)
+            if run.network not in {each.network for each in runs[:number]}
+        ),
+    ]  # fmt: skip
+
+
+def _listed(runs: Sequence[Run], names: Sequence[str], not_run: Sequence[str]) -> dict[str, Sequence[str]]:
+    listed: dict[str, Sequence[str]] = {}
+    for run in runs:
+        if run.failed:
+            heading = f"Failures to acquire, {run.network} {run.precision}"
+            listed[heading] = [f"{name} ({code})" for name, code in run.failed.items()]
+    if twice := _twice(names, runs[0].hashes):
+        listed["The same photo under two people"] = twice
+    if not_run:
+        listed["Not run"] = not_run
+    return listed
+
+
+def _twice(names: Sequence[str], hashes: Sequence[str]) -> list[str]:
+    shown: dict[str, list[str]] = {}
+    for name, key in zip(names, hashes, strict=True):
+        if key:
+            shown.setdefault(key, []).append(name)
+    return [" = ".join(each) for each in shown.values() if len({Path(name).parent for name in each}) > 1]
+
+
+def _json(run: Run, pairs: int, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "network": run.network,
+        "precision": run.precision,
+        "accuracy": figure(
+            run.interval,
+            standard_error=number(run.accuracy.error),
+            folds=[number(share) for share in run.accuracy.folds],
+            thresholds=[number(limit) for limit in run.accuracy.thresholds],
+        ),
+        "tar_at_far": {
+            str(far): figure(tar, threshold=number(limit))
+            for far, tar, limit in zip(FARS, run.tar, run.thresholds, strict=True)
+        },
+        "counts": {"pairs": pairs, "photos": len(names), "failures_to_acquire": len(run.failed)},
+        "failures_to_acquire": [{"file": name, "code": code} for name, code in run.failed.items()],
+        "same_photo_under_two_people": _twice(names, run.hashes),
+    }

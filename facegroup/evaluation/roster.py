@@ -1,0 +1,151 @@
+"""Folders of people in; who can be enrolled, who is a stranger, and what was left out and why, out.
+
+Two folders that hold the same photo contradict each other: whose it is nobody knows, so it is used for neither, and told.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facegroup import folders
+from facegroup.errors import MalformedRequest
+from facegroup.evaluation.descriptors import Embedded, embed
+from facegroup.settings import Settings
+
+COPIES = "Copies of a photo of the same person, left out"
+CONTRADICTIONS = "The same photo under two people, used for neither"
+TOO_FEW = "People with too few photos to enrol and search with, left out"
+EMPTY = "Folders without photos"
+LOOSE = "Files in no person's folder, left out"
+MEMBERS = "Strangers with a member's name, left out"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roster:
+    """Who is who in some photos.
+
+    Attributes:
+        files: the photos.
+        embedded: what each gives.
+        members: name → places of the photos, of people who are enrolled and searched for.
+        strangers: the same of people who are only searched with.
+        left_out: under a heading each, what is not used.
+    """
+
+    files: tuple[Path, ...]
+    embedded: Embedded
+    members: Mapping[str, tuple[int, ...]]
+    strangers: Mapping[str, tuple[int, ...]]
+    left_out: Mapping[str, tuple[str, ...]]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The photos in use that give no descriptor (failures to acquire), and why."""
+        used = sorted(place for group in (self.members, self.strangers) for rows in group.values() for place in rows)
+        return {str(self.files[place]): self.embedded.codes[place] for place in used if self.embedded.codes[place]}
+
+    @property
+    def photos(self) -> int:
+        """How many are in use."""
+        return sum(len(rows) for group in (self.members, self.strangers) for rows in group.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Files by person, before any is looked at."""
+
+    people: Mapping[str, Sequence[Path]]
+    strangers: Mapping[str, Sequence[Path]] | None
+    left_out: Mapping[str, tuple[str, ...]]
+
+
+def listing(folder: Path, strangers: Path | None) -> Listing:
+    """Return the photos of a folder that holds one folder per person, and of one that holds strangers.
+
+    A photo that lies in the strangers' folder itself shows a stranger of its own.
+
+    Raises:
+        MalformedRequest: a folder is none, cannot be read, or holds no photo.
+    """
+    try:
+        people = folders.people(folder)
+        others = None if strangers is None else _strangers(strangers)
+        entries = [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
+    except OSError as error:
+        raise MalformedRequest(f"{error.filename} cannot be read: {error.strerror}") from error
+    empty = tuple(each.name for each in entries if each.is_dir() and each.name not in people)
+    loose = tuple(each.name for each in entries if not each.is_dir())
+    return Listing(people, others, {EMPTY: empty, LOOSE: loose})
+
+
+def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], None] = lambda _: None) -> Roster:
+    """Embed the photos and say who is who.
+
+    Without a folder of strangers, people with too few photos to enrol `enrol` and search with one are the strangers.
+
+    Raises:
+        MalformedRequest: there is nobody to enrol, or no stranger.
+    """
+    groups = [("members", name, photos) for name, photos in listed.people.items()]
+    groups += [("strangers", name, photos) for name, photos in (listed.strangers or {}).items()]
+    files = tuple(path for _, _, photos in groups for path in photos)
+    embedded = embed(files, settings, told)
+    owners: dict[str, set[str]] = {}
+    places = iter(range(len(files)))
+    held = [(kind, name, [next(places) for _ in photos]) for kind, name, photos in groups]
+    for _, name, rows in held:
+        for place in rows:
+            owners.setdefault(embedded.hashes[place], set()).add(name)
+    left: dict[str, list[str]] = {COPIES: [], CONTRADICTIONS: [], TOO_FEW: [], MEMBERS: []}
+    kept: dict[str, dict[str, tuple[int, ...]]] = {"members": {}, "strangers": {}}
+    for kind, name, rows in held:
+        good = _good(rows, files, embedded.hashes, owners, left)
+        if kind == "members" and len(good) > enrol:
+            kept["members"][name] = good
+        elif kind == "members" and (listed.strangers is not None or not good):
+            left[TOO_FEW].append(f"{name} ({len(good)})")
+        elif name in kept["members"]:
+            left[MEMBERS].append(name)
+        elif good:
+            kept["strangers"][name] = good
+    if not kept["members"] or not kept["strangers"]:
+        raise MalformedRequest(
+            f"there are {len(kept['members'])} people with {enrol + 1} photos or more to enrol and search with, and "
+            f"{len(kept['strangers'])} strangers; one of each is needed (--enrol, --strangers)"
+        )
+    every = {**listed.left_out, **{heading: tuple(items) for heading, items in left.items()}}
+    return Roster(
+        files, embedded, kept["members"], kept["strangers"], {key: each for key, each in every.items() if each}
+    )
+
+
+def _good(
+    rows: Sequence[int],
+    files: Sequence[Path],
+    hashes: Sequence[str],
+    owners: Mapping[str, set[str]],
+    left: Mapping[str, list[str]],
+) -> tuple[int, ...]:
+    """Return one place of each photo that is nobody else's; a file that cannot be read stays, as a failure."""
+    good: dict[str, int] = {}
+    for place in rows:
+        key = hashes[place]
+        if not key:
+            good[f"unreadable {place}"] = place
+        elif len(owners[key]) > 1:
+            left[CONTRADICTIONS].append(f"{files[place]} ({', '.join(sorted(owners[key]))})")
+        elif key in good:
+            left[COPIES].append(str(files[place]))
+        else:
+            good[key] = place
+    return tuple(good.values())
+
+
+def _strangers(folder: Path) -> dict[str, Sequence[Path]]:
+    if not folder.is_dir():
+        raise MalformedRequest(f"{folder} is no folder; it should hold photos of strangers, or a folder for each")
+    found: dict[str, Sequence[Path]] = {}
+    for path in folders.photos([folder]):
+        inside = path.relative_to(folder).parts
+        found[inside[0]] = [*found.get(inside[0], ()), path]
+    return found
