@@ -58,11 +58,11 @@ class Embedder:
 
     async def _match(self, cuts: Sequence[Cut], done: tuple[Cut, Descriptors]) -> list[list[Embedded]]:
         joined, descriptors = done
-        probes, queries = pipeline.asked(joined, descriptors)
+        probes, queries, grades = pipeline.asked(joined, descriptors)
         matched: list[Any] = []
         if queries:
             try:
-                matched = await hop(self._gallery.match.remote(probes, queries))
+                matched = await hop(self._gallery.match.remote(probes, queries, grades))
             except FacegroupError as error:
                 matched = [error] * len(queries)
         return pipeline.split(cuts, pipeline.embedded(joined, descriptors, matched))

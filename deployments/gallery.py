@@ -26,7 +26,7 @@ from facegroup.store import open_store
 from facegroup.store.audit import Origin
 from facegroup.store.base import Store
 from facegroup.trial import Strangers, Trial
-from facegroup.types import Descriptors, Gallery
+from facegroup.types import Descriptors, Floats, Gallery
 
 METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close", "centroid_pages"}
 """What `ask` may call."""
@@ -57,11 +57,11 @@ class GalleryActor:
         threading.Thread(target=self._sweep, args=(settings.matcher.sweep_seconds,), name="sweep", daemon=True).start()
 
     async def match(
-        self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]
+        self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
     ) -> list[Matched | FacegroupError]:
         """Decide on the faces of some photos; see `Galleries.match`."""
         answers: list[Matched | FacegroupError]
-        answers = await self._in(self._matcher, self._galleries.match, descriptors, asked)
+        answers = await self._in(self._matcher, self._galleries.match, descriptors, asked, grades)
         return answers
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:

@@ -51,6 +51,7 @@ class Aligner:
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
+        self.kind = spec.crop
         self._size = spec.size
         self._framed = spec.framed
         self._margin = spec.margin

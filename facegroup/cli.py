@@ -15,14 +15,22 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from facegroup import commands, commands_calibrate, commands_evaluate, commands_finetune, commands_moving, folders
+from facegroup import (
+    commands,
+    commands_calibrate,
+    commands_evaluate,
+    commands_finetune,
+    commands_galleries,
+    commands_moving,
+    folders,
+)
 from facegroup.commands import Service
 from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.loss import refuse_lost
 from facegroup.photos import Seen
 from facegroup.settings import Settings, load
-from facegroup.types import Image, Person
+from facegroup.types import Image, Person, Policy
 
 Item = TypeVar("Item")
 
@@ -31,6 +39,9 @@ Gallery = Annotated[str | None, typer.Option(help="name of the gallery [default:
 Network = Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")]
 Store = Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")]
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="cosine similarity to exceed")]
+ProbeQuality = Annotated[
+    Policy | None, typer.Option(help="how good a face must be to be named, else poor_quality [default: the gallery's]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]
 
 
@@ -42,6 +53,7 @@ def add_commands(app: typer.Typer) -> None:
     commands_finetune.add_commands(app)
     commands_calibrate.add_commands(app)
     commands_evaluate.add_commands(app)
+    commands_galleries.add_commands(app)
 
 
 def enroll(
@@ -101,6 +113,7 @@ def identify(
     photos: Annotated[list[Path], typer.Argument(help="photos, or folders of photos")],
     boxes: Annotated[Path | None, typer.Option(help="folder for pictures with the named boxes drawn")] = None,
     threshold: Threshold = None,
+    quality: ProbeQuality = None,
     gallery: Gallery = None,
     server: Server = None,
     network: Network = None,
@@ -114,7 +127,7 @@ def identify(
     failed = False
     with _service(server, settings) as service:
         commands_calibrate.warn(service.store.gallery(settings.gallery))
-        answers = commands.identify(service, settings.gallery, files, threshold)
+        answers = commands.identify(service, settings.gallery, files, threshold, quality)
         for path, data, seen in _shown(answers, "identifying", len(files), quiet=not as_json):
             failed |= isinstance(seen, FacegroupError)
             if as_json:
@@ -383,6 +396,7 @@ def _row(seen: Seen | FacegroupError) -> dict[str, Any]:
                 "margin": None if match.margin is None else round(match.margin, 5),
                 "estimated_fpir": match.estimated_fpir,
                 "box": box,
+                "reasons": list(match.reasons),
             }
             for match, box in zip(commands.matches(seen), boxes, strict=True)
         ]

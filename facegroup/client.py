@@ -22,7 +22,7 @@ from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Changes, Enrolled, Erased, Merged
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.trial import Likeness, Strangers, Trial
-from facegroup.types import Candidate, Faces, Gallery, Match, Person
+from facegroup.types import Candidate, Faces, Gallery, Match, Person, Policy
 from facegroup.verification import Verified
 
 
@@ -48,12 +48,11 @@ class Client:
     # Recognition
 
     def identify(
-        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None
+        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None, quality: Policy | None = None
     ) -> list[Seen | FacegroupError]:
         """Return who is in each photo; see `Recognizer.identify`."""
-        answer = self._call(
-            "POST", f"{_at(gallery)}/identify", params=_given(threshold=threshold), files=_files(photos)
-        )
+        params = _given(threshold=threshold, quality=quality)
+        answer = self._call("POST", f"{_at(gallery)}/identify", params=params, files=_files(photos))
         version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
         return [_seen(each, version, reason) for each in answer["images"]]
 
@@ -145,6 +144,13 @@ class Client:
     def new_gallery(self, name: str) -> Gallery:
         """Return the gallery of this name, created where there is none."""
         return _gallery(self._call("PUT", _at(name)))
+
+    def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
+        """Return a page of galleries, by name."""
+        return [
+            _gallery(row)
+            for row in self._call("GET", "/v1/galleries", params=_given(after=after, limit=limit))["galleries"]
+        ]
 
     def gallery(self, name: str) -> Gallery:
         """Return one gallery."""
@@ -321,20 +327,24 @@ def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | 
     if "error" in image:
         return _error(image["error"])
     rows = image["faces"]
-    quality = {part: np.array([row["quality"][part] for row in rows], np.float32) for part in Quality.__slots__}
     matches = tuple(_match(row) for row in rows)
     threshold = matches[0].threshold if matches else 0.0
     matched = Matched(matches, version, threshold, reason is not None, reason)
-    return Seen(image["width"], image["height"], _faces(rows), Quality(**quality), matched=matched)
+    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), matched=matched)
 
 
 def _described(image: Mapping[str, Any]) -> Seen | FacegroupError:
     if "error" in image:
         return _error(image["error"])
     rows = image["faces"]
-    quality = {part: np.array([row["quality"][part] for row in rows], np.float32) for part in Quality.__slots__}
     descriptors = np.array([row["descriptor"] for row in rows], np.float32)
-    return Seen(image["width"], image["height"], _faces(rows), Quality(**quality), descriptors=descriptors)
+    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), descriptors=descriptors)
+
+
+def _quality(rows: Sequence[Mapping[str, Any]]) -> Quality:
+    # A server of before has fewer parts.
+    parts = ([row["quality"].get(part, math.nan) for row in rows] for part in Quality.__slots__)
+    return Quality(*(np.array(values, np.float32) for values in parts))
 
 
 def _faces(rows: Sequence[Mapping[str, Any]]) -> Faces:
@@ -355,6 +365,7 @@ def _match(row: Mapping[str, Any]) -> Match:
         tuple(Candidate(**each) for each in row["candidates"]),
         row.get("estimated_fpir"),  # a server of before has none
         excluded=tuple(Candidate(**each) for each in row.get("excluded", ())),
+        reasons=tuple(row.get("reasons", ())),
     )
 
 

@@ -16,7 +16,7 @@ from facegroup.photos import Matched, Seen
 from facegroup.settings import Limits
 from facegroup.store.audit import Entry
 from facegroup.store.base import Changes, Erased, Merged
-from facegroup.types import Gallery, Image, Match, Person
+from facegroup.types import Gallery, Image, Match, Person, Policy
 from facegroup.verification import Verified
 
 CHUNK = 16
@@ -76,7 +76,7 @@ class Service(Protocol):
         """Return the gallery of this name, created where there is none."""
 
     def identify(
-        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None
+        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None, quality: Policy | None = None
     ) -> list[Seen | FacegroupError]:
         """Return who is in each photo."""
 
@@ -135,11 +135,11 @@ def enrol(
 
 
 def identify(
-    service: Service, gallery: str, files: Sequence[Path], threshold: float | None
+    service: Service, gallery: str, files: Sequence[Path], threshold: float | None, quality: Policy | None = None
 ) -> Iterator[tuple[Path, bytes, Seen | FacegroupError]]:
     """Return each photo with what is in it, as soon as it is known."""
     for part in folders.chunks(files, CHUNK):
-        seen = service.identify([data for _, data in part], gallery, threshold)
+        seen = service.identify([data for _, data in part], gallery, threshold, quality)
         for (path, data), each in zip(part, seen, strict=True):
             if isinstance(each, Seen) and isinstance(each.matched, FacegroupError):
                 raise each.matched
@@ -184,7 +184,7 @@ def sheet(service: Service, gallery: str, people: Sequence[Person]) -> Image:
 def boxes(data: bytes, seen: Seen, limits: Limits) -> Image:
     """Return a photo with its named boxes drawn."""
     decoded = decode(data, limits)
-    labels = [f"{match.name} {match.similarity:.2f}" if match.person_id else match.name for match in matches(seen)]
+    labels = [f"{match.name} {match.similarity:.2f}" if match.person_id else answer(match) for match in matches(seen)]
     return drawing.boxes(decoded.image, seen.faces.boxes * decoded.scale, labels)
 
 
@@ -198,4 +198,9 @@ def lines(seen: Seen | FacegroupError) -> list[str]:
     """Return what the course work prints for a photo: a name per face, from left to right."""
     if isinstance(seen, FacegroupError):
         return [f"error: {seen.detail} ({seen.code})"]
-    return [match.name for match in matches(seen)] or ["no face found"]
+    return [answer(match) for match in matches(seen)] or ["no face found"]
+
+
+def answer(match: Match) -> str:
+    """Return the name of a face, or that it is not in the dataset, or too poor and why."""
+    return f"{match.name} ({', '.join(match.reasons)})" if match.poor else match.name

@@ -12,9 +12,10 @@ from PIL import ImageDraw
 from PIL.ImageDraw import ImageDraw as Pen
 
 from facegroup.fonts import Font, font_for
-from facegroup.types import NOT_IN_DATASET, Floats, Image
+from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Floats, Image
 
 _STRANGER = (110, 110, 110)
+_POOR = (30, 30, 30)
 _COLOURS = ((200, 30, 45), (20, 110, 60), (25, 90, 180), (150, 60, 160), (180, 90, 0), (0, 115, 125), (95, 75, 20))
 """Dark enough for white letters."""
 
@@ -71,6 +72,8 @@ def sheet(rows: Sequence[tuple[str, Sequence[Image]]]) -> Image:
 
 
 def _colour(label: str) -> tuple[int, int, int]:
+    if label.startswith(POOR_QUALITY):
+        return _POOR
     return _STRANGER if label.startswith(NOT_IN_DATASET) else _COLOURS[zlib.crc32(label.encode()) % len(_COLOURS)]
 
 

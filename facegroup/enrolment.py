@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from facegroup import policies
 from facegroup.embedding import failed
 from facegroup.errors import (
     FacegroupError,
@@ -17,7 +18,7 @@ from facegroup.errors import (
 )
 from facegroup.photos import Seen
 from facegroup.store.base import Enrolled
-from facegroup.types import Candidate, Sample
+from facegroup.types import Candidate, Policy, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +63,25 @@ class Enrolment:
     doubts: tuple[Doubt, ...] = ()
 
 
-def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None) -> Sample:
+def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None, policy: Policy = "off") -> Sample:
     """Return the sample that a photo gives.
 
     Args:
         photo: the file's bytes, of which the sha256 is the sample's id.
         seen: what the pipeline found in it, with descriptors and crops; its error is raised.
         face: which face is meant, counted from 0 from left to right; None: there must be exactly one.
+        policy: that the face must meet.
 
     Raises:
         NoFace: there is none.
         MultipleFaces: there are several and `face` is None.
         MalformedRequest: there is no face of that number.
+        PoorQuality: it does not meet the policy.
     """
     index = only_face(seen, face)
     assert not isinstance(seen, FacegroupError)
     assert seen.descriptors is not None
+    policies.check(seen.quality, seen.faces.confidence, index, policy)
     descriptor = seen.descriptors[index]
     if failed(descriptor[None])[0]:
         raise InvalidDescriptor("the network gives nothing usable for this face")
@@ -106,7 +110,10 @@ def only_face(seen: Seen | FacegroupError, face: int | None = None, option: str 
 
 
 def samples(
-    photos: Sequence[tuple[str, bytes]], seen: Sequence[Seen | FacegroupError], face: int | None = None
+    photos: Sequence[tuple[str, bytes]],
+    seen: Sequence[Seen | FacegroupError],
+    face: int | None = None,
+    policy: Policy = "off",
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
     """Return the samples that some named photos give, the refused ones, and name and sample id of each good one."""
     good: dict[str, Sample] = {}
@@ -114,7 +121,7 @@ def samples(
     refused = []
     for (name, data), each in zip(photos, seen, strict=True):
         try:
-            made = sample(data, each, face)
+            made = sample(data, each, face, policy)
         except FacegroupError as error:
             refused.append(Refused(name, error))
             continue

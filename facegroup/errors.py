@@ -4,7 +4,7 @@
       │              │              │                     │                  │
       EmptyBody      │              NoFace                WeightsMissing     UnknownGallery
       BodyTooLarge   │              MultipleFaces         WeightsInvalid     UnknownPerson
-      NotAnImage     TooManyPixels                        EngineUnavailable  NetworkMismatch
+      NotAnImage     TooManyPixels  PoorQuality           EngineUnavailable  NetworkMismatch
       TruncatedImage                                                         StoreUnavailable
       UnsupportedFormat
 
@@ -12,7 +12,9 @@
     ├── ClientError                    the caller's input is at fault: 4xx
     │   ├── ImageError                 one image; in a batch the others are answered
     │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
-    │   │   └── NoFace · MultipleFaces · LooksLike · UnlikeOwn · LooksLikeOwn
+    │   │   ├── NoFace · MultipleFaces · LooksLike · UnlikeOwn · LooksLikeOwn
+    │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
+    │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
@@ -135,6 +137,60 @@ class LooksLikeOwn(ImageError):
     """A counter-example that is so like its person that it may show them; refused only where the request is strict."""
 
     code = "looks_like_own"
+
+
+class PoorQuality(ImageError):
+    """An enrolment photo whose face is below the gallery's policy; which part of it, one of the following says."""
+
+    code = "poor_quality"
+
+
+class LowConfidence(PoorQuality):
+    """The detector is not sure that it is a face."""
+
+    code = "low_confidence"
+
+
+class FaceCutOff(PoorQuality):
+    """A part of the face lies outside the photo."""
+
+    code = "face_cut_off"
+
+
+class FaceTooSmall(PoorQuality):
+    """The face has too few pixels."""
+
+    code = "face_too_small"
+
+
+class TooBlurred(PoorQuality):
+    """The face is not sharp."""
+
+    code = "too_blurred"
+
+
+class TooDark(PoorQuality):
+    """The face is too dark."""
+
+    code = "too_dark"
+
+
+class TooBright(PoorQuality):
+    """The face is too bright."""
+
+    code = "too_bright"
+
+
+class LowContrast(PoorQuality):
+    """The face is grey in grey: fog, or light from behind."""
+
+    code = "low_contrast"
+
+
+class ExtremePose(PoorQuality):
+    """The face is turned away, tilted, or looks far up or down."""
+
+    code = "extreme_pose"
 
 
 class BodyTooLarge(ClientError):

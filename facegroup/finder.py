@@ -106,7 +106,8 @@ class Finder:
         crops = self._aligner.align(picture.image, faces)
         scale = np.float32(picture.scale)
         in_photo = Faces(faces.boxes / scale, faces.landmarks / scale, faces.confidence)
-        return Found(picture.width, picture.height, in_photo, quality.measure(in_photo, crops), crops)
+        size = (picture.width, picture.height)
+        return Found(*size, in_photo, quality.measure(in_photo, crops, self._aligner.kind, *size), crops)
 
 
 def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:

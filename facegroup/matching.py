@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup import gate
 from facegroup.absence import Absence
 from facegroup.calibration import rate_at
 from facegroup.errors import (
@@ -31,7 +32,7 @@ from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Matched, Query
 from facegroup.store.base import Store
 from facegroup.store.gallery_settings import check_threshold
-from facegroup.types import NOT_IN_DATASET, Calibration, Candidate, Descriptors, Match
+from facegroup.types import NOT_IN_DATASET, Calibration, Candidate, Descriptors, Floats, Match
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +64,15 @@ class Galleries:
         self.ledger = Ledger(store, lambda: observe(StoreWentBack.code))
         self._told: set[str] = set()
 
-    def match(self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]]) -> list[Matched | FacegroupError]:
+    def match(
+        self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
+    ) -> list[Matched | FacegroupError]:
         """Decide on the faces of some photos.
 
         Args:
             descriptors: (n, d) float32 of unit length, photo after photo.
             asked: for each photo its query and its count of faces; the counts add up to n.
+            grades: (n, …) float32 of `policies.grades`; None: nothing is known, and no face is too poor.
 
         Returns:
             the decisions for each photo, or why there are none.
@@ -83,10 +87,11 @@ class Galleries:
             known = current[query.gallery]
             probes = np.concatenate([descriptors[edges[index] : edges[index + 1]] for index in indices])
             photos = np.repeat(indices, [asked[index][1] for index in indices])
+            graded = None if grades is None else np.concatenate([grades[edges[i] : edges[i + 1]] for i in indices])
             try:
                 if isinstance(known, FacegroupError):
                     raise known
-                matched = self._decide(*known, probes, photos, query)
+                matched = self._decide(*known, probes, photos, query, graded)
             except FacegroupError as error:
                 for index in indices:
                     answers[index] = error
@@ -117,14 +122,26 @@ class Galleries:
         return {name: "exact" if held.people.exact else "compact" for name, held in sorted(self._snapshots.items())}
 
     def _decide(
-        self, snapshot: Snapshot, reason: str | None, probes: Descriptors, photos: NDArray[np.intp], query: Query
+        self,
+        snapshot: Snapshot,
+        reason: str | None,
+        probes: Descriptors,
+        photos: NDArray[np.intp],
+        query: Query,
+        grades: Floats | None,
     ) -> Matched:
         """Decide on all faces that one question is asked about, in one matrix product."""
         if probes.shape[1:] != (self._spec.dimension,) or not np.isfinite(probes).all():
             raise InvalidDescriptor(f"descriptors of {self._spec.name} are {self._spec.dimension} finite numbers")
         threshold = snapshot.threshold if query.threshold is None else check_threshold(query.threshold)
         if query.person_id is None:
-            matches = snapshot.match(probes, photos, threshold=threshold, candidates=query.candidates)
+            policy = snapshot.probe_quality if query.quality is None else query.quality
+
+            def match(rows: NDArray[np.intp], quality: Floats | None) -> list[Match]:
+                return snapshot.match(probes[rows], photos[rows], quality, threshold, query.candidates)
+
+            every = np.arange(len(probes))
+            matches = match(every, None) if grades is None else gate.pass_on(grades, policy, threshold, match)
         else:
             person_id, name = query.person_id, snapshot.name_of(query.person_id)
             similarities = snapshot.similarity_to(person_id, probes)

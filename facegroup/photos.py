@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from facegroup.errors import FacegroupError
-from facegroup.types import Crops, Descriptors, Faces, Floats, Match
+from facegroup.types import Crops, Descriptors, Faces, Floats, Match, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,14 @@ class Query:
         person_id: only this person (verification), or None: everybody (identification).
         threshold: what a similarity must exceed; None: the gallery's own.
         candidates: how many of the best people each answer lists.
+        quality: how good a face must be to be named; None: the gallery's own policy. Verification does not ask.
     """
 
     gallery: str
     person_id: str | None = None
     threshold: float | None = None
     candidates: int = 3
+    quality: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,24 @@ class Quality:
 
     Attributes:
         size: (n,) float32: the shorter side of the box, in pixels of the photo.
-        sharpness: (n,) float32: standard deviation of the Laplacian of the crop's grey values; small means blurred.
-        brightness: (n,) float32 in 0..1: mean grey value of the crop.
+        sharpness: (n,) float32: standard deviation of the second differences of the face's grey values, at 64 × 64 pixels,
+            across or down, whichever is less, divided by that of the values; small means blurred, or magnified.
+        brightness: (n,) float32 in 0..1: mean grey value of the face.
+        contrast: (n,) float32 in 0..0.5: standard deviation of its grey values.
         yaw: (n,) float32 in about -1..1: how far the nose tip is off the middle of the eyes, in eye distances.
+        pitch: (n,) float32 in about -1..1: how much farther down than usual the nose tip is, in distances of eyes and mouth.
         roll: (n,) float32: angle of the line through the eyes, in degrees, clockwise.
+        inside: (n,) float32 in 0..1: how much of the face lies in the photo, as far as its landmarks tell.
     """
 
     size: Floats
     sharpness: Floats
     brightness: Floats
+    contrast: Floats
     yaw: Floats
+    pitch: Floats
     roll: Floats
+    inside: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

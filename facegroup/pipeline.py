@@ -2,7 +2,7 @@
 
     Photo… ─find→ Found… ─cut→ Cut ─embed→ descriptors ─asked→ match ─embedded→ Embedded… ─seen→ Seen…
 
-One process (recognizer.py) and many (deployments/) use the same steps; none of them computes anything.
+One process (recognizer.py) and many (deployments/) use the same steps; none of them computes anything but grades.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup import policies
 from facegroup.align import to_jpeg
 from facegroup.errors import FacegroupError
-from facegroup.photos import Found, Matched, Photo, Query, Seen
-from facegroup.types import Crops, Descriptors
+from facegroup.photos import Found, Matched, Photo, Quality, Query, Seen
+from facegroup.types import Crops, Descriptors, Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +28,14 @@ class Cut:
         counts: faces of each photo; they add up to n.
         queries: what each photo asks the galleries, if anything.
         keep: whether each photo's descriptors are wanted back.
+        grades: (n, len(policies.LIMITS)) float32: how good each part of each face is.
     """
 
     crops: Crops
     counts: tuple[int, ...]
     queries: tuple[Query | None, ...]
     keep: tuple[bool, ...]
+    grades: Floats
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -55,6 +58,7 @@ def cut(photos: Sequence[Photo], found: Sequence[Found | FacegroupError], size: 
         tuple(len(each.crops) for _, each in going),
         tuple(photo.query for photo, _ in going),
         tuple(photo.embed for photo, _ in going),
+        _grades([each for _, each in going]),
     )
 
 
@@ -65,6 +69,7 @@ def join(cuts: Sequence[Cut]) -> Cut:
         tuple(count for each in cuts for count in each.counts),
         tuple(query for each in cuts for query in each.queries),
         tuple(keep for each in cuts for keep in each.keep),
+        np.concatenate([each.grades for each in cuts]),
     )
 
 
@@ -74,11 +79,11 @@ def split(cuts: Sequence[Cut], joined: Sequence[Embedded]) -> list[list[Embedded
     return [list(joined[start:end]) for start, end in pairwise(edges.tolist())]
 
 
-def asked(batch: Cut, descriptors: Descriptors) -> tuple[Descriptors, list[tuple[Query, int]]]:
-    """Return what the galleries are asked: the rows of the photos that have a query, and query and count of each."""
+def asked(batch: Cut, descriptors: Descriptors) -> tuple[Descriptors, list[tuple[Query, int]], Floats]:
+    """Return what the galleries are asked: rows of the photos that have a query, query and count of each, and grades."""
     wants = np.repeat([query is not None for query in batch.queries], batch.counts).astype(bool)
     pairs = zip(batch.queries, batch.counts, strict=True)
-    return descriptors[wants], [(query, count) for query, count in pairs if query is not None]
+    return descriptors[wants], [(query, count) for query, count in pairs if query is not None], batch.grades[wants]
 
 
 def embedded(batch: Cut, descriptors: Descriptors, matched: Sequence[Matched | FacegroupError]) -> list[Embedded]:
@@ -117,6 +122,13 @@ def _seen(photo: Photo, found: Found, back: Embedded | None) -> Seen:
         tuple(to_jpeg(crop) for crop in found.crops) if photo.crops else None,
         back.matched if back else None,
     )
+
+
+def _grades(found: Sequence[Found]) -> Floats:
+    none = np.empty(0, np.float32)
+    parts = ([getattr(each.quality, part) for each in found] for part in Quality.__slots__)
+    quality = Quality(*(np.concatenate([none, *values]) for values in parts))
+    return policies.grades(quality, np.concatenate([none, *(each.faces.confidence for each in found)]))
 
 
 def _rows(batch: Cut, descriptors: Descriptors) -> list[NDArray[np.float32]]:

@@ -25,7 +25,7 @@ from facegroup.photos import Found, Photo, Query, Seen
 from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.trial import Strangers, Trial
-from facegroup.types import Gallery
+from facegroup.types import Gallery, Policy
 from facegroup.verification import Verified, of_person, pair
 
 
@@ -76,10 +76,17 @@ class Recognizer:
         yield ahead.result()
 
     def identify(
-        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None
+        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None, quality: Policy | None = None
     ) -> list[Seen | FacegroupError]:
-        """Return who is in each photo (1:N): `Seen.matched` holds the decision on each face."""
-        query = Query(gallery, None, threshold, self.settings.matcher.candidates)
+        """Return who is in each photo (1:N): `Seen.matched` holds the decision on each face.
+
+        Args:
+            photos: the files' bytes.
+            gallery: whose people are looked for.
+            threshold: what a similarity must exceed; None: the gallery's own.
+            quality: how good a face must be to be named; None: the gallery's own `probe_quality`.
+        """
+        query = Query(gallery, None, threshold, self.settings.matcher.candidates, quality)
         return self.see([Photo(data, embed=False, query=query) for data in photos])
 
     def enrol(
@@ -104,8 +111,9 @@ class Recognizer:
             UnknownPerson: there is none.
             NetworkMismatch: the gallery was made with another network.
         """
+        policy = self.store.gallery(gallery).quality
         seen = self.see([Photo(data, crops=True) for _, data in photos])
-        good, refused, named = samples(photos, seen, face)
+        good, refused, named = samples(photos, seen, face, policy)
         doubted: tuple[Doubt, ...] = ()
         if good:
             query = doubts.query(gallery)

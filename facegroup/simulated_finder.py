@@ -56,4 +56,4 @@ _FACES = Faces(
     np.array([[[102, 110], [148, 110], [125, 138], [106, 162], [144, 162]]], np.float32),
     np.ones(1, np.float32),
 )
-_QUALITY = Quality(*(np.full(1, value, np.float32) for value in (100, 20, 0.5, 0, 0)))
+_QUALITY = Quality(*(np.full(1, value, np.float32) for value in (100, 20, 0.5, 0.2, 0, 0, 0, 1)))

@@ -26,10 +26,13 @@ Times: TypeAlias = NDArray[np.float64]
 """Seconds since the epoch: (n,) float64."""
 
 Policy: TypeAlias = Literal["off", "standard", "strict"]
-"""How good a face must be: `facegroup.quality` says what each asks for."""
+"""How good a face must be: `facegroup.policies` says what each asks for."""
 
 NOT_IN_DATASET = "not in the dataset"
 """The literal answer for a face that is nobody's."""
+
+POOR_QUALITY = "poor_quality"
+"""The literal answer for a face that is too poor to be named: nobody was looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +77,9 @@ class Match:
 
     Attributes:
         person_id: the person named, or None.
-        name: the person's name, or ``not in the dataset``.
+        name: the person's name, or ``not in the dataset``, or ``poor_quality``.
         similarity: cos θ between the probe and the person named, or the best candidate where none is; -1 in an empty
-            gallery.
+            gallery, and for a poor face.
         threshold: what the similarity had to exceed.
         margin: similarity less that of the next other person; None when there is no other.
         candidates: the best people, best first, without those whom a counter-example rules out.
@@ -84,6 +87,7 @@ class Match:
         estimated_fmr: of a verification in one, how often a stranger's photo passes for one person at this threshold.
         excluded: who is ruled out so, is above the threshold, and is more similar than the answer, best first: see
             `facegroup.counterexamples`. Of a verification: the person, where above the threshold and ruled out.
+        reasons: why the face is too poor to be named: codes of `PoorQuality` and its kinds; empty for any other.
     """
 
     person_id: str | None
@@ -95,6 +99,12 @@ class Match:
     estimated_fpir: float | None = None
     estimated_fmr: float | None = None
     excluded: tuple[Candidate, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def poor(self) -> bool:
+        """Whether nobody was looked for, since the face is too poor."""
+        return bool(self.reasons)
 
     @property
     def distance(self) -> float:

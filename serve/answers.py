@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from facegroup import policies
 from facegroup.calibration import stale
 from facegroup.enrolment import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError
-from facegroup.photos import Matched, Seen
+from facegroup.photos import Matched, Quality, Seen
 from facegroup.store.audit import Entry
 from facegroup.store.base import Erased, Merged
 from facegroup.trial import Trial
@@ -18,7 +19,6 @@ from facegroup.verification import Verified
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _CORRECTION = ("name", "code", "detail", "own_similarity")
-_QUALITY = ("size", "sharpness", "brightness", "yaw", "roll")
 
 
 def error_body(error: FacegroupError) -> dict[str, Any]:
@@ -28,10 +28,13 @@ def error_body(error: FacegroupError) -> dict[str, Any]:
 
 def faces(seen: Seen, *, descriptors: bool = False) -> list[dict[str, Any]]:
     """Return the faces of a photo, each with its decision where there is one."""
-    quality = [_rounded(getattr(seen.quality, part), 4) for part in _QUALITY]
+    parts = _rounded(np.array([getattr(seen.quality, part) for part in Quality.__slots__]).T, 4)
+    graded = policies.grades(seen.quality, seen.faces.confidence)
+    scores, meets = _rounded(graded.min(axis=1).clip(0, 1), 4), policies.best(graded)
     rows = []
     for index, row in enumerate(_found(seen.faces)):
-        row["quality"] = dict(zip(_QUALITY, (part[index] for part in quality), strict=True))
+        quality = dict(zip(Quality.__slots__, parts[index], strict=True))
+        row["quality"] = {**quality, "score": scores[index], "meets": meets[index]}
         if descriptors and seen.descriptors is not None:
             row["descriptor"] = seen.descriptors[index].tolist()
         if isinstance(seen.matched, Matched):
@@ -98,6 +101,7 @@ def decision(match: Match) -> dict[str, Any]:
         "estimated_fpir": match.estimated_fpir,
         "candidates": [_candidate(each) for each in match.candidates],
         "excluded": [_candidate(each) for each in match.excluded],
+        "reasons": list(match.reasons),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from facegroup.types import NOT_IN_DATASET, Policy
+from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Policy
 from serve.moments import Moment
 
 METADATA_BYTES = 64 << 10
@@ -131,7 +131,9 @@ class PersonRef(BaseModel):
 class Decision(BaseModel):
     """Who a face is."""
 
-    name: str = Field(description=f"the person's name, or `{NOT_IN_DATASET}`")
+    name: str = Field(
+        description=f"the person's name, or `{NOT_IN_DATASET}`, or `{POOR_QUALITY}`: nobody was looked for"
+    )
     person: PersonRef | None
     similarity: float = Field(description="cos θ to the person named, or to the best candidate where none is")
     distance: float = Field(description="1 - similarity")
@@ -144,6 +146,7 @@ class Decision(BaseModel):
     excluded: list[Candidate] = Field(
         description="people more similar than the answer, and above the threshold, whom a counter-example rules out"
     )
+    reasons: list[str] = Field(description="codes of what is wrong with the face, where it is too poor to be named")
 
 
 class Box(BaseModel):
@@ -159,10 +162,17 @@ class Quality(BaseModel):
     """What can be said of a face before a network sees it."""
 
     size: float = Field(description="shorter side of the box, in pixels")
-    sharpness: float
-    brightness: float
-    yaw: float
+    sharpness: float = Field(
+        description="spread of second differences of the face at 64 × 64 pixels; small: blurred, or magnified"
+    )
+    brightness: float = Field(description="mean of the face, 0..1")
+    contrast: float = Field(description="standard deviation of the face's brightness")
+    yaw: float = Field(description="how far the nose tip is off the middle of the eyes, in eye distances")
+    pitch: float = Field(description="how much lower than usual the nose tip is, in distances of eyes and mouth")
     roll: float = Field(description="degrees, clockwise")
+    inside: float = Field(description="share of the face that lies in the photo, as far as the landmarks tell")
+    score: float = Field(description="of its worst part, with the confidence: 0.5 meets `standard`, 1 meets `strict`")
+    meets: Policy = Field(description="the strictest policy that it meets")
 
 
 class Found(BaseModel):

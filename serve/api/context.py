@@ -11,6 +11,7 @@ from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
+from facegroup.types import Policy
 from serve.api.pipeline import Pipeline
 
 
@@ -95,6 +96,10 @@ Strict = Annotated[
     bool, Query(description="refuse photos that look like somebody else, or unlike the person's others, not only warn")
 ]
 CloseToOwn = Annotated[bool, Query(description="refuse a face that may show the person after all, not only warn")]
+ProbeQuality = Annotated[
+    Policy | None,
+    Query(description="how good a face must be to be named, else it is `poor_quality`; left out: the gallery's own"),
+]
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from facegroup import errors
 from facegroup.errors import FacegroupError
+from facegroup.policies import LIMITS
 from serve.api.problems import MEDIA_TYPE
 from serve.schemas import Problem
 
@@ -38,6 +39,9 @@ IMAGES = (
 
 ONE_FACE = (errors.NoFace, errors.MultipleFaces, errors.InvalidDescriptor)
 """Of a route that takes photos of one person each."""
+
+POOR = tuple(dict.fromkeys(limit.error for limit in LIMITS))
+"""Of a route that takes only photos that meet a quality policy."""
 
 
 def of(model: type[BaseModel] | Any, *may_fail: type[FacegroupError], status: int = 200) -> Responses:

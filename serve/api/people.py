@@ -23,7 +23,7 @@ from facegroup.errors import (
 from facegroup.names import check_id, clean_name
 from facegroup.photos import Photo
 from facegroup.store.once import Once
-from facegroup.types import Person, Sample
+from facegroup.types import Gallery, Person, Sample
 from serve import answers, schemas
 from serve.api import documented
 from serve.api.bodies import read_photos
@@ -51,7 +51,7 @@ _PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
 _ENROLLED = documented.of(
     schemas.Enrolment,
     *(UnknownPerson, NetworkMismatch, IdempotencyConflict, LooksLike, UnlikeOwn, Contradiction),
-    *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
+    *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE, *documented.POOR),
 )
 _PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
 _CROP = documented.of(None, UnknownPerson, UnknownPhoto, *documented.STORED)
@@ -165,10 +165,11 @@ async def enrol(
 ) -> dict[str, Any]:
     """Enrol one or many photos; each must show exactly one face, or `face` says which is meant.
 
-    A photo that cannot be used is refused with its reason and the others are enrolled; a request with a single photo
-    answers its refusal as its own. A photo that is more like another person of the gallery, or far from the person's
-    others, is enrolled with a warning, or refused where `strict` is set. The same photo twice is one sample. Once this is
-    answered, every later answer of the server knows the person: both carry `gallery_version`.
+    A photo that cannot be used, or whose face does not meet the gallery's `quality` policy, is refused with its reason
+    and the others are enrolled; a request with a single photo answers its refusal as its own. A photo that is more like
+    another person of the gallery, or far from the person's others, is enrolled with a warning, or refused where `strict`
+    is set. The same photo twice is one sample. Once this is answered, every later answer of the server knows the person:
+    both carry `gallery_version`.
 
     With an `Idempotency-Key`, the same request again enrols nothing and is answered as the first time, with the person as
     it is now; another request with that key is a conflict.
@@ -176,9 +177,10 @@ async def enrol(
     upload = await read_photos(request, server.settings.limits)
     hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
     once = None if key is None else Once.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
+    kept: Gallery = await server.pipeline.ask("gallery", gallery)
     await server.pipeline.ask("person", gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
-    good, refused, named = samples(upload.named, seen, face)
+    good, refused, named = samples(upload.named, seen, face, kept.quality)
     doubted: tuple[Doubt, ...] = ()
     if good:
         matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))

@@ -23,6 +23,7 @@ from serve.api.context import (
     FaceIndex,
     GalleryName,
     MinFaceSize,
+    ProbeQuality,
     Server,
     Threshold,
 )
@@ -61,13 +62,15 @@ async def identify(
     threshold: Threshold = None,
     candidates: Candidates = None,
     min_face_size: MinFaceSize = None,
+    quality: ProbeQuality = None,
 ) -> JSONResponse:
     """Name every face of one or many photos, or of descriptors that the caller has.
 
     Each face is answered with a member's name or `not in the dataset`; each photo that cannot be used with its error, the
-    others are answered. A request with a single photo answers its error as its own.
+    others are answered. A request with a single photo answers its error as its own. A face below the gallery's
+    `probe_quality`, or below `quality`, is answered `poor_quality` with its `reasons`; of descriptors nothing is known.
     """
-    query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates)
+    query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates, quality)
     if media_type(request) == "application/json":
         return JSONResponse(await _identify_descriptors(await read_json(request), server, query))
     upload = await read_photos(request, server.settings.limits)
@@ -88,6 +91,8 @@ async def identify(
 
 
 async def _identify_descriptors(body: Any, server: Context, query: Query) -> dict[str, Any]:
+    if query.quality not in (None, "off"):
+        raise MalformedRequest("nothing is known of the quality of descriptors; send photos, or leave quality out")
     try:
         probes = schemas.Probes.model_validate(body)
     except ValidationError as error:

@@ -1,16 +1,17 @@
 // Who a face is, for any threshold: the server's own rule (docs/architecture.md), on the candidates that it listed.
 
 export const STRANGER = "not in the dataset";
+export const POOR = "poor quality";
 
 /**
  * Decide on the faces of one photo.
  *
  * Of all pairs of a face and a person above the threshold the most similar is taken first, and neither is looked at
- * again, so that one person is named at most once.
+ * again, so that one person is named at most once. A face that the server found too poor stays so, with its reasons.
  *
- * @param {{candidates: {person_id: string, name: string, similarity: number}[]}[]} faces
+ * @param {{candidates: {person_id: string, name: string, similarity: number}[], reasons: string[]}[]} faces
  * @param {number} threshold
- * @returns {{person: ?string, name: string, similarity: number, margin: ?number, threshold: number}[]}
+ * @returns {{person: ?string, name: string, similarity: number, margin: ?number, threshold: number, reasons: string[]}[]}
  */
 export function decide(faces, threshold) {
   const named = new Map();
@@ -20,7 +21,7 @@ export function decide(faces, threshold) {
     named.set(face, candidate);
     taken.add(candidate.person_id);
   }
-  return faces.map((face, index) => decision(face.candidates, named.get(index), threshold));
+  return faces.map((face, index) => decision(face, named.get(index), threshold));
 }
 
 function pairs(faces, threshold) {
@@ -30,14 +31,15 @@ function pairs(faces, threshold) {
     .sort((one, other) => other.candidate.similarity - one.candidate.similarity);
 }
 
-function decision(candidates, person, threshold) {
+function decision({ candidates, reasons = [] }, person, threshold) {
   const best = person ?? candidates[0];
   const others = candidates.filter((each) => each !== best);
   return {
     person: person?.person_id ?? null,
-    name: person?.name ?? STRANGER,
+    name: person?.name ?? (reasons.length ? POOR : STRANGER),
     similarity: best?.similarity ?? -1,
     margin: others.length ? best.similarity - others[0].similarity : null,
     threshold,
+    reasons,
   };
 }

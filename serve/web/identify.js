@@ -105,11 +105,13 @@ export class Photos {
   #tell() {
     const decisions = this.#shown.flatMap(({ image, decisions: made }) => (image ? made : []));
     const named = decisions.filter(({ person }) => person !== null).length;
-    const strangers = decisions.length - named;
+    const poor = decisions.filter(({ reasons }) => reasons.length > 0).length;
+    const strangers = decisions.length - named - poor;
     byId("clear").hidden = byId("summary").hidden = this.#shown.length === 0;
     byId("again").hidden ||= this.#shown.length === 0;
     byId("summary").textContent =
-      `${count(this.#shown.length, "photo")}, ${count(decisions.length, "face")}: ${named} named, ${strangers} not in the dataset`;
+      `${count(this.#shown.length, "photo")}, ${count(decisions.length, "face")}: ${named} named, ${strangers} not in the dataset` +
+      (poor ? `, ${poor} of poor quality` : "");
     this.#decided(decisions);
   }
 }

@@ -1,10 +1,10 @@
 // One photo and what the server said of it → a figure with boxes and names, or with the error by name.
 
-import { STRANGER } from "./decide.js";
+import { POOR, STRANGER } from "./decide.js";
 import { el } from "./dom.js";
 
 // Of the photo's width: among several faces the names of smaller ones would cover each other; they show on hover and focus.
-const TINY = { member: 0.06, stranger: 0.2 };
+const TINY = { member: 0.06, stranger: 0.2, poor: 0.2 };
 
 const share = (part, whole) => `${(100 * part) / whole}%`;
 
@@ -48,12 +48,14 @@ export function drawFaces(figure, image, decisions, denied) {
   figure.querySelector(".names").textContent = summary(decisions);
 }
 
-/** Return the members' names, and how many are not. */
+/** Return the members' names, and how many are not, or are too poor to tell. */
 function summary(decisions) {
   if (!decisions.length) return "no face found";
   const names = decisions.filter(({ person }) => person !== null).map(({ name }) => name);
-  const strangers = decisions.length - names.length;
-  if (strangers) names.push(decisions.length === 1 ? STRANGER : `${strangers} ${STRANGER}`);
+  for (const none of [STRANGER, POOR]) {
+    const some = decisions.filter(({ person, name }) => person === null && name === none).length;
+    if (some) names.push(decisions.length === 1 ? none : `${some} ${none}`);
+  }
   return names.join(", ");
 }
 
@@ -64,7 +66,7 @@ function caption(file) {
 function box(face, decision, image, denied) {
   const { x1, y1, x2, y2 } = face.box;
   const member = decision.person !== null;
-  const kind = member ? "member" : "stranger";
+  const kind = member ? "member" : decision.reasons.length ? "poor" : "stranger";
   const made = el(
     "button",
     {
@@ -88,7 +90,8 @@ function box(face, decision, image, denied) {
   return made;
 }
 
-function facts({ similarity, threshold, margin, name }) {
+function facts({ similarity, threshold, margin, name, reasons }) {
+  if (reasons.length) return ["too poor to be named:", ...reasons.map((code) => code.replaceAll("_", " "))];
   const rows = [similarity > -1 ? `similarity ${similarity.toFixed(3)}` : "nobody to compare with", `threshold ${threshold.toFixed(3)}`];
   if (margin !== null) rows.push(`margin ${margin.toFixed(3)}`);
   if (name === STRANGER && similarity > threshold) rows.push("that person is already named in this photo");

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from facegroup.recognizer import Recognizer
 from facegroup.settings import load
 from facegroup.store import open_store
 from facegroup.trial import Strangers
-from facegroup.types import NOT_IN_DATASET
+from facegroup.types import NOT_IN_DATASET, POOR_QUALITY
 from tests.cluster.server import Server
-from tests.photos import astronaut, encode, hopper, resized
+from tests.photos import astronaut, beside, encode, hopper, resized
 
 Names = list[str]
 
@@ -148,6 +149,22 @@ def test_errors_keep_their_kind_through_every_process(server: Server) -> None:
             client.identify([photo], "nobody-of-this-name")
         assert caught.value.code == "unknown_gallery"
     assert "Traceback" not in str(caught.value)
+
+
+def test_the_quality_of_a_face_crosses_every_process(server: Server) -> None:
+    """Photos of one batch with different policies; the poor face of a photo takes no name from the good one beside it."""
+    blurred = np.asarray(cv2.GaussianBlur(hopper(), (0, 0), 12), np.uint8)
+    photo = encode(beside([blurred, hopper()]), "PNG")
+    with server.client() as client:
+        client.new_gallery("clear")
+        grace = client.create_person("clear", "Grace").id
+        client.update_gallery("clear", quality="standard", probe_quality="standard")
+        told = client.enrol("clear", [("blurred.png", encode(blurred)), ("grace.jpg", encode(hopper()))], grace)
+        assert [(each.name, each.error.code) for each in told.refused] == [("blurred.png", "too_blurred")]
+        for seen in client.identify([photo, photo], "clear"):
+            assert names(seen) == [POOR_QUALITY, "Grace"]
+        (seen,) = client.identify([photo], "clear", quality="off")
+        assert POOR_QUALITY not in names(seen)
 
 
 def test_it_says_what_runs_and_counts_what_it_does(server: Server, network: dict[str, str]) -> None:

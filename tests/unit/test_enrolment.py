@@ -27,7 +27,7 @@ def seen(count: int, *, spoilt: bool = False, crops: bool = True) -> Seen:
     faces = Faces(boxes, np.zeros((count, 5, 2), np.float32), zeros)
     descriptors = np.eye(count, 8, dtype=np.float32) * np.float32(not spoilt)
     jpegs = tuple(b"crop %d" % face for face in range(count)) if crops else None
-    return Seen(9, 9, faces, Quality(zeros, zeros, zeros, zeros, zeros), descriptors, jpegs)
+    return Seen(9, 9, faces, Quality(*[zeros] * len(Quality.__slots__)), descriptors, jpegs)
 
 
 @pytest.mark.parametrize(

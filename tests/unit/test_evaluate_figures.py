@@ -167,7 +167,7 @@ def seen(where: Floats, *named: str | None) -> Seen:
     matches = tuple(Match(each, each or NOT_IN_DATASET, 0.5, 0.4, None) for each in named)
     zeros = np.zeros(len(where), np.float32)
     found = faces(where)
-    return Seen(900, 900, found, Quality(zeros, zeros, zeros, zeros, zeros), matched=Matched(matches, 1, 0.4))
+    return Seen(900, 900, found, Quality(*[zeros] * len(Quality.__slots__)), matched=Matched(matches, 1, 0.4))
 
 
 def test_every_decision_has_its_name() -> None:

@@ -12,6 +12,7 @@ from facegroup import pipeline
 from facegroup.align import from_jpeg
 from facegroup.errors import FacegroupError, NotAnImage, UnknownGallery
 from facegroup.photos import Found, Matched, Photo, Quality, Query, Seen
+from facegroup.policies import LIMITS
 from facegroup.types import NOT_IN_DATASET, Descriptors, Faces, Floats, Match
 
 SIZE, D = 4, 3
@@ -24,7 +25,7 @@ def found(number: int, count: int) -> Found:
     faces = Faces(np.zeros((count, 4), np.float32), np.zeros((count, 5, 2), np.float32), zeros)
     crops = np.empty((count, SIZE, SIZE, 3), np.uint8)
     crops[:] = 16 * number + np.arange(count)[:, None, None, None]
-    return Found(100 + number, 200, faces, Quality(zeros, zeros, zeros, zeros, zeros), crops)
+    return Found(100 + number, 200, faces, Quality(*[zeros + 16 * number] * len(Quality.__slots__)), crops)
 
 
 def embed(cut: pipeline.Cut) -> Descriptors:
@@ -32,8 +33,14 @@ def embed(cut: pipeline.Cut) -> Descriptors:
     return np.repeat(cut.crops[:, 0, 0, :1].astype(np.float32), D, axis=1)
 
 
-def match(probes: Descriptors, asked: list[tuple[Query, int]]) -> list[Matched | FacegroupError]:
+def match(probes: Descriptors, asked: list[tuple[Query, int]], grades: Floats) -> list[Matched | FacegroupError]:
     """Decisions that say which descriptor they are of; nobody knows the gallery `nowhere`."""
+    assert grades.shape == (len(probes), len(LIMITS))
+    # A face's grades go where its descriptor goes: all of a photo's parts are its number.
+    sizes = next(place for place, limit in enumerate(LIMITS) if limit.part == "size")
+    low, high = LIMITS[sizes].standard, LIMITS[sizes].strict
+    numbers = (grades[:, sizes] - 0.5) * 2 * (high - low) + low
+    np.testing.assert_allclose(numbers, probes[:, 0] // 16 * 16, atol=0.01)
     answers: list[Matched | FacegroupError] = []
     start = 0
     for query, count in asked:
@@ -115,8 +122,8 @@ def test_a_photo_that_wants_only_faces_does_not_reach_the_network() -> None:
 def test_nothing_to_embed_is_an_empty_cut() -> None:
     cut = pipeline.cut([Photo(b"")], [NotAnImage()], SIZE)
     assert (cut.crops.shape, cut.counts) == ((0, SIZE, SIZE, 3), ())
-    descriptors, asked = pipeline.asked(cut, np.empty((0, D), np.float32))
-    assert (descriptors.shape, asked) == ((0, D), [])
+    descriptors, asked, grades = pipeline.asked(cut, np.empty((0, D), np.float32))
+    assert (descriptors.shape, asked, grades.shape) == ((0, D), [], (0, len(LIMITS)))
     assert pipeline.embedded(cut, descriptors, []) == []
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from facegroup.index.people import People
 from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET, Descriptors
 from tests.local_server import LocalServer
+from tests.photos import beside, encode, hopper
 from tests.web.conftest import asked
 from tests.web.page import Page
 
@@ -128,6 +130,24 @@ def test_a_photo_of_somebody_else_shows_a_warning(page: Page, photos: Photos) ->
     assert "Eileen: 1 photo enrolled, 1 warning" in said
     assert f"enrolled, but the photo looks like {GRACE}" in said
     assert "looks_like" in said
+
+
+def test_a_poor_face_shows_what_is_wrong_with_it(page: Page, api: httpx.Client, photos: Photos, tmp_path: Path) -> None:
+    page.enrol(GRACE, [photos["grace"]])
+    api.patch(f"/v1/galleries/{page.gallery}", json={"probe_quality": "strict", "quality": "strict"}).raise_for_status()
+    blurred = cv2.GaussianBlur(hopper(), (0, 0), 12)
+    both = tmp_path / "both.png"
+    both.write_bytes(encode(beside([hopper(), np.asarray(blurred, np.uint8)]), "PNG"))
+    assert page.identify([both]) == [[GRACE, "poor quality"]]
+    member, poor = page.every(".box")
+    assert "member" in str(member.get_attribute("class"))
+    assert "poor" in str(poor.get_attribute("class"))
+    assert "too blurred" in str(poor.get_attribute("aria-label"))
+    assert page.one("#summary").text == "1 photo, 2 faces: 1 named, 0 not in the dataset, 1 of poor quality"
+    page.browser.execute_script("document.querySelector('.box.poor').focus({focusVisible: true})")
+    page.until(lambda: "too blurred" in page.one(".box.poor .tip").text)
+    both.with_name("blurred.png").write_bytes(encode(np.asarray(blurred, np.uint8), "PNG"))
+    assert "too_blurred" in page.enrol("Blurred", [both.with_name("blurred.png")])
 
 
 def test_nobody_is_added_without_a_photo(page: Page, api: httpx.Client, photos: Photos) -> None:
