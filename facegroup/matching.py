@@ -206,7 +206,8 @@ def _estimated(matches: list[Match], made: Calibration, threshold: float, *, one
     rate = rate_at(made.one_to_one if one_to_one else made.curve, threshold)
     if one_to_one:
         return [replace(match, estimated_fmr=rate) for match in matches]
-    return [replace(match, estimated_fpir=rate) for match in matches]
+    # Of a face too poor to be named nobody was looked for.
+    return [match if match.poor else replace(match, estimated_fpir=rate) for match in matches]
 
 
 def _verified(person_id: str, name: str, similarity: float, out: bool, threshold: float) -> Match:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -21,9 +22,9 @@ from tests.serve.driver import Api
 
 
 @pytest.fixture(scope="module")
-def smaller() -> bytes:
+def mirrored() -> bytes:
     """Another photo of Grace, as a file of its own."""
-    return encode(resized(hopper(), 450))
+    return encode(np.ascontiguousarray(hopper()[:, ::-1]))
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def names(api: Api, gallery: str, photo: bytes) -> list[str]:
 
 
 def test_a_face_that_was_wrongly_named_is_not_named_so_again(
-    api: Api, only_grace: str, photos: dict[str, bytes], smaller: bytes
+    api: Api, only_grace: str, photos: dict[str, bytes], mirrored: bytes
 ) -> None:
     path = f"{only_grace}/people/grace/counter-examples"
     assert names(api, only_grace, photos["eileen"]) == ["Grace"]
@@ -55,8 +56,8 @@ def test_a_face_that_was_wrongly_named_is_not_named_so_again(
     assert [each["person_id"] for each in face["excluded"]] == ["grace"]
     assert asked["gallery_version"] == answer["gallery_version"]
     assert names(api, only_grace, encode(resized(astronaut(), 400))) == [NOT_IN_DATASET]
-    assert names(api, only_grace, smaller) == ["Grace"]
-    for photo, same in ((photos["eileen"], False), (smaller, True)):
+    assert names(api, only_grace, mirrored) == ["Grace"]
+    for photo, same in ((photos["eileen"], False), (mirrored, True)):
         verified = api("POST", f"{only_grace}/verify?person=grace", content=photo).json()
         assert (verified["same"], verified["excluded"]) == (same, not same)
         assert verified["similarity"] > verified["threshold"]
@@ -93,25 +94,27 @@ def test_one_face_of_a_group_photo_is_meant(api: Api, only_grace: str) -> None:
 
 
 def test_a_photo_of_the_person_is_doubted_or_contradicts(
-    api: Api, only_grace: str, photos: dict[str, bytes], smaller: bytes
+    api: Api, only_grace: str, photos: dict[str, bytes], mirrored: bytes
 ) -> None:
     path = f"{only_grace}/people/grace/counter-examples"
     assert api.refused("POST", path, content=photos["grace"]) == (409, "contradiction")
-    assert api.refused("POST", f"{path}?strict=true", content=smaller) == (422, "looks_like_own")
+    assert api.refused("POST", f"{path}?strict=true", content=mirrored) == (422, "looks_like_own")
     assert api("GET", f"{only_grace}/people/grace").json()["counter_examples"] == 0
-    sent = files(("own", photos["grace"]), ("small", smaller), ("text", b"no image"), ("eileen", photos["eileen"]))
+    sent = files(("own", photos["grace"]), ("mirrored", mirrored), ("text", b"no image"), ("eileen", photos["eileen"]))
     answer = api("POST", path, files=sent).json()
-    assert [row["name"] for row in answer["kept"]] == ["small", "eileen"]
+    assert [row["name"] for row in answer["kept"]] == ["mirrored", "eileen"]
     assert [(row["name"], row["error"]["code"]) for row in answer["refused"]] == [
         ("text", "not_an_image"),
         ("own", "contradiction"),
     ]
     (warning,) = answer["warnings"]
-    assert (warning["name"], warning["code"]) == ("small", "looks_like_own")
+    assert (warning["name"], warning["code"]) == ("mirrored", "looks_like_own")
     assert warning["own_similarity"] > 0.9
     photos_path = f"{only_grace}/people/grace/photos"
-    assert api.refused("POST", photos_path, content=smaller) == (409, "contradiction")
-    enrolled = api("POST", photos_path, files=files(("small", smaller), ("eileen", encode(resized(astronaut(), 300)))))
+    assert api.refused("POST", photos_path, content=mirrored) == (409, "contradiction")
+    enrolled = api(
+        "POST", photos_path, files=files(("mirrored", mirrored), ("eileen", encode(resized(astronaut(), 300))))
+    )
     assert [row["error"]["code"] for row in enrolled.json()["refused"]] == ["contradiction"]
 
 
@@ -149,12 +152,12 @@ def client(pipeline: LocalPipeline) -> Iterator[Client]:
 
 
 def test_the_client_tells_what_the_server_answers(
-    client: Client, only_grace: str, photos: dict[str, bytes], smaller: bytes
+    client: Client, only_grace: str, photos: dict[str, bytes], mirrored: bytes
 ) -> None:
     name = only_grace.rsplit("/", 1)[1]
     (refused,) = client.correct(name, [("g.jpg", photos["grace"])], "grace").refused
     assert (refused.name, type(refused.error)) == ("g.jpg", Contradiction)
-    done = client.correct(name, [("e.jpg", photos["eileen"]), ("s.jpg", smaller)], "grace", key="k")
+    done = client.correct(name, [("e.jpg", photos["eileen"]), ("s.jpg", mirrored)], "grace", key="k")
     assert len(done.enrolled.added) == done.enrolled.person.counters == 2
     assert [(each.name, type(each.error)) for each in done.doubts] == [("s.jpg", LooksLikeOwn)]
     (seen,) = client.identify([photos["eileen"]], name)
