@@ -25,7 +25,10 @@ def crowd() -> People:
 def test_a_promise_is_kept(crowd: People, strangers: int) -> None:
     made = kept(crowd, "network", 0.1, strangers, seeds=20)
     mean, spread, greatest = made.measured
-    assert mean == pytest.approx(0.1, rel=0.25)
+    if strangers:
+        assert mean == pytest.approx(0.1, rel=0.25)
+    # 30 members, seen from both sides, are worth some 20 searches: where the mean lies among 60 people is chance.
+    assert made.width[0] < mean < made.width[1]
     assert 0 < spread < greatest
     assert made.width[0] < 0.1 < made.width[1]
     assert made.inside >= 0.75
@@ -57,10 +60,11 @@ def test_real_people_get_the_rate_that_was_asked_for(shared: Path, network: str)
     settings = load(network=network, model_dir=shared / "models")
     folder = shared / "faces" / "lfw_deepfunneled"
     real = dataset.read(folder, settings, least=6, people=60, strangers=1200)
-    made = kept(real, network, 0.05, 600, seeds=20)
+    made = kept(real, network, 0.05, 600, seeds=150)
     assert made.refused == 0
-    assert 0.03 < made.measured[0] < 0.07
-    assert made.inside >= 0.75
+    # Both to four standard errors of 150 random halves.
+    assert made.measured[0] == pytest.approx(0.05, abs=0.0045)
+    assert made.inside == pytest.approx(made.expected, abs=0.12)
     assert made.tpir > 0.95
     # The network's own default names few strangers in a group of thirty.
     assert sized(real, network, registry.spec(network).threshold, 30, draws=5).fpir[0] < 0.015
