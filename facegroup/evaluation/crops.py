@@ -131,10 +131,9 @@ def cut(folder: Path, settings: Settings, spec: NetworkSpec, least: int, strange
     return Photos(crops, tuple(people), tuple(others), seen - place)
 
 
-def described(embedder: Embedder, crops: Crops, *, mirrored: bool) -> Descriptors:
-    """Return the descriptors of crops, (n, d); `mirrored`: of the mean with that of the mirror image."""
-    rows = embedder.embed(crops)
-    return unit(rows + embedder.embed(np.ascontiguousarray(crops[:, :, ::-1]))) if mirrored else rows
+def averaged(embedder: Embedder, crops: Crops, rows: Descriptors) -> Descriptors:
+    """Return the mean of the crops' descriptors, which are `rows`, and those of their mirror images, of unit length."""
+    return unit(rows + embedder.embed(np.ascontiguousarray(crops[:, :, ::-1])))
 
 
 def searched(photos: Photos, rows: Descriptors) -> list[Searches]:
@@ -154,11 +153,16 @@ def measure(photos: Photos, settings: Settings, precisions: Sequence[str], drawn
     asked += [(own, False, precision) for precision in precisions]
     embedders: dict[str, Embedder] = {}
     base: tuple[list[float], bootstrap.Numbers] | None = None
+    rows = np.empty((0, 0), np.float32)
     for crop, mirrored, precision in asked:
         if precision not in embedders:
             wanted = settings.embedder.model_copy(update={"precision": precision})
             embedders[precision] = open_embedder(settings.model_copy(update={"embedder": wanted}))
-        done = searched(photos, described(embedders[precision], photos.crops[crop], mirrored=mirrored))
+        if mirrored:  # the row before is the same crop as it is
+            rows = averaged(embedders[precision], photos.crops[crop], rows)
+        else:
+            rows = embedders[precision].embed(photos.crops[crop])
+        done = searched(photos, rows)
         values = [bootstrap.mean_tpir(done, fpir) for fpir in FPIRS]
         drawings = bootstrap.rates(done, FPIRS, drawn)
         base = base or (values, drawings)

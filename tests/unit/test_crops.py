@@ -44,8 +44,9 @@ def test_a_mirrored_descriptor_is_the_mean_of_both() -> None:
     embedder = Embedder(spec("retail-0095"), LeftHalf())
     given = np.zeros((1, 4, 4, 3), np.uint8)
     given[:, :, :2] = 200
-    assert crops.described(embedder, given, mirrored=False)[0] == pytest.approx([1, 1 / 201], abs=1e-4)
-    assert crops.described(embedder, given, mirrored=True)[0] == pytest.approx([0.5**0.5] * 2)
+    rows = embedder.embed(given)
+    assert rows[0] == pytest.approx([1, 1 / 201], abs=1e-4)
+    assert crops.averaged(embedder, given, rows)[0] == pytest.approx([0.5**0.5] * 2)
 
 
 def test_the_command_measures_real_photos(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
