@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from facegroup.client import Client
 from facegroup.errors import Contradiction, LooksLikeOwn
-from facegroup.store import rules
+from facegroup.store import faces
 from facegroup.types import NOT_IN_DATASET
 from serve.cli import app
 from tests.local_pipeline import LocalPipeline
@@ -136,7 +136,7 @@ def test_what_cannot_be_is_refused(
     path = f"{only_grace}/people/grace/counter-examples"
     assert api.refused("GET", f"{path}/%00") == (404, "unknown_photo")
     assert api.refused("POST", f"{path}?strict=maybe", content=eileen) == (400, "malformed_request")
-    monkeypatch.setattr(rules, "MOST_COUNTERS", 0)
+    monkeypatch.setattr(faces, "MOST_COUNTERS", 0)
     assert api.refused("POST", path, content=eileen) == (409, "too_many_counter_examples")
 
 
