@@ -85,7 +85,7 @@ def test_one_face_of_a_group_photo_is_meant(api: Api, only_grace: str) -> None:
     assert names(api, only_grace, party) == before
     # The other face is the enrolled one, though in another file.
     assert api.refused("POST", f"{path}?face={1 - stranger}", content=party) == (409, "contradiction")
-    other = encode(resized(both(), 900))
+    other = encode(resized(both(), 500))
     second = api("POST", f"{path}?face={1 - stranger}", content=other).json()
     assert second["kept"][0]["id"] != first["id"]
     assert [each["code"] for each in second["warnings"]] == ["looks_like_own"]
