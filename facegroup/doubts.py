@@ -13,7 +13,7 @@ from facegroup.embedding import unit_mean
 from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import Contradiction, FacegroupError, LooksLike, NetworkMismatch, UnlikeOwn
 from facegroup.photos import Matched, Query
-from facegroup.store.rules import contradicted
+from facegroup.store.faces import contradicted
 from facegroup.types import Candidate, Descriptors, Sample
 
 REACH = 1.5

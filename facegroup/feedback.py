@@ -16,7 +16,7 @@ from facegroup.embedding import unit_mean
 from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import Contradiction, FacegroupError, LooksLikeOwn
 from facegroup.photos import Seen
-from facegroup.store.rules import contradicted
+from facegroup.store.faces import contradicted
 from facegroup.types import Sample
 
 REACH = 0.7

@@ -10,53 +10,22 @@ and the members'. *Many* makes the k nearest strangers counter-examples of every
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from facegroup.counterexamples import ruled_out
-from facegroup.embedding import unit
 from facegroup.evaluation import bootstrap, dataset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, estimate
-from facegroup.evaluation.dataset import People
-from facegroup.evaluation.openset import Indices, threshold_at
-from facegroup.evaluation.templates import mean
+from facegroup.evaluation.openset import threshold_at
+from facegroup.evaluation.scene import Counters, Scene, corrected, many, mistaken, named, scene
 from facegroup.settings import load
-from facegroup.types import Descriptors, Floats
 
 FPIRS = (0.01, 0.1, 0.3)
 MANY = (1, 3, 5, 10, 20)
 MISTAKEN = (1, 2)
 REACHES = (0.4, 0.5, 0.6, 0.7, 0.8)
-_ROUNDS = 20
-
-Counters = Mapping[int, Floats]
-"""By the number of the member."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """One split of a data set.
-
-    Attributes:
-        members: (m,) which of the people.
-        centroids: (m, d) of the enrolled photos.
-        probes: (n, d) the members' other photos.
-        owners: (n,) numbers of the members in them.
-        strangers: (s, d) a photo each of people who are not enrolled.
-        others: (o, d) further photos of some of them.
-        whose: (o,) numbers of the strangers in them.
-    """
-
-    members: Indices
-    centroids: Floats
-    probes: Descriptors
-    owners: Indices
-    strangers: Descriptors
-    others: Descriptors
-    whose: Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,66 +53,6 @@ class Row:
     others_after: float | None
     tpir: float
     cost: Estimate
-
-
-def scene(photos: People, enrol: int, seed: int) -> Scene:
-    """Return the split of a seed."""
-    draw = np.random.default_rng([seed, 3])
-    rows = unit(photos.embeddings)
-    order = draw.permutation(len(photos.people))
-    members = np.sort(order[: len(order) // 2])
-    shuffled = [draw.permutation(np.asarray(each, np.intp)) for each in photos.people]
-    unknown = [shuffled[each] for each in order[len(order) // 2 :]]
-    first = [each[0] for each in unknown]
-    return Scene(
-        members,
-        np.stack([mean(photos.embeddings[shuffled[each][:enrol]]) for each in members]),
-        rows[np.concatenate([shuffled[each][enrol:] for each in members])],
-        np.repeat(np.arange(len(members)), [len(shuffled[each]) - enrol for each in members]),
-        rows[[*first, *photos.strangers]],
-        rows[np.concatenate([each[1:] for each in unknown])],
-        np.repeat(np.arange(len(unknown)), [len(each) - 1 for each in unknown]),
-    )
-
-
-def named(probes: Descriptors, centroids: Floats, counters: Counters, threshold: float) -> Indices:
-    """Return the number of the member whom each probe is taken for, by the gallery's own rule; -1 for none."""
-    scores = probes @ centroids.T
-    for member, rows in counters.items():
-        scores[ruled_out(probes, scores[:, member], rows), member] = -np.inf
-    best = scores.argmax(axis=1)
-    return np.where(scores.max(axis=1) > threshold, best, -1)
-
-
-def corrected(one: Scene, threshold: float) -> dict[int, Floats]:
-    """Return the counter-examples after everybody who got a name was said not to be that person, until nobody gets one."""
-    counters: dict[int, Floats] = {}
-    for _ in range(_ROUNDS):
-        names = named(one.strangers, one.centroids, counters, threshold)
-        if not (names >= 0).any():
-            break
-        for member in np.unique(names[names >= 0]).tolist():
-            before = counters.get(member, one.strangers[:0])
-            counters[member] = np.concatenate([before, one.strangers[names == member]])
-    return counters
-
-
-def many(one: Scene, count: int) -> dict[int, Floats]:
-    """Return the strangers who are most similar to each member as counter-examples."""
-    nearest = np.argsort(-(one.strangers @ one.centroids.T), axis=0)[:count]
-    return {member: one.strangers[nearest[:, member]] for member in range(len(one.centroids))}
-
-
-def mistaken(one: Scene, count: int) -> tuple[Scene, dict[int, Floats]]:
-    """Return each member's first probes as counter-examples, and the split without these."""
-    starts = np.searchsorted(one.owners, np.arange(len(one.centroids)))
-    taken = starts[:, None] + np.arange(count)
-    left = np.ones(len(one.probes), np.bool_)
-    left[taken.ravel()] = False
-    rest = Scene(
-        *(one.members, one.centroids, one.probes[left], one.owners[left], one.strangers, one.others, one.whose)
-    )
-    return rest, {member: one.probes[rows] for member, rows in enumerate(taken)}
 
 
 def measured(kind: str, fpir: float, done: Sequence[tuple[Scene, Counters, float]], drawn: Drawings) -> Row:

@@ -278,7 +278,7 @@ class Store(Protocol):
             MalformedRequest: a sample's id is not the 64 hexadecimal digits of a sha256.
             IdempotencyConflict: the key of `once` was used for something else.
             Contradiction: a face would be a sample of the person and a counter-example; nothing is enrolled.
-            TooManyCounterExamples: the person would have more than `rules.MOST_COUNTERS`; nothing is enrolled.
+            TooManyCounterExamples: the person would have more than `faces.MOST_COUNTERS`; nothing is enrolled.
         """
 
     def samples(

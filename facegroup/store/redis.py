@@ -34,7 +34,7 @@ from typing import Any, Unpack
 
 from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, StoreUnavailable, UnknownPerson
 from facegroup.names import check_id, clean_name
-from facegroup.store import gallery_settings, redis_loss, redis_scripts, rules, vectors
+from facegroup.store import faces, gallery_settings, redis_loss, redis_scripts, rules, vectors
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Centroids, Changes, Enrolled, Erased, Merged, Standing
 from facegroup.store.damage import Skipped
@@ -250,7 +250,7 @@ class RedisStore(RedisShelves):
             samples = self._steps.descriptors(
                 found, {into: (*record.samples, *record.counters), source: (*moved, *brought)}, record, other
             )
-            out = {each.id for each in rules.contradicted([each for each in samples if each.counter], samples)}
+            out = {each.id for each in faces.contradicted([each for each in samples if each.counter], samples)}
             counters = tuple(key for key in (*record.counters, *brought) if key not in out)
             came = [*moved, *(key for key in brought if key not in out)]
             merged = record.next(samples=(*record.samples, *moved), counters=counters)
@@ -331,7 +331,7 @@ class RedisStore(RedisShelves):
                 return None
             new = tuple(sample.id for sample in added if sample.counter)
             if new or old.counters:
-                rules.check_faces(
+                faces.check_faces(
                     added, self._steps.descriptors(found, {person_id: (*old.samples, *old.counters)}, old)
                 )
             every = (*old.samples, *(sample.id for sample in added if not sample.counter))

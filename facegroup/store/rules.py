@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 
 from facegroup.errors import (
-    Contradiction,
     GalleryExists,
     InvalidDescriptor,
     InvalidName,
     MalformedRequest,
     NetworkMismatch,
-    TooManyCounterExamples,
     UnknownGallery,
     UnknownPerson,
     UnknownPhoto,
@@ -35,12 +33,6 @@ from facegroup.types import Gallery, Sample
 
 RETENTION = 10_000
 """How many versions back the changes of a gallery are known."""
-
-MOST_COUNTERS = 100
-"""How many counter-examples a person may have: every gallery process holds them, and compares with them."""
-
-SAME_FACE = 0.999
-"""From which cosine on two descriptors are of one face in one photo, encoded anew at most."""
 
 PAGE = 1_000
 """How many centroids are read at once, about: 8 MB of 2048 numbers, which holds no other reader up."""
@@ -123,33 +115,6 @@ def merged(into: str, source: str, moved: int, both: int) -> Event:
 def unknown_photo(person_id: str, counter: bool) -> UnknownPhoto:
     """Return the error, for raising."""
     return UnknownPhoto(f"person {person_id} has no such {'counter-example' if counter else 'photo'}")
-
-
-def check_faces(added: Sequence[Sample], kept: Sequence[Sample]) -> None:
-    """Look at what a person would have after samples are `added` to those `kept`.
-
-    Raises:
-        Contradiction: a face that is added as the one is, or would be, the other; told by its descriptor, since the same
-            face of the same photo has another id as a counter-example, and a photo can be sent in another file.
-        TooManyCounterExamples: there would be too many.
-    """
-    new = [sample for sample in added if sample.counter]
-    if new and len(new) + sum(sample.counter for sample in kept) > MOST_COUNTERS:
-        raise TooManyCounterExamples(f"a person has at most {MOST_COUNTERS} counter-examples; erase some first")
-    if (new and contradicted(new, kept)) or contradicted([s for s in added if not s.counter], [*kept, *new]):
-        raise Contradiction(
-            "the same face would be a photo of the person and said not to be that person; erase one first"
-        )
-
-
-def contradicted(samples: Sequence[Sample], kept: Sequence[Sample]) -> list[Sample]:
-    """Return the samples whose face is kept as the other kind: as a counter-example, or as what one would contradict."""
-    found = []
-    for sample in samples:
-        others = [each.descriptor for each in kept if each.counter is not sample.counter]
-        if others and float((np.stack(others) @ sample.descriptor).max()) >= SAME_FACE:
-            found.append(sample)
-    return found
 
 
 def edited(person_id: str, name: str | None, metadata: dict[str, Any] | None, expires_at: float | None) -> Event:

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 
 from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid
 from facegroup.names import check_id, clean_name
-from facegroup.store import gallery_settings, rules, sqlite_loss, vectors
+from facegroup.store import faces, gallery_settings, rules, sqlite_loss, vectors
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Centroids, Changes, Enrolled, Erased, Merged, Standing
 from facegroup.store.damage import Damage, Skipped
@@ -299,7 +299,7 @@ class SqliteStore(SqliteShelves):
                 if person["counters"] or any(sample.counter for sample in added):
                     rows = db.execute(f"{SAMPLES} WHERE person = ?", (person["key"],)).fetchall()
                     usable = sound(self._damage, gallery_of(found), person_id, rows)
-                    rules.check_faces(added, [sample_of(row) for row in usable])
+                    faces.check_faces(added, [sample_of(row) for row in usable])
                 insert_samples(db, person["key"], added)
                 version = recompute(db, found, person, self._damage)
                 event = rules.enrolled(person_id, added, len(duplicates))
@@ -463,7 +463,7 @@ class SqliteStore(SqliteShelves):
                 db.execute(f"{SAMPLES} WHERE person = ?", who[:1]).fetchall(),
             )
             kept = [sample_of(row) for row in rows]
-            gone = [each.id for each in rules.contradicted([each for each in kept if each.counter], kept)]
+            gone = [each.id for each in faces.contradicted([each for each in kept if each.counter], kept)]
             db.executemany("DELETE FROM samples WHERE person = ? AND id = ?", [(person["key"], each) for each in gone])
         return moved, both
 

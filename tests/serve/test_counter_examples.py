@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from facegroup.client import Client
 from facegroup.errors import Contradiction, LooksLikeOwn
-from facegroup.store import rules
+from facegroup.store import faces
 from facegroup.types import NOT_IN_DATASET
 from serve.cli import app
 from tests.local_pipeline import LocalPipeline
@@ -86,7 +86,7 @@ def test_one_face_of_a_group_photo_is_meant(api: Api, only_grace: str) -> None:
     assert names(api, only_grace, party) == before
     # The other face is the enrolled one, though in another file.
     assert api.refused("POST", f"{path}?face={1 - stranger}", content=party) == (409, "contradiction")
-    other = encode(resized(both(), 900))
+    other = encode(resized(both(), 500))
     second = api("POST", f"{path}?face={1 - stranger}", content=other).json()
     assert second["kept"][0]["id"] != first["id"]
     assert [each["code"] for each in second["warnings"]] == ["looks_like_own"]
@@ -139,7 +139,7 @@ def test_what_cannot_be_is_refused(
     path = f"{only_grace}/people/grace/counter-examples"
     assert api.refused("GET", f"{path}/%00") == (404, "unknown_photo")
     assert api.refused("POST", f"{path}?strict=maybe", content=eileen) == (400, "malformed_request")
-    monkeypatch.setattr(rules, "MOST_COUNTERS", 0)
+    monkeypatch.setattr(faces, "MOST_COUNTERS", 0)
     assert api.refused("POST", path, content=eileen) == (409, "too_many_counter_examples")
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from facegroup.evaluation import bootstrap, feedback
+from facegroup.evaluation import scene as scenes
 from facegroup.evaluation.dataset import People
-from facegroup.evaluation.feedback import Scene
+from facegroup.evaluation.scene import Scene
 from facegroup.types import Floats
 
 
@@ -33,7 +34,7 @@ THRESHOLD = float(np.cos(np.radians(30)))
 
 
 def test_nobody_is_named_in_the_end_and_what_it_costs_is_told(scene: Scene) -> None:
-    counters = feedback.corrected(scene, THRESHOLD)
+    counters = scenes.corrected(scene, THRESHOLD)
     assert list(counters) == [0]
     np.testing.assert_array_equal(counters[0], scene.strangers[:1])
     row = feedback.measured("corrected", 0.5, [(scene, counters, THRESHOLD)], bootstrap.draw(2, 2, 50))
@@ -44,14 +45,14 @@ def test_nobody_is_named_in_the_end_and_what_it_costs_is_told(scene: Scene) -> N
 
 
 def test_a_mistake_is_a_photo_of_the_person(scene: Scene) -> None:
-    rest, counters = feedback.mistaken(scene, 1)
+    rest, counters = scenes.mistaken(scene, 1)
     np.testing.assert_array_equal(counters[0], angles(-5))
     assert rest.owners.tolist() == [0, 0]
     np.testing.assert_array_equal(rest.probes, scene.probes[[1, 2]])
 
 
 def test_the_most_similar_strangers_are_taken(scene: Scene) -> None:
-    assert {member: rows.tolist() for member, rows in feedback.many(scene, 1).items()} == {
+    assert {member: rows.tolist() for member, rows in scenes.many(scene, 1).items()} == {
         0: scene.strangers[:1].tolist(),
         1: scene.strangers[:1].tolist(),
     }
@@ -60,7 +61,7 @@ def test_the_most_similar_strangers_are_taken(scene: Scene) -> None:
 def test_a_scene_keeps_members_and_strangers_apart() -> None:
     rows = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
     people = tuple(tuple(range(start, start + 6)) for start in range(0, 24, 6))
-    one = feedback.scene(People(rows, people, tuple(range(24, 30)), 0), 3, 1)
+    one = scenes.scene(People(rows, people, tuple(range(24, 30)), 0), 3, 1)
     assert (len(one.members), one.centroids.shape, one.probes.shape) == (2, (2, 8), (6, 8))
     assert (one.strangers.shape, one.others.shape, one.whose.tolist()) == ((8, 8), (10, 8), [0] * 5 + [1] * 5)
     known = {tuple(row) for row in one.probes.tolist()}
@@ -68,5 +69,5 @@ def test_a_scene_keeps_members_and_strangers_apart() -> None:
     found = feedback.doubted([one], 0.5)
     assert all(0 <= share <= 1 for pair in found.values() for share in pair)
     assert "| corrected |" in feedback.table(
-        [feedback.measured("corrected", 0.5, [(one, feedback.corrected(one, 0.1), 0.1)], EACH_ONCE)]
+        [feedback.measured("corrected", 0.5, [(one, scenes.corrected(one, 0.1), 0.1)], EACH_ONCE)]
     )

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 from facegroup.errors import Contradiction, IdempotencyConflict, TooManyCounterExamples, UnknownPhoto
 from facegroup.gallery import Snapshot
-from facegroup.store import rules
+from facegroup.store import faces, rules
 from facegroup.store.base import Store
 from facegroup.store.once import Once
 from facegroup.store.shelves import ShelfStore, coming
@@ -108,7 +108,7 @@ def test_another_person_may_have_the_face(store: Store, gallery: str, ann: str) 
 
 
 def test_there_is_an_end_to_them(store: Store, gallery: str, ann: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "MOST_COUNTERS", 3)
+    monkeypatch.setattr(faces, "MOST_COUNTERS", 3)
     with pytest.raises(TooManyCounterExamples):
         store.add_samples(gallery, ann, [counter(5), counter(6)], NETWORK)
     assert store.add_samples(gallery, ann, [counter(5), sample(6)], NETWORK).person.counters == 3
