@@ -14,7 +14,7 @@ from ray.serve import metrics
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
 from facegroup import trial
-from facegroup.errors import FacegroupError, ServiceError, StoreUnavailable
+from facegroup.errors import FacegroupError, Overloaded, ServiceError, StoreUnavailable
 from facegroup.expiry import sweep_and_tell
 from facegroup.guarded import Guarded
 from facegroup.index.plan import Plan
@@ -49,6 +49,7 @@ class GalleryActor:
         self._writers = ThreadPoolExecutor(4, "store")
         self._patrol = ThreadPoolExecutor(1, "patrol")
         self._trials = ThreadPoolExecutor(1, "trial")
+        self._trying = False
         self._damaged = metrics.Gauge("facegroup_gallery_damaged", description="damaged values that are skipped")
         threshold = network.threshold if settings.threshold is None else settings.threshold
         self._own = Gallery(settings.gallery, network.name, network.dimension, threshold)
@@ -74,6 +75,17 @@ class GalleryActor:
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
     ) -> Trial:
         """Find the threshold for an FPIR and set it; see `facegroup.trial.run`."""
+        if self._trying:
+            raise Overloaded("a gallery is being calibrated; try again later", 5)
+        self._trying = True
+        try:
+            return await self._calibrate(gallery, fpir, strangers, dry_run=dry_run, by=by)
+        finally:
+            self._trying = False
+
+    async def _calibrate(
+        self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
+    ) -> Trial:
         # Beside the matcher, which goes on answering: a snapshot never changes.
         snapshot = await self._in(self._matcher, self._galleries.snapshot, gallery)
         work = partial(trial.run, self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)

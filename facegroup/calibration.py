@@ -20,7 +20,7 @@ from facegroup.types import Calibration, Floats, Gallery
 Groups = NDArray[np.intp]
 Curve = tuple[tuple[float, float], ...]
 
-LEAST_FPIR, MOST_FPIR = 1e-5, 0.5
+LEAST_FPIR, MOST_FPIR = 3e-4, 0.5
 
 RULE_OF_THREE = 3
 """So many searches must be there for each that may be answered wrongly: with none wrong of 3/p, p is what 95 % are sure
@@ -63,7 +63,7 @@ def calibrate(scores: Scores, fpir: float, network: str, gallery: Gallery, at: f
     """Return the least threshold that keeps the FPIR asked, with what is known of it.
 
     Raises:
-        MalformedRequest: the FPIR is not in 0.00001..0.5.
+        MalformedRequest: the FPIR is not in 0.0003..0.5.
         TooFewToCalibrate: the photos are too few for it; the message says how many more are needed.
     """
     check_fpir(fpir)
@@ -99,7 +99,7 @@ def check_fpir(fpir: float) -> float:
     """Return an FPIR that can be asked for. Raises `MalformedRequest`."""
     if not LEAST_FPIR <= fpir <= MOST_FPIR:  # NaN is not, either
         raise MalformedRequest(
-            f"the FPIR must be a number in {LEAST_FPIR:f}..{MOST_FPIR}: 0.01 is one stranger in a hundred"
+            f"the FPIR must be a number in {LEAST_FPIR:g}..{MOST_FPIR}: 0.01 is one stranger in a hundred"
         )
     return fpir
 

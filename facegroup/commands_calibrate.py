@@ -76,7 +76,7 @@ def calibrate(
             done = recognizer.calibrate(gallery, fpir, unknown, dry_run=dry_run)
     else:  # without the networks
         with closing(open_store(settings.store, "cli")) as kept:
-            galleries = Galleries(kept, registry.spec(kept.gallery(gallery).network))
+            galleries = Galleries(kept, registry.spec(kept.gallery(gallery).network, settings))
             done = trial.run(trial.asking(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps(_row(done, refused), ensure_ascii=False))

@@ -40,6 +40,11 @@ def finetune(
     from facegroup.networks.projected_engine import fingerprint
 
     settings = load(network=network, store=store)
+    if report is not None and not report.parent.is_dir():
+        raise MalformedRequest(f"{report} cannot be written: {report.parent} is no folder")
+    if Path(group).is_dir():  # before the minutes of embedding, too
+        projection.check_free(projection.full_name(settings.network, name), settings)
+        run.dimension_of(registry.spec(settings.network), dimension)
     with _progress() as tell:
         found = _group(group, network, settings, tell)
         base = registry.spec(found.network)

@@ -5,6 +5,7 @@ photos (leave-one-out), impostor the greatest to anybody else. It is the gallery
 loaded but the photos searched with: `SEARCHES` of them at most, of people drawn by a fixed seed.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ from facegroup import calibration
 from facegroup.calibration import Scores, whole
 from facegroup.embedding import failed, unit
 from facegroup.enrolment import Refused
-from facegroup.errors import FacegroupError, InvalidDescriptor, MalformedRequest, NoFace, UnknownPerson
+from facegroup.errors import (
+    FacegroupError,
+    InvalidDescriptor,
+    MalformedRequest,
+    NetworkMismatch,
+    NoFace,
+    TooFewToCalibrate,
+    UnknownPerson,
+)
 from facegroup.gallery import Snapshot
 from facegroup.photos import Seen
 from facegroup.store.audit import Origin
@@ -94,7 +103,7 @@ def run(
     Args:
         ask: of the store that the gallery is in.
         snapshot: of the gallery, as new as it can be had.
-        fpir: the false-positive identification rate wanted, in 0.00001..0.5.
+        fpir: the false-positive identification rate wanted, in 0.0003..0.5.
         strangers: whose searches must stay nameless; None: members stand in for them.
         dry_run: whether nothing is set.
         by: whose request it is.
@@ -102,11 +111,20 @@ def run(
     Raises:
         TooFewToCalibrate: the photos are too few.
         MalformedRequest: the FPIR or the strangers cannot be.
+        NetworkMismatch: the gallery was switched to another network meanwhile.
         InvalidDescriptor: a stranger's descriptor is not (d,) finite numbers.
         FacegroupError: what the store raises.
     """
     calibration.check_fpir(fpir)
     before: Gallery = ask("gallery", snapshot.gallery)
+    if before.network != snapshot.network:
+        raise NetworkMismatch(f"the gallery {before.name} is of {before.network} now; it was of {snapshot.network}")
+    if strangers is None and calibration.RULE_OF_THREE / fpir > SEARCHES:
+        needed = math.ceil(calibration.RULE_OF_THREE / fpir - 1e-9)
+        raise TooFewToCalibrate(
+            f"members can tell an FPIR of {calibration.RULE_OF_THREE / SEARCHES:.5f} at the least, since {SEARCHES} photos "
+            f"of theirs are searched with: give photos of {needed} strangers, one of each, or ask for a greater FPIR"
+        )
     snapshot = snapshot.living()
     scores, closest = tried(lambda person: _descriptors(ask, snapshot.gallery, person), snapshot, strangers)
     found = calibration.calibrate(scores, fpir, snapshot.network, before, time.time())
@@ -204,11 +222,12 @@ def _drawn(
     The similarity is -inf where there are no others.
     """
     random = np.random.default_rng(0)
-    most = max(1, SEARCHES // max(len(snapshot), 1))  # rather more people than more photos of one
+    each, more = divmod(SEARCHES, max(len(snapshot), 1))  # rather more people than more photos of one
     ids: list[str] = []
     rows, owners, own, centroids = [], [], [], []
     left = SEARCHES
-    for person in _some(snapshot, random):
+    for place, person in enumerate(_some(snapshot, random)):
+        most = each + (place < more)
         found = photos(person)
         middle = centroid([*found]) if len(found) else None
         if middle is None:

@@ -96,7 +96,7 @@ class Calibrator(_Request):
     """What a gallery is calibrated for, and on."""
 
     fpir: float | None = Field(
-        None, ge=1e-5, le=0.5, allow_inf_nan=False, description="of strangers, the share that may get a name; 0.01"
+        None, ge=3e-4, le=0.5, allow_inf_nan=False, description="of strangers, the share that may get a name; 0.01"
     )
     strangers: list[list[float]] | None = Field(
         None, description="(n, d) descriptors of people who are not in the gallery; left out: members stand in for them"

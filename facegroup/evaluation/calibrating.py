@@ -195,7 +195,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = load(network=given.network)
     photos = dataset.read(given.folder, settings, least=given.least, told=dataset.told)
-    threshold = registry.spec(settings.network).threshold if given.threshold is None else given.threshold
+    threshold = registry.spec(settings.network, settings).threshold if given.threshold is None else given.threshold
     pairs = [(fpir, strangers) for fpir in given.fpir for strangers in given.strangers]
     promises = [kept(photos, settings.network, *pair, given.seeds) for pair in pairs]
     sizes = [

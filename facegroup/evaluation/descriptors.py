@@ -69,7 +69,7 @@ def embed(photos: Sequence[Path], settings: Settings, told: Callable[[int], None
     if missing:
         _embed(missing, settings, cache, lambda done: told(len(photos) - len(missing) + done))
     told(len(photos))
-    none = np.zeros(registry.spec(settings.network).dimension, np.float32)
+    none = np.zeros(registry.spec(settings.network, settings).dimension, np.float32)
     rows = [cache.rows[key] if key else none for key in hashes]
     why = [cache.codes[key] if key else code for key, code in zip(hashes, codes, strict=True)]
     return Embedded(np.stack([none, *rows])[1:], tuple(why), tuple(hashes))

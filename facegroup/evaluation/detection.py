@@ -128,7 +128,7 @@ def measure(
 def _find(
     files: Sequence[tuple[str, Path]], settings: Settings, told: Callable[[int], None]
 ) -> tuple[dict[str, Faces], dict[str, str]]:
-    finder = open_finder(settings, registry.spec(settings.network))
+    finder = open_finder(settings, registry.spec(settings.network, settings))
     found, failed = {}, {}
     try:
         for start in range(0, len(files), _BATCH):

@@ -171,7 +171,8 @@ class Store(Protocol):
 
         Raises:
             UnknownGallery: there is none.
-            MalformedRequest: the threshold is not in -1..1, a policy none, or the calibration of another network.
+            MalformedRequest: the threshold is not in -1..1, a policy none, or a number of the calibration impossible.
+            NetworkMismatch: the calibration is of another network.
         """
 
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:

@@ -9,7 +9,7 @@ from typing import cast, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from facegroup.errors import MalformedRequest
+from facegroup.errors import MalformedRequest, NetworkMismatch
 from facegroup.store.audit import Event
 from facegroup.store.base import Changes
 from facegroup.types import Calibration, Policy
@@ -28,6 +28,13 @@ def columns(changes: Changes) -> dict[str, str | float]:
     if (calibration := changes.get("calibration")) is not None:
         found["calibration"] = write_calibration(check_calibration(calibration))
     return found
+
+
+def check_network(network: str, changes: Changes) -> None:
+    """Raise `NetworkMismatch` where a calibration is not of the gallery's network."""
+    made = changes.get("calibration")
+    if made is not None and made.network != network:
+        raise NetworkMismatch(f"the gallery is of {network}, and the calibration of {made.network}")
 
 
 def event(columns: Mapping[str, str | float]) -> Event:

@@ -131,10 +131,14 @@ class RedisStore(RedisShelves):
         columns = gallery_settings.columns(changes)
         fields = [word for pair in columns.items() for word in pair]
         note = self._steps.note(gallery_settings.event(columns), by)
-        update = script(redis_scripts.UPDATE, rules.sought_gallery(name), rules.RETENTION, *fields, *note)
+        made = changes.get("calibration")
+        network = "" if made is None else made.network
+        update = script(redis_scripts.UPDATE, rules.sought_gallery(name), rules.RETENTION, network, *fields, *note)
         (answer,) = self._server.write(update)
         if answer is None:
             raise rules.unknown_gallery(name)
+        if len(answer) == 1:
+            gallery_settings.check_network(answer[0].decode(), changes)
         found = read_gallery(rules.sought_gallery(name), *answer)
         return replace(found, damaged=self._damage.count(found.name))
 

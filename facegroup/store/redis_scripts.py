@@ -75,14 +75,18 @@ end
 
 UPDATE = f"""{_BUMP}
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
-if #ARGV > 1 then
-    redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+if #ARGV > 2 then
+    if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], 'network') ~= ARGV[2] then
+        return {{redis.call('HGET', KEYS[1], 'network')}}
+    end
+    redis.call('HSET', KEYS[1], unpack(ARGV, 3))
     if redis.call('HGET', KEYS[1], 'keep_crops') == '0' then redis.call('UNLINK', KEYS[9]) end
     bump(nil, ARGV[1])
 end
 {_GALLERY}
 """
-"""ARGV: retention, then fields and values to set. Answers as CREATE."""
+"""ARGV: retention, the network that it must have ('' for any), then fields and values to set. Answers as CREATE, or the
+network that it has instead."""
 
 ERASE = f"""{NOTED}
 local version = redis.call('HGET', KEYS[1], 'version')

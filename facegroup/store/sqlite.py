@@ -118,6 +118,7 @@ class SqliteStore(SqliteShelves):
         erases = changes.get("keep_crops") is False
         with self._file.write() as db:
             gallery = find_gallery(db, name)
+            gallery_settings.check_network(gallery["network"], changes)
             if columns:
                 settings = ", ".join(f"{column} = ?" for column in columns)
                 db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))

@@ -93,8 +93,10 @@ def _strangers(wanted: schemas.Calibrator) -> Strangers | None:
         raise InvalidDescriptor("strangers must be descriptors of one length, one at least")
     with np.errstate(over="ignore"):
         rows = np.array(wanted.strangers, np.float64).astype(np.float32)
-    whose = map(str, range(len(rows))) if wanted.whose is None else wanted.whose
-    return Strangers(rows, tuple(whose))
+    if wanted.whose is None:
+        return Strangers(rows, tuple(map(str, range(len(rows)))))
+    # They come back in the answer, where half of a surrogate pair could not be written.
+    return Strangers(rows, tuple(each.encode(errors="replace").decode() for each in wanted.whose))
 
 
 async def _photographed(request: Request, server: Context) -> tuple[Strangers, list[Refused]]:

@@ -209,6 +209,8 @@ def test_a_policy_or_calibration_that_is_none(store: Store, gallery: str, change
     before = store.gallery(gallery)
     with pytest.raises(MalformedRequest):
         store.update_gallery(gallery, **changes)
+    with pytest.raises(NetworkMismatch):
+        store.update_gallery(gallery, calibration=replace(CALIBRATION, network="another"))
     assert store.gallery(gallery) == before
 
 
