@@ -20,6 +20,7 @@ from facegroup.archive import COUNTED, DIGITS, FORMAT, FORMAT_VERSION, GALLERY_F
 from facegroup.errors import ArchiveInvalid, ArchiveNewer, FacegroupError
 from facegroup.names import check_id, clean_name
 from facegroup.store import rules
+from facegroup.store.faces import MOST_COUNTERS
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.types import Floats, Gallery, Person, Sample
 
@@ -203,6 +204,8 @@ class Archive:
             if rules.sort_out(samples, self.gallery, self.gallery.network, ())[1]:
                 raise ValueError("a person has a sample twice")
             counters = sum(each.counter for each in samples)
+            if counters > MOST_COUNTERS:
+                raise ValueError("a person has more counter-examples than are kept of one")
             people.append((Person(**values, samples=len(samples) - counters, counters=counters), samples))
         if row != len(rows) or at != len(crops):
             raise ValueError("there are more descriptors or crops than samples")

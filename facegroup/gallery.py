@@ -149,6 +149,8 @@ class Snapshot:
         clean, usable = self._checked(probes)
         if images.shape != (len(probes),) or (quality is not None and quality.shape != (len(probes),)):
             raise InvalidDescriptor("there must be one image, and one quality if any, for each descriptor")
+        if not len(probes):
+            return []
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
         crowd = max(Counter(images.tolist()).values(), default=0)
         found, out = living._nearest(clean, max(candidates, crowd, 2))

@@ -141,6 +141,9 @@ class Migration:
             now = self._store.gallery(self._name)
             if now.network != self._old.network:
                 break
+            if _kept(now) != _kept(self._store.gallery(shelf)):
+                self._store.update_gallery(shelf, **_kept(now))
+                continue
             if now.version == version:
                 if self._missing and not drop_missing:
                     raise MigrationIncomplete(
@@ -161,8 +164,6 @@ class Migration:
                     after = self._store.gallery(self._name)
                     return Migrated(after, self._old.network, self._embedded, self.missing)
                 continue
-            if _kept(now) != _kept(self._store.gallery(shelf)):
-                self._store.update_gallery(shelf, **_kept(now))
             changes = changed(self._store, self._name, version)
             if changes is None:
                 version = self._all(shelf)

@@ -17,7 +17,7 @@ import numpy as np
 from facegroup import doubts, feedback, pipeline, trial
 from facegroup.embedding import open_embedder
 from facegroup.enrolment import Doubt, Enrolment, samples
-from facegroup.errors import FacegroupError, ImageError
+from facegroup.errors import FacegroupError, ImageError, NetworkMismatch
 from facegroup.finder import open_finder
 from facegroup.index.plan import Plan
 from facegroup.matching import Galleries
@@ -150,9 +150,11 @@ class Recognizer:
         """
         seen = self.see([Photo(data, crops=True) for _, data in photos])
         good, refused, named = feedback.counter_examples(photos, seen, face)
+        about = self.store.gallery(gallery)
+        if about.network != self.spec.name:
+            raise NetworkMismatch(f"the gallery {gallery} was made with {about.network}; this is {self.spec.name}")
         known = self.store.samples(gallery, person_id, counter=None)
-        threshold = self.store.gallery(gallery).threshold
-        good, unfit, named, doubted = feedback.sort_out(good, named, known, threshold, strict)
+        good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
         done = self.store.add_samples(gallery, person_id, good, self.spec.name)
         return Enrolment(done, refused + unfit, named, doubted)
 

@@ -229,6 +229,8 @@ def _drawn(
     for place, person in enumerate(_some(snapshot, random)):
         most = each + (place < more)
         found = photos(person)
+        if len(found) and found.shape[1] != snapshot.people.dimension:
+            raise NetworkMismatch("the gallery was switched to another network meanwhile")
         middle = centroid([*found]) if len(found) else None
         if middle is None:
             continue

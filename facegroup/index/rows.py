@@ -162,7 +162,7 @@ def _best(scores: Floats, count: int) -> tuple[Columns, Floats]:
         return top(np.ascontiguousarray(scores.T), count)
     whole = scores[: blocks * _BLOCK].reshape(blocks, _BLOCK, -1)
     chosen, _ = top(whole.max(axis=1).T, count)
-    rows: Columns = (chosen[:, :, None] * _BLOCK + np.arange(_BLOCK)).reshape(len(chosen), -1)
+    rows: Columns = (chosen[:, :, None] * _BLOCK + np.arange(_BLOCK)).reshape(len(chosen), count * _BLOCK)
     rest = np.broadcast_to(np.arange(blocks * _BLOCK, len(scores)), (len(chosen), len(scores) % _BLOCK))
     rows = np.concatenate([rows, rest], axis=1)
     places, best = top(np.take_along_axis(scores.T, rows, axis=1), count)

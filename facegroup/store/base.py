@@ -245,6 +245,7 @@ class Store(Protocol):
             UnknownGallery: there is none.
             UnknownPerson: there is none of one of the ids.
             MalformedRequest: the two are one.
+            TooManyCounterExamples: the person would have more than `faces.MOST_COUNTERS`.
         """
 
     def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:

@@ -23,12 +23,18 @@ def check_faces(added: Sequence[Sample], kept: Sequence[Sample]) -> None:
         TooManyCounterExamples: there would be too many.
     """
     new = [sample for sample in added if sample.counter]
-    if new and len(new) + sum(sample.counter for sample in kept) > MOST_COUNTERS:
-        raise TooManyCounterExamples(f"a person has at most {MOST_COUNTERS} counter-examples; erase some first")
+    if new:
+        check_count(len(new) + sum(sample.counter for sample in kept))
     if (new and contradicted(new, kept)) or contradicted([s for s in added if not s.counter], [*kept, *new]):
         raise Contradiction(
             "the same face would be a photo of the person and said not to be that person; erase one first"
         )
+
+
+def check_count(counters: int) -> None:
+    """Raise `TooManyCounterExamples` where a person would have more than are kept of one."""
+    if counters > MOST_COUNTERS:
+        raise TooManyCounterExamples(f"a person has at most {MOST_COUNTERS} counter-examples; erase some first")
 
 
 def contradicted(samples: Sequence[Sample], kept: Sequence[Sample]) -> list[Sample]:

@@ -256,6 +256,7 @@ class RedisStore(RedisShelves):
             )
             out = {each.id for each in faces.contradicted([each for each in samples if each.counter], samples)}
             counters = tuple(key for key in (*record.counters, *brought) if key not in out)
+            faces.check_count(len(counters))
             came = [*moved, *(key for key in brought if key not in out)]
             merged = record.next(samples=(*record.samples, *moved), counters=counters)
             centroid = vectors.centroid_of(samples)

@@ -66,6 +66,7 @@ _GALLERY = "return {redis.call('HGETALL', KEYS[1]), redis.call('HLEN', KEYS[5])}
 CREATE = f"""{NOTED}
 if redis.call('EXISTS', KEYS[1]) == 0 then
     local born = redis.call('GET', KEYS[2]) or '0'
+    redis.call('UNLINK', KEYS[14])
     redis.call('HSET', KEYS[1], 'version', born, 'born', born, unpack(ARGV))
     note()
 end
@@ -92,8 +93,8 @@ ERASE = f"""{NOTED}
 local version = redis.call('HGET', KEYS[1], 'version')
 if not version then return nil end
 local counters, rows = 0, redis.call('HGETALL', KEYS[14])
-local size = 4 * tonumber(redis.call('HGET', KEYS[1], 'dimension'))
-for i = 2, #rows, 2 do counters = counters + #rows[i] / size end
+local size = 4 * (tonumber(redis.call('HGET', KEYS[1], 'dimension') or '') or 0)
+if size > 0 then for i = 2, #rows, 2 do counters = counters + math.floor(#rows[i] / size) end end
 local counts = {{redis.call('HLEN', KEYS[5]), redis.call('HLEN', KEYS[8]), redis.call('HLEN', KEYS[9]), counters}}
 for i, key in ipairs(KEYS) do if i ~= 2 and i ~= 10 then redis.call('UNLINK', key) end end
 note()
@@ -115,7 +116,7 @@ if (redis.call('HGET', KEYS[5], id) or '') ~= expected or repeated() then return
 if old_name ~= '' then redis.call('ZREM', KEYS[4], old_name) end
 if record == '' then
     redis.call('ZREM', KEYS[3], id)
-    redis.call('HDEL', KEYS[5], id)
+    for _, place in ipairs({{5, 6, 14}}) do redis.call('HDEL', KEYS[place], id) end
 else
     redis.call('ZADD', KEYS[3], 0, id)
     redis.call('ZADD', KEYS[4], 0, new_name)

@@ -51,6 +51,8 @@ def check_gallery(gallery: Gallery) -> Gallery:
     """Return `gallery` as it is to be created. Raises `InvalidName` or `MalformedRequest`."""
     if gallery.dimension < 1:
         raise MalformedRequest("a gallery's dimension must be at least 1")
+    if gallery.calibration is not None and gallery.calibration.network != gallery.network:
+        raise MalformedRequest("a gallery's calibration must be of its own network")
     return replace(
         gallery,
         name=gallery.name if isinstance(gallery.name, Shelf) else clean_name(gallery.name, "gallery name"),

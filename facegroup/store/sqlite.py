@@ -466,6 +466,7 @@ class SqliteStore(SqliteShelves):
             kept = [sample_of(row) for row in rows]
             gone = [each.id for each in faces.contradicted([each for each in kept if each.counter], kept)]
             db.executemany("DELETE FROM samples WHERE person = ? AND id = ?", [(person["key"], each) for each in gone])
+            faces.check_count(sum(each.counter for each in kept) - len(gone))
         return moved, both
 
 

@@ -70,6 +70,8 @@ async def correct(
     doubted: tuple[Doubt, ...] = ()
     if good:
         about: Gallery = await server.pipeline.ask("gallery", gallery)
+        if about.network != server.spec.name:
+            raise NetworkMismatch(f"the gallery was made with {about.network}; this server runs {server.spec.name}")
         known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
         good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
         refused += unfit

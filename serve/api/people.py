@@ -16,6 +16,7 @@ from facegroup.errors import (
     MalformedRequest,
     NetworkMismatch,
     PersonExists,
+    TooManyCounterExamples,
     UnknownPerson,
     UnknownPhoto,
     UnlikeOwn,
@@ -45,7 +46,7 @@ router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
 _PAGE = documented.of(schemas.PeoplePage, *documented.STORED)
 _NEW = documented.of(schemas.Person, PersonExists, IdempotencyConflict, UnknownPerson, *documented.STORED, status=201)
-_MERGED = documented.of(schemas.Merged, UnknownPerson, *documented.STORED)
+_MERGED = documented.of(schemas.Merged, UnknownPerson, TooManyCounterExamples, *documented.STORED)
 _ONE = documented.of(schemas.Person, UnknownPerson, *documented.STORED)
 _PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
 _ENROLLED = documented.of(

@@ -95,6 +95,13 @@ def test_an_empty_gallery_knows_nobody(snapshot: Make) -> None:
     assert empty.match(AXES[:0], ALONE[:0]) == []
 
 
+@pytest.mark.parametrize("people", [3, 2000])
+def test_no_faces_are_no_matches(snapshot: Make, people: int) -> None:
+    rows = unit(np.random.default_rng(0).normal(size=(people, 8)))
+    assert snapshot(rows).match(np.empty((0, 8), np.float32), np.empty(0, np.intp)) == []
+    assert snapshot(rows).people.nearest(np.empty((0, 8), np.float32), 3).people.shape == (0, 3)
+
+
 def test_one_person_has_no_margin(snapshot: Make) -> None:
     (match,) = snapshot(AXES[:1]).match(AXES[:1], ALONE[:1])
     assert (match.person_id, match.margin, len(match.candidates)) == ("p000", None, 1)

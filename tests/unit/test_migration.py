@@ -82,6 +82,19 @@ def test_who_changes_meanwhile_is_in_it(place: ShelfStore) -> None:
         place.person("group", "p00")
 
 
+def test_policies_are_those_of_the_last_moment_there_and_back(place: ShelfStore) -> None:
+    def meanwhile(count: int) -> None:
+        place.update_gallery("group", probe_quality="standard")
+
+    migration(place, meanwhile).run()
+    assert place.gallery("group").probe_quality == "standard"
+    place.update_gallery("group", quality="strict", keep_crops=False)
+    place.update_gallery("group", probe_quality="off", keep_crops=True)
+    migration(place, back=True).back(drop_missing=True)
+    back = place.gallery("group")
+    assert (back.network, back.quality, back.probe_quality, back.keep_crops) == (OLD.name, "strict", "off", True)
+
+
 def test_killed_it_goes_on_where_it_was(place: ShelfStore, url: str) -> None:  # noqa: F811
     command = [sys.executable, "-m", "tests.unit.migrating", url, "group"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:

@@ -143,7 +143,7 @@ def test_people_with_one_photo_or_none_cost_nothing(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize(("searches", "photos", "people"), [(100, 80, 40), (35, 35, 35)])
+@pytest.mark.parametrize(("searches", "photos", "people"), [(100, 100, 40), (35, 35, 35)])
 def test_a_large_gallery_is_tried_on_some_of_its_photos(
     run: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch, searches: int, photos: int, people: int
 ) -> None:

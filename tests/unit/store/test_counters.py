@@ -200,3 +200,12 @@ def test_a_shelf_takes_them_whole_and_brings_them(store: Store, gallery: str, an
     event = rules.enrolled(ann, [], 0)
     shelves.switch_gallery(gallery, shelf, store.version(gallery), store.version(shelf), event)
     assert_array_equal(store.centroids(gallery).counters[ann], [descriptor(5)])
+
+
+def test_a_merger_keeps_the_limit(store: Store, gallery: str, ann: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.create_person(gallery, "Bo", person_id="bo")
+    store.add_samples(gallery, "bo", [sample(11), counter(12)], NETWORK)
+    monkeypatch.setattr(faces, "MOST_COUNTERS", 2)
+    with pytest.raises(TooManyCounterExamples):
+        store.merge_people(gallery, ann, "bo")
+    assert (numbers(store, gallery, ann), numbers(store, gallery, "bo")) == ([3, 4], [12])
