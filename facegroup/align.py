@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import NotAnImage
-from facegroup.networks.base import CropKind, NetworkSpec
+from facegroup.networks.base import CropKind, Cut, NetworkSpec
 from facegroup.types import Crops, Faces, Floats, Image
 
 TEMPLATES: dict[CropKind, tuple[tuple[float, float], ...]] = {
@@ -51,7 +51,7 @@ class Aligner:
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
-        self.kind = spec.crop
+        self.kind: Cut = "framed" if spec.framed else spec.crop
         self._size = spec.size
         self._framed = spec.framed
         self._margin = spec.margin

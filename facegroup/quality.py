@@ -9,15 +9,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.networks.base import CropKind
+from facegroup.networks.base import Cut
 from facegroup.photos import Quality
 from facegroup.types import Crops, Faces, Floats, Image
 
 _SIDE = 64
-_WINDOWS: dict[CropKind, tuple[float, float, float, float]] = {
+_WINDOWS: dict[Cut, tuple[float, float, float, float]] = {
     "five_point": (0.15, 0.29, 0.85, 0.99),
     "dlib_chip": (0.155, 0.12, 0.835, 0.875),
     "box": (0.065, 0.22, 0.95, 0.92),
+    "framed": (0.18, 0.22, 0.83, 0.92),  # MTCNN's boxes are 0.74 as wide as high
 }
 """The same part of a face in each kind of crop: left, top, right and bottom as fractions of its side."""
 
@@ -30,7 +31,7 @@ _FRONTAL = 0.54
 """How far down from the eyes to the mouth the nose tip is in a face that looks straight ahead: the median of LFW."""
 
 
-def measure(faces: Faces, crops: Crops, kind: CropKind, width: int, height: int) -> Quality:
+def measure(faces: Faces, crops: Crops, kind: Cut, width: int, height: int) -> Quality:
     """Return the parts of the quality of n faces.
 
     Args:

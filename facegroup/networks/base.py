@@ -7,6 +7,9 @@ from facegroup.types import Crops, Floats
 
 CropKind = Literal["box", "five_point", "dlib_chip"]
 
+Cut = CropKind | Literal["framed"]
+"""What a crop shows: `framed` is a box whose aspect is kept, about a square of its height."""
+
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:

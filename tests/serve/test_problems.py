@@ -65,6 +65,8 @@ METHODS = {
     "/v1/galleries/g/verify": {"POST"},
     "/v1/galleries/g/people": {"GET", "POST"},
     "/v1/galleries/g/people/p": {"GET", "PUT", "PATCH", "DELETE"},
+    "/v1/galleries/g/people/p/counter-examples": {"GET", "POST"},
+    "/v1/galleries/g/people/p/counter-examples/1": {"GET", "DELETE"},
     "/v1/galleries/g/people/p/merge": {"POST"},
     "/v1/galleries/g/people/p/photos": {"GET", "POST"},
     "/v1/galleries/g/people/p/photos/1": {"GET", "DELETE"},
@@ -83,7 +85,7 @@ def test_wrong_methods_are_told_the_right_ones(api: Api, path: str, method: str)
 
 def test_the_table_of_methods_is_complete(api: Api) -> None:
     documented = {
-        path.format(gallery="g", person="p", photo="1"): {method.upper() for method in operations}
+        path.format(gallery="g", person="p", photo="1", example="1"): {method.upper() for method in operations}
         for path, operations in api.document["paths"].items()
     }
     assert documented == METHODS

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -96,6 +97,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "grace": encode(hopper()),
         "grace again": encode(resized(hopper(), 400)),
+        "grace mirrored": encode(np.ascontiguousarray(hopper()[:, ::-1])),
         "eileen": encode(astronaut()),
         "broken": encode(hopper())[:3000],
     }

@@ -84,7 +84,7 @@ def test_the_photo_itself_is_not_said_to_be_somebody_else(page: Page, api: httpx
     page.one(".box").click()
     page.one("#dialog-action").click()
     page.until(lambda: "contradiction" in page.one("#photos figure > .problem").text)
-    assert page.identify([photos["grace again"]]) == [[GRACE], [GRACE]]
+    assert page.identify([photos["grace mirrored"]]) == [[GRACE], [GRACE]]
     page.one(".box").click()
     page.one("#dialog-action").click()
     page.until(lambda: page.one("#dialog-title").text == f"Really not {GRACE}?")
