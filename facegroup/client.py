@@ -84,16 +84,7 @@ class Client:
         key: str | None = None,
     ) -> Enrolment:
         """Enrol named photos of one person; see `Recognizer.enrol`. With the same `key` again, nothing is done again."""
-        files = [("photos", photo) for photo in photos]
-        request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
-        try:
-            answer = self._call("POST", f"{_at(gallery, person_id)}/photos", **request)
-        except (errors.ImageError, errors.Contradiction) as error:
-            if len(photos) != 1:
-                raise
-            # A server answers the refusal of a single photo as its own.
-            return self._refused(gallery, person_id, photos[0][0], error)
-        return _enrolment(answer)
+        return self._add("photos", gallery, photos, person_id, face, strict, key)
 
     def correct(
         self,
@@ -106,16 +97,7 @@ class Client:
         key: str | None = None,
     ) -> Enrolment:
         """Make faces counter-examples of a person; see `Recognizer.correct`. The same `key` again does nothing again."""
-        files = [("photos", photo) for photo in photos]
-        request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
-        try:
-            answer = self._call("POST", f"{_at(gallery, person_id)}/counter-examples", **request)
-        except (errors.ImageError, errors.Contradiction) as error:
-            if len(photos) != 1:
-                raise
-            # A server answers the refusal of a single photo as its own.
-            return self._refused(gallery, person_id, photos[0][0], error)
-        return _enrolment({**answer, "enrolled": [{**row, "photo_id": row["id"]} for row in answer["kept"]]})
+        return self._add("counter-examples", gallery, photos, person_id, face, strict, key)
 
     def describe(self, photos: Sequence[bytes]) -> list[Seen | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
@@ -242,10 +224,26 @@ class Client:
     ) -> None:
         self.close()
 
-    def _refused(self, gallery: str, person_id: str, name: str, error: FacegroupError) -> Enrolment:
-        person = self.person(gallery, person_id)
-        version = self.gallery(gallery).version
-        return Enrolment(Enrolled(person, (), (), version), (Refused(name, error),), ())
+    def _add(
+        self,
+        what: str,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: int | None,
+        strict: bool,
+        key: str | None,
+    ) -> Enrolment:
+        files = [("photos", photo) for photo in photos]
+        request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
+        try:
+            return _enrolment(self._call("POST", f"{_at(gallery, person_id)}/{what}", **request))
+        except (errors.ImageError, errors.Contradiction) as error:
+            if len(photos) != 1:
+                raise
+            # A server answers the refusal of a single photo as its own.
+            person, version = self.person(gallery, person_id), self.gallery(gallery).version
+            return Enrolment(Enrolled(person, (), (), version), (Refused(photos[0][0], error),), ())
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         return self._send(method, path, **request).json()
@@ -282,16 +280,18 @@ def _error(problem: Mapping[str, Any]) -> FacegroupError:
 
 
 def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
-    rows = answer["enrolled"]
+    # Counter-examples are `kept`, each with an `id`.
+    rows = answer["enrolled"] if "enrolled" in answer else answer["kept"]
+    photos = tuple((row["name"], row["photo_id"] if "photo_id" in row else row["id"]) for row in rows)
     enrolled = Enrolled(
         _person(answer["person"]),
-        tuple(row["photo_id"] for row in rows if not row["duplicate"]),
-        tuple(row["photo_id"] for row in rows if row["duplicate"]),
+        tuple(key for (_, key), row in zip(photos, rows, strict=True) if not row["duplicate"]),
+        tuple(key for (_, key), row in zip(photos, rows, strict=True) if row["duplicate"]),
         answer["gallery_version"],
     )
     refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
     doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
-    return Enrolment(enrolled, refused, tuple((row["name"], row["photo_id"]) for row in rows), doubts)
+    return Enrolment(enrolled, refused, photos, doubts)
 
 
 def _doubt(row: Mapping[str, Any]) -> Doubt:

@@ -32,11 +32,7 @@ _ADDED = documented.of(
     *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
 )
 _LISTED = documented.of(schemas.CounterExamples, UnknownPerson, *documented.STORED)
-_CROP = documented.of(None, UnknownPerson, UnknownPhoto, *documented.STORED)
-_CROP[200] = {
-    "description": "the aligned face",
-    "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
-}
+_CROP = documented.crop(UnknownPerson, UnknownPhoto, *documented.STORED)
 _ERASED = documented.of(schemas.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
 
 

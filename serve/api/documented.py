@@ -52,6 +52,12 @@ def of(model: type[BaseModel] | Any, *may_fail: type[FacegroupError], status: in
     return {status: {"model": model}, **{each: _problem(each, sorted(codes[each])) for each in sorted(codes)}}
 
 
+def crop(*may_fail: type[FacegroupError]) -> Responses:
+    """Return the answers of a route that shows an aligned face."""
+    picture = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
+    return {**of(None, *may_fail), 200: {"description": "the aligned face", "content": picture}}
+
+
 def _problem(status: int, codes: list[str]) -> dict[str, Any]:
     schema = {
         "allOf": [{"$ref": "#/components/schemas/Problem"}],

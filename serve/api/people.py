@@ -55,11 +55,7 @@ _ENROLLED = documented.of(
     *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE, *documented.POOR),
 )
 _PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
-_CROP = documented.of(None, UnknownPerson, UnknownPhoto, *documented.STORED)
-_CROP[200] = {
-    "description": "the aligned face",
-    "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
-}
+_CROP = documented.crop(UnknownPerson, UnknownPhoto, *documented.STORED)
 _ERASED = documented.of(schemas.Erased, UnknownPerson, *documented.STORED)
 _ERASED_PHOTO = documented.of(schemas.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
 
