@@ -36,6 +36,7 @@ def finetune(
 
     Ends with status 1 if nothing was installed.
     """
+    from facegroup.finetuning import group as groups
     from facegroup.finetuning import run
     from facegroup.networks.projected_engine import fingerprint
 
@@ -43,6 +44,7 @@ def finetune(
     if report is not None and not report.parent.is_dir():
         raise MalformedRequest(f"{report} cannot be written: {report.parent} is no folder")
     if Path(group).is_dir():  # before the minutes of embedding, too
+        groups.check_base(settings.network)
         projection.check_free(projection.full_name(settings.network, name), settings)
         run.dimension_of(registry.spec(settings.network), dimension)
     with _progress() as tell:

@@ -84,7 +84,7 @@ def of_folder(folder: Path, settings: Settings, told: Callable[[int], None] = la
         MalformedRequest: there are no folders with photos, or the network is a projection itself.
         SetupError: the network is not to be had.
     """
-    _check_base(settings.network)
+    check_base(settings.network)
     found = folders.people(folder)
     empty = sum(each.is_dir() and not each.name.startswith(".") for each in folder.iterdir()) - len(found)
     hashes: dict[str, dict[str, Path]] = {}
@@ -115,7 +115,7 @@ def of_gallery(store: Store, name: str, told: Callable[[int], None] = lambda _: 
         MalformedRequest: it is of a projection.
     """
     gallery = store.gallery(name)
-    _check_base(gallery.network)
+    check_base(gallery.network)
     samples: dict[str, dict[str, Floats]] = {}
     for number, person in enumerate(everybody(store, gallery.name), 1):
         samples[person.id] = {each.id: each.descriptor for each in store.samples(gallery.name, person.id)}
@@ -149,6 +149,7 @@ def _group(network: str, people: Mapping[str, list[Floats]], empty: int, **count
     )
 
 
-def _check_base(network: str) -> None:
+def check_base(network: str) -> None:
+    """Raise MalformedRequest if the network is a learned projection: those are learned from their base alone."""
     if projection.JOINT in network:
         raise MalformedRequest(f"{network} is a projection itself: learn from photos, or a gallery, of its base")
