@@ -16,10 +16,15 @@
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
-    │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto
+    │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
+    │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
-    │   │                              TooFewToCalibrate · Contradiction · TooManyCounterExamples
+    │   │                              TooFewToCalibrate · Contradiction · TooManyCounterExamples ·
+    │   │                              CameraExists · TooManyCameras · WebhookExists · TooManyWebhooks ·
+    │   │                              TooManyVideos · KeyMissing
+    │   ├── SourceError                a camera's source, or a video: InvalidSource · SourceNotAllowed ·
+    │   │                              SourceUnreachable · SourceRefused · NoVideo · SourceEnded · SourceStalled
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
     │                                  StageUnavailable · TimedOut (503)
@@ -311,6 +316,122 @@ class TooManyCounterExamples(Conflict):
     """A person has as many counter-examples as are kept of one."""
 
     code = "too_many_counter_examples"
+
+
+class UnknownCamera(NotFound):
+    """There is no camera of this id."""
+
+    code = "unknown_camera"
+
+
+class UnknownSighting(NotFound):
+    """There is no sighting of this id, or no picture of it is kept."""
+
+    code = "unknown_sighting"
+
+
+class UnknownStranger(NotFound):
+    """There is no stranger of this id in the gallery."""
+
+    code = "unknown_stranger"
+
+
+class UnknownWebhook(NotFound):
+    """There is no webhook of this id."""
+
+    code = "unknown_webhook"
+
+
+class UnknownVideo(NotFound):
+    """There is no video of this id."""
+
+    code = "unknown_video"
+
+
+class CameraExists(Conflict):
+    """There is a camera of this id."""
+
+    code = "camera_exists"
+
+
+class TooManyCameras(Conflict):
+    """There are as many cameras as the limit allows."""
+
+    code = "too_many_cameras"
+
+
+class WebhookExists(Conflict):
+    """There is a webhook of this id."""
+
+    code = "webhook_exists"
+
+
+class TooManyWebhooks(Conflict):
+    """There are as many webhooks as the limit allows."""
+
+    code = "too_many_webhooks"
+
+
+class TooManyVideos(Conflict):
+    """As many videos as the limit allows are waiting already."""
+
+    code = "too_many_videos"
+
+
+class KeyMissing(Conflict):
+    """A password would have to be kept, and the settings have no key to seal it with."""
+
+    code = "key_missing"
+
+
+class SourceError(ClientError):
+    """A camera's source, or a video, that cannot be looked at."""
+
+    code = "source_error"
+    status = 422
+
+
+class InvalidSource(SourceError):
+    """The address is none that can be read: a wrong scheme, no host, not a path."""
+
+    code = "invalid_source"
+
+
+class SourceNotAllowed(SourceError):
+    """The address leads where the settings do not let anybody look: a private network, another folder."""
+
+    code = "source_not_allowed"
+    status = 403
+
+
+class SourceUnreachable(SourceError):
+    """Nobody answers at the address, or the connection was lost."""
+
+    code = "source_unreachable"
+
+
+class SourceRefused(SourceError):
+    """The source answers and says no: a wrong user or password, or nothing of this name."""
+
+    code = "source_refused"
+
+
+class NoVideo(SourceError):
+    """What the source sends is no video that can be decoded."""
+
+    code = "not_a_video"
+
+
+class SourceEnded(SourceError):
+    """The source came to its end."""
+
+    code = "source_ended"
+
+
+class SourceStalled(SourceError):
+    """The source is open, and no frame comes."""
+
+    code = "source_stalled"
 
 
 class ArchiveError(ClientError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 from yaml import YAMLError
 
@@ -41,6 +41,7 @@ class Limits(_Part):
     images: int = Field(100, gt=0, description="images in one request")
     faces: int = Field(256, gt=0, description="faces answered per image, the most confident first")
     request_seconds: float = Field(60.0, gt=0, description="after this long a request is given up")
+    video_bytes: int = Field(1 << 30, gt=0, description="bytes of one video")
 
 
 class Detector(_Part):
@@ -113,6 +114,52 @@ class Ingress(_Part):
     queue: int = Field(512, gt=0, description="images waiting in an ingress; beyond: 429")
 
 
+class Cameras(_Part):
+    """The process that looks after all cameras, each of which is a process of its own, and tells of sightings."""
+
+    enabled: bool = Field(True, description="whether the server takes cameras at all")
+    limit: int = Field(64, ge=0, description="most cameras; beyond: 409 too_many_cameras")
+    key: SecretStr | None = Field(
+        None,
+        description="what passwords in sources, and secrets of webhooks, are sealed with in the store; `facegroup camera "
+        "key` makes one; without it none is taken",
+    )
+    networks: tuple[str, ...] = Field(
+        (),
+        description='private networks that sources and webhooks may be in, as `["192.168.1.0/24"]`; others are refused',
+    )
+    folder: Path | None = Field(None, description="folder that file sources must be in; empty: there are none")
+    devices: bool = Field(False, description="whether webcams of the machine (v4l2:///dev/video0) may be looked at")
+    num_cpus: float = Field(0.5, ge=0, description="of the process that looks after them")
+    camera_cpus: float = Field(0, ge=0, description="that Ray counts for a camera; 0: as many on a machine as come")
+    share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="part of a detector's batch that is left to frames of cameras while requests wait; 0: requests first",
+    )
+    width: int = Field(1280, ge=64, description="wider frames are scaled down to this many pixels before they are sent")
+    link_seconds: float = Field(
+        60, ge=0, description="somebody seen by another camera within this time is on the same visit"
+    )
+    unknown_similarity: float | None = Field(
+        None, ge=-1, le=1, description="similarity at which two strangers are one; empty: the gallery's threshold"
+    )
+    keep_days: float = Field(30, gt=0, description="sightings, strangers and videos older than this are erased")
+    keep_sightings: int = Field(100_000, gt=0, description="most sightings that are kept, the newest")
+    keep_unknowns: int = Field(5_000, gt=0, description="most strangers that are kept, the latest seen")
+    keep_videos: int = Field(100, gt=0, description="most videos whose results are kept, the newest")
+    webhooks: int = Field(32, ge=0, description="most webhooks")
+    give_up_hours: float = Field(
+        72, gt=0, description="an event that a webhook's receiver did not take for so long becomes a dead letter"
+    )
+    mqtt: SecretStr | None = Field(
+        None, description="broker that events are published to: mqtt://user:password@host:1883, or mqtts://"
+    )
+    mqtt_topic: str = Field("facegroup", description="first part of the topics")
+    mqtt_discovery: str = Field("homeassistant", description="prefix of Home Assistant's discovery; empty: none")
+
+
 class Settings(BaseSettings):
     """All settings of facegroup."""
 
@@ -140,6 +187,7 @@ class Settings(BaseSettings):
     embedder: Embedder = Embedder()
     matcher: Matcher = Matcher()
     ingress: Ingress = Ingress()
+    cameras: Cameras = Cameras()
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,1 @@
+"""Cameras: a source of pictures goes in, the newest frame comes out. `types` says what a camera is; `eye` looks."""

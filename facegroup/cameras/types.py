@@ -1,0 +1,130 @@
+"""What a camera is, what it sees, and how it is: frozen structs, safe to send between processes."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from facegroup.types import Policy
+
+State: TypeAlias = Literal["connecting", "live", "stalled", "failed", "ended", "stopped"]
+"""Of a camera: no frame yet; frames come; none came for a while; it cannot be opened, and why is said; a file came to its
+end; switched off."""
+
+Region: TypeAlias = tuple[tuple[float, float], ...]
+"""A polygon of three corners or more: x and y in 0..1 of the picture's width and height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One camera of the registry.
+
+    Attributes:
+        id: unique, 1–64 characters of ``[a-z0-9-]``.
+        source: address, with the user and password that it needs: never logged and never answered as it is
+            (`facegroup.cameras.address.shown`). ``rtsp(s)://``, ``http(s)://`` (MJPEG, HLS, anything that FFmpeg reads),
+            ``file:///…`` (a video, or a folder of pictures that grows), ``v4l2:///dev/video0``.
+        gallery: whose people are looked for.
+        fps: frames analysed a second, at most.
+        min_face_size: smallest face looked for, in pixels of the picture; None: the detector's setting.
+        regions: a face counts whose box has its centre in one of them; empty: everywhere.
+        quality: how good a face must be to be named; None: the gallery's own policy.
+        confirm: frames that must agree before a track has a name.
+        cooldown: seconds after which somebody who was not seen has left; seen again is a new sighting.
+        snapshots: whether the best crop of a sighting is kept.
+        motion: whether frames in which nothing moves are left out.
+        transport: of RTSP.
+        realtime: whether a file is played at its own pace; else as fast as it can be analysed, frame by frame.
+        stall_seconds: without a frame for so long it is stalled, and opened anew.
+        enabled: whether it is looked at.
+        created_at: seconds since the epoch; 0 lets the journal set it.
+        updated_at: seconds since the epoch.
+    """
+
+    id: str
+    source: str
+    gallery: str
+    fps: float = 2.0
+    min_face_size: int | None = None
+    regions: tuple[Region, ...] = ()
+    quality: Policy | None = None
+    confirm: int = 2
+    cooldown: float = 30.0
+    snapshots: bool = True
+    motion: bool = True
+    transport: Literal["tcp", "udp"] = "tcp"
+    realtime: bool = True
+    stall_seconds: float = 10.0
+    enabled: bool = True
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture that is to be analysed.
+
+    Attributes:
+        data: JPEG.
+        at: seconds since the epoch when it was received; of a source without a clock of its own (a file that is not played
+            in real time) when it was read.
+        position: seconds since the source's first frame, by the source's own time stamps.
+        number: counts every frame of the source, from 0, over reconnections.
+        width: of the whole picture, in pixels.
+        height: of the whole picture, in pixels.
+        offset: x and y of the data's top-left pixel in the whole picture: only the part around the regions is sent.
+    """
+
+    data: bytes
+    at: float
+    position: float
+    number: int
+    width: int
+    height: int
+    offset: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of a camera's frames since it was started: received = skipped + still + analysed + (one at hand).
+
+    Attributes:
+        received: frames that the source gave.
+        skipped: not analysed, since `fps` asks for fewer, or a newer one came before the server was free.
+        still: left out, since nothing moved.
+        analysed: handed out.
+        late: those of `skipped` that would have been due, had the server been free.
+        opened: times that the source was opened.
+    """
+
+    received: int = 0
+    skipped: int = 0
+    still: int = 0
+    analysed: int = 0
+    late: int = 0
+    opened: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a camera is.
+
+    Attributes:
+        state: see `State`.
+        reason: code of the error that it is not live for; None where there is none.
+        detail: of that, for a person; without credentials.
+        since: seconds since the epoch when it came into this state.
+        frame_at: when the last frame came; None: none yet.
+        width: of the last frame, in pixels; 0: none yet.
+        height: of the last frame, in pixels.
+        source_fps: frames that the source gives a second, measured over the last seconds; 0: not known.
+        counts: of frames.
+    """
+
+    state: State
+    reason: str | None = None
+    detail: str | None = None
+    since: float = 0.0
+    frame_at: float | None = None
+    width: int = 0
+    height: int = 0
+    source_fps: float = 0.0
+    counts: Counts = Counts()
