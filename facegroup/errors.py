@@ -17,7 +17,7 @@
     │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
-    │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo
+    │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
     │   │                              TooFewToCalibrate · Contradiction · TooManyCounterExamples ·
@@ -346,6 +346,12 @@ class UnknownVideo(NotFound):
     """There is no video of this id."""
 
     code = "unknown_video"
+
+
+class CamerasOff(NotFound):
+    """The server was started without cameras."""
+
+    code = "cameras_off"
 
 
 class CameraExists(Conflict):

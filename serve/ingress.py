@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from deployments.hop import Handle, hop, plain
 from deployments.metrics import Export
 from facegroup.batching import Batcher
-from facegroup.errors import FacegroupError, Overloaded
+from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
@@ -30,13 +30,17 @@ class Ingress:
         detector: the first stage.
         embedder: asked only what it runs.
         gallery: the store, and decisions on descriptors that callers bring.
+        cameras: what looks after them; None: the settings have none.
     """
 
-    def __init__(self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle) -> None:
+    def __init__(
+        self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle, cameras: Handle | None = None
+    ) -> None:
         self._settings = settings
         self._detector = plain(detector)
         self._embedder = plain(embedder)
         self._gallery = plain(gallery)
+        self._cameras = None if cameras is None else plain(cameras)
         wanted = settings.ingress
         self._batcher = Batcher(
             "ingress",
@@ -79,6 +83,12 @@ class Ingress:
         """See `Pipeline`."""
         done: Trial = await hop(self._gallery.calibrate.remote(gallery, fpir, strangers, dry_run=dry_run, by=by))
         return done
+
+    async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """See `Pipeline`."""
+        if self._cameras is None:
+            raise CamerasOff("this server has no cameras: FACEGROUP_CAMERAS__ENABLED is false")
+        return await hop(self._cameras.call.remote(method, *arguments, **named))
 
     async def about(self) -> dict[str, Any]:
         """See `Pipeline`."""

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from facegroup import trial
-from facegroup.errors import FacegroupError
+from facegroup.errors import CamerasOff, FacegroupError
 from facegroup.guarded import Guarded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.recognizer import Recognizer
@@ -60,6 +60,9 @@ class LocalPipeline:
             return trial.run(self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
 
         return await self._run(run)
+
+    async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
+        raise CamerasOff("this server has no cameras")
 
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder

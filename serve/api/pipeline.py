@@ -30,6 +30,9 @@ class Pipeline(Protocol):
     ) -> Trial:
         """Find the threshold for an FPIR and set it; see `facegroup.trial.run`."""
 
+    async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call a method of the cameras' process; see `facegroup.cameras.hub.Hub.call`."""
+
     async def about(self) -> dict[str, Any]:
         """Say what runs: network, dimension, engines, devices, store."""
 
