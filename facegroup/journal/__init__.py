@@ -1,1 +1,39 @@
 """Where cameras and sightings are kept. In go the address of the store and the key, out comes its `Journal`."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from facegroup.journal.base import Journal
+from facegroup.journal.rows import Rows
+from facegroup.journal.sealed import Seal
+
+__all__ = ["open_journal"]
+
+
+def open_journal(url: str, key: SecretStr | None = None) -> Journal:
+    """Return the journal of the store at an address.
+
+    Args:
+        url: of the store (`facegroup.store.open_store`); beside a file ``gallery.db`` the journal is ``gallery.cameras.db``.
+        key: that passwords are sealed with.
+
+    Raises:
+        InvalidSettings: it is no key.
+        StoreInvalid: the address cannot be read, or what is there is no journal.
+        StoreUnavailable: the file cannot be opened. A Redis that does not answer raises when it is used.
+    """
+    from facegroup.journal.journal import RowJournal
+
+    seal = Seal(key)
+    rows: Rows
+    if url.startswith("sqlite:///"):
+        from facegroup.journal.sqlite_rows import SqliteRows
+
+        path = Path(url.removeprefix("sqlite:///"))
+        rows = SqliteRows(path.with_name(f"{path.stem}.cameras{path.suffix}"))
+    else:
+        from facegroup.journal.redis_rows import RedisRows
+
+        rows = RedisRows(url)
+    return RowJournal(rows, seal)

@@ -105,8 +105,11 @@ class Journal(Protocol):
 
         Args:
             wanted: which.
-            after: id of the last sighting of the page before; one that is gone since is no error.
+            after: `Sighting.cursor` of the last one of the page before; it may be gone since.
             limit: rows of the page.
+
+        Raises:
+            MalformedRequest: `after` is no cursor.
         """
 
     def events(self, after: int, limit: int) -> list[Event]:

@@ -91,6 +91,11 @@ class Sighting:
     crop: bool = False
     seq: int = 0
 
+    @property
+    def cursor(self) -> str:
+        """Where the page after one that ends with this begins."""
+        return f"{self.first_seen!r}@{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

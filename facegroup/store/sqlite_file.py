@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
@@ -48,19 +49,37 @@ _SMALLEST = 512  # bytes of a SQLite file
 _DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is in a file that is no gallery's.
+
+    Attributes:
+        what: the word for it.
+        application: number in the file's header that tells it from other programs'.
+        tables: statements that make them.
+    """
+
+    what: str
+    application: int
+    tables: tuple[str, ...]
+
+
 class SqliteFile:
     """A gallery database in one file, made if it is not there, its folders too; readable by its owner only.
 
     Args:
         path: the file.
         timeout: seconds to wait for another process's write.
+        layout: of a file that holds something else; None: a gallery's.
 
     Raises:
         StoreInvalid: the path cannot hold a file, or what it holds is no gallery, or one of a newer facegroup.
         StoreUnavailable: the file cannot be opened, or is locked for longer than `timeout`.
     """
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, path: Path, timeout: float, layout: Layout | None = None) -> None:
+        self._known = 1 if layout else SCHEMA
+        self._layout = layout or Layout("gallery", APPLICATION, _TABLES)
         self.path = path.absolute()
         self._timeout = timeout
         self._idle: list[sqlite3.Connection] | None = []
@@ -75,7 +94,7 @@ class SqliteFile:
         if not self.path.is_file():
             raise StoreInvalid(f"{self.path} is no file")
         if 0 < self.path.stat().st_size < _SMALLEST:  # which SQLite would take for empty, and write over
-            raise StoreInvalid(f"{self.path} is no gallery")
+            raise StoreInvalid(f"{self.path} is no {self._layout.what}")
         try:
             self._prepare()
         except BaseException:
@@ -137,7 +156,7 @@ class SqliteFile:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary of an extended code
             if code in _DAMAGED:
-                raise StoreInvalid(f"{self.path} is damaged, or no gallery: {error}") from error
+                raise StoreInvalid(f"{self.path} is damaged, or no {self._layout.what}: {error}") from error
             raise StoreUnavailable(f"{self.path} cannot be used now: {error}") from error
 
     def _take(self) -> sqlite3.Connection:
@@ -171,14 +190,14 @@ class SqliteFile:
     def _prepare(self) -> None:
         with self.read() as connection:
             found = self._schema(connection)
-        if found < SCHEMA:
+        if found < self._known:
             with self.write() as connection:
                 found = self._schema(connection)  # another process may have been faster
                 if found == 0:
-                    for statement in _TABLES:
+                    for statement in self._layout.tables:
                         connection.execute(statement)
-                    connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                upgrade(connection, max(found, 1), SCHEMA)
+                    connection.execute(f"PRAGMA application_id = {self._layout.application}")
+                upgrade(connection, max(found, 1), self._known)
         self._log_ahead()
 
     def _schema(self, connection: sqlite3.Connection) -> int:
@@ -186,11 +205,11 @@ class SqliteFile:
             int(connection.execute(question).fetchone()[0])
             for question in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
         )
-        if (version or tables) and application != APPLICATION:
+        if (version or tables) and application != self._layout.application:
             raise StoreInvalid(f"{self.path} is another program's database")
-        if version > SCHEMA:
+        if version > self._known:
             raise StoreInvalid(
-                f"{self.path} was written by a newer facegroup (schema {version}, this one knows {SCHEMA})"
+                f"{self.path} was written by a newer facegroup (schema {version}, this one knows {self._known})"
             )
         return version
 

@@ -1,0 +1,464 @@
+"""The journal over any database of rows: cameras, sightings, events, strangers, receivers and videos in, and out again.
+
+    table               key                 score           value
+    cameras             camera              created_at      camera, its source sealed
+    sightings           sighting            first_seen      sighting
+    by:WHAT:VALUE       sighting            first_seen      none: where `Filter` looks
+    open · ended        sighting            last_seen       none
+    crops               sighting            last_seen       JPEG
+    events              number, 16 digits   number          event with its sighting
+    told                sighting            number          none: of the last event
+    unknowns            gallery/stranger    last_seen       stranger with shots
+    webhooks · videos   id                  created_at      document
+    cursors             subscriber          number          none
+    dead:SUBSCRIBER     number, 16 digits   number          dead letter
+
+What cannot be read is skipped and logged by its key.
+"""
+
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
+
+from facegroup import errors
+from facegroup.cameras.types import Camera
+from facegroup.errors import FacegroupError, StoreInvalid, StoreUnavailable
+from facegroup.journal import forms
+from facegroup.journal.base import Filter, News
+from facegroup.journal.rows import Count, Drop, Put, Row, Rows, Step
+from facegroup.journal.sealed import Seal
+from facegroup.sightings.types import DeadLetter, Event, Sighting, Unknown, Video, Webhook
+
+log = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
+
+_PAGE = 500
+_ALL = 1_000_000
+_TRIES = 20  # of a step whose count somebody else raised
+
+
+class RowJournal:
+    """`facegroup.journal.base.Journal` over rows.
+
+    Args:
+        rows: the database.
+        seal: of passwords.
+    """
+
+    def __init__(self, rows: Rows, seal: Seal) -> None:
+        self._rows = rows
+        self._seal = seal
+        self._writing = threading.Lock()
+
+    def ping(self) -> None:
+        """See `Journal`."""
+        self._rows.ping()
+
+    def close(self) -> None:
+        """See `Journal`."""
+        self._rows.close()
+
+    # Cameras
+
+    def cameras(self) -> list[Camera]:
+        """See `Journal`."""
+        found = self._all("cameras", self._to_camera)
+        return sorted(found, key=lambda each: each.id)
+
+    def camera(self, camera: str) -> Camera:
+        """See `Journal`."""
+        return self._one("cameras", camera, self._to_camera, errors.UnknownCamera(f"there is no camera {camera!r}"))
+
+    def create_camera(self, camera: Camera, limit: int) -> Camera:
+        """See `Journal`."""
+        made = replace(camera, created_at=camera.created_at or time.time(), updated_at=time.time())
+        full = errors.TooManyCameras(f"there are {limit} cameras, and FACEGROUP_CAMERAS__LIMIT allows no more")
+        exists = errors.CameraExists(f"there is a camera {camera.id!r} already")
+        self._create("cameras", made.id, made.created_at, forms.of_camera(made, self._seal), limit, full, exists)
+        return made
+
+    def replace_camera(self, camera: Camera) -> Camera:
+        """See `Journal`."""
+        with self._writing:
+            made = replace(camera, created_at=self.camera(camera.id).created_at, updated_at=time.time())
+            value = forms.written(forms.of_camera(made, self._seal))
+            self._apply([Put("cameras", made.id, made.created_at, value)])
+        return made
+
+    def delete_camera(self, camera: str) -> None:
+        """See `Journal`."""
+        self._delete("cameras", camera, errors.UnknownCamera(f"there is no camera {camera!r}"))
+
+    # Sightings
+
+    def record(self, news: Sequence[News]) -> list[Event]:
+        """See `Journal`."""
+        if not news:
+            return []
+        with self._writing:
+            for _ in range(_TRIES):
+                known, now = self._rows.count("seq"), time.time()
+                steps: list[Step] = [Count("seq", known, known + len(news))]
+                events = []
+                for seq, each in enumerate(news, known + 1):
+                    sighting = replace(each.sighting, seq=seq, crop=each.sighting.crop or each.crop is not None)
+                    event = Event(seq, f"{sighting.id}-{each.kind}", each.kind, now, sighting)
+                    events.append(event)
+                    steps += [*_sighting_steps(sighting, each.crop), Put("told", sighting.id, seq)]
+                    steps.append(Put("events", _number(seq), seq, forms.written(forms.of_event(event))))
+                    if each.unknown is not None:
+                        steps.append(_unknown_step(each.unknown))
+                if self._rows.apply(steps):
+                    return events
+        raise StoreUnavailable("somebody else writes events into this journal: one server may have it")
+
+    def update(self, sightings: Sequence[tuple[Sighting, bytes | None]]) -> None:
+        """See `Journal`."""
+        steps = [step for sighting, crop in sightings for step in _sighting_steps(sighting, crop)]
+        if steps:
+            self._apply(steps)
+
+    def sighting(self, sighting: str) -> Sighting:
+        """See `Journal`."""
+        return self._one("sightings", sighting, forms.to_sighting, _no_sighting(sighting))
+
+    def crop(self, sighting: str) -> bytes:
+        """See `Journal`."""
+        (found,) = self._rows.get("crops", [sighting])
+        if found is None:
+            raise _no_sighting(sighting, "no picture of it is kept, or ")
+        return found.value
+
+    def sightings(self, wanted: Filter, after: str = "", limit: int = 100) -> list[Sighting]:
+        """See `Journal`."""
+        table = _index_of(wanted)
+        high = math.inf if wanted.until is None else wanted.until
+        edge = _edge(after) if after else None
+        found: list[Sighting] = []
+        while len(found) < limit:
+            rows = self._rows.page(table, -math.inf, high, _PAGE, newest=True, after=edge)
+            if not rows:
+                break
+            edge = (rows[-1].score, rows[-1].key)
+            if table != "sightings":
+                rows = [each for each in self._rows.get("sightings", [row.key for row in rows]) if each is not None]
+            found += [each for each in self._read("sightings", rows, forms.to_sighting) if _holds(wanted, each)]
+        return found[:limit]
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """See `Journal`."""
+        rows = self._rows.page("events", after + 1, math.inf, limit)
+        return list(self._read("events", rows, forms.to_event))
+
+    def span(self) -> tuple[int, int]:
+        """See `Journal`."""
+        newest = self._rows.count("seq")
+        oldest = self._rows.page("events", -math.inf, math.inf, 1)
+        return (int(oldest[0].score) if oldest else newest + 1, newest)
+
+    def prune(self, before: float, keep: int) -> int:
+        """See `Journal`."""
+        gone = 0
+        while rows := self._rows.page("ended", -math.inf, before, _PAGE):
+            gone += self._remove([row.key for row in rows])
+        while (over := self._rows.size("ended") - keep) > 0:
+            gone += self._remove([row.key for row in self._rows.page("ended", -math.inf, math.inf, min(over, _PAGE))])
+        while rows := self._rows.page("events", -math.inf, math.inf, _PAGE):
+            over = self._rows.size("events") - 2 * keep
+            old = [row for number, row in enumerate(rows) if number < over or self._at(row) < before]
+            cut = rows[: rows.index(old[-1]) + 1] if old else []
+            if cut:
+                self._apply([Drop("events", row.key) for row in cut])
+            if len(cut) < _PAGE:
+                break
+        if gone:
+            self._rows.scrub()
+        return gone
+
+    def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
+        """See `Journal`."""
+        wanted = Filter(gallery=gallery, person_id=person_id, unknown=unknown)
+        gone = 0
+        while found := self.sightings(wanted, limit=_PAGE):
+            gone += self._remove([each.id for each in found], blank=True)
+        if person_id is None:
+            which = [each for each in self.unknowns(gallery) if unknown in (None, each.id)]
+            if which:
+                self._apply([Drop("unknowns", f"{gallery}/{each.id}") for each in which])
+        self._rows.scrub()
+        return gone
+
+    # Strangers
+
+    def next_unknown(self, gallery: str) -> str:
+        """See `Journal`."""
+        name = f"unknown:{gallery}"
+        for _ in range(_TRIES):
+            known = self._rows.count(name)
+            if self._rows.apply([Count(name, known, known + 1)]):
+                return f"unknown-{known + 1}"
+        raise StoreUnavailable("somebody else counts strangers in this journal: one server may have it")
+
+    def unknowns(self, gallery: str | None = None) -> list[Unknown]:
+        """See `Journal`."""
+        found = self._all("unknowns", forms.to_unknown)
+        wanted = [each for each in found if gallery in (None, each.gallery)]
+        return sorted(wanted, key=lambda each: each.last_seen, reverse=True)
+
+    def unknown(self, gallery: str, unknown: str) -> Unknown:
+        """See `Journal`."""
+        missing = errors.UnknownStranger(f"the gallery {gallery} has no stranger {unknown[:64]!r}")
+        return self._one("unknowns", f"{gallery}/{unknown}", forms.to_unknown, missing)
+
+    def promoted(self, gallery: str, unknown: str, person_id: str, name: str) -> int:
+        """See `Journal`."""
+        self.unknown(gallery, unknown)
+        changed = 0
+        while found := self.sightings(Filter(gallery=gallery, unknown=unknown), limit=_PAGE):
+            steps: list[Step] = []
+            for each in found:
+                steps += [Drop(table, each.id) for table in _indices(each)]
+                steps += _sighting_steps(replace(each, person_id=person_id, unknown=None, name=name), None)
+            self._apply(steps)
+            changed += len(found)
+        self._apply([Drop("unknowns", f"{gallery}/{unknown}")])
+        self._rows.scrub()
+        return changed
+
+    def prune_unknowns(self, before: float, keep: int) -> list[tuple[str, str]]:
+        """See `Journal`."""
+        over = max(0, self._rows.size("unknowns") - keep)
+        rows = self._rows.page("unknowns", -math.inf, math.inf, max(over, 1)) if over else []
+        rows = list({row.key: row for row in [*rows, *self._rows.page("unknowns", -math.inf, before, _ALL)]}.values())
+        if rows:
+            self._apply([Drop("unknowns", row.key) for row in rows])
+            self._rows.scrub()
+        return [(gallery, unknown) for gallery, _, unknown in (row.key.rpartition("/") for row in rows)]
+
+    # Receivers
+
+    def webhooks(self) -> list[Webhook]:
+        """See `Journal`."""
+        found = self._all("webhooks", lambda document: forms.to_webhook(document, self._seal))
+        return sorted(found, key=lambda each: each.id)
+
+    def create_webhook(self, webhook: Webhook, limit: int) -> Webhook:
+        """See `Journal`."""
+        made = replace(webhook, created_at=webhook.created_at or time.time())
+        full = errors.TooManyWebhooks(f"there are {limit} webhooks, and FACEGROUP_CAMERAS__WEBHOOKS allows no more")
+        exists = errors.WebhookExists(f"there is a webhook {webhook.id!r} already")
+        subscriber = Put("cursors", f"webhook:{made.id}", self._rows.count("seq"))
+        document = forms.of_webhook(made, self._seal)
+        self._create("webhooks", made.id, made.created_at, document, limit, full, exists, subscriber)
+        return made
+
+    def delete_webhook(self, webhook: str) -> None:
+        """See `Journal`."""
+        subscriber = f"webhook:{webhook}"
+        letters = [Drop(f"dead:{subscriber}", row.key) for row in self._pages(f"dead:{subscriber}")]
+        missing = errors.UnknownWebhook(f"there is no webhook {webhook!r}")
+        self._delete("webhooks", webhook, missing, Drop("cursors", subscriber), *letters)
+
+    def cursor(self, subscriber: str) -> int | None:
+        """See `Journal`."""
+        (found,) = self._rows.get("cursors", [subscriber])
+        return None if found is None else int(found.score)
+
+    def advance(self, subscriber: str, seq: int, dead: DeadLetter | None = None) -> None:
+        """See `Journal`."""
+        steps: list[Step] = [Put("cursors", subscriber, seq)]
+        if dead is not None:
+            number = dead.event.seq
+            value = forms.written(forms.of_dead_letter(dead))
+            steps.append(Put(f"dead:{subscriber}", _number(number), number, value))
+        self._apply(steps)
+
+    def dead_letters(self, subscriber: str, after: int = 0, limit: int = 100) -> list[DeadLetter]:
+        """See `Journal`."""
+        rows = self._rows.page(f"dead:{subscriber}", after + 1, math.inf, limit)
+        return list(self._read(f"dead:{subscriber}", rows, forms.to_dead_letter))
+
+    def forget_dead_letters(self, subscriber: str, seqs: Sequence[int]) -> None:
+        """See `Journal`."""
+        if seqs:
+            self._apply([Drop(f"dead:{subscriber}", _number(seq)) for seq in seqs])
+
+    # Videos
+
+    def videos(self, limit: int = 100) -> list[Video]:
+        """See `Journal`."""
+        rows = self._rows.page("videos", -math.inf, math.inf, limit, newest=True)
+        return [replace(each, result=None) for each in self._read("videos", rows, forms.to_video)]
+
+    def video(self, video: str) -> Video:
+        """See `Journal`."""
+        return self._one("videos", video, forms.to_video, errors.UnknownVideo(f"there is no video {video[:64]!r}"))
+
+    def write_video(self, video: Video) -> None:
+        """See `Journal`."""
+        self._apply([Put("videos", video.id, video.created_at, forms.written(asdict(video)))])
+
+    def delete_video(self, video: str) -> None:
+        """See `Journal`."""
+        self._delete("videos", video, errors.UnknownVideo(f"there is no video {video[:64]!r}"))
+        self._rows.scrub()
+
+    def prune_videos(self, before: float, keep: int) -> int:
+        """See `Journal`."""
+        rows = self._rows.page("videos", -math.inf, math.inf, _ALL)
+        old = [row for number, row in enumerate(rows) if number < len(rows) - keep or row.score < before]
+        if old:
+            self._apply([Drop("videos", row.key) for row in old])
+        return len(old)
+
+    # What they share
+
+    def _apply(self, steps: Sequence[Step]) -> None:
+        self._rows.apply(steps)  # without a count it is always done
+
+    def _create(
+        self,
+        table: str,
+        key: str,
+        score: float,
+        document: dict[str, Any],
+        limit: int,
+        full: FacegroupError,
+        exists: FacegroupError,
+        *more: Step,
+    ) -> None:
+        with self._writing:
+            (found,) = self._rows.get(table, [key])
+            if found is not None:
+                raise exists
+            if self._rows.size(table) >= limit:
+                raise full
+            self._apply([Put(table, key, score, forms.written(document)), *more])
+
+    def _delete(self, table: str, key: str, missing: FacegroupError, *more: Step) -> None:
+        with self._writing:
+            (found,) = self._rows.get(table, [key])
+            if found is None:
+                raise missing
+            self._apply([Drop(table, key), *more])
+
+    def _remove(self, ids: Sequence[str], *, blank: bool = False) -> int:
+        """Remove sightings with crops and what finds them; with `blank`, what their events tell of them, too."""
+        steps: list[Step] = []
+        for key, row in zip(ids, self._rows.get("sightings", ids), strict=True):
+            steps += [Drop(table, key) for table in ("sightings", "crops", "open", "ended")]
+            for sighting in self._read("sightings", [] if row is None else [row], forms.to_sighting):
+                steps += [Drop(table, key) for table in _indices(sighting)]
+        if blank:
+            steps += self._blanked(set(ids))
+        self._apply([*steps, *(Drop("told", key) for key in ids)])
+        return len(ids)
+
+    def _blanked(self, ids: set[str]) -> Iterator[Step]:
+        lows = [row.score for row in self._rows.get("told", sorted(ids)) if row is not None]
+        for row in self._pages("events") if lows else ():
+            for event in self._read("events", [row], forms.to_event):
+                if event.sighting.id in ids:
+                    yield Put("events", row.key, row.score, forms.written(forms.of_event(forms.blank(event))))
+
+    def _at(self, row: Row) -> float:
+        return next((event.at for event in self._read("events", [row], forms.to_event)), -math.inf)
+
+    def _to_camera(self, document: dict[str, Any]) -> Camera:
+        return forms.to_camera(document, self._seal)
+
+    def _all(self, table: str, form: Callable[[Any], Read]) -> list[Read]:
+        return list(self._read(table, self._pages(table), form))
+
+    def _pages(self, table: str) -> Iterator[Row]:
+        edge: tuple[float, str] | None = None
+        while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
+            yield from rows
+            edge = (rows[-1].score, rows[-1].key)
+
+    def _one(self, table: str, key: str, form: Callable[[Any], Read], missing: FacegroupError) -> Read:
+        (row,) = self._rows.get(table, [key])
+        if row is None:
+            raise missing
+        try:
+            return forms.reading(form, row.value)
+        except forms.Damaged as error:
+            raise StoreInvalid(f"{table} {key} of the journal is damaged: {error}") from None
+
+    @staticmethod
+    def _read(table: str, rows: Sequence[Row] | Iterator[Row], form: Callable[[Any], Read]) -> Iterator[Read]:
+        for row in rows:
+            try:
+                yield forms.reading(form, row.value)
+            except forms.Damaged as error:
+                log.error("skipped a damaged value: %s %s: %s", table, row.key, error)
+
+
+def _sighting_steps(sighting: Sighting, crop: bytes | None) -> list[Step]:
+    first, last, key = sighting.first_seen, sighting.last_seen, sighting.id
+    steps: list[Step] = [Put("sightings", key, first, forms.written(asdict(sighting)))]
+    steps += [Put(table, key, first) for table in _indices(sighting)]
+    now, before = ("open", "ended") if sighting.open else ("ended", "open")
+    steps += [Drop(before, key), Put(now, key, last)]
+    return steps if crop is None else [*steps, Put("crops", key, last, crop)]
+
+
+def _unknown_step(unknown: Unknown) -> Step:
+    value = forms.written(forms.of_unknown(unknown))
+    return Put("unknowns", f"{unknown.gallery}/{unknown.id}", unknown.last_seen, value)
+
+
+def _indices(sighting: Sighting) -> list[str]:
+    """Return the tables that a sighting is found in."""
+    found = [f"by:camera:{sighting.camera}", f"by:gallery:{sighting.gallery}", f"by:visit:{sighting.visit_id}"]
+    if sighting.person_id is not None:
+        found.append(f"by:person:{json.dumps([sighting.gallery, sighting.person_id])}")
+    if sighting.unknown is not None:
+        found.append(f"by:unknown:{json.dumps([sighting.gallery, sighting.unknown])}")
+    return found
+
+
+def _index_of(wanted: Filter) -> str:
+    """Return the smallest table that holds all that is wanted."""
+    if wanted.visit_id is not None:
+        return f"by:visit:{wanted.visit_id}"
+    if wanted.gallery is not None and wanted.person_id is not None:
+        return f"by:person:{json.dumps([wanted.gallery, wanted.person_id])}"
+    if wanted.gallery is not None and wanted.unknown is not None:
+        return f"by:unknown:{json.dumps([wanted.gallery, wanted.unknown])}"
+    if wanted.camera is not None:
+        return f"by:camera:{wanted.camera}"
+    return "sightings" if wanted.gallery is None else f"by:gallery:{wanted.gallery}"
+
+
+def _holds(wanted: Filter, sighting: Sighting) -> bool:
+    same = ("camera", "gallery", "person_id", "unknown", "visit_id", "open")
+    if any(getattr(wanted, name) not in (None, getattr(sighting, name)) for name in same):
+        return False
+    if wanted.known is not None and wanted.known != (sighting.person_id is not None):
+        return False
+    if wanted.since is not None and sighting.last_seen < wanted.since:
+        return False
+    return wanted.until is None or sighting.first_seen < wanted.until
+
+
+def _edge(cursor: str) -> tuple[float, str]:
+    moment, _, key = cursor.partition("@")
+    try:
+        return float(moment), key
+    except ValueError:
+        raise errors.MalformedRequest("the cursor is none that a page of sightings ends with") from None
+
+
+def _number(seq: int) -> str:
+    return f"{seq:016d}"
+
+
+def _no_sighting(sighting: str, more: str = "") -> FacegroupError:
+    return errors.UnknownSighting(f"{more}there is no sighting {sighting[:64]!r}")
