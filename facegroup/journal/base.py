@@ -52,12 +52,16 @@ class News:
         sighting: as it is now; written over the one with this id.
         crop: JPEG of the face; None leaves what is kept.
         unknown: the stranger as they are now, to be written in the same step; None for members.
+        was: of a change, the sighting as it was before: it is not found by that any more.
+        forgotten: of a change, the id of a stranger who was none, to be removed in the same step.
     """
 
     kind: Kind
     sighting: Sighting
     crop: bytes | None = None
     unknown: Unknown | None = None
+    was: Sighting | None = None
+    forgotten: str | None = None
 
 
 class Journal(Protocol):

@@ -108,12 +108,15 @@ class RowJournal:
                 events = []
                 for seq, each in enumerate(news, known + 1):
                     sighting = replace(each.sighting, seq=seq, crop=each.sighting.crop or each.crop is not None)
-                    event = Event(seq, f"{sighting.id}-{each.kind}", each.kind, now, sighting)
+                    event = Event(seq, f"{sighting.id}-{seq}", each.kind, now, sighting)
                     events.append(event)
+                    steps += [Drop(table, sighting.id) for table in (_indices(each.was) if each.was else ())]
                     steps += [*_sighting_steps(sighting, each.crop), Put("told", sighting.id, seq)]
                     steps.append(Put("events", _number(seq), seq, forms.written(forms.of_event(event))))
                     if each.unknown is not None:
                         steps.append(_unknown_step(each.unknown))
+                    if each.forgotten is not None:
+                        steps.append(Drop("unknowns", f"{sighting.gallery}/{each.forgotten}"))
                 if self._rows.apply(steps):
                     return events
         raise StoreUnavailable("somebody else writes events into this journal: one server may have it")

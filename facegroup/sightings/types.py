@@ -5,8 +5,8 @@ from typing import Any, Literal, TypeAlias
 
 from facegroup.types import Floats
 
-Kind: TypeAlias = Literal["began", "ended"]
-"""Of an event: somebody was recognised (or is nobody's, for sure), or has left."""
+Kind: TypeAlias = Literal["began", "changed", "ended"]
+"""Of an event: somebody was recognised (or is nobody's, for sure), is taken for somebody else now, or has left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ class Event:
 
     Attributes:
         seq: 1, 2, 3 …: no number is left out, in the order of the log.
-        id: unique, for receivers to tell a repetition: the sighting's id and the kind, ``9f…-began``.
+        id: unique, for receivers to tell a repetition: the sighting's id and the number, ``9f…-17``.
         kind: see `Kind`.
         at: seconds since the epoch when it was written.
         sighting: as it was then.

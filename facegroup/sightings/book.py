@@ -1,0 +1,329 @@
+"""The open sightings of all cameras: what trackers observe goes in, events of beginning and end come out, written down.
+
+One sighting is open for each camera and person at a time; it ends when the person was not seen for the camera's cooldown.
+What changes meanwhile is held in memory and written every few seconds, so that a server that is killed loses no more of it.
+Where a tracker changes its mind about a track, the sighting is changed: it is one visit still. Used from one thread at a
+time. Every method may raise `StoreUnavailable`; what was written before stays, and the rest comes with the next observation.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from facegroup.cameras.types import Camera
+from facegroup.errors import StoreInvalid, UnknownStranger
+from facegroup.journal.base import Filter, Journal, News
+from facegroup.settings import Cameras
+from facegroup.sightings.strangers import KEPT, Strangers, grown, mean
+from facegroup.sightings.types import Event, Observation, Shot, Sighting, Unknown
+
+FLUSH_SECONDS = 5.0
+PRUNE_SECONDS = 600.0
+GRACE_SECONDS = 30.0
+"""How much longer than its cooldown a sighting stays open that was begun before a restart: the cameras come back first."""
+
+_PAGE = 500
+_NEVER = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A member of a gallery, or a stranger to it."""
+
+    gallery: str
+    member: bool
+    id: str
+
+
+Place: TypeAlias = tuple[str, Who]
+"""Camera and who is in front of it."""
+
+
+@dataclass(slots=True)
+class _Open:
+    sighting: Sighting
+    cooldown: float
+    tracks: dict[int, int] = field(default_factory=dict)  # frames of each that goes on
+    frames: int = 0  # of those that are over
+    grade: float = _NEVER  # of the best crop
+    crop: bytes | None = None  # a better one than is written
+    shots: tuple[Shot, ...] = ()  # of a stranger's tracks that are over
+    dirty: bool = False
+
+    def copy(self) -> "_Open":
+        return replace(self, tracks=dict(self.tracks))
+
+    def see(self, camera: Camera, seen: Observation, similarity: float | None) -> None:
+        """Bring it up to date with one of its tracks."""
+        self.tracks[seen.track] = seen.frames
+        known = self.sighting
+        crop = camera.snapshots and bool(seen.shots) and seen.shots[0].crop is not None
+        if crop and seen.shots[0].grade > self.grade:
+            self.grade, self.crop = seen.shots[0].grade, seen.shots[0].crop
+        self.sighting = replace(
+            known,
+            first_seen=min(known.first_seen, seen.first_seen),
+            last_seen=max(known.last_seen, seen.last_seen),
+            frames=self.frames + sum(self.tracks.values()),
+            similarity=max((each for each in (known.similarity, similarity) if each is not None), default=None),
+            crop=known.crop or crop,
+        )
+        if seen.ended:
+            self.frames += self.tracks.pop(seen.track)
+            if not self.sighting.person_id:
+                every = sorted((*self.shots, *seen.shots), key=lambda shot: shot.grade, reverse=True)
+                self.shots = tuple(every[:KEPT])
+        self.cooldown, self.dirty = camera.cooldown, True
+
+
+class Book:
+    """Who is where now.
+
+    Args:
+        journal: where it is written.
+        settings: of cameras.
+        threshold: of a gallery: what the similarity of a face and a person must exceed.
+    """
+
+    def __init__(self, journal: Journal, settings: Cameras, threshold: Callable[[str], float]) -> None:
+        self._journal = journal
+        self._settings = settings
+        self._threshold = threshold
+        self._open: dict[Place, _Open] = {}
+        self._tracks: dict[tuple[str, int], Who] = {}
+        self._promoted: set[tuple[str, int]] = set()  # tracks whose tracker does not know yet that they have a name
+        self._visits: dict[Who, tuple[float, str, str]] = {}  # last seen, visit, camera
+        self._strangers: dict[tuple[str, str], Strangers] = {}
+        self._flushed = self._pruned = _NEVER
+        self._restore()
+
+    def observe(self, camera: Camera, observations: Sequence[Observation]) -> list[Event]:
+        """Take in what a camera's tracker says of tracks that have a name, or are nobody's for sure.
+
+        Returns:
+            The events that it led to, written already.
+        """
+        return [event for each in observations for event in self._observe(camera, each)]
+
+    def tick(self, now: float) -> list[Event]:
+        """End the sightings whose person has left, write what changed, and keep to the retention, as often as it is due.
+
+        Args:
+            now: in the time of the observations.
+        """
+        events = self._end([at for at, each in self._open.items() if each.sighting.last_seen + each.cooldown < now])
+        if abs(now - self._flushed) >= FLUSH_SECONDS:
+            changed = [each for each in self._open.values() if each.dirty]
+            self._journal.update([(each.sighting, each.crop) for each in changed])
+            for each in changed:
+                each.dirty, each.crop = False, None
+            self._flushed = now
+        if abs(now - self._pruned) >= PRUNE_SECONDS:
+            self._prune(now)
+            self._pruned = now
+        return events
+
+    def left(self, camera: str) -> list[Event]:
+        """End the open sightings of a camera that is not looked at any more."""
+        events = self._end([at for at in self._open if at[0] == camera])
+        self._forget_tracks(camera)
+        return events
+
+    def restarted(self, camera: str) -> None:
+        """Forget the tracks of a camera, whose tracker counts from the start again; its sightings go on."""
+        self._forget_tracks(camera)
+        for (place, _), each in self._open.items():
+            if place == camera:
+                each.frames += sum(each.tracks.values())
+                each.tracks.clear()
+
+    def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
+        """Erase the sightings of a member, of a stranger, or of a whole gallery; return how many."""
+
+        def concerns(who: Who) -> bool:
+            if person_id is None and unknown is None:
+                return who.gallery == gallery
+            return who == (Who(gallery, False, unknown or "") if person_id is None else Who(gallery, True, person_id))
+
+        removed = self._journal.erase(gallery, person_id, unknown)
+        self._open = {at: each for at, each in self._open.items() if not concerns(at[1])}
+        self._visits = {who: each for who, each in self._visits.items() if not concerns(who)}
+        self._tracks = {track: who for track, who in self._tracks.items() if not concerns(who)}
+        if person_id is None and unknown is None:
+            self._strangers = {kept: each for kept, each in self._strangers.items() if kept[0] != gallery}
+        elif unknown is not None:
+            self._forget(gallery, unknown)
+        return removed
+
+    def promoted(self, gallery: str, unknown: str, person_id: str, name: str) -> int:
+        """Make a stranger's sightings those of a member; return how many. What is open goes on as the member's."""
+        changed = self._journal.promoted(gallery, unknown, person_id, name)
+        before, after = Who(gallery, False, unknown), Who(gallery, True, person_id)
+        for at in [at for at in self._open if at[1] == before]:
+            each = self._open.pop(at)
+            each.sighting = replace(each.sighting, person_id=person_id, unknown=None, name=name)
+            self._open[at[0], after] = each
+        self._promoted |= {track for track, who in self._tracks.items() if who == before}
+        self._tracks = {track: after if who == before else who for track, who in self._tracks.items()}
+        if before in self._visits:
+            self._visits[after] = self._visits.pop(before)
+        self._forget(gallery, unknown)
+        return changed
+
+    def _observe(self, camera: Camera, seen: Observation) -> list[Event]:
+        number = (camera.id, seen.track)
+        before = self._tracks.get(number)
+        who, unknown, similarity = self._who(camera, seen, before)
+        place, left = (camera.id, who), (camera.id, before) if before not in (None, who) else None
+        old = self._open.get(left) if left is not None else None
+        alone = old is not None and old.tracks.keys() <= {seen.track}  # nobody else holds it
+        found = self._open.get(place)
+        news: list[News] = []
+        forgotten = None
+        if found is not None:
+            found = found.copy()
+            if old is not None and alone:
+                news.append(News("ended", replace(old.sighting, open=False), old.crop))
+        elif old is not None and alone:
+            found = old.copy()
+            found.sighting = replace(found.sighting, **_named(who, seen), similarity=None)
+            forgotten = self._mistaken(old.sighting)
+            news.append(News("changed", found.sighting, None, unknown, old.sighting, forgotten))
+        else:
+            found = self._begun(camera, who, seen)
+            news.append(News("began", found.sighting, None, unknown))
+        found.see(camera, seen, similarity)
+        events = self._journal.record([_shown(each, found) for each in news])
+        # Written: from here on nothing can fail.
+        if left is not None and old is not None:
+            old.tracks.pop(seen.track, None)
+            if alone:
+                del self._open[left]
+        if forgotten is not None:
+            self._forget(camera.gallery, forgotten)
+        if unknown is not None:
+            self._of(camera.gallery, seen.network).put(unknown)
+        if any(each.sighting.id == found.sighting.id for each in news):
+            found.dirty, found.crop = False, None
+        self._open[place] = found
+        self._tracks[number] = who
+        if seen.ended:
+            del self._tracks[number]
+        if seen.ended or seen.person_id is not None:
+            self._promoted.discard(number)
+        self._visits[who] = (found.sighting.last_seen, found.sighting.visit_id, camera.id)
+        return events
+
+    def _who(self, camera: Camera, seen: Observation, before: Who | None) -> tuple[Who, Unknown | None, float | None]:
+        """Return who it is; of a stranger what is known now, where that changed, and the similarity to what was known."""
+        if seen.person_id is not None:
+            return Who(camera.gallery, True, seen.person_id), None, seen.similarity
+        if before is not None and (not before.member or (camera.id, seen.track) in self._promoted):
+            return before, None, None
+        strangers = self._of(camera.gallery, seen.network)
+        look = mean(seen.shots)
+        wanted = self._settings.unknown_similarity
+        nearest = strangers.nearest(look)
+        if nearest is not None and nearest[1] >= (self._threshold(camera.gallery) if wanted is None else wanted):
+            who = Who(camera.gallery, False, nearest[0].id)
+            visits = 0 if (camera.id, who) in self._open else 1
+            known = self._known(who)
+            if known is not None:
+                return who, grown(known, seen.shots, seen.last_seen, visits), nearest[1]
+            strangers.remove(who.id)
+        name = self._journal.next_unknown(camera.gallery)
+        shots = tuple(seen.shots[:KEPT])
+        made = Unknown(name, camera.gallery, seen.network, look, 1, seen.first_seen, seen.last_seen, shots)
+        return Who(camera.gallery, False, name), made, None
+
+    def _begun(self, camera: Camera, who: Who, seen: Observation) -> _Open:
+        last, visit, place = self._visits.get(who, (_NEVER, "", ""))
+        linked = place != camera.id and seen.first_seen - last <= self._settings.link_seconds
+        made = Sighting(
+            id=uuid.uuid4().hex,
+            camera=camera.id,
+            gallery=camera.gallery,
+            first_seen=seen.first_seen,
+            last_seen=seen.last_seen,
+            frames=0,
+            similarity=None,
+            visit_id=visit if linked else uuid.uuid4().hex,
+            **_named(who, seen),
+        )
+        return _Open(made, camera.cooldown)
+
+    def _end(self, places: Sequence[Place]) -> list[Event]:
+        news = []
+        for place in places:
+            each = self._open[place]
+            known = self._known(place[1]) if each.shots else None
+            grew = known and grown(known, each.shots, each.sighting.last_seen, 0)
+            news.append(News("ended", replace(each.sighting, open=False), each.crop, grew))
+        events = self._journal.record(news)
+        for place, told in zip(places, news, strict=True):
+            del self._open[place]
+            if told.unknown is not None:
+                self._of(told.unknown.gallery, told.unknown.network).put(told.unknown)
+        return events
+
+    def _known(self, who: Who) -> Unknown | None:
+        """Return a stranger with the shots; None: they are gone, or damaged."""
+        try:
+            return self._journal.unknown(who.gallery, who.id)
+        except (UnknownStranger, StoreInvalid):
+            return None
+
+    def _mistaken(self, sighting: Sighting) -> str | None:
+        """Return the stranger whom a sighting made up, where it is the only one."""
+        for (gallery, _), strangers in self._strangers.items():
+            known = strangers.get(sighting.unknown or "") if gallery == sighting.gallery else None
+            if known is not None and known.visits <= 1:
+                return known.id
+        return None
+
+    def _restore(self) -> None:
+        cooldowns = {each.id: each.cooldown for each in self._journal.cameras()}
+        after = ""
+        while page := self._journal.sightings(Filter(open=True), after, _PAGE):
+            for each in page:
+                who = Who(each.gallery, each.person_id is not None, each.person_id or each.unknown or "")
+                cooldown = cooldowns.get(each.camera, 0.0) + GRACE_SECONDS
+                self._open[each.camera, who] = _Open(each, cooldown, frames=each.frames)
+                self._visits[who] = (each.last_seen, each.visit_id, each.camera)
+            after = page[-1].cursor
+        for unknown in self._journal.unknowns():
+            self._of(unknown.gallery, unknown.network).put(unknown)
+
+    def _prune(self, now: float) -> None:
+        before = now - self._settings.keep_days * 86_400
+        self._journal.prune(before, self._settings.keep_sightings)
+        self._journal.prune_videos(before, self._settings.keep_videos)
+        for gallery, unknown in self._journal.prune_unknowns(before, self._settings.keep_unknowns):
+            self._forget(gallery, unknown)
+        soon = now - self._settings.link_seconds
+        self._visits = {who: each for who, each in self._visits.items() if each[0] >= soon}
+
+    def _forget_tracks(self, camera: str) -> None:
+        self._tracks = {track: who for track, who in self._tracks.items() if track[0] != camera}
+        self._promoted = {track for track in self._promoted if track[0] != camera}
+
+    def _forget(self, gallery: str, unknown: str) -> None:
+        for (kept, _), strangers in self._strangers.items():
+            if kept == gallery:
+                strangers.remove(unknown)
+
+    def _of(self, gallery: str, network: str) -> Strangers:
+        return self._strangers.setdefault((gallery, network), Strangers())
+
+
+def _named(who: Who, seen: Observation) -> dict[str, Any]:
+    """Return what a sighting says of whom it is."""
+    if who.member:
+        return {"person_id": who.id, "unknown": None, "name": seen.name}
+    return {"person_id": None, "unknown": who.id, "name": who.id}
+
+
+def _shown(news: News, found: _Open) -> News:
+    """Return the news with the sighting as it is now, where it is this one."""
+    return replace(news, sighting=found.sighting, crop=found.crop) if news.sighting.id == found.sighting.id else news

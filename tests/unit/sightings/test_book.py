@@ -1,0 +1,266 @@
+"""Observations of tracks → sightings: one per visit, whoever changes their mind, goes away, comes back or is killed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facegroup.cameras.types import Camera
+from facegroup.errors import StoreUnavailable, UnknownSighting
+from facegroup.journal import open_journal
+from facegroup.journal.base import Filter, Journal
+from facegroup.settings import Cameras
+from facegroup.sightings import book as books
+from facegroup.sightings.book import Book
+from facegroup.sightings.types import Event, Observation, Shot, Sighting
+from facegroup.types import NOT_IN_DATASET, Floats
+from tests.unit.journal.made import descriptor
+
+DOOR = Camera("door", "rtsp://10.0.0.1/", "group", cooldown=10)
+GATE = replace(DOOR, id="gate")
+ADA, BOB = 1, 2  # seeds of descriptors
+
+
+def near(seed: int, other: int, amount: float = 0.2) -> Floats:
+    """A descriptor that is like that of `seed`."""
+    made = descriptor(seed) + amount * descriptor(other)
+    return np.asarray(made / np.linalg.norm(made), np.float32)
+
+
+def seen(
+    track: int, at: float, name: str | None = "Ada", *, look: Any = ADA, grade: float = 0.7, **given: Any
+) -> Observation:
+    shot = Shot(descriptor(look) if isinstance(look, int) else look, f"crop {grade}".encode(), grade)
+    who: dict[str, Any] = {"person_id": name.lower(), "name": name, "similarity": 0.8} if name else {}
+    who = who or {"person_id": None, "name": NOT_IN_DATASET, "similarity": None}
+    fixed: dict[str, Any] = {"first_seen": at - 1, "last_seen": at, "frames": 2, "shots": (shot,), "network": "net"}
+    return Observation(track, **{**who, **fixed, **given})
+
+
+class Kept:
+    """A book with its journal, which can be opened again."""
+
+    def __init__(self, url: str, **settings: Any) -> None:
+        self.url, self.settings = url, Cameras(**settings)
+        self.open()
+
+    def open(self) -> None:
+        self.journal: Journal = open_journal(self.url)
+        self.book = Book(self.journal, self.settings, lambda gallery: 0.9)
+
+    def see(self, *observations: Observation, camera: Camera = DOOR) -> list[Event]:
+        return self.book.observe(camera, observations)
+
+    def all(self, **wanted: Any) -> list[Sighting]:
+        return self.journal.sightings(Filter(**wanted))[::-1]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    kept = Kept(f"sqlite:///{tmp_path}/g.db")
+    yield kept
+    kept.journal.close()
+
+
+def kinds(events: list[Event]) -> list[tuple[str, str]]:
+    return [(each.kind, each.sighting.name) for each in events]
+
+
+def test_a_visit_is_one_sighting(kept: Kept) -> None:
+    assert kinds(kept.see(seen(0, 100))) == [("began", "Ada")]
+    assert kept.see(seen(0, 101, frames=3, similarity=0.9)) == []
+    assert kept.see(seen(0, 102, frames=4, ended=True)) == []
+    assert kept.book.tick(105) == []
+    assert kept.see(seen(1, 111, frames=2)) == []  # back within the cooldown, on another track
+    assert kept.book.tick(120) == []
+    (ended,) = kept.book.tick(121.5)
+    assert (ended.kind, ended.sighting.open) == ("ended", False)
+    (only,) = kept.all()
+    assert (only.first_seen, only.last_seen, only.frames, only.similarity) == (99, 111, 6, 0.9)
+    assert kept.journal.crop(only.id) == b"crop 0.7"
+    assert kinds(kept.see(seen(2, 130))) == [("began", "Ada")]
+    assert len(kept.all()) == 2
+
+
+def test_two_tracks_at_once_are_one_person(kept: Kept) -> None:
+    kept.see(seen(0, 100), seen(1, 100))
+    kept.see(seen(0, 101, frames=3, ended=True))
+    kept.book.tick(105)
+    (only,) = kept.all()
+    assert only.frames == 5
+    assert len(kept.journal.events(0, 9)) == 1
+
+
+def test_the_best_crop_is_kept_where_crops_are(kept: Kept) -> None:
+    kept.see(seen(0, 100, grade=0.5))
+    kept.see(seen(0, 101, grade=0.9))
+    kept.see(seen(0, 102, grade=0.6))
+    kept.book.tick(103)
+    assert kept.journal.crop(kept.all()[0].id) == b"crop 0.9"
+    kept.see(seen(0, 100), camera=replace(GATE, snapshots=False))
+    (other,) = kept.all(camera="gate")
+    assert not other.crop
+    with pytest.raises(UnknownSighting):
+        kept.journal.crop(other.id)
+
+
+def test_a_stranger_who_comes_back_is_one_stranger(kept: Kept) -> None:
+    assert kinds(kept.see(seen(0, 100, None))) == [("began", "unknown-1")]
+    kept.see(seen(0, 101, None, ended=True))
+    kept.book.tick(200)
+    assert kinds(kept.see(seen(1, 300, None, look=near(ADA, 5)), seen(2, 300, None, look=BOB))) == [
+        ("began", "unknown-1"),
+        ("began", "unknown-2"),
+    ]
+    back = kept.all(unknown="unknown-1")[1]
+    assert back.similarity == pytest.approx(float(near(ADA, 5) @ descriptor(ADA)), abs=1e-5)
+    first = kept.journal.unknown("group", "unknown-1")
+    assert (first.visits, len(first.shots), first.last_seen) == (2, 2, 300)
+    kept.open()
+    assert kinds(kept.see(seen(0, 400, None, look=near(BOB, 5)), camera=GATE)) == [("began", "unknown-2")]
+    assert kinds(kept.see(seen(1, 400, None, look=9), camera=GATE)) == [("began", "unknown-3")]
+
+
+def test_strangers_of_another_gallery_are_others(kept: Kept) -> None:
+    kept.see(seen(0, 100, None))
+    other = replace(GATE, gallery="other")
+    (event,) = kept.see(seen(0, 100, None), camera=other)
+    assert (event.sighting.gallery, event.sighting.unknown) == ("other", "unknown-1")
+    assert len(kept.journal.unknowns()) == 2
+
+
+def test_a_track_that_gets_a_name_is_the_same_visit(kept: Kept) -> None:
+    kept.see(seen(0, 100, None))
+    (event,) = kept.see(seen(0, 101, "Ada", frames=3))
+    assert (event.kind, event.sighting.name, event.sighting.unknown) == ("changed", "Ada", None)
+    (only,) = kept.all()
+    assert (only.person_id, only.frames) == ("ada", 3)
+    assert kept.journal.unknowns() == []  # it was nobody
+    assert kinds(kept.book.tick(500)) == [("ended", "Ada")]
+    assert kinds(kept.see(seen(7, 600, None))) == [("began", "unknown-2")]
+
+
+def test_a_track_that_becomes_somebody_who_is_there_ends_what_it_was(kept: Kept) -> None:
+    kept.see(seen(0, 100, "Ada"), seen(1, 100, "Bob", look=BOB))
+    assert kinds(kept.see(seen(1, 101, "Ada", frames=3))) == [("ended", "Bob")]
+    assert {each.name: each.open for each in kept.all()} == {"Ada": True, "Bob": False}
+    kept.book.tick(102)
+    assert {each.name: each.frames for each in kept.all()} == {"Ada": 5, "Bob": 2}
+
+
+def test_a_track_that_changes_leaves_what_another_track_holds(kept: Kept) -> None:
+    kept.see(seen(0, 100, "Ada"), seen(1, 100, "Ada"))
+    assert kinds(kept.see(seen(1, 101, "Bob", look=BOB))) == [("began", "Bob")]
+    assert {each.name: each.open for each in kept.all()} == {"Ada": True, "Bob": True}
+
+
+@pytest.mark.parametrize(("later", "same"), [(105, True), (164, True), (172, False)])
+def test_a_person_on_two_cameras_is_on_one_visit(kept: Kept, later: float, same: bool) -> None:
+    kept.see(seen(0, 110))  # last seen at 110, links for 60 s
+    kept.see(seen(0, later), camera=GATE)
+    first, second = kept.all(camera="door")[0], kept.all(camera="gate")[0]
+    assert (first.visit_id == second.visit_id) == same
+    assert first.id != second.id
+
+
+def test_a_new_visit_to_one_camera_is_another(kept: Kept) -> None:
+    kept.see(seen(0, 100, ended=True))
+    kept.book.tick(120)
+    kept.see(seen(1, 125))
+    assert len({each.visit_id for each in kept.all()}) == 2
+
+
+def test_after_a_restart_it_goes_on_or_ends(kept: Kept) -> None:
+    kept.see(seen(0, 100), seen(1, 100, "Bob", look=BOB))
+    kept.open()
+    assert kept.see(seen(0, 112, frames=2)) == []  # Ada is still there
+    kept.book.tick(112)
+    kept.journal.create_camera(DOOR, 1)
+    kept.open()
+    assert kept.book.tick(100 + 10 + books.GRACE_SECONDS) == []
+    assert kinds(kept.book.tick(100 + 10 + books.GRACE_SECONDS + 5)) == [("ended", "Bob")]
+    assert kinds(kept.book.tick(1000)) == [("ended", "Ada")]
+    assert {each.name: each.frames for each in kept.all()} == {"Ada": 2, "Bob": 2}
+
+
+def test_what_a_killed_server_had_not_written_is_a_few_seconds(kept: Kept) -> None:
+    kept.book.tick(100)
+    kept.see(seen(0, 100))
+    for at in range(101, 110):
+        kept.see(seen(0, at, frames=at - 98))
+        kept.book.tick(at)
+    kept.open()
+    (only,) = kept.all()
+    assert 109 - only.last_seen <= books.FLUSH_SECONDS
+    assert only.frames >= 11 - books.FLUSH_SECONDS
+
+
+def test_a_camera_that_is_removed_ends_its_sightings(kept: Kept) -> None:
+    kept.see(seen(0, 100))
+    kept.see(seen(0, 100), camera=GATE)
+    assert [each.sighting.camera for each in kept.book.left("door")] == ["door"]
+    assert [each.camera for each in kept.all(open=True)] == ["gate"]
+
+
+def test_a_tracker_that_counts_anew_disturbs_nothing(kept: Kept) -> None:
+    kept.see(seen(0, 100, frames=5))
+    kept.book.restarted("door")
+    assert kinds(kept.see(seen(0, 104, "Bob", look=BOB))) == [("began", "Bob")]
+    kept.see(seen(1, 105, "Ada", frames=2))
+    kept.book.tick(106)
+    assert {each.name: each.frames for each in kept.all()} == {"Ada": 7, "Bob": 2}
+
+
+def test_whom_it_erases_is_gone_and_may_come_again(kept: Kept) -> None:
+    kept.see(seen(0, 100), seen(1, 100, None, look=BOB))
+    assert kept.book.erase("group", person_id="ada") == 1
+    assert kept.book.erase("group", unknown="unknown-1") == 1
+    assert kept.all() == []
+    assert kinds(kept.see(seen(2, 110), seen(3, 110, None, look=BOB))) == [("began", "Ada"), ("began", "unknown-2")]
+    assert kept.book.erase("group") == 2
+    assert kept.book.tick(500) == []
+
+
+def test_a_promoted_stranger_goes_on_as_a_member(kept: Kept) -> None:
+    kept.see(seen(0, 100, None))
+    assert kept.book.promoted("group", "unknown-1", "ada", "Ada") == 1
+    assert kept.see(seen(0, 101, None, frames=3)) == []  # the tracker does not know it yet
+    assert kept.see(seen(0, 102, "Ada", frames=4)) == []
+    kept.book.tick(103)
+    (only,) = kept.all()
+    assert (only.name, only.person_id, only.unknown, only.frames) == ("Ada", "ada", None, 4)
+
+
+def test_old_sightings_and_strangers_go(kept: Kept) -> None:
+    day = 86_400.0
+    kept.see(seen(0, day, None, ended=True))
+    kept.book.tick(day + 60)
+    assert len(kept.journal.unknowns()) == 1
+    kept.book.tick(day * 33)
+    assert kept.all() == []
+    assert kept.journal.unknowns() == []
+    assert kinds(kept.see(seen(1, day * 33, None))) == [("began", "unknown-2")]
+
+
+def test_a_journal_that_is_away_loses_no_visit(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*arguments: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept.journal, "record", away)
+        for name in ("Ada", None):
+            with pytest.raises(StoreUnavailable):
+                kept.see(seen(0, 100, name))
+    assert kinds(kept.see(seen(0, 101, frames=3), seen(1, 101, None, look=BOB))) == [
+        ("began", "Ada"),
+        ("began", "unknown-2"),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(kept.journal, "record", away)
+        with pytest.raises(StoreUnavailable):
+            kept.book.tick(500)
+    assert kinds(kept.book.tick(500)) == [("ended", "Ada"), ("ended", "unknown-2")]
+    assert kept.journal.unknown("group", "unknown-2").shots[0].grade == 0.7
