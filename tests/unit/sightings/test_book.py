@@ -183,7 +183,7 @@ def test_after_a_restart_it_goes_on_or_ends(kept: Kept) -> None:
     assert kept.book.tick(100 + 10 + books.GRACE_SECONDS) == []
     assert kinds(kept.book.tick(100 + 10 + books.GRACE_SECONDS + 5)) == [("ended", "Bob")]
     assert kinds(kept.book.tick(1000)) == [("ended", "Ada")]
-    assert {each.name: each.frames for each in kept.all()} == {"Ada": 2, "Bob": 2}
+    assert {each.name: each.frames for each in kept.all()} == {"Ada": 4, "Bob": 2}
 
 
 def test_what_a_killed_server_had_not_written_is_a_few_seconds(kept: Kept) -> None:
