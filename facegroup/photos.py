@@ -35,6 +35,7 @@ class Photo:
         embed: whether descriptors are wanted.
         crops: whether the aligned faces are wanted back, as JPEG.
         query: whom to compare with, or None.
+        background: whether it may wait for others: a frame of a camera.
     """
 
     data: bytes
@@ -42,6 +43,7 @@ class Photo:
     embed: bool = True
     crops: bool = False
     query: Query | None = None
+    background: bool = False
 
     @property
     def needs_descriptors(self) -> bool:
