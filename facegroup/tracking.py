@@ -184,7 +184,8 @@ class Tracker:
 
     def _known(self, track: _Track) -> bool:
         """Whether another look soon would tell nothing new: it has a name, or was too poor for one often enough."""
-        return track.confirmed or track.looks >= 3 * self._camera.confirm
+        poor = track.grade < policies.LEAST["standard"]
+        return track.confirmed or (poor and track.looks >= 3 * self._camera.confirm)
 
     def _settled(self, pairs: Sequence[_Track | None], grades: Floats) -> bool:
         """Whether every face that was only detected belongs to a known track, and none is a better look than all before."""
