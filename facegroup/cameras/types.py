@@ -62,15 +62,21 @@ class Camera:
 class Frame:
     """One picture that is to be analysed.
 
+    It is the rectangle around the camera's regions, upright, and no wider than `facegroup.settings.Cameras.width`. All sizes
+    are of that scale: a face found in the data at x, y is at (x + offset[0]) / width and (y + offset[1]) / height of the
+    camera's picture, in 0..1 as regions are, and at those sums / scale in the camera's own pixels.
+
     Attributes:
         data: JPEG.
         at: seconds since the epoch when it was received; of a source without a clock of its own (a file that is not played
-            in real time) when it was read.
-        position: seconds since the source's first frame, by the source's own time stamps.
+            in real time) when it was read; of a picture in a folder, when it was written.
+        position: seconds since the source's first frame, by the source's own time stamps; it only grows, over
+            reconnections too (`facegroup.cameras.clock`).
         number: counts every frame of the source, from 0, over reconnections.
-        width: of the whole picture, in pixels.
-        height: of the whole picture, in pixels.
-        offset: x and y of the data's top-left pixel in the whole picture: only the part around the regions is sent.
+        width: of the whole picture, in pixels of the data: as wide as the data, where there are no regions.
+        height: of the whole picture, in pixels of the data.
+        offset: x and y of the data's top-left pixel in that: only the part around the regions is sent.
+        scale: pixels of the data for one of the camera, at most 1.
     """
 
     data: bytes
@@ -80,6 +86,7 @@ class Frame:
     width: int
     height: int
     offset: tuple[int, int] = (0, 0)
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class Counts:
         analysed: handed out.
         late: those of `skipped` that would have been due, had the server been free.
         opened: times that the source was opened.
+        damaged: those of `skipped` that could not be decoded.
     """
 
     received: int = 0
@@ -101,6 +109,7 @@ class Counts:
     analysed: int = 0
     late: int = 0
     opened: int = 0
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +122,8 @@ class Status:
         detail: of that, for a person; without credentials.
         since: seconds since the epoch when it came into this state.
         frame_at: when the last frame came; None: none yet.
-        width: of the last frame, in pixels; 0: none yet.
-        height: of the last frame, in pixels.
+        width: of the last frame, upright, in the camera's own pixels; 0: none yet.
+        height: of the last frame.
         source_fps: frames that the source gives a second, measured over the last seconds; 0: not known.
         counts: of frames.
     """

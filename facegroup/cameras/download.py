@@ -1,0 +1,214 @@
+"""HTTP for FFmpeg, which gets no connection of its own: an address goes in, bytes come out, as of a file.
+
+FFmpeg would follow redirects and playlists to any host, ask for names again, and quote passwords in its errors. Here every
+connection, of whichever redirect or segment, is to an IP address that was checked a moment before
+(`facegroup.cameras.address`), and errors quote nothing.
+"""
+
+import http.client
+import socket
+import ssl
+import urllib.request
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from facegroup.cameras import address
+from facegroup.errors import FacegroupError, NoVideo, SourceError, SourceRefused, SourceUnreachable
+from facegroup.settings import Cameras
+
+SCHEMES = ("http", "https")
+
+
+class Downloads:
+    """Opens addresses for one source, with its user and password (basic or digest) towards its own host only.
+
+    Args:
+        source: the camera's.
+        settings: what may be opened.
+        timeout: seconds that a connection, or the next byte, may take.
+    """
+
+    def __init__(self, source: str, settings: Cameras, timeout: float) -> None:
+        parts = address.split(source, SCHEMES)
+        self._timeout = timeout
+        known = urllib.request.HTTPPasswordMgrWithPriorAuth()
+        pair = address.credentials(parts)
+        if pair is not None:
+            known.add_password(None, urlunsplit((parts.scheme, _host(parts), "/", "", "")), *pair)
+        self._opener = urllib.request.OpenerDirector()  # and not build_opener: no proxy, no file:, no ftp:
+        for handler in (
+            _Http(settings),
+            _Https(settings),
+            urllib.request.HTTPRedirectHandler(),
+            urllib.request.HTTPBasicAuthHandler(known),
+            urllib.request.HTTPDigestAuthHandler(known),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPErrorProcessor(),
+        ):
+            self._opener.add_handler(handler)
+
+    def open(self, url: str, start: int = 0) -> "Download":
+        """Begin to read an address at a byte.
+
+        Raises:
+            SourceError: it is not allowed, nobody answers, or the answer is no.
+        """
+        parts = address.split(url, SCHEMES)
+        bare = urlunsplit((parts.scheme, _host(parts), parts.path or "/", parts.query, ""))
+        headers = {"User-Agent": "facegroup", "Accept": "*/*"} | ({"Range": f"bytes={start}-"} if start else {})
+        failure: FacegroupError
+        try:
+            request = urllib.request.Request(bare, headers=headers)
+            return Download(self, bare, self._opener.open(request, timeout=self._timeout), start)
+        except HTTPError as error:
+            error.close()
+            failure = _answered(error.code)
+        except FacegroupError as error:
+            failure = error
+        except (URLError, OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            failure = reason if isinstance(reason, FacegroupError) else _lost(reason)
+        raise failure  # outside of the handlers: Python's own errors quote the address
+
+
+class Download:
+    """An answer that is read as a file; it can be sought in where the server can.
+
+    Attributes:
+        name: the address, after redirects, without user and password: what a playlist's entries are relative to.
+        kind: the content type, without parameters.
+        size: bytes in all; 0: it has no end that is known.
+    """
+
+    def __init__(self, downloads: Downloads, url: str, answer: Any, start: int) -> None:
+        self._downloads = downloads
+        self._answer = answer
+        self._at = start
+        self.name = str(answer.url or url)
+        self.kind = str(answer.headers.get_content_type())
+        length = answer.headers.get("Content-Length") or "0"
+        self.size = start + int(length) if length.isascii() and length.isdigit() else 0
+        self._seekable = bool(self.size) and (start > 0 or answer.headers.get("Accept-Ranges") == "bytes")
+        if start and answer.status != 206:
+            answer.close()
+            raise NoVideo("the server does not send parts of a file")
+
+    def read(self, size: int) -> bytes:
+        """Return some bytes, at most `size`, as soon as there are any; none: the end. Raises SourceUnreachable."""
+        failure: FacegroupError
+        try:
+            data = bytes(self._answer.read1(size))
+            self._at += len(data)
+            return data
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            failure = _lost(error)
+        raise failure
+
+    def seekable(self) -> bool:
+        """Whether `seek` works."""
+        return self._seekable
+
+    def tell(self) -> int:
+        """Return the position, in bytes."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go on reading elsewhere, over a new connection."""
+        target = offset + (0, self._at, self.size)[whence]
+        if target != self._at:
+            self.close()
+            if target >= self.size:
+                self._answer, self._at = _Nothing(), target
+            else:
+                other = self._downloads.open(self.name, target)
+                self._answer, self._at = other._answer, target
+        return self._at
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._answer.close()
+
+
+class _Nothing:
+    def read1(self, size: int) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, host: str, settings: Cameras, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._settings = settings
+
+    def connect(self) -> None:
+        self.sock = _dial(self, "http", self._settings)[0]
+
+
+class _SecureConnection(http.client.HTTPSConnection):
+    def __init__(self, host: str, settings: Cameras, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._settings = settings
+
+    def connect(self) -> None:
+        plain, ip = _dial(self, "https", self._settings)
+        context = ssl.create_default_context()
+        if address.is_private(ip):
+            # A camera at home has a certificate that it made itself: nobody could have signed for a private address.
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        self.sock = context.wrap_socket(plain, server_hostname=self.host)
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, settings: Cameras) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_Connection, req, settings=self._settings)  # type: ignore[arg-type]
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, settings: Cameras) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_SecureConnection, req, settings=self._settings)  # type: ignore[arg-type]
+
+
+def _dial(connection: http.client.HTTPConnection, scheme: str, settings: Cameras) -> tuple[socket.socket, str]:
+    """Connect to the first IP address of a host that answers, after all were checked."""
+    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    parts = urlsplit(f"{scheme}://{host}:{connection.port}/")
+    last = OSError("no address")
+    for ip in address.resolve(parts, settings):
+        try:
+            return socket.create_connection((ip, connection.port), connection.timeout), ip
+        except OSError as error:
+            last = error
+    raise last
+
+
+def _host(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
+
+
+def _answered(code: int) -> SourceError:
+    if code in {401, 403}:
+        return SourceRefused(f"the source refuses the user and password, or asks for them ({code})")
+    if code >= 500:
+        return SourceUnreachable(f"the source has a fault of its own ({code})")
+    return SourceRefused(f"the source has nothing at this address ({code})")
+
+
+def _lost(error: object) -> SourceError:
+    if isinstance(error, TimeoutError):
+        return SourceUnreachable("the source does not answer in time")
+    if isinstance(error, ssl.SSLError):
+        return SourceUnreachable(f"the source speaks no TLS that is trusted ({error.reason or 'handshake failed'})")
+    text = error.strerror if isinstance(error, OSError) and error.strerror else "it broke off"
+    return SourceUnreachable(f"the connection to the source failed: {text}")

@@ -1,0 +1,250 @@
+"""Whatever FFmpeg reads → frames: cameras over RTSP and HTTP, playlists, video files, webcams.
+
+What a server sends is not trusted: formats that open other files or hosts are left out, but for playlists, whose entries
+are opened by `facegroup.cameras.download`. Frames that are not due are decoded only where later ones need them.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.container import InputContainer
+
+from facegroup.cameras import address, download
+from facegroup.cameras.clock import JUMP, Clock, Schedule
+from facegroup.cameras.failures import translate
+from facegroup.cameras.source import Glimpse, News
+from facegroup.cameras.types import Camera
+from facegroup.errors import FacegroupError, NoVideo, SourceStalled, SourceUnreachable
+from facegroup.settings import Cameras
+
+OPENING = 5.0
+"""Seconds that opening may take at least: a camera is asked several questions, and sends a whole picture only now and
+then."""
+
+_FILES = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,m4v,mjpeg,mpjpeg,nut,"
+    "gif,ivf,obu,mxf,dhav,rm,wtv,yuv4mpegpipe"
+)
+_PLAYLISTS = f"hls,{_FILES},aac,ac3,eac3,mp3,webvtt"
+_TRIES = 20  # damaged pieces in a row, between which FFmpeg finds no frame, before a stream is given up
+_OPTIONS = {"analyzeduration": "3000000", "probesize": "2000000", "threads": "1"}
+
+
+def open_rtsp(camera: Camera, ip: str, start: float) -> "Stream":
+    """Open a camera over RTSP, at an IP address that was checked.
+
+    FFmpeg connects by itself here, and follows a redirection to another RTSP host: it could be made to knock there, though
+    what is no RTSP server with a video answers nothing that gets out. Over TLS the name must stand, so it is looked up
+    again.
+    """
+    parts = address.split(camera.source, address.PORTS)
+    url = address.at(parts, ip if parts.scheme == "rtsp" else parts.hostname or ip)
+    options = {
+        "rtsp_transport": camera.transport,
+        "allowed_media_types": "video",
+        "protocol_whitelist": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
+        "fflags": "nobuffer",
+    }
+    return Stream(_opened(camera, url, None, options), camera, start)
+
+
+def open_http(camera: Camera, settings: Cameras, start: float) -> "Stream":
+    """Open a video over HTTP: MJPEG, a playlist (HLS), or a file."""
+    downloads = download.Downloads(camera.source, settings, _patience(camera))
+    first = downloads.open(camera.source)
+    if "mpegurl" in first.kind or address.split(first.name, download.SCHEMES).path.lower().endswith((".m3u8", ".m3u")):
+        first.close()
+        options = {"format_whitelist": _PLAYLISTS, "http_persistent": "0", "http_multiple": "0"}
+        return Stream(_opened(camera, first.name, "hls", options, lambda url, *_: downloads.open(url)), camera, start)
+    if first.kind.startswith(("text/", "image/", "application/json")):
+        first.close()
+        raise NoVideo(f"the source sends {first.kind}, no video")
+    kind = "mpjpeg" if first.kind.startswith("multipart/") else None
+    try:
+        return Stream(_opened(camera, first, kind, {"format_whitelist": _FILES}, _refuse), camera, start, first)
+    except FacegroupError:
+        first.close()
+        raise
+
+
+def open_file(camera: Camera, path: Path, start: float) -> "Stream":
+    """Open a video file. What it refers to (playlists, other files) is not opened."""
+    options = {"protocol_whitelist": "file", "format_whitelist": _FILES}
+    return Stream(_opened(camera, f"file:{path}", None, options, ends=True), camera, start, ends=True)
+
+
+def open_device(camera: Camera, path: str, start: float) -> "Stream":
+    """Open a webcam."""
+    return Stream(_opened(camera, path, "v4l2", {}), camera, start)
+
+
+class Stream:
+    """An open video; see `facegroup.cameras.source.Source`.
+
+    Args:
+        container: of FFmpeg.
+        camera: whose.
+        start: position of the first frame.
+        below: what it reads from, to be closed with it.
+        ends: whether it is a file; else that is judged by whether a length is known.
+    """
+
+    quiet = False
+    every = False
+
+    def __init__(
+        self, container: InputContainer, camera: Camera, start: float, below: Any = None, *, ends: bool = False
+    ) -> None:
+        self._container = container
+        self._below = below
+        if not container.streams.video:
+            self.close()
+            raise NoVideo("the source has no video in it")
+        name = container.format.name
+        self.ends = ends or (name != "rtsp" and bool(container.duration))
+        self._realtime = camera.realtime or not self.ends
+        # A playlist's frames come by the segment, a file's at once; others come when they are there.
+        self._paced = self._realtime and (self.ends or "hls" in name)
+        self._stamped = name not in {"mpjpeg", "mjpeg"}  # MJPEG has no time stamps: FFmpeg makes some up
+        self._patience = camera.stall_seconds
+        self._video = container.streams.video[0]
+        for each in container.streams:
+            if each is not self._video:
+                each.discard = av.stream.Discard.all
+        self._codec = self._video.codec_context
+        if self._codec is None:
+            self.close()
+            raise NoVideo("the source's video is of a kind that cannot be decoded")
+        self._codec.thread_count = 1
+        self._intra = bool(self._codec.codec.intra_only)
+        rate = float(self._video.average_rate or self._video.guessed_rate or 25)
+        self._clock = Clock(1 / rate if 0 < rate <= 240 else 0.04, start)
+        self._began: float | None = None
+
+    def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[News]:
+        """Yield what comes; see `facegroup.cameras.source.Source`."""
+        waiting: float | None = None  # since when nothing that came could be decoded
+        for packet in self._packets(stop):
+            if packet.size:
+                yield "came"
+            stamp = self._stamp(packet.pts if packet.pts is not None else packet.dts)
+            if packet.size and self._paced:
+                self._wait(self._stamp(packet.dts if packet.dts is not None else packet.pts), stop)
+            wanted = not packet.size or stamp is None or schedule.due(self._moment(self._clock.guess(stamp)))
+            if self._intra and not wanted:
+                self._clock.position(stamp)
+                continue
+            # Frames that no other is made from are left out; of the rest each is needed for the next.
+            self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
+            frames = self._decoded(packet)
+            for frame in frames or ():
+                if frame.is_corrupt:
+                    yield "damaged"
+                    continue
+                waiting = None
+                position = self._clock.position(self._stamp(frame.pts))
+                yield Glimpse(frame, time.time(), position, self._moment(position))
+            if frames is None:
+                yield "damaged"
+            if not frames and wanted:
+                waiting = waiting or time.monotonic()
+                if time.monotonic() - waiting > 3 * self._patience:
+                    raise NoVideo("what the source sends is no video that can be decoded")
+
+    def close(self) -> None:
+        """Let go of the connection or file."""
+        with suppress(av.FFmpegError):
+            self._container.close()
+        if self._below is not None:
+            self._below.close()
+
+    def _packets(self, stop: threading.Event) -> "Iterator[av.Packet[Any]]":
+        """Yield packets, then an empty one, over damage."""
+        damage = 0
+        while not stop.is_set():
+            failure: FacegroupError | None = None
+            try:
+                for packet in self._container.demux(self._video):
+                    if stop.is_set():
+                        return
+                    damage = 0
+                    yield packet
+                if self.ends:
+                    return
+                failure = SourceUnreachable("the source closed the connection")
+            except av.error.InvalidDataError as error:
+                damage += 1
+                failure = translate(error) if damage >= _TRIES else None
+            except av.error.ExitError:
+                failure = SourceStalled(f"no frame came for {self._patience:g} s")
+            except (av.FFmpegError, OSError, FacegroupError) as error:
+                failure = translate(error)
+            if failure is not None:
+                raise failure
+
+    def _decoded(self, packet: "av.Packet[Any]") -> list[av.VideoFrame] | None:
+        """Return the frames that are complete now, or None where the packet is damaged."""
+        try:
+            return packet.decode()
+        except (av.FFmpegError, ValueError, MemoryError):
+            return None
+
+    def _stamp(self, pts: int | None) -> float | None:
+        if not self._stamped:
+            return time.monotonic()
+        return None if pts is None else float(pts * (self._video.time_base or 0))
+
+    def _moment(self, position: float) -> float:
+        return time.monotonic() if self._realtime else position
+
+    def _wait(self, stamp: float | None, stop: threading.Event) -> None:
+        """Wait until a frame's turn has come by its own clock."""
+        now = time.monotonic()
+        place = self._clock.guess(stamp)
+        if self._began is None:
+            self._began = now - place
+        ahead = self._began + place - now
+        if 0 < ahead < JUMP:  # a clock that jumped is put right by the frame itself
+            stop.wait(ahead)
+
+
+def _patience(camera: Camera) -> float:
+    return max(OPENING, camera.stall_seconds)
+
+
+def _opened(
+    camera: Camera,
+    what: Any,
+    kind: str | None,
+    options: dict[str, str],
+    io_open: Any = None,
+    *,
+    ends: bool = False,
+) -> InputContainer:
+    failure: FacegroupError
+    try:
+        opened: InputContainer = av.open(
+            what,
+            "r",
+            kind,
+            options=_OPTIONS | options,
+            timeout=(_patience(camera), camera.stall_seconds),
+            io_open=io_open,
+            metadata_errors="replace",
+        )
+        return opened
+    except (av.FFmpegError, OSError, ValueError, FacegroupError) as error:
+        failure = translate(error)
+        if ends and isinstance(error, av.error.EOFError):
+            failure = NoVideo("the file is empty, or ends before a picture")
+    raise failure  # outside of the handler: FFmpeg's error quotes the address
+
+
+def _refuse(url: str, *_: Any) -> Any:
+    raise NoVideo("the source is a video that refers to others, which are not opened")
