@@ -40,6 +40,8 @@ class Detector:
             limit=wanted.batch,
             queue=wanted.queue,
             observe=Export("detector"),
+            background=lambda photo: photo.background,
+            share=settings.cameras.share,
         )
 
     async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:

@@ -62,6 +62,8 @@ class Batcher(Generic[In, Mid, Out]):
         ahead: deliveries under way at once; when all are taken no new batch is formed, so a slow next stage fills this
             queue and not its own.
         observe: told the counters after each batch is formed.
+        background: whether an item may wait for the others: it has a queue of its own, half as long.
+        share: part of a batch that is left to those while others wait; 0: others first.
     """
 
     def __init__(
@@ -76,6 +78,8 @@ class Batcher(Generic[In, Mid, Out]):
         cost: Callable[[In], float] = lambda item: 1,
         ahead: int = 2,
         observe: Callable[[Fill], None] = lambda fill: None,
+        background: Callable[[In], bool] = lambda item: False,
+        share: float = 0,
     ) -> None:
         self.fill = Fill()
         self._name = name
@@ -87,7 +91,10 @@ class Batcher(Generic[In, Mid, Out]):
         self._cost = cost
         self._observe = observe
         self._ahead = asyncio.Semaphore(ahead)
+        self._background = background
+        self._share = share
         self._waiting: deque[_Waiting[In, Out]] = deque()
+        self._patient: deque[_Waiting[In, Out]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._deliveries: set[asyncio.Task[None]] = set()
 
@@ -128,12 +135,13 @@ class Batcher(Generic[In, Mid, Out]):
             return error
 
     def _accept(self, item: In) -> _Waiting[In, Out]:
-        if not self.has_room(1):
+        patient = self._background(item)
+        if not (self._has_room_behind() if patient else self.has_room(1)):
             self.fill.shed += 1
             raise Overloaded(f"{self._name}: {self._queue} items are waiting already; try again later")
         waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item))
-        self._waiting.append(waiting)
-        self.fill.waiting = len(self._waiting)
+        (self._patient if patient else self._waiting).append(waiting)
+        self.fill.waiting = len(self._waiting) + len(self._patient)
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._run())
         return waiting
@@ -142,7 +150,7 @@ class Batcher(Generic[In, Mid, Out]):
         # One turn of the loop, so that items that come at the same moment are seen together.
         await asyncio.sleep(0)
         try:
-            while self._waiting:
+            while self._waiting or self._patient:
                 await self._ahead.acquire()
                 batch = self._take()
                 if not batch:
@@ -192,24 +200,40 @@ class Batcher(Generic[In, Mid, Out]):
     def _take(self) -> list[_Waiting[In, Out]]:
         """Form the next batch: the longest waiting first, up to the limits."""
         batch: list[_Waiting[In, Out]] = []
-        cost = 0.0
-        while self._waiting and len(batch) < self._size:
-            first = self._waiting[0]
-            if first.answer.done():
-                self._waiting.popleft()
-                self.fill.gone += 1
-                continue
-            if batch and cost + first.cost > self._limit:
-                break
-            cost += first.cost
-            batch.append(self._waiting.popleft())
-        self.fill.waiting = len(self._waiting)
+        kept = self._share if self._patient else 0.0
+        cost = self._move(self._waiting, batch, 0.0, self._limit * (1 - kept), round(self._size * (1 - kept)))
+        cost = self._move(self._patient, batch, cost, self._limit, self._size)
+        cost = self._move(self._waiting, batch, cost, self._limit, self._size)
+        self.fill.waiting = len(self._waiting) + len(self._patient)
         if batch:
             self.fill.batches += 1
             self.fill.items += len(batch)
             self.fill.cost += cost
             self._observe(self.fill)
         return batch
+
+    def _move(
+        self, queue: "deque[_Waiting[In, Out]]", batch: "list[_Waiting[In, Out]]", cost: float, limit: float, size: int
+    ) -> float:
+        """Move what fits from a queue into the batch; return what the batch costs."""
+        while queue and len(batch) < size:
+            first = queue[0]
+            if first.answer.done():
+                queue.popleft()
+                self.fill.gone += 1
+                continue
+            if batch and cost + first.cost > limit:
+                break
+            cost += first.cost
+            batch.append(queue.popleft())
+        return cost
+
+    def _has_room_behind(self) -> bool:
+        if len(self._patient) >= max(1, self._queue // 2):
+            present = deque(each for each in self._patient if not each.answer.done())
+            self.fill.gone += len(self._patient) - len(present)
+            self._patient = present
+        return len(self._patient) < max(1, self._queue // 2)
 
     def _drop_gone(self) -> None:
         present = [each for each in self._waiting if not each.answer.done()]

@@ -339,3 +339,77 @@ def test_a_thousand_callers_are_answered_each_their_own() -> None:
         assert max(map(len, bench.batches)) == 32
 
     run(scenario)
+
+
+class Two(Bench):
+    """A worker for whom items of 100 and more are in the background."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(background=lambda item: item >= 100, **options)
+
+
+@pytest.mark.parametrize(
+    ("share", "batches"),
+    [
+        (0.0, [[1, 2, 3, 4], [5, 6, 7, 8], [9, 100, 101, 102]]),
+        (0.25, [[1, 2, 3, 100], [4, 5, 6, 101], [7, 8, 9, 102]]),
+        (0.5, [[1, 2, 100, 101], [3, 4, 102, 5], [6, 7, 8, 9]]),
+        (1.0, [[1, 100, 101, 102], [2, 3, 4, 5], [6, 7, 8, 9]]),
+    ],
+)
+def test_the_background_has_its_share_and_what_is_left(share: float, batches: list[list[Item]]) -> None:
+    async def scenario() -> None:
+        bench = Two(limit=4, share=share, ahead=1)
+        bench.open.clear()
+        first = bench.ask(0)
+        await settle()
+        rest = bench.ask(100, 101, 102, *range(1, 10))
+        await settle()
+        assert bench.batcher.fill.waiting == 12
+        bench.open.set()
+        await asyncio.gather(*first, *rest)
+        assert bench.batches == [[0], *batches]
+
+    run(scenario)
+
+
+def test_the_background_alone_fills_batches() -> None:
+    async def scenario() -> None:
+        bench = Two(limit=3, share=0.25)
+        bench.open.clear()
+        first = bench.ask(0)
+        await settle()
+        rest = bench.ask(*range(100, 105))
+        await settle()
+        bench.open.set()
+        await asyncio.gather(*first, *rest)
+        assert bench.batches == [[0], [100, 101, 102], [103, 104]]
+
+    run(scenario)
+
+
+def test_the_background_never_takes_the_others_place() -> None:
+    async def scenario() -> None:
+        bench = Two(limit=1, queue=4)
+        bench.open.clear()
+        first = bench.ask(0)
+        await settle()
+        patient = bench.ask(100, 101, 102)
+        await settle()
+        assert [each.done() for each in patient] == [False, False, True]
+        with pytest.raises(Overloaded):
+            patient[2].result()
+        assert bench.batcher.has_room(4)
+        others = bench.ask(1, 2, 3, 4)
+        patient[0].cancel()  # gone, so that there is room for another
+        await settle()
+        late = bench.ask(103)
+        await settle()
+        assert not late[0].done()
+        bench.open.set()
+        await asyncio.gather(*first, patient[1], *others, *late)
+        assert bench.batches == [[0], [1], [2], [3], [4], [101], [103]]
+        assert bench.batcher.fill.shed == 1
+        assert bench.batcher.fill.gone == 1
+
+    run(scenario)
