@@ -201,7 +201,7 @@ class Batcher(Generic[In, Mid, Out]):
         """Form the next batch: the longest waiting first, up to the limits."""
         batch: list[_Waiting[In, Out]] = []
         kept = self._share if self._patient else 0.0
-        cost = self._move(self._waiting, batch, 0.0, self._limit * (1 - kept), round(self._size * (1 - kept)))
+        cost = self._move(self._waiting, batch, 0.0, self._limit * (1 - kept), max(1, round(self._size * (1 - kept))))
         cost = self._move(self._patient, batch, cost, self._limit, self._size)
         cost = self._move(self._waiting, batch, cost, self._limit, self._size)
         self.fill.waiting = len(self._waiting) + len(self._patient)
