@@ -1,10 +1,11 @@
 """Counters of a process → Ray's metrics, one set per kind of process; Ray adds deployment, replica and node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ray.serve import metrics
 
 from facegroup.batching import Fill
+from facegroup.cameras.types import Condition
 
 _COUNTERS = {
     "batches": "batches worked on",
@@ -45,3 +46,38 @@ def degraded_counter() -> Callable[[str], None]:
         "facegroup_gallery_degraded", description="times the store was found away or gone back", tag_keys=("reason",)
     )
     return lambda reason: counter.inc(tags={"reason": reason})
+
+
+_FRAMES = {
+    "received": "frames that a camera gave",
+    "skipped": "frames that were not due, or were overtaken by newer ones",
+    "late": "frames that were overtaken by newer ones since the server was busy",
+    "still": "frames in which nothing moved",
+    "analysed": "frames that were analysed",
+}
+
+
+def export_cameras() -> Callable[[Mapping[str, Condition]], None]:
+    """Return what publishes the condition of all cameras, each under its id."""
+
+    def gauge(name: str, text: str) -> metrics.Gauge:
+        return metrics.Gauge(f"facegroup_camera_{name}", description=text, tag_keys=("camera",))
+
+    frames = {name: gauge(f"frames_{name}", text) for name, text in _FRAMES.items()}
+    live = gauge("live", "1 where frames come and are used, else 0")
+    restarts = gauge("restarts", "times that the camera's process was lost")
+    shed = gauge("shed", "frames that the server was too busy for")
+    noted = gauge("sighting_seconds", "from the frame to the event that it led to: 95 % were faster")
+
+    def publish(conditions: Mapping[str, Condition]) -> None:
+        for camera, condition in conditions.items():
+            tags = {"camera": camera}
+            for name, each in frames.items():
+                each.set(getattr(condition.status.counts, name), tags)
+            live.set(condition.status.state == "live", tags)
+            restarts.set(condition.restarts, tags)
+            shed.set(condition.shed, tags)
+            if condition.noted is not None:
+                noted.set(condition.noted[1], tags)
+
+    return publish

@@ -193,10 +193,10 @@ def _candidate(each: Candidate) -> dict[str, Any]:
     return {"person_id": each.person_id, "name": each.name, "similarity": round(each.similarity, 5)}
 
 
-def erased(done: Erased) -> dict[str, Any]:
-    """Return what an erasure removed."""
+def erased(done: Erased, sightings: int = 0) -> dict[str, Any]:
+    """Return what an erasure removed; `sightings` of cameras were removed with it."""
     removed = {"people": done.people, "photos": done.samples, "counter_examples": done.counters}
-    removed |= {"descriptors": done.samples + done.counters, "crops": done.crops}
+    removed |= {"descriptors": done.samples + done.counters, "crops": done.crops, "sightings": sightings}
     return {"removed": removed, "gallery_version": done.version}
 
 

@@ -1,7 +1,8 @@
 """The server as one Ray Serve application.
 
     client ─HTTP→ Ingress ──photos──→ Detector ──crops──→ Embedder ──descriptors──→ GalleryActor ──→ store
-                  JPEG bytes          JPEG → faces        CPU or GPU                centroids, threshold
+                  JPEG bytes      ↗   JPEG → faces        CPU or GPU                centroids, threshold
+    CameraActor ─frames→ Cameras ─
 
 Every arrow carries a batch; answers come back along it. `serve run serve.app:build network=…`, a YAML file of
 `serve deploy`, and `facegroup serve` all build it here, from the same settings.
@@ -10,6 +11,7 @@ Every arrow carries a batch; answers come back along it. `serve run serve.app:bu
 import ray.serve
 from ray.serve import Application
 
+from deployments.cameras import Cameras
 from deployments.detector import Detector
 from deployments.embedder import Embedder
 from deployments.gallery import GalleryActor
@@ -33,7 +35,10 @@ def build(settings: Settings) -> Application:
         Detector, settings.detector.replicas, num_cpus=settings.detector.num_cpus, num_gpus=settings.detector.num_gpus
     ).bind(settings, embedder)
     ingress = _deploy(Ingress, settings.ingress.replicas, num_cpus=settings.ingress.num_cpus)
-    return ingress.bind(settings, detector, embedder, gallery)
+    if not settings.cameras.enabled:
+        return ingress.bind(settings, detector, embedder, gallery)
+    cameras = _deploy(Cameras, 1, num_cpus=settings.cameras.num_cpus).bind(settings, detector, gallery)
+    return ingress.bind(settings, detector, embedder, gallery, cameras)
 
 
 def _deploy(process: type, replicas: int, **resources: float) -> ray.serve.Deployment:

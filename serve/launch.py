@@ -129,7 +129,9 @@ def _sized(settings: Settings) -> Settings:
 def _cpus(settings: Settings) -> int:
     """Return the logical CPUs that all replicas ask for: on one machine Ray must place them whatever its size."""
     parts = (settings.detector, settings.embedder, settings.matcher, settings.ingress)
-    return int(sum(part.replicas * part.num_cpus for part in parts)) + 1
+    cameras = settings.cameras
+    looked_after = cameras.num_cpus + cameras.limit * cameras.camera_cpus if cameras.enabled else 0
+    return int(sum(part.replicas * part.num_cpus for part in parts) + looked_after) + 1
 
 
 def _proxy() -> dict[str, str]:

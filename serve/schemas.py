@@ -442,6 +442,7 @@ class Removed(BaseModel):
     counter_examples: int
     descriptors: int = Field(description="one for each photo and counter-example; the person's centroid goes with them")
     crops: int = Field(description="pictures of aligned faces; photos enrolled while the gallery kept none had none")
+    sightings: int = Field(0, description="of cameras, with their pictures")
 
 
 class Merged(BaseModel):

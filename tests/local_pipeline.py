@@ -1,13 +1,19 @@
 """The server's `Pipeline` without Ray: the library itself, in this process, behind the same routes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from facegroup import trial
+from facegroup.cameras import eye as eyes
+from facegroup.cameras.hub import Hub
+from facegroup.cameras.types import Camera, Eye, Frame, Status
 from facegroup.errors import CamerasOff, FacegroupError
 from facegroup.guarded import Guarded
+from facegroup.journal import open_journal
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
@@ -16,6 +22,29 @@ from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
 
 Answer = TypeVar("Answer")
+
+
+class LocalEye:
+    """`facegroup.cameras.types.Eye` in this process."""
+
+    def __init__(self, camera: Camera, settings: Settings) -> None:
+        self._eye = eyes.Eye(camera, settings.cameras)
+        self._thread = ThreadPoolExecutor(1, "eye")
+
+    @classmethod
+    def open_with(cls, settings: Settings) -> Callable[[Camera], Awaitable[Eye]]:
+        async def opened(camera: Camera) -> Eye:
+            return cls(camera, settings)
+
+        return opened
+
+    async def next(self, timeout: float) -> tuple[Frame | None, Status]:
+        frame = await asyncio.get_running_loop().run_in_executor(self._thread, self._eye.next, timeout)
+        return frame, self._eye.status()
+
+    async def close(self) -> None:
+        self._eye.close()
+        self._thread.shutdown(wait=False)
 
 
 class LocalPipeline:
@@ -36,6 +65,13 @@ class LocalPipeline:
         galleries = self.recognizer.galleries
         self._guarded = Guarded(self.recognizer.store, galleries.absence, galleries.ledger)
         self._thread = ThreadPoolExecutor(1, "recognise")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if settings.cameras.enabled:
+            self._loop = asyncio.new_event_loop()
+            self._looking = threading.Thread(target=self._loop.run_forever, name="hub")
+            self._looking.start()
+            self.hub = asyncio.run_coroutine_threadsafe(self._hub(settings), self._loop).result()
+            self._running = asyncio.run_coroutine_threadsafe(self.hub.run(), self._loop)
 
     def has_room(self, count: int) -> bool:
         return not self.full
@@ -62,7 +98,10 @@ class LocalPipeline:
         return await self._run(run)
 
     async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
-        raise CamerasOff("this server has no cameras")
+        if self._loop is None:
+            raise CamerasOff("this server has no cameras")
+        answer = asyncio.run_coroutine_threadsafe(self.hub.call(method, *arguments, **named), self._loop)
+        return await asyncio.wrap_future(answer)
 
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder
@@ -84,7 +123,17 @@ class LocalPipeline:
     async def metrics(self) -> str:
         return "# no counters without Ray\n"
 
+    async def _hub(self, settings: Settings) -> Hub:
+        opens = partial(open_journal, settings.store, settings.cameras.key)
+        return Hub(settings, opens, self.see, self.ask, LocalEye.open_with(settings))
+
     def close(self) -> None:
+        if self._loop is not None:
+            self._running.cancel()
+            asyncio.run_coroutine_threadsafe(self.hub.close(), self._loop).result(30)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._looking.join()
+            self._loop.close()
         self._thread.shutdown()
         self.recognizer.close()
 

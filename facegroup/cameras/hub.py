@@ -2,21 +2,48 @@
 
 It knows no Ray: what sees photos, what asks the store and what opens a camera's eye are given, so tests run it in their own
 process. `call` is its one door for HTTP.
+
+    eyes ─frames→ Batcher ─photos→ pipeline ─seen→ trackers ─observations→ Book ─events→ journal → listeners
 """
 
 import asyncio
+import hashlib
+import json
+import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from facegroup.cameras.types import Camera, Frame, Status
-from facegroup.errors import FacegroupError
+from facegroup.batching import Batcher
+from facegroup.cameras import address
+from facegroup.cameras.types import Camera, Condition, Eye, Frame, Status
+from facegroup.cameras.watch import Watch
+from facegroup.delivery.couriers import Couriers
+from facegroup.errors import (
+    FacegroupError,
+    NetworkMismatch,
+    Overloaded,
+    ServiceError,
+    StageUnavailable,
+    UnknownGallery,
+    UnknownPerson,
+    UnknownWebhook,
+)
 from facegroup.journal.base import Journal
+from facegroup.networks.registry import spec
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
-from facegroup.sightings.types import Event
+from facegroup.sightings.book import Book
+from facegroup.sightings.types import Event, Observation, Webhook
+from facegroup.store.audit import Origin
+from facegroup.store.once import Once
+from facegroup.types import Gallery, Person, Sample
+
+log = logging.getLogger(__name__)
 
 See: TypeAlias = Callable[[Sequence[Photo]], Awaitable[list[Seen | FacegroupError]]]
 """What is in each photo; see `serve.api.pipeline.Pipeline.see`."""
@@ -24,54 +51,178 @@ See: TypeAlias = Callable[[Sequence[Photo]], Awaitable[list[Seen | FacegroupErro
 Ask: TypeAlias = Callable[..., Awaitable[Any]]
 """Calls a method of the gallery's store; see `serve.api.pipeline.Pipeline.ask`."""
 
-
-class Eye(Protocol):
-    """A camera that is open, in this process or another; `facegroup.cameras.eye.Eye` is what looks."""
-
-    async def next(self, timeout: float) -> tuple[Frame | None, Status]:
-        """Return the newest frame that is to be analysed, or None where none came in so many seconds; and how it is."""
-
-    async def close(self) -> None:
-        """Let go of it."""
-
-
 Open: TypeAlias = Callable[[Camera], Awaitable[Eye]]
 """Opens the eye of a camera. Raises StageUnavailable where no process for it can be had."""
 
-READS = frozenset(
-    ("sighting", "crop", "sightings", "span", "unknowns", "unknown", "webhooks", "dead_letters", "videos", "video")
-)
+READS = frozenset(("sighting", "crop", "sightings", "span", "unknowns", "unknown", "dead_letters", "videos", "video"))
 """Methods of the journal that `call` passes on as they are."""
+
+CALLS = frozenset(
+    (
+        *("events", "list_cameras", "show_camera", "add_camera", "change_camera", "remove_camera", "snapshot"),
+        *("try_camera", "promote", "erase", "list_webhooks", "show_webhook", "add_webhook", "remove_webhook"),
+        "retry_dead_letters",
+    )
+)
+"""Methods of the hub that `call` passes on."""
+
+_TICK_SECONDS = 1.0
+_RETRY_SECONDS = 2.0
+_RECONCILE_SECONDS = 3600.0
+_TRY_SECONDS = 10.0
+_BATCH = 16
+_QUEUE = 1024
 
 
 class Hub:
-    """Everything about cameras that there is one of.
+    """Everything about cameras that there is one of. Made and used in one event loop.
 
     Args:
         settings: of the server.
-        journal: where all of it is kept.
+        open_journal: opens what all of it is kept in; may raise StoreUnavailable, and is tried again.
         see: the pipeline.
         ask: the gallery's store.
         open_eye: of a camera.
     """
 
-    def __init__(self, settings: Settings, journal: Journal, see: See, ask: Ask, open_eye: Open) -> None:
+    def __init__(
+        self, settings: Settings, open_journal: Callable[[], Journal], see: See, ask: Ask, open_eye: Open
+    ) -> None:
         self._settings = settings
-        self._journal = journal
+        self._open_journal = open_journal
+        self._spec = spec(settings.network, settings)
         self._see = see
         self._ask = ask
         self._open = open_eye
+        self._watches: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
+        self._thresholds: dict[str, float] = {}
         self._threads = ThreadPoolExecutor(4, "journal")
+        self._pen = ThreadPoolExecutor(1, "book")
         self._news = asyncio.Condition()
         self._newest = 0  # event that was recorded here
+        self._changing = asyncio.Lock()
+        self._kept: tuple[Journal, Book] | None = None
+        self._couriers: tuple[Couriers, asyncio.Task[None]] | None = None
+        self._trouble: FacegroupError | None = None
+        self._reconciled = time.monotonic() - _RECONCILE_SECONDS + 60
+        self._frames: Batcher[Photo, None, Seen | FacegroupError] = Batcher(
+            "cameras", self._pass, self._look, limit=_BATCH, queue=_QUEUE, ahead=4
+        )
+
+    async def run(self) -> None:
+        """Look after the cameras until cancelled; the journal may come later."""
+        try:
+            while True:
+                try:
+                    if self._kept is None:
+                        await self._begin()
+                    await self._tick()
+                except FacegroupError as error:
+                    if self._trouble is None or self._trouble.code != error.code:
+                        log.warning("cameras: %s", error.detail)
+                    self._trouble = error
+                    await asyncio.sleep(_RETRY_SECONDS)
+                else:
+                    self._trouble = None
+                    await asyncio.sleep(_TICK_SECONDS)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Stop looking; what is open stays open in the journal, and goes on after a restart."""
+        for camera in list(self._watches):
+            await self._stop(camera)
+        if self._couriers is not None:
+            self._couriers[1].cancel()
+            await asyncio.wait([self._couriers[1]], timeout=5)
+            self._couriers = None
+        if self._kept is not None:
+            self._kept[0].close()
+            self._kept = None
 
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the journal that reads, or one of those here whose name has no underscore in front."""
+        """Call one of `READS` of the journal, or one of `CALLS` here.
+
+        Raises:
+            StageUnavailable: the journal has not been opened yet.
+        """
         if method in READS:
             return await self._in(getattr(self._journal, method), *arguments, **named)
-        if method.startswith("_") or method == "call" or not hasattr(self, method):
+        if method not in CALLS:
             raise ValueError(f"the cameras have no method {method}: this is a bug")
         return await getattr(self, method)(*arguments, **named)
+
+    def conditions(self) -> dict[str, Condition]:
+        """Return how every camera is that is looked at."""
+        return {camera: watch.condition() for camera, (watch, _) in self._watches.items()}
+
+    # Cameras
+
+    async def list_cameras(self) -> list[tuple[Camera, Condition]]:
+        """Return all cameras and how they are, by id."""
+        cameras: list[Camera] = await self._in(self._journal.cameras)
+        return [(camera, self._condition(camera)) for camera in cameras]
+
+    async def show_camera(self, camera: str) -> tuple[Camera, Condition]:
+        """Return one. Raises UnknownCamera."""
+        found: Camera = await self._in(self._journal.camera, camera)
+        return found, self._condition(found)
+
+    async def add_camera(self, camera: Camera, by: Origin) -> tuple[Camera, Condition]:
+        """Add a camera and look at it. Raises what `address.check` and the journal say no with; UnknownGallery."""
+        await self._check(camera)
+        async with self._changing:
+            made: Camera = await self._in(self._journal.create_camera, camera, self._settings.cameras.limit)
+            self._start(made)
+        log.info("camera %s added by %s: %s", made.id, by.actor, address.shown(made.source))
+        return made, self._condition(made)
+
+    async def change_camera(self, camera: str, changes: dict[str, Any], by: Origin) -> tuple[Camera, Condition]:
+        """Change a camera: fields of `Camera` by name. It is opened anew. Raises as `add_camera`; UnknownCamera."""
+        async with self._changing:
+            known: Camera = await self._in(self._journal.camera, camera)
+            wanted = replace(known, **changes)
+            if {"source", "gallery"} & changes.keys():
+                await self._check(wanted)
+            made: Camera = await self._in(self._journal.replace_camera, wanted)
+            await self._stop(camera)
+            if not made.enabled or made.gallery != known.gallery:
+                await self._written(await self._in_book(lambda book: book.left(camera)))
+            self._start(made)
+        log.info("camera %s changed by %s: %s", camera, by.actor, ", ".join(sorted(changes)))
+        return made, self._condition(made)
+
+    async def remove_camera(self, camera: str, by: Origin) -> None:
+        """Remove a camera; its sightings stay. Raises UnknownCamera."""
+        async with self._changing:
+            await self._in(self._journal.delete_camera, camera)
+            await self._stop(camera)
+            await self._written(await self._in_book(lambda book: book.left(camera)))
+        log.info("camera %s removed by %s", camera, by.actor)
+
+    async def snapshot(self, camera: str) -> Frame | None:
+        """Return the frame that was analysed last; None: there is none, or none is kept. Raises UnknownCamera."""
+        found: Camera = await self._in(self._journal.camera, camera)
+        watch = self._watches.get(camera)
+        return watch[0].snapshot if watch and found.snapshots else None
+
+    async def try_camera(self, camera: Camera) -> tuple[Status, Frame | None]:
+        """Look at a source for some seconds, and keep nothing. Raises what `address.check` says no with."""
+        await self._in(address.check, camera.source, self._settings.cameras)
+        eye = await self._open(replace(camera, motion=False))
+        try:
+            deadline = time.monotonic() + _TRY_SECONDS
+            while True:
+                frame, status = await asyncio.wait_for(eye.next(0.5), _TRY_SECONDS)
+                if frame is not None or status.state in ("failed", "ended") or time.monotonic() > deadline:
+                    return status, frame
+        except TimeoutError:
+            raise StageUnavailable("the camera's process does not answer") from None
+        finally:
+            with suppress(FacegroupError, TimeoutError):
+                await asyncio.wait_for(eye.close(), 2)
+
+    # Sightings
 
     async def events(self, after: int, limit: int, wait: float = 0) -> list[Event]:
         """Return the events with numbers above `after`; where there is none yet, wait for one, so many seconds at most."""
@@ -84,12 +235,202 @@ class Hub:
                 await self._news.wait_for(lambda: self._newest > max(known, after))
         return await self.events(after, limit)
 
-    async def _recorded(self, events: Sequence[Event]) -> None:
-        """Wake whoever waits for events."""
-        if events:
-            self._newest = events[-1].seq
-            async with self._news:
-                self._news.notify_all()
+    async def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
+        """Erase the sightings of a member, of a stranger, or of a gallery; return how many."""
+        removed: int = await self._in_book(lambda book: book.erase(gallery, person_id, unknown))
+        if self._couriers is not None and (person_id or unknown):
+            self._couriers[0].forget(gallery, person_id or unknown or "")
+        return removed
+
+    async def promote(
+        self, gallery: str, unknown: str, name: str | None, person_id: str | None, by: Origin
+    ) -> tuple[Person, int, int]:
+        """Make a stranger a member, enrolled with their best crops: a new one of that name, or one who is there.
+
+        Asked again after an error midway it goes on where it was: nobody is made twice.
+
+        Returns:
+            The person, how many photos were enrolled, how many sightings are theirs now.
+
+        Raises:
+            UnknownStranger: there is none of this id.
+            NetworkMismatch: the gallery was made with another network than the stranger was seen with.
+            UnknownPerson: there is none of this id, and no name to make one.
+        """
+        stranger = await self._in(self._journal.unknown, gallery, unknown)
+        about: Gallery = await self._ask("gallery", gallery)
+        if about.network != stranger.network:
+            raise NetworkMismatch(f"{unknown} was seen with {stranger.network}, and {gallery} is of {about.network}")
+        person = await self._promoted(gallery, unknown, name, person_id, by)
+        samples = [
+            Sample(hashlib.sha256(shot.crop or shot.descriptor.tobytes()).hexdigest(), shot.descriptor, shot.crop)
+            for shot in stranger.shots
+        ]
+        done = await self._ask("add_samples", gallery, person.id, samples, stranger.network, by=by)
+        moved: int = await self._in_book(lambda book: book.promoted(gallery, unknown, person.id, person.name))
+        return done.person, len(done.added), moved
+
+    async def _promoted(
+        self, gallery: str, unknown: str, name: str | None, person_id: str | None, by: Origin
+    ) -> Person:
+        if person_id is not None:
+            with suppress(UnknownPerson):
+                known: Person = await self._ask("person", gallery, person_id)
+                return known
+            if name is None:
+                raise UnknownPerson(f"there is no person {person_id!r} in {gallery}; a name would make one")
+        once = Once.of(f"promote-{unknown}", gallery, json.dumps([name, person_id]))
+        made: Person = await self._ask("create_person", gallery, name, {}, person_id, once=once, by=by)
+        return made
+
+    # Receivers
+
+    async def list_webhooks(self) -> list[tuple[Webhook, dict[str, Any]]]:
+        """Return all webhooks and how far each is, by id."""
+        return [(each, await self._state(each)) for each in await self._in(self._journal.webhooks)]
+
+    async def show_webhook(self, webhook: str) -> tuple[Webhook, dict[str, Any]]:
+        """Return one. Raises UnknownWebhook."""
+        for each in await self._in(self._journal.webhooks):
+            if each.id == webhook:
+                return each, await self._state(each)
+        raise UnknownWebhook(f"there is no webhook {webhook!r}")
+
+    async def add_webhook(self, webhook: Webhook, by: Origin) -> tuple[Webhook, dict[str, Any]]:
+        """Add a receiver of what comes from now on. Raises what `address.check_url` and the journal say no with."""
+        await self._in(address.check_url, webhook.url, self._settings.cameras)
+        made = await self._in(self._journal.create_webhook, webhook, self._settings.cameras.webhooks)
+        self._deliver().changed()
+        log.info("webhook %s added by %s: %s", made.id, by.actor, address.shown(made.url))
+        return made, await self._state(made)
+
+    async def remove_webhook(self, webhook: str, by: Origin) -> None:
+        """Remove a receiver with its dead letters. Raises UnknownWebhook."""
+        await self._in(self._journal.delete_webhook, webhook)
+        self._deliver().changed()
+        log.info("webhook %s removed by %s", webhook, by.actor)
+
+    async def retry_dead_letters(self, webhook: str) -> int:
+        """Try what a receiver would not take once more; return how many it took. Raises UnknownWebhook."""
+        found, _ = await self.show_webhook(webhook)
+        return await self._deliver().retry(found)
+
+    async def _state(self, webhook: Webhook) -> dict[str, Any]:
+        subscriber = f"webhook:{webhook.id}"
+        _, newest = await self._in(self._journal.span)
+        done = await self._in(self._journal.cursor, subscriber) or 0
+        letters = await self._in(self._journal.dead_letters, subscriber, 0, 1000)
+        error = self._deliver().error(subscriber)
+        return {"delivered": done, "waiting": max(0, newest - done), "dead": len(letters), "error": error}
+
+    def _deliver(self) -> Couriers:
+        if self._couriers is None:
+            raise StageUnavailable("the cameras are starting; try again", 2)
+        return self._couriers[0]
+
+    # What it is made of
+
+    @property
+    def _journal(self) -> Journal:
+        return self._both[0]
+
+    @property
+    def _both(self) -> tuple[Journal, Book]:
+        if self._kept is None:
+            raise StageUnavailable(self._trouble.detail if self._trouble else "the cameras are starting; try again", 2)
+        return self._kept
+
+    async def _begin(self) -> None:
+        journal = await self._in(self._open_journal)
+        try:
+            book = await self._in(Book, journal, self._settings.cameras, self._threshold)
+            cameras = await self._in(journal.cameras)
+        except BaseException:
+            journal.close()
+            raise
+        self._kept = (journal, book)
+        self._newest = (await self._in(journal.span))[1]
+        couriers = Couriers(self._settings.cameras, lambda method, *given: self._in(getattr(journal, method), *given))
+        self._couriers = (couriers, asyncio.get_running_loop().create_task(couriers.run(), name="couriers"))
+        for camera in cameras:
+            self._start(camera)
+
+    def _start(self, camera: Camera) -> None:
+        if not camera.enabled:
+            return
+        watch = Watch(camera, self._spec.name, self._open, self._frames, self._note)
+        self._watches[camera.id] = (
+            watch,
+            asyncio.get_running_loop().create_task(watch.run(), name=f"camera {camera.id}"),
+        )
+
+    async def _stop(self, camera: str) -> None:
+        if camera in self._watches:
+            _, task = self._watches.pop(camera)
+            task.cancel()
+            await asyncio.wait([task], timeout=5)
+        if self._kept is not None:
+            await self._in_book(lambda book: book.restarted(camera))
+
+    def _condition(self, camera: Camera) -> Condition:
+        if camera.id not in self._watches:
+            return Condition(Status("stopped", since=camera.updated_at))
+        return self._watches[camera.id][0].condition()
+
+    async def _check(self, camera: Camera) -> None:
+        await self._in(address.check, camera.source, self._settings.cameras)
+        await self._ask("gallery", camera.gallery)
+
+    async def _note(self, camera: Camera, observations: tuple[Observation, ...]) -> bool:
+        watch = self._watches.get(camera.id)
+        if watch is not None and watch[0].threshold is not None:
+            self._thresholds[camera.gallery] = watch[0].threshold
+        return await self._written(await self._in_book(lambda book: book.observe(camera, observations)))
+
+    async def _tick(self) -> None:
+        await self._written(await self._in_book(lambda book: book.tick(time.time())))
+        if time.monotonic() - self._reconciled >= _RECONCILE_SECONDS:
+            self._reconciled = time.monotonic()
+            await self._reconcile()
+
+    async def _reconcile(self) -> None:
+        """Erase the sightings of people who were erased where the hub did not hear of it: by expiry, or a command."""
+        for gallery, person_id in sorted(await self._in(self._journal.people)):
+            try:
+                await self._ask("person", gallery, person_id)
+            except (UnknownPerson, UnknownGallery):
+                removed = await self.erase(gallery, person_id)
+                log.info("erased %d sightings of a person of %s who is gone", removed, gallery)
+            except (ServiceError, NetworkMismatch):
+                return
+
+    def _threshold(self, gallery: str) -> float:
+        own = self._spec.threshold if self._settings.threshold is None else self._settings.threshold
+        return self._thresholds.get(gallery, own)
+
+    async def _written(self, events: Sequence[Event]) -> bool:
+        """Wake whoever waits for events; say whether there are any."""
+        if not events:
+            return False
+        self._newest = events[-1].seq
+        if self._couriers is not None:
+            self._couriers[0].wake()
+        async with self._news:
+            self._news.notify_all()
+        return True
+
+    async def _pass(self, photos: Sequence[Photo]) -> None:
+        """Do nothing: forming the batch is all that is done to frames here."""
+
+    async def _look(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
+        try:
+            return await self._see(list(photos))
+        except Overloaded as error:
+            return [error] * len(photos)
+
+    async def _in_book(self, call: Callable[[Book], Any]) -> Any:
+        """Do something with the book, which is used from one thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pen, call, self._both[1])
 
     async def _in(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *arguments, **named))

@@ -1,7 +1,7 @@
 """What a camera is, what it sees, and how it is: frozen structs, safe to send between processes."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from facegroup.types import Policy
 
@@ -137,3 +137,36 @@ class Status:
     height: int = 0
     source_fps: float = 0.0
     counts: Counts = Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a camera is, and what the server makes of it.
+
+    Attributes:
+        status: of its eye, or why the server cannot use what it sees.
+        restarts: times that its process was lost and started again.
+        shed: frames that the server was too busy for, of those that were analysed.
+        faces: found in all frames.
+        events: of sightings that it led to.
+        answered: seconds from the frame to the answer who is in it, of the last ones: half were faster, 95 % were faster.
+        noted: the same from the frame that led to an event to its being written.
+    """
+
+    status: Status
+    restarts: int = 0
+    shed: int = 0
+    faces: int = 0
+    events: int = 0
+    answered: tuple[float, float] | None = None
+    noted: tuple[float, float] | None = None
+
+
+class Eye(Protocol):
+    """A camera that is open, in this process or another; `facegroup.cameras.eye.Eye` is what looks."""
+
+    async def next(self, timeout: float) -> tuple[Frame | None, Status]:
+        """Return the newest frame that is to be analysed, or None where none came in so many seconds; and how it is."""
+
+    async def close(self) -> None:
+        """Let go of it."""

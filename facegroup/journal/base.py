@@ -116,6 +116,9 @@ class Journal(Protocol):
             MalformedRequest: `after` is no cursor.
         """
 
+    def people(self) -> set[tuple[str, str]]:
+        """Return (gallery, person id) of every member of whom there is a sighting."""
+
     def events(self, after: int, limit: int) -> list[Event]:
         """Return the events with numbers above `after`, in order."""
 

@@ -154,6 +154,11 @@ class RowJournal:
             found += [each for each in self._read("sightings", rows, forms.to_sighting) if _holds(wanted, each)]
         return found[:limit]
 
+    def people(self) -> set[tuple[str, str]]:
+        """See `Journal`."""
+        rows = self._read("sightings", self._pages("sightings"), forms.to_sighting)
+        return {(each.gallery, each.person_id) for each in rows if each.person_id is not None}
+
     def events(self, after: int, limit: int) -> list[Event]:
         """See `Journal`."""
         rows = self._rows.page("events", after + 1, math.inf, limit)

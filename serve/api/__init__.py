@@ -9,6 +9,7 @@ from facegroup.settings import Settings
 from serve.api import (
     audit,
     calibration,
+    cameras,
     counter_examples,
     documented,
     galleries,
@@ -17,6 +18,9 @@ from serve.api import (
     people,
     problems,
     recognition,
+    sightings,
+    strangers,
+    webhooks,
 )
 from serve.api.context import Context
 from serve.api.limits import Guard
@@ -40,7 +44,20 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     )
     app.state.context = Context(pipeline, settings, spec(settings.network, settings))
     problems.install(app)
-    for routes in (recognition, galleries, calibration, people, counter_examples, audit):
+    app.state.streams = set()
+    every = (
+        recognition,
+        galleries,
+        calibration,
+        people,
+        counter_examples,
+        audit,
+        cameras,
+        strangers,
+        sightings,
+        webhooks,
+    )
+    for routes in every:
         app.include_router(routes.router, prefix="/v1")
     app.include_router(operations.router)
     pages.add_docs(app)

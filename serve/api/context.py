@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 
-from facegroup.errors import FacegroupError, ImageError
+from facegroup.errors import CamerasOff, FacegroupError, ImageError
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
@@ -43,6 +43,17 @@ class Context:
                 raise error
         return seen
 
+    async def erase_sightings(self, gallery: str, person: str | None = None) -> int:
+        """Erase the sightings of a person or a whole gallery, before they are erased themselves; return how many.
+
+        Where that cannot be done now nothing is erased at all, and the caller tries again: nothing of them may stay.
+        """
+        try:
+            removed: int = await self.pipeline.cameras("erase", gallery, person)
+        except CamerasOff:
+            return 0
+        return removed
+
 
 # Dependencies are coroutines, though they wait for nothing: FastAPI runs plain functions in a thread, 0.1 ms each.
 
@@ -62,6 +73,14 @@ async def _person(person: Annotated[str, Path(description="id of the person")]) 
 
 async def _asked_person(person: Annotated[str, Query(description="id of the person")]) -> str:
     return check_id(person)
+
+
+async def _camera(camera: Annotated[str, Path(description="id of the camera")]) -> str:
+    return check_id(camera)
+
+
+async def _stranger(unknown: Annotated[str, Path(description="id of the stranger, such as unknown-17")]) -> str:
+    return check_id(unknown)
 
 
 def _origin(request: Request) -> Origin:
@@ -84,6 +103,8 @@ Key = Annotated[
 Server = Annotated[Context, Depends(_context)]
 GalleryName = Annotated[str, Depends(_gallery)]
 PersonId = Annotated[str, Depends(_person)]
+CameraId = Annotated[str, Depends(_camera)]
+StrangerId = Annotated[str, Depends(_stranger)]
 AskedPerson = Annotated[str, Depends(_asked_person)]
 Threshold = Annotated[
     float | None,

@@ -59,8 +59,10 @@ async def change_gallery(server: Server, gallery: GalleryName, change: schemas.G
 
 @router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")
 async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> dict[str, Any]:
-    """Erase a gallery with every person, descriptor and crop in it."""
-    return answers.erased(await server.pipeline.ask("delete_gallery", gallery, by=by))
+    """Erase a gallery with every person, descriptor and crop in it, and what its cameras saw."""
+    await server.pipeline.ask("gallery", gallery)
+    sightings = await server.erase_sightings(gallery)
+    return answers.erased(await server.pipeline.ask("delete_gallery", gallery, by=by), sightings)
 
 
 @router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")

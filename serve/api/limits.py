@@ -22,6 +22,8 @@ log = logging.getLogger("ray.serve")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PHOTOS = ("image/", "multipart/", "application/octet-stream")
+_ENDLESS = frozenset({"/v1/sightings/stream"})
+"""Answers that go on until the caller leaves."""
 
 
 class Guard:
@@ -72,7 +74,7 @@ class Guard:
 
         failure: FacegroupError | None = None
         try:
-            async with asyncio.timeout(self._limits.request_seconds):
+            async with asyncio.timeout(None if scope["path"] in _ENDLESS else self._limits.request_seconds):
                 await self._app(scope, body, unless_refused)
         except ClientDisconnect:
             return

@@ -129,8 +129,10 @@ async def change_person(
 
 @router.delete("/{person}", response_model=None, responses=_ERASED, summary="Erase a person")
 async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> dict[str, Any]:
-    """Erase a person with every descriptor and crop; the answer says what was removed."""
-    return answers.erased(await server.pipeline.ask("delete_person", gallery, person, by=by))
+    """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
+    await server.pipeline.ask("person", gallery, person)
+    sightings = await server.erase_sightings(gallery, person)
+    return answers.erased(await server.pipeline.ask("delete_person", gallery, person, by=by), sightings)
 
 
 @router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")

@@ -1,0 +1,93 @@
+"""Camera process: a source goes in, the newest frame comes out when it is asked for. One per camera, on any node.
+
+It loads no network and no web framework, since there are many of it; whoever made it owns it, and it ends with them.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from deployments.logs import configure
+from facegroup.cameras.eye import Eye
+from facegroup.cameras.types import Camera, Frame, Status
+from facegroup.errors import FacegroupError, StageUnavailable
+from facegroup.settings import Settings
+
+START_SECONDS = 120.0
+"""How long a process may take to start, with as many at once as there are cameras."""
+_CALLS = 4  # under way at once in one process: a close does not wait for a frame
+
+
+class CameraActor:
+    """Looks at one camera.
+
+    Args:
+        camera: which.
+        settings: of the server.
+    """
+
+    def __init__(self, camera: Camera, settings: Settings) -> None:
+        configure(settings)
+        self._eye = Eye(camera, settings.cameras)
+
+    def next(self, timeout: float) -> tuple[Frame | None, Status]:
+        """See `facegroup.cameras.types.Eye`."""
+        frame = self._eye.next(timeout)
+        return frame, self._eye.status()
+
+    def ready(self) -> None:
+        """Return when it has started."""
+
+    def close(self) -> None:
+        """See `facegroup.cameras.types.Eye`."""
+        self._eye.close()
+
+
+class RemoteEye:
+    """`facegroup.cameras.types.Eye` in a process of its own."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def next(self, timeout: float) -> tuple[Frame | None, Status]:
+        """See `facegroup.cameras.types.Eye`."""
+        try:
+            found: tuple[Frame | None, Status] = await self._actor.next.remote(timeout)
+        except RayActorError as error:
+            raise StageUnavailable("the camera's process was lost") from error
+        return found
+
+    async def close(self) -> None:
+        """See `facegroup.cameras.types.Eye`."""
+        with suppress(RayError, TimeoutError):
+            await asyncio.wait_for(self._actor.close.remote(), 2)
+        ray.kill(self._actor)
+
+
+async def open_eye(camera: Camera, settings: Settings, *, here: bool = False) -> RemoteEye:
+    """Start a process that looks at a camera.
+
+    Args:
+        camera: which.
+        settings: of the server.
+        here: whether it must be on this node, where a file is.
+
+    Raises:
+        StageUnavailable: it did not start.
+    """
+    node = ray.get_runtime_context().get_node_id()
+    where = NodeAffinitySchedulingStrategy(node, soft=False) if here else "SPREAD"
+    options = {"num_cpus": settings.cameras.camera_cpus, "max_concurrency": _CALLS, "scheduling_strategy": where}
+    actor: Any = ray.remote(CameraActor).options(**options).remote(camera, settings)
+    try:
+        await asyncio.wait_for(actor.ready.remote(), START_SECONDS)
+    except FacegroupError:
+        raise
+    except (RayError, TimeoutError) as error:
+        ray.kill(actor)
+        raise StageUnavailable("the camera's process did not start") from error
+    return RemoteEye(actor)

@@ -1,0 +1,72 @@
+"""Cameras process: looks after all cameras. Frames of their processes in, to the detectors with them, sightings out."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from deployments.camera import RemoteEye, open_eye
+from deployments.hop import Handle, hop, plain
+from deployments.logs import configure
+from deployments.metrics import export_cameras
+from facegroup.cameras.hub import Hub
+from facegroup.cameras.types import Camera
+from facegroup.errors import FacegroupError
+from facegroup.journal import open_journal
+from facegroup.photos import Photo, Seen
+from facegroup.settings import Settings
+
+_EXPORT_SECONDS = 5.0
+
+
+class Cameras:
+    """Owns the processes of the cameras; after any restart they are all made anew.
+
+    Args:
+        settings: of the server.
+        detector: the first stage of the pipeline.
+        gallery: the store.
+    """
+
+    def __init__(self, settings: Settings, detector: Handle, gallery: Handle) -> None:
+        configure(settings)
+        self._settings = settings
+        self._detector = plain(detector)
+        self._gallery = plain(gallery)
+        opens = partial(open_journal, settings.store, settings.cameras.key)
+        self._hub = Hub(settings, opens, self._see, self._ask, self._open)
+        loop = asyncio.get_running_loop()  # Serve makes replicas in it
+        self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]
+
+    async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """See `facegroup.cameras.hub.Hub.call`."""
+        return await self._hub.call(method, *arguments, **named)
+
+    async def check_health(self) -> None:
+        """Say that it must be replaced, where the loop over the cameras broke: a bug. A lost store is none."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def _see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+        answers: list[Seen | FacegroupError] = await hop(self._detector.see.remote(list(photos)))
+        return answers
+
+    async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return await hop(self._gallery.ask.remote(method, *arguments, **named))
+
+    async def _open(self, camera: Camera) -> RemoteEye:
+        return await open_eye(camera, self._settings)
+
+    async def _export(self) -> None:
+        publish = export_cameras()
+        while True:
+            publish(self._hub.conditions())
+            await asyncio.sleep(_EXPORT_SECONDS)
+
+    async def __del__(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks, return_exceptions=True)

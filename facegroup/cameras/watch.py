@@ -1,0 +1,167 @@
+"""The loop of one camera: its eye gives frames, the pipeline says who is in them, and what the tracker makes of it is noted.
+
+One frame is under way at a time: while the server is busy the eye lets newer frames take the place of older ones, and no
+camera has more than its turn. Whatever goes wrong shows in the camera's condition, and is tried again.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from facegroup.cameras.types import Camera, Condition, Eye, Frame, Status
+from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
+from facegroup.photos import Matched, Photo, Seen
+from facegroup.sightings.types import Observation
+from facegroup.tracking import Tracker
+
+log = logging.getLogger(__name__)
+
+Look: TypeAlias = Callable[[Photo], Awaitable[Seen | FacegroupError]]
+"""What is in one photo."""
+
+Note: TypeAlias = Callable[[Camera, tuple[Observation, ...]], Awaitable[bool]]
+"""Takes observations in; says whether any of them led to an event."""
+
+WAIT_SECONDS = 1.0
+"""How long an eye waits for a frame before it says that none came."""
+ANSWER_SECONDS = 15.0
+"""How long an eye may take to say so; then it is taken for dead."""
+FIRST, LONGEST = 0.5, 15.0
+"""Seconds before an eye that was lost is opened again, the first time and at most."""
+_PAUSE = 0.5  # after an answer that is an error
+_REMEMBERED = 200  # latencies
+
+
+class Watch:
+    """One camera, looked at.
+
+    Args:
+        camera: which.
+        network: that makes the descriptors.
+        open_eye: opens its eye.
+        look: the pipeline.
+        note: the book of sightings.
+    """
+
+    def __init__(
+        self, camera: Camera, network: str, open_eye: Callable[[Camera], Awaitable[Eye]], look: Look, note: Note
+    ) -> None:
+        self.camera = camera
+        self.snapshot: Frame | None = None
+        self.threshold: float | None = None
+        self._open = open_eye
+        self._look = look
+        self._note = note
+        self._tracker = Tracker(camera, network)
+        self._status = Status("connecting", since=time.time())
+        self._lost: FacegroupError | None = None  # of the eye
+        self._problem: FacegroupError | None = None  # of what is made of its frames
+        self._troubled = time.time()
+        self._restarts = self._shed = self._faces = self._events = 0
+        self._answered: deque[float] = deque(maxlen=_REMEMBERED)
+        self._noted: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def condition(self) -> Condition:
+        """Return how the camera is."""
+        status, problem = self._status, self._lost or self._problem
+        if problem is not None:
+            status = replace(status, state="failed", reason=problem.code, detail=problem.detail, since=self._troubled)
+        latencies = (_percentiles(self._answered), _percentiles(self._noted))
+        return Condition(status, self._restarts, self._shed, self._faces, self._events, *latencies)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        tries = 0
+        while True:
+            began = time.monotonic()
+            try:
+                await self._once()
+            except FacegroupError as error:
+                self._lost = self._trouble(self._lost, error)
+            except Exception as error:
+                log.exception("camera %s: its loop broke, which is a bug", self.camera.id)
+                self._lost = self._trouble(self._lost, StageUnavailable(f"its loop broke: {type(error).__name__}"))
+            self._restarts += 1
+            tries = 0 if time.monotonic() - began > LONGEST else tries + 1
+            await asyncio.sleep(min(LONGEST, FIRST * 2.0 ** min(tries, 10)) * random.uniform(0.5, 1.0))
+
+    async def _once(self) -> None:
+        eye = await self._open(self.camera)
+        try:
+            while True:
+                try:
+                    frame, self._status = await asyncio.wait_for(eye.next(WAIT_SECONDS), WAIT_SECONDS + ANSWER_SECONDS)
+                except TimeoutError:
+                    raise StageUnavailable("the camera's process does not answer") from None
+                self._lost = None
+                await self._take_in(frame)
+                if self._status.state == "ended":
+                    await self._finished()
+        finally:
+            with suppress(FacegroupError, asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.shield(eye.close()), 2)
+
+    async def _take_in(self, frame: Frame | None) -> None:
+        try:
+            if frame is None:
+                await self._tell(self._tracker.idle(time.time()), None)
+            else:
+                await self._analyse(frame)
+                self._problem = None
+        except Overloaded:
+            self._shed += 1
+            await asyncio.sleep(_PAUSE)
+        except FacegroupError as error:
+            self._problem = self._trouble(self._problem, error)
+            await asyncio.sleep(_PAUSE)
+
+    async def _analyse(self, frame: Frame) -> None:
+        seen = await self._ask(self._tracker.photo(frame))
+        done = self._tracker.update(frame, seen)
+        if done.again:
+            seen = await self._ask(self._tracker.recognise(frame))
+            done = self._tracker.update(frame, seen)
+        self.snapshot = frame
+        self._faces += len(seen.faces)
+        self._answered.append(time.time() - frame.at)
+        await self._tell(done.observations, frame)
+
+    async def _ask(self, photo: Photo) -> Seen:
+        seen = await self._look(photo)
+        if isinstance(seen, FacegroupError):
+            raise seen
+        if isinstance(seen.matched, Matched):
+            self.threshold = seen.matched.threshold
+        return seen
+
+    async def _tell(self, observations: tuple[Observation, ...], frame: Frame | None) -> None:
+        if observations and await self._note(self.camera, observations):
+            self._events += 1
+            if frame is not None:
+                self._noted.append(time.time() - frame.at)
+
+    async def _finished(self) -> None:
+        """Wait for ever: a file that came to its end is looked at again when the camera is changed."""
+        await self._tell(self._tracker.close(), None)
+        await asyncio.Event().wait()
+
+    def _trouble(self, known: FacegroupError | None, error: FacegroupError) -> FacegroupError:
+        if known is None or known.code != error.code:
+            self._troubled = time.time()
+            log.warning("camera %s: %s", self.camera.id, error.detail)
+        return error
+
+
+def _percentiles(seconds: deque[float]) -> tuple[float, float] | None:
+    if not seconds:
+        return None
+    half, most = np.percentile(seconds, [50, 95])
+    return float(half), float(most)

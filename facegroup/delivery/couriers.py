@@ -1,0 +1,211 @@
+"""Whoever is told of events: one task for each receiver, which reads the journal where it was and goes on in order.
+
+A receiver that is down is tried again with growing pauses and holds up nobody else; it loses nothing that the journal still
+has. An event counts as dealt with when the receiver took it, so one that was on its way at a crash comes twice, with the
+same id. What a receiver refuses for good, or does not take for days, becomes a dead letter.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from facegroup.delivery import letters
+from facegroup.delivery.mqtt import Broker
+from facegroup.delivery.webhook import Outcome, Poster
+from facegroup.errors import FacegroupError
+from facegroup.journal.base import Filter
+from facegroup.settings import Cameras
+from facegroup.sightings.types import DeadLetter, Event, Webhook
+
+log = logging.getLogger(__name__)
+
+Journal: TypeAlias = Callable[..., Awaitable[Any]]
+"""Calls a method of the journal by name, in a thread."""
+
+Send: TypeAlias = Callable[[Event], Awaitable[Outcome]]
+
+MQTT = "mqtt"
+FIRST, LONGEST = 1.0, 300.0
+"""Seconds between two tries: at first, and at most."""
+_PAGE = 50
+_LOOK_SECONDS = 5.0  # for events that nobody woke it for: there are none, but who knows
+
+
+class Couriers:
+    """Everybody who is told. Made and used in one event loop.
+
+    Args:
+        settings: of cameras.
+        journal: what has happened.
+    """
+
+    def __init__(self, settings: Cameras, journal: Journal) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._poster = Poster(settings)
+        self._broker = Broker(settings) if settings.mqtt is not None else None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._woken: dict[str, asyncio.Event] = {}
+        self._errors: dict[str, str] = {}
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            while True:
+                self._changed.clear()
+                try:
+                    hooks: dict[str, Webhook] = {f"webhook:{each.id}": each for each in await self._journal("webhooks")}
+                except FacegroupError:
+                    await asyncio.sleep(FIRST)
+                    continue
+                await self._match(hooks)
+                await self._changed.wait()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Stop; what is under way is done again later."""
+        await self._match({})
+        if MQTT in self._tasks:
+            self._tasks.pop(MQTT).cancel()
+        await self._poster.close()
+        if self._broker is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._broker.close)
+            self._broker = None
+
+    def wake(self) -> None:
+        """Say that there are new events."""
+        for each in self._woken.values():
+            each.set()
+
+    def changed(self) -> None:
+        """Say that there are more receivers, or fewer."""
+        self._changed.set()
+
+    def error(self, subscriber: str) -> str | None:
+        """Return what is wrong with a receiver now."""
+        return self._errors.get(subscriber)
+
+    def forget(self, gallery: str, ident: str) -> None:
+        """Remove what a broker retains of somebody who was erased."""
+        if self._broker is not None:
+            self._broker.forget(gallery, ident)
+
+    async def retry(self, webhook: Webhook) -> int:
+        """Try the dead letters of a webhook once more, until one is not taken; return how many were."""
+        taken = 0
+        while page := await self._journal("dead_letters", f"webhook:{webhook.id}"):
+            for letter in page:
+                outcome = await self._poster.post(webhook, letter.event)
+                if not outcome.taken:
+                    self._errors[letter.subscriber] = outcome.detail
+                    return taken
+                await self._journal("forget_dead_letters", letter.subscriber, [letter.event.seq])
+                taken += 1
+        return taken
+
+    async def _match(self, hooks: dict[str, Webhook]) -> None:
+        """Have a task for each of these, and for no other."""
+        for name in [name for name in self._tasks if name != MQTT and name not in hooks]:
+            task = self._tasks.pop(name)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self._woken.pop(name, None)
+            self._errors.pop(name, None)
+        for name, hook in hooks.items():
+            if name not in self._tasks:
+                self._begin(name, self._posts(hook), _wants(hook))
+        if self._broker is not None and MQTT not in self._tasks:
+            self._begin(MQTT, self._publishes(self._broker), lambda event: True)
+
+    def _begin(self, name: str, send: Send, wants: Callable[[Event], bool]) -> None:
+        self._woken[name] = asyncio.Event()
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._deliver(name, send, wants), name=name)
+
+    async def _deliver(self, name: str, send: Send, wants: Callable[[Event], bool]) -> None:
+        cursor: int | None = None
+        while True:
+            try:
+                if cursor is None:
+                    cursor = await self._start(name)
+                self._woken[name].clear()
+                events: list[Event] = await self._journal("events", cursor, _PAGE)
+                if not events:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken[name].wait(), _LOOK_SECONDS)
+                    continue
+                if events[0].seq > cursor + 1:
+                    lost = f"events {cursor + 1} to {events[0].seq - 1} were erased before they were delivered"
+                    log.warning("%s: %s", name, lost)
+                for event in events:
+                    if wants(event):
+                        await self._journal("advance", name, event.seq, await self._one(name, send, event))
+                    cursor = event.seq
+                if not wants(events[-1]):
+                    await self._journal("advance", name, cursor)
+            except FacegroupError as error:  # the journal is away
+                self._errors[name] = error.detail
+                await asyncio.sleep(FIRST)
+            except Exception:
+                log.exception("%s: its courier broke, which is a bug", name)
+                await asyncio.sleep(LONGEST)
+
+    async def _start(self, name: str) -> int:
+        if name == MQTT and self._broker is not None:
+            self._broker.begin(await self._journal("sightings", Filter(open=True), "", 1000))
+        known: int | None = await self._journal("cursor", name)
+        newest: int = (await self._journal("span"))[1]
+        if known is None:
+            await self._journal("advance", name, newest)
+        # A journal that was lost begins anew: its first events are new ones.
+        return newest if known is None else min(known, newest)
+
+    async def _one(self, name: str, send: Send, event: Event) -> DeadLetter | None:
+        """Deliver an event, however long it takes; return it as a dead letter where it was not taken."""
+        tries = 0
+        while True:
+            # As it is now: whoever was erased meanwhile is not told of.
+            current = await self._journal("events", event.seq - 1, 1)
+            if not current or current[0].seq != event.seq or letters.is_blank(current[0]):
+                return None
+            outcome = await send(current[0])
+            tries += 1
+            if outcome.taken:
+                self._errors.pop(name, None)
+                return None
+            if self._errors.get(name) != outcome.detail:
+                log.warning("%s: %s", name, outcome.detail)
+            self._errors[name] = outcome.detail
+            old = time.time() - event.at > self._settings.give_up_hours * 3600
+            if name != MQTT and (outcome.final or old):
+                return DeadLetter(name, event, time.time(), tries, outcome.detail)
+            pause = min(LONGEST, FIRST * 2.0 ** min(tries - 1, 20)) * random.uniform(0.5, 1.0)
+            await asyncio.sleep(max(pause, outcome.wait))
+
+    def _posts(self, hook: Webhook) -> Send:
+        async def send(event: Event) -> Outcome:
+            return await self._poster.post(hook, event)
+
+        return send
+
+    @staticmethod
+    def _publishes(broker: Broker) -> Send:
+        async def send(event: Event) -> Outcome:
+            wrong = await asyncio.get_running_loop().run_in_executor(None, broker.tell, event)
+            return Outcome(wrong is None, detail=wrong or "")
+
+        return send
+
+
+def _wants(hook: Webhook) -> Callable[[Event], bool]:
+    def wants(event: Event) -> bool:
+        seen = event.sighting
+        return (not hook.cameras or seen.camera in hook.cameras) and hook.gallery in (None, seen.gallery)
+
+    return wants

@@ -1,0 +1,92 @@
+"""One event → one webhook: posted, signed, to the address that was checked; what the receiver says becomes an outcome."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from facegroup.cameras import address
+from facegroup.delivery import letters, signature
+from facegroup.errors import SourceError
+from facegroup.settings import Cameras
+from facegroup.sightings.types import Event, Webhook
+
+TIMEOUT_SECONDS = 10.0
+_AGAIN = frozenset((408, 409, 421, 425, 429))
+_LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a try.
+
+    Attributes:
+        taken: whether the receiver took it.
+        final: whether trying again makes no sense.
+        detail: what was wrong.
+        wait: seconds that the receiver asked to be left alone for; 0: it did not.
+    """
+
+    taken: bool
+    final: bool = False
+    detail: str = ""
+    wait: float = 0.0
+
+
+class Poster:
+    """Posts events. Used in one event loop.
+
+    Args:
+        settings: which networks receivers may be in.
+    """
+
+    def __init__(self, settings: Cameras) -> None:
+        self._settings = settings
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
+
+    async def post(self, webhook: Webhook, event: Event) -> Outcome:
+        """Post an event once."""
+        if not webhook.url or not webhook.secret:
+            return Outcome(False, detail="its address or secret cannot be unsealed: FACEGROUP_CAMERAS__KEY is another")
+        body = letters.body(event)
+        try:
+            parts = address.split(webhook.url, ("http", "https"))
+            # The name is resolved once, here: what was checked is what is connected to.
+            ips = await asyncio.get_running_loop().run_in_executor(None, address.resolve, parts, self._settings)
+        except SourceError as error:
+            return Outcome(False, detail=error.detail)
+        host = parts.netloc.rpartition("@")[2]
+        named = {
+            "host": host,
+            "content-type": "application/json",
+            "user-agent": "facegroup",
+            **signature.headers(webhook.secret, event.id, time.time(), body),
+        }
+        login = address.credentials(parts)
+        plain = parts._replace(netloc=host, fragment="")
+        target = address.at(plain, ips[0])
+        request = self._client.build_request("POST", target, content=body, headers=named)
+        request.extensions["sni_hostname"] = parts.hostname or ""
+        try:
+            answer = await self._client.send(request, auth=login, stream=True)
+            await answer.aclose()  # its body is nobody's business
+        except httpx.HTTPError as error:
+            return Outcome(False, detail=f"no answer: {type(error).__name__}")
+        return _outcome(answer)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.aclose()
+
+
+def _outcome(answer: httpx.Response) -> Outcome:
+    if answer.is_success:
+        return Outcome(True)
+    detail = f"it answered {answer.status_code}"
+    if answer.is_redirect:
+        return Outcome(False, final=True, detail=f"{detail}: redirects are not followed")
+    wait = answer.headers.get("retry-after", "")
+    seconds = min(float(wait), _LONGEST_WAIT) if wait.isdecimal() else 0.0
+    final = answer.is_client_error and answer.status_code not in _AGAIN
+    return Outcome(False, final=final, detail=detail, wait=seconds)

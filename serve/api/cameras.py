@@ -1,0 +1,120 @@
+"""Routes on cameras: add, list, change, remove, try; the last picture of each."""
+
+from base64 import b64encode
+from dataclasses import fields
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from facegroup import errors
+from facegroup.cameras.types import Camera, Condition, Frame
+from facegroup.errors import FacegroupError
+from facegroup.names import check_id, clean_name
+from facegroup.photos import Photo
+from serve import camera_answers, camera_schemas
+from serve.api import documented
+from serve.api.context import By, CameraId, Server
+
+router = APIRouter(prefix="/cameras", tags=["cameras"])
+
+_SOURCE = (errors.InvalidSource, errors.SourceNotAllowed, errors.SourceUnreachable)
+_KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
+_NEW = documented.of(
+    camera_schemas.Camera,
+    *(*_SOURCE, *_KEPT, errors.CameraExists, errors.TooManyCameras, errors.KeyMissing, errors.InvalidName),
+    *(errors.UnknownGallery, errors.StoreWentBack),
+    status=201,
+)
+_CHANGED = documented.of(
+    camera_schemas.Camera,
+    *(*_SOURCE, *_KEPT, errors.UnknownCamera, errors.KeyMissing, errors.InvalidName, errors.UnknownGallery),
+    errors.StoreWentBack,
+)
+_ONE = documented.of(camera_schemas.Camera, *_KEPT, errors.UnknownCamera, errors.InvalidName)
+_GONE = documented.of(None, *_KEPT, errors.UnknownCamera, errors.InvalidName, status=204)
+_ALL = documented.of(camera_schemas.CamerasList, *_KEPT)
+_TRIED = documented.of(camera_schemas.Tried, *_SOURCE, errors.CamerasOff)
+_PICTURE = documented.crop(*_KEPT, errors.UnknownCamera, errors.UnknownPhoto, errors.InvalidName)
+
+
+@router.get("", response_model=None, responses=_ALL, summary="List cameras")
+async def list_cameras(server: Server) -> dict[str, Any]:
+    """Return all cameras and how they are, by id."""
+    found: list[tuple[Camera, Condition]] = await server.pipeline.cameras("list_cameras")
+    return {"cameras": [camera_answers.camera(*each) for each in found]}
+
+
+@router.post("", status_code=201, response_model=None, responses=_NEW, summary="Add a camera")
+async def add_camera(server: Server, new: camera_schemas.NewCamera, by: By) -> dict[str, Any]:
+    """Add a camera, which is looked at from now on, also after a restart of the server.
+
+    The address is held against what the settings allow; whether it can be opened shows in the camera's `status`, and
+    `/cameras/try` says it at once. A password in it is kept sealed with FACEGROUP_CAMERAS__KEY, and never answered.
+    """
+    gallery = clean_name(new.gallery or server.settings.gallery, "gallery name")
+    given = {**_given(new), "id": check_id(new.id), "gallery": gallery}
+    return camera_answers.camera(*await server.pipeline.cameras("add_camera", Camera(**given), by))
+
+
+@router.post("/try", response_model=None, responses=_TRIED, summary="Look at a source once")
+async def try_camera(server: Server, wanted: camera_schemas.TriedCamera) -> dict[str, Any]:
+    """Look at a source for some seconds: what state it comes into, a picture of it, how many faces are in it."""
+    camera = Camera(**_given(wanted), id="try", gallery=server.settings.gallery)
+    status, frame = await server.pipeline.cameras("try_camera", camera)
+    seen = (
+        None
+        if frame is None
+        else (await server.pipeline.see([Photo(frame.data, wanted.min_face_size, embed=False)]))[0]
+    )
+    return {
+        "status": camera_answers.status(Condition(status)),
+        "faces": None if seen is None or isinstance(seen, FacegroupError) else len(seen.faces),
+        "picture": None if frame is None else b64encode(frame.data).decode(),
+    }
+
+
+@router.get("/{camera}", response_model=None, responses=_ONE, summary="Show a camera")
+async def show_camera(server: Server, camera: CameraId) -> dict[str, Any]:
+    """Return a camera and how it is."""
+    return camera_answers.camera(*await server.pipeline.cameras("show_camera", camera))
+
+
+@router.patch("/{camera}", response_model=None, responses=_CHANGED, summary="Change a camera")
+async def change_camera(
+    server: Server, camera: CameraId, change: camera_schemas.CameraChange, by: By
+) -> dict[str, Any]:
+    """Change settings of a camera; what is left out stays. It is opened anew."""
+    given = _given(change)
+    changes = {
+        name: given[name]
+        for name in change.model_fields_set
+        if given[name] is not None or name in camera_schemas.NULLABLE
+    }
+    if "gallery" in changes:
+        changes["gallery"] = clean_name(changes["gallery"], "gallery name")
+    return camera_answers.camera(*await server.pipeline.cameras("change_camera", camera, changes, by))
+
+
+@router.delete("/{camera}", status_code=204, responses=_GONE, summary="Remove a camera")
+async def remove_camera(server: Server, camera: CameraId, by: By) -> Response:
+    """Stop looking at a camera; its sightings stay until they are too old."""
+    await server.pipeline.cameras("remove_camera", camera, by)
+    return Response(status_code=204)
+
+
+@router.get("/{camera}/snapshot", response_class=Response, responses=_PICTURE, summary="Show the last picture")
+async def show_snapshot(server: Server, camera: CameraId) -> Response:
+    """Return the frame that was analysed last, as JPEG, where the camera keeps pictures."""
+    frame: Frame | None = await server.pipeline.cameras("snapshot", camera)
+    if frame is None:
+        raise errors.UnknownPhoto("no frame was analysed yet, or the camera keeps no pictures")
+    return Response(frame.data, media_type="image/jpeg", headers={"cache-control": "no-store"})
+
+
+def _given(body: camera_schemas.NewCamera | camera_schemas.TriedCamera | camera_schemas.CameraChange) -> dict[str, Any]:
+    """Return the fields of `Camera` that a body has, with regions as tuples."""
+    known = {field.name for field in fields(Camera)}
+    given = {name: value for name, value in body if name in known}
+    if body.regions is not None:
+        given["regions"] = tuple(tuple(region) for region in body.regions)
+    return given

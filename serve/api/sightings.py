@@ -1,0 +1,136 @@
+"""Routes on sightings: pages of them, one, its picture, and the stream of what happens now (server-sent events)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from facegroup import errors
+from facegroup.delivery import letters
+from facegroup.errors import ServiceError
+from facegroup.journal.base import Filter
+from facegroup.sightings.types import Event
+from serve import camera_answers, camera_schemas
+from serve.api import documented
+from serve.api.context import After, Limit, Server
+from serve.api.pipeline import Pipeline
+
+router = APIRouter(prefix="/sightings", tags=["cameras"])
+
+WAIT_SECONDS = 10.0
+"""How long a stream waits for an event before it says that it is still there."""
+STREAMS = 256
+"""Streams open at once, per ingress."""
+_PAGE = 100
+
+_KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
+_LIST = documented.of(camera_schemas.SightingsPage, *_KEPT)
+_ONE = documented.of(camera_schemas.Sighting, *_KEPT, errors.UnknownSighting)
+_CROP = documented.crop(*_KEPT, errors.UnknownSighting)
+_STREAM = {
+    **documented.of(None, *_KEPT),
+    200: {"description": "events as they happen, each `data` an Event", "content": {"text/event-stream": {}}},
+}
+
+Cameras = Annotated[str | None, Query(description="only of this camera")]
+Of = Annotated[str | None, Query(description="only of this gallery")]
+
+
+@router.get("", response_model=None, responses=_LIST, summary="List sightings")
+async def list_sightings(
+    server: Server,
+    camera: Cameras = None,
+    gallery: Of = None,
+    person: Annotated[str | None, Query(description="id of a member")] = None,
+    unknown: Annotated[str | None, Query(description="id of a stranger")] = None,
+    known: Annotated[bool | None, Query(description="only members, or only strangers")] = None,
+    since: Annotated[float | None, Query(description="last seen at or after; seconds since the epoch")] = None,
+    until: Annotated[float | None, Query(description="first seen before")] = None,
+    visit: Annotated[str | None, Query(description="only of this visit")] = None,
+    still: Annotated[
+        bool | None, Query(alias="open", description="only who may still be there, or who has left")
+    ] = None,
+    after: After = "",
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Return a page of sightings, the latest `first_seen` first: one per visit of one person to one camera."""
+    wanted = Filter(camera, gallery, person, unknown, known, since, until, visit, still)
+    return camera_answers.sightings(await server.pipeline.cameras("sightings", wanted, after, limit), limit)
+
+
+@router.get("/stream", response_class=StreamingResponse, responses=_STREAM, summary="Follow what happens")
+async def stream(
+    request: Request,
+    server: Server,
+    camera: Cameras = None,
+    gallery: Of = None,
+    after: Annotated[int | None, Query(ge=0, description="number of the last event that is known")] = None,
+    last: Annotated[
+        int | None, Header(alias="Last-Event-ID", ge=0, description="the same, as browsers send it")
+    ] = None,
+) -> StreamingResponse:
+    """Send events as they happen: `sighting.began`, `sighting.changed`, `sighting.ended`, each with its number as `id`.
+
+    With `Last-Event-ID` or `after` it goes on behind that event, and nothing is left out; without, it begins now. Where
+    events were erased since by their age, `gap` says which. Comments keep the connection open.
+    """
+    open_streams = request.app.state.streams
+    if len(open_streams) >= STREAMS:
+        raise errors.Overloaded("too many streams are open; try again later", 5)
+    known = last if last is not None else after
+    _, newest = await server.pipeline.cameras("span")
+    ticket = object()
+    open_streams.add(ticket)
+
+    async def told() -> AsyncIterator[bytes]:
+        try:
+            async for part in _told(server.pipeline, newest if known is None else known, camera, gallery):
+                yield part
+        finally:
+            open_streams.discard(ticket)
+
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
+
+
+@router.get("/{sighting}", response_model=None, responses=_ONE, summary="Show a sighting")
+async def show_sighting(server: Server, sighting: str) -> dict[str, Any]:
+    """Return a sighting."""
+    return letters.sighting(await server.pipeline.cameras("sighting", sighting))
+
+
+@router.get("/{sighting}/crop", response_class=Response, responses=_CROP, summary="Show the face of a sighting")
+async def show_crop(server: Server, sighting: str) -> Response:
+    """Return the best picture of the face, as JPEG, where the camera keeps pictures."""
+    return Response(await server.pipeline.cameras("crop", sighting), media_type="image/jpeg")
+
+
+async def _told(pipeline: Pipeline, known: int, camera: str | None, gallery: str | None) -> AsyncIterator[bytes]:
+    yield b"retry: 2000\n\n"
+    newest = (await pipeline.cameras("span"))[1]
+    if known > newest:  # of a journal that was lost since
+        yield _gap(newest + 1, known)
+        known = newest
+    while True:
+        try:
+            events: list[Event] = await pipeline.cameras("events", known, _PAGE, WAIT_SECONDS)
+        except ServiceError:  # the cameras' process starts again
+            yield b": waiting\n\n"
+            await asyncio.sleep(1)
+            continue
+        if not events:
+            yield b": here\n\n"
+        elif events[0].seq > known + 1:
+            yield _gap(known + 1, events[0].seq - 1)
+        for each in events:
+            known, seen = each.seq, each.sighting
+            if camera in (None, seen.camera) and gallery in (None, seen.gallery) and not letters.is_blank(each):
+                head = f"id: {each.seq}\nevent: sighting.{each.kind}\ndata: ".encode()
+                yield head + letters.body(each) + b"\n\n"
+
+
+def _gap(first: int, last: int) -> bytes:
+    return f"id: {last}\nevent: gap\ndata: {json.dumps({'from': first, 'to': last})}\n\n".encode()

@@ -1,0 +1,87 @@
+"""Routes on webhooks: receivers that events are posted to, and what they would not take."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from facegroup import errors
+from facegroup.delivery import signature
+from facegroup.names import check_id
+from facegroup.sightings.types import Webhook
+from serve import camera_answers, camera_schemas
+from serve.api import documented
+from serve.api.context import By, Limit, Server
+
+router = APIRouter(prefix="/webhooks", tags=["cameras"])
+
+_KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid, errors.InvalidName)
+_LIST = documented.of(camera_schemas.Webhooks, *_KEPT)
+_ONE = documented.of(camera_schemas.Webhook, *_KEPT, errors.UnknownWebhook)
+_NEW = documented.of(
+    camera_schemas.Webhook,
+    *(*_KEPT, errors.WebhookExists, errors.TooManyWebhooks, errors.KeyMissing),
+    *(errors.InvalidSource, errors.SourceNotAllowed, errors.SourceUnreachable),
+    status=201,
+)
+_GONE = documented.of(None, *_KEPT, errors.UnknownWebhook, status=204)
+_DEAD = documented.of(camera_schemas.DeadLetters, *_KEPT, errors.UnknownWebhook)
+_RETRIED = documented.of(camera_schemas.Retried, *_KEPT, errors.UnknownWebhook)
+
+
+async def _id(webhook: Annotated[str, Path(description="id of the webhook")]) -> str:
+    return check_id(webhook)
+
+
+WebhookId = Annotated[str, Depends(_id)]
+
+
+@router.get("", response_model=None, responses=_LIST, summary="List webhooks")
+async def list_webhooks(server: Server) -> dict[str, Any]:
+    """Return all webhooks and how far each is, by id."""
+    found = await server.pipeline.cameras("list_webhooks")
+    return {"webhooks": [camera_answers.webhook(*each) for each in found]}
+
+
+@router.post("", status_code=201, response_model=None, responses=_NEW, summary="Add a webhook")
+async def add_webhook(server: Server, new: camera_schemas.NewWebhook, by: By) -> dict[str, Any]:
+    """Add a receiver that is told of every event from now on, in order, at least once each.
+
+    Each is posted as JSON and signed as Standard Webhooks says: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    An answer of 2xx takes it. Else it is tried again, with growing pauses, for days; what is refused for good (410, 400 …)
+    becomes a dead letter. The secret is kept sealed, and shown in this answer only.
+    """
+    made = Webhook(check_id(new.id), new.url, new.secret or signature.new_secret(), tuple(new.cameras), new.gallery)
+    found, state = await server.pipeline.cameras("add_webhook", made, by)
+    return camera_answers.webhook(found, state, secret=True)
+
+
+@router.get("/{webhook}", response_model=None, responses=_ONE, summary="Show a webhook")
+async def show_webhook(server: Server, webhook: WebhookId) -> dict[str, Any]:
+    """Return a webhook and how far it is."""
+    return camera_answers.webhook(*await server.pipeline.cameras("show_webhook", webhook))
+
+
+@router.delete("/{webhook}", status_code=204, responses=_GONE, summary="Remove a webhook")
+async def remove_webhook(server: Server, webhook: WebhookId, by: By) -> Response:
+    """Remove a webhook with what it would not take."""
+    await server.pipeline.cameras("remove_webhook", webhook, by)
+    return Response(status_code=204)
+
+
+@router.get("/{webhook}/dead-letters", response_model=None, responses=_DEAD, summary="List what was not taken")
+async def list_dead_letters(
+    server: Server,
+    webhook: WebhookId,
+    after: Annotated[int, Query(ge=0, description="cursor: the `next` of the page before")] = 0,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Return a page of the events that the receiver would not take, by number."""
+    await server.pipeline.cameras("show_webhook", webhook)
+    found = await server.pipeline.cameras("dead_letters", f"webhook:{webhook}", after, limit)
+    return camera_answers.dead_letters(found, limit)
+
+
+@router.post("/{webhook}/dead-letters/retry", response_model=None, responses=_RETRIED, summary="Try them once more")
+async def retry_dead_letters(server: Server, webhook: WebhookId) -> dict[str, Any]:
+    """Post what the receiver would not take once more, until one is not taken again; say how many it took."""
+    return {"retried": await server.pipeline.cameras("retry_dead_letters", webhook)}
