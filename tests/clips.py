@@ -45,10 +45,14 @@ def still(frames: int, picture: Image, seed: int = 0) -> Iterator[Image]:
         yield np.clip(picture + random.normal(0, GRAIN, picture.shape[:2])[..., None], 0, 255).astype(np.uint8)
 
 
-def shots(path: Path, size: tuple[int, int] | None = None) -> Iterator[Image]:
-    """The frames of a video, scaled where a size is given."""
+def shots(path: Path, size: tuple[int, int] | None = None, fps: float | None = None) -> Iterator[Image]:
+    """The frames of a video, scaled where a size is given; only so many a second where that is."""
+    taken = 0
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
+            if fps and frame.time < taken / fps:
+                continue
+            taken += 1
             width, height = size or (frame.width, frame.height)
             yield frame.to_ndarray(format="rgb24", width=width, height=height)
 
@@ -111,6 +115,15 @@ def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "li
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def turn(path: Path, degrees: int) -> None:
+    """Say in an MP4 file that its picture is to be shown turned counter-clockwise, as telephones do."""
+    cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees % 360]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # the matrix, after version, flags, times, track, duration, layer and volume
+    struct.pack_into(">9i", data, at, *(cos << 16, -sin << 16, 0, sin << 16, cos << 16, 0, 0, 0, 1 << 30))
+    path.write_bytes(data)
 
 
 def first(frames: Iterable[Image], count: int) -> list[Image]:

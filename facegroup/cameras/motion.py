@@ -47,7 +47,7 @@ class Gate:
             self._moved = moment
         difference = grey - known
         size = np.abs(difference)
-        noise = 6 * float(np.median(size))  # four standard deviations
+        noise = 7.5 * float(np.median(size))  # five standard deviations
         if float(size.max()) > min(max(noise, self._threshold), 3 * self._threshold):
             self._moved = moment
         share = 1.0 - math.exp(-max(0.0, moment - self._last) / self._memory)
