@@ -11,7 +11,7 @@ import socket
 from collections.abc import Collection
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from facegroup.errors import InvalidSettings, InvalidSource, SourceNotAllowed, SourceUnreachable
 from facegroup.settings import Cameras
@@ -161,11 +161,17 @@ def shown(source: str) -> str:
         if parts.scheme not in LOCAL:
             words = (_HIDDEN if _TOKEN.fullmatch(word) else word for word in place.split("/"))
             place = _ASSIGNED.sub(rf"\1{_HIDDEN}", "/".join(words))
-        pairs = parse_qsl(parts.query, keep_blank_values=True)
-        query = urlencode([(name, value if name.lower() in _HARMLESS else _HIDDEN) for name, value in pairs], safe="*")
-        return urlunsplit((parts.scheme, host, place, query or (_HIDDEN if parts.query else ""), ""))
+        query = "&".join(map(_harmless, parts.query.split("&")))
+        return f"{parts.scheme}://{host}{place}{'?' if query else ''}{query}"
     except ValueError:
         return _HIDDEN
+
+
+def _harmless(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    if not equals:
+        return _HIDDEN if pair else ""
+    return f"{name}={value if name.lower() in _HARMLESS else _HIDDEN}"
 
 
 def has_secret(source: str) -> bool:

@@ -107,7 +107,7 @@ class Hand:
             )
 
     def _unskip(self) -> None:
-        if self._skipped - self._damaged > 0:
+        if self._skipped > self._damaged + self._late:
             self._skipped -= 1
         else:  # a source that gave more frames than it said (several in one packet)
             self._received += 1

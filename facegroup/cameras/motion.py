@@ -23,11 +23,13 @@ class Gate:
     Args:
         every: seconds after which a still scene is looked at again.
         hold: seconds for which everything is looked at after something moved.
-        threshold: grey levels by which a cell's mean must differ from the background.
-        memory: seconds in which the background takes in two thirds of a change.
+        threshold: grey levels by which a cell's mean must differ from the background; up to three times as many where the
+            picture is so noisy that cells differ by that much everywhere.
+        memory: seconds in which the background takes in two thirds of a change: what stays is part of it after four times
+            as long.
     """
 
-    def __init__(self, every: float = 5.0, hold: float = 3.0, threshold: float = 4.0, memory: float = 20.0) -> None:
+    def __init__(self, every: float = 5.0, hold: float = 3.0, threshold: float = 4.0, memory: float = 5.0) -> None:
         self._every = every
         self._hold = hold
         self._threshold = threshold
@@ -44,7 +46,9 @@ class Gate:
             known = grey.astype(np.float32)
             self._moved = moment
         difference = grey - known
-        if float(np.abs(difference).max()) > self._threshold:
+        size = np.abs(difference)
+        noise = 7.5 * float(np.median(size))  # five standard deviations
+        if float(size.max()) > min(max(noise, self._threshold), 3 * self._threshold):
             self._moved = moment
         share = 1.0 - math.exp(-max(0.0, moment - self._last) / self._memory)
         self._background = known + np.float32(share) * difference

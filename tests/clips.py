@@ -1,0 +1,153 @@
+"""Moving pictures for tests: made of the photos that come with packages, or of the real clips of ../shared, by real encoders.
+
+A recording is a file of encoded frames (`tests/rtsp_server.py` plays it); a video is any file that FFmpeg writes.
+"""
+
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from facegroup.types import Image
+from tests import photos
+
+GRAIN = 2.0
+"""Standard deviation of the noise of a camera, in grey values."""
+
+
+def walk(frames: int, size: tuple[int, int] = (640, 360), face: int = 160) -> Iterator[Image]:
+    """Somebody crosses the picture from left to right, before a wall: (h, w, 3) RGB each."""
+    wall = room(size)
+    somebody = photos.resized(photos.astronaut(), face)
+    for step in range(frames):
+        left = round((size[0] - face) * step / max(1, frames - 1))
+        picture = wall.copy()
+        picture[size[1] - face :, left : left + face] = somebody[: size[1]]
+        yield picture
+
+
+def room(size: tuple[int, int] = (640, 360)) -> Image:
+    """A place with nobody in it: grey with steps and stripes."""
+    across = np.linspace(60, 180, size[0])[None] + 20 * (np.arange(size[1]) // 30 % 2)[:, None]
+    return np.repeat(across.astype(np.uint8)[..., None], 3, 2)
+
+
+def still(frames: int, picture: Image, seed: int = 0) -> Iterator[Image]:
+    """Nothing moves, but for a camera's noise."""
+    random = np.random.default_rng(seed)
+    for _ in range(frames):
+        yield np.clip(picture + random.normal(0, GRAIN, picture.shape[:2])[..., None], 0, 255).astype(np.uint8)
+
+
+def shots(path: Path, size: tuple[int, int] | None = None, fps: float | None = None) -> Iterator[Image]:
+    """The frames of a video, scaled where a size is given; only so many a second where that is."""
+    taken = 0
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if fps and frame.time < taken / fps:
+                continue
+            taken += 1
+            width, height = size or (frame.width, frame.height)
+            yield frame.to_ndarray(format="rgb24", width=width, height=height)
+
+
+def recording(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "h264", every: int = 25) -> Path:
+    """Encode frames into a recording; every so many of them is a key frame."""
+    with path.open("wb") as file:
+        file.write(json.dumps({"codec": codec, "fps": fps}).encode() + b"\n")
+        for packet in _encoded(frames, fps, codec, every):
+            file.write(struct.pack(">I", len(packet)) + packet)
+    return path
+
+
+def joined(path: Path, *recordings: Path) -> Path:
+    """Recordings one after the other, as of a camera that changes its resolution."""
+    lines = [each.read_bytes().partition(b"\n") for each in recordings]
+    path.write_bytes(lines[0][0] + b"\n" + b"".join(rest for _, _, rest in lines))
+    return path
+
+
+def garbage(path: Path, like: Path, seed: int = 0) -> Path:
+    """A recording of which every frame but the first is noise, with the starts of frames in their places."""
+    random = np.random.default_rng(seed)
+    head, _, rest = like.read_bytes().partition(b"\n")
+    frames, at = [], 0
+    while at < len(rest):
+        (length,) = struct.unpack_from(">I", rest, at)
+        frames.append(rest[at + 4 : at + 4 + length])
+        at += 4 + length
+    with path.open("wb") as file:
+        file.write(head + b"\n")
+        for frame in frames:
+            noise = frame[:6] + random.integers(1, 255, max(0, len(frame) - 6), np.uint8).tobytes()
+            file.write(struct.pack(">I", len(noise)) + noise)
+    return path
+
+
+def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "libx264", **options: Any) -> Path:
+    """Encode frames into a video file, of the kind that its name says.
+
+    Args:
+        path: to write.
+        frames: RGB, all of one size.
+        fps: frames a second.
+        codec: FFmpeg's name.
+        options: ``pix_fmt``, ``stamps`` (the seconds of each frame), and the encoder's own.
+    """
+    pix_fmt = options.pop("pix_fmt", "yuv420p")
+    stamps = options.pop("stamps", None)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, Fraction(fps).limit_denominator(1000), options=_options(codec) | options)
+        base = Fraction(1, 90000)
+        for number, image in enumerate(frames):
+            if not number:
+                stream.height, stream.width, stream.pix_fmt = *image.shape[:2], pix_fmt
+                stream.codec_context.time_base = base
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            seconds = number / fps if stamps is None else stamps[number]
+            frame.pts, frame.time_base = round(seconds / base), base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def turn(path: Path, degrees: int) -> None:
+    """Say in an MP4 file that its picture is to be shown turned counter-clockwise, as telephones do."""
+    cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees % 360]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # the matrix, after version, flags, times, track, duration, layer and volume
+    struct.pack_into(">9i", data, at, *(cos << 16, -sin << 16, 0, sin << 16, cos << 16, 0, 0, 0, 1 << 30))
+    path.write_bytes(data)
+
+
+def first(frames: Iterable[Image], count: int) -> list[Image]:
+    """The first so many."""
+    return list(islice(frames, count))
+
+
+def _encoded(frames: Iterable[Image], fps: float, codec: str, every: int) -> Iterator[bytes]:
+    context: Any = None
+    for number, image in enumerate(frames):
+        if context is None:
+            context = av.CodecContext.create("libx264" if codec == "h264" else codec, "w")
+            context.height, context.width = image.shape[:2]
+            context.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            context.time_base = Fraction(1, 1000)
+            context.framerate = Fraction(fps).limit_denominator(1000)
+            context.gop_size = every
+            context.options = _options(codec)
+        frame = av.VideoFrame.from_ndarray(image, "rgb24")
+        frame.pts, frame.time_base = round(number * 1000 / fps), Fraction(1, 1000)
+        yield from map(bytes, context.encode(frame))
+    yield from map(bytes, context.encode(None))
+
+
+def _options(codec: str) -> dict[str, str]:
+    # As a camera encodes: at once, without frames that need a later one.
+    return {"preset": "veryfast", "tune": "zerolatency", "threads": "1"} if codec in {"h264", "libx264"} else {}
