@@ -5,12 +5,12 @@ why not by overlap alone: docs/decisions/0014-tracking.md. A track has a name wh
 good the face is in it; it is recognised again only when that pays: frames in between are only searched for faces.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from facegroup import policies
 from facegroup.boxes import overlap
@@ -84,6 +84,9 @@ class Tracker:
     """
 
     def __init__(self, camera: Camera, network: str, *, played: bool = False) -> None:
+        from scipy.optimize import linear_sum_assignment
+
+        self._assign: Callable[..., Any] = linear_sum_assignment
         self._camera = camera
         self._network = network
         self._played = played
@@ -168,7 +171,7 @@ class Tracker:
             unlike = known & (alike < least)
             allowed = (allowed | (known & (alike >= wanted)) | (_close(boxes, before) & (alike >= least))) & ~unlike
             score += np.where(known, np.clip((alike - least) / (1 - least), 0, 1), 0)
-        rows, columns = linear_sum_assignment(np.where(allowed, score, -1.0), maximize=True)
+        rows, columns = self._assign(np.where(allowed, score, -1.0), maximize=True)
         for row, column in zip(rows, columns, strict=True):
             if allowed[row, column]:
                 found[row] = self._tracks[column]
