@@ -68,7 +68,7 @@ class RemoteEye:
         ray.kill(self._actor)
 
 
-async def open_eye(camera: Camera, settings: Settings, *, here: bool = False) -> RemoteEye:
+async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteEye:
     """Start a process that looks at a camera.
 
     Args:

@@ -6,12 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from deployments.camera import RemoteEye, open_eye
+from deployments.camera import open_eye
 from deployments.hop import Handle, hop, plain
 from deployments.logs import configure
 from deployments.metrics import export_cameras
 from facegroup.cameras.hub import Hub
-from facegroup.cameras.types import Camera
 from facegroup.errors import FacegroupError
 from facegroup.journal import open_journal
 from facegroup.photos import Photo, Seen
@@ -31,11 +30,10 @@ class Cameras:
 
     def __init__(self, settings: Settings, detector: Handle, gallery: Handle) -> None:
         configure(settings)
-        self._settings = settings
         self._detector = plain(detector)
         self._gallery = plain(gallery)
         opens = partial(open_journal, settings.store, settings.cameras.key)
-        self._hub = Hub(settings, opens, self._see, self._ask, self._open)
+        self._hub = Hub(settings, opens, self._see, self._ask, open_eye)
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
         self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]
 
@@ -55,9 +53,6 @@ class Cameras:
 
     async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         return await hop(self._gallery.ask.remote(method, *arguments, **named))
-
-    async def _open(self, camera: Camera) -> RemoteEye:
-        return await open_eye(camera, self._settings)
 
     async def _export(self) -> None:
         publish = export_cameras()

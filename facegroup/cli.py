@@ -18,10 +18,13 @@ from rich.table import Table
 from facegroup import (
     commands,
     commands_calibrate,
+    commands_camera,
     commands_evaluate,
     commands_finetune,
     commands_galleries,
     commands_moving,
+    commands_sightings,
+    commands_video,
     folders,
 )
 from facegroup.commands import Service
@@ -54,6 +57,9 @@ def add_commands(app: typer.Typer) -> None:
     commands_calibrate.add_commands(app)
     commands_evaluate.add_commands(app)
     commands_galleries.add_commands(app)
+    commands_camera.add_commands(app)
+    commands_sightings.add_commands(app)
+    commands_video.add_commands(app)
 
 
 def enroll(

@@ -6,6 +6,7 @@ with Client("http://127.0.0.1:8000") as client:
 
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -120,6 +121,45 @@ class Client:
         closest = tuple(Likeness(each["whose"], Candidate(**each["like"])) for each in answer["closest"])
         now = _gallery(answer["gallery"])
         return Trial(now, found, answer["applied"], answer["threshold_before"], answer["searches"], closest)
+
+    # Cameras
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        """Return what a route answers, as JSON has it: of cameras, sightings and webhooks (docs/api.md).
+
+        Args:
+            method: such as ``POST``.
+            path: such as ``/v1/cameras``.
+            request: ``json`` and ``params`` of httpx.
+        """
+        answer = self._send(method, path, **request)
+        return answer.json() if answer.content else None
+
+    def follow(self, after: int | None = None, **wanted: str | None) -> Iterator[dict[str, Any]]:
+        """Give events as they happen, for ever: a connection that is lost is made again where it was.
+
+        Args:
+            after: number of the last event that is known; None: from now on.
+            wanted: ``camera`` and ``gallery``, where not all are wanted.
+
+        Yields:
+            Events as docs/sightings.md has them; ``{"type": "gap", "from": …, "to": …}`` where some were erased before.
+        """
+        while True:
+            params = _given(after=after, **wanted)
+            try:
+                with self._http.stream("GET", "/v1/sightings/stream", params=params, timeout=60) as answer:
+                    if answer.is_error:
+                        answer.read()
+                        raise _error(_problem(answer))
+                    for number, event in _events(answer.iter_lines()):
+                        after = number
+                        if event is not None:
+                            yield event
+            except (httpx.TransportError, ServiceError) as error:
+                if after is None:
+                    raise StageUnavailable(f"no server answers at {self._http.base_url}: {error}") from error
+                time.sleep(1)
 
     # Galleries and people: the part of `Store` that HTTP offers
 
@@ -256,6 +296,20 @@ class Client:
         if answer.is_error:
             raise _error(_problem(answer))
         return answer
+
+
+def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Give the number of each part of a stream of server-sent events, and the event where it has one."""
+    parts: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(": ")
+            parts[name] = value
+            continue
+        if "id" in parts:
+            data = json.loads(parts["data"]) if "data" in parts else None
+            yield int(parts["id"]), {"type": "gap", **data} if data and parts["event"] == "gap" else data
+        parts = {}
 
 
 def _problem(answer: httpx.Response) -> Mapping[str, Any]:

@@ -40,14 +40,14 @@ def clean_name(text: str, what: str = "name") -> str:
     return name
 
 
-def check_id(person_id: str) -> str:
-    """Return `person_id` unchanged: 1 to 64 characters of ``[a-z0-9-]``.
+def check_id(person_id: str, whose: str = "person") -> str:
+    """Return `person_id` unchanged: 1 to 64 characters of ``[a-z0-9-]``; `whose` id it is, a message says.
 
     Raises:
         InvalidName: it is anything else.
     """
     if _ID.fullmatch(person_id) is None:
-        raise InvalidName("a person's id is 1 to 64 characters of a-z, 0-9 and -")
+        raise InvalidName(f"a {whose}'s id is 1 to 64 characters of a-z, 0-9 and -")
     return person_id
 
 

@@ -47,10 +47,12 @@ class Update:
         observations: of the tracks that have a name, or are nobody's, and were seen in it or are over.
         again: whether the frame shows a face that must be recognised and was only detected: ask with `Tracker.recognise`,
             and update with the answer.
+        faces: the track of each face that counts, and its box: x1, y1, x2, y2 in pixels of the whole picture.
     """
 
     observations: tuple[Observation, ...]
     again: bool = False
+    faces: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -124,7 +126,8 @@ class Tracker:
             self._recognised(track, seen, place, float(grades[place]), now)
             changed.append(track)
         observed = [self._observation(track) for track in changed if track.confirmed]
-        return Update((*observed, *self.idle(now)))
+        faces = tuple((track.number, (*map(float, track.box),)) for track in changed)
+        return Update((*observed, *self.idle(now)), faces=faces)  # type: ignore[arg-type]
 
     def idle(self, now: float) -> tuple[Observation, ...]:
         """End the tracks that were not seen for long: call it also when no frame comes.

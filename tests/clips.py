@@ -103,7 +103,9 @@ def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "li
     pix_fmt = options.pop("pix_fmt", "yuv420p")
     stamps = options.pop("stamps", None)
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, Fraction(fps).limit_denominator(1000), options=_options(codec) | options)
+        stream: Any = container.add_stream(
+            codec, Fraction(fps).limit_denominator(1000), options=_options(codec) | options
+        )
         base = Fraction(1, 90000)
         for number, image in enumerate(frames):
             if not number:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -32,11 +32,8 @@ class LocalEye:
         self._thread = ThreadPoolExecutor(1, "eye")
 
     @classmethod
-    def open_with(cls, settings: Settings) -> Callable[[Camera], Awaitable[Eye]]:
-        async def opened(camera: Camera) -> Eye:
-            return cls(camera, settings)
-
-        return opened
+    async def open(cls, camera: Camera, settings: Settings, here: bool) -> Eye:
+        return cls(camera, settings)
 
     async def next(self, timeout: float) -> tuple[Frame | None, Status]:
         frame = await asyncio.get_running_loop().run_in_executor(self._thread, self._eye.next, timeout)
@@ -125,7 +122,7 @@ class LocalPipeline:
 
     async def _hub(self, settings: Settings) -> Hub:
         opens = partial(open_journal, settings.store, settings.cameras.key)
-        return Hub(settings, opens, self.see, self.ask, LocalEye.open_with(settings))
+        return Hub(settings, opens, self.see, self.ask, LocalEye.open)
 
     def close(self) -> None:
         if self._loop is not None:

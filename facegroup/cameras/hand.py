@@ -70,9 +70,10 @@ class Hand:
         with self._change:
             if self._held is None and not self._closed and not self._woken:
                 self._change.wait(timeout)
-            self._woken = False
             held, self._held = self._held, None
-            if held is not None:
+            if held is None:
+                self._woken = False  # with a frame in between it still holds for the next
+            else:
                 self._analysed += 1
                 self._change.notify_all()
             return held

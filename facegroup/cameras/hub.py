@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 from facegroup.batching import Batcher
 from facegroup.cameras import address
 from facegroup.cameras.types import Camera, Condition, Eye, Frame, Status
+from facegroup.cameras.videos import Videos
 from facegroup.cameras.watch import Watch
 from facegroup.delivery.couriers import Couriers
 from facegroup.errors import (
@@ -38,7 +39,7 @@ from facegroup.networks.registry import spec
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
 from facegroup.sightings.book import Book
-from facegroup.sightings.types import Event, Observation, Webhook
+from facegroup.sightings.types import Event, Observation, Video, Webhook
 from facegroup.store.audit import Origin
 from facegroup.store.once import Once
 from facegroup.types import Gallery, Person, Sample
@@ -51,8 +52,8 @@ See: TypeAlias = Callable[[Sequence[Photo]], Awaitable[list[Seen | FacegroupErro
 Ask: TypeAlias = Callable[..., Awaitable[Any]]
 """Calls a method of the gallery's store; see `serve.api.pipeline.Pipeline.ask`."""
 
-Open: TypeAlias = Callable[[Camera], Awaitable[Eye]]
-"""Opens the eye of a camera. Raises StageUnavailable where no process for it can be had."""
+Open: TypeAlias = Callable[[Camera, Settings, bool], Awaitable[Eye]]
+"""Opens the eye of a camera, with settings, on this machine or on any. Raises StageUnavailable where it cannot be had."""
 
 READS = frozenset(("sighting", "crop", "sightings", "span", "unknowns", "unknown", "dead_letters", "videos", "video"))
 """Methods of the journal that `call` passes on as they are."""
@@ -61,7 +62,7 @@ CALLS = frozenset(
     (
         *("events", "list_cameras", "show_camera", "add_camera", "change_camera", "remove_camera", "snapshot"),
         *("try_camera", "promote", "erase", "list_webhooks", "show_webhook", "add_webhook", "remove_webhook"),
-        "retry_dead_letters",
+        *("retry_dead_letters", "begin_video", "add_to_video", "start_video", "give_up_video", "remove_video"),
     )
 )
 """Methods of the hub that `call` passes on."""
@@ -103,6 +104,7 @@ class Hub:
         self._changing = asyncio.Lock()
         self._kept: tuple[Journal, Book] | None = None
         self._couriers: tuple[Couriers, asyncio.Task[None]] | None = None
+        self._videos: tuple[Videos, asyncio.Task[None]] | None = None
         self._trouble: FacegroupError | None = None
         self._reconciled = time.monotonic() - _RECONCILE_SECONDS + 60
         self._frames: Batcher[Photo, None, Seen | FacegroupError] = Batcher(
@@ -132,10 +134,11 @@ class Hub:
         """Stop looking; what is open stays open in the journal, and goes on after a restart."""
         for camera in list(self._watches):
             await self._stop(camera)
-        if self._couriers is not None:
-            self._couriers[1].cancel()
-            await asyncio.wait([self._couriers[1]], timeout=5)
-            self._couriers = None
+        for each in (self._couriers, self._videos):
+            if each is not None:
+                each[1].cancel()
+                await asyncio.wait([each[1]], timeout=5)
+        self._couriers = self._videos = None
         if self._kept is not None:
             self._kept[0].close()
             self._kept = None
@@ -209,7 +212,7 @@ class Hub:
     async def try_camera(self, camera: Camera) -> tuple[Status, Frame | None]:
         """Look at a source for some seconds, and keep nothing. Raises what `address.check` says no with."""
         await self._in(address.check, camera.source, self._settings.cameras)
-        eye = await self._open(replace(camera, motion=False))
+        eye = await self._open_any(replace(camera, motion=False))
         try:
             deadline = time.monotonic() + _TRY_SECONDS
             while True:
@@ -328,6 +331,37 @@ class Hub:
             raise StageUnavailable("the cameras are starting; try again", 2)
         return self._couriers[0]
 
+    # Videos
+
+    async def begin_video(self, name: str, gallery: str) -> str:
+        """See `Videos.begin`. Raises UnknownGallery, NetworkMismatch."""
+        about: Gallery = await self._ask("gallery", gallery)
+        if about.network != self._spec.name:
+            raise NetworkMismatch(f"the gallery {gallery} was made with {about.network}; this is {self._spec.name}")
+        self._thresholds[gallery] = about.threshold
+        return await self._views().begin(name, gallery)
+
+    async def add_to_video(self, video: str, data: bytes) -> None:
+        """See `Videos.add`."""
+        await self._views().add(video, data)
+
+    async def start_video(self, video: str, wanted: dict[str, Any]) -> Video:
+        """See `Videos.start`."""
+        return await self._views().start(video, wanted)
+
+    async def give_up_video(self, video: str) -> None:
+        """See `Videos.give_up`."""
+        self._views().give_up(video)
+
+    async def remove_video(self, video: str) -> None:
+        """Remove a video's results; one that is looked through is given up. Raises UnknownVideo."""
+        await self._in(self._journal.delete_video, video)
+
+    def _views(self) -> Videos:
+        if self._videos is None:
+            raise StageUnavailable("the cameras are starting; try again", 2)
+        return self._videos[0]
+
     # What it is made of
 
     @property
@@ -350,15 +384,22 @@ class Hub:
             raise
         self._kept = (journal, book)
         self._newest = (await self._in(journal.span))[1]
-        couriers = Couriers(self._settings.cameras, lambda method, *given: self._in(getattr(journal, method), *given))
-        self._couriers = (couriers, asyncio.get_running_loop().create_task(couriers.run(), name="couriers"))
+        loop = asyncio.get_running_loop()
+
+        def asked(method: str, *given: Any) -> Awaitable[Any]:
+            return self._in(getattr(journal, method), *given)
+
+        couriers = Couriers(self._settings.cameras, asked)
+        self._couriers = (couriers, loop.create_task(couriers.run(), name="couriers"))
+        videos = Videos(self._settings, self._spec.name, self._frames, asked, self._open_here, self._threshold)
+        self._videos = (videos, loop.create_task(videos.run(), name="videos"))
         for camera in cameras:
             self._start(camera)
 
     def _start(self, camera: Camera) -> None:
         if not camera.enabled:
             return
-        watch = Watch(camera, self._spec.name, self._open, self._frames, self._note)
+        watch = Watch(camera, self._spec.name, self._open_any, self._frames, self._note)
         self._watches[camera.id] = (
             watch,
             asyncio.get_running_loop().create_task(watch.run(), name=f"camera {camera.id}"),
@@ -371,6 +412,12 @@ class Hub:
             await asyncio.wait([task], timeout=5)
         if self._kept is not None:
             await self._in_book(lambda book: book.restarted(camera))
+
+    async def _open_any(self, camera: Camera) -> Eye:
+        return await self._open(camera, self._settings, False)
+
+    async def _open_here(self, camera: Camera, settings: Settings) -> Eye:
+        return await self._open(camera, settings, True)
 
     def _condition(self, camera: Camera) -> Condition:
         if camera.id not in self._watches:

@@ -106,6 +106,10 @@ class Book:
         """
         return [event for each in observations for event in self._observe(camera, each)]
 
+    def whose(self, camera: str, track: int) -> Who | None:
+        """Return who a track of a camera is taken for now; None: nobody yet, or it is over."""
+        return self._tracks.get((camera, track))
+
     def tick(self, now: float) -> list[Event]:
         """End the sightings whose person has left, write what changed, and keep to the retention, as often as it is due.
 

@@ -20,6 +20,7 @@ from serve.api import (
     recognition,
     sightings,
     strangers,
+    videos,
     webhooks,
 )
 from serve.api.context import Context
@@ -45,19 +46,8 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     app.state.context = Context(pipeline, settings, spec(settings.network, settings))
     problems.install(app)
     app.state.streams = set()
-    every = (
-        recognition,
-        galleries,
-        calibration,
-        people,
-        counter_examples,
-        audit,
-        cameras,
-        strangers,
-        sightings,
-        webhooks,
-    )
-    for routes in every:
+    of_galleries = (recognition, galleries, calibration, people, counter_examples, audit)
+    for routes in (*of_galleries, cameras, strangers, sightings, webhooks, videos):
         app.include_router(routes.router, prefix="/v1")
     app.include_router(operations.router)
     pages.add_docs(app)

@@ -52,7 +52,7 @@ async def add_camera(server: Server, new: camera_schemas.NewCamera, by: By) -> d
     `/cameras/try` says it at once. A password in it is kept sealed with FACEGROUP_CAMERAS__KEY, and never answered.
     """
     gallery = clean_name(new.gallery or server.settings.gallery, "gallery name")
-    given = {**_given(new), "id": check_id(new.id), "gallery": gallery}
+    given = {**_given(new), "id": check_id(new.id, "camera"), "gallery": gallery}
     return camera_answers.camera(*await server.pipeline.cameras("add_camera", Camera(**given), by))
 
 

@@ -76,11 +76,11 @@ async def _asked_person(person: Annotated[str, Query(description="id of the pers
 
 
 async def _camera(camera: Annotated[str, Path(description="id of the camera")]) -> str:
-    return check_id(camera)
+    return check_id(camera, "camera")
 
 
 async def _stranger(unknown: Annotated[str, Path(description="id of the stranger, such as unknown-17")]) -> str:
-    return check_id(unknown)
+    return check_id(unknown, "stranger")
 
 
 def _origin(request: Request) -> Origin:

@@ -22,8 +22,9 @@ log = logging.getLogger("ray.serve")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PHOTOS = ("image/", "multipart/", "application/octet-stream")
-_ENDLESS = frozenset({"/v1/sightings/stream"})
-"""Answers that go on until the caller leaves."""
+_ENDLESS = frozenset({"/v1/sightings/stream", "/v1/videos"})
+"""Answers that go on until the caller leaves, and bodies that may take long to come."""
+_VIDEOS = "/v1/videos"
 
 
 class Guard:
@@ -53,12 +54,13 @@ class Guard:
         name = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = name
         kind = headers.get("content-type", _PHOTOS[0]).lower()
-        if scope["method"] == "POST" and kind.startswith(_PHOTOS) and not self._has_room(1):
+        video = scope["path"] == _VIDEOS
+        if scope["method"] == "POST" and kind.startswith(_PHOTOS) and not video and not self._has_room(1):
             full = problem(Overloaded("the server has too much to do; try again later"), name)
             full.headers["x-request-id"] = name
             await full(scope, receive, send)
             return
-        body = _Body(receive, headers, self._limits)
+        body = _Body(receive, headers, self._limits, "video_bytes" if video else "")
         started = False
 
         async def named(message: Message) -> None:
@@ -100,11 +102,14 @@ class _Body:
             raised while they read.
     """
 
-    def __init__(self, receive: Receive, headers: Headers, limits: Limits) -> None:
+    def __init__(self, receive: Receive, headers: Headers, limits: Limits, setting: str = "") -> None:
         self.refused: BodyTooLarge | None = None
         self._receive = receive
-        self._setting = "json_bytes" if "json" in headers.get("content-type", "").lower() else "body_bytes"
-        self._limit = min(limits.body_bytes, getattr(limits, self._setting))
+        json = "json" in headers.get("content-type", "").lower()
+        self._setting = setting or ("json_bytes" if json else "body_bytes")
+        self._limit = (
+            getattr(limits, self._setting) if setting else min(limits.body_bytes, getattr(limits, self._setting))
+        )
         announced = headers.get("content-length", "")
         digits = announced.lstrip("0")
         # Of a number of any length: more than 18 digits are too many bytes, whatever they are.

@@ -109,7 +109,8 @@ async def show_crop(server: Server, sighting: str) -> Response:
 
 
 async def _told(pipeline: Pipeline, known: int, camera: str | None, gallery: str | None) -> AsyncIterator[bytes]:
-    yield b"retry: 2000\n\n"
+    # So that a client that is cut off before the first event knows where it was, too.
+    yield f"retry: 2000\nid: {known}\n\n".encode()
     newest = (await pipeline.cameras("span"))[1]
     if known > newest:  # of a journal that was lost since
         yield _gap(newest + 1, known)

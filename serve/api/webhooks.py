@@ -29,7 +29,7 @@ _RETRIED = documented.of(camera_schemas.Retried, *_KEPT, errors.UnknownWebhook)
 
 
 async def _id(webhook: Annotated[str, Path(description="id of the webhook")]) -> str:
-    return check_id(webhook)
+    return check_id(webhook, "webhook")
 
 
 WebhookId = Annotated[str, Depends(_id)]
@@ -50,7 +50,9 @@ async def add_webhook(server: Server, new: camera_schemas.NewWebhook, by: By) ->
     An answer of 2xx takes it. Else it is tried again, with growing pauses, for days; what is refused for good (410, 400 …)
     becomes a dead letter. The secret is kept sealed, and shown in this answer only.
     """
-    made = Webhook(check_id(new.id), new.url, new.secret or signature.new_secret(), tuple(new.cameras), new.gallery)
+    made = Webhook(
+        check_id(new.id, "webhook"), new.url, new.secret or signature.new_secret(), tuple(new.cameras), new.gallery
+    )
     found, state = await server.pipeline.cameras("add_webhook", made, by)
     return camera_answers.webhook(found, state, secret=True)
 

@@ -125,7 +125,6 @@ class Api:
         Draft202012Validator({**media["schema"], "components": self.document["components"]}).validate(content)
 
     def _operation(self, method: str, path: str) -> Any:
-        for template, operations in self.document["paths"].items():
-            if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path, re.DOTALL):
-                return operations.get(method.lower())
-        return None
+        paths = self.document["paths"].items()
+        fits = [found for each, found in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", each), path, re.DOTALL)]
+        return next((found[method.lower()] for found in fits if method.lower() in found), None)

@@ -57,13 +57,31 @@ METHODS = {
     "/v1/embed": {"POST"},
     "/v1/verify": {"POST"},
     "/v1/audit": {"GET"},
+    "/v1/cameras": {"GET", "POST"},
+    "/v1/cameras/try": {"POST"},
+    "/v1/cameras/c": {"GET", "PATCH", "DELETE"},
+    "/v1/cameras/c/snapshot": {"GET"},
+    "/v1/sightings": {"GET"},
+    "/v1/sightings/stream": {"GET"},
+    "/v1/sightings/s": {"GET"},
+    "/v1/sightings/s/crop": {"GET"},
+    "/v1/videos": {"GET", "POST"},
+    "/v1/videos/v": {"GET", "DELETE"},
+    "/v1/webhooks": {"GET", "POST"},
+    "/v1/webhooks/w": {"GET", "DELETE"},
+    "/v1/webhooks/w/dead-letters": {"GET"},
+    "/v1/webhooks/w/dead-letters/retry": {"POST"},
     "/v1/galleries": {"GET"},
     "/v1/galleries/g": {"GET", "PUT", "PATCH", "DELETE"},
     "/v1/galleries/g/accept": {"POST"},
     "/v1/galleries/g/calibrate": {"POST"},
     "/v1/galleries/g/identify": {"POST"},
     "/v1/galleries/g/verify": {"POST"},
+    "/v1/galleries/g/unknowns": {"GET"},
+    "/v1/galleries/g/unknowns/u": {"GET", "DELETE"},
+    "/v1/galleries/g/unknowns/u/crop": {"GET"},
     "/v1/galleries/g/people": {"GET", "POST"},
+    "/v1/galleries/g/people/from-unknown": {"POST"},
     "/v1/galleries/g/people/p": {"GET", "PUT", "PATCH", "DELETE"},
     "/v1/galleries/g/people/p/counter-examples": {"GET", "POST"},
     "/v1/galleries/g/people/p/counter-examples/1": {"GET", "DELETE"},
@@ -85,7 +103,17 @@ def test_wrong_methods_are_told_the_right_ones(api: Api, path: str, method: str)
 
 def test_the_table_of_methods_is_complete(api: Api) -> None:
     documented = {
-        path.format(gallery="g", person="p", photo="1", example="1"): {method.upper() for method in operations}
+        path.format(
+            gallery="g",
+            person="p",
+            photo="1",
+            example="1",
+            camera="c",
+            sighting="s",
+            webhook="w",
+            unknown="u",
+            video="v",
+        ): {method.upper() for method in operations}
         for path, operations in api.document["paths"].items()
     }
     assert documented == METHODS

@@ -1,0 +1,100 @@
+"""The command that says who appears in a video, and when: `facegroup video`. Needs no server."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from facegroup.errors import MalformedRequest
+from facegroup.settings import load
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the command to a Typer app."""
+    app.command()(video)
+
+
+def video(
+    file: Annotated[Path, typer.Argument(help="a video, of any kind that FFmpeg reads")],
+    gallery: Annotated[str | None, typer.Option(help="whose people are looked for")] = None,
+    fps: Annotated[float, typer.Option(min=0.1, max=30, help="frames analysed a second of the video, at most")] = 5,
+    confirm: Annotated[int, typer.Option(min=1, help="frames that must agree before somebody has a name")] = 2,
+    cooldown: Annotated[
+        float, typer.Option(min=0.1, help="seconds unseen after which somebody who returns is new")
+    ] = 2,
+    min_face_size: Annotated[int | None, typer.Option(min=12, help="smallest face looked for, in pixels")] = None,
+    csv: Annotated[Path | None, typer.Option(help="file to write the sightings to, as CSV")] = None,
+    vtt: Annotated[Path | None, typer.Option(help="file to write subtitles to, as WebVTT")] = None,
+    annotated: Annotated[Path | None, typer.Option(help="file to write a copy to, with boxes and names")] = None,
+    network: Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")] = None,
+    store: Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
+) -> None:
+    """Say who appears in a video, and when. A file that ends early is reported as far as it goes, with status 1."""
+    from facegroup import video as videos
+    from facegroup.recognizer import Recognizer
+    from facegroup.viewing import Viewing, camera, report
+
+    if not file.is_file():
+        raise MalformedRequest(f"{file} is no file")
+    for target in (csv, vtt, annotated):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise MalformedRequest(f"{target} cannot be written: {target.absolute().parent} is no folder")
+        if target is not None and target.exists() and target.samefile(file):
+            raise MalformedRequest(f"{target} is the video itself")
+    settings = load(gallery=gallery, network=network, store=store)
+    with Recognizer(settings, "cli") as recognizer:
+        about = recognizer.store.gallery(settings.gallery)
+        wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
+        with Viewing(wanted, recognizer.spec.name, about.threshold, settings.cameras) as viewing:
+            with _progress("looking", _seconds(file)) as tell:
+                problem = videos.look_through(viewing, wanted, recognizer, tell)
+            told = report(file.name, viewing, viewing.finish(), settings.gallery, recognizer.spec.name)
+            if annotated is not None:
+                with _progress("drawing", told["video"]["seconds"]) as tell:
+                    videos.annotate(file, viewing, annotated, tell)
+    if csv is not None:
+        csv.write_text(videos.as_csv(told), encoding="utf-8", newline="")
+    if vtt is not None:
+        vtt.write_text(videos.as_vtt(told), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        for each in told["sightings"]:
+            similarity = "" if each["similarity"] is None else f", similarity {each['similarity']:.3f}"
+            moments = f"{each['first_seen']:8.1f} s – {each['last_seen']:.1f} s"
+            typer.echo(f"{moments}  {each['name']} ({each['frames']} frames{similarity})")
+        if not told["sightings"]:
+            typer.echo("nobody")
+    if problem is not None:
+        typer.echo(f"facegroup: it ends early: {problem.detail} ({problem.code})", err=True)
+        raise typer.Exit(1)
+
+
+def _seconds(file: Path) -> float | None:
+    import av
+
+    try:
+        with av.open(str(file)) as container:
+            return None if container.duration is None else container.duration / 1e6
+    except (av.FFmpegError, OSError):
+        return None  # what is wrong with it, looking at it will say
+
+
+@contextmanager
+def _progress(what: str, seconds: float | None) -> Iterator[Callable[[float], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as shown:
+        task = shown.add_task(what, total=seconds)
+        yield lambda position: shown.update(task, completed=position)

@@ -1,0 +1,82 @@
+"""Routes on videos: send one, see how far it is and who appears in it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.requests import ClientDisconnect
+
+from facegroup import errors
+from facegroup.names import clean_name
+from facegroup.sightings.types import Video
+from serve import camera_answers, camera_schemas
+from serve.api import documented
+from serve.api.context import Limit, MinFaceSize, Server
+
+router = APIRouter(prefix="/videos", tags=["cameras"])
+
+_PART = 4 << 20
+_KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
+_NEW = documented.of(
+    camera_schemas.VideoJob,
+    *(*_KEPT, errors.TooManyVideos, errors.NoVideo, errors.UnknownGallery, errors.NetworkMismatch, errors.InvalidName),
+    errors.StoreWentBack,
+    status=202,
+)
+_LIST = documented.of(camera_schemas.VideoJobs, *_KEPT)
+_ONE = documented.of(camera_schemas.VideoJob, *_KEPT, errors.UnknownVideo)
+_GONE = documented.of(None, *_KEPT, errors.UnknownVideo, status=204)
+_BODY = {"requestBody": {"required": True, "content": {"video/*": {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+@router.post("", status_code=202, openapi_extra=_BODY, response_model=None, responses=_NEW, summary="Send a video")
+async def send_video(
+    request: Request,
+    server: Server,
+    gallery: Annotated[str | None, Query(description="whose people are looked for; left out: the server's own")] = None,
+    name: Annotated[str, Query(max_length=200, description="of the file, for people")] = "video",
+    fps: Annotated[float, Query(ge=0.1, le=30, allow_inf_nan=False, description="frames analysed a second")] = 5,
+    confirm: Annotated[int, Query(ge=1, le=100, description="frames that must agree")] = 2,
+    cooldown: Annotated[float, Query(ge=0.1, le=3600, allow_inf_nan=False, description="seconds unseen")] = 2,
+    min_face_size: MinFaceSize = None,
+) -> dict[str, Any]:
+    """Take a video, of any kind that FFmpeg reads, as the request's body; it is looked through when it is its turn.
+
+    The answer names it; `GET /v1/videos/{video}` says how far it is, and then who appears when. The bytes are kept only
+    until they were looked through.
+    """
+    whose = clean_name(gallery or server.settings.gallery, "gallery name")
+    wanted = {"fps": fps, "cooldown": cooldown, "confirm": confirm, "min_face_size": min_face_size}
+    video: str = await server.pipeline.cameras("begin_video", name, whose)
+    try:
+        part = bytearray()
+        async for chunk in request.stream():
+            part += chunk
+            if len(part) >= _PART:
+                await server.pipeline.cameras("add_to_video", video, bytes(part))
+                part.clear()
+        if part:
+            await server.pipeline.cameras("add_to_video", video, bytes(part))
+        made: Video = await server.pipeline.cameras("start_video", video, wanted)
+    except (errors.FacegroupError, ClientDisconnect):
+        await server.pipeline.cameras("give_up_video", video)
+        raise
+    return camera_answers.video(made)
+
+
+@router.get("", response_model=None, responses=_LIST, summary="List videos")
+async def list_videos(server: Server, limit: Limit = 100) -> dict[str, Any]:
+    """Return the latest videos, newest first, without what was found in them."""
+    return {"videos": [camera_answers.video(each) for each in await server.pipeline.cameras("videos", limit)]}
+
+
+@router.get("/{video}", response_model=None, responses=_ONE, summary="Show a video")
+async def show_video(server: Server, video: str) -> dict[str, Any]:
+    """Return how far a video is, and who appears in it when, once it is done."""
+    return camera_answers.video(await server.pipeline.cameras("video", video))
+
+
+@router.delete("/{video}", status_code=204, responses=_GONE, summary="Remove a video")
+async def remove_video(server: Server, video: str) -> Response:
+    """Remove what was found in a video; one that is being looked through is given up."""
+    await server.pipeline.cameras("remove_video", video)
+    return Response(status_code=204)
