@@ -8,8 +8,9 @@ import html
 import io
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +29,8 @@ from facegroup.viewing import Viewing
 BATCH = 8
 """Frames that are analysed at once."""
 
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0
 _COLUMNS = ("name", "person_id", "unknown", "first_seen", "last_seen", "frames", "similarity")
 
 
@@ -147,26 +149,25 @@ def _frames(camera: Camera, problem: list[FacegroupError | None]) -> Iterator[Fr
     over = threading.Event()
     with closing(Eye(camera, settings)) as eye:
 
+        def put(frame: Frame | None) -> None:
+            while not over.is_set():
+                with suppress(queue.Full):
+                    ahead.put(frame, timeout=0.2)
+                    return
+
         def read() -> None:
+            last = time.monotonic()
             while not over.is_set():
-                frame = eye.next(_WAIT_SECONDS)
-                if frame is None:
-                    status = eye.status()
-                    if status.state != "ended":
-                        problem.append(NoVideo(status.detail or "it cannot be read"))
+                frame, status = eye.next(_WAIT_SECONDS), eye.status()
+                if frame is not None:
+                    last = time.monotonic()
+                    put(frame)
+                elif status.state == "ended":
                     break
-                while not over.is_set():
-                    try:
-                        ahead.put(frame, timeout=0.2)
-                        break
-                    except queue.Full:
-                        continue
-            while not over.is_set():
-                try:
-                    ahead.put(None, timeout=0.2)
+                elif status.state == "failed" or time.monotonic() - last > _PATIENCE_SECONDS:
+                    problem.append(NoVideo(status.detail or "it cannot be read"))
                     break
-                except queue.Full:
-                    continue
+            put(None)
 
         reader = threading.Thread(target=read, name="read", daemon=True)
         reader.start()

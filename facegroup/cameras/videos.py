@@ -28,7 +28,8 @@ WAITING = 8
 """Videos that wait, or come, at once."""
 STALE_SECONDS = 900.0
 """After so long without a part, a video that was never sent whole is forgotten."""
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 0.5
+_PATIENCE_SECONDS = 30.0
 _TELL_SECONDS = 1.0
 
 Look: TypeAlias = Callable[[Photo], Awaitable[Seen | FacegroupError]]
@@ -133,15 +134,19 @@ class Videos:
         eye = await self._open(where, self._settings.model_copy(update={"cameras": folder}))
         seconds = await self._in(_seconds, path)
         problem: FacegroupError | None = None
-        told = 0.0
+        told, last = 0.0, time.monotonic()
         try:
             with Viewing(where, self._network, self._threshold(video.gallery), self._settings.cameras) as viewing:
                 while True:
                     frame, status = await eye.next(_WAIT_SECONDS)
                     if frame is None:
-                        if status.state != "ended":
+                        if status.state == "ended":
+                            break
+                        if status.state == "failed" or time.monotonic() - last > _PATIENCE_SECONDS:
                             problem = NoVideo(status.detail or "it cannot be read")
-                        break
+                            break
+                        continue
+                    last = time.monotonic()
                     if await self._in(viewing.take, frame, await self._seen(viewing.photo(frame))):
                         await self._in(viewing.take, frame, await self._seen(viewing.recognise(frame)))
                     if time.monotonic() - told > _TELL_SECONDS:

@@ -183,6 +183,9 @@ class Book:
         old = self._open.get(left) if left is not None else None
         alone = old is not None and old.tracks.keys() <= {seen.track}  # nobody else holds it
         found = self._open.get(place)
+        if seen.ended and found is None and before == who:  # the visit was over before the track was given up
+            del self._tracks[number]
+            return []
         news: list[News] = []
         forgotten = None
         if found is not None:

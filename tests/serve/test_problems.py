@@ -91,14 +91,22 @@ METHODS = {
 }
 
 
+ALSO = {
+    "/v1/cameras/try": METHODS["/v1/cameras/c"],
+    "/v1/galleries/g/people/from-unknown": METHODS["/v1/galleries/g/people/p"],
+}
+"""Words that have a route of their own where ids have one: what may be done to what has that id."""
+
+
 @pytest.mark.parametrize("path", METHODS)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
 def test_wrong_methods_are_told_the_right_ones(api: Api, path: str, method: str) -> None:
-    if method in METHODS[path]:
+    right = METHODS[path] | ALSO.get(path, set())
+    if method in right:
         return
     answer = api(method, path)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert set(answer.headers["allow"].split(", ")) == METHODS[path]
+    assert set(answer.headers["allow"].split(", ")) == right
 
 
 def test_the_table_of_methods_is_complete(api: Api) -> None:

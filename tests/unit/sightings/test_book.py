@@ -85,6 +85,13 @@ def test_a_visit_is_one_sighting(kept: Kept) -> None:
     assert len(kept.all()) == 2
 
 
+def test_a_track_that_is_given_up_late_is_no_new_visit(kept: Kept) -> None:
+    kept.see(seen(0, 100), seen(1, 100, None, look=BOB))
+    kept.book.tick(120)
+    assert kept.see(seen(0, 100, ended=True), seen(1, 100, None, look=BOB, ended=True)) == []
+    assert len(kept.all()) == 2
+
+
 def test_two_tracks_at_once_are_one_person(kept: Kept) -> None:
     kept.see(seen(0, 100), seen(1, 100))
     kept.see(seen(0, 101, frames=3, ended=True))
