@@ -73,19 +73,13 @@ def joined(path: Path, *recordings: Path) -> Path:
     return path
 
 
-def garbage(path: Path, like: Path, seed: int = 0) -> Path:
-    """A recording of which every frame but the first is noise, with the starts of frames in their places."""
-    random = np.random.default_rng(seed)
-    head, _, rest = like.read_bytes().partition(b"\n")
-    frames, at = [], 0
-    while at < len(rest):
-        (length,) = struct.unpack_from(">I", rest, at)
-        frames.append(rest[at + 4 : at + 4 + length])
-        at += 4 + length
+def garbage(path: Path, frames: int = 25, fps: float = 25) -> Path:
+    """A recording that says it is H.264, of which every frame is noise."""
+    random = np.random.default_rng(0)
     with path.open("wb") as file:
-        file.write(head + b"\n")
-        for frame in frames:
-            noise = frame[:6] + random.integers(1, 255, max(0, len(frame) - 6), np.uint8).tobytes()
+        file.write(json.dumps({"codec": "garbage", "fps": fps}).encode() + b"\n")
+        for kind in (b"\x65", *[b"\x41"] * (frames - 1)):  # says it is a key frame, and others
+            noise = b"\0\0\0\1" + kind + random.integers(1, 255, 2000, np.uint8).tobytes()
             file.write(struct.pack(">I", len(noise)) + noise)
     return path
 
@@ -103,7 +97,9 @@ def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "li
     pix_fmt = options.pop("pix_fmt", "yuv420p")
     stamps = options.pop("stamps", None)
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, Fraction(fps).limit_denominator(1000), options=_options(codec) | options)
+        stream: Any = container.add_stream(
+            codec, Fraction(fps).limit_denominator(1000), options=_options(codec) | options
+        )
         base = Fraction(1, 90000)
         for number, image in enumerate(frames):
             if not number:

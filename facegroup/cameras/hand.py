@@ -70,11 +70,12 @@ class Hand:
         with self._change:
             if self._held is None and not self._closed and not self._woken:
                 self._change.wait(timeout)
-            self._woken = False
             held, self._held = self._held, None
             if held is not None:
                 self._analysed += 1
                 self._change.notify_all()
+            else:
+                self._woken = False
             return held
 
     def give_up(self) -> None:

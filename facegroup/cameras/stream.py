@@ -61,7 +61,12 @@ def open_http(camera: Camera, settings: Cameras, start: float) -> "Stream":
     if "mpegurl" in first.kind or address.split(first.name, download.SCHEMES).path.lower().endswith((".m3u8", ".m3u")):
         first.close()
         options = {"format_whitelist": _PLAYLISTS, "http_persistent": "0", "http_multiple": "0"}
-        return Stream(_opened(camera, first.name, "hls", options, lambda url, *_: downloads.open(url)), camera, start)
+        try:
+            return Stream(
+                _opened(camera, first.name, "hls", options, lambda url, *_: downloads.open(url)), camera, start
+            )
+        except NoVideo as error:
+            raise downloads.refusal or error from None
     if first.kind.startswith(("text/", "image/", "application/json")):
         first.close()
         raise NoVideo(f"the source sends {first.kind}, no video")
@@ -228,6 +233,7 @@ def _opened(
     ends: bool = False,
 ) -> InputContainer:
     failure: FacegroupError
+    began = time.monotonic()
     try:
         opened: InputContainer = av.open(
             what,
@@ -243,6 +249,9 @@ def _opened(
         failure = translate(error)
         if ends and isinstance(error, av.error.EOFError):
             failure = NoVideo("the file is empty, or ends before a picture")
+    late = time.monotonic() - began >= _patience(camera)
+    if isinstance(failure, SourceStalled) or (isinstance(failure, NoVideo) and late):
+        failure = SourceUnreachable("the source does not answer in time")  # an answer cut short looks damaged to FFmpeg
     raise failure  # outside of the handler: FFmpeg's error quotes the address
 
 

@@ -13,7 +13,19 @@ from facegroup.types import Image
 from tests import clips, photos
 
 EVERYTHING = around(())
-FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "gray", "rgb24", "bgr24", "rgba", "yuv420p10le", "yuyv422"]
+FORMATS = [
+    "yuv420p",
+    "yuvj420p",
+    "yuv422p",
+    "yuv444p",
+    "nv12",
+    "gray",
+    "rgb24",
+    "bgr24",
+    "rgba",
+    "yuv420p10le",
+    "yuyv422",
+]
 
 
 def decoded(cut: Cut) -> Image:
