@@ -1,4 +1,4 @@
-"""Moving pictures for tests: made of the photos that come with packages, or of the real clips of ../shared, by real encoders.
+"""Moving pictures for tests: of the photos that come with packages, or the clips of ../shared, by real encoders.
 
 A recording is a file of encoded frames (`tests/rtsp_server.py` plays it); a video is any file that FFmpeg writes.
 """
@@ -54,7 +54,7 @@ def shots(path: Path, size: tuple[int, int] | None = None, fps: float | None = N
                 continue
             taken += 1
             width, height = size or (frame.width, frame.height)
-            yield frame.to_ndarray(format="rgb24", width=width, height=height)
+            yield frame.to_ndarray(format="rgb24", width=width, height=height).astype(np.uint8, copy=False)
 
 
 def recording(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "h264", every: int = 25) -> Path:

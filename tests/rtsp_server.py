@@ -18,7 +18,7 @@ import gi  # type: ignore[import-not-found]
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402  # type: ignore[import-not-found]
+from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
 
 PIPES = {
     "h264": "appsrc name=frames is-live=true do-timestamp=true format=time "

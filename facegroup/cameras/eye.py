@@ -125,6 +125,7 @@ class Eye:
                 self._waits = not self._camera.realtime and (source.ends or source.every)
                 self._heard = opened = time.monotonic()
                 self._quiet = source.quiet or self._waits
+                self._tempo.restart(opened)
                 if source.quiet:
                     self._turn("live", None)
                 for news in source.read(self._schedule, self._stop):

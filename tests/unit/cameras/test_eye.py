@@ -81,7 +81,7 @@ def test_regions_and_width(folder: Path) -> None:
 
 
 def test_4k_and_one_frame_a_second(folder: Path) -> None:
-    clips.video(folder / "4k.mp4", clips.still(3, clips.room((3840, 2160))), fps=1, preset="ultrafast")
+    clips.video(folder / "4k.mp4", [clips.room((3840, 2160))] * 3, fps=1, preset="ultrafast")
     with watching(f"file://{folder}/4k.mp4", there(folder), realtime=False) as eye:
         frames = everything(eye)
         status = eye.status()

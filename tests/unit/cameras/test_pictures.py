@@ -13,6 +13,11 @@ from tests.unit.cameras.watching import until, watching
 PHOTO = photos.encode(photos.resized(photos.astronaut(), 128))
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "PAUSE", 0.05)
+
+
 def put(folder: Path, name: str, written: float, data: bytes = PHOTO) -> None:
     """A picture, as if written at that time."""
     path = folder / f".{name}"
@@ -31,15 +36,14 @@ def test_in_the_order_of_writing(tmp_path: Path) -> None:
         found = [eye.next(10) for _ in range(4)]
         put(tmp_path, "e.jpg", 150.0)  # written before the others, and come after them
         found.append(eye.next(10))
-        assert eye.next(1) is None
+        assert eye.next(0.3) is None
         status = eye.status()
     assert [frame.at for frame in found if frame] == [100.0, 200.0, 200.0, 300.0, 150.0]
     assert (status.state, status.counts.received, status.counts.analysed) == ("live", 5, 5)
     assert (status.width, status.height) == (128, 128)
 
 
-def test_what_is_half_written_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "PAUSE", 0.05)
+def test_what_is_half_written_is_tried_again(tmp_path: Path) -> None:
     with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as eye:
         until(eye, lambda status, _: status.state == "live")
         half = tmp_path / "half.jpg"
@@ -55,7 +59,6 @@ def test_what_is_half_written_is_tried_again(tmp_path: Path, monkeypatch: pytest
 
 
 def test_what_stays_broken_is_given_up_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "PAUSE", 0.05)
     monkeypatch.setattr(pictures, "SETTLED", 0.2)
     put(tmp_path, "broken.jpg", 100.0, PHOTO[:500])
     put(tmp_path, "bomb.png", 100.0, photos.bomb())
@@ -70,7 +73,7 @@ def test_in_real_time_only_what_comes_counts(tmp_path: Path) -> None:
     put(tmp_path, "old.jpg", 100.0)
     with watching(f"file://{tmp_path}", Cameras(folder=tmp_path)) as eye:
         until(eye, lambda status, _: status.state == "live")
-        assert eye.next(0.7) is None
+        assert eye.next(0.3) is None
         put(tmp_path, "new.jpg", 50.0)
         frame = eye.next(10)
     assert frame is not None
