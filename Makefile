@@ -1,5 +1,5 @@
 # Everything starts from here: plain `make` lists what there is. Nothing is installed outside .venv, except a
-# redis-server and a browser by `make test` where it runs as root and there is none.
+# redis-server, GStreamer's RTSP server and a browser by `make test` where it runs as root and there is none.
 
 BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -11,7 +11,7 @@ endif
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock"
 
-.PHONY: help demo test check bench serve slow docs lock clean redis browser
+.PHONY: help demo test check bench serve slow docs lock clean redis rtsp browser
 .SILENT:
 
 help: ## list the targets
@@ -20,7 +20,7 @@ help: ## list the targets
 demo: .venv/ready ## recognise people on a real server; ONCE=1 ends after the answers, PHOTOS=dir takes your own
 	$(BIN)/facegroup demo $(if $(ONCE),--once) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: check redis browser ## check, then all tests but the slow ones
+test: check redis rtsp browser ## check, then all tests but the slow ones
 	$(BIN)/pytest -q -m "not slow"
 
 check: .venv/ready ## style, types, imports, locks and pages up to date
@@ -35,7 +35,7 @@ bench: .venv/ready ## run every measurement in benchmarks/; JSON=file and PLOTS=
 serve: .venv/ready ## start the server
 	$(BIN)/facegroup serve
 
-slow: .venv/ready redis browser ## the tests that take minutes, over all of ../shared
+slow: .venv/ready redis rtsp browser ## the tests that take minutes, over all of ../shared
 	$(BIN)/pytest -q -m slow
 
 docs: .venv/ready ## write the pages that come from code
@@ -61,14 +61,22 @@ clean: ## remove .venv and everything that was built
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -b requirements-build.lock --editable .
 	touch $@
 
-# $(call install,program,packages): a program that tests start, from the machine's own packages.
-install = command -v $(1) > /dev/null \
+# $(call install,program,packages,command): a program that tests start, from the machine's own packages; the command says
+# whether it is there.
+install = $(3) > /dev/null 2>&1 \
 	|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && echo "installing $(2) for the tests" \
 		&& { apt-get update && apt-get install -y --no-install-recommends $(2); } > /dev/null 2>&1; } \
 	|| echo "no $(1) here and none could be installed: the tests that need it are skipped"
 
+, := ,
+GSTREAMER := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	gstreamer1.0-plugins-bad
+
 redis:
-	$(call install,redis-server,redis-server)
+	$(call install,redis-server,redis-server,command -v redis-server)
+
+rtsp:
+	$(call install,RTSP server,$(GSTREAMER),/usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer'$(,) '1.0')")
 
 browser:
-	$(call install,chromedriver,chromium chromium-driver)
+	$(call install,chromedriver,chromium chromium-driver,command -v chromedriver)

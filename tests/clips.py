@@ -1,4 +1,4 @@
-"""Moving pictures for tests: made of the photos that come with packages, or of the real clips of ../shared, by real encoders.
+"""Moving pictures for tests: of the photos that come with packages, or the clips of ../shared, by real encoders.
 
 A recording is a file of encoded frames (`tests/rtsp_server.py` plays it); a video is any file that FFmpeg writes.
 """
@@ -54,7 +54,7 @@ def shots(path: Path, size: tuple[int, int] | None = None, fps: float | None = N
                 continue
             taken += 1
             width, height = size or (frame.width, frame.height)
-            yield frame.to_ndarray(format="rgb24", width=width, height=height)
+            yield frame.to_ndarray(format="rgb24", width=width, height=height).astype(np.uint8, copy=False)
 
 
 def recording(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "h264", every: int = 25) -> Path:
@@ -73,19 +73,13 @@ def joined(path: Path, *recordings: Path) -> Path:
     return path
 
 
-def garbage(path: Path, like: Path, seed: int = 0) -> Path:
-    """A recording of which every frame but the first is noise, with the starts of frames in their places."""
-    random = np.random.default_rng(seed)
-    head, _, rest = like.read_bytes().partition(b"\n")
-    frames, at = [], 0
-    while at < len(rest):
-        (length,) = struct.unpack_from(">I", rest, at)
-        frames.append(rest[at + 4 : at + 4 + length])
-        at += 4 + length
+def garbage(path: Path, frames: int = 25, fps: float = 25) -> Path:
+    """A recording that says it is H.264, of which every frame is noise."""
+    random = np.random.default_rng(0)
     with path.open("wb") as file:
-        file.write(head + b"\n")
-        for frame in frames:
-            noise = frame[:6] + random.integers(1, 255, max(0, len(frame) - 6), np.uint8).tobytes()
+        file.write(json.dumps({"codec": "garbage", "fps": fps}).encode() + b"\n")
+        for kind in (b"\x65", *[b"\x41"] * (frames - 1)):  # says it is a key frame, and others
+            noise = b"\0\0\0\1" + kind + random.integers(1, 255, 2000, np.uint8).tobytes()
             file.write(struct.pack(">I", len(noise)) + noise)
     return path
 

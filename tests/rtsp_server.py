@@ -18,18 +18,21 @@ import gi  # type: ignore[import-not-found]
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402  # type: ignore[import-not-found]
+from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
 
 PIPES = {
     "h264": "appsrc name=frames is-live=true do-timestamp=true format=time "
     "caps=video/x-h264,stream-format=byte-stream,alignment=au ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "garbage": "appsrc name=frames is-live=true do-timestamp=true format=time "
+    "caps=video/x-h264,stream-format=byte-stream,alignment=au ! rtph264pay name=pay0 pt=96",
     "mjpeg": "appsrc name=frames is-live=true do-timestamp=true format=time caps=image/jpeg,framerate=25/1 "
     "! jpegparse ! rtpjpegpay name=pay0 pt=26",
 }
+"""How each kind of recording is sent; garbage as it is, where the others are held in order on the way."""
 
 
 def read(path: Path) -> tuple[str, float, list[bytes]]:
-    """Return the codec, frames a second, and the frames of a recording."""
+    """Return the kind, frames a second, and the frames of a recording."""
     with path.open("rb") as file:
         about = json.loads(file.readline())
         frames = []
@@ -43,8 +46,8 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        codec, self.fps, self.frames = read(path)
-        self.set_launch(f"( {PIPES[codec]} )")
+        kind, self.fps, self.frames = read(path)
+        self.set_launch(f"( {PIPES[kind]} )")
         self.set_shared(True)
         self.connect("media-configure", self.configure)
 

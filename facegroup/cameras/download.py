@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from facegroup.cameras import address
-from facegroup.errors import FacegroupError, NoVideo, SourceError, SourceRefused, SourceUnreachable
+from facegroup.errors import FacegroupError, NoVideo, SourceError, SourceRefused, SourceStalled, SourceUnreachable
 from facegroup.settings import Cameras
 
 SCHEMES = ("http", "https")
@@ -31,6 +31,7 @@ class Downloads:
 
     def __init__(self, source: str, settings: Cameras, timeout: float) -> None:
         parts = address.split(source, SCHEMES)
+        self.refusal: FacegroupError | None = None  # the last that was not opened; FFmpeg goes on to a playlist's next
         self._timeout = timeout
         known = urllib.request.HTTPPasswordMgrWithPriorAuth()
         pair = address.credentials(parts)
@@ -54,7 +55,11 @@ class Downloads:
         Raises:
             SourceError: it is not allowed, nobody answers, or the answer is no.
         """
-        parts = address.split(url, SCHEMES)
+        try:
+            parts = address.split(url, SCHEMES)
+        except FacegroupError as error:
+            self.refusal = error
+            raise
         bare = urlunsplit((parts.scheme, _host(parts), parts.path or "/", parts.query, ""))
         headers = {"User-Agent": "facegroup", "Accept": "*/*"} | ({"Range": f"bytes={start}-"} if start else {})
         failure: FacegroupError
@@ -69,6 +74,7 @@ class Downloads:
         except (URLError, OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
             failure = reason if isinstance(reason, FacegroupError) else _lost(reason)
+        self.refusal = failure
         raise failure  # outside of the handlers: Python's own errors quote the address
 
 
@@ -95,12 +101,19 @@ class Download:
             raise NoVideo("the server does not send parts of a file")
 
     def read(self, size: int) -> bytes:
-        """Return some bytes, at most `size`, as soon as there are any; none: the end. Raises SourceUnreachable."""
+        """Return some bytes, at most `size`, as soon as there are any; none: the end.
+
+        Raises:
+            SourceStalled: none came in time.
+            SourceUnreachable: the connection broke.
+        """
         failure: FacegroupError
         try:
             data = bytes(self._answer.read1(size))
             self._at += len(data)
             return data
+        except TimeoutError:
+            failure = SourceStalled("nothing came for too long")
         except (OSError, http.client.HTTPException, ValueError) as error:
             failure = _lost(error)
         raise failure

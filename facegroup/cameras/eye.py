@@ -123,11 +123,15 @@ class Eye:
             with closing(open_source(self._camera, self._settings, self._position)) as source:
                 self._hand.opened()
                 self._waits = not self._camera.realtime and (source.ends or source.every)
-                self._heard, self._quiet = time.monotonic(), source.quiet or self._waits
+                self._heard = opened = time.monotonic()
+                self._quiet = source.quiet or self._waits
+                self._tempo.restart(opened)
                 if source.quiet:
                     self._turn("live", None)
                 for news in source.read(self._schedule, self._stop):
                     self._take_in(news, source)
+                if self._heard == opened and not source.quiet and not self._stop.is_set():
+                    return NoVideo("the source ends before there is a picture that can be decoded")
         except FacegroupError as error:
             return error
         except Exception as error:  # a mistake of ours, or a library's: the camera is tried again all the same

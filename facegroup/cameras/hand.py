@@ -76,6 +76,8 @@ class Hand:
             else:
                 self._analysed += 1
                 self._change.notify_all()
+            else:
+                self._woken = False
             return held
 
     def give_up(self) -> None:

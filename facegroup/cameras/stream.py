@@ -39,9 +39,9 @@ _OPTIONS = {"analyzeduration": "3000000", "probesize": "2000000", "threads": "1"
 def open_rtsp(camera: Camera, ip: str, start: float) -> "Stream":
     """Open a camera over RTSP, at an IP address that was checked.
 
-    FFmpeg connects by itself here, and follows a redirection to another RTSP host: it could be made to knock there, though
-    what is no RTSP server with a video answers nothing that gets out. Over TLS the name must stand, so it is looked up
-    again.
+    What remains: FFmpeg connects by itself here, and follows a redirection to another RTSP host, or sends a few empty packets
+    where the answer says that RTP comes from. So it could be made to knock somewhere, though nothing but a video gets out.
+    Over TLS the name must stand, so it is looked up again.
     """
     parts = address.split(camera.source, address.PORTS)
     url = address.at(parts, ip if parts.scheme == "rtsp" else parts.hostname or ip)
@@ -49,7 +49,7 @@ def open_rtsp(camera: Camera, ip: str, start: float) -> "Stream":
         "rtsp_transport": camera.transport,
         "allowed_media_types": "video",
         "protocol_whitelist": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
-        "fflags": "nobuffer",
+        "fpsprobesize": "2",  # else a second passes before a frame is given; and no "nobuffer", which throws these away
     }
     return Stream(_opened(camera, url, None, options), camera, start)
 
@@ -61,7 +61,12 @@ def open_http(camera: Camera, settings: Cameras, start: float) -> "Stream":
     if "mpegurl" in first.kind or address.split(first.name, download.SCHEMES).path.lower().endswith((".m3u8", ".m3u")):
         first.close()
         options = {"format_whitelist": _PLAYLISTS, "http_persistent": "0", "http_multiple": "0"}
-        return Stream(_opened(camera, first.name, "hls", options, lambda url, *_: downloads.open(url)), camera, start)
+        try:
+            return Stream(
+                _opened(camera, first.name, "hls", options, lambda url, *_: downloads.open(url)), camera, start
+            )
+        except NoVideo as error:
+            raise downloads.refusal or error from None
     if first.kind.startswith(("text/", "image/", "application/json")):
         first.close()
         raise NoVideo(f"the source sends {first.kind}, no video")
@@ -228,6 +233,7 @@ def _opened(
     ends: bool = False,
 ) -> InputContainer:
     failure: FacegroupError
+    began = time.monotonic()
     try:
         opened: InputContainer = av.open(
             what,
@@ -243,6 +249,9 @@ def _opened(
         failure = translate(error)
         if ends and isinstance(error, av.error.EOFError):
             failure = NoVideo("the file is empty, or ends before a picture")
+    late = time.monotonic() - began >= _patience(camera)
+    if isinstance(failure, SourceStalled) or (isinstance(failure, NoVideo) and late):
+        failure = SourceUnreachable("the source does not answer in time")  # an answer cut short looks damaged to FFmpeg
     raise failure  # outside of the handler: FFmpeg's error quotes the address
 
 

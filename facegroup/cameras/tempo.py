@@ -15,10 +15,19 @@ class Tempo:
         self._seconds = seconds
         self._beats: deque[float] = deque(maxlen=600)
         self._lock = threading.Lock()
+        self._from = 0.0
+
+    def restart(self, now: float) -> None:
+        """Say that it begins now, or anew: what comes in the first second was waiting, and is not counted."""
+        with self._lock:
+            self._beats.clear()
+            self._from = now + 1.0
 
     def beat(self, now: float) -> None:
         """Take note that one came, at a moment of a monotonic clock."""
         with self._lock:
+            if now < self._from:
+                return
             self._beats.append(now)
             while len(self._beats) > 3 and self._beats[0] < now - self._seconds:
                 self._beats.popleft()

@@ -62,7 +62,7 @@ def test_none_is_lost_where_the_reader_waits() -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    numbers = []
+    numbers: list[int] = []
     while len(numbers) < 100:
         held = hand.take(10)
         assert held is not None
