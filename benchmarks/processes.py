@@ -22,6 +22,7 @@ _KINDS = (
     ("gcs_server", "Ray: gcs"),
     ("raylet", "Ray: raylet"),
     ("facegroup", "launcher"),
+    ("-m serve", "launcher"),
 )
 
 

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deployments.hop import Handle, hop, plain
+from deployments.idle import Idle
 from deployments.logs import configure
 from deployments.metrics import Export
 from facegroup import pipeline
 from facegroup.batching import Batcher
 from facegroup.errors import FacegroupError
-from facegroup.finder import open_finder
 from facegroup.networks.registry import spec
 from facegroup.photos import Found, Photo, Seen
 from facegroup.settings import Settings
@@ -26,6 +26,8 @@ class Detector:
     """
 
     def __init__(self, settings: Settings, embedder: Handle) -> None:
+        from facegroup.finder import open_finder  # here, as OpenCV would stay in every process that builds the server
+
         configure(settings)
         self._embedder = plain(embedder)
         self._spec = spec(settings.network, settings)
@@ -43,6 +45,11 @@ class Detector:
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
+        self._idle = Idle(self._batcher.fill)
+
+    async def check_health(self) -> None:
+        """Ray asks this every moment, which is the time to tidy up."""
+        await self._idle.check()
 
     async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:
         """Return what is in each photo of an ingress's batch; one that cannot be used has its error as its answer."""

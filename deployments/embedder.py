@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deployments.hop import Handle, hop, plain
+from deployments.idle import Idle
 from deployments.logs import configure
 from deployments.metrics import Export
 from facegroup import pipeline
@@ -41,6 +42,11 @@ class Embedder:
             cost=len,
             observe=Export("embedder"),
         )
+        self._idle = Idle(self._batcher.fill)
+
+    async def check_health(self) -> None:
+        """Ray asks this every moment, which is the time to tidy up."""
+        await self._idle.check()
 
     async def embed(self, cut: Cut) -> list[Embedded]:
         """Return the answer of each photo of a detector's batch."""

@@ -4,11 +4,15 @@ OpenCV goes through every pixel of a row before it adds up rows: a photo costs t
 are added up first, as a product with a sparse matrix, so that few are left: half the time, a fourth where little is left.
 """
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-from scipy import sparse
 
 from facegroup.types import Floats
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 SMALL = 1 << 16
 """Pixels of an image up to which OpenCV alone is as fast."""
@@ -22,8 +26,10 @@ def averaged(image: Floats, width: int, height: int) -> Floats:
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _shares(length: int, parts: int) -> sparse.csr_array:
+def _shares(length: int, parts: int) -> "sparse.csr_array":
     """Return the (parts, length) float32 matrix that averages a length over equal parts, pixels cut where they must."""
+    from scipy import sparse  # 10 MB, which only a detector needs
+
     side = length / parts
     start = np.arange(parts)[:, None] * side
     pixel = start.astype(np.int32) + np.arange(int(side) + 2, dtype=np.int32)

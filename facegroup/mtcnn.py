@@ -4,9 +4,10 @@ The method and its numbers are those of Zhang et al. 2016 (arXiv:1604.02878) as 
 new is that every stage sees all images of the batch together, and that no step loops over boxes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from queue import SimpleQueue
 
 import cv2
 import numpy as np
@@ -14,13 +15,23 @@ from numpy.typing import NDArray
 
 from facegroup.boxes import clip, square, suppress
 from facegroup.networks.mtcnn_nets import Nets
-from facegroup.pyramid import CELL, STRIDE, Canvases, centred, spread
+from facegroup.pyramid import CELL, CHANNELS, STRIDE, Canvases, centred, scales, spread
+from facegroup.scratch import Room, Scratch
 from facegroup.types import Faces, Floats, Image
 
 THRESHOLDS = (0.6, 0.7, 0.8)
 """Least probability after P-Net, R-Net and O-Net."""
 
 MIN_FACE_SIZE = 20
+
+CANVASES = 8
+"""That P-Net sees at once: what it makes of them is read before it sees others."""
+
+PHOTO_PIXELS = 2_000_000
+"""Of a photo for which a thread keeps room."""
+
+CROPS = {24: 512, 48: 128}
+"""Boxes, by the side of their crops, that are cut out at once."""
 
 
 class Mtcnn:
@@ -33,6 +44,10 @@ class Mtcnn:
     def __init__(self, nets: Nets) -> None:
         self.nets = nets
         self._lanes = ThreadPoolExecutor(nets.lanes, "detect") if nets.lanes > 1 else None
+        self._canvases = CANVASES * nets.canvas[0] * nets.canvas[1]
+        self._rooms: SimpleQueue[Room] = SimpleQueue()
+        for _ in range(nets.lanes):
+            self._rooms.put(Room(CANVASES, Scratch(self._canvases * CHANNELS), Scratch(PHOTO_PIXELS * 3)))
 
     def detect(self, images: Sequence[Image], min_face_size: int | Sequence[int] = MIN_FACE_SIZE) -> list[Faces]:
         """Return the faces of each image.
@@ -63,22 +78,54 @@ class Mtcnn:
         if self._lanes is not None:
             self._lanes.shutdown()
 
-    @staticmethod
-    def _detect(nets: Nets, images: Sequence[Image], sizes: Sequence[int]) -> list[Faces]:
-        pixels = [centred(image) for image in images]
-        owners, boxes = _propose(nets, spread(pixels, sizes, nets.canvas))
-        owners, boxes = _refine(nets, pixels, owners, boxes)
-        owners, boxes, landmarks, scores = _decide(nets, pixels, owners, boxes)
+    def _detect(self, nets: Nets, images: Sequence[Image], sizes: Sequence[int]) -> list[Faces]:
+        room = self._rooms.get()
+        try:
+            proposed = [
+                _propose(nets, spread(images[part], sizes[part], nets.canvas, room), part.start)
+                for part in _parts(images, sizes, self._canvases)
+            ]
+            owners, boxes = (np.concatenate(each) for each in zip(_NONE, *proposed, strict=True))
+            owners, boxes = _refine(nets, images, room, owners, boxes)
+            owners, boxes, landmarks, scores = _decide(nets, images, room, owners, boxes)
+        finally:
+            self._rooms.put(room)
         return [
             _ordered(clip(boxes[mine], *image.shape[1::-1]), landmarks[mine], scores[mine])
             for image, mine in zip(images, _slices(owners, len(images)), strict=True)
         ]
 
 
-def _propose(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.intp], Floats]:
-    """Run P-Net: return which image each proposal is of (sorted), and its square box."""
-    if not len(canvases.pixels):
-        return np.empty(0, np.intp), np.empty((0, 4), np.float32)
+_NONE = np.empty(0, np.intp), np.empty((0, 4), np.float32)
+
+
+def _parts(images: Sequence[Image], sizes: Sequence[int], limit: int) -> Iterator[slice]:
+    """Cut a batch of images into runs whose scales have at most so many pixels, or are of one image."""
+    start, pixels = 0, 0.0
+    for index, (image, size) in enumerate(zip(images, sizes, strict=True)):
+        rows, columns = image.shape[:2]
+        more = rows * columns * sum(scale**2 for scale in scales(columns, rows, size))
+        if index > start and pixels + more > limit:
+            yield slice(start, index)
+            start, pixels = index, 0.0
+        pixels += more
+    yield slice(start, len(images))
+
+
+def _propose(nets: Nets, spread_out: Iterator[Canvases], first: int) -> tuple[NDArray[np.intp], Floats]:
+    """Run P-Net on the images from `first` on: return which image each proposal is of (sorted), and its square box."""
+    found = [_windows(nets, canvases) for canvases in spread_out]
+    if not found:
+        return _NONE
+    image, level, boxes, score = (np.concatenate(each) for each in zip(*found, strict=True))
+    per_level = _suppress_each(image * 64 + level, boxes, score, 0.5)
+    image, boxes, score = image[per_level], boxes[per_level], score[per_level]
+    kept = _suppress_each(image, boxes, score, 0.7)
+    return image[kept].astype(np.intp) + first, square(boxes[kept])
+
+
+def _windows(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Floats]:
+    """Return image, level, box and probability of each window that P-Net takes for a face."""
     scores, regressions = nets.pnet(canvases.pixels, canvases.rows)
     page, row, column = np.nonzero((scores > THRESHOLDS[0]) & (canvases.owner >= 0))
     tile = canvases.owner[page, row, column]
@@ -87,19 +134,15 @@ def _propose(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.intp], Floats]:
     corner = np.stack([column, row], axis=1).astype(np.float32) * STRIDE + 1
     cells = np.concatenate([corner, corner + (CELL - 1)], axis=1) + regressions[page, row, column] * (CELL - 1)
     boxes = (cells + np.tile(canvases.origin[tile], 2)) * canvases.ratio[tile][:, None]
-    image, level = canvases.image[tile], canvases.level[tile]
-    per_level = _suppress_each(image * 64 + level, boxes, score, 0.5)
-    image, boxes, score = image[per_level], boxes[per_level], score[per_level]
-    kept = _suppress_each(image, boxes, score, 0.7)
-    return image[kept].astype(np.intp), square(boxes[kept])
+    return canvases.image[tile], canvases.level[tile], boxes, score
 
 
 def _refine(
-    nets: Nets, images: Sequence[Floats], owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Image], room: Room, owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats]:
     if not len(boxes):
         return owners, boxes
-    scores, regressions = nets.rnet(_cut(images, owners, boxes, 24))
+    scores, regressions = _seen(nets.rnet, images, room, owners, boxes, 24)
     passed = scores > THRESHOLDS[1]
     owners, scores, boxes = owners[passed], scores[passed], _adjust(boxes, regressions)[passed]
     kept = _suppress_each(owners, boxes, scores, 0.7)
@@ -107,17 +150,32 @@ def _refine(
 
 
 def _decide(
-    nets: Nets, images: Sequence[Floats], owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Image], room: Room, owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     if not len(boxes):
         return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
-    scores, regressions, points = nets.onet(_cut(images, owners, boxes, 48))
+    scores, regressions, points = _seen(nets.onet, images, room, owners, boxes, 48)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
     passed = np.flatnonzero(scores > THRESHOLDS[2])
     adjusted = _adjust(boxes, regressions)
     kept = passed[_suppress_each(owners[passed], adjusted[passed], scores[passed], 0.7, smaller=True)]
     return owners[kept], adjusted[kept], landmarks[kept], scores[kept]
+
+
+def _seen(
+    net: Callable[[Floats], tuple[Floats, ...]],
+    images: Sequence[Image],
+    room: Room,
+    owners: NDArray[np.intp],
+    boxes: Floats,
+    side: int,
+) -> Iterator[Floats]:
+    """Return what a network says of boxes, cut out a few at a time: those of a crowd would fill memory."""
+    starts = range(0, len(boxes), CROPS[side])
+    cuts = (slice(start, start + CROPS[side]) for start in starts)
+    parts = [net(_cut(images, room, owners[some], boxes[some], side)) for some in cuts]
+    return (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
 
 def _shares(work: Sequence[float], lanes: int) -> list[list[int]]:
@@ -154,7 +212,7 @@ def _adjust(boxes: Floats, regressions: Floats) -> Floats:
     return boxes + regressions * np.tile(sides, 2)
 
 
-def _cut(images: Sequence[Floats], owners: NDArray[np.intp], boxes: Floats, side: int) -> Floats:
+def _cut(images: Sequence[Image], room: Room, owners: NDArray[np.intp], boxes: Floats, side: int) -> Floats:
     """Cut boxes out of their images, sampled bilinearly at side×side points, as the package's crop_and_resize does.
 
     One remap call an image, on a picture whose rows are the crops. What lies outside an image is grey, which is 0.
@@ -169,7 +227,7 @@ def _cut(images: Sequence[Floats], owners: NDArray[np.intp], boxes: Floats, side
         shape = len(box), side, side
         columns = np.broadcast_to(x[:, None, :], shape).reshape(len(box), -1)
         rows = np.broadcast_to(y[:, :, None], shape).reshape(len(box), -1)
-        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0))
+        cv2.remap(centred(image, room.photo), columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0))
     return crops.reshape(-1, side, side, 3)
 
 

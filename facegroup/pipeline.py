@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup import policies
-from facegroup.align import to_jpeg
 from facegroup.errors import FacegroupError
 from facegroup.photos import Found, Matched, Photo, Quality, Query, Seen
 from facegroup.types import Crops, Descriptors, Floats
@@ -113,6 +112,8 @@ def _goes_on(photo: Photo, found: Found | FacegroupError) -> bool:
 
 
 def _seen(photo: Photo, found: Found, back: Embedded | None) -> Seen:
+    from facegroup.align import to_jpeg  # OpenCV: an embedder has no use for its 10 MB
+
     return Seen(
         found.width,
         found.height,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.averaging import averaged
+from facegroup.scratch import NO_ROOM, Room, Scratch
 from facegroup.types import Floats, Image
 
 CELL = 12
@@ -23,13 +24,15 @@ STRIDE = 2
 CHANNELS = 4
 """Of a canvas: the three colours, and what P-Net must not see."""
 
+_BORDER = np.array([0, 0, 0, 1], np.float32)
+
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Canvases:
-    """Every scale of every image of a batch.
+    """Every scale of every image of a batch, or as much of that as lies on some canvases.
 
     Attributes:
         pixels: (c, h, w, 4) float32: centred red, green and blue, and 1 where there is nothing.
@@ -62,9 +65,9 @@ class _Tile:
     ratio: float
 
 
-def centred(image: Image) -> Floats:
+def centred(image: Image, scratch: Scratch = NO_ROOM.photo) -> Floats:
     """Return (h, w, 3) float32 grey levels from the middle, -127.5..127.5: what the networks take."""
-    return np.subtract(image, np.float32(127.5), dtype=np.float32)
+    return np.subtract(image, np.float32(127.5), scratch.take(*image.shape), dtype=np.float32)
 
 
 def scales(width: int, height: int, min_face_size: int) -> list[float]:
@@ -77,13 +80,19 @@ def scales(width: int, height: int, min_face_size: int) -> list[float]:
     return found
 
 
-def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tuple[int, int]) -> Canvases:
+def spread(
+    images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple[int, int], room: Room = NO_ROOM
+) -> Iterator[Canvases]:
     """Lay all scales of all images on canvases of `canvas` (height, width) pixels, both even.
 
     Args:
-        images: (h, w, 3) float32 each, centred, of any sizes.
+        images: (h, w, 3) uint8 RGB each, of any sizes.
         min_face_sizes: for each image, the smallest face looked for, in pixels.
         canvas: the size that the network was compiled for.
+        room: what they are put in. Of a canvas only what windows look at is written.
+
+    Yields:
+        as many canvases as there is room for, before the next ones take their place; tiles are numbered through.
     """
     height, width = canvas
     tiles = [
@@ -92,36 +101,52 @@ def spread(images: Sequence[Floats], min_face_sizes: Sequence[int], canvas: tupl
         for tile in _tiles(index, image.shape[:2], size, height, width)
     ]
     places, used = _shelve([(tile.rows, tile.columns) for tile in tiles], height, width)
-    pixels = np.zeros((len(used), height, width, CHANNELS), np.float32)
-    owner = np.full((len(used), (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
-    origin = np.empty((len(tiles), 2), np.float32)
-    scaled, shown = np.empty((0, 0, 3), np.float32), (-1, -1)
-    for number, (tile, (page, top, left)) in enumerate(zip(tiles, places, strict=True)):
+    rows = np.array(used, np.intp)
+    image = np.array([tile.image for tile in tiles], np.int32)
+    level = np.array([tile.level for tile in tiles], np.int32)
+    corners = [(tile.x - left, tile.y - top) for tile, (_, top, left) in zip(tiles, places, strict=True)]
+    origin = np.array(corners, np.float32).reshape(-1, 2)
+    ratio = np.array([tile.ratio for tile in tiles], np.float32)
+    for start in range(0, len(used), room.pages):
+        pages = range(start, min(start + room.pages, len(used)))
+        there = [(number, *places[number]) for number in range(len(tiles)) if places[number][0] in pages]
+        placed = [(number, tiles[number], page - start, top, left) for number, page, top, left in there]
+        pixels, owner = _painted(images, placed, len(pages), canvas, room)
+        yield Canvases(pixels, rows[start : pages.stop], owner, image, level, origin, ratio)
+
+
+def _painted(
+    images: Sequence[Image],
+    placed: Sequence[tuple[int, _Tile, int, int, int]],
+    pages: int,
+    canvas: tuple[int, int],
+    room: Room,
+) -> tuple[Floats, NDArray[np.int32]]:
+    """Return pixels and owners of some canvases: number, tile, page, top and left of each tile that lies on them."""
+    height, width = canvas
+    pixels = room.canvases.take(pages, height, width, CHANNELS)
+    owner = np.full((pages, (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
+    photo = scaled = np.empty((0, 0, 3), np.float32)
+    shown = -1, -1
+    for number, tile, page, top, left in placed:
         # One scale at a time is held: fresh memory for all of them took longer than averaging did.
+        if shown[0] != tile.image:
+            photo = centred(images[tile.image], room.photo)
         if shown != (tile.image, tile.level):
-            scaled, shown = _scaled(images[tile.image], *tile.scaled), (tile.image, tile.level)
+            scaled, shown = _scaled(photo, *tile.scaled), (tile.image, tile.level)
         rows, columns = tile.rows, tile.columns
         place = pixels[page, top : top + _even(rows), left : left + _even(columns)]
         part = scaled[tile.y : tile.y + rows, tile.x : tile.x + columns]
-        cv2.mixChannels([part], [place[:rows, :columns]], [0, 0, 1, 1, 2, 2])  # NumPy copies threes a number at a time
-        place[rows:, :, 3] = 1
-        place[:, columns:, 3] = 1
+        # NumPy copies threes a number at a time; -1 is a channel of zeros.
+        cv2.mixChannels([part], [place[:rows, :columns]], [0, 0, 1, 1, 2, 2, -1, 3])
+        place[rows:] = place[:, columns:] = _BORDER
         first_row, first_column = top // STRIDE, left // STRIDE
         owner[
             page,
             first_row : first_row + (rows + 1 - CELL) // STRIDE + 1,
             first_column : first_column + (columns + 1 - CELL) // STRIDE + 1,
         ] = number
-        origin[number] = tile.x - left, tile.y - top
-    return Canvases(
-        pixels,
-        np.array(used, np.intp),
-        owner,
-        np.array([tile.image for tile in tiles], np.int32),
-        np.array([tile.level for tile in tiles], np.int32),
-        origin,
-        np.array([tile.ratio for tile in tiles], np.float32),
-    )
+    return pixels, owner
 
 
 def _tiles(index: int, shape: tuple[int, ...], min_face_size: int, height: int, width: int) -> Iterator[_Tile]:

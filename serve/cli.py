@@ -1,7 +1,7 @@
 """`facegroup …`: the library's commands, and serve and demo."""
 
+import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ import typer
 
 from facegroup import cli
 from facegroup.errors import FacegroupError, SetupError
-from facegroup.settings import load
+from facegroup.settings import PREFIX, load
 
 app = typer.Typer(
     name="facegroup",
@@ -32,7 +32,6 @@ def serve(
 ) -> None:
     """Run the server on this machine until Ctrl-C."""
     from facegroup.networks import projected_engine, registry, weights
-    from serve.launch import running, until_stopped
 
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
     cli.show_log(settings)
@@ -43,11 +42,10 @@ def serve(
         if spec.base:
             projected_engine.opened(spec, registry.spec(spec.base), settings)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
-    # Being asked to end is no failure, whether it was up already or not.
-    with suppress(KeyboardInterrupt), running(settings) as url:
-        typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
-        until_stopped()
-        typer.echo("stopping", err=True)
+    given = {"host": host, "port": port, "network": network, "store": store, "gallery": gallery}
+    environment = {f"{PREFIX}{name}".upper(): str(value) for name, value in given.items() if value is not None}
+    # What the command line has imported would stay as long as the server runs: 40 MB that no server needs.
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "serve"], {**os.environ, **environment})
 
 
 @app.command()

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
 import ray
 import ray.serve
 from fastapi import FastAPI
 
 from deployments.hop import Handle, hop, plain
+from deployments.idle import Idle
 from deployments.metrics import Export
 from facegroup.batching import Batcher
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
@@ -51,6 +51,11 @@ class Ingress:
             ahead=max(wanted.inflight, 2 * settings.detector.replicas),
             observe=Export("ingress"),
         )
+        self._idle = Idle(self._batcher.fill)
+
+    async def check_health(self) -> None:
+        """Ray asks this every moment, which is the time to tidy up."""
+        await self._idle.check()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return build_api(self._settings, self)
@@ -99,6 +104,8 @@ class Ingress:
 
     async def metrics(self) -> str:
         """See `Pipeline`."""
+        import httpx
+
         node = ray.get_runtime_context().get_node_id()
         nodes = ray.nodes()  # type: ignore[no-untyped-call]
         port = next(each["MetricsExportPort"] for each in nodes if each["NodeID"] == node)

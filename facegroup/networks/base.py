@@ -10,6 +10,9 @@ CropKind = Literal["box", "five_point", "dlib_chip"]
 Cut = CropKind | Literal["framed"]
 """What a crop shows: `framed` is a box whose aspect is kept, about a square of its height."""
 
+RECORD = ".sha256.json"
+"""Added to a weights file's name: where the hash of its first download is kept, if its publisher states none."""
+
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:

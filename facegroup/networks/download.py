@@ -17,11 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
-from facegroup.networks.base import WeightsFile
+from facegroup.networks.base import RECORD, WeightsFile
 from facegroup.networks.file_lock import locked
-
-RECORD = ".sha256.json"
-"""Added to a file's name: where the hash of the first download is kept, if its publisher states none."""
 
 _PART = ".part"
 _VALIDATOR = ".part.etag"

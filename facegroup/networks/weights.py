@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
-from facegroup.networks.base import NetworkSpec, WeightsFile
-from facegroup.networks.download import RECORD, Downloader
+from facegroup.networks.base import RECORD, NetworkSpec, WeightsFile
 from facegroup.networks.registry import SPECS, installed
 from facegroup.settings import Settings
 
@@ -65,6 +64,8 @@ def _fetch(file: WeightsFile, spec: NetworkSpec, settings: Settings) -> Path:
         return path
     target = downloads(settings) / network / file.name
     try:
+        from facegroup.networks.download import Downloader  # and with it httpx and rich, which few processes need
+
         Downloader(file).to(target)
     except WeightsMissing as error:
         raise WeightsMissing(_missing(file, spec, settings, error.detail)) from error
