@@ -15,6 +15,8 @@ _KINDS = (
     ("Detector", "detector"),
     ("Embedder", "embedder"),
     ("GalleryActor", "gallery"),
+    ("CameraActor", "camera"),
+    ("Cameras", "cameras"),
     ("haproxy", "HAProxy"),
     ("HAProxyManager", "HAProxy manager"),
     ("ProxyActor", "Ray's proxy"),
