@@ -71,9 +71,7 @@ class Hand:
             if self._held is None and not self._closed and not self._woken:
                 self._change.wait(timeout)
             held, self._held = self._held, None
-            if held is None:
-                self._woken = False  # with a frame in between it still holds for the next
-            else:
+            if held is not None:
                 self._analysed += 1
                 self._change.notify_all()
             else:
