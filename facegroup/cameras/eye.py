@@ -51,6 +51,7 @@ class Eye:
         self._tempo = Tempo()
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._cutting = threading.Lock()
         self._state: State = "connecting"
         self._problem: FacegroupError | None = None
         self._since = time.time()
@@ -74,7 +75,8 @@ class Eye:
             return None
         glimpse = held.glimpse
         try:
-            cut = self._scissors.cut(glimpse.frame)
+            with self._cutting:
+                cut = self._scissors.cut(glimpse.frame)
         except NoVideo as error:
             self._hand.give_up()
             self._turn("failed", error)

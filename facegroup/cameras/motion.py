@@ -1,8 +1,8 @@
 """A tiny grey picture in, out comes whether a frame is worth looking at: something moved, or the last look is a while ago.
 
 The picture is compared cell by cell with a background that slowly takes in what stays. Somebody who sits still is looked at
-for some seconds after the last movement, and then now and again: a face is never lost for good (docs/cameras.md has the
-figures).
+for some seconds after the last movement, and then now and again: a face is never lost for good (docs/decisions/0014-eyes.md
+has the figures).
 """
 
 import math

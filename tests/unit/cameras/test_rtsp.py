@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from facegroup.cameras import eye as eyes
 from facegroup.cameras import stream
 from facegroup.cameras.eye import Eye, look
 from facegroup.cameras.types import Camera
@@ -70,7 +71,8 @@ def _until_size(eye: Eye, size: tuple[int, int]) -> None:
     until(eye, lambda _, frame: frame is not None and (frame.width, frame.height) == size)
 
 
-def test_a_camera_that_is_cut_off_comes_back(recordings: dict[str, Path]) -> None:
+def test_a_camera_that_is_cut_off_comes_back(recordings: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eyes, "LONGEST", 0.5)
     server = RtspProcess(recordings)
     with watching(server.url("/large")) as eye:
         before = until(eye, lambda _, frame: frame is not None)[1]
