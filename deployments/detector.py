@@ -1,6 +1,7 @@
 """Detector process: JPEGs of many requests in, everything seen in them out. Decodes, finds faces, cuts them out."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +15,7 @@ from facegroup.batching import Batcher
 from facegroup.errors import FacegroupError
 from facegroup.networks.registry import spec
 from facegroup.photos import Found, Photo, Seen
+from facegroup.pipeline import Embedded
 from facegroup.settings import Settings
 
 
@@ -45,6 +47,9 @@ class Detector:
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
+        # A crop on its way is in memory six times, on both sides of the hop: as many go as keep the embedders busy.
+        self._portion = settings.embedder.batch
+        self._hops = asyncio.Semaphore(2 * settings.embedder.replicas)
         self._idle = Idle(self._batcher.fill)
 
     async def check_health(self) -> None:
@@ -66,6 +71,12 @@ class Detector:
     async def _embed(
         self, photos: Sequence[Photo], found: Sequence[Found | FacegroupError]
     ) -> list[Seen | FacegroupError]:
-        batch = pipeline.cut(photos, found, self._spec.size)
-        back = await hop(self._embedder.embed.remote(batch)) if batch.counts else []
-        return pipeline.seen(photos, found, back)
+        portions = pipeline.portions(photos, found, self._portion)
+        back = await asyncio.gather(*(self._embed_some(photos[some], found[some]) for some in portions))
+        return pipeline.seen(photos, found, list(itertools.chain(*back)))
+
+    async def _embed_some(self, photos: Sequence[Photo], found: Sequence[Found | FacegroupError]) -> list[Embedded]:
+        async with self._hops:
+            batch = pipeline.cut(photos, found, self._spec.size)
+            back: list[Embedded] = await hop(self._embedder.embed.remote(batch)) if batch.counts else []
+            return back

@@ -227,7 +227,9 @@ def _cut(images: Sequence[Image], room: Room, owners: NDArray[np.intp], boxes: F
         shape = len(box), side, side
         columns = np.broadcast_to(x[:, None, :], shape).reshape(len(box), -1)
         rows = np.broadcast_to(y[:, :, None], shape).reshape(len(box), -1)
-        cv2.remap(centred(image, room.photo), columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0))
+        cv2.remap(
+            centred(image, room.photo), columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0)
+        )
     return crops.reshape(-1, side, side, 3)
 
 

@@ -5,7 +5,7 @@
 One process (recognizer.py) and many (deployments/) use the same steps; none of them computes anything but grades.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,6 +46,18 @@ class Embedded:
 
     descriptors: Descriptors | None
     matched: Matched | FacegroupError | None
+
+
+def portions(photos: Sequence[Photo], found: Sequence[Found | FacegroupError], faces: int) -> Iterator[slice]:
+    """Cut a batch of photos into runs that have at most so many faces for the network, or are of one photo."""
+    start = count = 0
+    for index, (photo, each) in enumerate(zip(photos, found, strict=True)):
+        more = len(each.crops) if photo.needs_descriptors and isinstance(each, Found) else 0
+        if count and count + more > faces:
+            yield slice(start, index)
+            start, count = index, 0
+        count += more
+    yield slice(start, len(photos))
 
 
 def cut(photos: Sequence[Photo], found: Sequence[Found | FacegroupError], size: int) -> Cut:

@@ -1,6 +1,6 @@
-"""The server of `facegroup serve`, in a process that has imported nothing but what it needs: settings come from the environment.
+"""The server of `facegroup serve`, in a process that has imported only what it needs; its settings are in the environment.
 
-The command line becomes this process when it has checked what it can: its own imports would stay for as long as the server runs.
+The command line becomes this process when it has checked what it can: its own imports would stay as long as the server runs.
 """
 
 import sys

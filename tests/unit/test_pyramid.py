@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from facegroup.pyramid import CELL, FACTOR, STRIDE, Canvases, centred, scales, spread
-from facegroup.types import Floats
+from facegroup.scratch import Room, Scratch
+from facegroup.types import Floats, Image
 from tests.photos import astronaut
 
 CANVAS = (64, 96)
 
 
-def noise(height: int, width: int, seed: int = 0) -> Floats:
-    return centred(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
+def noise(height: int, width: int, seed: int = 0) -> Image:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,12 @@ def test_scales_reach_from_the_smallest_face_to_the_whole_image(width: int, heig
     sizes = [CELL / scale for scale in found]  # of the faces that are looked for
     assert sizes[0] == pytest.approx(smallest)
     assert sizes[-1] <= min(width, height) * (1 + 1e-9) < sizes[-1] / FACTOR * (1 + 1e-9)
+
+
+def whole(images: list[Image], smallest: list[int], canvas: tuple[int, int]) -> Canvases:
+    """All canvases at once, of which there must be some."""
+    (canvases,) = spread(images, smallest, canvas)
+    return canvases
 
 
 def windows(canvases: Canvases) -> dict[tuple[int, int, int, int], list[Floats]]:
@@ -83,10 +90,11 @@ sides = st.integers(1, 150)
 )
 def test_every_window_is_there_once(sizes: list[tuple[int, int]], smallest: int, canvas: tuple[int, int]) -> None:
     images = [noise(height, width, seed) for seed, (height, width) in enumerate(sizes)]
-    canvases = spread(images, [smallest] * len(images), canvas)
-    assert canvases.pixels.shape[1:] == (*canvas, 4)
-    assert canvases.owner.shape[1:] == tuple((side - CELL) // STRIDE + 1 for side in canvas)
-    found = windows(canvases)
+    found: dict[tuple[int, int, int, int], list[Floats]] = {}
+    for canvases in spread(images, [smallest] * len(images), canvas):
+        assert canvases.pixels.shape[1:] == (*canvas, 4)
+        assert canvases.owner.shape[1:] == tuple((side - CELL) // STRIDE + 1 for side in canvas)
+        found = windows(canvases)
     assert set(found) == expected_windows(sizes, [smallest] * len(sizes))
     assert {len(places) for places in found.values()} <= {1}
 
@@ -97,16 +105,16 @@ def test_every_window_is_there_once(sizes: list[tuple[int, int]], smallest: int,
 )
 def test_windows_have_the_pixels_of_the_scaled_image(sizes: list[tuple[int, int]], smallest: list[int]) -> None:
     images = [noise(height, width, seed) for seed, (height, width) in enumerate(sizes)]
-    found = windows(spread(images, smallest, CANVAS))
-    whole = windows(spread(images, smallest, (512, 1024)))  # room for each scale in one piece
-    assert set(found) == set(whole)
+    found = windows(whole(images, smallest, CANVAS))
+    uncut = windows(whole(images, smallest, (512, 1024)))  # room for each scale in one piece
+    assert set(found) == set(uncut)
     for key, (pixels,) in found.items():
-        assert (pixels == whole[key][0]).all()
+        assert (pixels == uncut[key][0]).all()
     for (index, level, x, y), (pixels,) in found.items():
         if level == 0:
             scale = CELL / smallest[index]
             size = int(images[index].shape[1] * scale), int(images[index].shape[0] * scale)
-            scaled = cv2.resize(images[index], size, interpolation=cv2.INTER_AREA)[y : y + CELL, x : x + CELL]
+            scaled = cv2.resize(centred(images[index]), size, interpolation=cv2.INTER_AREA)[y : y + CELL, x : x + CELL]
             high, wide = scaled.shape[:2]
             assert_allclose(pixels[:high, :wide, :3], scaled, atol=1e-3)
             assert (pixels[:high, :wide, 3] == 0).all()
@@ -116,7 +124,7 @@ def test_windows_have_the_pixels_of_the_scaled_image(sizes: list[tuple[int, int]
 
 def test_every_scale_is_averaged_from_the_photo_itself() -> None:
     photo = centred(astronaut())
-    canvases = spread([photo], [20], (320, 320))
+    canvases = whole([astronaut()], [20], (320, 320))
     for level, scale in enumerate(scales(512, 512, 20)):
         side = int(512 * scale)
         direct = cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)
@@ -127,7 +135,7 @@ def test_every_scale_is_averaged_from_the_photo_itself() -> None:
 
 
 def test_a_window_leads_back_to_its_place_in_the_photo() -> None:
-    canvases = spread([noise(200, 333)], [25], CANVAS)
+    canvases = whole([noise(200, 333)], [25], CANVAS)
     for tile, (level, ratio) in enumerate(zip(canvases.level, canvases.ratio, strict=True)):
         assert_allclose(1 / ratio, scales(333, 200, 25)[level], rtol=1e-6)
         assert (canvases.origin[tile] <= np.array([333, 200]) / ratio).all()
@@ -135,11 +143,28 @@ def test_a_window_leads_back_to_its_place_in_the_photo() -> None:
 
 def test_small_images_share_a_canvas() -> None:
     images = [noise(30, 40, seed) for seed in range(8)]
-    assert len(spread(images, [20] * 8, (256, 512)).pixels) == 1
+    assert len(whole(images, [20] * 8, (256, 512)).pixels) == 1
 
 
 @pytest.mark.parametrize("images", [[], [noise(1, 1)], [noise(11, 900)], [noise(1, 3000), noise(5, 5)]])
-def test_nothing_to_look_at_is_no_canvas(images: list[Floats]) -> None:
-    canvases = spread(images, [12] * len(images), CANVAS)
-    assert canvases.pixels.shape == (0, *CANVAS, 4)
-    assert len(canvases.image) == 0
+def test_nothing_to_look_at_is_no_canvas(images: list[Image]) -> None:
+    assert list(spread(images, [12] * len(images), CANVAS)) == []
+
+
+def test_a_few_canvases_at_a_time_in_used_memory_show_the_same() -> None:
+    images = [noise(300, 260), noise(90, 70, 1), noise(13, 13, 2), noise(65, 97, 3)]
+    expected = windows(whole(images, [12] * 4, CANVAS))
+    canvas = CANVAS[0] * CANVAS[1] * 4
+    room = Room(2, Scratch(2 * canvas), Scratch(200 * 200 * 3))
+    room.canvases.take(2, canvas).fill(np.nan)
+    parts = 0
+    found: dict[tuple[int, int, int, int], list[Floats]] = {}
+    for canvases in spread(images, [12] * 4, CANVAS, room):
+        assert len(canvases.pixels) <= 2
+        parts += 1
+        for key, seen in windows(canvases).items():
+            found.setdefault(key, []).extend(pixels.copy() for pixels in seen)
+    assert parts > 3
+    assert set(found) == set(expected)
+    for key, (pixels,) in found.items():
+        assert (pixels == expected[key][0]).all()
