@@ -35,7 +35,7 @@ from facegroup.photos import Matched, Quality, Seen
 from facegroup.settings import load
 from facegroup.types import NOT_IN_DATASET, Faces, Floats, Match
 
-TRUTHS = sorted((Path(__file__).parents[1] / "ground_truth").glob("*.json"))
+TRUTHS = sorted(each for each in (Path(__file__).parents[1] / "ground_truth").glob("*.json") if each.stem != "videos")
 
 
 def floats(*rows: tuple[float, ...]) -> Floats:
