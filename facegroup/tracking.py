@@ -17,7 +17,7 @@ from facegroup.boxes import overlap
 from facegroup.cameras.types import Camera, Frame, Region
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.sightings.types import Observation, Shot
-from facegroup.types import NOT_IN_DATASET, Floats, Match
+from facegroup.types import NOT_IN_DATASET, Faces, Floats, Match
 
 PATIENCE = 2.0
 """Seconds without a face after which a track is over; where frames come seldom, four of them."""
@@ -103,10 +103,11 @@ class Tracker:
             return Photo(frame.data, self._camera.min_face_size, embed=False, background=True)
         return self.recognise(frame)
 
-    def recognise(self, frame: Frame) -> Photo:
-        """Return the question who is in a frame."""
+    def recognise(self, frame: Frame, faces: Faces | None = None) -> Photo:
+        """Return the question who is in a frame, where faces were found in it before, who these are."""
         query = Query(self._camera.gallery, None, None, 1, self._camera.quality)
-        return Photo(frame.data, self._camera.min_face_size, embed=True, crops=True, query=query, background=True)
+        least = self._camera.min_face_size
+        return Photo(frame.data, least, embed=True, crops=True, query=query, background=True, faces=faces)
 
     def update(self, frame: Frame, seen: Seen) -> Update:
         """Take in what is in a frame. Raises what the gallery answered, where that is an error."""
