@@ -133,8 +133,7 @@ def _add(server: Server, rtsp: RtspProcess, kind: str, cooldown: float) -> None:
             "id": f"{kind}{number}",
             "source": rtsp.url(f"/{kind}{number}"),
             "fps": FPS,
-            "motion": motion,
-            "cooldown": 3,
+            "cooldown": cooldown,
         }
         httpx.post(f"{server.url}/v1/cameras", json=body, timeout=60, trust_env=False).raise_for_status()
 
