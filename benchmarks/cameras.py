@@ -52,10 +52,10 @@ def measure(options: Options) -> Report:
         try:
             with Server(folder, **settings) as server:
                 alone = pss_mb(server.mark)
-                _add(server, rtsp, "moving", motion=True)
+                _add(server, rtsp, "moving", 3)
                 _busy(report, server, warm, seconds)
                 _remove(server, "moving")
-                _add(server, rtsp, "still", motion=True)
+                _add(server, rtsp, "still", 30)
                 _idle(report, server, warm, min(seconds, 60.0), alone)
         finally:
             rtsp.kill()
@@ -127,14 +127,13 @@ def _moving() -> Iterator[Any]:
     yield from islice(cycle([*there, *reversed(there)]), 400)
 
 
-def _add(server: Server, rtsp: RtspProcess, kind: str, *, motion: bool) -> None:
+def _add(server: Server, rtsp: RtspProcess, kind: str, cooldown: float) -> None:
     for number in range(CAMERAS):
         body = {
             "id": f"{kind}{number}",
             "source": rtsp.url(f"/{kind}{number}"),
             "fps": FPS,
-            "motion": motion,
-            "cooldown": 3,
+            "cooldown": cooldown,
         }
         httpx.post(f"{server.url}/v1/cameras", json=body, timeout=60, trust_env=False).raise_for_status()
 

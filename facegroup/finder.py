@@ -52,7 +52,11 @@ class Finder:
                 answers[index] = picture
             else:
                 decoded[index] = picture
-        for part in self._parts(decoded):
+        known = {index: photos[index].faces for index in decoded if photos[index].faces is not None}
+        for index, faces in known.items():
+            if faces is not None:
+                answers[index] = self._align(decoded[index], _scaled(faces, decoded[index].scale))
+        for part in self._parts({index: each for index, each in decoded.items() if index not in known}):
             sizes = [self._smallest(photos[index], decoded[index]) for index in part]
             found = self.mtcnn.detect([decoded[index].image for index in part], sizes)
             aligned = self._decoders.map(self._align, [decoded[index] for index in part], found)
@@ -108,6 +112,10 @@ class Finder:
         in_photo = Faces(faces.boxes / scale, faces.landmarks / scale, faces.confidence)
         size = (picture.width, picture.height)
         return Found(*size, in_photo, quality.measure(in_photo, crops, self._aligner.kind, *size), crops)
+
+
+def _scaled(faces: Faces, scale: float) -> Faces:
+    return Faces(faces.boxes * np.float32(scale), faces.landmarks * np.float32(scale), faces.confidence)
 
 
 def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:

@@ -36,6 +36,7 @@ class Photo:
         crops: whether the aligned faces are wanted back, as JPEG.
         query: whom to compare with, or None.
         background: whether it may wait for others: a frame of a camera.
+        faces: those that were found in it before, in its pixels: they are not looked for again. None: look for them.
     """
 
     data: bytes
@@ -44,6 +45,7 @@ class Photo:
     crops: bool = False
     query: Query | None = None
     background: bool = False
+    faces: Faces | None = None
 
     @property
     def needs_descriptors(self) -> bool:

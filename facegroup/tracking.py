@@ -17,7 +17,7 @@ from facegroup.cameras.types import Camera, Frame
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.sightings.types import Observation
 from facegroup.tracks import SHOTS, Track
-from facegroup.types import Floats
+from facegroup.types import Faces, Floats
 
 __all__ = ["FRESH", "PATIENCE", "SHOTS", "Tracker", "Update"]
 
@@ -69,10 +69,11 @@ class Tracker:
             return Photo(frame.data, self._camera.min_face_size, embed=False, background=True)
         return self.recognise(frame)
 
-    def recognise(self, frame: Frame) -> Photo:
-        """Return the question who is in a frame."""
+    def recognise(self, frame: Frame, faces: Faces | None = None) -> Photo:
+        """Return the question who is in a frame, where faces were found in it before, who these are."""
         query = Query(self._camera.gallery, None, None, 1, self._camera.quality)
-        return Photo(frame.data, self._camera.min_face_size, embed=True, crops=True, query=query, background=True)
+        least = self._camera.min_face_size
+        return Photo(frame.data, least, embed=True, crops=True, query=query, background=True, faces=faces)
 
     def update(self, frame: Frame, seen: Seen) -> Update:
         """Take in what is in a frame. Raises what the gallery answered, where that is an error."""

@@ -63,8 +63,9 @@ def look_through(
     for frames in _batches(_frames(camera, problem)):
         answers = pipeline.see([viewing.photo(frame) for frame in frames])
         for frame, answer in zip(frames, answers, strict=True):
-            if viewing.take(frame, _seen(answer)):
-                viewing.take(frame, _seen(pipeline.see([viewing.recognise(frame)])[0]))
+            seen = _seen(answer)
+            if viewing.take(frame, seen):
+                viewing.take(frame, _seen(pipeline.see([viewing.recognise(frame, seen.faces)])[0]))
             tell(frame.position)
     if not viewing.facts.analysed:
         raise problem[0] if problem and problem[0] else NoVideo("there is no picture in it")

@@ -18,6 +18,7 @@ from facegroup.settings import Cameras
 from facegroup.sightings.book import Book
 from facegroup.sightings.types import Sighting
 from facegroup.tracking import Tracker
+from facegroup.types import Faces
 
 Box = tuple[float, float, float, float]
 
@@ -98,9 +99,9 @@ class Viewing:
         """See `Tracker.photo`."""
         return self._tracker.photo(frame)
 
-    def recognise(self, frame: Frame) -> Photo:
+    def recognise(self, frame: Frame, faces: Faces) -> Photo:
         """See `Tracker.recognise`."""
-        return self._tracker.recognise(frame)
+        return self._tracker.recognise(frame, faces)
 
     def take(self, frame: Frame, seen: Seen) -> bool:
         """Take in what is in a frame; say whether it must be asked again, with `recognise`."""

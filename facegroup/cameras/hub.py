@@ -69,6 +69,7 @@ CALLS = frozenset(
 
 _TICK_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
+_START_SECONDS = 10.0
 _RECONCILE_SECONDS = 3600.0
 _TRY_SECONDS = 10.0
 _BATCH = 16
@@ -105,6 +106,7 @@ class Hub:
         self._kept: tuple[Journal, Book] | None = None
         self._couriers: tuple[Couriers, asyncio.Task[None]] | None = None
         self._videos: tuple[Videos, asyncio.Task[None]] | None = None
+        self._begun = asyncio.Event()
         self._trouble: FacegroupError | None = None
         self._reconciled = time.monotonic() - _RECONCILE_SECONDS + 60
         self._frames: Batcher[Photo, None, Seen | FacegroupError] = Batcher(
@@ -149,6 +151,9 @@ class Hub:
         Raises:
             StageUnavailable: the journal has not been opened yet.
         """
+        if self._kept is None and self._trouble is None:  # it has just started
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._begun.wait(), _START_SECONDS)
         if method in READS:
             return await self._in(getattr(self._journal, method), *arguments, **named)
         if method not in CALLS:
@@ -383,6 +388,7 @@ class Hub:
             journal.close()
             raise
         self._kept = (journal, book)
+        self._begun.set()
         self._newest = (await self._in(journal.span))[1]
         loop = asyncio.get_running_loop()
 

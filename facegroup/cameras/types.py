@@ -24,7 +24,8 @@ class Camera:
             ``file:///…`` (a video, or a folder of pictures that grows), ``v4l2:///dev/video0``.
         gallery: whose people are looked for.
         fps: frames analysed a second, at most.
-        min_face_size: smallest face looked for, in pixels of the picture; None: the detector's setting.
+        min_face_size: smallest face looked for, in pixels of the picture; None: the detector's setting. Smaller ones are
+            seldom named, and looking for them takes most of the time (docs/cameras.md).
         regions: a face counts whose box has its centre in one of them; empty: everywhere.
         quality: how good a face must be to be named; None: the gallery's own policy.
         confirm: frames that must agree before a track has a name.
@@ -43,7 +44,7 @@ class Camera:
     source: str
     gallery: str
     fps: float = 2.0
-    min_face_size: int | None = None
+    min_face_size: int | None = 30
     regions: tuple[Region, ...] = ()
     quality: Policy | None = None
     confirm: int = 2

@@ -147,8 +147,9 @@ class Videos:
                             break
                         continue
                     last = time.monotonic()
-                    if await self._in(viewing.take, frame, await self._seen(viewing.photo(frame))):
-                        await self._in(viewing.take, frame, await self._seen(viewing.recognise(frame)))
+                    seen = await self._seen(viewing.photo(frame))
+                    if await self._in(viewing.take, frame, seen):
+                        await self._in(viewing.take, frame, await self._seen(viewing.recognise(frame, seen.faces)))
                     if time.monotonic() - told > _TELL_SECONDS:
                         told = time.monotonic()
                         await self._journal("video", video.id)  # it may have been removed

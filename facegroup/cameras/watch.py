@@ -127,7 +127,7 @@ class Watch:
         seen = await self._ask(self._tracker.photo(frame))
         done = self._tracker.update(frame, seen)
         if done.again:
-            seen = await self._ask(self._tracker.recognise(frame))
+            seen = await self._ask(self._tracker.recognise(frame, seen.faces))
             done = self._tracker.update(frame, seen)
         self.snapshot = frame
         self._faces += len(seen.faces)

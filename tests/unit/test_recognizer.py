@@ -20,7 +20,7 @@ from facegroup.errors import (
     UnknownNetwork,
     UnknownPerson,
 )
-from facegroup.photos import Matched, Photo, Seen
+from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings, load
 from facegroup.types import NOT_IN_DATASET, Gallery
@@ -226,3 +226,14 @@ def test_strangers_are_not_in_the_dataset(celebrities: Recognizer, shared: Path,
     photo = (shared / "faces" / "vggface2_tutorial" / f"{name}.jpg").read_bytes()
     (answer,) = celebrities.identify([photo], "celebrities")
     assert set(named(answer)) == {NOT_IN_DATASET}
+
+
+def test_faces_that_are_known_are_named_without_looking(recognizer: Recognizer, group: str) -> None:
+    data = encode(both(), quality=95)
+    (looked,) = recognizer.see([Photo(data, query=Query(group))])
+    assert isinstance(looked, Seen)
+    only = looked.faces[[0]]
+    (told,) = recognizer.see([Photo(data, query=Query(group), faces=only)])
+    assert isinstance(told, Seen)
+    assert named(told) == named(looked)[:1] == ["Grace"]
+    np.testing.assert_allclose(told.faces.boxes, only.boxes, atol=1e-3)

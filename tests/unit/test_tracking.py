@@ -258,3 +258,10 @@ def test_what_the_gallery_says_no_to_is_raised() -> None:
     with pytest.raises(UnknownGallery):
         tracker.update(frame(0), replace(seen(Face(100, 1)), matched=UnknownGallery("gone")))
     assert tracker.close() == ()
+
+
+def test_faces_that_were_found_are_not_looked_for_again() -> None:
+    tracker = Tracker(CAMERA, "net")
+    found = seen(Face(100, 1)).faces
+    assert tracker.recognise(frame(0), found).faces is found
+    assert tracker.recognise(frame(0)).faces is None
