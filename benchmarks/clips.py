@@ -53,26 +53,38 @@ class Clip:
 
     def who(self, frame: Frame, boxes: Floats) -> list[str | None]:
         """Return whose face each box, in pixels of the frame, holds; None: nobody's whom the ground truth has."""
-        names = [name for name, person in self.people.items() if self._box(person, frame) is not None]
-        found: list[str | None] = [None] * len(boxes)
-        if not names or not len(boxes):
-            return found
-        true = np.array([self._box(self.people[name], frame) for name in names], np.float32)
-        shared = overlap(boxes, true)
-        for place in np.argsort(-shared, axis=None):
-            row, column = np.unravel_index(place, shared.shape)
-            if shared[row, column] >= _SAME and found[row] is None and names[column] not in found:
-                found[row] = names[column]
-        return found
+        return who(self.people, frame.position, frame.scale, boxes)
 
-    def _box(self, person: dict[str, Any], frame: Frame) -> list[float] | None:
-        known, at = person["boxes"], frame.position
-        for before, after in zip(known, [*known[1:], known[-1]], strict=True):
-            if before[0] - 0.01 <= at <= max(after[0], before[0]) + 0.01 and after[0] - before[0] < _STRAIGHT:
-                part = (at - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0.0
-                x, y, w, h = (np.array(before[1:]) + part * (np.array(after[1:]) - before[1:])) * frame.scale
-                return [x, y, x + w, y + h]
-        return None
+
+def who(people: dict[str, Any], at: float, scale: float, boxes: Floats) -> list[str | None]:
+    """Return whose face each box holds; None: nobody's whom the ground truth has.
+
+    Args:
+        people: of a clip of the ground truth.
+        at: seconds since the first frame.
+        scale: pixels of the boxes for one of the clip.
+        boxes: (n, 4) x1, y1, x2, y2.
+    """
+    found: list[str | None] = [None] * len(boxes)
+    known = {name: box for name, person in people.items() if (box := _box(person["boxes"], at)) is not None}
+    if not known or not len(boxes):
+        return found
+    names = list(known)
+    shared = overlap(boxes, np.array(list(known.values()), np.float32) * scale)
+    for place in np.argsort(-shared, axis=None):
+        row, column = np.unravel_index(place, shared.shape)
+        if shared[row, column] >= _SAME and found[row] is None and names[column] not in found:
+            found[row] = names[column]
+    return found
+
+
+def _box(boxes: list[list[float]], at: float) -> list[float] | None:
+    for before, after in zip(boxes, [*boxes[1:], boxes[-1]], strict=True):
+        if before[0] - 0.01 <= at <= after[0] + 0.01 and after[0] - before[0] < _STRAIGHT:
+            part = (at - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0.0
+            x, y, w, h = np.array(before[1:]) + part * (np.array(after[1:]) - before[1:])
+            return [x, y, x + w, y + h]
+    return None
 
 
 def read(recognizer: Recognizer) -> list[Clip]:

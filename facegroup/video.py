@@ -1,7 +1,7 @@
 """A video file → a viewing of it, in this process: read ahead, analysed in batches.
 
-What is told of it then: `facegroup.viewing.report`, as CSV or WebVTT `facegroup.video_formats`, with boxes and names in a copy
-`facegroup.video_copy`.
+What is told of it then: `facegroup.viewing.report`; as CSV or WebVTT: `facegroup.video_formats`; with boxes and names in a
+copy: `facegroup.video_copy`.
 """
 
 import queue
