@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -44,15 +44,7 @@ def video(
     from facegroup.recognizer import Recognizer
     from facegroup.viewing import Viewing, camera, report
 
-    if not file.is_file():
-        raise MalformedRequest(f"{file} is no file")
-    for target in (csv, vtt, annotated):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise MalformedRequest(f"{target} cannot be written: {target.absolute().parent} is no folder")
-        if target is not None and target.is_dir():
-            raise MalformedRequest(f"{target} cannot be written: it is a folder")
-        if target is not None and target.exists() and target.samefile(file):
-            raise MalformedRequest(f"{target} is the video itself")
+    _check(file, [csv, vtt, annotated])
     settings = load(gallery=gallery, network=network, store=store)
     with Recognizer(settings, "cli") as recognizer:
         about = recognizer.store.gallery(settings.gallery)
@@ -80,6 +72,21 @@ def video(
     if problem is not None:
         typer.echo(f"facegroup: it ends early: {problem.detail} ({problem.code})", err=True)
         raise typer.Exit(1)
+
+
+def _check(file: Path, targets: Sequence[Path | None]) -> None:
+    """Raise MalformedRequest where a path cannot be used, before anything takes time."""
+    if not file.is_file():
+        raise MalformedRequest(f"{file} is no file")
+    for target in targets:
+        if target is None:
+            continue
+        if not target.absolute().parent.is_dir():
+            raise MalformedRequest(f"{target} cannot be written: {target.absolute().parent} is no folder")
+        if target.is_dir():
+            raise MalformedRequest(f"{target} cannot be written: it is a folder")
+        if target.exists() and target.samefile(file):
+            raise MalformedRequest(f"{target} is the video itself")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The real clips of ../shared against what can be seen in them: one sighting a visit, and no member's name for a stranger."""
+"""The real clips of ../shared against the ground truth: one sighting a visit, and no member's name for a stranger."""
 
 import json
 from collections import Counter
