@@ -1,7 +1,6 @@
 """`facegroup video`, and the copy with boxes: a clip that is made here, and every way in which a file can be bad."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def walk(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path) -> Iterator[str]:
+def store(folder: Path) -> str:
     """A store with a gallery that she is in."""
     pytest.importorskip("dlib", reason="needs the extra dlib")
     url = f"sqlite:///{folder / 'g.db'}"
@@ -61,7 +60,14 @@ def frames(path: Path) -> list[av.VideoFrame]:
 
 
 def test_who_appears_is_told_in_every_form(walk: Path, store: str, tmp_path: Path) -> None:
-    forms = ["--csv", tmp_path / "a.csv", "--vtt", tmp_path / "a.vtt", "--annotate", tmp_path / "a.mp4"]
+    forms: list[str | Path] = [
+        "--csv",
+        tmp_path / "a.csv",
+        "--vtt",
+        tmp_path / "a.vtt",
+        "--annotate",
+        tmp_path / "a.mp4",
+    ]
     done = look(walk, store, "--json", *forms)
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
