@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facegroup import policies
 from facegroup.association import Association, nested
@@ -80,7 +81,7 @@ class Tracker:
             raise seen.matched
         now = self._time(frame)
         boxes = seen.faces.boxes + np.tile(np.asarray(frame.offset, np.float32), 2)
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 / np.array((frame.width, frame.height), np.float32)
+        centres = np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2 / (frame.width, frame.height), np.float32)
         here = np.flatnonzero(inside(centres, self._camera.regions) & ~nested(boxes))
         grades = policies.grades(seen.quality, seen.faces.confidence).min(axis=1)
         pairs = self._paired(boxes[here], seen, here)
@@ -124,7 +125,7 @@ class Tracker:
     def _time(self, frame: Frame) -> float:
         return frame.position if self._played else frame.at
 
-    def _paired(self, boxes: Floats, seen: Seen, here: Sequence[int]) -> list[Track | None]:
+    def _paired(self, boxes: Floats, seen: Seen, here: NDArray[np.intp]) -> list[Track | None]:
         """Return the track of each face, None for a new one."""
         if not self._tracks or not len(boxes):
             return [None] * len(boxes)
