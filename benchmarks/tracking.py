@@ -57,7 +57,7 @@ def by_overlap(looks: Looks, fps: float, least: float) -> Tracked:
         pairs = {
             row: numbers[column] for row, column in zip(rows, columns, strict=True) if shared[row, column] >= least
         }
-        here = []
+        here: list[tuple[int, Floats]] = []
         for row, box in enumerate(boxes):
             track = pairs.get(row, sum(map(len, tracked)) + len(here) + 1_000_000)
             known[track] = (frame.position, box)
