@@ -206,6 +206,8 @@ class Hub:
             await self._in(self._journal.delete_camera, camera)
             await self._stop(camera)
             await self._written(await self._in_book(lambda book: book.left(camera)))
+        if self._couriers is not None:
+            self._couriers[0].camera_gone(camera)
         log.info("camera %s removed by %s", camera, by.actor)
 
     async def snapshot(self, camera: str) -> Frame | None:
@@ -246,8 +248,8 @@ class Hub:
     async def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
         """Erase the sightings of a member, of a stranger, or of a gallery; return how many."""
         removed: int = await self._in_book(lambda book: book.erase(gallery, person_id, unknown))
-        if self._couriers is not None and (person_id or unknown):
-            self._couriers[0].forget(gallery, person_id or unknown or "")
+        if self._couriers is not None:
+            self._couriers[0].forget(gallery, person_id or unknown)
         return removed
 
     async def promote(
