@@ -27,7 +27,7 @@ Engine = Literal["auto", "openvino", "keras", "dlib", "simulated"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Limits(_Part):
@@ -176,7 +176,9 @@ class Cameras(_Part):
 class Settings(BaseSettings):
     """All settings of facegroup."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     network: str = Field("vggface2-resnet50", description="network of new galleries, and the one that this server runs")
     store: str = Field(

@@ -40,7 +40,7 @@ def open_rtsp(camera: Camera, ip: str, start: float) -> "Stream":
     """Open a camera over RTSP, at an IP address that was checked.
 
     What remains: FFmpeg connects by itself here, and follows a redirection to another RTSP host, or sends a few empty
-        packets where the answer says that RTP comes from. So it could be made to knock somewhere, though nothing but a video
+    packets where the answer says that RTP comes from. So it could be made to knock somewhere, though nothing but a video
     gets out. Over TLS the name must stand, so it is looked up again.
     """
     parts = address.split(camera.source, address.PORTS)

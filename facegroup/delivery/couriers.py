@@ -2,8 +2,8 @@
 
 A receiver that is down is tried again with growing pauses and holds up nobody else; it loses nothing that the journal still
 has. An event counts as dealt with when the receiver took it, so one that was on its way at a crash comes twice, with the
-same id. What a receiver refuses for good, or does not take for days, becomes a dead letter. What the journal erased before it
-could be told is told as a gap.
+same id. What a receiver refuses for good, or does not take for days, becomes a dead letter. Where the journal erased
+something before it could be told, a gap is told.
 """
 
 import asyncio
