@@ -64,7 +64,9 @@ def video_step(row: Row, wanted: Filter) -> Step | None:
             same = True
         return Drop("videos", row.key) if same else None
     # Strangers of a video are numbered for it alone.
-    return _step("videos", row, without) if wanted.person_id is not None and _mentions(row.value, wanted, set()) else None
+    return (
+        _step("videos", row, without) if wanted.person_id is not None and _mentions(row.value, wanted, set()) else None
+    )
 
 
 def in_pages(steps: Iterator[Step | None], size: int) -> Iterator[list[Step]]:

@@ -221,7 +221,9 @@ class Book:
                 self._doubtful[place] = found
             raise
         # Written: from here on nothing can fail.
-        found.sighting = next((each.sighting for each in events if each.sighting.id == found.sighting.id), found.sighting)
+        found.sighting = next(
+            (each.sighting for each in events if each.sighting.id == found.sighting.id), found.sighting
+        )
         if left is not None and old is not None:
             old.tracks.pop(seen.track, None)
             if alone:
@@ -268,7 +270,9 @@ class Book:
         others = [
             each
             for place, each in self._visits.get(who, {}).items()
-            if place != camera.id and each.first_seen - within <= seen.last_seen and seen.first_seen <= each.last_seen + within
+            if place != camera.id
+            and each.first_seen - within <= seen.last_seen
+            and seen.first_seen <= each.last_seen + within
         ]
         linked = max(others, key=lambda each: each.last_seen, default=None)
         made = Sighting(

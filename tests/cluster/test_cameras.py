@@ -226,11 +226,13 @@ def line(pid: int) -> str:
 def test_the_password_is_nowhere(server: Server, client: Client) -> None:
     """After all of the above: in no answer, no log of the server or of Ray, and not in the database."""
     answered = str(client.call("GET", "/v1/cameras")) + httpx.get(f"{server.url}/metrics", trust_env=False).text
-    assert 'facegroup_camera_live{' in answered
+    assert "facegroup_camera_live{" in answered
     assert "token=***" in answered
     assert PASSWORD not in answered
     assert PASSWORD not in server.log()
-    (session,) = {found[0] for each in below(server.pid).values() if (found := re.findall(r"/\S+/session_[\w-]+", each))}
+    (session,) = {
+        found[0] for each in below(server.pid).values() if (found := re.findall(r"/\S+/session_[\w-]+", each))
+    }
     logs = [each for each in Path(session, "logs").rglob("*") if each.is_file()]
     assert any("Cameras" in each.name for each in logs)
     store = Path(server.setting("FACEGROUP_STORE").removeprefix("sqlite:///")).parent
