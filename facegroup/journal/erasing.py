@@ -1,7 +1,7 @@
 """Whoever is erased leaves no name behind: events, dead letters and results of videos in, what is left of them out.
 
-An event is blanked where it is of a sighting that is erased, or names whom it is about: a sighting may be somebody else's now,
-or gone before its events. Only values that hold the words are read, so that the rest costs no more than being passed by.
+An event is blanked where it is of a sighting that is erased, or names whom it is about: a sighting may be somebody else's
+now, or gone before its events. Only values that hold the words are read; the rest costs no more than being passed by.
 """
 
 import json
@@ -64,7 +64,9 @@ def video_step(row: Row, wanted: Filter) -> Step | None:
             same = True
         return Drop("videos", row.key) if same else None
     # Strangers of a video are numbered for it alone.
-    return _step("videos", row, without) if wanted.person_id is not None and _mentions(row.value, wanted, set()) else None
+    return (
+        _step("videos", row, without) if wanted.person_id is not None and _mentions(row.value, wanted, set()) else None
+    )
 
 
 def in_pages(steps: Iterator[Step | None], size: int) -> Iterator[list[Step]]:

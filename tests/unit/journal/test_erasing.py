@@ -16,7 +16,9 @@ def _kept(url: str, folder: Path) -> bytes:
         return b"".join(each.read_bytes() for each in folder.glob("g.cameras.db*"))
     with redis.Redis.from_url(url) as client:
         tables = [client.hgetall(key) for key in client.keys("*") if client.type(key) == b"hash"]
-        return b"".join(word for table in tables for pair in table.items() for word in pair) + b"".join(client.keys("*"))
+        return b"".join(word for table in tables for pair in table.items() for word in pair) + b"".join(
+            client.keys("*")
+        )
 
 
 def _names(events: list[Event]) -> list[str]:
