@@ -157,6 +157,8 @@ class Book:
 
         removed = self._journal.erase(gallery, person_id, unknown)
         self._open = {at: each for at, each in self._open.items() if not concerns(at[1])}
+        self._doubtful = {at: each for at, each in self._doubtful.items() if not concerns(at[1])}
+        self._twice = [each for each in self._twice if not concerns(_who(each))]
         self._visits = {who: each for who, each in self._visits.items() if not concerns(who)}
         self._tracks = {track: who for track, who in self._tracks.items() if not concerns(who)}
         if person_id is None and unknown is None:
@@ -213,13 +215,7 @@ class Book:
             found = self._begun(camera, who, seen)
             news.append(News("began", found.sighting, None, unknown))
         found.see(camera, seen, similarity)
-        told = [_shown(each, found) for each in news]
-        try:
-            events = self._journal.record(told)
-        except StoreUnavailable:
-            if any(each.kind == "began" for each in told):
-                self._doubtful[place] = found
-            raise
+        events = self._record(place, found, [_shown(each, found) for each in news])
         # Written: from here on nothing can fail.
         found.sighting = next(
             (each.sighting for each in events if each.sighting.id == found.sighting.id), found.sighting
@@ -242,6 +238,14 @@ class Book:
             self._promoted.discard(number)
         self._visits.setdefault(who, {})[camera.id] = found.sighting
         return events
+
+    def _record(self, place: Place, found: _Open, news: Sequence[News]) -> list[Event]:
+        try:
+            return self._journal.record(news)
+        except StoreUnavailable:
+            if any(each.kind == "began" for each in news):
+                self._doubtful[place] = found
+            raise
 
     def _who(self, camera: Camera, seen: Observation, before: Who | None) -> tuple[Who, Unknown | None, float | None]:
         """Return who it is; of a stranger what is known now, where that changed, and the similarity to what was known."""
@@ -267,14 +271,9 @@ class Book:
 
     def _begun(self, camera: Camera, who: Who, seen: Observation) -> _Open:
         within = self._settings.link_seconds
-        others = [
-            each
-            for place, each in self._visits.get(who, {}).items()
-            if place != camera.id
-            and each.first_seen - within <= seen.last_seen
-            and seen.first_seen <= each.last_seen + within
-        ]
-        linked = max(others, key=lambda each: each.last_seen, default=None)
+        elsewhere = [each for place, each in self._visits.get(who, {}).items() if place != camera.id]
+        near = [each for each in elsewhere if _gap(each, seen) <= within]
+        linked = max(near, key=lambda each: each.last_seen, default=None)
         made = Sighting(
             id=uuid.uuid4().hex,
             camera=camera.id,
@@ -342,7 +341,7 @@ class Book:
         after = ""
         while page := self._journal.sightings(Filter(open=True), after, _PAGE):
             for each in page:
-                who = Who(each.gallery, each.person_id is not None, each.person_id or each.unknown or "")
+                who = _who(each)
                 if (each.camera, who) in self._open:
                     self._twice.append(each)
                     continue
@@ -377,6 +376,15 @@ class Book:
     def _of(self, unknown: Unknown) -> Strangers:
         key = (unknown.gallery, unknown.network, len(unknown.centroid))
         return self._strangers.setdefault(key, Strangers())
+
+
+def _who(sighting: Sighting) -> Who:
+    return Who(sighting.gallery, sighting.person_id is not None, sighting.person_id or sighting.unknown or "")
+
+
+def _gap(one: Sighting, seen: Observation) -> float:
+    """Return the seconds between two stays; negative where they overlap."""
+    return max(one.first_seen - seen.last_seen, seen.first_seen - one.last_seen)
 
 
 def _named(who: Who, seen: Observation) -> dict[str, Any]:
