@@ -1,7 +1,7 @@
 """What all processes of a server take together: memory (PSS) and CPU time, in all and by kind of process.
 
-They are found by a variable in their environment, which every process inherits whoever its parent becomes, and as children of
-those: a process that gives itself a title writes it over some of its variables, now these, now those.
+They are found by a variable in their environment, which every process inherits whoever its parent becomes, and as children
+of those: a process that gives itself a title writes it over some of its variables, now these, now those.
 """
 
 import os
