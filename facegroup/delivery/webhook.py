@@ -65,18 +65,19 @@ class Poster:
             ips = await asyncio.get_running_loop().run_in_executor(None, address.resolve, parts, self._settings)
         except SourceError as error:
             return Outcome(False, detail=error.detail)
-        host = parts.netloc.rpartition("@")[2]
+        name = (parts.hostname or "").encode("idna").decode()
+        host = f"[{name}]" if ":" in name else name
         named = {
-            "host": host,
+            "host": f"{host}:{parts.port}" if parts.port else host,
             "content-type": "application/json",
             "user-agent": "facegroup",
             **signature.headers(webhook.secret, event.id, time.time(), body),
         }
         login = address.credentials(parts)
-        plain = parts._replace(netloc=host, fragment="")
+        plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
         target = address.at(plain, ips[0])
         request = self._client.build_request("POST", target, content=body, headers=named)
-        request.extensions["sni_hostname"] = parts.hostname or ""
+        request.extensions["sni_hostname"] = name
         try:
             async with asyncio.timeout(3 * TIMEOUT_SECONDS):  # a byte now and then is no answer
                 answer = await self._client.send(request, auth=login, stream=True)
