@@ -138,7 +138,8 @@ class Couriers:
                 events: list[Event] = await self._journal("events", cursor, _PAGE)
                 if not events:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._woken[name].wait(), _LOOK_SECONDS)
+                        async with asyncio.timeout(_LOOK_SECONDS):
+                            await self._woken[name].wait()
                     continue
                 if events[0].seq > cursor + 1:
                     lost = f"events {cursor + 1} to {events[0].seq - 1} were erased before they were delivered"
