@@ -38,8 +38,7 @@ def sightings(found: Sequence[Sighting], limit: int) -> dict[str, Any]:
 
 def stranger(found: Unknown) -> dict[str, Any]:
     """Return a stranger."""
-    kept = _kept(found, "id", "gallery", "visits", "first_seen", "last_seen")
-    return {**kept, "crops": sum(shot.crop is not None for shot in found.shots)}
+    return _kept(found, "id", "gallery", "visits", "first_seen", "last_seen", "crops")
 
 
 def webhook(found: Webhook, state: dict[str, Any], *, secret: bool = False) -> dict[str, Any]:

@@ -210,6 +210,8 @@ class Hub:
             await self._in(self._journal.delete_camera, camera)
             await self._stop(camera)
             await self._written(await self._in_book(lambda book: book.left(camera)))
+        if self._couriers is not None:
+            self._couriers[0].camera_gone(camera)
         log.info("camera %s removed by %s", camera, by.actor)
 
     async def snapshot(self, camera: str) -> Frame | None:
@@ -267,8 +269,8 @@ class Hub:
             return book.erase(gallery, person_id, unknown)
 
         removed: int = await self._in_book(erase)
-        if self._couriers is not None and (person_id or unknown):
-            self._couriers[0].forget(gallery, person_id or unknown or "")
+        if self._couriers is not None:
+            self._couriers[0].forget(gallery, person_id or unknown)
         return removed
 
     async def promote(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from facegroup.errors import StoreInvalid
 from facegroup.journal.base import Journal
 from facegroup.journal.rows import Rows
 from facegroup.journal.sealed import Seal
@@ -31,6 +32,8 @@ def open_journal(url: str, key: SecretStr | None = None) -> Journal:
         from facegroup.journal.sqlite_rows import SqliteRows
 
         path = Path(url.removeprefix("sqlite:///"))
+        if not path.name:
+            raise StoreInvalid(f"{url} names no file")
         rows = SqliteRows(path.with_name(f"{path.stem}.cameras{path.suffix}"))
     else:
         from facegroup.journal.redis_rows import RedisRows

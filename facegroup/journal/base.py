@@ -2,7 +2,9 @@
 
 One process writes (the `Cameras` deployment); methods block, and may be called from several threads. Each write is one
 atomic step and on disk when it returns, as far as the database can promise it. Every method raises `StoreUnavailable`
-when the database does not answer, and then nothing was written.
+when the database does not answer, and then nothing was written; only where a Redis did the step and its answer was lost,
+it stands. A database that lost data while the journal was open goes on with the numbers that it had reached, never with one
+that was given before; one that is empty when it is opened begins at 1 (events' ids are never the same even so).
 
 Sources of cameras and secrets of webhooks are sealed with the key of the settings (`facegroup.journal.sealed`) before they
 are written.
@@ -134,8 +136,9 @@ class Journal(Protocol):
     def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
         """Erase the sightings (with crops) of one member or stranger, or of a whole gallery; say how many.
 
-        Their events keep number, kind and date, and lose name, person and visit: the sighting that they show then is blank
-        (person_id None, unknown None, name "", frames 0). A stranger is erased with the cluster.
+        Their events, dead letters too, keep number, kind and date, and lose name, person and visit: the sighting that they
+        show then is blank (person_id None, unknown None, name "", frames 0). A stranger is erased with the cluster, a member
+        from the results of videos too, and a gallery with its videos.
         """
 
     # Strangers
@@ -144,10 +147,10 @@ class Journal(Protocol):
         """Return a new stranger's id, never given before."""
 
     def unknowns(self, gallery: str | None = None) -> list[Unknown]:
-        """Return the strangers of one gallery or all, with shots, the latest seen first."""
+        """Return the strangers of one gallery or all, without shots, the latest seen first."""
 
     def unknown(self, gallery: str, unknown: str) -> Unknown:
-        """Return one. Raises UnknownStranger."""
+        """Return one, with shots. Raises UnknownStranger."""
 
     def promoted(self, gallery: str, unknown: str, person_id: str, name: str) -> int:
         """Make a stranger's sightings those of a member, remove the stranger, say how many. Raises UnknownStranger."""

@@ -6,7 +6,7 @@ Reading raises `Damaged`, whatever is wrong with the bytes.
 import json
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,20 @@ from facegroup.types import Floats
 
 Read = TypeVar("Read")
 
+_TEXT, _NUMBER, _COUNT, _FLAG, _NONE = (str,), (int, float), (int,), (bool,), (type(None),)
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("id", "camera", "source", "name", "visit_id", "network", "kind", "subscriber", "state"), _TEXT),
+    **dict.fromkeys(("person_id", "unknown", "detail"), _TEXT + _NONE),
+    **dict.fromkeys(("first_seen", "last_seen", "at", "created_at", "updated_at", "progress"), _NUMBER),
+    **dict.fromkeys(("fps", "cooldown", "stall_seconds"), _NUMBER),
+    **dict.fromkeys(("frames", "seq", "visits", "attempts", "confirm"), _COUNT),
+    **dict.fromkeys(("open", "crop", "snapshots", "motion", "realtime", "enabled"), _FLAG),
+    "gallery": _TEXT,
+    "similarity": _NUMBER + _NONE,
+    "result": (dict, type(None)),
+}
+"""What fields of everything that is kept may be."""
+
 
 class Damaged(Exception):
     """A value that cannot be read; the text says why, and nothing of the value."""
@@ -30,7 +44,7 @@ def reading(form: Callable[[Any], Read], value: bytes) -> Read:
     """Return what a value holds. Raises `Damaged`."""
     try:
         return form(json.loads(value))
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise Damaged(type(error).__name__) from None
 
 
@@ -49,7 +63,12 @@ def to_camera(document: dict[str, Any], seal: Seal) -> Camera:
     regions = tuple(tuple((float(x), float(y)) for x, y in region) for region in document["regions"])
     known = {field.name for field in fields(Camera)}
     given = {name: value for name, value in document.items() if name in known}
-    return Camera(**{**given, "regions": regions, "source": _opened("source", document, seal)})
+    return _checked(Camera(**{**given, "regions": regions, "source": _opened("source", document, seal)}))
+
+
+def source(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a camera's document says of its source, sealed or not."""
+    return {name: value for name, value in document.items() if name in ("source", "source_sealed")}
 
 
 def of_webhook(webhook: Webhook, seal: Seal) -> dict[str, Any]:
@@ -72,10 +91,7 @@ def to_webhook(document: dict[str, Any], seal: Seal) -> Webhook:
 
 def to_sighting(document: dict[str, Any]) -> Sighting:
     """Return the sighting of a document."""
-    found = Sighting(**document)
-    if not (isinstance(found.id, str) and math.isfinite(found.first_seen) and math.isfinite(found.last_seen)):
-        raise ValueError
-    return found
+    return _checked(Sighting(**document))
 
 
 def of_event(event: Event) -> dict[str, Any]:
@@ -85,7 +101,7 @@ def of_event(event: Event) -> dict[str, Any]:
 
 def to_event(document: dict[str, Any]) -> Event:
     """Return the event of a document."""
-    return Event(**{**document, "sighting": to_sighting(document["sighting"])})
+    return _checked(Event(**{**document, "sighting": to_sighting(document["sighting"])}))
 
 
 def blank(event: Event) -> Event:
@@ -98,28 +114,42 @@ def blank(event: Event) -> Event:
 
 
 def of_unknown(unknown: Unknown) -> dict[str, Any]:
-    """Return a stranger's document."""
+    """Return a stranger's document, without the shots."""
     kept = {name: getattr(unknown, name) for name in ("id", "gallery", "network", "visits", "first_seen", "last_seen")}
-    shots = [
-        {
-            "descriptor": _numbers(shot.descriptor),
-            "crop": None if shot.crop is None else _text(shot.crop),
-            "grade": shot.grade,
-        }
-        for shot in unknown.shots
-    ]
-    return {**kept, "centroid": _numbers(unknown.centroid), "shots": shots}
+    crops = sum(shot.crop is not None for shot in unknown.shots)
+    return {**kept, "crops": crops, "centroid": _numbers(unknown.centroid)}
 
 
 def to_unknown(document: dict[str, Any]) -> Unknown:
-    """Return the stranger of a document."""
+    """Return the stranger of a document, without the shots."""
+    return _checked(Unknown(**{**document, "centroid": _floats(document["centroid"]), "shots": ()}))
+
+
+def of_shots(shots: Sequence[Shot]) -> dict[str, Any]:
+    """Return the document of a stranger's shots."""
+    return {
+        "shots": [
+            {
+                "descriptor": _numbers(shot.descriptor),
+                "crop": None if shot.crop is None else _text(shot.crop),
+                "grade": shot.grade,
+            }
+            for shot in shots
+        ]
+    }
+
+
+def to_shots(document: dict[str, Any]) -> tuple[Shot, ...]:
+    """Return the shots of a document."""
     shots = tuple(
         Shot(
             _floats(each["descriptor"]), None if each["crop"] is None else b64decode(each["crop"]), float(each["grade"])
         )
         for each in document["shots"]
     )
-    return Unknown(**{**document, "centroid": _floats(document["centroid"]), "shots": shots})
+    if len({shot.descriptor.shape for shot in shots}) != 1:
+        raise ValueError("they are of several networks, or there is none")
+    return shots
 
 
 def of_dead_letter(letter: DeadLetter) -> dict[str, Any]:
@@ -129,16 +159,18 @@ def of_dead_letter(letter: DeadLetter) -> dict[str, Any]:
 
 def to_dead_letter(document: dict[str, Any]) -> DeadLetter:
     """Return the dead letter of a document."""
-    return DeadLetter(**{**document, "event": to_event(document["event"])})
+    return _checked(DeadLetter(**{**document, "event": to_event(document["event"])}))
 
 
 def to_video(document: dict[str, Any]) -> Video:
     """Return the video of a document."""
-    return Video(**document)
+    return _checked(Video(**document))
 
 
 def _sealed(name: str, address: str, seal: Seal) -> dict[str, Any]:
-    return {name: None, f"{name}_sealed": seal.close(address)} if has_secret(address) else {name: address}
+    # None is there where it could not be unsealed: an empty one hides nothing.
+    hidden = bool(address) and has_secret(address)
+    return {name: None, f"{name}_sealed": seal.close(address)} if hidden else {name: address}
 
 
 def _opened(name: str, document: dict[str, Any], seal: Seal) -> str:
@@ -156,8 +188,18 @@ def _numbers(values: Floats) -> str:
 
 def _floats(text: str) -> Floats:
     found = np.frombuffer(b64decode(text), "<f4").astype(np.float32)
-    if not np.isfinite(found).all():
+    if not len(found) or not np.isfinite(found).all() or not found.any():
         raise ValueError
+    return found
+
+
+def _checked(found: Read) -> Read:
+    """Return what was read. Raises ValueError where a field is of another kind than it must be."""
+    for name, kinds in _KINDS.items():
+        if hasattr(found, name):
+            value = getattr(found, name)
+            if not isinstance(value, kinds) or (isinstance(value, int | float) and not math.isfinite(value)):
+                raise ValueError(name)
     return found
 
 

@@ -8,7 +8,9 @@
     crops               sighting            last_seen       JPEG
     events              number, 16 digits   number          event with its sighting
     told                sighting            number          none: of the last event
-    unknowns            gallery/stranger    last_seen       stranger with shots
+    unknowns            gallery/stranger    last_seen       stranger without shots
+    shots               gallery/stranger    last_seen       the best looks
+    longest             power of two        seconds         none: some sighting lasted about as long
     webhooks · videos   id                  created_at      document
     cursors             subscriber          number          none
     dead:SUBSCRIBER     number, 16 digits   number          dead letter
@@ -16,21 +18,21 @@
 What cannot be read is skipped and logged by its key.
 """
 
-import json
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import asdict, replace
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from facegroup import errors
 from facegroup.cameras.types import Camera
 from facegroup.errors import FacegroupError, StoreInvalid, StoreUnavailable
-from facegroup.journal import forms
+from facegroup.journal import erasing, finding, forms
 from facegroup.journal.base import Filter, News
-from facegroup.journal.rows import Count, Drop, Put, Row, Rows, Step
+from facegroup.journal.rows import Count, Drop, Edge, Put, Row, Rows, Step
 from facegroup.journal.sealed import Seal
 from facegroup.sightings.types import DeadLetter, Event, Sighting, Unknown, Video, Webhook
 
@@ -40,6 +42,7 @@ Read = TypeVar("Read")
 
 _PAGE = 500
 _ALL = 1_000_000
+_HIGHEST = 1 << 53  # of numbers that a score tells from the next
 _TRIES = 20  # of a step whose count somebody else raised
 
 
@@ -55,6 +58,7 @@ class RowJournal:
         self._rows = rows
         self._seal = seal
         self._writing = threading.Lock()
+        self._reached: dict[str, int] = {}  # counts: a database that lost some goes on from here
 
     def ping(self) -> None:
         """See `Journal`."""
@@ -86,8 +90,12 @@ class RowJournal:
     def replace_camera(self, camera: Camera) -> Camera:
         """See `Journal`."""
         with self._writing:
+            (row,) = self._rows.get("cameras", [camera.id])
             made = replace(camera, created_at=self.camera(camera.id).created_at, updated_at=time.time())
-            value = forms.written(forms.of_camera(made, self._seal))
+            document = forms.of_camera(made, self._seal)
+            if not made.source and row is not None:  # the key is another, and what was sealed is kept for the right one
+                document |= forms.reading(forms.source, row.value)
+            value = forms.written(document)
             self._apply([Put("cameras", made.id, made.created_at, value)])
         return made
 
@@ -103,21 +111,22 @@ class RowJournal:
             return []
         with self._writing:
             for _ in range(_TRIES):
-                known, now = self._rows.count("seq"), time.time()
-                steps: list[Step] = [Count("seq", known, known + len(news))]
+                (known, last), now = self._counted("seq"), time.time()
+                steps: list[Step] = [Count("seq", known, last + len(news))]
                 events = []
-                for seq, each in enumerate(news, known + 1):
+                for seq, each in enumerate(news, last + 1):
                     sighting = replace(each.sighting, seq=seq, crop=each.sighting.crop or each.crop is not None)
                     event = Event(seq, f"{sighting.id}-{seq}", each.kind, now, sighting)
                     events.append(event)
-                    steps += [Drop(table, sighting.id) for table in (_indices(each.was) if each.was else ())]
+                    steps += [Drop(table, sighting.id) for table in (finding.indices(each.was) if each.was else ())]
                     steps += [*_sighting_steps(sighting, each.crop), Put("told", sighting.id, seq)]
                     steps.append(Put("events", _number(seq), seq, forms.written(forms.of_event(event))))
                     if each.unknown is not None:
-                        steps.append(_unknown_step(each.unknown))
+                        steps += _unknown_steps(each.unknown)
                     if each.forgotten is not None:
-                        steps.append(Drop("unknowns", f"{sighting.gallery}/{each.forgotten}"))
+                        steps += _gone(f"{sighting.gallery}/{each.forgotten}")
                 if self._rows.apply(steps):
+                    self._reached["seq"] = last + len(news)
                     return events
         raise StoreUnavailable("somebody else writes events into this journal: one server may have it")
 
@@ -140,18 +149,21 @@ class RowJournal:
 
     def sightings(self, wanted: Filter, after: str = "", limit: int = 100) -> list[Sighting]:
         """See `Journal`."""
-        table = _index_of(wanted)
-        high = math.inf if wanted.until is None else wanted.until
-        edge = _edge(after) if after else None
+        edge = finding.edge(after) if after else None
+        high = math.inf if wanted.until is None else finding.moments(wanted.until)
+        if wanted.open:
+            return self._still(wanted, edge, limit)
+        low = -math.inf if wanted.since is None else finding.moments(wanted.since) - self._longest()
+        table = finding.table_of(wanted)
         found: list[Sighting] = []
         while len(found) < limit:
-            rows = self._rows.page(table, -math.inf, high, _PAGE, newest=True, after=edge)
+            rows = self._rows.page(table, low, high, _PAGE, newest=True, after=edge)
             if not rows:
                 break
             edge = (rows[-1].score, rows[-1].key)
             if table != "sightings":
                 rows = [each for each in self._rows.get("sightings", [row.key for row in rows]) if each is not None]
-            found += [each for each in self._read("sightings", rows, forms.to_sighting) if _holds(wanted, each)]
+            found += [each for each in self._read("sightings", rows, forms.to_sighting) if finding.holds(wanted, each)]
         return found[:limit]
 
     def people(self) -> set[tuple[str, str]]:
@@ -161,8 +173,14 @@ class RowJournal:
 
     def events(self, after: int, limit: int) -> list[Event]:
         """See `Journal`."""
-        rows = self._rows.page("events", after + 1, math.inf, limit)
-        return list(self._read("events", rows, forms.to_event))
+        found: list[Event] = []
+        low = min(after + 1, _HIGHEST)
+        while rows := self._rows.page("events", low, math.inf, limit - len(found)):
+            found += self._read("events", rows, forms.to_event)
+            if len(found) >= limit:
+                break
+            low = int(rows[-1].score) + 1
+        return found
 
     def span(self) -> tuple[int, int]:
         """See `Journal`."""
@@ -177,30 +195,28 @@ class RowJournal:
             gone += self._remove([row.key for row in rows])
         while (over := self._rows.size("ended") - keep) > 0:
             gone += self._remove([row.key for row in self._rows.page("ended", -math.inf, math.inf, min(over, _PAGE))])
-        while rows := self._rows.page("events", -math.inf, math.inf, _PAGE):
-            over = self._rows.size("events") - 2 * keep
-            old = [row for number, row in enumerate(rows) if number < over or self._at(row) < before]
-            cut = rows[: rows.index(old[-1]) + 1] if old else []
-            if cut:
-                self._apply([Drop("events", row.key) for row in cut])
-            if len(cut) < _PAGE:
-                break
-        if gone:
+        cut = 0
+        while old := self._old(before, self._rows.size("events") - 2 * keep):
+            self._apply([Drop("events", row.key) for row in old])
+            cut += len(old)
+        if gone or cut:
             self._rows.scrub()
         return gone
 
     def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
         """See `Journal`."""
         wanted = Filter(gallery=gallery, person_id=person_id, unknown=unknown)
-        gone = 0
-        while found := self.sightings(wanted, limit=_PAGE):
-            gone += self._remove([each.id for each in found], blank=True)
+        ids = self._concerned(wanted)
+        # Names first: whoever is interrupted finds the sightings again, and all that is left.
+        for steps in erasing.in_pages(self._blanked(wanted, set(ids)), _PAGE):
+            self._apply(steps)
+        for start in range(0, len(ids), _PAGE):
+            self._remove(ids[start : start + _PAGE], finding.gallery(gallery))
         if person_id is None:
-            which = [each for each in self.unknowns(gallery) if unknown in (None, each.id)]
-            if which:
-                self._apply([Drop("unknowns", f"{gallery}/{each.id}") for each in which])
+            keys = [row.key for row in self._pages("unknowns") if row.key.rpartition("/")[0] == gallery]
+            self._apply([step for key in keys if unknown in (None, key.rpartition("/")[2]) for step in _gone(key)])
         self._rows.scrub()
-        return gone
+        return len(ids)
 
     # Strangers
 
@@ -208,9 +224,10 @@ class RowJournal:
         """See `Journal`."""
         name = f"unknown:{gallery}"
         for _ in range(_TRIES):
-            known = self._rows.count(name)
-            if self._rows.apply([Count(name, known, known + 1)]):
-                return f"unknown-{known + 1}"
+            known, last = self._counted(name)
+            if self._rows.apply([Count(name, known, last + 1)]):
+                self._reached[name] = last + 1
+                return f"unknown-{last + 1}"
         raise StoreUnavailable("somebody else counts strangers in this journal: one server may have it")
 
     def unknowns(self, gallery: str | None = None) -> list[Unknown]:
@@ -222,7 +239,11 @@ class RowJournal:
     def unknown(self, gallery: str, unknown: str) -> Unknown:
         """See `Journal`."""
         missing = errors.UnknownStranger(f"the gallery {gallery} has no stranger {unknown[:64]!r}")
-        return self._one("unknowns", f"{gallery}/{unknown}", forms.to_unknown, missing)
+        key = f"{gallery}/{unknown}"
+        known = self._one("unknowns", key, forms.to_unknown, missing)
+        if (known.gallery, known.id) != (gallery, unknown):
+            raise missing
+        return replace(known, shots=self._one("shots", key, forms.to_shots, missing))
 
     def promoted(self, gallery: str, unknown: str, person_id: str, name: str) -> int:
         """See `Journal`."""
@@ -231,11 +252,11 @@ class RowJournal:
         while found := self.sightings(Filter(gallery=gallery, unknown=unknown), limit=_PAGE):
             steps: list[Step] = []
             for each in found:
-                steps += [Drop(table, each.id) for table in _indices(each)]
+                steps += [Drop(table, each.id) for table in finding.indices(each)]
                 steps += _sighting_steps(replace(each, person_id=person_id, unknown=None, name=name), None)
             self._apply(steps)
             changed += len(found)
-        self._apply([Drop("unknowns", f"{gallery}/{unknown}")])
+        self._apply(_gone(f"{gallery}/{unknown}"))
         self._rows.scrub()
         return changed
 
@@ -245,7 +266,7 @@ class RowJournal:
         rows = self._rows.page("unknowns", -math.inf, math.inf, max(over, 1)) if over else []
         rows = list({row.key: row for row in [*rows, *self._rows.page("unknowns", -math.inf, before, _ALL)]}.values())
         if rows:
-            self._apply([Drop("unknowns", row.key) for row in rows])
+            self._apply([step for row in rows for step in _gone(row.key)])
             self._rows.scrub()
         return [(gallery, unknown) for gallery, _, unknown in (row.key.rpartition("/") for row in rows)]
 
@@ -289,7 +310,7 @@ class RowJournal:
 
     def dead_letters(self, subscriber: str, after: int = 0, limit: int = 100) -> list[DeadLetter]:
         """See `Journal`."""
-        rows = self._rows.page(f"dead:{subscriber}", after + 1, math.inf, limit)
+        rows = self._rows.page(f"dead:{subscriber}", min(after + 1, _HIGHEST), math.inf, limit)
         return list(self._read(f"dead:{subscriber}", rows, forms.to_dead_letter))
 
     def forget_dead_letters(self, subscriber: str, seqs: Sequence[int]) -> None:
@@ -323,6 +344,7 @@ class RowJournal:
         old = [row for number, row in enumerate(rows) if number < len(rows) - keep or row.score < before]
         if old:
             self._apply([Drop("videos", row.key) for row in old])
+            self._rows.scrub()
         return len(old)
 
     # What they share
@@ -356,24 +378,57 @@ class RowJournal:
                 raise missing
             self._apply([Drop(table, key), *more])
 
-    def _remove(self, ids: Sequence[str], *, blank: bool = False) -> int:
-        """Remove sightings with crops and what finds them; with `blank`, what their events tell of them, too."""
+    def _counted(self, name: str) -> tuple[int, int]:
+        """Return a count as it is, and the number to go on from: of a database that lost some, the one reached before."""
+        known = self._rows.count(name)
+        last = max(known, self._reached.get(name, 0))
+        if last > known:
+            log.warning("the journal lost data: %s was %d, and is %d; it goes on at %d", name, last, known, last + 1)
+        return known, last
+
+    def _longest(self) -> float:
+        return max([finding.SHORT, *(row.score for row in self._rows.page("longest", 0, math.inf, 1, newest=True))])
+
+    def _still(self, wanted: Filter, edge: Edge | None, limit: int) -> list[Sighting]:
+        """Return a page of those that are open, of which there are few."""
+        found = []
+        for keys in _parts([row.key for row in self._pages("open")]):
+            rows = [row for row in self._rows.get("sightings", keys) if row is not None]
+            found += [each for each in self._read("sightings", rows, forms.to_sighting) if finding.holds(wanted, each)]
+        found.sort(key=lambda each: (each.first_seen, each.id), reverse=True)
+        return [each for each in found if edge is None or (each.first_seen, each.id) < edge][:limit]
+
+    def _remove(self, ids: Sequence[str], *more: str) -> int:
+        """Remove sightings with crops and what finds them, in these tables too."""
         steps: list[Step] = []
         for key, row in zip(ids, self._rows.get("sightings", ids), strict=True):
-            steps += [Drop(table, key) for table in ("sightings", "crops", "open", "ended")]
+            steps += [Drop(table, key) for table in ("sightings", "crops", "open", "ended", "told", *more)]
             for sighting in self._read("sightings", [] if row is None else [row], forms.to_sighting):
-                steps += [Drop(table, key) for table in _indices(sighting)]
-        if blank:
-            steps += self._blanked(set(ids))
-        self._apply([*steps, *(Drop("told", key) for key in ids)])
+                steps += [Drop(table, key) for table in finding.indices(sighting)]
+        self._apply(steps)
         return len(ids)
 
-    def _blanked(self, ids: set[str]) -> Iterator[Step]:
-        lows = [row.score for row in self._rows.get("told", sorted(ids)) if row is not None]
-        for row in self._pages("events") if lows else ():
-            for event in self._read("events", [row], forms.to_event):
-                if event.sighting.id in ids:
-                    yield Put("events", row.key, row.score, forms.written(forms.of_event(forms.blank(event))))
+    def _concerned(self, wanted: Filter) -> list[str]:
+        """Return the sightings of a gallery, or of somebody of it, those that cannot be read among them."""
+        here = finding.gallery(wanted.gallery or "")
+        if wanted.person_id is None and wanted.unknown is None:
+            return [row.key for row in self._pages(here)]
+        keys = [row.key for row in self._pages(finding.table_of(wanted))]
+        return [row.key for part in _parts(keys) for row in self._rows.get(here, part) if row is not None]
+
+    def _blanked(self, wanted: Filter, ids: Set[str]) -> Iterator[Step | None]:
+        for row in self._pages("events"):
+            yield erasing.event_step("events", row, wanted, ids)
+        for subscriber in self._pages("cursors"):
+            for row in self._pages(table := f"dead:{subscriber.key}"):
+                yield erasing.letter_step(table, row, wanted, ids)
+        for row in self._pages("videos"):
+            yield erasing.video_step(row, wanted)
+
+    def _old(self, before: float, over: int) -> list[Row]:
+        """Return the oldest events that are over or too old, and no other behind one that is not: a clock may be wrong."""
+        rows = enumerate(self._rows.page("events", -math.inf, math.inf, _PAGE))
+        return [row for _, row in takewhile(lambda each: each[0] < over or self._at(each[1]) < before, rows)]
 
     def _at(self, row: Row) -> float:
         return next((event.at for event in self._read("events", [row], forms.to_event)), -math.inf)
@@ -411,57 +466,24 @@ class RowJournal:
 def _sighting_steps(sighting: Sighting, crop: bytes | None) -> list[Step]:
     first, last, key = sighting.first_seen, sighting.last_seen, sighting.id
     steps: list[Step] = [Put("sightings", key, first, forms.written(asdict(sighting)))]
-    steps += [Put(table, key, first) for table in _indices(sighting)]
+    steps += [Put(table, key, first) for table in finding.indices(sighting)]
     now, before = ("open", "ended") if sighting.open else ("ended", "open")
-    steps += [Drop(before, key), Put(now, key, last)]
+    steps += [Drop(before, key), Put(now, key, last), *finding.lasted(sighting)]
     return steps if crop is None else [*steps, Put("crops", key, last, crop)]
 
 
-def _unknown_step(unknown: Unknown) -> Step:
-    value = forms.written(forms.of_unknown(unknown))
-    return Put("unknowns", f"{unknown.gallery}/{unknown.id}", unknown.last_seen, value)
+def _unknown_steps(unknown: Unknown) -> list[Step]:
+    key, at = f"{unknown.gallery}/{unknown.id}", unknown.last_seen
+    shots = forms.written(forms.of_shots(unknown.shots))
+    return [Put("unknowns", key, at, forms.written(forms.of_unknown(unknown))), Put("shots", key, at, shots)]
 
 
-def _indices(sighting: Sighting) -> list[str]:
-    """Return the tables that a sighting is found in."""
-    found = [f"by:camera:{sighting.camera}", f"by:gallery:{sighting.gallery}", f"by:visit:{sighting.visit_id}"]
-    if sighting.person_id is not None:
-        found.append(f"by:person:{json.dumps([sighting.gallery, sighting.person_id])}")
-    if sighting.unknown is not None:
-        found.append(f"by:unknown:{json.dumps([sighting.gallery, sighting.unknown])}")
-    return found
+def _gone(unknown: str) -> list[Step]:
+    return [Drop("unknowns", unknown), Drop("shots", unknown)]
 
 
-def _index_of(wanted: Filter) -> str:
-    """Return the smallest table that holds all that is wanted."""
-    if wanted.visit_id is not None:
-        return f"by:visit:{wanted.visit_id}"
-    if wanted.gallery is not None and wanted.person_id is not None:
-        return f"by:person:{json.dumps([wanted.gallery, wanted.person_id])}"
-    if wanted.gallery is not None and wanted.unknown is not None:
-        return f"by:unknown:{json.dumps([wanted.gallery, wanted.unknown])}"
-    if wanted.camera is not None:
-        return f"by:camera:{wanted.camera}"
-    return "sightings" if wanted.gallery is None else f"by:gallery:{wanted.gallery}"
-
-
-def _holds(wanted: Filter, sighting: Sighting) -> bool:
-    same = ("camera", "gallery", "person_id", "unknown", "visit_id", "open")
-    if any(getattr(wanted, name) not in (None, getattr(sighting, name)) for name in same):
-        return False
-    if wanted.known is not None and wanted.known != (sighting.person_id is not None):
-        return False
-    if wanted.since is not None and sighting.last_seen < wanted.since:
-        return False
-    return wanted.until is None or sighting.first_seen < wanted.until
-
-
-def _edge(cursor: str) -> tuple[float, str]:
-    moment, _, key = cursor.partition("@")
-    try:
-        return float(moment), key
-    except ValueError:
-        raise errors.MalformedRequest("the cursor is none that a page of sightings ends with") from None
+def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[start : start + _PAGE] for start in range(0, len(keys), _PAGE))
 
 
 def _number(seq: int) -> str:

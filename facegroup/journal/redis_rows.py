@@ -1,7 +1,7 @@
 """A journal's rows in Redis: a hash and a sorted set for each table, changed by one script, on disk before it returns.
 
     facegroup:{cameras}:counts          hash: name → number
-    facegroup:{cameras}:rows:TABLE      hash: key → value
+    facegroup:{cameras}:rows:TABLE      hash: key → value, of rows that have one
     facegroup:{cameras}:order:TABLE     sorted set: key by score
 
 All keys have one hash tag, so that a cluster keeps them together. Events are no Redis Stream: what is told of a person who
@@ -32,7 +32,11 @@ i = 1
 while i <= #ARGV do
     if ARGV[i] == 'p' then
         local at = tonumber(ARGV[i + 1])
-        redis.call('HSET', KEYS[at], ARGV[i + 2], ARGV[i + 4])
+        if ARGV[i + 4] == '' then
+            redis.call('HDEL', KEYS[at], ARGV[i + 2])
+        else
+            redis.call('HSET', KEYS[at], ARGV[i + 2], ARGV[i + 4])
+        end
         redis.call('ZADD', KEYS[at + 1], ARGV[i + 3], ARGV[i + 2])
         i = i + 5
     elseif ARGV[i] == 'd' then
@@ -92,7 +96,7 @@ class RedisRows:
         rows, order = _keys(table)
         values, *scores = self._server.read(("HMGET", rows, *keys), *(("ZSCORE", order, key) for key in keys))
         return [
-            None if value is None or score is None else Row(key, float(score), bytes(value))
+            None if score is None else Row(key, float(score), bytes(value or b""))
             for key, value, score in zip(keys, values, scores, strict=True)
         ]
 
@@ -125,7 +129,7 @@ class RedisRows:
             return []
         (values,) = self._server.read(("HMGET", rows, *(key for _, key in found)))
         pairs_and_values = zip(found, values, strict=True)
-        return [Row(key, score, bytes(value)) for (score, key), value in pairs_and_values if value is not None]
+        return [Row(key, score, bytes(value or b"")) for (score, key), value in pairs_and_values]
 
     def size(self, table: str) -> int:
         """See `Rows`."""

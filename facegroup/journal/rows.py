@@ -1,7 +1,7 @@
 """What a journal asks of a database: rows with a key and a score, in tables, changed many at once in one atomic step.
 
 A table is a name; its rows are found by key, or by score in order. `facegroup.journal.sqlite_rows` and `redis_rows` are
-such databases, and `facegroup.journal.book_of_rows` is the journal on top of either.
+such databases, and `facegroup.journal.journal` is the journal on top of either.
 """
 
 from collections.abc import Sequence

@@ -8,11 +8,12 @@ time. Every method may raise `StoreUnavailable`; what was written before stays, 
 
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from facegroup.cameras.types import Camera
-from facegroup.errors import StoreInvalid, UnknownStranger
+from facegroup.errors import StoreInvalid, StoreUnavailable, UnknownSighting, UnknownStranger
 from facegroup.journal.base import Filter, Journal, News
 from facegroup.settings import Cameras
 from facegroup.sightings.strangers import KEPT, Strangers, grown, mean
@@ -93,8 +94,10 @@ class Book:
         self._open: dict[Place, _Open] = {}
         self._tracks: dict[tuple[str, int], Who] = {}
         self._promoted: set[tuple[str, int]] = set()  # tracks whose tracker does not know yet that they have a name
-        self._visits: dict[Who, tuple[float, str, str]] = {}  # last seen, visit, camera
-        self._strangers: dict[tuple[str, str], Strangers] = {}
+        self._visits: dict[Who, dict[str, Sighting]] = {}  # the latest by each camera
+        self._strangers: dict[tuple[str, str, int], Strangers] = {}  # gallery, network, dimension
+        self._doubtful: dict[Place, _Open] = {}  # began, and whether that was written nobody knows
+        self._twice: list[Sighting] = []  # open, where another of the same is
         self._flushed = self._pruned = _NEVER
         self._restore()
 
@@ -116,7 +119,9 @@ class Book:
         Args:
             now: in the time of the observations.
         """
-        events = self._end([at for at, each in self._open.items() if each.sighting.last_seen + each.cooldown < now])
+        self._settle()
+        events = self._ended_twice()
+        events += self._end([at for at, each in self._open.items() if each.sighting.last_seen + each.cooldown < now])
         if abs(now - self._flushed) >= FLUSH_SECONDS:
             changed = [each for each in self._open.values() if each.dirty]
             self._journal.update([(each.sighting, each.crop) for each in changed])
@@ -152,6 +157,8 @@ class Book:
 
         removed = self._journal.erase(gallery, person_id, unknown)
         self._open = {at: each for at, each in self._open.items() if not concerns(at[1])}
+        self._doubtful = {at: each for at, each in self._doubtful.items() if not concerns(at[1])}
+        self._twice = [each for each in self._twice if not concerns(_who(each))]
         self._visits = {who: each for who, each in self._visits.items() if not concerns(who)}
         self._tracks = {track: who for track, who in self._tracks.items() if not concerns(who)}
         if person_id is None and unknown is None:
@@ -167,15 +174,22 @@ class Book:
         for at in [at for at in self._open if at[1] == before]:
             each = self._open.pop(at)
             each.sighting = replace(each.sighting, person_id=person_id, unknown=None, name=name)
-            self._open[at[0], after] = each
+            each.dirty, each.shots = True, ()
+            there = self._open.get((at[0], after))
+            if there is None:
+                self._open[at[0], after] = each
+            else:  # who was both all the time
+                there.tracks |= each.tracks
+                self._twice.append(each.sighting)
         self._promoted |= {track for track, who in self._tracks.items() if who == before}
         self._tracks = {track: after if who == before else who for track, who in self._tracks.items()}
         if before in self._visits:
-            self._visits[after] = self._visits.pop(before)
+            self._visits[after] = self._visits.pop(before) | self._visits.get(after, {})
         self._forget(gallery, unknown)
         return changed
 
     def _observe(self, camera: Camera, seen: Observation) -> list[Event]:
+        self._settle()
         number = (camera.id, seen.track)
         before = self._tracks.get(number)
         who, unknown, similarity = self._who(camera, seen, before)
@@ -201,8 +215,11 @@ class Book:
             found = self._begun(camera, who, seen)
             news.append(News("began", found.sighting, None, unknown))
         found.see(camera, seen, similarity)
-        events = self._journal.record([_shown(each, found) for each in news])
+        events = self._record(place, found, [_shown(each, found) for each in news])
         # Written: from here on nothing can fail.
+        found.sighting = next(
+            (each.sighting for each in events if each.sighting.id == found.sighting.id), found.sighting
+        )
         if left is not None and old is not None:
             old.tracks.pop(seen.track, None)
             if alone:
@@ -210,7 +227,7 @@ class Book:
         if forgotten is not None:
             self._forget(camera.gallery, forgotten)
         if unknown is not None:
-            self._of(camera.gallery, seen.network).put(unknown)
+            self._of(unknown).put(unknown)
         if any(each.sighting.id == found.sighting.id for each in news):
             found.dirty, found.crop = False, None
         self._open[place] = found
@@ -219,8 +236,16 @@ class Book:
             del self._tracks[number]
         if seen.ended or seen.person_id is not None:
             self._promoted.discard(number)
-        self._visits[who] = (found.sighting.last_seen, found.sighting.visit_id, camera.id)
+        self._visits.setdefault(who, {})[camera.id] = found.sighting
         return events
+
+    def _record(self, place: Place, found: _Open, news: Sequence[News]) -> list[Event]:
+        try:
+            return self._journal.record(news)
+        except StoreUnavailable:
+            if any(each.kind == "began" for each in news):
+                self._doubtful[place] = found
+            raise
 
     def _who(self, camera: Camera, seen: Observation, before: Who | None) -> tuple[Who, Unknown | None, float | None]:
         """Return who it is; of a stranger what is known now, where that changed, and the similarity to what was known."""
@@ -228,8 +253,8 @@ class Book:
             return Who(camera.gallery, True, seen.person_id), None, seen.similarity
         if before is not None and (not before.member or (camera.id, seen.track) in self._promoted):
             return before, None, None
-        strangers = self._of(camera.gallery, seen.network)
         look = mean(seen.shots)
+        strangers = self._strangers.setdefault((camera.gallery, seen.network, len(look)), Strangers())
         wanted = self._settings.unknown_similarity
         nearest = strangers.nearest(look)
         if nearest is not None and nearest[1] >= (self._threshold(camera.gallery) if wanted is None else wanted):
@@ -245,8 +270,10 @@ class Book:
         return Who(camera.gallery, False, name), made, None
 
     def _begun(self, camera: Camera, who: Who, seen: Observation) -> _Open:
-        last, visit, place = self._visits.get(who, (_NEVER, "", ""))
-        linked = place != camera.id and seen.first_seen - last <= self._settings.link_seconds
+        within = self._settings.link_seconds
+        elsewhere = [each for place, each in self._visits.get(who, {}).items() if place != camera.id]
+        near = [each for each in elsewhere if _gap(each, seen) <= within]
+        linked = max(near, key=lambda each: each.last_seen, default=None)
         made = Sighting(
             id=uuid.uuid4().hex,
             camera=camera.id,
@@ -255,24 +282,44 @@ class Book:
             last_seen=seen.last_seen,
             frames=0,
             similarity=None,
-            visit_id=visit if linked else uuid.uuid4().hex,
+            visit_id=linked.visit_id if linked else uuid.uuid4().hex,
             **_named(who, seen),
         )
         return _Open(made, camera.cooldown)
 
     def _end(self, places: Sequence[Place]) -> list[Event]:
         news = []
+        grew: dict[Who, Unknown] = {}
         for place in places:
             each = self._open[place]
-            known = self._known(place[1]) if each.shots else None
-            grew = known and grown(known, each.shots, each.sighting.last_seen, 0)
-            news.append(News("ended", replace(each.sighting, open=False), each.crop, grew))
+            known = (grew.get(place[1]) or self._known(place[1])) if each.shots else None
+            if known is not None:
+                grew[place[1]] = known = grown(known, each.shots, each.sighting.last_seen, 0)
+            news.append(News("ended", replace(each.sighting, open=False), each.crop, known))
         events = self._journal.record(news)
         for place, told in zip(places, news, strict=True):
             del self._open[place]
             if told.unknown is not None:
-                self._of(told.unknown.gallery, told.unknown.network).put(told.unknown)
+                self._of(told.unknown).put(told.unknown)
         return events
+
+    def _ended_twice(self) -> list[Event]:
+        """End the sightings of whom another one is open, by the same camera."""
+        events = self._journal.record([News("ended", replace(each, open=False)) for each in self._twice])
+        self._twice = []
+        return events
+
+    def _settle(self) -> None:
+        """Find out which sightings were begun whose writing failed: where the answer was lost they stand, and go on."""
+        for place, begun in list(self._doubtful.items()):
+            with suppress(UnknownSighting, StoreInvalid):
+                begun.sighting = self._journal.sighting(begun.sighting.id)
+                self._open[place] = begun
+                begun.shots = ()
+                known = None if place[1].member else self._known(place[1])
+                if known is not None:
+                    self._of(known).put(known)
+            del self._doubtful[place]
 
     def _known(self, who: Who) -> Unknown | None:
         """Return a stranger with the shots; None: they are gone, or damaged."""
@@ -283,7 +330,7 @@ class Book:
 
     def _mistaken(self, sighting: Sighting) -> str | None:
         """Return the stranger whom a sighting made up, where it is the only one."""
-        for (gallery, _), strangers in self._strangers.items():
+        for (gallery, *_), strangers in self._strangers.items():
             known = strangers.get(sighting.unknown or "") if gallery == sighting.gallery else None
             if known is not None and known.visits <= 1:
                 return known.id
@@ -294,13 +341,16 @@ class Book:
         after = ""
         while page := self._journal.sightings(Filter(open=True), after, _PAGE):
             for each in page:
-                who = Who(each.gallery, each.person_id is not None, each.person_id or each.unknown or "")
+                who = _who(each)
+                if (each.camera, who) in self._open:
+                    self._twice.append(each)
+                    continue
                 cooldown = cooldowns.get(each.camera, 0.0) + GRACE_SECONDS
                 self._open[each.camera, who] = _Open(each, cooldown, frames=each.frames)
-                self._visits[who] = (each.last_seen, each.visit_id, each.camera)
+                self._visits.setdefault(who, {})[each.camera] = each
             after = page[-1].cursor
         for unknown in self._journal.unknowns():
-            self._of(unknown.gallery, unknown.network).put(unknown)
+            self._of(unknown).put(unknown)
 
     def _prune(self, now: float) -> None:
         before = now - self._settings.keep_days * 86_400
@@ -309,19 +359,32 @@ class Book:
         for gallery, unknown in self._journal.prune_unknowns(before, self._settings.keep_unknowns):
             self._forget(gallery, unknown)
         soon = now - self._settings.link_seconds
-        self._visits = {who: each for who, each in self._visits.items() if each[0] >= soon}
+        for seen in self._visits.values():
+            for camera in [camera for camera, each in seen.items() if each.last_seen < soon]:
+                del seen[camera]
+        self._visits = {who: each for who, each in self._visits.items() if each}
 
     def _forget_tracks(self, camera: str) -> None:
         self._tracks = {track: who for track, who in self._tracks.items() if track[0] != camera}
         self._promoted = {track for track in self._promoted if track[0] != camera}
 
     def _forget(self, gallery: str, unknown: str) -> None:
-        for (kept, _), strangers in self._strangers.items():
+        for (kept, *_), strangers in self._strangers.items():
             if kept == gallery:
                 strangers.remove(unknown)
 
-    def _of(self, gallery: str, network: str) -> Strangers:
-        return self._strangers.setdefault((gallery, network), Strangers())
+    def _of(self, unknown: Unknown) -> Strangers:
+        key = (unknown.gallery, unknown.network, len(unknown.centroid))
+        return self._strangers.setdefault(key, Strangers())
+
+
+def _who(sighting: Sighting) -> Who:
+    return Who(sighting.gallery, sighting.person_id is not None, sighting.person_id or sighting.unknown or "")
+
+
+def _gap(one: Sighting, seen: Observation) -> float:
+    """Return the seconds between two stays; negative where they overlap."""
+    return max(one.first_seen - seen.last_seen, seen.first_seen - one.last_seen)
 
 
 def _named(who: Who, seen: Observation) -> dict[str, Any]:

@@ -128,7 +128,8 @@ class Unknown:
         visits: sightings so far.
         first_seen: seconds since the epoch.
         last_seen: seconds since the epoch.
-        shots: the best looks, best first.
+        shots: the best looks, best first; none in a list of strangers.
+        crops: pictures among them, as the journal tells.
     """
 
     id: str
@@ -139,6 +140,7 @@ class Unknown:
     first_seen: float
     last_seen: float
     shots: tuple[Shot, ...]
+    crops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
