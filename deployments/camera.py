@@ -67,7 +67,8 @@ class RemoteEye:
     async def close(self) -> None:
         """See `facegroup.cameras.types.Eye`."""
         with suppress(RayError, TimeoutError):
-            await asyncio.wait_for(self._actor.close.remote(), 2)
+            async with asyncio.timeout(2):
+                await self._actor.close.remote()
         ray.kill(self._actor)
 
 
@@ -93,7 +94,8 @@ async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteEye:
     options = {"num_cpus": settings.cameras.camera_cpus, "max_concurrency": _CALLS, "scheduling_strategy": where}
     actor: Any = _remote().options(**options).remote(camera, settings)
     try:
-        await asyncio.wait_for(actor.ready.remote(), START_SECONDS)
+        async with asyncio.timeout(START_SECONDS):
+            await actor.ready.remote()
     except (RayError, TimeoutError) as error:
         ray.kill(actor)
         raise StageUnavailable("the camera's process did not start") from error

@@ -154,7 +154,8 @@ class Hub:
         """
         if self._kept is None and self._trouble is None:  # it has just started
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._begun.wait(), _START_SECONDS)
+                async with asyncio.timeout(_START_SECONDS):
+                    await self._begun.wait()
         if method in READS:
             return await self._in(getattr(self._journal, method), *arguments, **named)
         if method not in CALLS:
@@ -232,14 +233,16 @@ class Hub:
         try:
             deadline = time.monotonic() + _TRY_SECONDS
             while True:
-                frame, status = await asyncio.wait_for(eye.next(0.5), _TRY_SECONDS)
+                async with asyncio.timeout(_TRY_SECONDS):
+                    frame, status = await eye.next(0.5)
                 if frame is not None or status.state in ("failed", "ended") or time.monotonic() > deadline:
                     return status, frame
         except TimeoutError:
             raise StageUnavailable("the camera's process does not answer") from None
         finally:
             with suppress(FacegroupError, TimeoutError):
-                await asyncio.wait_for(eye.close(), 2)
+                async with asyncio.timeout(2):
+                    await eye.close()
 
     # Sightings
 

@@ -107,7 +107,9 @@ class Watch:
         try:
             while True:
                 try:
-                    frame, self._status = await asyncio.wait_for(eye.next(WAIT_SECONDS), WAIT_SECONDS + ANSWER_SECONDS)
+                    # Not wait_for: before Python 3.12 it can swallow that the loop is cancelled, which would go on for ever.
+                    async with asyncio.timeout(WAIT_SECONDS + ANSWER_SECONDS):
+                        frame, self._status = await eye.next(WAIT_SECONDS)
                 except TimeoutError:
                     raise StageUnavailable("the camera's process does not answer") from None
                 self._lost = None
@@ -115,8 +117,9 @@ class Watch:
                 if self._status.state == "ended":
                     return
         finally:
-            with suppress(FacegroupError, asyncio.TimeoutError):
-                await asyncio.wait_for(asyncio.shield(eye.close()), CLOSE_SECONDS)
+            with suppress(FacegroupError, TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await asyncio.shield(eye.close())
 
     async def _take_in(self, frame: Frame | None) -> None:
         try:

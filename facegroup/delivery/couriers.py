@@ -163,7 +163,8 @@ class Couriers:
                         continue
                     self._away.discard(name)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._woken[name].wait(), _LOOK_SECONDS)
+                        async with asyncio.timeout(_LOOK_SECONDS):
+                            await self._woken[name].wait()
                     continue
                 self._away.discard(name)
                 for event in events:

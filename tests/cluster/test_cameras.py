@@ -163,7 +163,7 @@ def test_a_source_that_goes_away_comes_back(client: Client, rtsp: RtspProcess) -
     until(seen_since(client, "door", back), "nobody is seen any more")
 
 
-@pytest.mark.parametrize("how", ["killed", "hung"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("hung", marks=pytest.mark.slow)])
 def test_a_cameras_process_that_is_lost_is_replaced(server: Server, client: Client, how: str) -> None:
     processes = Processes(server.pid, CAMERA)
     restarts = {camera: status["restarts"] for camera, status in cameras(client).items()}
@@ -178,7 +178,7 @@ def test_a_cameras_process_that_is_lost_is_replaced(server: Server, client: Clie
 
 def test_the_cameras_come_back_when_what_looks_after_them_is_killed(server: Server, client: Client) -> None:
     eyes, keeper = Processes(server.pid, CAMERA), Processes(server.pid, f"{REPLICA}Cameras")
-    newest = client.call("GET", "/v1/sightings")["sightings"][0]["event"]
+    known = {each["id"] for each in sightings(client)}
     old = eyes.pids()
     killed = time.time()
     before = keeper.kill_one()
@@ -190,19 +190,15 @@ def test_the_cameras_come_back_when_what_looks_after_them_is_killed(server: Serv
     seen = until(seen_since(client, "yard", killed), "nobody is seen any more")
     assert {each["name"] for each in seen} == {"Eileen"}
     until(lambda: len(eyes.pids() - old) == 3 and not old & eyes.pids(), "processes of the one that was killed stay")
-    assert all(each["event"] <= newest or each["last_seen"] > killed - 10 for each in sightings(client))
+    assert known <= {each["id"] for each in sightings(client)}, "sightings are lost"
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_cameras_come_back_when_the_server_does(server: Server, how: str) -> None:
+def test_the_cameras_come_back_when_the_server_does(server: Server) -> None:
     with server.client() as client:
         until(lambda: sightings(client, camera="door"), "nobody is seen")
-        before = {each["id"]: each["event"] for each in sightings(client, limit=1000)}
+        before = {each["id"] for each in sightings(client, limit=1000)}
     everything = below(server.pid)
-    if how == "stop":
-        assert server.stop() == 0
-    else:
-        server.kill()
+    server.kill()
     until(lambda: not [pid for pid in everything if CAMERA in line(pid)], "processes of cameras outlive the server")
     started = time.time()
     server.start()
@@ -211,7 +207,7 @@ def test_the_cameras_come_back_when_the_server_does(server: Server, how: str) ->
         until(looks(client, "door", "yard"), "the cameras do not go on")
         seen = until(seen_since(client, "door", started), "nobody is seen any more")
         assert {each["name"] for each in seen} == {"Eileen"}
-        assert before.keys() <= {each["id"] for each in sightings(client, limit=1000)}, "sightings are lost"
+        assert before <= {each["id"] for each in sightings(client, limit=1000)}, "sightings are lost"
         assert named(client)
 
 
