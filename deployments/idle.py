@@ -20,7 +20,7 @@ class Idle:
     def __init__(self, fill: Fill) -> None:
         self._fill = fill
         self._seen = -1
-        self._given = 0
+        self._given = -1  # what starting took goes back too
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others have none
 
     async def check(self) -> None:

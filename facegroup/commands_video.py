@@ -31,13 +31,16 @@ def video(
     min_face_size: Annotated[int | None, typer.Option(min=12, help="smallest face looked for, in pixels")] = None,
     csv: Annotated[Path | None, typer.Option(help="file to write the sightings to, as CSV")] = None,
     vtt: Annotated[Path | None, typer.Option(help="file to write subtitles to, as WebVTT")] = None,
-    annotated: Annotated[Path | None, typer.Option(help="file to write a copy to, with boxes and names")] = None,
+    annotated: Annotated[
+        Path | None, typer.Option("--annotate", help="file to write a copy to, with boxes and names, without sound")
+    ] = None,
     network: Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")] = None,
     store: Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
 ) -> None:
     """Say who appears in a video, and when. A file that ends early is reported as far as it goes, with status 1."""
     from facegroup import video as videos
+    from facegroup import video_copy, video_formats
     from facegroup.recognizer import Recognizer
     from facegroup.viewing import Viewing, camera, report
 
@@ -46,6 +49,8 @@ def video(
     for target in (csv, vtt, annotated):
         if target is not None and not target.absolute().parent.is_dir():
             raise MalformedRequest(f"{target} cannot be written: {target.absolute().parent} is no folder")
+        if target is not None and target.is_dir():
+            raise MalformedRequest(f"{target} cannot be written: it is a folder")
         if target is not None and target.exists() and target.samefile(file):
             raise MalformedRequest(f"{target} is the video itself")
     settings = load(gallery=gallery, network=network, store=store)
@@ -53,16 +58,16 @@ def video(
         about = recognizer.store.gallery(settings.gallery)
         wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
         with Viewing(wanted, recognizer.spec.name, about.threshold, settings.cameras) as viewing:
-            with _progress("looking", _seconds(file)) as tell:
+            with _progress("looking", videos.length(file)) as tell:
                 problem = videos.look_through(viewing, wanted, recognizer, tell)
             told = report(file.name, viewing, viewing.finish(), settings.gallery, recognizer.spec.name)
             if annotated is not None:
                 with _progress("drawing", told["video"]["seconds"]) as tell:
-                    videos.annotate(file, viewing, annotated, tell)
+                    video_copy.annotate(file, viewing, annotated, tell)
     if csv is not None:
-        csv.write_text(videos.as_csv(told), encoding="utf-8", newline="")
+        csv.write_text(video_formats.as_csv(told), encoding="utf-8", newline="")
     if vtt is not None:
-        vtt.write_text(videos.as_vtt(told), encoding="utf-8")
+        vtt.write_text(video_formats.as_vtt(told), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False))
     else:
@@ -75,16 +80,6 @@ def video(
     if problem is not None:
         typer.echo(f"facegroup: it ends early: {problem.detail} ({problem.code})", err=True)
         raise typer.Exit(1)
-
-
-def _seconds(file: Path) -> float | None:
-    import av
-
-    try:
-        with av.open(str(file)) as container:
-            return None if container.duration is None else container.duration / 1e6
-    except (av.FFmpegError, OSError):
-        return None  # what is wrong with it, looking at it will say
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def portions(photos: Sequence[Photo], found: Sequence[Found | FacegroupError], f
     start = count = 0
     for index, (photo, each) in enumerate(zip(photos, found, strict=True)):
         more = len(each.crops) if photo.needs_descriptors and isinstance(each, Found) else 0
-        if count and count + more > faces:
+        if count and more and count + more > faces:
             yield slice(start, index)
             start, count = index, 0
         count += more

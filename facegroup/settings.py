@@ -147,7 +147,10 @@ class Cameras(_Part):
         60, ge=0, description="somebody seen by another camera within this time is on the same visit"
     )
     unknown_similarity: float | None = Field(
-        None, ge=-1, le=1, description="similarity at which two strangers are one; empty: the gallery's threshold"
+        None,
+        ge=-1,
+        le=1,
+        description="similarity at which two strangers are one; empty: a sixth of the way from the gallery's threshold to 1",
     )
     keep_days: float = Field(30, gt=0, description="sightings, strangers and videos older than this are erased")
     keep_sightings: int = Field(100_000, gt=0, description="most sightings that are kept, the newest")

@@ -1,27 +1,20 @@
-"""A video file → who appears when, in this process: read ahead, analysed in batches, told as JSON, CSV or WebVTT.
+"""A video file → a viewing of it, in this process: read ahead, analysed in batches.
 
-An annotated copy is made in a second pass: every frame, with the boxes and names of the last look before it.
+What is told of it then: `facegroup.viewing.report`, as CSV or WebVTT `facegroup.video_formats`, with boxes and names in a copy
+`facegroup.video_copy`.
 """
 
-import csv
-import html
-import io
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from facegroup import drawing
 from facegroup.cameras.eye import Eye
 from facegroup.cameras.types import Camera, Frame
-from facegroup.errors import FacegroupError, NoVideo
+from facegroup.errors import FacegroupError, NoVideo, SourceEnded
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Cameras
 from facegroup.viewing import Viewing
@@ -29,9 +22,9 @@ from facegroup.viewing import Viewing
 BATCH = 8
 """Frames that are analysed at once."""
 
-_WAIT_SECONDS = 0.5
-_PATIENCE_SECONDS = 60.0
-_COLUMNS = ("name", "person_id", "unknown", "first_seen", "last_seen", "frames", "similarity")
+_WAIT_SECONDS = 0.2
+_PATIENCE_SECONDS = 60.0  # for one frame
+_MISSING_SECONDS = 1.0  # beyond the last frame that was due: less says nothing, as sound is often longer
 
 
 class Pipeline(Protocol):
@@ -59,149 +52,92 @@ def look_through(
         NoVideo: there is no frame in it at all.
         FacegroupError: what the gallery said no with.
     """
-    problem: list[FacegroupError | None] = []
-    for frames in _batches(_frames(camera, problem)):
-        answers = pipeline.see([viewing.photo(frame) for frame in frames])
-        for frame, answer in zip(frames, answers, strict=True):
-            seen = _seen(answer)
-            if viewing.take(frame, seen):
-                viewing.take(frame, _seen(pipeline.see([viewing.recognise(frame, seen.faces)])[0]))
-            tell(frame.position)
-    if not viewing.facts.analysed:
-        raise problem[0] if problem and problem[0] else NoVideo("there is no picture in it")
-    return problem[0] if problem else None
+    reader = _Reader(camera)
+    with closing(reader):
+        for frames in _batches(reader.frames()):
+            answers = pipeline.see([viewing.photo(frame) for frame in frames])
+            for frame, answer in zip(frames, answers, strict=True):
+                seen = _seen(answer)
+                if viewing.take(frame, seen):
+                    viewing.take(frame, _seen(pipeline.see([viewing.recognise(frame, seen.faces)])[0]))
+                tell(frame.position)
+    facts, whole = viewing.facts, length(Path(camera.source.removeprefix("file://")))
+    if not facts.analysed:
+        raise reader.problem or NoVideo("there is no picture in it")
+    if reader.problem is None and whole is not None and facts.seconds < whole - 1 / camera.fps - _MISSING_SECONDS:
+        return SourceEnded(f"only {facts.seconds:.1f} of its {whole:.1f} seconds could be read")
+    return reader.problem
 
 
-def as_csv(report: dict[str, Any]) -> str:
-    """Return the sightings as CSV; a name that a spreadsheet would take for a formula has ' in front."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\r\n")
-    rows.writerow(_COLUMNS)
-    for each in report["sightings"]:
-        rows.writerow("" if each[name] is None else _plain(each[name]) for name in _COLUMNS)
-    return text.getvalue()
-
-
-def as_vtt(report: dict[str, Any]) -> str:
-    """Return the sightings as subtitles (W3C, WebVTT): each moment shows the names of who is there."""
-    edges = sorted({each[edge] for each in report["sightings"] for edge in ("first_seen", "last_seen")})
-    parts = ["WEBVTT\n"]
-    for start, end in pairwise(edges):
-        here = [
-            each["name"] for each in report["sightings"] if each["first_seen"] <= start and end <= each["last_seen"]
-        ]
-        if here:
-            text = "\n".join(" ".join(html.escape(name, quote=False).split()) for name in here)
-            parts.append(f"{_clock(start)} --> {_clock(end)}\n{text}\n")
-    return "\n".join(parts)
-
-
-def annotate(file: Path, viewing: Viewing, target: Path, tell: Callable[[float], None] = lambda _: None) -> None:
-    """Write a copy of a video with boxes and names; without sound.
-
-    Args:
-        file: the video.
-        viewing: what was seen in it.
-        target: of any kind of file that FFmpeg writes by its name, such as ``.mp4``.
-        tell: is told how far it is, in seconds.
-
-    Raises:
-        NoVideo: it cannot be read, or the copy cannot be written.
-    """
+def length(file: Path) -> float | None:
+    """Return how many seconds of picture a video says it has; None: it does not say, or is none."""
     import av
 
     try:
-        with av.open(str(file)) as source, av.open(str(target), "w") as copy:
-            rate = source.streams.video[0].average_rate or Fraction(25)
-            stream: Any = copy.add_stream("libx264", rate=rate)
-            looks, at, start = viewing.looks, -1, None
-            for number, frame in enumerate(source.decode(video=0)):
-                image: Any = frame.to_ndarray(format="rgb24")
-                image = np.ascontiguousarray(image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2])  # of 4:2:0
-                seconds = number / float(rate) if frame.time is None else frame.time
-                start = seconds if start is None else start
-                while at + 1 < len(looks) and looks[at + 1].position <= seconds - start + 1e-3:
-                    at += 1
-                if not number:
-                    stream.height, stream.width = image.shape[:2]
-                    stream.pix_fmt = "yuv420p"
-                drawn = av.VideoFrame.from_ndarray(_drawn(image, viewing, at), "rgb24")
-                drawn.pts, drawn.time_base = round((seconds - start) * 90_000), Fraction(1, 90_000)
-                copy.mux(stream.encode(drawn))
-                tell(seconds - start)
-            copy.mux(stream.encode(None))
-    except (av.FFmpegError, ValueError) as error:
-        raise NoVideo(f"the annotated copy could not be written: {type(error).__name__}") from None
+        with av.open(str(file)) as container:
+            (video, *_), sound = container.streams.video or (None,), container.streams.audio
+            if video is not None and video.duration is not None and video.time_base is not None:
+                return float(video.duration * video.time_base)
+            return None if video is None or sound or container.duration is None else container.duration / 1e6
+    except (av.FFmpegError, OSError):
+        return None
 
 
-def _drawn(image: Any, viewing: Viewing, at: int) -> Any:
-    if at < 0 or not viewing.looks[at].faces:
-        return image
-    look = viewing.looks[at]
-    boxes = np.array([box for _, box in look.faces], np.float32)
-    boxes *= np.tile(np.array([image.shape[1] / look.width, image.shape[0] / look.height], np.float32), 2)
-    return drawing.boxes(image, boxes, [viewing.names.get(track, "?") for track, _ in look.faces])
+class _Reader:
+    """Reads the frames of a file that are due; the next ones are decoded while the caller works.
 
+    Attributes:
+        problem: why it ended before the file's end; None: it did not.
+    """
 
-def _frames(camera: Camera, problem: list[FacegroupError | None]) -> Iterator[Frame]:
-    """Give the frames of a file; the next ones are decoded meanwhile."""
-    settings = Cameras(folder=Path("/"))  # whoever runs the command may read what they may
-    ahead: queue.Queue[Frame | None] = queue.Queue(2 * BATCH)
-    over = threading.Event()
-    with closing(Eye(camera, settings)) as eye:
+    def __init__(self, camera: Camera) -> None:
+        # Whoever runs the command may read what they may.
+        self._eye = Eye(camera, Cameras(folder=Path("/")))
+        self._ahead: queue.Queue[Frame | None] = queue.Queue(2 * BATCH)
+        self._over = threading.Event()
+        self.problem: FacegroupError | None = None
+        self._thread = threading.Thread(target=self._read, name="read", daemon=True)
+        self._thread.start()
 
-        def put(frame: Frame | None) -> None:
-            while not over.is_set():
-                with suppress(queue.Full):
-                    ahead.put(frame, timeout=0.2)
-                    return
+    def frames(self) -> Iterator[Frame]:
+        """Give them until the end."""
+        while (frame := self._ahead.get()) is not None:
+            yield frame
 
-        def read() -> None:
-            last = time.monotonic()
-            while not over.is_set():
-                frame, status = eye.next(_WAIT_SECONDS), eye.status()
-                if frame is not None:
-                    last = time.monotonic()
-                    put(frame)
-                elif status.state == "ended":
-                    break
-                elif status.state == "failed" or time.monotonic() - last > _PATIENCE_SECONDS:
-                    problem.append(NoVideo(status.detail or "it cannot be read"))
-                    break
-            put(None)
+    def close(self) -> None:
+        """Stop reading."""
+        self._over.set()
+        self._eye.close()
+        self._thread.join(5)
 
-        reader = threading.Thread(target=read, name="read", daemon=True)
-        reader.start()
-        try:
-            while (frame := ahead.get()) is not None:
-                yield frame
-        finally:
-            over.set()
-            eye.close()
-            reader.join(5)
+    def _read(self) -> None:
+        waited = 0.0
+        while not self._over.is_set():
+            frame, status = self._eye.next(_WAIT_SECONDS), self._eye.status()
+            waited = 0.0 if frame is not None else waited + _WAIT_SECONDS
+            if status.counts.opened > 1 or (frame is None and status.reason not in (None, "source_ended")):
+                self.problem = NoVideo(status.detail or "it breaks off")  # an eye would begin again
+            elif waited > _PATIENCE_SECONDS:
+                self.problem = NoVideo(f"no frame came for {_PATIENCE_SECONDS:g} s")
+            if self.problem is not None or (frame is None and status.state == "ended"):
+                break
+            if frame is not None:
+                self._put(frame)
+        self._put(None)
+
+    def _put(self, frame: Frame | None) -> None:
+        while not self._over.is_set():
+            with suppress(queue.Full):
+                self._ahead.put(frame, timeout=_WAIT_SECONDS)
+                break
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    batch: list[Frame] = []
-    for frame in frames:
-        batch.append(frame)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    for first in frames:
+        yield list(chain([first], islice(frames, BATCH - 1)))
 
 
 def _seen(answer: Seen | FacegroupError) -> Seen:
     if isinstance(answer, FacegroupError):
         raise answer
     return answer
-
-
-def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds * 1000)
-    return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02}.{whole % 1000:03}"

@@ -16,8 +16,9 @@ from facegroup.cameras.types import Camera
 from facegroup.errors import StoreInvalid, StoreUnavailable, UnknownSighting, UnknownStranger
 from facegroup.journal.base import Filter, Journal, News
 from facegroup.settings import Cameras
-from facegroup.sightings.strangers import KEPT, Strangers, grown, mean
+from facegroup.sightings.strangers import KEPT, Strangers, grown, mean, wanted
 from facegroup.sightings.types import Event, Observation, Shot, Sighting, Unknown
+from facegroup.types import Floats
 
 FLUSH_SECONDS = 5.0
 PRUNE_SECONDS = 600.0
@@ -255,9 +256,8 @@ class Book:
             return before, None, None
         look = mean(seen.shots)
         strangers = self._strangers.setdefault((camera.gallery, seen.network, len(look)), Strangers())
-        wanted = self._settings.unknown_similarity
-        nearest = strangers.nearest(look)
-        if nearest is not None and nearest[1] >= (self._threshold(camera.gallery) if wanted is None else wanted):
+        nearest = self._nearest(camera, strangers, look)
+        if nearest is not None:
             who = Who(camera.gallery, False, nearest[0].id)
             visits = 0 if (camera.id, who) in self._open else 1
             known = self._known(who)
@@ -268,6 +268,17 @@ class Book:
         shots = tuple(seen.shots[:KEPT])
         made = Unknown(name, camera.gallery, seen.network, look, 1, seen.first_seen, seen.last_seen, shots)
         return Who(camera.gallery, False, name), made, None
+
+    def _nearest(self, camera: Camera, strangers: Strangers, look: Floats) -> tuple[Unknown, float] | None:
+        """Return who of before it is, and how similar: of those in front of the camera, who are few, less is asked."""
+        least = self._settings.unknown_similarity
+        threshold = self._threshold(camera.gallery) if least is None else least
+        nearest = strangers.nearest(look)
+        if nearest is not None and nearest[1] >= (wanted(threshold) if least is None else least):
+            return nearest
+        here = [who.id for place, who in self._open if place == camera.id and not who.member]
+        nearest = strangers.nearest(look, here)
+        return nearest if nearest is not None and nearest[1] >= threshold else None
 
     def _begun(self, camera: Camera, who: Who, seen: Observation) -> _Open:
         within = self._settings.link_seconds

@@ -1,6 +1,7 @@
 """What crosses from stage to stage, joined and split again: whatever the batch, each photo gets its own back."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -125,6 +126,20 @@ def test_nothing_to_embed_is_an_empty_cut() -> None:
     descriptors, asked, grades = pipeline.asked(cut, np.empty((0, D), np.float32))
     assert (descriptors.shape, asked, grades.shape) == ((0, D), [], (0, len(LIMITS)))
     assert pipeline.embedded(cut, descriptors, []) == []
+
+
+@given(counts=st.lists(st.one_of(st.none(), st.integers(0, 6)), max_size=8), most=st.integers(1, 9))
+def test_a_batch_in_portions_is_the_same_batch(counts: list[int | None], most: int) -> None:
+    photos = [Photo(b"", embed=index % 4 > 0) for index in range(len(counts))]
+    batch = [NotAnImage() if count is None else found(index, count) for index, count in enumerate(counts)]
+    whole = pipeline.cut(photos, batch, SIZE)
+    parts = [pipeline.cut(photos[some], batch[some], SIZE) for some in pipeline.portions(photos, batch, most)]
+    assert [count for part in parts for count in part.counts] == list(whole.counts)
+    assert_array_equal(np.concatenate([part.crops for part in parts]), whole.crops)
+    for part in parts:
+        assert len(part) <= most or sum(count > 0 for count in part.counts) == 1
+    for one, other in pairwise(parts):
+        assert len(one) + next(count for count in other.counts if count) > most  # no more portions than needed
 
 
 def test_crops_of_a_batch_are_not_copied_where_there_is_one() -> None:

@@ -33,8 +33,8 @@ class Face:
         noise = given.get("noise", 0.3)
         mixed = unit(who) + noise * unit(1000 + who + int(x))
         self.descriptor = np.asarray(mixed / np.linalg.norm(mixed), np.float32)
-        self.sharpness = given.get("sharpness", 0.2)
         self.poor = given.get("poor", False)
+        self.sharpness = given.get("sharpness", 0.05 if self.poor else 0.2)
         similarity = given.get("similarity", 0.7 if name else 0.2)
         self.match = Match(name.lower() if name else None, name or NOT_IN_DATASET, similarity, THRESHOLD, None)
         if self.poor:

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,29 @@ def test_numbers_are_never_given_twice_by_a_redis_that_lost_them(redis_url: str)
     assert journal.events(first[-1].seq, 9) == [event]  # whoever had read the first two goes on
     assert journal.next_unknown("group") == "unknown-2"
     journal.close()
+
+
+def test_the_user_that_the_page_tells_to_make_can_keep_a_journal(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs/gallery.md"
+    (line,) = re.findall(r"^ACL SETUSER (facegroup .*)$", page.read_text(), re.MULTILINE)
+    process = RedisProcess(tmp_path)
+    process.start()
+    with redis.Redis.from_url(process.url) as admin:
+        words = line.replace(">PASSWORD", ">s3cr3t").split()
+        if tuple(map(int, admin.info()["redis_version"].split(".")[:2])) < (7, 2):
+            words.remove("+waitaof")
+        admin.execute_command("ACL", "SETUSER", *words)  # type: ignore[no-untyped-call]
+    journal = open_journal(process.url.replace("redis://", "redis://facegroup:s3cr3t@"))
+    journal.create_camera(Camera("door", "file:///x", "g"), 5)
+    (event,) = journal.record([News("began", sighting(1, open=False), b"face", unknown(1))])
+    assert journal.sightings(Filter(since=0)) == [event.sighting]
+    assert journal.sightings(Filter(), event.sighting.cursor) == journal.sightings(Filter(open=True)) == []
+    assert journal.unknown("group", "unknown-1").shots
+    assert journal.prune(before=2, keep=9) == 0
+    assert journal.prune(before=1e9, keep=9) == 1
+    journal.erase("group")
+    journal.close()
+    process.kill()
 
 
 def test_a_redis_that_is_away_is_said(tmp_path: Path) -> None:

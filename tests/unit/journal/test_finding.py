@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from facegroup.errors import MalformedRequest, StoreInvalid
 from facegroup.journal import open_journal
 from facegroup.journal.base import Filter, Journal
-from facegroup.journal.rows import Row
+from facegroup.journal.rows import Put, Row
+from facegroup.journal.sqlite_rows import SqliteRows
 from tests.unit.journal.made import begin, sighting
 
 
@@ -37,6 +39,24 @@ def test_the_last_minutes_cost_the_last_minutes(journal: Journal, read: list[Row
     del read[:]
     assert len(journal.sightings(Filter(since=19_900.0), limit=100)) == 10
     assert len(read) < 50
+
+
+def test_a_page_far_back_costs_no_more_than_the_first(tmp_path: Path) -> None:
+    rows = SqliteRows(tmp_path / "rows.db")
+    rows.apply([Put("t", f"{at:05d}", float(at)) for at in range(20_000)])
+    steps = []
+
+    def counted(**given: Any) -> int:
+        with rows._file.read() as db:
+            db.set_progress_handler(lambda: steps.append(None), 100)
+        del steps[:]
+        assert len(rows.page("t", -math.inf, math.inf, 10, **given)) == 10
+        return len(steps)
+
+    for newest in (True, False):
+        first = counted(newest=newest)
+        assert counted(newest=newest, after=(10_000.0, "10000")) <= first + 2
+    rows.close()
 
 
 def test_whoever_stayed_long_is_found(journal: Journal) -> None:

@@ -361,3 +361,32 @@ def test_descriptors_of_another_size_are_of_others(kept: Kept) -> None:
     assert kinds(kept.see(seen(1, 100, None, look=long))) == [("began", "unknown-2")]
     kept.open()
     assert kinds(kept.see(seen(0, 500, None, look=long), camera=GATE)) == [("began", "unknown-2")]
+
+
+def like(seed: int, similarity: float) -> Floats:
+    """A descriptor of just this similarity to that of `seed`."""
+    known, other = descriptor(seed).astype(np.float64), descriptor(seed + 50).astype(np.float64)
+    away = other - known * (known @ other)
+    return np.asarray(similarity * known + np.sqrt(1 - similarity**2) * away / np.linalg.norm(away), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "there", "later", "settings"),
+    [
+        (0.93, "unknown-1", "unknown-1", {}),
+        (0.91, "unknown-1", "unknown-2", {}),  # the threshold is 0.9, and it takes 0.917 to come back
+        (0.89, "unknown-2", "unknown-2", {}),
+        (0.89, "unknown-1", "unknown-1", {"unknown_similarity": 0.88}),
+        (0.93, "unknown-2", "unknown-2", {"unknown_similarity": 0.95}),
+    ],
+)
+def test_who_comes_back_must_be_more_alike_than_who_is_there(
+    tmp_path: Path, similarity: float, there: str, later: str, settings: dict[str, Any]
+) -> None:
+    for name, at, wanted in (("there", 105, there), ("later", 500, later)):
+        kept = Kept(f"sqlite:///{tmp_path}/{name}.db", **settings)
+        kept.see(seen(0, 100, None, ended=True))
+        kept.book.tick(at - 1)
+        kept.see(seen(1, at, None, look=like(ADA, similarity)))
+        assert kept.all()[-1].unknown == wanted
+        kept.journal.close()

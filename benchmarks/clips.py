@@ -1,0 +1,103 @@
+"""The clips of ../shared/faces/videos, every frame analysed once, and who is where (tests/ground_truth/videos.json).
+
+A look at a clip at fewer frames a second takes every so many of them; which one it begins with is its phase.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegroup.boxes import overlap
+from facegroup.cameras.eye import Eye
+from facegroup.cameras.types import Camera, Frame
+from facegroup.photos import Photo, Query, Seen
+from facegroup.recognizer import Recognizer
+from facegroup.settings import Cameras
+from facegroup.types import Floats
+
+ROOT = Path(__file__).resolve().parents[1]
+VIDEOS = ROOT.parent / "shared" / "faces" / "videos"
+TRUTH = ROOT / "tests" / "ground_truth" / "videos.json"
+GALLERY = "nobody"
+_SAME = 0.4  # overlap of a found face and a true one
+_STRAIGHT = 0.7  # seconds between two true boxes between which a face moves straight
+_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip.
+
+    Attributes:
+        name: of its file.
+        fps: frames a second.
+        frames: all of them, each with what was seen.
+        people: of the ground truth, by label.
+    """
+
+    name: str
+    fps: float
+    frames: list[tuple[Frame, Seen]]
+    people: dict[str, Any]
+
+    def looks(self, fps: float) -> Iterator[list[tuple[Frame, Seen]]]:
+        """Give the frames that are analysed at so many a second: one list for each phase."""
+        step = max(1, round(self.fps / fps))
+        for phase in range(min(step, len(self.frames))):
+            yield self.frames[phase::step]
+
+    def who(self, frame: Frame, boxes: Floats) -> list[str | None]:
+        """Return whose face each box, in pixels of the frame, holds; None: nobody's whom the ground truth has."""
+        names = [name for name, person in self.people.items() if self._box(person, frame) is not None]
+        found: list[str | None] = [None] * len(boxes)
+        if not names or not len(boxes):
+            return found
+        true = np.array([self._box(self.people[name], frame) for name in names], np.float32)
+        shared = overlap(boxes, true)
+        for place in np.argsort(-shared, axis=None):
+            row, column = np.unravel_index(place, shared.shape)
+            if shared[row, column] >= _SAME and found[row] is None and names[column] not in found:
+                found[row] = names[column]
+        return found
+
+    def _box(self, person: dict[str, Any], frame: Frame) -> list[float] | None:
+        known, at = person["boxes"], frame.position
+        for before, after in zip(known, [*known[1:], known[-1]], strict=True):
+            if before[0] - 0.01 <= at <= max(after[0], before[0]) + 0.01 and after[0] - before[0] < _STRAIGHT:
+                part = (at - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0.0
+                x, y, w, h = (np.array(before[1:]) + part * (np.array(after[1:]) - before[1:])) * frame.scale
+                return [x, y, x + w, y + h]
+        return None
+
+
+def read(recognizer: Recognizer) -> list[Clip]:
+    """Analyse every frame of every clip; nobody is enrolled, so that every face is a stranger's."""
+    recognizer.new_gallery(GALLERY)
+    truth = json.loads(TRUTH.read_text())["clips"]
+    return [_read(recognizer, VIDEOS / name, clip["people"]) for name, clip in truth.items() if clip["people"]]
+
+
+def detected(seen: Seen) -> Seen:
+    """Return what would have been seen, had only the faces been asked for."""
+    return replace(seen, descriptors=None, crops=None, matched=None)
+
+
+def _read(recognizer: Recognizer, path: Path, people: dict[str, Any]) -> Clip:
+    frames: list[Frame] = []
+    camera = Camera("clip", path.as_uri(), GALLERY, fps=1000, motion=False, realtime=False)
+    with closing(Eye(camera, Cameras(folder=Path("/")))) as eye:
+        while (frame := eye.next(60)) is not None:
+            frames.append(frame)
+    found: list[tuple[Frame, Seen]] = []
+    for start in range(0, len(frames), _BATCH):
+        part = frames[start : start + _BATCH]
+        photos = [Photo(each.data, crops=True, query=Query(GALLERY, candidates=1)) for each in part]
+        for frame, seen in zip(part, recognizer.see(photos), strict=True):
+            assert isinstance(seen, Seen), seen
+            found.append((frame, seen))
+    return Clip(path.name, (len(frames) - 1) / frames[-1].position, found, people)
