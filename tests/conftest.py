@@ -101,7 +101,14 @@ class BrokerProcess:
         lines = [f"listener {self.port} 127.0.0.1", "persistence false", "user root", "allow_anonymous true"]
         if password is not None:
             words = folder / "passwords"
-            command = [shutil.which("mosquitto_passwd", path=place) or "", "-b", "-c", str(words), "facegroup", password]
+            command = [
+                shutil.which("mosquitto_passwd", path=place) or "",
+                "-b",
+                "-c",
+                str(words),
+                "facegroup",
+                password,
+            ]
             subprocess.run(command, check=True, capture_output=True)
             lines[-1:] = ["allow_anonymous false", f"password_file {words}"]
         self._config = folder / "mosquitto.conf"

@@ -1,4 +1,4 @@
-"""A process that writes events and delivers them until it is killed: `python -m tests.unit.delivery.courier_process URL KEY`."""
+"""Writes events and delivers them until it is killed: `python -m tests.unit.delivery.courier_process URL KEY`."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ def main(url: str, key: str) -> None:
     with Delivering(open_journal(url, SecretStr(key))) as delivering:
         while True:
             delivering.begin(3)
-            time.sleep(0.01)
+            time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,9 @@ class Delivering:
         self._running = asyncio.run_coroutine_threadsafe(self.couriers.run(), self._loop)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._loop.call_soon_threadsafe(self._running.cancel)
         self.run(self._ended())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -79,5 +81,6 @@ class Delivering:
 
     async def _ended(self) -> None:
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        await asyncio.wait(others or [asyncio.current_task()], timeout=20) if others else None
+        if others:
+            await asyncio.wait(others, timeout=20)
         await self._loop.shutdown_default_executor()

@@ -16,6 +16,7 @@ class Receiver:
 
     Attributes:
         got: (headers with names in lower case, body) of everything that came.
+        came: is set when something does.
         taken: the events among them that were answered with 204.
     """
 
@@ -24,6 +25,7 @@ class Receiver:
         self.taken: list[dict[str, Any]] = []
         self.answers: list[int | tuple[int, dict[str, str]]] = []
         self.released = threading.Event()
+        self.came = threading.Event()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -38,6 +40,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                receiver.came.set()
                 answer = receiver.answers.pop(0) if receiver.answers else 204
                 status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 if status == HANG:

@@ -1,4 +1,4 @@
-"""Couriers over both journals and real receivers: all of it, in order, whatever becomes of receivers, journal and process."""
+"""Couriers over both journals and real receivers: all, in order, whatever becomes of receivers, journal and process."""
 
 import random
 import subprocess
@@ -100,7 +100,12 @@ def test_whoever_was_erased_is_not_told_of(journal: Journal, receiver: Receiver)
         receiver.stop()
         delivering.begin(2, person_id="ada", name="Ada")
         delivering.begin(1, person_id="bob", name="Bob")
-        until(lambda: delivering.couriers.error("webhook:hook") and "ConnectError" in delivering.couriers.error("webhook:hook"))
+        until(
+            lambda: (
+                delivering.couriers.error("webhook:hook")
+                and "ConnectError" in delivering.couriers.error("webhook:hook")
+            )
+        )
         assert journal.erase("group", "ada") == 3
         receiver.got.clear()
         receiver.start()
@@ -152,7 +157,13 @@ def test_one_that_is_made_again_is_another(journal: Journal, receiver: Receiver)
 def test_who_wants_some_is_told_of_those(journal: Journal, receiver: Receiver) -> None:
     with Delivering(journal) as delivering:
         delivering.hook("hook", receiver.url, cameras=("door", "gate"), gallery="group")
-        for camera, gallery in (("door", "group"), ("door", "others"), ("yard", "group"), ("gate", "group"), ("yard", "x")):
+        for camera, gallery in (
+            ("door", "group"),
+            ("door", "others"),
+            ("yard", "group"),
+            ("gate", "group"),
+            ("yard", "x"),
+        ):
             delivering.begin(1, camera=camera, gallery=gallery)
         until(lambda: journal.cursor("webhook:hook") == 5)
     assert receiver.numbers() == [1, 4]
@@ -183,12 +194,15 @@ def test_killed_at_any_moment_nothing_is_left_out(url: str, receiver: Receiver) 
     with made:
         made.hook("hook", receiver.url)
     for turn in range(3):
-        before = len(receiver.got)
         command = [sys.executable, "-m", "tests.unit.delivery.courier_process", url, KEY.get_secret_value()]
-        with subprocess.Popen(command) as process:
-            until(lambda before=before: len(receiver.got) > before)
+        receiver.came.clear()
+        process = subprocess.Popen(command)
+        try:
+            assert receiver.came.wait(60)
             time.sleep(random.Random(turn).uniform(0.05, 0.4))
+        finally:
             process.kill()
+            process.wait()
     newest = journal.span()[1]
     assert newest > 10
     with Delivering(journal):

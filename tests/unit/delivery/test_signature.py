@@ -21,7 +21,9 @@ def test_it_is_the_standards() -> None:
 def test_what_was_signed_is_verified(secret: str) -> None:
     signed = signature.headers(secret, ID, AT, BODY)
     assert signature.verified(secret, signed, BODY, now=AT)
-    assert signature.verified(secret, {**signed, "webhook-signature": f"v1,old v1a,x {signed['webhook-signature']}"}, BODY, AT)
+    assert signature.verified(
+        secret, {**signed, "webhook-signature": f"v1,old v1a,x {signed['webhook-signature']}"}, BODY, AT
+    )
     assert not signature.verified(secret + "x", signed, BODY, now=AT)
 
 
