@@ -130,8 +130,8 @@ class Journal(Protocol):
     def prune(self, before: float, keep: int, most: int = 1_000_000) -> int:
         """Erase ended sightings last seen before a moment, all but the newest `keep`, with crops and events; say how many.
 
-        At most so many sightings go at a time; when none is left to go, events do, from the oldest on, so that those left have
-        no gap. Open sightings and the newest event's number stay.
+        At most so many sightings go at a time; when none is left to go, events do, from the oldest on, so that those left
+        have no gap. Open sightings and the newest event's number stay.
         """
 
     def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
