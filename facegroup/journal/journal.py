@@ -188,13 +188,16 @@ class RowJournal:
         oldest = self._rows.page("events", -math.inf, math.inf, 1)
         return (int(oldest[0].score) if oldest else newest + 1, newest)
 
-    def prune(self, before: float, keep: int) -> int:
+    def prune(self, before: float, keep: int, most: int = _ALL) -> int:
         """See `Journal`."""
         gone = 0
-        while rows := self._rows.page("ended", -math.inf, before, _PAGE):
+        while gone < most and (rows := self._rows.page("ended", -math.inf, before, min(_PAGE, most - gone))):
             gone += self._remove([row.key for row in rows])
-        while (over := self._rows.size("ended") - keep) > 0:
-            gone += self._remove([row.key for row in self._rows.page("ended", -math.inf, math.inf, min(over, _PAGE))])
+        while gone < most and (over := self._rows.size("ended") - keep) > 0:
+            rows = self._rows.page("ended", -math.inf, math.inf, min(over, _PAGE, most - gone))
+            gone += self._remove([row.key for row in rows])
+        if gone >= most:
+            return gone
         cut = 0
         while old := self._old(before, self._rows.size("events") - 2 * keep):
             self._apply([Drop("events", row.key) for row in old])

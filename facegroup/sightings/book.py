@@ -26,6 +26,7 @@ GRACE_SECONDS = 30.0
 """How much longer than its cooldown a sighting stays open that was begun before a restart: the cameras come back first."""
 
 _PAGE = 500
+_PRUNED = 500  # sightings erased at a time
 _NEVER = float("-inf")
 
 
@@ -129,8 +130,7 @@ class Book:
             for each in changed:
                 each.dirty, each.crop = False, None
             self._flushed = now
-        if abs(now - self._pruned) >= PRUNE_SECONDS:
-            self._prune(now)
+        if abs(now - self._pruned) >= PRUNE_SECONDS and self._prune(now):
             self._pruned = now
         return events
 
@@ -363,9 +363,11 @@ class Book:
         for unknown in self._journal.unknowns():
             self._of(unknown).put(unknown)
 
-    def _prune(self, now: float) -> None:
+    def _prune(self, now: float) -> bool:
+        """Erase what is too old or too much; False: there is more, for which the cameras do not wait now."""
         before = now - self._settings.keep_days * 86_400
-        self._journal.prune(before, self._settings.keep_sightings)
+        if self._journal.prune(before, self._settings.keep_sightings, _PRUNED) >= _PRUNED:
+            return False
         self._journal.prune_videos(before, self._settings.keep_videos)
         for gallery, unknown in self._journal.prune_unknowns(before, self._settings.keep_unknowns):
             self._forget(gallery, unknown)
@@ -374,6 +376,7 @@ class Book:
             for camera in [camera for camera, each in seen.items() if each.last_seen < soon]:
                 del seen[camera]
         self._visits = {who: each for who, each in self._visits.items() if each}
+        return True
 
     def _forget_tracks(self, camera: str) -> None:
         self._tracks = {track: who for track, who in self._tracks.items() if track[0] != camera}

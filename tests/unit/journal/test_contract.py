@@ -220,6 +220,14 @@ def test_retention_leaves_no_gap(journal: Journal) -> None:
     assert begin(journal, sighting(50))[0].seq == 11
 
 
+def test_retention_goes_so_far_at_a_time(journal: Journal) -> None:
+    begin(journal, *(sighting(float(number), open=False) for number in range(10)))
+    assert journal.prune(before=7, keep=100, most=2) == 2  # last seen at 5, 6, 7
+    assert journal.prune(before=7, keep=100, most=2) == 1
+    assert journal.prune(before=7, keep=4, most=2) == 2
+    assert [each.first_seen for each in journal.sightings(Filter())] == [9, 8, 7, 6, 5]
+
+
 def test_whom_it_erases_nothing_tells_of_any_more(journal: Journal, url: str, tmp_path: Any) -> None:
     stranger = unknown(7, crop=b"STRANGER-FACE")
     seen = sighting(20, person_id=None, unknown=stranger.id, name=stranger.id)

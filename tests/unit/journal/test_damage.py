@@ -154,7 +154,7 @@ def test_the_user_that_the_page_tells_to_make_can_keep_a_journal(tmp_path: Path)
         words = line.replace(">PASSWORD", ">s3cr3t").split()
         if tuple(map(int, admin.info()["redis_version"].split(".")[:2])) < (7, 2):
             words.remove("+waitaof")
-        admin.execute_command("ACL", "SETUSER", *words)  # type: ignore[no-untyped-call]
+        admin.execute_command("ACL", "SETUSER", *words)
     journal = open_journal(process.url.replace("redis://", "redis://facegroup:s3cr3t@"))
     journal.create_camera(Camera("door", "file:///x", "g"), 5)
     (event,) = journal.record([News("began", sighting(1, open=False), b"face", unknown(1))])

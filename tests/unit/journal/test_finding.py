@@ -44,7 +44,7 @@ def test_the_last_minutes_cost_the_last_minutes(journal: Journal, read: list[Row
 def test_a_page_far_back_costs_no_more_than_the_first(tmp_path: Path) -> None:
     rows = SqliteRows(tmp_path / "rows.db")
     rows.apply([Put("t", f"{at:05d}", float(at)) for at in range(20_000)])
-    steps = []
+    steps: list[None] = []
 
     def counted(**given: Any) -> int:
         with rows._file.read() as db:

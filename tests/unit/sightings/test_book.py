@@ -390,3 +390,13 @@ def test_who_comes_back_must_be_more_alike_than_who_is_there(
         kept.see(seen(1, at, None, look=like(ADA, similarity)))
         assert kept.all()[-1].unknown == wanted
         kept.journal.close()
+
+
+def test_much_that_is_old_goes_a_part_at_a_time(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "_PRUNED", 3)
+    kept.see(*(seen(number, 100, f"Ada{number}") for number in range(7)))
+    kept.book.left("door")
+    day = 86_400.0
+    left = [[*kept.book.tick(day * 40 + second), *kept.all()] for second in range(4)]
+    assert [len(each) for each in left] == [4, 1, 0, 0]
+    assert kept.journal.span()[0] == 1  # events go by the time at which they were written
