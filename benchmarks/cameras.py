@@ -18,6 +18,8 @@ import httpx
 from benchmarks.processes import cpu_seconds, difference, found, pss_mb
 from benchmarks.report import Options, Report, run
 from benchmarks.server import Server
+from facegroup.errors import EngineUnavailable
+from facegroup.networks.precision import require_native
 from tests import clips
 from tests.rtsp_process import RtspProcess
 
@@ -44,8 +46,12 @@ def measure(options: Options) -> Report:
             f"{network}; people: {'the clip of ../shared' if CLIP.is_file() else 'a synthetic clip'}, {SOURCE_FPS} frames a "
             f"second; {seconds:.0f} s after {warm:.0f} s of warm-up"
         ]
+        precision = _precision()
+        report.says.append(f"detector in {precision}, embedder in {precision if network == 'retail-0095' else 'fp32'}")
         settings = {
             "FACEGROUP_NETWORK": network,
+            "FACEGROUP_DETECTOR__PRECISION": precision,
+            **({"FACEGROUP_EMBEDDER__PRECISION": precision} if network == "retail-0095" else {}),
             "FACEGROUP_CAMERAS__NETWORKS": '["127.0.0.0/8"]',
             **({"FACEGROUP_MODEL_DIR": str(MODELS)} if MODELS.is_dir() else {}),
         }
@@ -116,6 +122,15 @@ def _idle(report: Report, server: Server, warm: float, seconds: float, alone: di
     report.add("nothing moves: CPU of all of the server", sum(used.values()) / took * 100, "% of a core")
     more = sum(memory.values()) - sum(alone.values())
     report.add("nothing moves: memory of all, over the server without cameras, a camera", more / eyes, "MB")
+
+
+def _precision() -> str:
+    """Return the faster of the precisions that change next to nothing, where this processor has it."""
+    try:
+        require_native("bf16")
+    except EngineUnavailable:
+        return "fp32"
+    return "bf16"
 
 
 def _moving() -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """What all processes of a server take together: memory (PSS) and CPU time, in all and by kind of process.
 
-They are found by a variable in their environment, which every process inherits whoever its parent becomes.
+They are found by a variable in their environment, which every process inherits whoever its parent becomes, and as children
+of those: a process that gives itself a title writes it over some of its variables, now these, now those.
 """
 
 import os
@@ -31,17 +32,23 @@ _KINDS = (
 def found(mark: str) -> dict[int, str]:
     """Return the kind of each process that carries the mark, by its id."""
     wanted = f"{MARK}={mark}".encode()
-    processes = {}
+    lines: dict[int, str] = {}
+    parents: dict[int, int] = {}
+    ours: set[int] = set()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
+        pid = int(folder.name)
         try:
+            lines[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                processes[int(folder.name)] = _kind(line)
+                ours.add(pid)
         except OSError:
             continue  # it ended, or is another's
-    return processes
+    while children := {pid for pid, parent in parents.items() if parent in ours} - ours:
+        ours |= children
+    return {pid: _kind(lines[pid]) for pid in ours}
 
 
 def pss_mb(mark: str) -> dict[str, float]:

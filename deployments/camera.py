@@ -5,16 +5,17 @@ It loads no network and no web framework, since there are many of it; whoever ma
 
 import asyncio
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from deployments.logs import configure
 from facegroup.cameras.eye import Eye
 from facegroup.cameras.types import Camera, Frame, Status
-from facegroup.errors import FacegroupError, StageUnavailable
+from facegroup.errors import StageUnavailable
 from facegroup.settings import Settings
 
 START_SECONDS = 120.0
@@ -57,15 +58,24 @@ class RemoteEye:
         """See `facegroup.cameras.types.Eye`."""
         try:
             found: tuple[Frame | None, Status] = await self._actor.next.remote(timeout)
-        except RayActorError as error:
+        except RayTaskError:  # raised there: a bug
+            raise
+        except RayError as error:  # of its process, or of the node that the frame was on
             raise StageUnavailable("the camera's process was lost") from error
         return found
 
     async def close(self) -> None:
         """See `facegroup.cameras.types.Eye`."""
         with suppress(RayError, TimeoutError):
-            await asyncio.wait_for(self._actor.close.remote(), 2)
+            async with asyncio.timeout(2):
+                await self._actor.close.remote()
         ray.kill(self._actor)
+
+
+@cache
+def _remote() -> Any:
+    """Return the class as Ray knows it: each time that it is told of one anew, it keeps another."""
+    return ray.remote(CameraActor)
 
 
 async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteEye:
@@ -82,11 +92,10 @@ async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteEye:
     node = ray.get_runtime_context().get_node_id()
     where = NodeAffinitySchedulingStrategy(node, soft=False) if here else "SPREAD"
     options = {"num_cpus": settings.cameras.camera_cpus, "max_concurrency": _CALLS, "scheduling_strategy": where}
-    actor: Any = ray.remote(CameraActor).options(**options).remote(camera, settings)
+    actor: Any = _remote().options(**options).remote(camera, settings)
     try:
-        await asyncio.wait_for(actor.ready.remote(), START_SECONDS)
-    except FacegroupError:
-        raise
+        async with asyncio.timeout(START_SECONDS):
+            await actor.ready.remote()
     except (RayError, TimeoutError) as error:
         ray.kill(actor)
         raise StageUnavailable("the camera's process did not start") from error

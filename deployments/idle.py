@@ -1,6 +1,6 @@
 """A process that has nothing to do gives the system back what it has freed.
 
-glibc keeps freed memory for the next batch: taking fresh pages for each costs more than a tenth of a photo's time. When no
+glibc keeps freed memory for the next batch: taking fresh pages for each would cost about a tenth of a photo's time. When no
 more batches come it is nobody's: a third of what a server holds after much load.
 """
 

@@ -69,7 +69,13 @@ def export_cameras() -> Callable[[Mapping[str, Condition]], None]:
     shed = gauge("shed", "frames that the server was too busy for")
     noted = gauge("sighting_seconds", "from the frame to the event that it led to: 95 % were faster")
 
+    published: set[str] = set()
+
     def publish(conditions: Mapping[str, Condition]) -> None:
+        for camera in published - conditions.keys():  # removed or switched off; Ray goes on showing what it has
+            live.set(0, {"camera": camera})
+        published.clear()
+        published.update(conditions)
         for camera, condition in conditions.items():
             tags = {"camera": camera}
             for name, each in frames.items():

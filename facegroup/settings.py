@@ -6,11 +6,12 @@ Order, first wins: arguments (flags, YAML of `serve deploy`), `FACEGROUP_…` va
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 from yaml import YAMLError
 
@@ -19,11 +20,14 @@ from facegroup.errors import InvalidSettings
 PREFIX = "FACEGROUP_"
 CONFIG = f"{PREFIX}CONFIG"
 
+_TOPIC = r"^[^+#\x00]*$"
+_BROKER = re.compile(r"mqtts?://([^\s/@]+@)?([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
+
 Engine = Literal["auto", "openvino", "keras", "dlib", "simulated"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Limits(_Part):
@@ -143,7 +147,10 @@ class Cameras(_Part):
         60, ge=0, description="somebody seen by another camera within this time is on the same visit"
     )
     unknown_similarity: float | None = Field(
-        None, ge=-1, le=1, description="similarity at which two strangers are one; empty: the gallery's threshold"
+        None,
+        ge=-1,
+        le=1,
+        description="similarity at which two strangers are one; empty: a sixth of the way from the gallery's threshold to 1",
     )
     keep_days: float = Field(30, gt=0, description="sightings, strangers and videos older than this are erased")
     keep_sightings: int = Field(100_000, gt=0, description="most sightings that are kept, the newest")
@@ -156,14 +163,25 @@ class Cameras(_Part):
     mqtt: SecretStr | None = Field(
         None, description="broker that events are published to: mqtt://user:password@host:1883, or mqtts://"
     )
-    mqtt_topic: str = Field("facegroup", description="first part of the topics")
-    mqtt_discovery: str = Field("homeassistant", description="prefix of Home Assistant's discovery; empty: none")
+    mqtt_topic: str = Field("facegroup", pattern=_TOPIC, min_length=1, description="first part of the topics")
+    mqtt_discovery: str = Field(
+        "homeassistant", pattern=_TOPIC, description="prefix of Home Assistant's discovery; empty: none"
+    )
+
+    @field_validator("mqtt")
+    @classmethod
+    def _is_broker(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not _BROKER.fullmatch(given.get_secret_value()):
+            raise ValueError("should be mqtt://user:password@host:1883, or mqtts://")
+        return given
 
 
 class Settings(BaseSettings):
     """All settings of facegroup."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     network: str = Field("vggface2-resnet50", description="network of new galleries, and the one that this server runs")
     store: str = Field(

@@ -81,7 +81,7 @@ class Tracker:
             raise seen.matched
         now = self._time(frame)
         boxes = seen.faces.boxes + np.tile(np.asarray(frame.offset, np.float32), 2)
-        centres = np.asarray((boxes[:, :2] + boxes[:, 2:]) / (2 * frame.width, 2 * frame.height), np.float32)
+        centres = np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2 / (frame.width, frame.height), np.float32)
         here = np.flatnonzero(inside(centres, self._camera.regions) & ~nested(boxes))
         grades = policies.grades(seen.quality, seen.faces.confidence).min(axis=1)
         pairs = self._paired(boxes[here], seen, here)

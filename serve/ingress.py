@@ -46,7 +46,8 @@ class Ingress:
             "ingress",
             self._pass,
             self._see,
-            limit=wanted.batch,
+            # Photos that wait in a detector are in memory on both sides, some of them four times.
+            limit=min(wanted.batch, 2 * settings.detector.batch),
             queue=wanted.queue,
             ahead=max(wanted.inflight, 2 * settings.detector.replicas),
             observe=Export("ingress"),

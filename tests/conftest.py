@@ -1,4 +1,4 @@
-"""Fixtures for every suite: the folder of real photos, and a real Redis, started once, empty for each test."""
+"""Fixtures for every suite: the folder of real photos, a real Redis, started once, empty for each test, an MQTT broker."""
 
 import os
 import shutil
@@ -79,3 +79,66 @@ def redis_url(redis_process: RedisProcess) -> str:
     with redis.Redis(port=redis_process.port) as client:
         client.flushall()
     return redis_process.url
+
+
+class BrokerProcess:
+    """A mosquitto of our own on a free port, which keeps nothing on disk; it can be killed and started again.
+
+    Args:
+        folder: for its configuration.
+        password: that it asks the user `facegroup` for, or None: anybody may come.
+    """
+
+    def __init__(self, folder: Path, password: str | None = None) -> None:
+        place = f"{os.environ.get('PATH', '')}:/usr/sbin"
+        binary = shutil.which("mosquitto", path=place)
+        if binary is None:
+            reason = "mosquitto is not installed; without it nothing is known about MQTT"
+            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        lines = [f"listener {self.port} 127.0.0.1", "persistence false", "user root", "allow_anonymous true"]
+        if password is not None:
+            words = folder / "passwords"
+            command = [
+                shutil.which("mosquitto_passwd", path=place) or "",
+                "-b",
+                "-c",
+                str(words),
+                "facegroup",
+                password,
+            ]
+            subprocess.run(command, check=True, capture_output=True)
+            lines[-1:] = ["allow_anonymous false", f"password_file {words}"]
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text("\n".join(lines))
+        self._command = [str(binary), "-c", str(self._config)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    process = BrokerProcess(tmp_path)
+    process.start()
+    yield process
+    process.kill()

@@ -72,6 +72,7 @@ _RETRY_SECONDS = 2.0
 _START_SECONDS = 10.0
 _RECONCILE_SECONDS = 3600.0
 _TRY_SECONDS = 10.0
+_TRIES = 4  # at once: each is a process
 _BATCH = 16
 _QUEUE = 1024
 
@@ -103,6 +104,7 @@ class Hub:
         self._news = asyncio.Condition()
         self._newest = 0  # event that was recorded here
         self._changing = asyncio.Lock()
+        self._tries = asyncio.Semaphore(_TRIES)
         self._kept: tuple[Journal, Book] | None = None
         self._couriers: tuple[Couriers, asyncio.Task[None]] | None = None
         self._videos: tuple[Videos, asyncio.Task[None]] | None = None
@@ -134,8 +136,7 @@ class Hub:
 
     async def close(self) -> None:
         """Stop looking; what is open stays open in the journal, and goes on after a restart."""
-        for camera in list(self._watches):
-            await self._stop(camera)
+        await asyncio.gather(*(self._stop(camera) for camera in list(self._watches)))
         for each in (self._couriers, self._videos):
             if each is not None:
                 each[1].cancel()
@@ -153,7 +154,8 @@ class Hub:
         """
         if self._kept is None and self._trouble is None:  # it has just started
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._begun.wait(), _START_SECONDS)
+                async with asyncio.timeout(_START_SECONDS):
+                    await self._begun.wait()
         if method in READS:
             return await self._in(getattr(self._journal, method), *arguments, **named)
         if method not in CALLS:
@@ -194,9 +196,11 @@ class Hub:
                 await self._check(wanted)
             made: Camera = await self._in(self._journal.replace_camera, wanted)
             await self._stop(camera)
-            if not made.enabled or made.gallery != known.gallery:
-                await self._written(await self._in_book(lambda book: book.left(camera)))
-            self._start(made)
+            try:
+                if not made.enabled or made.gallery != known.gallery:
+                    await self._written(await self._in_book(lambda book: book.left(camera)))
+            finally:
+                self._start(made)  # it is written down: whatever else fails, it is looked at
         log.info("camera %s changed by %s: %s", camera, by.actor, ", ".join(sorted(changes)))
         return made, self._condition(made)
 
@@ -206,6 +210,8 @@ class Hub:
             await self._in(self._journal.delete_camera, camera)
             await self._stop(camera)
             await self._written(await self._in_book(lambda book: book.left(camera)))
+        if self._couriers is not None:
+            self._couriers[0].camera_gone(camera)
         log.info("camera %s removed by %s", camera, by.actor)
 
     async def snapshot(self, camera: str) -> Frame | None:
@@ -217,18 +223,26 @@ class Hub:
     async def try_camera(self, camera: Camera) -> tuple[Status, Frame | None]:
         """Look at a source for some seconds, and keep nothing. Raises what `address.check` says no with."""
         await self._in(address.check, camera.source, self._settings.cameras)
-        eye = await self._open_any(replace(camera, motion=False))
+        if self._tries.locked():
+            raise Overloaded(f"{_TRIES} sources are being tried already; try again later", 5)
+        async with self._tries:
+            return await self._try(replace(camera, motion=False))
+
+    async def _try(self, camera: Camera) -> tuple[Status, Frame | None]:
+        eye = await self._open_any(camera)
         try:
             deadline = time.monotonic() + _TRY_SECONDS
             while True:
-                frame, status = await asyncio.wait_for(eye.next(0.5), _TRY_SECONDS)
+                async with asyncio.timeout(_TRY_SECONDS):
+                    frame, status = await eye.next(0.5)
                 if frame is not None or status.state in ("failed", "ended") or time.monotonic() > deadline:
                     return status, frame
         except TimeoutError:
             raise StageUnavailable("the camera's process does not answer") from None
         finally:
             with suppress(FacegroupError, TimeoutError):
-                await asyncio.wait_for(eye.close(), 2)
+                async with asyncio.timeout(2):
+                    await eye.close()
 
     # Sightings
 
@@ -245,9 +259,18 @@ class Hub:
 
     async def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
         """Erase the sightings of a member, of a stranger, or of a gallery; return how many."""
-        removed: int = await self._in_book(lambda book: book.erase(gallery, person_id, unknown))
-        if self._couriers is not None and (person_id or unknown):
-            self._couriers[0].forget(gallery, person_id or unknown or "")
+        concerned = [camera for camera, (watch, _) in self._watches.items() if watch.camera.gallery == gallery]
+        for camera in concerned:
+            self._watches[camera][0].forget()  # or whoever is before it now would be noted again
+
+        def erase(book: Book) -> int:
+            for camera in concerned:
+                book.restarted(camera)
+            return book.erase(gallery, person_id, unknown)
+
+        removed: int = await self._in_book(erase)
+        if self._couriers is not None:
+            self._couriers[0].forget(gallery, person_id or unknown)
         return removed
 
     async def promote(
@@ -384,12 +407,12 @@ class Hub:
         try:
             book = await self._in(Book, journal, self._settings.cameras, self._threshold)
             cameras = await self._in(journal.cameras)
+            newest = (await self._in(journal.span))[1]
         except BaseException:
             journal.close()
             raise
         self._kept = (journal, book)
-        self._begun.set()
-        self._newest = (await self._in(journal.span))[1]
+        self._newest = newest
         loop = asyncio.get_running_loop()
 
         def asked(method: str, *given: Any) -> Awaitable[Any]:
@@ -401,6 +424,7 @@ class Hub:
         self._videos = (videos, loop.create_task(videos.run(), name="videos"))
         for camera in cameras:
             self._start(camera)
+        self._begun.set()
 
     def _start(self, camera: Camera) -> None:
         if not camera.enabled:
@@ -454,7 +478,9 @@ class Hub:
             except (UnknownPerson, UnknownGallery):
                 removed = await self.erase(gallery, person_id)
                 log.info("erased %d sightings of a person of %s who is gone", removed, gallery)
-            except (ServiceError, NetworkMismatch):
+            except NetworkMismatch:
+                continue
+            except ServiceError:
                 return
 
     def _threshold(self, gallery: str) -> float:

@@ -1,6 +1,6 @@
 """What a camera is, what it sees, and how it is: frozen structs, safe to send between processes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from facegroup.types import Policy
@@ -41,7 +41,7 @@ class Camera:
     """
 
     id: str
-    source: str
+    source: str = field(repr=False)
     gallery: str
     fps: float = 2.0
     min_face_size: int | None = 30

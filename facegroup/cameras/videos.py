@@ -161,7 +161,8 @@ class Videos:
                 result = report(video.name, viewing, found, video.gallery, self._network)
         finally:
             with suppress(FacegroupError, TimeoutError):
-                await asyncio.wait_for(eye.close(), 5)
+                async with asyncio.timeout(5):
+                    await eye.close()
         await self._journal("video", video.id)
         detail = None if problem is None else f"it ends early: {problem.detail}"
         await self._journal("write_video", replace(video, state="done", progress=1.0, detail=detail, result=result))

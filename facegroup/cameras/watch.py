@@ -32,6 +32,8 @@ Note: TypeAlias = Callable[[Camera, tuple[Observation, ...]], Awaitable[bool]]
 
 WAIT_SECONDS = 1.0
 """How long an eye waits for a frame before it says that none came."""
+CLOSE_SECONDS = 3.0
+"""How long it may take to be closed, which ends its process even if it does not answer."""
 ANSWER_SECONDS = 15.0
 """How long an eye may take to say so; then it is taken for dead."""
 FIRST, LONGEST = 0.5, 15.0
@@ -60,6 +62,7 @@ class Watch:
         self._open = open_eye
         self._look = look
         self._note = note
+        self._network = network
         self._tracker = Tracker(camera, network)
         self._status = Status("connecting", since=time.time())
         self._lost: FacegroupError | None = None  # of the eye
@@ -77,13 +80,19 @@ class Watch:
         latencies = (_percentiles(self._answered), _percentiles(self._noted))
         return Condition(status, self._restarts, self._shed, self._faces, self._events, *latencies)
 
+    def forget(self) -> None:
+        """Begin anew with everybody who is in the picture; what is known of them, or being asked, counts for nothing."""
+        self._tracker = Tracker(self.camera, self._network)
+        self.snapshot = None
+
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled; what came to its end is looked at again when the camera is changed."""
         tries = 0
         while True:
             began = time.monotonic()
             try:
                 await self._once()
+                await self._finished()
             except FacegroupError as error:
                 self._lost = self._trouble(self._lost, error)
             except Exception as error:
@@ -98,16 +107,19 @@ class Watch:
         try:
             while True:
                 try:
-                    frame, self._status = await asyncio.wait_for(eye.next(WAIT_SECONDS), WAIT_SECONDS + ANSWER_SECONDS)
+                    # Not wait_for: before Python 3.12 it can swallow that the loop is cancelled, which would go on for ever.
+                    async with asyncio.timeout(WAIT_SECONDS + ANSWER_SECONDS):
+                        frame, self._status = await eye.next(WAIT_SECONDS)
                 except TimeoutError:
                     raise StageUnavailable("the camera's process does not answer") from None
                 self._lost = None
                 await self._take_in(frame)
                 if self._status.state == "ended":
-                    await self._finished()
+                    return
         finally:
-            with suppress(FacegroupError, asyncio.TimeoutError):
-                await asyncio.wait_for(asyncio.shield(eye.close()), 2)
+            with suppress(FacegroupError, TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await asyncio.shield(eye.close())
 
     async def _take_in(self, frame: Frame | None) -> None:
         try:
@@ -124,11 +136,14 @@ class Watch:
             await asyncio.sleep(_PAUSE)
 
     async def _analyse(self, frame: Frame) -> None:
-        seen = await self._ask(self._tracker.photo(frame))
-        done = self._tracker.update(frame, seen)
+        tracker = self._tracker
+        seen = await self._ask(tracker.photo(frame))
+        done = tracker.update(frame, seen)
         if done.again:
-            seen = await self._ask(self._tracker.recognise(frame, seen.faces))
-            done = self._tracker.update(frame, seen)
+            seen = await self._ask(tracker.recognise(frame, seen.faces))
+            done = tracker.update(frame, seen)
+        if tracker is not self._tracker:  # somebody was erased meanwhile
+            return
         self.snapshot = frame
         self._faces += len(seen.faces)
         self._answered.append(time.time() - frame.at)
@@ -149,8 +164,15 @@ class Watch:
                 self._noted.append(time.time() - frame.at)
 
     async def _finished(self) -> None:
-        """Wait for ever: a file that came to its end is looked at again when the camera is changed."""
-        await self._tell(self._tracker.close(), None)
+        """Note what is left, whenever that can be done, and wait for ever."""
+        left = self._tracker.close()
+        while left:
+            try:
+                await self._tell(left, None)
+                left, self._problem = (), None
+            except FacegroupError as error:
+                self._problem = self._trouble(self._problem, error)
+                await asyncio.sleep(_PAUSE)
         await asyncio.Event().wait()
 
     def _trouble(self, known: FacegroupError | None, error: FacegroupError) -> FacegroupError:

@@ -2,7 +2,8 @@
 
 A receiver that is down is tried again with growing pauses and holds up nobody else; it loses nothing that the journal still
 has. An event counts as dealt with when the receiver took it, so one that was on its way at a crash comes twice, with the
-same id. What a receiver refuses for good, or does not take for days, becomes a dead letter.
+same id. What a receiver refuses for good, or does not take for days, becomes a dead letter. Where the journal erased
+something before it could be told, a gap is told.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from facegroup.delivery import letters
+from facegroup.delivery.letters import Gap
 from facegroup.delivery.mqtt import Broker
 from facegroup.delivery.webhook import Outcome, Poster
 from facegroup.errors import FacegroupError
@@ -26,12 +28,15 @@ log = logging.getLogger(__name__)
 Journal: TypeAlias = Callable[..., Awaitable[Any]]
 """Calls a method of the journal by name, in a thread."""
 
-Send: TypeAlias = Callable[[Event], Awaitable[Outcome]]
+Send: TypeAlias = Callable[[Event | Gap], Awaitable[Outcome]]
 
 MQTT = "mqtt"
 FIRST, LONGEST = 1.0, 300.0
 """Seconds between two tries: at first, and at most."""
+RETRY_SECONDS = 15.0
+"""How long one `retry` goes on, so that whoever asked for it gets an answer."""
 _PAGE = 50
+_LATEST = 1000
 _LOOK_SECONDS = 5.0  # for events that nobody woke it for: there are none, but who knows
 
 
@@ -49,8 +54,10 @@ class Couriers:
         self._poster = Poster(settings)
         self._broker = Broker(settings) if settings.mqtt is not None else None
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._hooks: dict[str, Webhook] = {}
         self._woken: dict[str, asyncio.Event] = {}
         self._errors: dict[str, str] = {}
+        self._away: set[str] = set()  # who waits for the journal
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -89,37 +96,50 @@ class Couriers:
 
     def error(self, subscriber: str) -> str | None:
         """Return what is wrong with a receiver now."""
-        return self._errors.get(subscriber)
+        waits = "the journal of events is away" if subscriber in self._away else None
+        return waits or self._errors.get(subscriber)
 
-    def forget(self, gallery: str, ident: str) -> None:
-        """Remove what a broker retains of somebody who was erased."""
+    def forget(self, gallery: str, ident: str | None = None) -> None:
+        """Remove what a broker retains of somebody who was erased, or of everybody of a gallery."""
         if self._broker is not None:
             self._broker.forget(gallery, ident)
 
+    def camera_gone(self, camera: str) -> None:
+        """Remove what a broker retains of a camera that was removed."""
+        if self._broker is not None:
+            self._broker.camera_gone(camera)
+
     async def retry(self, webhook: Webhook) -> int:
-        """Try the dead letters of a webhook once more, until one is not taken; return how many were."""
-        taken = 0
+        """Try the dead letters of a webhook once more, until one is not taken or 15 s are over; return how many were."""
+        taken, end = 0, time.monotonic() + RETRY_SECONDS
         while page := await self._journal("dead_letters", f"webhook:{webhook.id}"):
             for letter in page:
-                outcome = await self._poster.post(webhook, letter.event)
-                if not outcome.taken:
-                    self._errors[letter.subscriber] = outcome.detail
+                if time.monotonic() > end:
                     return taken
+                if not letters.is_blank(letter.event):
+                    outcome = await self._poster.post(webhook, letter.event)
+                    if not outcome.taken:
+                        self._errors[letter.subscriber] = outcome.detail
+                        return taken
+                    taken += 1
                 await self._journal("forget_dead_letters", letter.subscriber, [letter.event.seq])
-                taken += 1
         return taken
 
     async def _match(self, hooks: dict[str, Webhook]) -> None:
         """Have a task for each of these, and for no other."""
-        for name in [name for name in self._tasks if name != MQTT and name not in hooks]:
+        # One that was removed and made again under its name is another.
+        for name in [name for name in self._tasks if name != MQTT and self._hooks[name] != hooks.get(name)]:
             task = self._tasks.pop(name)
+            del self._hooks[name]
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
             self._woken.pop(name, None)
             self._errors.pop(name, None)
+            self._away.discard(name)
         for name, hook in hooks.items():
             if name not in self._tasks:
+                self._hooks[name] = hook
                 self._begin(name, self._posts(hook), _wants(hook))
         if self._broker is not None and MQTT not in self._tasks:
             self._begin(MQTT, self._publishes(self._broker), lambda event: True)
@@ -137,66 +157,104 @@ class Couriers:
                 self._woken[name].clear()
                 events: list[Event] = await self._journal("events", cursor, _PAGE)
                 if not events:
+                    oldest, newest = await self._journal("span")
+                    if oldest > newest > cursor:  # nothing is left of what it was to be told
+                        cursor = await self._missed(name, send, cursor, newest)
+                        continue
+                    self._away.discard(name)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._woken[name].wait(), _LOOK_SECONDS)
+                        async with asyncio.timeout(_LOOK_SECONDS):
+                            await self._woken[name].wait()
                     continue
-                if events[0].seq > cursor + 1:
-                    lost = f"events {cursor + 1} to {events[0].seq - 1} were erased before they were delivered"
-                    log.warning("%s: %s", name, lost)
+                self._away.discard(name)
                 for event in events:
+                    if event.seq > cursor + 1:
+                        await self._missed(name, send, cursor, event.seq - 1)
                     if wants(event):
                         await self._journal("advance", name, event.seq, await self._one(name, send, event))
                     cursor = event.seq
                 if not wants(events[-1]):
                     await self._journal("advance", name, cursor)
-            except FacegroupError as error:  # the journal is away
-                self._errors[name] = error.detail
+            except FacegroupError as error:
+                if name not in self._away:
+                    log.warning("%s: %s", name, error.detail)
+                self._away.add(name)
                 await asyncio.sleep(FIRST)
             except Exception:
                 log.exception("%s: its courier broke, which is a bug", name)
+                self._errors[name] = "its courier broke, which is a bug: see the log"
                 await asyncio.sleep(LONGEST)
 
     async def _start(self, name: str) -> int:
         if name == MQTT and self._broker is not None:
-            self._broker.begin(await self._journal("sightings", Filter(open=True), "", 1000))
+            cameras = [each.id for each in await self._journal("cameras")]
+            latest = await self._journal("sightings", Filter(), "", _LATEST)
+            present = await self._journal("sightings", Filter(open=True), "", _LATEST)
+            self._broker.begin(cameras, latest, present)
         known: int | None = await self._journal("cursor", name)
         newest: int = (await self._journal("span"))[1]
         if known is None:
             await self._journal("advance", name, newest)
-        # A journal that was lost begins anew: its first events are new ones.
         return newest if known is None else min(known, newest)
+
+    async def _missed(self, name: str, send: Send, cursor: int, last: int) -> int:
+        """Tell a receiver which events were erased before it was told of them; return the number of the last."""
+        gap = Gap(cursor + 1, last)
+        log.warning("%s: events %d to %d were erased before they were delivered", name, gap.first, gap.last)
+        tries = 0
+        while not (outcome := await send(gap)).taken and not outcome.final:
+            tries += 1
+            await self._pause(name, outcome, tries)
+        self._errors.pop(name, None)
+        await self._journal("advance", name, last)
+        return last
 
     async def _one(self, name: str, send: Send, event: Event) -> DeadLetter | None:
         """Deliver an event, however long it takes; return it as a dead letter where it was not taken."""
         tries = 0
         while True:
             # As it is now: whoever was erased meanwhile is not told of.
-            current = await self._journal("events", event.seq - 1, 1)
-            if not current or current[0].seq != event.seq or letters.is_blank(current[0]):
+            current: list[Event] = await self._journal("events", event.seq - 1, 1)
+            if not current or current[0].seq != event.seq:
+                await self._missed(name, send, event.seq - 1, event.seq)
+                return None
+            if letters.is_blank(current[0]):
                 return None
             outcome = await send(current[0])
             tries += 1
             if outcome.taken:
                 self._errors.pop(name, None)
                 return None
-            if self._errors.get(name) != outcome.detail:
-                log.warning("%s: %s", name, outcome.detail)
-            self._errors[name] = outcome.detail
             old = time.time() - event.at > self._settings.give_up_hours * 3600
             if name != MQTT and (outcome.final or old):
-                return DeadLetter(name, event, time.time(), tries, outcome.detail)
-            pause = min(LONGEST, FIRST * 2.0 ** min(tries - 1, 20)) * random.uniform(0.5, 1.0)
-            await asyncio.sleep(max(pause, outcome.wait))
+                self._note(name, outcome)
+                return DeadLetter(name, current[0], time.time(), tries, outcome.detail)
+            await self._pause(name, outcome, tries)
+
+    async def _pause(self, name: str, outcome: Outcome, tries: int) -> None:
+        """Leave a receiver alone for a while."""
+        self._note(name, outcome)
+        pause = min(LONGEST, FIRST * 2.0 ** min(tries - 1, 20)) * random.uniform(0.5, 1.0)
+        await asyncio.sleep(max(pause, outcome.wait))
+
+    def _note(self, name: str, outcome: Outcome) -> None:
+        if self._errors.get(name) != outcome.detail:
+            log.warning("%s: %s", name, outcome.detail)
+        self._errors[name] = outcome.detail
 
     def _posts(self, hook: Webhook) -> Send:
-        async def send(event: Event) -> Outcome:
+        async def send(event: Event | Gap) -> Outcome:
             return await self._poster.post(hook, event)
 
         return send
 
     @staticmethod
     def _publishes(broker: Broker) -> Send:
-        async def send(event: Event) -> Outcome:
+        async def send(event: Event | Gap) -> Outcome:
+            if isinstance(
+                event, Gap
+            ):  # who is where comes with the next events; subscribers see that numbers are missing
+                return Outcome(True)
             wrong = await asyncio.get_running_loop().run_in_executor(None, broker.tell, event)
             return Outcome(wrong is None, detail=wrong or "")
 

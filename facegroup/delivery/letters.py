@@ -1,10 +1,28 @@
 """Events → what receivers read: one JSON object, the same for webhooks, MQTT and server-sent events."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from facegroup.sightings.types import Event, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events that a receiver was to be told of and never will be: the journal had erased them before it could.
+
+    Attributes:
+        first: number of the first.
+        last: number of the last.
+    """
+
+    first: int
+    last: int
+
+    @property
+    def id(self) -> str:
+        """Unique, as an event's."""
+        return f"gap-{self.first}-{self.last}"
 
 
 def sighting(found: Sighting) -> dict[str, Any]:
@@ -21,9 +39,14 @@ def event(found: Event) -> dict[str, Any]:
     return {**told, "sighting": sighting(found.sighting)}
 
 
-def body(found: Event) -> bytes:
-    """Return an event as JSON."""
-    return json.dumps(event(found), ensure_ascii=False).encode()
+def gap(found: Gap) -> dict[str, Any]:
+    """Return a gap as receivers see it."""
+    return {"id": found.id, "type": "gap", "from": found.first, "to": found.last}
+
+
+def body(found: Event | Gap) -> bytes:
+    """Return an event, or a gap, as JSON."""
+    return json.dumps(gap(found) if isinstance(found, Gap) else event(found), ensure_ascii=False).encode()
 
 
 def is_blank(found: Event) -> bool:

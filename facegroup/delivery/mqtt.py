@@ -10,17 +10,17 @@
 Home Assistant finds a sensor and a binary sensor for each camera by its discovery topics.
 """
 
-import json
 import logging
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 
-from facegroup.delivery import letters
+from facegroup.delivery.presence import Message, Presence
 from facegroup.errors import InvalidSettings
 from facegroup.settings import Cameras
 from facegroup.sightings.types import Event, Sighting
@@ -28,11 +28,12 @@ from facegroup.sightings.types import Event, Sighting
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 10.0
+_AGAIN_SECONDS = 60
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class Broker:
-    """A connection to a broker, made again whenever it is lost. Methods block.
+    """A connection to a broker, made again whenever it is lost. `tell` and `close` block.
 
     Args:
         settings: with the broker's address.
@@ -55,10 +56,11 @@ class Broker:
         self.where = f"{parts.hostname}:{port}"
         self._topic = settings.mqtt_topic.strip("/")
         self._discovery = settings.mqtt_discovery.strip("/")
+        self._presence = Presence(self._topic, self._discovery)
         self._connected = threading.Event()
         self._refused = ""
-        self._announced: set[str] = set()
-        self._here: dict[str, dict[str, str]] = {}  # camera → sighting → name
+        self._erased: set[str] = set()  # galleries
+        self._lock = threading.RLock()  # what is published last is what is so
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.max_inflight_messages_set(20)
         if parts.username is not None:
@@ -69,111 +71,86 @@ class Broker:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
-        self._client.reconnect_delay_set(1, 60)
+        self._client.reconnect_delay_set(1, _AGAIN_SECONDS)
         self._client.connect_async(parts.hostname, port, keepalive=30)
         self._client.loop_start()
 
-    def begin(self, present: Iterable[Sighting]) -> None:
-        """Learn who is in front of which camera, before the first event."""
-        for each in present:
-            self._here.setdefault(each.camera, {})[each.id] = each.name
+    def begin(self, cameras: Iterable[str], latest: Iterable[Sighting], present: Iterable[Sighting]) -> None:
+        """Learn what is so before the first event; see `Presence.begin`."""
+        with self._lock:
+            self._presence.begin(cameras, latest, present)
+            if self._connected.is_set():
+                self._publish(self._presence.all())
 
     def tell(self, event: Event) -> str | None:
         """Publish an event and what follows from it; return what went wrong, None when the broker has it all."""
         if not self._connected.wait(WAIT_SECONDS):
             return self._refused or f"the broker at {self.where} does not answer"
-        seen = event.sighting
-        here = self._here.setdefault(seen.camera, {})
-        if event.kind == "ended":
-            here.pop(seen.id, None)
-        else:
-            here[seen.id] = seen.name
-        camera = f"{self._topic}/cameras/{_part(seen.camera)}"
-        self._announce(seen.camera)
-        person = f"{self._topic}/people/{_part(seen.gallery)}/{_part(seen.person_id or seen.unknown or '')}"
-        where = {
-            "name": seen.name,
-            "camera": seen.camera,
-            "present": event.kind != "ended",
-            "last_seen": seen.last_seen,
-        }
-        told = [
-            (f"{camera}/sighting", letters.body(event), False),
-            (f"{camera}/last", seen.name.encode(), True),
-            (f"{camera}/people", json.dumps(sorted(here.values()), ensure_ascii=False).encode(), True),
-            (f"{camera}/occupied", b"ON" if here else b"OFF", True),
-            (person, json.dumps(where, ensure_ascii=False).encode(), True),
-        ]
-        return self._publish(told)
+        with self._lock:
+            sent = self._publish(self._presence.told(event))
+        return self._wait(sent)
 
-    def forget(self, gallery: str, ident: str) -> None:
-        """Remove what is retained of somebody who was erased."""
-        self._client.publish(f"{self._topic}/people/{_part(gallery)}/{_part(ident)}", b"", qos=1, retain=True)
+    def forget(self, gallery: str, ident: str | None) -> None:
+        """Remove what is retained of somebody who was erased, or of everybody of a gallery."""
+        with self._lock:
+            self._publish(self._presence.without(gallery, ident))
+            if ident is None:
+                self._erased.add(gallery)
+                self._erase()
+
+    def camera_gone(self, camera: str) -> None:
+        """Remove what is retained of a camera."""
+        with self._lock:
+            self._publish(self._presence.without_camera(camera))
 
     def close(self) -> None:
         """Say goodbye."""
         if self._connected.is_set():
-            self._publish([(f"{self._topic}/status", b"offline", True)])
+            self._wait(self._publish([(f"{self._topic}/status", b"offline", True)]))
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _publish(self, told: list[tuple[str, bytes, bool]]) -> str | None:
-        sent = [self._client.publish(topic, payload, qos=1, retain=retain) for topic, payload, retain in told]
+    def _publish(self, told: Sequence[Message]) -> list[paho.MQTTMessageInfo]:
+        return [self._client.publish(topic, payload, qos=1, retain=retain) for topic, payload, retain in told]
+
+    def _wait(self, sent: Sequence[paho.MQTTMessageInfo]) -> str | None:
+        end = time.monotonic() + WAIT_SECONDS
         for each in sent:
             try:
-                each.wait_for_publish(WAIT_SECONDS)
+                each.wait_for_publish(max(0.0, end - time.monotonic()))
             except (RuntimeError, ValueError):
                 return f"the connection to the broker at {self.where} was lost"
             if not each.is_published():
                 return f"the broker at {self.where} did not take it in {WAIT_SECONDS:g} seconds"
         return None
 
-    def _announce(self, camera: str) -> None:
-        """Tell Home Assistant of a camera, once a connection."""
-        if not self._discovery or camera in self._announced:
-            return
-        self._announced.add(camera)
-        name, base = _part(camera), f"{self._topic}/cameras/{_part(camera)}"
-        shared: dict[str, Any] = {
-            "availability_topic": f"{self._topic}/status",
-            "device": {"identifiers": [f"facegroup_{camera}"], "name": f"facegroup {camera}"},
-        }
-        last = {"name": "last person", "unique_id": f"facegroup_{camera}_last", "state_topic": f"{base}/last", **shared}
-        occupied = {
-            "name": "somebody there",
-            "unique_id": f"facegroup_{camera}_occupied",
-            "state_topic": f"{base}/occupied",
-            "device_class": "occupancy",
-            "json_attributes_topic": f"{base}/sighting",
-            **shared,
-        }
-        for kind, what, config in (("sensor", "last", last), ("binary_sensor", "occupied", occupied)):
-            topic = f"{self._discovery}/{kind}/facegroup_{name}_{what}/config"
-            self._client.publish(topic, json.dumps(config), qos=1, retain=True)
+    def _erase(self) -> None:
+        """Have the broker say what it retains of people of erased galleries; `_on_message` removes it."""
+        for gallery in self._erased:
+            self._client.subscribe(self._presence.people_of(gallery), qos=1)
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._refused = f"the broker at {self.where} refused us: {reason}"
             return
-        self._refused = ""
-        self._announced.clear()
-        client.publish(f"{self._topic}/status", b"online", qos=1, retain=True)
-        if self._discovery:
-            client.subscribe(f"{self._discovery}/status", qos=1)
-        self._connected.set()
+        with self._lock:
+            self._refused = ""
+            self._publish([(f"{self._topic}/status", b"online", True)])
+            if self._discovery:
+                client.subscribe(f"{self._discovery}/status", qos=1)
+            self._erase()
+            self._publish(self._presence.all())
+            self._connected.set()
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._connected.clear()
-        if reason != MQTTErrorCode.MQTT_ERR_SUCCESS:
+        if self._connected.is_set() and reason.is_failure:
             log.warning("the broker at %s is away: %s", self.where, reason)
+        self._connected.clear()
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
-        if message.payload == b"online":  # Home Assistant started, and has forgotten
-            self._announced.clear()
-            for camera in list(self._here):
-                self._announce(camera)
-
-
-def _part(name: str) -> str:
-    """Return a name as one level of a topic: without what topics are made of."""
-    return quote(name, safe=" ") or "_"
+        with self._lock:
+            if message.topic.startswith(f"{self._topic}/people/"):
+                if message.retain and message.payload:
+                    self._publish([(message.topic, b"", True)])
+            elif message.payload == b"online":  # Home Assistant started, and has forgotten
+                self._publish(self._presence.all())

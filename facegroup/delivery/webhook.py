@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -13,6 +15,7 @@ from facegroup.settings import Cameras
 from facegroup.sightings.types import Event, Webhook
 
 TIMEOUT_SECONDS = 10.0
+"""To connect, to send, and until the next byte of the answer comes; three times of it for all together."""
 _AGAIN = frozenset((408, 409, 421, 425, 429))
 _LONGEST_WAIT = 3600.0
 
@@ -43,10 +46,16 @@ class Poster:
 
     def __init__(self, settings: Cameras) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
+        # No connection is used twice: they are told apart by IP address, and one host's certificate is not another's.
+        self._client = httpx.AsyncClient(
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
-    async def post(self, webhook: Webhook, event: Event) -> Outcome:
-        """Post an event once."""
+    async def post(self, webhook: Webhook, event: Event | letters.Gap) -> Outcome:
+        """Post an event, or a gap, once."""
         if not webhook.url or not webhook.secret:
             return Outcome(False, detail="its address or secret cannot be unsealed: FACEGROUP_CAMERAS__KEY is another")
         body = letters.body(event)
@@ -56,22 +65,24 @@ class Poster:
             ips = await asyncio.get_running_loop().run_in_executor(None, address.resolve, parts, self._settings)
         except SourceError as error:
             return Outcome(False, detail=error.detail)
-        host = parts.netloc.rpartition("@")[2]
+        name = (parts.hostname or "").encode("idna").decode()
+        host = f"[{name}]" if ":" in name else name
         named = {
-            "host": host,
+            "host": f"{host}:{parts.port}" if parts.port else host,
             "content-type": "application/json",
             "user-agent": "facegroup",
             **signature.headers(webhook.secret, event.id, time.time(), body),
         }
         login = address.credentials(parts)
-        plain = parts._replace(netloc=host, fragment="")
+        plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
         target = address.at(plain, ips[0])
         request = self._client.build_request("POST", target, content=body, headers=named)
-        request.extensions["sni_hostname"] = parts.hostname or ""
+        request.extensions["sni_hostname"] = name
         try:
-            answer = await self._client.send(request, auth=login, stream=True)
-            await answer.aclose()  # its body is nobody's business
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(3 * TIMEOUT_SECONDS):  # a byte now and then is no answer
+                answer = await self._client.send(request, auth=login, stream=True)
+                await answer.aclose()  # its body is nobody's business
+        except (httpx.HTTPError, TimeoutError) as error:
             return Outcome(False, detail=f"no answer: {type(error).__name__}")
         return _outcome(answer)
 
@@ -86,7 +97,16 @@ def _outcome(answer: httpx.Response) -> Outcome:
     detail = f"it answered {answer.status_code}"
     if answer.is_redirect:
         return Outcome(False, final=True, detail=f"{detail}: redirects are not followed")
-    wait = answer.headers.get("retry-after", "")
-    seconds = min(float(wait), _LONGEST_WAIT) if wait.isdecimal() else 0.0
     final = answer.is_client_error and answer.status_code not in _AGAIN
-    return Outcome(False, final=final, detail=detail, wait=seconds)
+    return Outcome(False, final=final, detail=detail, wait=_wait(answer.headers.get("retry-after", "")))
+
+
+def _wait(asked: str) -> float:
+    """Return the seconds of a Retry-After: a number of them, or a date."""
+    seconds = 0.0
+    if asked.isdecimal():
+        seconds = float(asked)
+    elif asked:
+        with suppress(ValueError, OverflowError):
+            seconds = parsedate_to_datetime(asked).timestamp() - time.time()
+    return min(max(seconds, 0.0), _LONGEST_WAIT)

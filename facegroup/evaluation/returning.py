@@ -3,8 +3,8 @@
     python -m facegroup.evaluation.returning DIR --network retail-0095 --json table.json
 
 People of DIR with `--least` photos or more come back: their photos, `--most` at most, are visits of one or two photos each;
-people with one photo come once. All visits are shuffled, and go through `facegroup.sightings.strangers` one after the other, at
-several similarities. *Merging* joins two strangers whose centroids have grown together. *Batch* is what average linkage
+people with one photo come once. All visits are shuffled, and go through `facegroup.sightings.strangers` one after the other,
+at several similarities. *Merging* joins two strangers whose centroids have grown together. *Batch* is what average linkage
 (scipy, on all visits at once, which no server ever has) makes of the same visits: the reference.
 """
 
@@ -22,7 +22,6 @@ from facegroup.networks import registry
 from facegroup.settings import load
 from facegroup.sightings.strangers import Strangers, grown, mean
 from facegroup.sightings.types import Shot, Unknown
-from facegroup.types import Floats
 
 AROUND = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15)
 """Similarities that are tried, beside the gallery's threshold."""

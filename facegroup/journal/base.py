@@ -127,10 +127,11 @@ class Journal(Protocol):
     def span(self) -> tuple[int, int]:
         """Return the numbers of the oldest event that is kept and of the newest: (1, 0) where none ever was."""
 
-    def prune(self, before: float, keep: int) -> int:
+    def prune(self, before: float, keep: int, most: int = 1_000_000) -> int:
         """Erase ended sightings last seen before a moment, all but the newest `keep`, with crops and events; say how many.
 
-        Events go from the oldest on, so that those left have no gap. Open sightings and the newest event's number stay.
+        At most so many sightings go at a time; when none is left to go, events do, from the oldest on, so that those left
+        have no gap. Open sightings and the newest event's number stay.
         """
 
     def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:

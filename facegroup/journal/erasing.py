@@ -1,7 +1,7 @@
 """Whoever is erased leaves no name behind: events, dead letters and results of videos in, what is left of them out.
 
-An event is blanked where it is of a sighting that is erased, or names whom it is about: a sighting may be somebody else's now,
-or gone before its events. Only values that hold the words are read, so that the rest costs no more than being passed by.
+An event is blanked where it is of a sighting that is erased, or names whom it is about: a sighting may be somebody else's
+now, or gone before its events. Only values that hold the words are read; the rest costs no more than being passed by.
 """
 
 import json

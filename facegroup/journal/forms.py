@@ -168,7 +168,9 @@ def to_video(document: dict[str, Any]) -> Video:
 
 
 def _sealed(name: str, address: str, seal: Seal) -> dict[str, Any]:
-    return {name: None, f"{name}_sealed": seal.close(address)} if has_secret(address) else {name: address}
+    # None is there where it could not be unsealed: an empty one hides nothing.
+    hidden = bool(address) and has_secret(address)
+    return {name: None, f"{name}_sealed": seal.close(address)} if hidden else {name: address}
 
 
 def _opened(name: str, document: dict[str, Any], seal: Seal) -> str:
@@ -196,7 +198,7 @@ def _checked(found: Read) -> Read:
     for name, kinds in _KINDS.items():
         if hasattr(found, name):
             value = getattr(found, name)
-            if not isinstance(value, kinds) or (isinstance(value, float) and not math.isfinite(value)):
+            if not isinstance(value, kinds) or (isinstance(value, int | float) and not math.isfinite(value)):
                 raise ValueError(name)
     return found
 

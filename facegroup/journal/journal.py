@@ -188,23 +188,20 @@ class RowJournal:
         oldest = self._rows.page("events", -math.inf, math.inf, 1)
         return (int(oldest[0].score) if oldest else newest + 1, newest)
 
-    def prune(self, before: float, keep: int) -> int:
+    def prune(self, before: float, keep: int, most: int = _ALL) -> int:
         """See `Journal`."""
         gone = 0
-        while rows := self._rows.page("ended", -math.inf, before, _PAGE):
+        while gone < most and (rows := self._rows.page("ended", -math.inf, before, min(_PAGE, most - gone))):
             gone += self._remove([row.key for row in rows])
-        while (over := self._rows.size("ended") - keep) > 0:
-            gone += self._remove([row.key for row in self._rows.page("ended", -math.inf, math.inf, min(over, _PAGE))])
+        while gone < most and (over := self._rows.size("ended") - keep) > 0:
+            rows = self._rows.page("ended", -math.inf, math.inf, min(over, _PAGE, most - gone))
+            gone += self._remove([row.key for row in rows])
+        if gone >= most:
+            return gone
         cut = 0
-        while rows := self._rows.page("events", -math.inf, math.inf, _PAGE):
-            over = self._rows.size("events") - 2 * keep
-            # From the oldest on and no further: where a clock was wrong for a while, the events before it stay.
-            old = [row for _, row in takewhile(lambda at: at[0] < over or self._at(at[1]) < before, enumerate(rows))]
-            if old:
-                self._apply([Drop("events", row.key) for row in old])
-                cut += len(old)
-            if len(old) < _PAGE:
-                break
+        while old := self._old(before, self._rows.size("events") - 2 * keep):
+            self._apply([Drop("events", row.key) for row in old])
+            cut += len(old)
         if gone or cut:
             self._rows.scrub()
         return gone
@@ -430,6 +427,11 @@ class RowJournal:
                 yield erasing.letter_step(table, row, wanted, ids)
         for row in self._pages("videos"):
             yield erasing.video_step(row, wanted)
+
+    def _old(self, before: float, over: int) -> list[Row]:
+        """Return the oldest events that are over or too old, and no other behind one that is not: a clock may be wrong."""
+        rows = enumerate(self._rows.page("events", -math.inf, math.inf, _PAGE))
+        return [row for _, row in takewhile(lambda each: each[0] < over or self._at(each[1]) < before, rows)]
 
     def _at(self, row: Row) -> float:
         return next((event.at for event in self._read("events", [row], forms.to_event)), -math.inf)

@@ -73,6 +73,8 @@ class SqliteRows:
         after: tuple[float, str] | None = None,
     ) -> list[Row]:
         """See `Rows`."""
+        if after:  # SQLite seeks by these bounds, not by those of pairs
+            low, high = (low, min(high, after[0])) if newest else (max(low, after[0]), high)
         order, sign = ("DESC", "<") if newest else ("ASC", ">")
         beyond = f" AND (score, key) {sign} (?, ?)" if after else ""
         question = f"""SELECT key, score, value FROM rows WHERE place = ? AND score >= ? AND score <= ?{beyond}

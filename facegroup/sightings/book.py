@@ -16,8 +16,9 @@ from facegroup.cameras.types import Camera
 from facegroup.errors import StoreInvalid, StoreUnavailable, UnknownSighting, UnknownStranger
 from facegroup.journal.base import Filter, Journal, News
 from facegroup.settings import Cameras
-from facegroup.sightings.strangers import KEPT, Strangers, grown, mean
+from facegroup.sightings.strangers import KEPT, Strangers, grown, mean, wanted
 from facegroup.sightings.types import Event, Observation, Shot, Sighting, Unknown
+from facegroup.types import Floats
 
 FLUSH_SECONDS = 5.0
 PRUNE_SECONDS = 600.0
@@ -25,6 +26,7 @@ GRACE_SECONDS = 30.0
 """How much longer than its cooldown a sighting stays open that was begun before a restart: the cameras come back first."""
 
 _PAGE = 500
+_PRUNED = 500  # sightings erased at a time
 _NEVER = float("-inf")
 
 
@@ -128,8 +130,7 @@ class Book:
             for each in changed:
                 each.dirty, each.crop = False, None
             self._flushed = now
-        if abs(now - self._pruned) >= PRUNE_SECONDS:
-            self._prune(now)
+        if abs(now - self._pruned) >= PRUNE_SECONDS and self._prune(now):
             self._pruned = now
         return events
 
@@ -157,6 +158,8 @@ class Book:
 
         removed = self._journal.erase(gallery, person_id, unknown)
         self._open = {at: each for at, each in self._open.items() if not concerns(at[1])}
+        self._doubtful = {at: each for at, each in self._doubtful.items() if not concerns(at[1])}
+        self._twice = [each for each in self._twice if not concerns(_who(each))]
         self._visits = {who: each for who, each in self._visits.items() if not concerns(who)}
         self._tracks = {track: who for track, who in self._tracks.items() if not concerns(who)}
         if person_id is None and unknown is None:
@@ -213,13 +216,7 @@ class Book:
             found = self._begun(camera, who, seen)
             news.append(News("began", found.sighting, None, unknown))
         found.see(camera, seen, similarity)
-        told = [_shown(each, found) for each in news]
-        try:
-            events = self._journal.record(told)
-        except StoreUnavailable:
-            if any(each.kind == "began" for each in told):
-                self._doubtful[place] = found
-            raise
+        events = self._record(place, found, [_shown(each, found) for each in news])
         # Written: from here on nothing can fail.
         found.sighting = next(
             (each.sighting for each in events if each.sighting.id == found.sighting.id), found.sighting
@@ -243,6 +240,14 @@ class Book:
         self._visits.setdefault(who, {})[camera.id] = found.sighting
         return events
 
+    def _record(self, place: Place, found: _Open, news: Sequence[News]) -> list[Event]:
+        try:
+            return self._journal.record(news)
+        except StoreUnavailable:
+            if any(each.kind == "began" for each in news):
+                self._doubtful[place] = found
+            raise
+
     def _who(self, camera: Camera, seen: Observation, before: Who | None) -> tuple[Who, Unknown | None, float | None]:
         """Return who it is; of a stranger what is known now, where that changed, and the similarity to what was known."""
         if seen.person_id is not None:
@@ -251,9 +256,8 @@ class Book:
             return before, None, None
         look = mean(seen.shots)
         strangers = self._strangers.setdefault((camera.gallery, seen.network, len(look)), Strangers())
-        wanted = self._settings.unknown_similarity
-        nearest = strangers.nearest(look)
-        if nearest is not None and nearest[1] >= (self._threshold(camera.gallery) if wanted is None else wanted):
+        nearest = self._nearest(camera, strangers, look)
+        if nearest is not None:
             who = Who(camera.gallery, False, nearest[0].id)
             visits = 0 if (camera.id, who) in self._open else 1
             known = self._known(who)
@@ -265,16 +269,22 @@ class Book:
         made = Unknown(name, camera.gallery, seen.network, look, 1, seen.first_seen, seen.last_seen, shots)
         return Who(camera.gallery, False, name), made, None
 
+    def _nearest(self, camera: Camera, strangers: Strangers, look: Floats) -> tuple[Unknown, float] | None:
+        """Return who of before it is, and how similar: of those in front of the camera, who are few, less is asked."""
+        least = self._settings.unknown_similarity
+        threshold = self._threshold(camera.gallery) if least is None else least
+        nearest = strangers.nearest(look)
+        if nearest is not None and nearest[1] >= (wanted(threshold) if least is None else least):
+            return nearest
+        here = [who.id for place, who in self._open if place == camera.id and not who.member]
+        nearest = strangers.nearest(look, here)
+        return nearest if nearest is not None and nearest[1] >= threshold else None
+
     def _begun(self, camera: Camera, who: Who, seen: Observation) -> _Open:
         within = self._settings.link_seconds
-        others = [
-            each
-            for place, each in self._visits.get(who, {}).items()
-            if place != camera.id
-            and each.first_seen - within <= seen.last_seen
-            and seen.first_seen <= each.last_seen + within
-        ]
-        linked = max(others, key=lambda each: each.last_seen, default=None)
+        elsewhere = [each for place, each in self._visits.get(who, {}).items() if place != camera.id]
+        near = [each for each in elsewhere if _gap(each, seen) <= within]
+        linked = max(near, key=lambda each: each.last_seen, default=None)
         made = Sighting(
             id=uuid.uuid4().hex,
             camera=camera.id,
@@ -342,7 +352,7 @@ class Book:
         after = ""
         while page := self._journal.sightings(Filter(open=True), after, _PAGE):
             for each in page:
-                who = Who(each.gallery, each.person_id is not None, each.person_id or each.unknown or "")
+                who = _who(each)
                 if (each.camera, who) in self._open:
                     self._twice.append(each)
                     continue
@@ -353,9 +363,11 @@ class Book:
         for unknown in self._journal.unknowns():
             self._of(unknown).put(unknown)
 
-    def _prune(self, now: float) -> None:
+    def _prune(self, now: float) -> bool:
+        """Erase what is too old or too much; False: there is more, for which the cameras do not wait now."""
         before = now - self._settings.keep_days * 86_400
-        self._journal.prune(before, self._settings.keep_sightings)
+        if self._journal.prune(before, self._settings.keep_sightings, _PRUNED) >= _PRUNED:
+            return False
         self._journal.prune_videos(before, self._settings.keep_videos)
         for gallery, unknown in self._journal.prune_unknowns(before, self._settings.keep_unknowns):
             self._forget(gallery, unknown)
@@ -364,6 +376,7 @@ class Book:
             for camera in [camera for camera, each in seen.items() if each.last_seen < soon]:
                 del seen[camera]
         self._visits = {who: each for who, each in self._visits.items() if each}
+        return True
 
     def _forget_tracks(self, camera: str) -> None:
         self._tracks = {track: who for track, who in self._tracks.items() if track[0] != camera}
@@ -377,6 +390,15 @@ class Book:
     def _of(self, unknown: Unknown) -> Strangers:
         key = (unknown.gallery, unknown.network, len(unknown.centroid))
         return self._strangers.setdefault(key, Strangers())
+
+
+def _who(sighting: Sighting) -> Who:
+    return Who(sighting.gallery, sighting.person_id is not None, sighting.person_id or sighting.unknown or "")
+
+
+def _gap(one: Sighting, seen: Observation) -> float:
+    """Return the seconds between two stays; negative where they overlap."""
+    return max(one.first_seen - seen.last_seen, seen.first_seen - one.last_seen)
 
 
 def _named(who: Who, seen: Observation) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Strangers of one gallery and network: a track's looks go in, the stranger that it is comes out, old or new.
 
 Online clustering with one centroid each (leader clustering: Hartigan, Clustering Algorithms, 1975, chapter 3): a track joins
-the most similar stranger at or above the threshold, or is a new one. Why, and how well it does:
+the most similar stranger who is similar enough, or is a new one. How similar, and how well it does:
 docs/decisions/0015-strangers.md.
 """
 
@@ -15,6 +15,9 @@ from facegroup.types import Floats
 
 KEPT = 10
 """Shots of a stranger: the best of all."""
+
+STRICTER = 1 / 6
+"""Of what is left above a threshold: added to it for strangers, since among thousands somebody always looks alike."""
 
 _GROWTH = 64
 
@@ -41,17 +44,19 @@ class Strangers:
         row = self._rows.get(unknown)
         return None if row is None else self._unknowns[row]
 
-    def nearest(self, descriptor: Floats) -> tuple[Unknown, float] | None:
+    def nearest(self, descriptor: Floats, among: Iterable[str] | None = None) -> tuple[Unknown, float] | None:
         """Return the most similar stranger and the cosine similarity; None: there is nobody.
 
         Args:
             descriptor: (d,) float32 of unit length.
+            among: ids of those who come into question, few; None: all.
         """
-        if not self._unknowns:
+        rows = None if among is None else [self._rows[each] for each in among if each in self._rows]
+        if not self._unknowns or rows == []:
             return None
-        similarities = self._centroids[: len(self._unknowns)] @ descriptor
+        similarities = (self._centroids[: len(self._unknowns)] if rows is None else self._centroids[rows]) @ descriptor
         best = int(similarities.argmax())
-        return self._unknowns[best], float(similarities[best])
+        return self._unknowns[best if rows is None else rows[best]], float(similarities[best])
 
     def put(self, unknown: Unknown) -> None:
         """Take a stranger in, new or over the one of this id; the shots are left to the journal."""
@@ -76,6 +81,11 @@ class Strangers:
         if last.id != unknown:
             self._unknowns[row], self._rows[last.id] = last, row
             self._centroids[row] = last.centroid
+
+
+def wanted(threshold: float) -> float:
+    """Return the similarity at which somebody is a stranger of before, of a gallery with this threshold."""
+    return threshold + STRICTER * (1 - threshold)
 
 
 def mean(shots: Sequence[Shot]) -> Floats:

@@ -1,6 +1,6 @@
 """What is known of who was seen: `Observation`s of tracks go in, `Sighting`s and their `Event`s come out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from facegroup.types import Floats
@@ -157,8 +157,8 @@ class Webhook:
     """
 
     id: str
-    url: str
-    secret: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
     cameras: tuple[str, ...] = ()
     gallery: str | None = None
     created_at: float = 0.0

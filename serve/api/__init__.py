@@ -1,6 +1,7 @@
 """The HTTP API: routes over a `Pipeline`. Nothing here knows what is behind it, and nothing behind it knows HTTP."""
 
 from importlib.metadata import version
+from weakref import WeakSet
 
 from fastapi import FastAPI
 
@@ -45,7 +46,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     )
     app.state.context = Context(pipeline, settings, spec(settings.network, settings))
     problems.install(app)
-    app.state.streams = set()
+    app.state.streams = WeakSet()
     of_galleries = (recognition, galleries, calibration, people, counter_examples, audit)
     for routes in (*of_galleries, cameras, strangers, sightings, webhooks, videos):
         app.include_router(routes.router, prefix="/v1")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 
-from facegroup.errors import CamerasOff, FacegroupError, ImageError
+from facegroup.errors import CamerasOff, FacegroupError, ImageError, ServiceError
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
@@ -53,6 +53,13 @@ class Context:
         except CamerasOff:
             return 0
         return removed
+
+    async def erase_rest(self, gallery: str, person: str | None = None) -> int:
+        """Erase what cameras saw of somebody while they were being erased; what fails now is made good within the hour."""
+        try:
+            return await self.erase_sightings(gallery, person)
+        except ServiceError:
+            return 0
 
 
 # Dependencies are coroutines, though they wait for nothing: FastAPI runs plain functions in a thread, 0.1 ms each.

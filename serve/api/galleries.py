@@ -62,7 +62,8 @@ async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> dict[st
     """Erase a gallery with every person, descriptor and crop in it, and what its cameras saw."""
     await server.pipeline.ask("gallery", gallery)
     sightings = await server.erase_sightings(gallery)
-    return answers.erased(await server.pipeline.ask("delete_gallery", gallery, by=by), sightings)
+    done = await server.pipeline.ask("delete_gallery", gallery, by=by)
+    return answers.erased(done, sightings + await server.erase_rest(gallery))
 
 
 @router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")

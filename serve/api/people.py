@@ -132,7 +132,8 @@ async def erase_person(server: Server, gallery: GalleryName, person: PersonId, b
     """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
     await server.pipeline.ask("person", gallery, person)
     sightings = await server.erase_sightings(gallery, person)
-    return answers.erased(await server.pipeline.ask("delete_person", gallery, person, by=by), sightings)
+    done = await server.pipeline.ask("delete_person", gallery, person, by=by)
+    return answers.erased(done, sightings + await server.erase_rest(gallery, person))
 
 
 @router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")

@@ -55,6 +55,12 @@ class Processes:
         """End one of them at once; return those that ran before."""
         return self._kill(1)
 
+    def stop_one(self) -> set[int]:
+        """Make one of them hang; return those that ran before."""
+        before = self.pids()
+        os.kill(min(before), signal.SIGSTOP)
+        return before
+
     def kill_all(self) -> set[int]:
         """End all of them at once; return those that ran before."""
         return self._kill(None)

@@ -48,6 +48,10 @@ class Server:
                 raise AssertionError(f"the server did not start:\n{self.log()}")
             time.sleep(0.2)
 
+    def setting(self, name: str) -> str:
+        """Return a variable that it is started with."""
+        return self._environment[name]
+
     def change(self, **settings: str) -> None:
         """Let it have other settings when it is started next."""
         self._environment.update(settings)

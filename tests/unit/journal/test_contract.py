@@ -90,6 +90,17 @@ def test_passwords_are_sealed(journal: Journal, url: str, tmp_path: Any) -> None
     assert [each.id for each in journal.cameras()] == ["door", "gate"]
 
 
+def test_a_source_that_cannot_be_opened_is_not_lost_by_a_change(journal: Journal, url: str) -> None:
+    journal.create_camera(Camera("door", SECRET, "group"), 1)
+    other = open_journal(url, None)
+    changed = other.replace_camera(replace(other.camera("door"), fps=7.0))
+    assert (changed.source, other.camera("door").source) == ("", "")
+    assert (journal.camera("door").source, journal.camera("door").fps) == (SECRET, 7.0)
+    other.replace_camera(replace(other.camera("door"), source="rtsp://10.0.0.9/"))
+    assert journal.camera("door").source == "rtsp://10.0.0.9/"
+    other.close()
+
+
 def test_a_new_key_opens_what_the_old_one_sealed(journal: Journal, url: str) -> None:
     from pydantic import SecretStr
 
@@ -209,6 +220,14 @@ def test_retention_leaves_no_gap(journal: Journal) -> None:
     assert begin(journal, sighting(50))[0].seq == 11
 
 
+def test_retention_goes_so_far_at_a_time(journal: Journal) -> None:
+    begin(journal, *(sighting(float(number), open=False) for number in range(10)))
+    assert journal.prune(before=7, keep=100, most=2) == 2  # last seen at 5, 6, 7
+    assert journal.prune(before=7, keep=100, most=2) == 1
+    assert journal.prune(before=7, keep=4, most=2) == 2
+    assert [each.first_seen for each in journal.sightings(Filter())] == [9, 8, 7, 6, 5]
+
+
 def test_whom_it_erases_nothing_tells_of_any_more(journal: Journal, url: str, tmp_path: Any) -> None:
     stranger = unknown(7, crop=b"STRANGER-FACE")
     seen = sighting(20, person_id=None, unknown=stranger.id, name=stranger.id)
@@ -258,6 +277,9 @@ def test_strangers_have_numbers_for_good(journal: Journal) -> None:
         ("a/b", "unknown-1"),
         ("group", "unknown-1"),
     ]
+    with pytest.raises(errors.UnknownStranger):
+        journal.unknown("a", "b/unknown-1")
+    assert [each.crops for each in journal.unknowns()] == [1, 1, 1]
     found = journal.unknown("a/b", "unknown-1")
     assert (found.visits, found.first_seen, found.last_seen, found.network) == (1, 7, 12, "net")
     np.testing.assert_array_equal(found.centroid, descriptor(1))

@@ -1,17 +1,24 @@
 """Damaged rows, foreign data, a database that is away."""
 
+import json
 import logging
+import math
+import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from facegroup.cameras.types import Camera
 from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.journal import open_journal
-from facegroup.journal.base import Filter, Journal
+from facegroup.journal.base import Filter, Journal, News
+from facegroup.settings import Cameras
+from facegroup.sightings.book import Book
 from tests.conftest import RedisProcess
-from tests.unit.journal.made import begin, sighting
+from tests.unit.journal.made import begin, sighting, unknown
 
 
 def _damage(url: str, table: str, key: str, value: bytes) -> None:
@@ -46,6 +53,54 @@ def test_a_damaged_row_is_skipped_and_named(
     assert begin(journal, sighting(3))[0].seq == 3
 
 
+def test_a_damaged_event_hides_no_later_one(journal: Journal, url: str) -> None:
+    events = begin(journal, *(sighting(float(at)) for at in range(4)))
+    for seq in (2, 3):
+        _damage(url, "events", f"{seq:016d}", b"{")
+    assert journal.events(0, 1) == events[:1]
+    assert journal.events(1, 1) == events[3:]
+    assert journal.prune(before=events[0].at - 1000, keep=100) == 0
+    assert journal.events(0, 9) == [events[0], events[3]]  # nothing of it is old
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "fault"),
+    [
+        ("cameras", "door", {"cooldown": "long"}),
+        ("cameras", "door", {"id": 7}),
+        ("cameras", "door", {"gallery": None}),
+        ("unknowns", "group/unknown-1", {"centroid": ""}),
+        ("unknowns", "group/unknown-1", {"centroid": "AAAA"}),
+        ("unknowns", "group/unknown-1", {"last_seen": "late"}),
+        ("sightings", "s", {"frames": "many"}),
+        ("sightings", "s", {"first_seen": 10**400}),
+        ("sightings", "s", {"last_seen": math.nan}),
+        ("sightings", "s", {"id": "[" * 100_000}),
+    ],
+)
+def test_whatever_is_damaged_lists_go_on(
+    journal: Journal, url: str, table: str, key: str, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for camera in ("door", "gate"):
+        journal.create_camera(Camera(camera, "file:///x", "g"), 5)
+    for at, one in enumerate("st"):
+        journal.record([News("began", sighting(at, id=one), unknown=unknown(at + 1, at=at))])
+    (row,) = journal._rows.get(table, [key])  # type: ignore[attr-defined]
+    value = json.dumps(json.loads(row.value) | fault).encode()
+    _damage(url, table, key, b"[" * 100_000 if "[[" in str(fault) else value)
+    with caplog.at_level(logging.ERROR):
+        Book(journal, Cameras(), lambda gallery: 0.5)
+        found = {
+            "cameras": [each.id for each in journal.cameras()],
+            "unknowns": [each.id for each in journal.unknowns()],
+            "sightings": [each.id for each in journal.sightings(Filter())],
+        }
+    every = {"cameras": ["door", "gate"], "unknowns": ["unknown-2", "unknown-1"], "sightings": ["t", "s"]}
+    gone = key.removeprefix("group/")
+    assert found == every | {table: [each for each in every[table] if each != gone]}
+    assert key in caplog.text
+
+
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "g.cameras.db"
     path.write_bytes(b"no database" * 100)
@@ -73,6 +128,44 @@ def test_foreign_keys_of_redis_are_named_and_nothing_is_half_done(redis_url: str
     assert journal.sightings(Filter()) == []
     assert begin(journal, sighting(1))[0].seq == 1
     journal.close()
+
+
+def test_numbers_are_never_given_twice_by_a_redis_that_lost_them(redis_url: str) -> None:
+    journal = open_journal(redis_url)
+    first = begin(journal, sighting(1), sighting(2))
+    journal.next_unknown("group")
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    assert journal.span() == (1, 0)
+    (event,) = begin(journal, sighting(3))
+    assert event.seq == 3
+    assert journal.span() == (3, 3)
+    assert journal.events(first[-1].seq, 9) == [event]  # whoever had read the first two goes on
+    assert journal.next_unknown("group") == "unknown-2"
+    journal.close()
+
+
+def test_the_user_that_the_page_tells_to_make_can_keep_a_journal(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs/gallery.md"
+    (line,) = re.findall(r"^ACL SETUSER (facegroup .*)$", page.read_text(), re.MULTILINE)
+    process = RedisProcess(tmp_path)
+    process.start()
+    with redis.Redis.from_url(process.url) as admin:
+        words = line.replace(">PASSWORD", ">s3cr3t").split()
+        if tuple(map(int, admin.info()["redis_version"].split(".")[:2])) < (7, 2):
+            words.remove("+waitaof")
+        admin.execute_command("ACL", "SETUSER", *words)
+    journal = open_journal(process.url.replace("redis://", "redis://facegroup:s3cr3t@"))
+    journal.create_camera(Camera("door", "file:///x", "g"), 5)
+    (event,) = journal.record([News("began", sighting(1, open=False), b"face", unknown(1))])
+    assert journal.sightings(Filter(since=0)) == [event.sighting]
+    assert journal.sightings(Filter(), event.sighting.cursor) == journal.sightings(Filter(open=True)) == []
+    assert journal.unknown("group", "unknown-1").shots
+    assert journal.prune(before=2, keep=9) == 0
+    assert journal.prune(before=1e9, keep=9) == 1
+    journal.erase("group")
+    journal.close()
+    process.kill()
 
 
 def test_a_redis_that_is_away_is_said(tmp_path: Path) -> None:

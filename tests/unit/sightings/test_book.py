@@ -271,3 +271,132 @@ def test_a_journal_that_is_away_loses_no_visit(kept: Kept, monkeypatch: pytest.M
             kept.book.tick(500)
     assert kinds(kept.book.tick(500)) == [("ended", "Ada"), ("ended", "unknown-2")]
     assert kept.journal.unknown("group", "unknown-2").shots[0].grade == 0.7
+
+
+def test_a_sighting_knows_the_event_that_told_of_it_last(kept: Kept) -> None:
+    (began,) = kept.see(seen(0, 100))
+    kept.see(seen(0, 107, frames=4))
+    kept.book.tick(108)
+    (only,) = kept.all()
+    assert (only.frames, only.seq) == (4, began.seq)
+    (ended,) = kept.book.tick(500)
+    assert kept.all()[0].seq == ended.seq == 2
+
+
+def test_visits_go_on_by_way_of_any_camera(kept: Kept) -> None:
+    hall = replace(DOOR, id="hall", cooldown=1000)
+    kept.see(seen(0, 100), camera=hall)  # stays there
+    kept.see(seen(0, 100, ended=True), camera=DOOR)
+    kept.book.tick(150)
+    kept.see(seen(0, 150, frames=50, first_seen=99), camera=hall)
+    kept.see(seen(1, 151, ended=True), camera=DOOR)
+    kept.book.tick(300)
+    kept.see(seen(0, 305, frames=90, first_seen=99), camera=hall)
+    kept.see(seen(2, 310), camera=DOOR)
+    assert len({each.visit_id for each in kept.all()}) == 1
+    assert len(kept.all()) == 4
+
+
+def test_a_clock_that_was_set_back_links_nothing(kept: Kept) -> None:
+    kept.see(seen(0, 10_000))
+    kept.see(seen(0, 5_000), camera=GATE)
+    assert len({each.visit_id for each in kept.all()}) == 2
+
+
+def test_of_two_that_are_open_one_is_ended_after_a_restart(kept: Kept) -> None:
+    kept.see(seen(0, 100))
+    other = Book(kept.journal, Cameras(), lambda gallery: 0.9)
+    other._open.clear()
+    other.observe(DOOR, [seen(0, 102)])
+    kept.open()
+    assert kinds(kept.book.tick(103)) == [("ended", "Ada")]
+    assert kept.see(seen(3, 104)) == []
+    assert [each.last_seen for each in kept.all(open=True)] == [102]
+    assert kinds(kept.book.tick(900)) == [("ended", "Ada")]
+
+
+@pytest.mark.parametrize("name", ["Ada", None])
+def test_an_answer_that_was_lost_makes_no_second_sighting(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    record = kept.journal.record
+
+    def lost(news: Any) -> Any:
+        record(news)
+        raise StoreUnavailable("the answer was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept.journal, "record", lost)
+        with pytest.raises(StoreUnavailable):
+            kept.see(seen(0, 100, name))
+    assert kept.see(seen(0, 101, name, frames=3)) == []
+    kept.book.tick(106)
+    (only,) = kept.all()
+    assert (only.frames, only.open) == (3, True)
+    assert [each.kind for each in kept.book.tick(500)] == ["ended"]
+    assert [each.seq for each in kept.journal.events(0, 9)] == [1, 2]
+
+
+def test_a_stranger_who_is_promoted_to_somebody_who_is_there(kept: Kept) -> None:
+    kept.see(seen(0, 100, "Ada"), seen(1, 100, None, look=BOB))
+    assert kept.book.promoted("group", "unknown-1", "ada", "Ada") == 1
+    kept.see(seen(1, 101, None, look=BOB, frames=3), seen(0, 101, "Ada", frames=3))
+    assert kinds(kept.book.tick(102)) == [("ended", "Ada")]
+    assert [each.open for each in kept.all()].count(True) == 1
+    assert kinds(kept.book.tick(900)) == [("ended", "Ada")]
+    assert kept.all(open=True) == []
+
+
+def test_strangers_of_two_cameras_who_leave_at_once_keep_all_their_looks(kept: Kept) -> None:
+    for place, grade in ((DOOR, 0.5), (GATE, 0.6)):
+        kept.see(seen(0, 100, None), camera=place)
+        kept.see(seen(0, 101, None, grade=grade, look=near(ADA, int(grade * 10)), ended=True), camera=place)
+    assert len(kept.book.tick(500)) == 2
+    assert sorted(shot.grade for shot in kept.journal.unknown("group", "unknown-1").shots) == [0.5, 0.6, 0.7]
+
+
+def test_descriptors_of_another_size_are_of_others(kept: Kept) -> None:
+    kept.see(seen(0, 100, None))
+    long = np.ones(16, np.float32) / 4
+    assert kinds(kept.see(seen(1, 100, None, look=long))) == [("began", "unknown-2")]
+    kept.open()
+    assert kinds(kept.see(seen(0, 500, None, look=long), camera=GATE)) == [("began", "unknown-2")]
+
+
+def like(seed: int, similarity: float) -> Floats:
+    """A descriptor of just this similarity to that of `seed`."""
+    known, other = descriptor(seed).astype(np.float64), descriptor(seed + 50).astype(np.float64)
+    away = other - known * (known @ other)
+    return np.asarray(similarity * known + np.sqrt(1 - similarity**2) * away / np.linalg.norm(away), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "there", "later", "settings"),
+    [
+        (0.93, "unknown-1", "unknown-1", {}),
+        (0.91, "unknown-1", "unknown-2", {}),  # the threshold is 0.9, and it takes 0.917 to come back
+        (0.89, "unknown-2", "unknown-2", {}),
+        (0.89, "unknown-1", "unknown-1", {"unknown_similarity": 0.88}),
+        (0.93, "unknown-2", "unknown-2", {"unknown_similarity": 0.95}),
+    ],
+)
+def test_who_comes_back_must_be_more_alike_than_who_is_there(
+    tmp_path: Path, similarity: float, there: str, later: str, settings: dict[str, Any]
+) -> None:
+    for name, at, wanted in (("there", 105, there), ("later", 500, later)):
+        kept = Kept(f"sqlite:///{tmp_path}/{name}.db", **settings)
+        kept.see(seen(0, 100, None, ended=True))
+        kept.book.tick(at - 1)
+        kept.see(seen(1, at, None, look=like(ADA, similarity)))
+        assert kept.all()[-1].unknown == wanted
+        kept.journal.close()
+
+
+def test_much_that_is_old_goes_a_part_at_a_time(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "_PRUNED", 3)
+    kept.see(*(seen(number, 100, f"Ada{number}") for number in range(7)))
+    kept.book.left("door")
+    day = 86_400.0
+    left = [[*kept.book.tick(day * 40 + second), *kept.all()] for second in range(4)]
+    assert [len(each) for each in left] == [4, 1, 0, 0]
+    assert kept.journal.span()[0] == 1  # events go by the time at which they were written

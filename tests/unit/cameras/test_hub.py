@@ -1,0 +1,361 @@
+"""All cameras in one process, over a real journal: what breaks, is busy, is away or is erased, and who notices."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegroup.cameras import hub as hubs
+from facegroup.cameras import watch as watches
+from facegroup.cameras.hub import Hub
+from facegroup.cameras.types import Camera, Condition, Frame, Status
+from facegroup.cameras.watch import Watch
+from facegroup.errors import (
+    FacegroupError,
+    Overloaded,
+    StageUnavailable,
+    StoreUnavailable,
+    UnknownGallery,
+    UnknownPerson,
+)
+from facegroup.journal import open_journal
+from facegroup.journal.base import Filter, Journal
+from facegroup.photos import Photo, Seen
+from facegroup.settings import Settings, load
+from facegroup.sightings.book import Book
+from facegroup.sightings.types import Observation, Sighting
+from facegroup.store.audit import Origin
+from facegroup.types import Gallery
+from tests.unit.test_tracking import Face, seen
+
+DOOR = Camera("door", "file:///clips/door.mp4", "group", fps=5, cooldown=600)
+BY = Origin("test")
+ADA, NOBODY = Face(100, 1, "Ada"), Face(100, 1)
+
+
+class Stages:
+    """The pipeline and the store: whoever is `there` is in every photo, once what is wrong has been said."""
+
+    def __init__(self) -> None:
+        self.there: list[Face] = [ADA]
+        self.wrong: deque[FacegroupError] = deque()
+        self.people = {"ada"}
+        self.missing = False  # the gallery
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = 0
+
+    async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+        self.asked += 1
+        answers = [self._one(photo) for photo in photos]
+        await self.open.wait()
+        return answers
+
+    def _one(self, photo: Photo) -> Seen | FacegroupError:
+        if self.missing:
+            return UnknownGallery("there is no gallery group")
+        return self.wrong.popleft() if self.wrong else seen(*self.there, recognised=photo.embed)
+
+    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+        if method == "gallery":
+            return Gallery("group", "dlib-resnet29", 128, 0.9)
+        assert method == "person"
+        if arguments[1] not in self.people:
+            raise UnknownPerson("gone")
+        return None
+
+
+class Scene:
+    """An eye: frames a quarter of a second apart, as fast as they are taken; after `last` of them it has ended."""
+
+    def __init__(self, last: int | None = None, broken: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.last, self.broken = last, broken
+        self.number, self.start = 0, time.time()
+        self.closed = False
+
+    async def next(self, timeout: float) -> tuple[Frame | None, Status]:
+        await asyncio.sleep(0.002)
+        if self.number == 3 and self.broken is not None:
+            await self.broken()
+        if self.number == self.last:
+            return None, Status("ended")
+        self.number += 1
+        at = self.number / 4
+        return Frame(b"jpeg", self.start + at, at, self.number, 640, 360), Status("live")
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Opened:
+    """Opens eyes: of each camera those that are laid out for it, then sound ones."""
+
+    def __init__(self, **laid: list[Any]) -> None:
+        self.laid = {camera: deque(eyes) for camera, eyes in laid.items()}
+        self.eyes: dict[str, list[Scene]] = {}
+
+    async def __call__(self, camera: Camera, settings: Settings, here: bool) -> Scene:
+        eye = self.laid[camera.id].popleft() if self.laid.get(camera.id) else Scene()
+        if isinstance(eye, Exception):
+            raise eye
+        assert isinstance(eye, Scene)
+        self.eyes.setdefault(camera.id, []).append(eye)
+        return eye
+
+
+class World:
+    """A hub with all that it is given."""
+
+    def __init__(self, hub: Hub, stages: Stages, opened: Opened, settings: Settings) -> None:
+        self.hub, self.stages, self.opened, self.settings = hub, stages, opened, settings
+
+    def condition(self, camera: str = "door") -> Condition:
+        return self.hub.conditions()[camera]
+
+    async def sightings(self) -> list[Sighting]:
+        found: list[Sighting] = await self.hub.call("sightings", Filter(), "", 100)
+        return found
+
+
+Worlds = Callable[..., Any]
+
+
+@pytest.fixture
+def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worlds:
+    """Begins a world, in the loop that runs."""
+    monkeypatch.setattr(watches, "FIRST", 0.01)
+    monkeypatch.setattr(watches, "_PAUSE", 0.01)
+    monkeypatch.setattr(watches, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(hubs, "_RETRY_SECONDS", 0.01)
+    store = f"sqlite:///{tmp_path / 'gallery.db'}"
+    settings = load(network="dlib-resnet29", store=store, cameras={"folder": "/clips"})
+
+    @asynccontextmanager
+    async def begin(*cameras: Camera, opens: Callable[[], Journal] | None = None, **laid: list[Any]) -> Any:
+        journal = open_journal(store)
+        for camera in cameras:
+            journal.create_camera(camera, 10)
+        journal.close()
+        stages, opened = Stages(), Opened(**laid)
+        hub = Hub(settings, opens or (lambda: open_journal(store)), stages.see, stages.ask, opened)
+        task = asyncio.get_running_loop().create_task(hub.run())
+        try:
+            yield World(hub, stages, opened, settings)
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    return begin
+
+
+def run(scenario: Awaitable[None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await scenario
+
+    asyncio.run(bounded())
+
+
+async def until(what: Callable[[], Any]) -> Any:
+    """Return what is asked for once it is so."""
+    while True:
+        try:
+            found = what()
+            if asyncio.iscoroutine(found):
+                found = await found
+        except KeyError:
+            found = None
+        if found:
+            return found
+        await asyncio.sleep(0.005)
+
+
+def test_who_is_erased_while_they_are_looked_at_is_not_noted_again(worlds: Worlds) -> None:
+    async def scenario() -> None:
+        async with worlds(DOOR) as world:
+            (known,) = await until(world.sightings)
+            assert known.person_id == "ada"
+            await until(lambda: world.condition().faces > 5)
+            asked = world.stages.asked
+            world.stages.open.clear()
+            await until(lambda: world.stages.asked > asked)  # a frame is under way, with her name
+            assert await world.hub.call("erase", "group", "ada") == 1
+            world.stages.there = [NOBODY]
+            world.stages.open.set()
+            (other,) = await until(world.sightings)
+            assert (other.person_id, other.unknown) == (None, "unknown-1")
+            faces = world.condition().faces
+            await until(lambda: world.condition().faces > faces + 8)
+            assert [each.id for each in await world.sightings()] == [other.id]
+
+    run(scenario())
+
+
+async def _raises() -> None:
+    raise StageUnavailable("the camera's process was lost")
+
+
+async def _breaks() -> None:
+    raise ValueError("a bug")
+
+
+async def _hangs() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("how", [_raises, _breaks, _hangs, None])
+def test_an_eye_that_is_lost_is_opened_anew_and_disturbs_no_other(
+    worlds: Worlds, how: Callable[[], Awaitable[None]] | None
+) -> None:
+    # It cannot be opened twice, then it is lost while it looks; how it is then can be seen, as the third try takes longer.
+    gone = StageUnavailable("the camera's process did not start")
+    laid = [Scene(broken=how)] if how else [gone]
+
+    async def scenario() -> None:
+        async with worlds(DOOR, replace(DOOR, id="gate"), door=[*laid, gone, gone]) as world:
+            lost = await until(lambda: (now := world.condition()).status.state == "failed" and now)
+            assert lost.status.reason == "stage_unavailable"
+            await until(lambda: world.condition().restarts == 3 and world.condition().status.state == "live")
+            assert world.condition().status.reason is None
+            assert all(eye.closed for eye in world.opened.eyes["door"][:-1])
+            faces = world.condition().faces
+            await until(lambda: world.condition().faces > faces + 3)
+            assert (world.condition("gate").restarts, len(world.opened.eyes["gate"])) == (0, 1)
+            assert {each.camera for each in await until(world.sightings)} == {"door", "gate"}
+
+    run(scenario())
+
+
+def test_what_the_server_is_too_busy_for_is_counted(worlds: Worlds) -> None:
+    async def scenario() -> None:
+        async with worlds(DOOR) as world:
+            world.stages.wrong.extend([Overloaded("full")] * 3)
+            await until(lambda: world.condition().shed == 3 and world.condition().faces)
+            assert world.condition().status.state == "live"
+            assert world.condition().restarts == 0
+
+    run(scenario())
+
+
+def test_a_gallery_that_is_not_there_is_said_until_it_is(worlds: Worlds) -> None:
+    async def scenario() -> None:
+        async with worlds(DOOR) as world:
+            world.stages.missing = True
+            failed = await until(lambda: (now := world.condition().status).state == "failed" and now)
+            assert (failed.reason, failed.detail) == ("unknown_gallery", "there is no gallery group")
+            world.stages.missing = False
+            await until(lambda: world.condition().status.state == "live")
+            assert world.condition().restarts == 0
+
+    run(scenario())
+
+
+def test_a_journal_that_is_away_comes_later(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: deque[str] = deque(("opening", "opening", "asking"))
+
+    async def scenario() -> None:
+        def opens() -> Journal:
+            what = tries.popleft() if tries else None
+            if what == "opening":
+                raise StoreUnavailable("the store is away")
+            journal = open_journal(world.settings.store)
+            if what == "asking":
+
+                def away() -> tuple[int, int]:
+                    raise StoreUnavailable("the store is away")
+
+                monkeypatch.setattr(journal, "span", away)
+            return journal
+
+        async with worlds(DOOR, opens=opens) as world:
+            while world.hub._trouble is None:
+                await asyncio.sleep(0)
+            with pytest.raises(StageUnavailable, match="the store is away"):
+                await world.hub.call("list_cameras")
+            await until(lambda: world.condition().status.state == "live")
+            await until(world.sightings)
+            assert not tries
+
+    run(scenario())
+
+
+def test_a_camera_that_was_changed_is_looked_at_whatever_else_fails(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with worlds(DOOR) as world:
+            await until(lambda: world.condition().faces)
+
+            def away(book: Book, camera: str) -> None:
+                raise StoreUnavailable("the store is away")
+
+            monkeypatch.setattr(Book, "left", away)
+            with pytest.raises(StoreUnavailable):
+                await world.hub.call("change_camera", "door", {"gallery": "other"}, BY)
+            await until(lambda: world.condition().faces)
+            ((camera, _),) = await world.hub.call("list_cameras")
+            assert camera.gallery == "other"
+            assert len(world.opened.eyes["door"]) == 2
+
+    run(scenario())
+
+
+def test_few_sources_are_tried_at_once(worlds: Worlds) -> None:
+    async def scenario() -> None:
+        async with worlds(tried=[Scene(broken=_hangs) for _ in range(4)]) as world:
+            await world.hub.call("list_cameras")
+            folder = replace(DOOR, id="tried", source="file:///clips/")
+            for eye in world.opened.laid["tried"]:
+                eye.number = 3
+            tries = [asyncio.ensure_future(world.hub.call("try_camera", folder)) for _ in range(4)]
+            await until(lambda: len(world.opened.eyes.get("tried", ())) == 4)
+            with pytest.raises(Overloaded):
+                await world.hub.call("try_camera", folder)
+            tries.pop().cancel()
+            await until(lambda: any(eye.closed for eye in world.opened.eyes["tried"]))
+            _, frame = await world.hub.call("try_camera", folder)
+            assert frame is not None
+            for each in tries:
+                each.cancel()
+            await asyncio.gather(*tries, return_exceptions=True)
+
+    run(scenario())
+
+
+def test_what_a_file_ends_with_is_noted_when_that_can_be_done(worlds: Worlds) -> None:
+    stages, eye, noted = Stages(), Scene(last=8), list[Observation]()
+    away = 3
+
+    async def opens(camera: Camera) -> Scene:
+        assert not eye.closed, "the file is played again"
+        return eye
+
+    async def look(photo: Photo) -> Seen | FacegroupError:
+        return (await stages.see([photo]))[0]
+
+    async def note(camera: Camera, observations: tuple[Observation, ...]) -> bool:
+        nonlocal away
+        if observations[0].ended and away:
+            away -= 1
+            raise StoreUnavailable("the store is away")
+        noted.extend(observations)
+        return False
+
+    async def scenario() -> None:
+        watch = Watch(DOOR, "net", opens, look, note)
+        task = asyncio.ensure_future(watch.run())
+        ended = await until(lambda: next((each for each in noted if each.ended), None))
+        assert (ended.person_id, ended.frames, away) == ("ada", 8, 0)
+        await until(lambda: watch.condition().status == Status("ended"))
+        assert eye.closed
+        assert watch.condition().restarts == 0
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(scenario())
