@@ -265,3 +265,34 @@ def test_faces_that_were_found_are_not_looked_for_again() -> None:
     found = seen(Face(100, 1)).faces
     assert tracker.recognise(frame(0), found).faces is found
     assert tracker.recognise(frame(0)).faces is None
+
+
+def test_one_at_the_threshold_keeps_the_first_name() -> None:
+    tracker = Tracker(replace(CAMERA, fps=0.1), "net")
+    heard: list[str] = []
+    for number in range(12):
+        name = "Ada" if number < 2 or number % 2 else None
+        heard += names(feed(tracker, 10 * number, Face(100, 1, name)))
+    assert heard == ["Ada"] * 11
+
+
+def test_a_face_that_stays_poor_is_not_looked_at_for_ever() -> None:
+    tracker = Tracker(CAMERA, "net")
+    asked = []
+    for number in range(40):
+        here = frame(number / 2)
+        photo = tracker.photo(here)
+        done = tracker.update(here, seen(Face(100, 1, poor=True), recognised=photo.embed))
+        asked.append(photo.embed or done.again)
+        if done.again:
+            tracker.update(here, seen(Face(100, 1, poor=True)))
+    assert all(asked[:6])
+    assert sum(asked[6:]) <= 5  # every FRESH seconds
+
+
+def test_of_one_moment_the_best_look_is_kept() -> None:
+    tracker = Tracker(replace(CAMERA, fps=25, confirm=1), "net")
+    here = [0.0, 0.04, 0.08, 0.6]
+    for at, sharpness in zip(here, [0.09, 0.13, 0.11, 0.12], strict=True):
+        done = tracker.update(frame(at), seen(Face(100, 1, "Ada", sharpness=sharpness)))
+    assert [shot.grade for shot in done.observations[0].shots] == pytest.approx([1.125, 1.0])
