@@ -465,7 +465,8 @@ class Hub:
         return await self._written(await self._in_book(lambda book: book.observe(camera, observations)))
 
     async def _tick(self) -> None:
-        await self._written(await self._in_book(lambda book: book.tick(time.time())))
+        reached = {camera: watch.reached for camera, (watch, _) in self._watches.items() if watch.reached is not None}
+        await self._written(await self._in_book(lambda book: book.tick(time.time(), reached)))
         if time.monotonic() - self._reconciled >= _RECONCILE_SECONDS:
             self._reconciled = time.monotonic()
             await self._reconcile()

@@ -59,6 +59,9 @@ class Watch:
         self.camera = camera
         self.snapshot: Frame | None = None
         self.threshold: float | None = None
+        self.reached: float | None = (
+            None  # when the last frame was taken, while more come: what came later is not known
+        )
         self._open = open_eye
         self._look = look
         self._note = note
@@ -110,6 +113,7 @@ class Watch:
                     # Not wait_for: before Python 3.12 it can swallow that the loop is cancelled, which would go on for ever.
                     async with asyncio.timeout(WAIT_SECONDS + ANSWER_SECONDS):
                         frame, self._status = await eye.next(WAIT_SECONDS)
+                    self.reached = None if frame is None else frame.at
                 except TimeoutError:
                     raise StageUnavailable("the camera's process does not answer") from None
                 self._lost = None
@@ -117,6 +121,7 @@ class Watch:
                 if self._status.state == "ended":
                     return
         finally:
+            self.reached = None
             with suppress(FacegroupError, TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await asyncio.shield(eye.close())

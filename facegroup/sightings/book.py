@@ -7,7 +7,7 @@ time. Every method may raise `StoreUnavailable`; what was written before stays, 
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -115,15 +115,22 @@ class Book:
         """Return who a track of a camera is taken for now; None: nobody yet, or it is over."""
         return self._tracks.get((camera, track))
 
-    def tick(self, now: float) -> list[Event]:
+    def tick(self, now: float, reached: Mapping[str, float] | None = None) -> list[Event]:
         """End the sightings whose person has left, write what changed, and keep to the retention, as often as it is due.
 
         Args:
             now: in the time of the observations.
+            reached: of cameras whose frames come late, up to when it is known who was there: nobody has left after that.
         """
+        known = reached or {}
         self._settle()
         events = self._ended_twice()
-        events += self._end([at for at, each in self._open.items() if each.sighting.last_seen + each.cooldown < now])
+        left = [
+            at
+            for at, each in self._open.items()
+            if each.sighting.last_seen + each.cooldown < min(now, known.get(at[0], now))
+        ]
+        events += self._end(left)
         if abs(now - self._flushed) >= FLUSH_SECONDS:
             changed = [each for each in self._open.values() if each.dirty]
             self._journal.update([(each.sighting, each.crop) for each in changed])

@@ -197,6 +197,41 @@ def test_who_is_erased_while_they_are_looked_at_is_not_noted_again(worlds: World
     run(scenario())
 
 
+def test_a_visit_goes_on_while_a_frame_of_it_is_under_way(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "_TICK_SECONDS", 0.01)
+    ticks = 0
+    tick = Book.tick
+
+    def counted(book: Book, *given: Any) -> Any:
+        nonlocal ticks
+        ticks += 1
+        return tick(book, *given)
+
+    monkeypatch.setattr(Book, "tick", counted)
+
+    async def scenario() -> None:
+        eye = Scene()
+        eye.start -= 1000  # a server that is that far behind its cameras
+        async with worlds(replace(DOOR, cooldown=5), door=[eye]) as world:
+            (known,) = await until(world.sightings)
+            asked = world.stages.asked
+            world.stages.open.clear()
+            await until(lambda: world.stages.asked > asked)
+            before = ticks
+            await until(lambda: ticks > before + 3)
+            world.stages.open.set()
+            faces = world.condition().faces
+            await until(lambda: world.condition().faces > faces + 3)
+            (same,) = await world.sightings()
+            assert (same.id, same.open) == (known.id, True)
+            world.stages.there = []
+            await until(lambda: not world.hub._kept[1]._open)
+            (over,) = await world.sightings()
+            assert (over.id, over.open) == (known.id, False)
+
+    run(scenario())
+
+
 async def _raises() -> None:
     raise StageUnavailable("the camera's process was lost")
 

@@ -76,7 +76,8 @@ def test_a_visit_is_one_sighting(kept: Kept) -> None:
     assert kept.book.tick(105) == []
     assert kept.see(seen(1, 111, frames=2)) == []  # back within the cooldown, on another track
     assert kept.book.tick(120) == []
-    (ended,) = kept.book.tick(121.5)
+    assert kept.book.tick(121.5, {"door": 120.9}) == []  # a frame of then is under way
+    (ended,) = kept.book.tick(121.5, {"door": 121.3, "gate": 100})
     assert (ended.kind, ended.sighting.open) == ("ended", False)
     (only,) = kept.all()
     assert (only.first_seen, only.last_seen, only.frames, only.similarity) == (99, 111, 6, 0.9)
