@@ -308,7 +308,7 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | None]]
             continue
         if "id" in parts:
             data = json.loads(parts["data"]) if "data" in parts else None
-            yield int(parts["id"]), {"type": "gap", **data} if data and parts["event"] == "gap" else data
+            yield int(parts["id"]), data
         parts = {}
 
 

@@ -13,10 +13,10 @@ from tests.local_pipeline import LocalPipeline
 class LocalServer:
     """The app on a free port of this machine, in a thread."""
 
-    def __init__(self, pipeline: LocalPipeline) -> None:
+    def __init__(self, pipeline: LocalPipeline, port: int = 0) -> None:
         self.pipeline = pipeline
         app = build_api(pipeline.recognizer.settings, pipeline)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
@@ -24,7 +24,9 @@ class LocalServer:
         while not self._server.started:
             time.sleep(0.01)
 
-    def stop(self) -> None:
+    def stop(self, *, cut: bool = False) -> None:
+        """End it, after the answers that are under way, or, with `cut`, in the middle of them."""
         self._server.should_exit = True
+        self._server.force_exit = cut
         self._thread.join()
         self._socket.close()

@@ -1,7 +1,6 @@
 """Routes on sightings: pages of them, one, its picture, and the stream of what happens now (server-sent events)."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -127,4 +126,4 @@ async def _told(pipeline: Pipeline, known: int, camera: str | None, gallery: str
 
 
 def _gap(first: int, last: int) -> bytes:
-    return f"id: {last}\nevent: gap\ndata: {json.dumps({'from': first, 'to': last})}\n\n".encode()
+    return f"id: {last}\nevent: gap\ndata: ".encode() + letters.body(letters.Gap(first, last)) + b"\n\n"

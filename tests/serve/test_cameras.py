@@ -1,5 +1,6 @@
 """Cameras over HTTP: a real pipeline, real clips, one sighting per visit, strangers who are promoted, receivers."""
 
+import asyncio
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from facegroup.client import Client
 from facegroup.delivery import signature
 from facegroup.journal.sealed import new_key
 from facegroup.settings import Settings, load
@@ -474,6 +476,48 @@ def test_a_stream_goes_on_where_it_was_cut(api: Api, pipeline: LocalPipeline, fo
         assert heard[1][2]["sighting"]["open"] is False
         heard.clear()
         listen(10**9, 1)  # of a journal that was lost since
-        assert heard[0][1] == "gap"
+        assert heard[0][1] == heard[0][2]["type"] == "gap"
+        assert heard[0][2]["to"] == 10**9
     finally:
         server.stop()
+
+
+def test_streams_are_counted_while_they_are_open(pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.api.sightings.STREAMS", 2)
+    server = LocalServer(pipeline)
+    url = f"{server.url}/v1/sightings/stream"
+    try:
+        with httpx.stream("GET", url) as first, httpx.stream("GET", url) as second:
+            assert (first.status_code, second.status_code) == (200, 200)
+            refused = httpx.get(url)
+            assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
+            assert refused.headers["retry-after"] == "5"
+        for _ in range(5):  # those whose caller left are over
+            until(lambda: _opens(url))
+    finally:
+        server.stop()
+
+
+def _opens(url: str) -> bool:
+    with httpx.stream("GET", url) as answer:
+        return answer.status_code == 200
+
+
+def test_whoever_follows_goes_on_after_a_cut(api: Api, pipeline: LocalPipeline, folder: Path, group: str) -> None:
+    server = LocalServer(pipeline)
+    port = int(server.url.rpartition(":")[2])
+    with Client(server.url) as client:
+        known = asyncio.run(pipeline.cameras("span"))[1]
+        events = client.follow(known, gallery=group)
+        add(api, folder, group)
+        began = next(events)
+        server.stop(cut=True)
+        until(lambda: sightings(api, gallery=group, open=False))
+        server = LocalServer(pipeline, port)
+        try:
+            ended = next(events)
+        finally:
+            events.close()
+            server.stop(cut=True)
+    assert (began["type"], ended["type"]) == ("sighting.began", "sighting.ended")
+    assert began["sighting"]["id"] == ended["sighting"]["id"]

@@ -1,5 +1,9 @@
 """The signature of Standard Webhooks, against the example that its libraries are tested with."""
 
+import runpy
+import time
+from pathlib import Path
+
 import pytest
 
 from facegroup.delivery import signature
@@ -46,6 +50,18 @@ def test_what_was_changed_is_not(given: dict[str, str]) -> None:
     signed = signature.headers(SECRET, ID, AT, BODY)
     assert not signature.verified(SECRET, {**signed, **given}, BODY, now=AT)
     assert not signature.verified(SECRET, {}, BODY, now=AT)
+
+
+def test_the_pages_example_for_receivers_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sightings.md").read_text()
+    example = tmp_path / "receiver.py"
+    example.write_text(page.split("<!-- receiver -->")[1].split("```python")[1].split("```")[0])
+    is_ours = runpy.run_path(str(example))["is_ours"]
+    signed = signature.headers(SECRET, ID, time.time(), BODY)
+    assert is_ours(SECRET, signed, BODY)
+    assert not is_ours(SECRET, signed, BODY + b" ")
+    assert not is_ours(signature.new_secret(), signed, BODY)
+    assert not is_ours(SECRET, signature.headers(SECRET, ID, AT, BODY), BODY)
 
 
 @pytest.mark.parametrize(("late", "taken"), [(299, True), (-299, True), (301, False), (-301, False)])
