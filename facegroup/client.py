@@ -7,7 +7,7 @@ with Client("http://127.0.0.1:8000") as client:
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 from urllib.parse import quote
@@ -135,7 +135,7 @@ class Client:
         answer = self._send(method, path, **request)
         return answer.json() if answer.content else None
 
-    def follow(self, after: int | None = None, **wanted: str | None) -> Iterator[dict[str, Any]]:
+    def follow(self, after: int | None = None, **wanted: str | None) -> Generator[dict[str, Any], None, None]:
         """Give events as they happen, for ever: a connection that is lost is made again where it was.
 
         Args:
