@@ -1,7 +1,7 @@
 """Faces of one frame and the tracks before it → which face belongs to which track, by one assignment (Kuhn, 1955).
 
 A pair is scored by overlap and likeness; what does not look alike is never one, however much it overlaps, and what does may
-have moved anywhere. Why not by overlap alone: docs/decisions/0014-tracking.md. Boxes are (n, 4) float32 in pixels.
+have moved anywhere. Why not by overlap alone: docs/decisions/0016-tracking.md. Boxes are (n, 4) float32 in pixels.
 """
 
 from collections.abc import Callable
