@@ -40,7 +40,7 @@ def video(
 ) -> None:
     """Say who appears in a video, and when. A file that ends early is reported as far as it goes, with status 1."""
     from facegroup import video as videos
-    from facegroup import video_copy, video_formats
+    from facegroup import video_copy, video_files, video_formats
     from facegroup.recognizer import Recognizer
     from facegroup.viewing import Viewing, camera, report
 
@@ -50,7 +50,7 @@ def video(
         about = recognizer.store.gallery(settings.gallery)
         wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
         with Viewing(wanted, recognizer.spec.name, about.threshold, settings.cameras) as viewing:
-            with _progress("looking", videos.length(file)) as tell:
+            with _progress("looking", video_files.length(file)) as tell:
                 problem = videos.look_through(viewing, wanted, recognizer, tell)
             told = report(file.name, viewing, viewing.finish(), settings.gallery, recognizer.spec.name)
             if annotated is not None:

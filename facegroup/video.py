@@ -14,9 +14,10 @@ from typing import Protocol
 
 from facegroup.cameras.eye import Eye
 from facegroup.cameras.types import Camera, Frame
-from facegroup.errors import FacegroupError, NoVideo, SourceEnded
+from facegroup.errors import FacegroupError, NoVideo
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Cameras
+from facegroup.video_files import broken, cut_short, length
 from facegroup.viewing import Viewing
 
 BATCH = 8
@@ -24,7 +25,6 @@ BATCH = 8
 
 _WAIT_SECONDS = 0.2
 _PATIENCE_SECONDS = 60.0  # for one frame
-_MISSING_SECONDS = 1.0  # beyond the last frame that was due: less says nothing, as sound is often longer
 
 
 class Pipeline(Protocol):
@@ -61,26 +61,9 @@ def look_through(
                 if viewing.take(frame, seen):
                     viewing.take(frame, _seen(pipeline.see([viewing.recognise(frame, seen.faces)])[0]))
                 tell(frame.position)
-    facts, whole = viewing.facts, length(Path(camera.source.removeprefix("file://")))
-    if not facts.analysed:
+    if not viewing.facts.analysed:
         raise reader.problem or NoVideo("there is no picture in it")
-    if reader.problem is None and whole is not None and facts.seconds < whole - 1 / camera.fps - _MISSING_SECONDS:
-        return SourceEnded(f"only {facts.seconds:.1f} of its {whole:.1f} seconds could be read")
-    return reader.problem
-
-
-def length(file: Path) -> float | None:
-    """Return how many seconds of picture a video says it has; None: it does not say, or is none."""
-    import av
-
-    try:
-        with av.open(str(file)) as container:
-            (video, *_), sound = container.streams.video or (None,), container.streams.audio
-            if video is not None and video.duration is not None and video.time_base is not None:
-                return float(video.duration * video.time_base)
-            return None if video is None or sound or container.duration is None else container.duration / 1e6
-    except (av.FFmpegError, OSError):
-        return None
+    return reader.problem or cut_short(viewing.facts, camera, length(Path(camera.source.removeprefix("file://"))))
 
 
 class _Reader:
@@ -115,9 +98,8 @@ class _Reader:
         while not self._over.is_set():
             frame, status = self._eye.next(_WAIT_SECONDS), self._eye.status()
             waited = 0.0 if frame is not None else waited + _WAIT_SECONDS
-            if status.counts.opened > 1 or (frame is None and status.reason not in (None, "source_ended")):
-                self.problem = NoVideo(status.detail or "it breaks off")  # an eye would begin again
-            elif waited > _PATIENCE_SECONDS:
+            self.problem = broken(frame, status)
+            if self.problem is None and waited > _PATIENCE_SECONDS:
                 self.problem = NoVideo(f"no frame came for {_PATIENCE_SECONDS:g} s")
             if self.problem is not None or (frame is None and status.state == "ended"):
                 break

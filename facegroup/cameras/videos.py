@@ -16,10 +16,19 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from facegroup.cameras.types import Camera, Eye
-from facegroup.errors import BodyTooLarge, FacegroupError, NoVideo, Overloaded, TooManyVideos, UnknownVideo
+from facegroup.errors import (
+    BodyTooLarge,
+    FacegroupError,
+    NoVideo,
+    Overloaded,
+    StoreUnavailable,
+    TooManyVideos,
+    UnknownVideo,
+)
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
 from facegroup.sightings.types import Video
+from facegroup.video_files import broken, cut_short, length
 from facegroup.viewing import Viewing, camera, report
 
 log = logging.getLogger(__name__)
@@ -29,6 +38,7 @@ WAITING = 8
 STALE_SECONDS = 900.0
 """After so long without a part, a video that was never sent whole is forgotten."""
 _WAIT_SECONDS = 0.5
+_RETRY_SECONDS = 2.0
 _PATIENCE_SECONDS = 30.0
 _TELL_SECONDS = 1.0
 
@@ -66,15 +76,12 @@ class Videos:
         self._folder = settings.cache_dir / "videos"
         self._coming: dict[str, tuple[Video, Path, float]] = {}
         self._queue: asyncio.Queue[tuple[Video, Path, dict[str, Any]]] = asyncio.Queue()
-        self._running: str | None = None
 
     async def run(self) -> None:
         """Look through one video after the other until cancelled."""
         await self._in(shutil.rmtree, self._folder, True)
-        for each in await self._journal("videos", 1000):
-            if each.state in ("waiting", "running"):
-                lost = replace(each, state="failed", detail="the server was restarted; send the video again")
-                await self._journal("write_video", lost)
+        while not await self._told_lost():
+            await asyncio.sleep(_RETRY_SECONDS)
         while True:
             video, path, wanted = await self._queue.get()
             try:
@@ -87,7 +94,6 @@ class Videos:
                 log.exception("video %s: looking through it broke, which is a bug", video.id)
                 await self._failed(video, "looking through it broke; the server's log says more")
             finally:
-                self._running = None
                 path.unlink(missing_ok=True)
 
     async def begin(self, name: str, gallery: str) -> str:
@@ -132,19 +138,19 @@ class Videos:
         where = camera(path, video.gallery, **wanted)
         folder = self._settings.cameras.model_copy(update={"folder": self._folder})
         eye = await self._open(where, self._settings.model_copy(update={"cameras": folder}))
-        seconds = await self._in(_seconds, path)
+        seconds = await self._in(length, path)
         problem: FacegroupError | None = None
         told, last = 0.0, time.monotonic()
         try:
             with Viewing(where, self._network, self._threshold(video.gallery), self._settings.cameras) as viewing:
                 while True:
                     frame, status = await eye.next(_WAIT_SECONDS)
+                    problem = broken(frame, status)
+                    if problem is None and frame is None and time.monotonic() - last > _PATIENCE_SECONDS:
+                        problem = NoVideo(f"no frame came for {_PATIENCE_SECONDS:g} s")
+                    if problem is not None or (frame is None and status.state == "ended"):
+                        break
                     if frame is None:
-                        if status.state == "ended":
-                            break
-                        if status.state == "failed" or time.monotonic() - last > _PATIENCE_SECONDS:
-                            problem = NoVideo(status.detail or "it cannot be read")
-                            break
                         continue
                     last = time.monotonic()
                     seen = await self._seen(viewing.photo(frame))
@@ -157,6 +163,7 @@ class Videos:
                         await self._journal("write_video", replace(video, state="running", progress=round(part, 3)))
                 if not viewing.facts.analysed:
                     raise problem or NoVideo("there is no picture in it")
+                problem = problem or cut_short(viewing.facts, where, seconds)
                 found = await self._in(viewing.finish)
                 result = report(video.name, viewing, found, video.gallery, self._network)
         finally:
@@ -169,12 +176,23 @@ class Videos:
 
     async def _seen(self, photo: Photo) -> Seen:
         while True:
-            answer = await self._look(photo)
-            if not isinstance(answer, FacegroupError):
+            with suppress(Overloaded):  # a video can wait
+                answer = await self._look(photo)
+                if isinstance(answer, FacegroupError):
+                    raise answer
                 return answer
-            if not isinstance(answer, Overloaded):
-                raise answer
-            await asyncio.sleep(0.5)  # a video can wait
+            await asyncio.sleep(0.5)
+
+    async def _told_lost(self) -> bool:
+        """Say of the videos from before the restart that they are lost; False: the journal is away."""
+        try:
+            for each in await self._journal("videos", 1000):
+                if each.state in ("waiting", "running"):
+                    lost = replace(each, state="failed", detail="the server was restarted; send the video again")
+                    await self._journal("write_video", lost)
+        except StoreUnavailable:
+            return False
+        return True
 
     async def _failed(self, video: Video, detail: str) -> None:
         with suppress(FacegroupError):
@@ -198,13 +216,3 @@ def _append(path: Path, data: bytes) -> int:
     with path.open("ab") as file:
         file.write(data)
         return file.tell()
-
-
-def _seconds(path: Path) -> float | None:
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            return None if container.duration is None else container.duration / 1e6
-    except (av.FFmpegError, OSError):
-        return None

@@ -323,6 +323,17 @@ def test_what_is_no_video_fails_with_the_reason(api: Api, folder: Path, group: s
     assert done["result"] is None
 
 
+def test_a_video_that_breaks_off_says_so(api: Api, tmp_path: Path, group: str) -> None:
+    whole = clips.video(tmp_path / "walk.mkv", clips.walk(96, face=240), fps=24, g="12").read_bytes()
+    data = whole[: len(whole) // 3]
+    headers = {"content-type": "video/x-matroska"}
+    video = api("POST", "/v1/videos", params={"gallery": group}, content=data, headers=headers).json()["id"]
+    done = until(lambda: found if (found := api("GET", f"/v1/videos/{video}").json())["state"] == "done" else None)
+    assert "ends early" in done["detail"]
+    assert 0 < done["result"]["video"]["seconds"] < 3
+    assert [each["name"] for each in done["result"]["sightings"]] == ["Eileen"]
+
+
 def test_a_video_has_a_limit_of_its_own(settings: Settings, pipeline: LocalPipeline, group: str) -> None:
     limits = settings.limits.model_copy(update={"video_bytes": 5000, "body_bytes": 100})
     api = Api(build_api(settings.model_copy(update={"limits": limits}), pipeline))

@@ -14,8 +14,8 @@ from facegroup import commands_video
 from facegroup.errors import MalformedRequest, NoVideo, UnknownGallery
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Cameras, load
-from facegroup.video import length
 from facegroup.video_copy import annotate
+from facegroup.video_files import length
 from facegroup.viewing import Look, Viewing, camera
 from tests import clips
 from tests.photos import astronaut, encode
