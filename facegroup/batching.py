@@ -125,7 +125,7 @@ class Batcher(Generic[In, Mid, Out]):
     def has_room(self, count: int) -> bool:
         """Say whether the queue would take so many items now."""
         if len(self._waiting) + count > self._queue:
-            self._drop_gone()
+            self._waiting = self._present(self._waiting)
         return len(self._waiting) + count <= self._queue
 
     def _offer(self, item: In) -> "_Waiting[In, Out] | FacegroupError":
@@ -229,16 +229,20 @@ class Batcher(Generic[In, Mid, Out]):
         return cost
 
     def _has_room_behind(self) -> bool:
-        if len(self._patient) >= max(1, self._queue // 2):
-            present = deque(each for each in self._patient if not each.answer.done())
-            self.fill.gone += len(self._patient) - len(present)
-            self._patient = present
-        return len(self._patient) < max(1, self._queue // 2)
+        most = max(1, self._queue // 2)
+        if len(self._patient) >= most:
+            self._patient = self._present(self._patient)
+        return len(self._patient) < most
 
-    def _drop_gone(self) -> None:
-        present = [each for each in self._waiting if not each.answer.done()]
-        self.fill.gone += len(self._waiting) - len(present)
-        self._waiting = deque(present)
+    def _present(self, queue: "deque[_Waiting[In, Out]]") -> "deque[_Waiting[In, Out]]":
+        """Return a queue without those who have gone."""
+        present = deque(each for each in queue if not each.answer.done())
+        self.fill.gone += len(queue) - len(present)
+        return present
+
+
+async def gather(items: Sequence[object]) -> None:
+    """Be the work of a batcher that only forms batches: nothing."""
 
 
 def _outcome(answer: "asyncio.Future[Any]") -> Any:

@@ -52,11 +52,11 @@ class Finder:
                 answers[index] = picture
             else:
                 decoded[index] = picture
-        known = {index: photos[index].faces for index in decoded if photos[index].faces is not None}
-        for index, faces in known.items():
-            if faces is not None:
-                answers[index] = self._align(decoded[index], _scaled(faces, decoded[index].scale))
-        for part in self._parts({index: each for index, each in decoded.items() if index not in known}):
+        for index, photo in enumerate(photos):
+            if photo.faces is not None and index in decoded:
+                picture = decoded.pop(index)
+                answers[index] = self._align(picture, _scaled(photo.faces, picture.scale))
+        for part in self._parts(decoded):
             sizes = [self._smallest(photos[index], decoded[index]) for index in part]
             found = self.mtcnn.detect([decoded[index].image for index in part], sizes)
             aligned = self._decoders.map(self._align, [decoded[index] for index in part], found)

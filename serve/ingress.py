@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from deployments.hop import Handle, hop, plain
 from deployments.idle import Idle
 from deployments.metrics import Export
-from facegroup.batching import Batcher
+from facegroup.batching import Batcher, gather
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.settings import Settings
@@ -44,7 +44,7 @@ class Ingress:
         wanted = settings.ingress
         self._batcher = Batcher(
             "ingress",
-            self._pass,
+            gather,
             self._see,
             # Photos that wait in a detector are in memory on both sides, some of them four times.
             limit=min(wanted.batch, 2 * settings.detector.batch),
@@ -112,9 +112,6 @@ class Ingress:
         port = next(each["MetricsExportPort"] for each in nodes if each["NodeID"] == node)
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             return (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-
-    async def _pass(self, photos: Sequence[Photo]) -> None:
-        """Do nothing: forming the batch is all that an ingress does to photos."""
 
     async def _see(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
         answers: list[Seen | FacegroupError] = await hop(self._detector.see.remote(list(photos)))

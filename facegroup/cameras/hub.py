@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from facegroup.batching import Batcher
+from facegroup.batching import Batcher, gather
 from facegroup.cameras import address
 from facegroup.cameras.types import Camera, Condition, Eye, Frame, Status
 from facegroup.cameras.videos import Videos
@@ -112,7 +112,7 @@ class Hub:
         self._trouble: FacegroupError | None = None
         self._reconciled = time.monotonic() - _RECONCILE_SECONDS + 60
         self._frames: Batcher[Photo, None, Seen | FacegroupError] = Batcher(
-            "cameras", self._pass, self._look, limit=_BATCH, queue=_QUEUE, ahead=4
+            "cameras", gather, self._look, limit=_BATCH, queue=_QUEUE, ahead=4
         )
 
     async def run(self) -> None:
@@ -318,13 +318,14 @@ class Hub:
 
     async def list_webhooks(self) -> list[tuple[Webhook, dict[str, Any]]]:
         """Return all webhooks and how far each is, by id."""
-        return [(each, await self._state(each)) for each in await self._in(self._journal.webhooks)]
+        newest = (await self._in(self._journal.span))[1]
+        return [(each, await self._state(each, newest)) for each in await self._in(self._journal.webhooks)]
 
     async def show_webhook(self, webhook: str) -> tuple[Webhook, dict[str, Any]]:
         """Return one. Raises UnknownWebhook."""
         for each in await self._in(self._journal.webhooks):
             if each.id == webhook:
-                return each, await self._state(each)
+                return each, await self._state(each, (await self._in(self._journal.span))[1])
         raise UnknownWebhook(f"there is no webhook {webhook!r}")
 
     async def add_webhook(self, webhook: Webhook, by: Origin) -> tuple[Webhook, dict[str, Any]]:
@@ -333,7 +334,7 @@ class Hub:
         made = await self._in(self._journal.create_webhook, webhook, self._settings.cameras.webhooks)
         self._deliver().changed()
         log.info("webhook %s added by %s: %s", made.id, by.actor, address.shown(made.url))
-        return made, await self._state(made)
+        return made, await self._state(made, (await self._in(self._journal.span))[1])
 
     async def remove_webhook(self, webhook: str, by: Origin) -> None:
         """Remove a receiver with its dead letters. Raises UnknownWebhook."""
@@ -346,9 +347,8 @@ class Hub:
         found, _ = await self.show_webhook(webhook)
         return await self._deliver().retry(found)
 
-    async def _state(self, webhook: Webhook) -> dict[str, Any]:
+    async def _state(self, webhook: Webhook, newest: int) -> dict[str, Any]:
         subscriber = f"webhook:{webhook.id}"
-        _, newest = await self._in(self._journal.span)
         done = await self._in(self._journal.cursor, subscriber) or 0
         letters = await self._in(self._journal.dead_letters, subscriber, 0, 1000)
         error = self._deliver().error(subscriber)
@@ -499,14 +499,8 @@ class Hub:
             self._news.notify_all()
         return True
 
-    async def _pass(self, photos: Sequence[Photo]) -> None:
-        """Do nothing: forming the batch is all that is done to frames here."""
-
     async def _look(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
-        try:
-            return await self._see(list(photos))
-        except Overloaded as error:
-            return [error] * len(photos)
+        return await self._see(photos)
 
     async def _in_book(self, call: Callable[[Book], Any]) -> Any:
         """Do something with the book, which is used from one thread."""

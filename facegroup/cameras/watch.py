@@ -59,9 +59,8 @@ class Watch:
         self.camera = camera
         self.snapshot: Frame | None = None
         self.threshold: float | None = None
-        self.reached: float | None = (
-            None  # when the last frame was taken, while more come: what came later is not known
-        )
+        # When the last frame was taken, while more come: what came later is not known.
+        self.reached: float | None = None
         self._open = open_eye
         self._look = look
         self._note = note

@@ -251,9 +251,8 @@ class Couriers:
     @staticmethod
     def _publishes(broker: Broker) -> Send:
         async def send(event: Event | Gap) -> Outcome:
-            if isinstance(
-                event, Gap
-            ):  # who is where comes with the next events; subscribers see that numbers are missing
+            # Who is where comes with the next events; subscribers see that numbers are missing.
+            if isinstance(event, Gap):
                 return Outcome(True)
             wrong = await asyncio.get_running_loop().run_in_executor(None, broker.tell, event)
             return Outcome(wrong is None, detail=wrong or "")
