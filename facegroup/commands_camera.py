@@ -20,7 +20,7 @@ Server = Annotated[str | None, typer.Option(help="URL of the server [default: th
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document, for programs")]
 Gallery = Annotated[str | None, typer.Option(help="whose people are looked for [default: the server's own]")]
 Fps = Annotated[float | None, typer.Option(help="frames analysed a second, at most [default: 2]")]
-MinFaceSize = Annotated[int | None, typer.Option(help="smallest face looked for, in pixels")]
+MinFaceSize = Annotated[int | None, typer.Option(help="smallest face looked for, in pixels of the picture")]
 Quality = Annotated[Policy | None, typer.Option(help="how good a face must be to be named")]
 Confirm = Annotated[int | None, typer.Option(help="frames that must agree before somebody has a name [default: 2]")]
 Cooldown = Annotated[float | None, typer.Option(help="seconds after which who was not seen has left [default: 30]")]

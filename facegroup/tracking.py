@@ -66,13 +66,13 @@ class Tracker:
         """Return what to ask of a frame: who is in it, or only where faces are, where all that were there are known."""
         now = self._time(frame)
         if self._tracks and all(each.known(now) and now - each.recognised < FRESH for each in self._tracks):
-            return Photo(frame.data, self._camera.min_face_size, embed=False, background=True)
+            return Photo(frame.data, frame.smallest(self._camera), embed=False, background=True)
         return self.recognise(frame)
 
     def recognise(self, frame: Frame, faces: Faces | None = None) -> Photo:
         """Return the question who is in a frame, where faces were found in it before, who these are."""
         query = Query(self._camera.gallery, None, None, 1, self._camera.quality)
-        least = self._camera.min_face_size
+        least = frame.smallest(self._camera)
         return Photo(frame.data, least, embed=True, crops=True, query=query, background=True, faces=faces)
 
     def update(self, frame: Frame, seen: Seen) -> Update:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from facegroup.cameras.types import SMALLEST
 from facegroup.types import Policy
 
 Corner = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
@@ -23,7 +24,12 @@ class _Looks(_Request):
     """How a camera is looked at."""
 
     fps: Fps = Field(2.0, description="frames analysed a second, at most")
-    min_face_size: int | None = Field(None, ge=12, le=10_000, description="smallest face looked for, in pixels")
+    min_face_size: int | None = Field(
+        None,
+        ge=12,
+        le=10_000,
+        description=f"smallest face looked for, in pixels of the picture; null: {SMALLEST} of what is analysed",
+    )
     regions: Regions = Field(
         [], description="polygons in 0..1 of the picture; faces elsewhere do not count; []: everywhere"
     )

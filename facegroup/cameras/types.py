@@ -12,6 +12,9 @@ end; switched off."""
 Region: TypeAlias = tuple[tuple[float, float], ...]
 """A polygon of three corners or more: x and y in 0..1 of the picture's width and height."""
 
+SMALLEST = 30
+"""Pixels of the smallest face that is looked for in a frame as it is sent, where its camera has no setting of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Camera:
@@ -24,8 +27,8 @@ class Camera:
             ``file:///…`` (a video, or a folder of pictures that grows), ``v4l2:///dev/video0``.
         gallery: whose people are looked for.
         fps: frames analysed a second, at most.
-        min_face_size: smallest face looked for, in pixels of the picture; None: the detector's setting. Smaller ones are
-            seldom named, and looking for them takes most of the time (docs/cameras.md).
+        min_face_size: smallest face looked for, in pixels of the picture; None: `SMALLEST` pixels of what is analysed.
+            Smaller ones are seldom named, and looking for them takes most of the time (docs/cameras.md).
         regions: a face counts whose box has its centre in one of them; empty: everywhere.
         quality: how good a face must be to be named; None: the gallery's own policy.
         confirm: frames that must agree before a track has a name.
@@ -44,7 +47,7 @@ class Camera:
     source: str = field(repr=False)
     gallery: str
     fps: float = 2.0
-    min_face_size: int | None = 30
+    min_face_size: int | None = None
     regions: tuple[Region, ...] = ()
     quality: Policy | None = None
     confirm: int = 2
@@ -88,6 +91,11 @@ class Frame:
     height: int
     offset: tuple[int, int] = (0, 0)
     scale: float = 1.0
+
+    def smallest(self, camera: Camera) -> int:
+        """Return the smallest face that is looked for, in pixels of the data."""
+        wanted = camera.min_face_size
+        return SMALLEST if wanted is None else max(1, round(wanted * self.scale))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ async def try_camera(server: Server, wanted: camera_schemas.TriedCamera) -> dict
     seen = (
         None
         if frame is None
-        else (await server.pipeline.see([Photo(frame.data, wanted.min_face_size, embed=False)]))[0]
+        else (await server.pipeline.see([Photo(frame.data, frame.smallest(camera), embed=False)]))[0]
     )
     return {
         "status": camera_answers.status(Condition(status)),

@@ -296,3 +296,12 @@ def test_of_one_moment_the_best_look_is_kept() -> None:
     for at, sharpness in zip(here, [0.09, 0.13, 0.11, 0.12], strict=True):
         done = tracker.update(frame(at), seen(Face(100, 1, "Ada", sharpness=sharpness)))
     assert [shot.grade for shot in done.observations[0].shots] == pytest.approx([1.125, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scale", "asked"), [(None, 1, 30), (None, 0.5, 30), (40, 1, 40), (40, 0.5, 20), (12, 0.01, 1)]
+)
+def test_the_smallest_face_is_told_in_pixels_of_what_is_sent(wanted: int | None, scale: float, asked: int) -> None:
+    tracker = Tracker(replace(CAMERA, min_face_size=wanted), "net")
+    photo = tracker.photo(replace(frame(0), scale=scale))
+    assert photo.min_face_size == asked
