@@ -3,9 +3,12 @@
 One server behind HAProxy, two real RTSP cameras with a password, a file, a source that is dead; the others always go on.
 """
 
+import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tests import clips
 from tests.cluster.processes import REPLICA, Processes, below
 from tests.cluster.server import Server
 from tests.photos import astronaut, encode
+from tests.receiver import Receiver
 from tests.rtsp_process import RtspProcess
 
 USER, PASSWORD = "watcher", "hunter2-word"
@@ -27,10 +31,11 @@ LEAST_FRAMES = 3
 
 @pytest.fixture(scope="module")
 def rtsp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspProcess]:
-    """Two cameras, before which Eileen walks to and fro all the time."""
-    there = list(clips.walk(40, face=240))
-    walk = clips.recording(tmp_path_factory.mktemp("rtsp") / "walk", [*there, *reversed(there)])
-    process = RtspProcess({"/door": walk, "/yard": walk}, USER, PASSWORD)
+    """Two cameras, before which Eileen walks to and fro all the time, and one by which she comes every few seconds."""
+    folder, there = tmp_path_factory.mktemp("rtsp"), list(clips.walk(40, face=240))
+    walk = clips.recording(folder / "walk", [*there, *reversed(there)])
+    comes = clips.recording(folder / "comes", [*there, *clips.still(60, clips.room())])
+    process = RtspProcess({"/door": walk, "/yard": walk, "/hall": comes}, USER, PASSWORD)
     yield process
     process.kill()
 
@@ -69,6 +74,13 @@ def server(
 def client(server: Server) -> Iterator[Client]:
     with server.client() as client:
         yield client
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver(PASSWORD)
+    yield receiver
+    receiver.stop()
 
 
 def add(client: Client, camera: str, source: str, **given: Any) -> None:
@@ -193,12 +205,23 @@ def test_the_cameras_come_back_when_what_looks_after_them_is_killed(server: Serv
     assert known <= {each["id"] for each in sightings(client)}, "sightings are lost"
 
 
-def test_the_cameras_come_back_when_the_server_does(server: Server) -> None:
+def test_the_cameras_come_back_when_the_server_does(server: Server, rtsp: RtspProcess, receiver: Receiver) -> None:
+    """All of its processes are killed at once while sightings and webhooks flow: none is lost, none told is missing."""
     with server.client() as client:
         until(lambda: sightings(client, camera="door"), "nobody is seen")
+        client.call("POST", "/v1/webhooks", json={"id": "hook", "url": receiver.url})
+        add(client, "hall", rtsp.url("/hall", USER, PASSWORD), cooldown=1)
+        until(lambda: len(receiver.got) >= 2, "no event is delivered")
+        receiver.answers = [503] * 1000  # what comes from now on cannot be delivered before the end
+        tries = len(receiver.got)
+        until(lambda: len(receiver.got) > tries, "no event follows")
         before = {each["id"] for each in sightings(client, limit=1000)}
     everything = below(server.pid)
+    for pid in everything:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     server.kill()
+    receiver.answers = []
     until(lambda: not [pid for pid in everything if CAMERA in line(pid)], "processes of cameras outlive the server")
     started = time.time()
     server.start()
@@ -207,7 +230,17 @@ def test_the_cameras_come_back_when_the_server_does(server: Server) -> None:
         until(looks(client, "door", "yard"), "the cameras do not go on")
         seen = until(seen_since(client, "door", started), "nobody is seen any more")
         assert {each["name"] for each in seen} == {"Eileen"}
-        assert before <= {each["id"] for each in sightings(client, limit=1000)}, "sightings are lost"
+        until(seen_since(client, "hall", started), "nobody is seen in the hall any more")
+        client.call("DELETE", "/v1/cameras/hall")
+        until(lambda: client.call("GET", "/v1/webhooks/hook")["waiting"] == 0, "events wait for ever")
+        found = sightings(client, limit=1000)
+        assert before <= {each["id"] for each in found}, "sightings are lost"
+        told = receiver.events()
+        numbers = sorted({each["seq"] for each in told})
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "events are missing"
+        ids = {each["sighting"]["id"] for each in told if each["type"] == "sighting.began"}
+        assert {each["id"] for each in found if each["camera"] == "hall"} <= ids, "sightings were not told"
+        client.call("DELETE", "/v1/webhooks/hook")
         assert named(client)
 
 

@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tests import clips
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import astronaut, encode
+from tests.receiver import Receiver
 from tests.serve.driver import Api
 
 PASSWORD = "hunter2-word"
@@ -349,42 +349,9 @@ def test_a_video_has_a_limit_of_its_own(settings: Settings, pipeline: LocalPipel
 # Receivers
 
 
-class Receiver:
-    """A webhook's receiver, which answers as it is told."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                status = receiver.answers.pop(0) if receiver.answers else 204
-                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("location", "http://169.254.169.254/")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/in?key={PASSWORD}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.got]
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @pytest.fixture
 def receiver(api: Api) -> Iterator[Receiver]:
-    receiver = Receiver()
+    receiver = Receiver(PASSWORD)
     yield receiver
     receiver.stop()
     for hook in api("GET", "/v1/webhooks").json()["webhooks"]:
