@@ -7,6 +7,9 @@ due.
 JUMP = 10.0
 """Seconds between two frames beyond which a time stamp is not believed."""
 
+SETTLED = 60.0
+"""Seconds for which a schedule that was moved stays as it is: so at most one frame a minute is more than was asked for."""
+
 
 class Clock:
     """Positions of frames, in seconds since the first, from their own time stamps.
@@ -30,13 +33,17 @@ class Clock:
         if stamp is not None and self._shift is None:
             self._shift = self._next - stamp
         position = self.guess(stamp)
-        if self._last is not None and not self._last <= position <= self._last + JUMP:
+        if not self.believes(position):
             position = self._next
             if stamp is not None:
                 self._shift = position - stamp
         self._last = position
         self._next = position + self._interval
         return position
+
+    def believes(self, position: float) -> bool:
+        """Whether a frame may be there, after the last."""
+        return self._last is None or self._last <= position <= self._last + JUMP
 
     def guess(self, stamp: float | None) -> float:
         """Return where a frame would be whose turn has not come: frames are not stored in the order of showing."""
@@ -53,6 +60,7 @@ class Schedule:
     def __init__(self, fps: float) -> None:
         self._step = 1.0 / fps
         self._next: float | None = None
+        self._favoured = -SETTLED
 
     def due(self, moment: float) -> bool:
         """Whether a frame at this moment, in seconds, is wanted."""
@@ -62,3 +70,14 @@ class Schedule:
         """Say that the frame of this moment was."""
         late = self._next is None or abs(moment - self._next) > self._step
         self._next = (moment if late or self._next is None else self._next) + self._step
+
+    def favour(self, moment: float) -> None:
+        """Say that frames are cheap a little after this moment, as they are after key frames.
+
+        Moments that are due are moved there, by making one come sooner, once in so many seconds.
+        """
+        wanted = moment + self._step / 10
+        if self._next is None or not self._step / 5 < self._next - wanted < self._step:
+            return
+        if not 0 <= moment - self._favoured < SETTLED:
+            self._next, self._favoured = wanted, moment

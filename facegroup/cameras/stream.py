@@ -1,7 +1,8 @@
 """Whatever FFmpeg reads → frames: cameras over RTSP and HTTP, playlists, video files, webcams.
 
 What a server sends is not trusted: formats that open other files or hosts are left out, but for playlists, whose entries
-are opened by `facegroup.cameras.download`. Frames that are not due are decoded only where later ones need them.
+are opened by `facegroup.cameras.download`. Frames that are not due are decoded only where later ones need them: they wait
+for one that is due, and are dropped where a key frame comes first.
 """
 
 import threading
@@ -33,6 +34,8 @@ _FILES = (
 )
 _PLAYLISTS = f"hls,{_FILES},aac,ac3,eac3,mp3,webvtt"
 _TRIES = 20  # damaged pieces in a row, between which FFmpeg finds no frame, before a stream is given up
+_HELD = 1.0  # seconds of frames that may wait, or half of those after which a camera is taken for stalled
+_MOST = 120  # of them
 _OPTIONS = {"analyzeduration": "3000000", "probesize": "2000000", "threads": "1"}
 
 
@@ -131,10 +134,11 @@ class Stream:
         rate = float(self._video.average_rate or self._video.guessed_rate or 25)
         self._clock = Clock(1 / rate if 0 < rate <= 240 else 0.04, start)
         self._began: float | None = None
+        self._held: list[av.Packet[Any]] = []  # not decoded yet, in the order in which they are shown
+        self._waiting: float | None = None  # since when nothing that came could be decoded
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[News]:
         """Yield what comes; see `facegroup.cameras.source.Source`."""
-        waiting: float | None = None  # since when nothing that came could be decoded
         for packet in self._packets(stop):
             if packet.size:
                 yield "came"
@@ -142,25 +146,14 @@ class Stream:
             if packet.size and self._paced:
                 self._wait(self._stamp(packet.dts if packet.dts is not None else packet.pts), stop)
             wanted = not packet.size or stamp is None or schedule.due(self._moment(self._clock.guess(stamp)))
+            if packet.is_keyframe:
+                self._begin_anew(stamp, schedule)
             if self._intra and not wanted:
                 self._clock.position(stamp)
                 continue
-            # Frames that no other is made from are left out; of the rest each is needed for the next.
-            self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
-            frames = self._decoded(packet)
-            for frame in frames or ():
-                if frame.is_corrupt:
-                    yield "damaged"
-                    continue
-                waiting = None
-                position = self._clock.position(self._stamp(frame.pts))
-                yield Glimpse(frame, time.time(), position, self._moment(position))
-            if frames is None:
-                yield "damaged"
-            if not frames and wanted:
-                waiting = waiting or time.monotonic()
-                if time.monotonic() - waiting > 3 * self._patience:
-                    raise NoVideo("what the source sends is no video that can be decoded")
+            self._held.append(packet)
+            if wanted or not self._can_wait():
+                yield from self._decode(wanted)
 
     def close(self) -> None:
         """Let go of the connection or file."""
@@ -168,6 +161,46 @@ class Stream:
             self._container.close()
         if self._below is not None:
             self._below.close()
+
+    def _begin_anew(self, stamp: float | None, schedule: Schedule) -> None:
+        """Drop what waits, at a key frame: nothing that comes is made from it."""
+        if not self._held:
+            return
+        for packet in self._taken():
+            self._clock.position(self._stamp(packet.pts))
+        self._codec.flush_buffers()
+        if self._realtime:
+            schedule.favour(self._moment(self._clock.guess(stamp)))
+
+    def _decode(self, wanted: bool) -> Iterator[News]:
+        """Decode what is held; where the last of it is wanted, give only that."""
+        *others, last = self._taken()
+        # Frames that no other is made from are left out; of the rest each is needed for the next.
+        self._codec.skip_frame = "NONREF"
+        for packet in others:
+            yield from (each for each in self._shown(packet) if not (wanted and isinstance(each, Glimpse)))
+        self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
+        found = list(self._shown(last))
+        yield from found
+        if any(isinstance(each, Glimpse) for each in found):
+            self._waiting = None
+        elif wanted:
+            self._waiting = self._waiting or time.monotonic()
+            if time.monotonic() - self._waiting > 3 * self._patience:
+                raise NoVideo("what the source sends is no video that can be decoded")
+
+    def _can_wait(self) -> bool:
+        """Whether what is held may be needless: where frames are shown in another order than stored, none is dropped."""
+        first, last = (self._stamp(packet.pts) for packet in (self._held[0], self._held[-1]))
+        if self._codec.has_b_frames or first is None or last is None:
+            return False
+        if not self._clock.believes(self._clock.guess(last)):
+            return False
+        return 0 <= last - first < min(_HELD, self._patience / 2) and len(self._held) < _MOST
+
+    def _taken(self) -> "list[av.Packet[Any]]":
+        held, self._held = self._held, []
+        return held
 
     def _packets(self, stop: threading.Event) -> "Iterator[av.Packet[Any]]":
         """Yield packets, then an empty one, over damage."""
@@ -193,12 +226,19 @@ class Stream:
             if failure is not None:
                 raise failure
 
-    def _decoded(self, packet: "av.Packet[Any]") -> list[av.VideoFrame] | None:
-        """Return the frames that are complete now, or None where the packet is damaged."""
+    def _shown(self, packet: "av.Packet[Any]") -> Iterator[News]:
+        """Yield the frames that are complete now, or that the packet is damaged."""
         try:
-            return packet.decode()
+            frames = packet.decode()
         except (av.FFmpegError, ValueError, MemoryError):
-            return None
+            yield "damaged"
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                yield "damaged"
+                continue
+            position = self._clock.position(self._stamp(frame.pts))
+            yield Glimpse(frame, time.time(), position, self._moment(position))
 
     def _stamp(self, pts: int | None) -> float | None:
         if not self._stamped:

@@ -51,3 +51,21 @@ def test_after_a_pause_nothing_is_made_up_for() -> None:
         schedule.take(moment)
     assert not schedule.due(10.4)
     assert schedule.due(10.5)
+
+
+@pytest.mark.parametrize(("rate", "keys"), [(25, 25), (25, 50), (25, 30), (30, 7), (12, 12)])
+def test_frames_are_due_just_after_key_frames_where_that_can_be(rate: int, keys: int) -> None:
+    schedule = Schedule(2)
+    taken = []
+    for number in range(rate * 200):
+        moment = number / rate + 0.3
+        if schedule.due(moment):
+            schedule.take(moment)
+            taken.append(number)
+        elif number % keys == 0:
+            schedule.favour(moment)
+    assert 400 <= len(taken) <= 400 + 4  # one more a minute, at most
+    steps = [after - before for before, after in pairwise(taken)]
+    assert max(steps) <= rate / 2 + 1
+    if 2 * keys % rate == 0:
+        assert min(number % keys for number in taken[-10:]) <= 3

@@ -5,6 +5,7 @@ import threading
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -87,6 +88,19 @@ def test_4k_and_one_frame_a_second(folder: Path) -> None:
         status = eye.status()
     assert [round(frame.position) for frame in frames] == [0, 1, 2]
     assert (status.width, frames[0].width, frames[0].height) == (3840, 1280, 720)
+
+
+@pytest.mark.parametrize("every", [10, 25, 250])
+def test_what_is_dropped_before_a_key_frame_leaves_the_others_whole(folder: Path, every: int) -> None:
+    levels = (np.full((180, 320, 3), 20 + 2 * number, np.uint8) for number in range(100))
+    clips.video(folder / "levels.mp4", levels, g=str(every), bf="0", sc_threshold="0")
+    with watching(f"file://{folder}/levels.mp4", there(folder), realtime=False, fps=2) as eye:
+        frames = everything(eye)
+    assert [round(frame.position * 25) for frame in frames] == [0, 13, 25, 38, 50, 63, 75, 88]
+    for frame in frames:
+        shown = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert shown is not None
+        assert shown.mean() == pytest.approx(20 + 2 * round(frame.position * 25), abs=1.5)
 
 
 def test_a_clock_that_jumps(folder: Path) -> None:
