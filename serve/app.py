@@ -10,11 +10,13 @@ Every arrow carries a batch; answers come back along it. `serve run serve.app:bu
 
 import ray.serve
 from ray.serve import Application
+from ray.serve.config import AutoscalingConfig
 
 from deployments.cameras import Cameras
 from deployments.detector import Detector
 from deployments.embedder import Embedder
 from deployments.gallery import GalleryActor
+from facegroup.journal import may_be_there
 from facegroup.settings import Settings
 from serve.ingress import Ingress
 
@@ -23,6 +25,9 @@ ONGOING = 1000
 
 HEALTH_SECONDS = 0.5
 """How often Ray looks whether a replica lives. A process that was killed is replaced no sooner; Ray's default is 10."""
+
+FOR_EVER = 1e9
+"""Seconds after which what is not called ends: cameras are looked at whether somebody asks or not."""
 
 
 def build(settings: Settings) -> Application:
@@ -37,13 +42,28 @@ def build(settings: Settings) -> Application:
     ingress = _deploy(Ingress, settings.ingress.replicas, num_cpus=settings.ingress.num_cpus)
     if not settings.cameras.enabled:
         return ingress.bind(settings, detector, embedder, gallery)
-    cameras = _deploy(Cameras, 1, num_cpus=settings.cameras.num_cpus).bind(settings, detector, gallery)
+    cameras = _deploy(Cameras, _once(settings), num_cpus=settings.cameras.num_cpus).bind(settings, detector, gallery)
     return ingress.bind(settings, detector, embedder, gallery, cameras)
 
 
-def _deploy(process: type, replicas: int, **resources: float) -> ray.serve.Deployment:
+def _once(settings: Settings) -> AutoscalingConfig:
+    """Return a scale of one process that is there from the start where it may have cameras, else from the first call on."""
+    there = int(may_be_there(settings.store) or settings.cameras.mqtt is not None)
+    return AutoscalingConfig(
+        min_replicas=0,
+        initial_replicas=there,
+        max_replicas=1,
+        target_ongoing_requests=ONGOING,
+        look_back_period_s=1,
+        upscale_delay_s=0,
+        downscale_delay_s=FOR_EVER,
+    )
+
+
+def _deploy(process: type, replicas: int | AutoscalingConfig, **resources: float) -> ray.serve.Deployment:
+    scale = {"num_replicas": replicas} if isinstance(replicas, int) else {"autoscaling_config": replicas}
     return ray.serve.deployment(
-        num_replicas=replicas,
+        **scale,
         ray_actor_options={name: amount for name, amount in resources.items() if amount or name == "num_cpus"},
         max_ongoing_requests=ONGOING,
         health_check_period_s=HEALTH_SECONDS,

@@ -28,6 +28,8 @@ RAY = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
+    "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
+    "RAY_task_events_max_num_task_in_gcs": "1000",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
     "GRPC_VERBOSITY": "ERROR",
@@ -36,7 +38,11 @@ RAY = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
-"""Read by Ray when it is imported, in every process. What is set already stays."""
+"""Read by Ray when it is imported, in every process. What is set already stays.
+
+Ray's gcs remembers 100,000 calls by itself, for a dashboard that nobody sees, and grows by 0.1 MB a second on the way there.
+A call that waits for a process that is not there yet is heard of within a second, not ten.
+"""
 
 APP = "facegroup"
 OBJECT_STORE_BYTES = 256 << 20

@@ -9,7 +9,7 @@ from facegroup.journal.base import Journal
 from facegroup.journal.rows import Rows
 from facegroup.journal.sealed import Seal
 
-__all__ = ["open_journal"]
+__all__ = ["may_be_there", "open_journal"]
 
 
 def open_journal(url: str, key: SecretStr | None = None) -> Journal:
@@ -31,12 +31,23 @@ def open_journal(url: str, key: SecretStr | None = None) -> Journal:
     if url.startswith("sqlite:///"):
         from facegroup.journal.sqlite_rows import SqliteRows
 
-        path = Path(url.removeprefix("sqlite:///"))
+        path = _beside(url)
         if not path.name:
             raise StoreInvalid(f"{url} names no file")
-        rows = SqliteRows(path.with_name(f"{path.stem}.cameras{path.suffix}"))
+        rows = SqliteRows(path)
     else:
         from facegroup.journal.redis_rows import RedisRows
 
         rows = RedisRows(url)
     return RowJournal(rows, seal)
+
+
+def may_be_there(url: str) -> bool:
+    """Return whether a store may have a journal: of a file that is seen at once, of a Redis it is not known."""
+    return not url.startswith("sqlite:///") or _beside(url).exists()
+
+
+def _beside(url: str) -> Path:
+    """Return the journal's file beside a store's; without a name where the store's has none."""
+    path = Path(url.removeprefix("sqlite:///"))
+    return path.with_name(f"{path.stem}.cameras{path.suffix}") if path.name else path

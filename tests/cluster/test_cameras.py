@@ -26,6 +26,7 @@ from tests.rtsp_process import RtspProcess
 
 USER, PASSWORD = "watcher", "hunter2-word"
 CAMERA = "ray::CameraActor"
+KEEPER = f"{REPLICA}Cameras"
 LEAST_FRAMES = 3
 
 
@@ -63,6 +64,7 @@ def server(
     with server.client() as client:
         person = client.store.create_person("default", "Eileen")
         client.enrol("default", [("eileen.jpg", encode(astronaut(), quality=95))], person.id)
+        assert not Processes(server.pid, KEEPER).pids()  # without cameras nobody looks after them
         for camera in ("door", "yard"):
             add(client, camera, rtsp.url(f"/{camera}", USER, PASSWORD))
         add(client, "dead", f"rtsp://{USER}:{PASSWORD}@127.0.0.1:9/stream?token={PASSWORD}")
@@ -189,7 +191,7 @@ def test_a_cameras_process_that_is_lost_is_replaced(server: Server, client: Clie
 
 
 def test_the_cameras_come_back_when_what_looks_after_them_is_killed(server: Server, client: Client) -> None:
-    eyes, keeper = Processes(server.pid, CAMERA), Processes(server.pid, f"{REPLICA}Cameras")
+    eyes, keeper = Processes(server.pid, CAMERA), Processes(server.pid, KEEPER)
     known = {each["id"] for each in sightings(client)}
     old = eyes.pids()
     killed = time.time()

@@ -10,7 +10,7 @@ import pytest
 from facegroup import errors
 from facegroup.cameras.types import Camera
 from facegroup.errors import FacegroupError
-from facegroup.journal import open_journal
+from facegroup.journal import may_be_there, open_journal
 from facegroup.journal.base import Filter, Journal, News
 from facegroup.sightings.types import DeadLetter, Sighting, Video, Webhook
 from tests.unit.journal.conftest import KEY
@@ -362,3 +362,11 @@ def test_a_journal_is_there_again(journal: Journal, url: str) -> None:
     assert begin(journal, sighting(3))[0].seq == 3
     again.close()
     again.close()
+
+
+def test_a_file_is_there_once_it_was_opened(tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/group.db"
+    assert not may_be_there(url)
+    open_journal(url).close()
+    assert may_be_there(url)
+    assert may_be_there("redis://127.0.0.1:9/0")  # it may be any server's
