@@ -54,7 +54,6 @@ def _once(settings: Settings) -> AutoscalingConfig:
         initial_replicas=there,
         max_replicas=1,
         target_ongoing_requests=ONGOING,
-        look_back_period_s=1,
         upscale_delay_s=0,
         downscale_delay_s=FOR_EVER,
     )
