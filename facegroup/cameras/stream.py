@@ -135,6 +135,10 @@ class Stream:
         self._clock = Clock(1 / rate if 0 < rate <= 240 else 0.04, start)
         self._began: float | None = None
         self._held: list[av.Packet[Any]] = []  # not decoded yet, in the order in which they are shown
+        self._entering = False  # whether the next to be decoded is the first since some were dropped
+        self._clean = (
+            True  # whether such a one gave a picture: what is refreshed bit by bit does not, and loses a second
+        )
         self._waiting: float | None = None  # since when nothing that came could be decoded
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[News]:
@@ -164,25 +168,28 @@ class Stream:
 
     def _begin_anew(self, stamp: float | None, schedule: Schedule) -> None:
         """Drop what waits, at a key frame: nothing that comes is made from it."""
-        if not self._held:
+        if not self._held or not self._clean:
             return
         for packet in self._taken():
             self._clock.position(self._stamp(packet.pts))
         self._codec.flush_buffers()
+        self._entering = True
         if self._realtime:
             schedule.favour(self._moment(self._clock.guess(stamp)))
 
     def _decode(self, wanted: bool) -> Iterator[News]:
         """Decode what is held; where the last of it is wanted, give only that."""
-        *others, last = self._taken()
-        # Frames that no other is made from are left out; of the rest each is needed for the next.
-        self._codec.skip_frame = "NONREF"
-        for packet in others:
-            yield from (each for each in self._shown(packet) if not (wanted and isinstance(each, Glimpse)))
-        self._codec.skip_frame = "DEFAULT" if wanted else "NONREF"
-        found = list(self._shown(last))
-        yield from found
-        if any(isinstance(each, Glimpse) for each in found):
+        held = self._taken()
+        for packet in held:
+            newest = packet is held[-1]
+            # Frames that no other is made from are left out; of the rest each is needed for the next.
+            self._codec.skip_frame = "DEFAULT" if wanted and newest else "NONREF"
+            found = list(self._shown(packet))
+            shown = any(isinstance(each, Glimpse) for each in found)
+            if self._entering:
+                self._entering, self._clean = False, shown
+            yield from (each for each in found if newest or not wanted or not isinstance(each, Glimpse))
+        if shown:
             self._waiting = None
         elif wanted:
             self._waiting = self._waiting or time.monotonic()

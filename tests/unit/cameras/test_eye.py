@@ -3,7 +3,9 @@
 import os
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -101,6 +103,18 @@ def test_what_is_dropped_before_a_key_frame_leaves_the_others_whole(folder: Path
         shown = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_GRAYSCALE)
         assert shown is not None
         assert shown.mean() == pytest.approx(20 + 2 * round(frame.position * 25), abs=1.5)
+
+
+def test_what_is_refreshed_bit_by_bit_is_lost_once(folder: Path) -> None:
+    """Such a camera says that it has key frames, and has none from which a picture can be made at once."""
+    refreshed: dict[str, Any] = {"x264-params": "intra-refresh=1:keyint=25:bframes=0", "g": "25"}
+    clips.video(folder / "bits.mp4", clips.still(200, clips.room((320, 180))), **refreshed)
+    with watching(f"file://{folder}/bits.mp4", there(folder), realtime=False, fps=2) as eye:
+        places = [frame.position for frame in everything(eye)]
+    assert max(after - before for before, after in pairwise(places)) < 1.5
+    assert [after - before for before, after in pairwise(places[4:])] == pytest.approx(
+        [0.5] * (len(places) - 5), abs=0.05
+    )
 
 
 def test_a_clock_that_jumps(folder: Path) -> None:
