@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from facegroup.errors import CamerasOff, FacegroupError, ImageError, ServiceError
+from facegroup.journal import may_be_there
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
 from facegroup.photos import Photo, Seen
@@ -48,6 +49,8 @@ class Context:
 
         Where that cannot be done now nothing is erased at all, and the caller tries again: nothing of them may stay.
         """
+        if not may_be_there(self.settings.store):
+            return 0  # nothing was ever seen: no process need be started to say so
         try:
             removed: int = await self.pipeline.cameras("erase", gallery, person)
         except CamerasOff:

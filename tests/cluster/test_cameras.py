@@ -64,6 +64,8 @@ def server(
     with server.client() as client:
         person = client.store.create_person("default", "Eileen")
         client.enrol("default", [("eileen.jpg", encode(astronaut(), quality=95))], person.id)
+        gone = client.store.create_person("default", "Gone")
+        assert client.call("DELETE", f"/v1/galleries/default/people/{gone.id}")["removed"]["sightings"] == 0
         assert not Processes(server.pid, KEEPER).pids()  # without cameras nobody looks after them
         for camera in ("door", "yard"):
             add(client, camera, rtsp.url(f"/{camera}", USER, PASSWORD))
