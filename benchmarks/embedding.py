@@ -84,7 +84,7 @@ def _rows(report: Report, network: str, workers: dict[str, Worker | NotToBeHad],
             f"{network}, {name}",
             answer["faces"] / answer["seconds"],
             "faces/s",
-            against=PREDICT if mine and base else None,
+            against=PREDICT if mine and network == weights.RESNET50 else None,
             base=base if mine else None,
             least=_LEAST.get(name) if network == weights.RESNET50 else None,
         )

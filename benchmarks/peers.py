@@ -70,7 +70,21 @@ class Environment:
 
 TENSORFLOW = Environment(
     "tensorflow",
-    ("tensorflow==2.21.0", "keras==3.15.1", "mtcnn==1.0.0", "keras-vggface==0.6", "h5py==3.14.0", "pillow==13.0.0"),
+    (
+        *(
+            "tensorflow==2.21.0",
+            "keras==3.15.1",
+            "mtcnn==1.0.0",
+            "keras-vggface==0.6",
+            "h5py==3.14.0",
+            "pillow==13.0.0",
+        ),
+        *(
+            "platformdirs==4.14.7",
+            "pydantic-settings==2.16.3",
+            "pyyaml==6.0.3",
+        ),  # of our code that makes keras-vggface run
+    ),
 )
 FACE_RECOGNITION = Environment(
     "face-recognition",

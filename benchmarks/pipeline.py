@@ -89,7 +89,7 @@ def _speed(report: Report, answers: Answers, called: str) -> None:
             f"{network} ({called if network == weights.RESNET50 else 'released weights'}), {precision}",
             rates[name],
             "images/s",
-            against=peer if peer in rates else None,
+            against=peer,
             base=rates.get(peer),
             least=least if name in judged else None,
         )

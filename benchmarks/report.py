@@ -87,18 +87,18 @@ class Report:
             value: the figure, or None.
             unit: of it, and of `base`.
             against: the name of what it is compared with.
-            base: how much that was; the ratio is value / base.
-            least: lower bound of the ratio, or of the value where there is no `base`.
+            base: how much that was; the ratio is value / base. None where it could not be had: then no bound is judged.
+            least: lower bound of the ratio, or of the value where it is compared with nothing.
             most: upper bound, likewise.
         """
         ratio = value / base if value is not None and base else None
-        judged = ratio if base is not None else value
+        judged = value if against is None else ratio
         bound = least if least is not None else most
         met = None
         if bound is not None and judged is not None:
             met = judged >= bound if least is not None else judged <= bound
-        if against is not None and base is not None:
-            against = f"{against}: {_short(base)} {unit}"
+        if against is not None:
+            against = f"{against}: {'not to be had' if base is None else f'{_short(base)} {unit}'}"
         row = Row(what, _round(value), unit, against, _round(ratio), bound, met)
         self.rows.append(row)
         _progress(f"{what}: {_short(row.value)} {unit}")

@@ -39,7 +39,7 @@ def measure(options: Options) -> Report:
         settings = {
             "FACEGROUP_MODEL_DIR": str(file.parent),
             "FACEGROUP_EMBEDDER__PRECISION": precision,
-            "FACEGROUP_DETECTOR__PRECISION": "fp32" if precision == "fp32" else "bf16",
+            "FACEGROUP_DETECTOR__PRECISION": precision,
             "FACEGROUP_INGRESS__QUEUE": str(_QUEUE),
             **weights.calibration(precision, "FACEGROUP_EMBEDDER__CALIBRATION"),
         }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facegroup.boxes import clip, square, suppress
 from facegroup.networks.mtcnn_nets import Nets
-from facegroup.pyramid import CELL, CHANNELS, STRIDE, Canvases, centred, scales, spread
+from facegroup.pyramid import CELL, STRIDE, Canvases, centred, scales, spread
 from facegroup.scratch import Room, Scratch
 from facegroup.types import Faces, Floats, Image
 
@@ -47,7 +47,7 @@ class Mtcnn:
         self._canvases = CANVASES * nets.canvas[0] * nets.canvas[1]
         self._rooms: SimpleQueue[Room] = SimpleQueue()
         for _ in range(nets.lanes):
-            self._rooms.put(Room(CANVASES, Scratch(self._canvases * CHANNELS), Scratch(PHOTO_PIXELS * 3)))
+            self._rooms.put(Room(CANVASES, Scratch(self._canvases * 3), Scratch(PHOTO_PIXELS * 3)))
 
     def detect(self, images: Sequence[Image], min_face_size: int | Sequence[int] = MIN_FACE_SIZE) -> list[Faces]:
         """Return the faces of each image.
@@ -96,6 +96,7 @@ class Mtcnn:
         ]
 
 
+_LEAST_ODDS = np.float32(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))
 _NONE = np.empty(0, np.intp), np.empty((0, 4), np.float32)
 
 
@@ -126,10 +127,10 @@ def _propose(nets: Nets, spread_out: Iterator[Canvases], first: int) -> tuple[ND
 
 def _windows(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Floats]:
     """Return image, level, box and probability of each window that P-Net takes for a face."""
-    scores, regressions = nets.pnet(canvases.pixels, canvases.rows)
-    page, row, column = np.nonzero((scores > THRESHOLDS[0]) & (canvases.owner >= 0))
+    odds, regressions = nets.pnet(canvases.pixels, canvases.nothing, canvases.rows)
+    page, row, column = np.nonzero((odds > _LEAST_ODDS) & (canvases.owner >= 0))
     tile = canvases.owner[page, row, column]
-    score = scores[page, row, column]
+    score = _probability(odds[page, row, column])
     # The package's windows reach from 2x + 1 to 2x + 12 (its first authors counted from 1), and so were 11 wide.
     corner = np.stack([column, row], axis=1).astype(np.float32) * STRIDE + 1
     cells = np.concatenate([corner, corner + (CELL - 1)], axis=1) + regressions[page, row, column] * (CELL - 1)
@@ -142,7 +143,8 @@ def _refine(
 ) -> tuple[NDArray[np.intp], Floats]:
     if not len(boxes):
         return owners, boxes
-    scores, regressions = _seen(nets.rnet, images, room, owners, boxes, 24)
+    odds, regressions = _seen(nets.rnet, images, room, owners, boxes, 24)
+    scores = _probability(odds)
     passed = scores > THRESHOLDS[1]
     owners, scores, boxes = owners[passed], scores[passed], _adjust(boxes, regressions)[passed]
     kept = _suppress_each(owners, boxes, scores, 0.7)
@@ -154,7 +156,8 @@ def _decide(
 ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     if not len(boxes):
         return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
-    scores, regressions, points = _seen(nets.onet, images, room, owners, boxes, 48)
+    odds, regressions, points = _seen(nets.onet, images, room, owners, boxes, 48)
+    scores = _probability(odds)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
     passed = np.flatnonzero(scores > THRESHOLDS[2])
@@ -205,6 +208,11 @@ def _suppress_each(
 def _slices(owners: NDArray[np.intp], count: int) -> list[slice]:
     edges = np.searchsorted(owners, np.arange(count + 1))
     return [slice(start, end) for start, end in pairwise(edges)]
+
+
+def _probability(odds: Floats) -> Floats:
+    """Return p of ln(p / (1 - p))."""
+    return np.float32(1) / (np.float32(1) + np.exp(-odds))
 
 
 def _adjust(boxes: Floats, regressions: Floats) -> Floats:

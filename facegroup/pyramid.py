@@ -21,10 +21,8 @@ CELL = 12
 """Side of the window of P-Net, in pixels (Zhang et al. 2016, section 3.3)."""
 
 STRIDE = 2
-CHANNELS = 4
-"""Of a canvas: the three colours, and what P-Net must not see."""
-
-_BORDER = np.array([0, 0, 0, 1], np.float32)
+KERNEL = 3
+"""Side of its first kernel, in pixels."""
 
 FACTOR = 0.709
 """From scale to scale, as in the mtcnn package: half the area."""
@@ -35,7 +33,8 @@ class Canvases:
     """Every scale of every image of a batch, or as much of that as lies on some canvases.
 
     Attributes:
-        pixels: (c, h, w, 4) float32: centred red, green and blue, and 1 where there is nothing.
+        pixels: (c, h, w, 3) float32: centred red, green and blue.
+        nothing: (c, h - 2, w - 2) float32: 1 where P-Net's first kernel reaches over the border of an odd side, else 0.
         rows: (c,) int: how many rows of each canvas are used.
         owner: (c, h', w') int32: which tile the window at that position of P-Net's output belongs to, or -1.
         image: (t,) int32: which image a tile is of.
@@ -45,6 +44,7 @@ class Canvases:
     """
 
     pixels: Floats
+    nothing: Floats
     rows: NDArray[np.intp]
     owner: NDArray[np.int32]
     image: NDArray[np.int32]
@@ -111,8 +111,8 @@ def spread(
         pages = range(start, min(start + room.pages, len(used)))
         there = [(number, *places[number]) for number in range(len(tiles)) if places[number][0] in pages]
         placed = [(number, tiles[number], page - start, top, left) for number, page, top, left in there]
-        pixels, owner = _painted(images, placed, len(pages), canvas, room)
-        yield Canvases(pixels, rows[start : pages.stop], owner, image, level, origin, ratio)
+        pixels, nothing, owner = _painted(images, placed, len(pages), canvas, room)
+        yield Canvases(pixels, nothing, rows[start : pages.stop], owner, image, level, origin, ratio)
 
 
 def _painted(
@@ -121,10 +121,11 @@ def _painted(
     pages: int,
     canvas: tuple[int, int],
     room: Room,
-) -> tuple[Floats, NDArray[np.int32]]:
-    """Return pixels and owners of some canvases: number, tile, page, top and left of each tile that lies on them."""
+) -> tuple[Floats, Floats, NDArray[np.int32]]:
+    """Return pixels, nothing and owners of some canvases; `placed`: number, tile, page, top and left of what lies there."""
     height, width = canvas
-    pixels = room.canvases.take(pages, height, width, CHANNELS)
+    pixels = room.canvases.take(pages, height, width, 3)
+    nothing = np.zeros((pages, height - KERNEL + 1, width - KERNEL + 1), np.float32)
     owner = np.full((pages, (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
     photo = scaled = np.empty((0, 0, 3), np.float32)
     shown = -1, -1
@@ -136,17 +137,17 @@ def _painted(
             scaled, shown = _scaled(photo, *tile.scaled), (tile.image, tile.level)
         rows, columns = tile.rows, tile.columns
         place = pixels[page, top : top + _even(rows), left : left + _even(columns)]
-        part = scaled[tile.y : tile.y + rows, tile.x : tile.x + columns]
-        # NumPy copies threes a number at a time; -1 is a channel of zeros.
-        cv2.mixChannels([part], [place[:rows, :columns]], [0, 0, 1, 1, 2, 2, -1, 3])
-        place[rows:] = place[:, columns:] = _BORDER
+        place[:rows, :columns] = scaled[tile.y : tile.y + rows, tile.x : tile.x + columns]
+        place[rows:] = place[:, columns:] = 0
+        seen = nothing[page, top : top + len(place) - KERNEL + 1, left : left + place.shape[1] - KERNEL + 1]
+        seen[rows - KERNEL + 1 :] = seen[:, columns - KERNEL + 1 :] = 1
         first_row, first_column = top // STRIDE, left // STRIDE
         owner[
             page,
             first_row : first_row + (rows + 1 - CELL) // STRIDE + 1,
             first_column : first_column + (columns + 1 - CELL) // STRIDE + 1,
         ] = number
-    return pixels, owner
+    return pixels, nothing, owner
 
 
 def _tiles(index: int, shape: tuple[int, ...], min_face_size: int, height: int, width: int) -> Iterator[_Tile]:

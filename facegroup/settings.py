@@ -52,8 +52,9 @@ class Detector(_Part):
     """The processes that decode photos, find faces in them and cut them out."""
 
     engine: Engine = Field("auto", description="what runs MTCNN: openvino on a CPU, keras on a GPU; auto: by num_gpus")
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="arithmetic of MTCNN; bf16 on openvino, refused where the CPU cannot"
+    precision: Literal["fp32", "bf16", "int8"] = Field(
+        "fp32",
+        description="arithmetic of MTCNN; bf16 and int8 (P-Net stays in fp32) on openvino, refused where the CPU cannot",
     )
     min_face_size: int = Field(20, ge=12, description="smallest face looked for, in pixels")
     min_confidence: float = Field(0.8, ge=0, lt=1, description="a face below this is not answered")

@@ -33,7 +33,7 @@ def load(
         network=network,
         model_dir=model_dir,
         store=f"sqlite:///{Path(tempfile.mkdtemp(prefix='facegroup-benchmark-')) / 'gallery.db'}",
-        detector={"threads": threads, "num_cpus": threads, "precision": "fp32" if precision == "fp32" else "bf16"},
+        detector={"threads": threads, "num_cpus": threads, "precision": precision},
         embedder={"threads": threads, "num_cpus": threads, **arithmetic},
     )
     if kind == "finder":

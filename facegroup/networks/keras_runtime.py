@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from facegroup.errors import EngineUnavailable
-from facegroup.types import Crops, Floats
+from facegroup.types import Floats
 
 log = logging.getLogger(__name__)
 
-Forward: TypeAlias = Callable[[Crops], list[Floats]]
-"""uint8 pixels in, every output of the model out."""
+Forward: TypeAlias = Callable[..., list[Floats]]
+"""Arrays in, such as uint8 pixels, and every output of the model out."""
 
 
 class Backend:
@@ -54,30 +54,30 @@ class Backend:
         """Whether the device is a GPU."""
         return self.device.startswith("gpu")
 
-    def compiled(self, model: Any, network_input: Callable[[Any], Any]) -> Forward:
+    def compiled(self, model: Any, network_input: Callable[..., Any]) -> Forward:
         """Return a model as one function, compiled once per shape.
 
         Args:
             model: a `keras.Model`.
-            network_input: from the uint8 pixels to what the model takes; it becomes a part of the function.
+            network_input: from the arrays to what the model takes; it becomes a part of the function.
         """
         return (_tensorflow if self.name == "tensorflow" else _jax)(model, network_input, self.gpu)
 
 
-def _tensorflow(model: Any, network_input: Callable[[Any], Any], gpu: bool) -> Forward:
+def _tensorflow(model: Any, network_input: Callable[..., Any], gpu: bool) -> Forward:
     import keras
     import tensorflow
 
     # On two cores XLA makes 16 to 21 faces/s of the ResNet-50, TensorFlow's own kernels 18 to 22.
     @tensorflow.function(jit_compile=gpu, autograph=False)  # type: ignore[untyped-decorator]
-    def forward(crops: Any) -> Any:
-        return keras.tree.flatten(model(network_input(crops), training=False))
+    def forward(*inputs: Any) -> Any:
+        return keras.tree.flatten(model(network_input(*inputs), training=False))
 
     # A constant and not the array itself: arrays are part of a trace's key by value, tensors by shape.
-    return lambda crops: [np.asarray(each) for each in forward(tensorflow.constant(crops))]
+    return lambda *inputs: [np.asarray(each) for each in forward(*map(tensorflow.constant, inputs))]
 
 
-def _jax(model: Any, network_input: Callable[[Any], Any], gpu: bool) -> Forward:
+def _jax(model: Any, network_input: Callable[..., Any], gpu: bool) -> Forward:
     del gpu  # compiled on every device
     import jax
     import keras
@@ -86,10 +86,10 @@ def _jax(model: Any, network_input: Callable[[Any], Any], gpu: bool) -> Forward:
     fixed = [variable.value for variable in model.non_trainable_variables]
 
     @jax.jit  # type: ignore[untyped-decorator]
-    def forward(trainable: Any, fixed: Any, crops: Any) -> Any:
-        return keras.tree.flatten(model.stateless_call(trainable, fixed, network_input(crops), training=False)[0])
+    def forward(trainable: Any, fixed: Any, *inputs: Any) -> Any:
+        return keras.tree.flatten(model.stateless_call(trainable, fixed, network_input(*inputs), training=False)[0])
 
-    return lambda crops: [np.asarray(each) for each in forward(trainable, fixed, crops)]
+    return lambda *inputs: [np.asarray(each) for each in forward(trainable, fixed, *inputs)]
 
 
 def _on_tensorflow(device: str, threads: int) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facegroup.networks.buckets import batches
 from facegroup.networks.keras_runtime import Backend
 from facegroup.networks.mtcnn_nets import NOTHING, Layer, Layers, Net, layers
-from facegroup.pyramid import CHANNELS
+from facegroup.pyramid import KERNEL
 from facegroup.types import Floats
 
 CANVAS = (512, 1024)
@@ -43,65 +43,56 @@ class KerasNets:
         """See `Nets`."""
         return self
 
-    def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: Floats, nothing: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
-        boxes, scores = self._run("pnet", canvases)
-        return scores, boxes
+        said = self._run("pnet", canvases, nothing[..., None])
+        return said[..., 4], said[..., :4]
 
     def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
         """See `Nets`."""
-        boxes, scores = self._run("rnet", crops)
-        return scores, boxes
+        said = self._run("rnet", crops)
+        return said[:, 4], said[:, :4]
 
     def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
         """See `Nets`."""
-        boxes, landmarks, scores = self._run("onet", crops)
-        return scores, boxes, landmarks
+        said = self._run("onet", crops)
+        return said[:, 14], said[:, :4], said[:, 4:14]
 
     def warm(self) -> None:
         """See `Nets`."""
         for name, sizes in BUCKETS.items():
             side = layers(name).side
-            shape = (side, side, 3) if side else (*CANVAS, CHANNELS)
+            shapes = [(side, side, 3)] if side else [(*CANVAS, 3), (*(each - KERNEL + 1 for each in CANVAS), 1)]
             for size in sizes:
-                self._run(name, np.zeros((size, *shape), np.float32))
+                self._run(name, *(np.zeros((size, *shape), np.float32) for shape in shapes))
 
-    def _run(self, name: Net, pixels: Floats) -> list[Floats]:
+    def _run(self, name: Net, *inputs: Floats) -> Floats:
+        """Run a network over inputs of equal length, in padded batches."""
+        cut = zip(*(batches(each, BUCKETS[name]) for each in inputs), strict=True)
         with self._backend.place():
-            parts = [
-                [output[:real] for output in self._forward[name](batch)]
-                for batch, real in batches(pixels, BUCKETS[name])
-            ]
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+            return np.concatenate(
+                [self._forward[name](*(part for part, _ in parts))[0][: parts[0][1]] for parts in cut]
+            )
 
 
-def _float(pixels: Any) -> Any:
+def _float(*inputs: Any) -> Any:
     from keras import ops
 
-    return ops.cast(pixels, "float32")
+    return [ops.cast(each, "float32") for each in inputs]
 
 
 def _model(net: Layers) -> Any:
-    """Build one network: outputs are the regressions, then the face probability."""
+    """Build one network. Its output: the regressions, then the log-odds of a face."""
     import keras
-    from keras import ops
 
     side = net.side or None
-    pixels = keras.Input((side, side, 3 if side else CHANNELS))
-    node = pixels
+    inputs = [keras.Input((side, side, 3))]
+    if any(layer.kind == "nothing" for layer in net.trunk):
+        inputs.append(keras.Input((None, None, 1)))
+    node = inputs[0]
     for layer in net.trunk:
-        node = node - _nothing(pixels) if layer.kind == "nothing" else _layer(layer)(node)
-    *regressions, (kernel, bias) = net.heads
-    outputs = [_dense(head)(node) for head in regressions]
-    difference = _dense((kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]))(node)
-    return keras.Model(pixels, [*outputs, ops.squeeze(ops.sigmoid(difference), -1)])
-
-
-def _nothing(canvases: Any) -> Any:
-    """Return what to take from a 3×3 convolution of canvases (n, h, w, 4) so that a pool passes over it."""
-    import keras
-
-    return keras.layers.MaxPooling2D(3, 1, "valid")(canvases[..., 3:]) * NOTHING
+        node = node - inputs[1] * NOTHING if layer.kind == "nothing" else _layer(layer)(node)
+    return keras.Model(inputs, _dense(net.head)(node))
 
 
 def _layer(layer: Layer) -> Any:
@@ -113,7 +104,7 @@ def _layer(layer: Layer) -> Any:
         case "prelu":
             return lambda node: _prelu(node, layer.weights[0])
         case "nothing":
-            raise AssertionError("it needs the canvases")
+            raise AssertionError("it needs the second input")
         case "pool":
             return keras.layers.MaxPooling2D(layer.size, 2, "same" if layer.same else "valid")
         case "flatten":

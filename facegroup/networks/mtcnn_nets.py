@@ -5,6 +5,7 @@ weight files are read without importing it, because importing it imports TensorF
 """
 
 import importlib.util
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -21,11 +22,18 @@ Net = Literal["pnet", "rnet", "onet"]
 NOTHING = 1e6
 """What a `nothing` takes away: more than any layer says."""
 
+RANGES: Mapping[Net, Sequence[tuple[float, float]]] = {
+    "rnet": ((-127.5, 127.5), (-4.6, 3.7), (-2.9, 2.9), (-0.19, 2.0)),
+    "onet": ((-127.5, 127.5), (-1.6, 5.1), (-3.7, 4.4), (-1.4, 3.7), (-0.093, 2.9)),
+}
+"""What goes into each layer but the head, over photos of people, less the outermost (benchmarks/ranges.py)."""
+
 
 class Nets(Protocol):
     """The three networks, ready to run. Used from as many threads at once as there are lanes.
 
-    Pixels are float32 RGB grey levels from the middle, -127.5..127.5, as `facegroup.pyramid.centred` gives them.
+    Pixels are float32 RGB grey levels from the middle, -127.5..127.5, as `facegroup.pyramid.centred` gives them. Answers are
+    float32: log-odds ln(p / (1 - p)) of the probability p of a face, and regressions.
     """
 
     name: str
@@ -39,19 +47,18 @@ class Nets(Protocol):
     def lane(self) -> "Nets":
         """The same for one of several threads: it infers in its caller's thread only."""
 
-    def pnet(self, canvases: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """(c, h, w, 4) pixels → face probability (c, h', w') and box regression (c, h', w', 4).
+    def pnet(self, canvases: Floats, nothing: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """(c, h, w, 3) pixels → log-odds (c, h', w') and box regression (c, h', w', 4).
 
-        The fourth channel is 1 where there is nothing.
-
-        What lies below the first `rows` (c,) of a canvas need not be looked at; there the probability may be 0.
+        Where `nothing` (c, h - 2, w - 2) is 1 the first pool passes over what the 3×3 kernel there says; else it is 0.
+        What lies below the first `rows` (c,) of a canvas need not be looked at; there the log-odds may be -inf.
         """
 
     def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
-        """(n, 24, 24, 3) pixels → face probability (n,) and box regression (n, 4)."""
+        """(n, 24, 24, 3) pixels → log-odds (n,) and box regression (n, 4)."""
 
     def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
-        """(n, 48, 48, 3) pixels → face probability (n,), box regression (n, 4), landmarks (n, 10): five x, five y."""
+        """(n, 48, 48, 3) pixels → log-odds (n,), box regression (n, 4), landmarks (n, 10): five x, five y."""
 
     def warm(self) -> None:
         """Compile and touch every shape."""
@@ -62,7 +69,7 @@ class Layer:
     """One layer.
 
     Attributes:
-        kind: what it does; a `nothing` makes the pool after it pass over what a 3×3 kernel had of the fourth channel.
+        kind: what it does; a `nothing` makes the pool after it pass over the places that P-Net is told of.
         weights: kernel (h, w, in, out) and bias of a `conv`, kernel (in, out) and bias of a `dense`, slope of a `prelu`.
         size: window of a pool, with stride 2.
         same: whether a pool goes on over the border.
@@ -76,17 +83,18 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layers:
-    """A network: a trunk, and one dense or 1×1 convolutional head on it per output.
+    """A network: a trunk, and one dense or 1×1 convolutional head on it.
 
     Attributes:
         side: of its square input, in pixels; 0 for P-Net, which takes any.
         trunk: in order.
-        heads: (kernel, bias) of each: box regression, landmarks where there are some, and two class scores (logits).
+        head: kernel and bias: box regression (4), landmarks (10) where there are some, and the log-odds of a face. The
+            package's two class scores (logits) are one number less: their softmax is σ(face - no face).
     """
 
     side: int
     trunk: tuple[Layer, ...]
-    heads: tuple[tuple[Floats, Floats], ...]
+    head: tuple[Floats, Floats]
 
 
 _TRUNKS: dict[Net, str] = {
@@ -108,8 +116,6 @@ def layers(name: Net) -> Layers:
 
     arrays = [np.asarray(array, np.float32) for array in joblib.load(_assets() / f"{name}.lz4")]
     arrays[0] = arrays[0] / np.float32(128)
-    if name == "pnet":
-        arrays[0] = np.pad(arrays[0], ((0, 0), (0, 0), (0, 1), (0, 0)))  # the fourth channel is for `nothing`
     trunk = []
     for word in _TRUNKS[name].split():
         if word.startswith("pool"):
@@ -119,8 +125,10 @@ def layers(name: Net) -> Layers:
         weights = tuple(array.squeeze() if word == "prelu" else array for array in arrays[:count])
         trunk.append(Layer(word, weights))  # type: ignore[arg-type]
         arrays = arrays[count:]
-    heads = tuple((arrays[index], arrays[index + 1]) for index in range(0, len(arrays), 2))
-    return Layers(_SIDES[name], tuple(trunk), heads)
+    *regressions, kernel, bias = arrays
+    odds = [kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]]
+    kernels, biases = (np.concatenate([*regressions[part::2], odds[part]], axis=-1) for part in (0, 1))
+    return Layers(_SIDES[name], tuple(trunk), (kernels, biases))
 
 
 def _assets() -> Path:

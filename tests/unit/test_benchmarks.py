@@ -157,6 +157,7 @@ def measured(options: Options) -> Report:
     report.add("memory", 1.5, "GB", most=1.6)
     report.add("time", 26.0, "s", most=25)
     report.add("alone", 1.23456, "ms")
+    report.add("nothing beside it", 24.0, "images/s", against="slow", least=12)
     report.absent("somebody", "it does not install")
     return report
 
@@ -168,7 +169,7 @@ def test_form_of_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     read = json.loads(file.read_text())
     assert list(read) == ["machine", "rows"]
     assert all(list(row) == KEYS for row in read["rows"])
-    assert [row["met"] for row in read["rows"]] == [True, False, True, False, None, None]
+    assert [row["met"] for row in read["rows"]] == [True, False, True, False, None, None, None]
     assert read["rows"][0] == {
         "what": "fast",
         "value": 24.0,
@@ -178,6 +179,8 @@ def test_form_of_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
         "least": 12,
         "met": True,
     }
+    assert read["rows"][5]["against"] == "slow: not to be had"
+    assert read["rows"][5]["ratio"] is None
     assert read["rows"][-1]["what"] == "somebody: not to be had (it does not install)"
     assert read["rows"][-1]["value"] is None
     assert read["machine"]["cores"] >= 1

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.ranges import Listening
 from facegroup.align import Aligner
 from facegroup.embedding import open_embedder
 from facegroup.errors import EngineUnavailable, FacegroupError, InvalidSettings
@@ -22,12 +23,14 @@ from facegroup.networks import cache, precision, quantization
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.conversion import converted
 from facegroup.networks.keras_engine import KerasEngine
-from facegroup.networks.mtcnn_openvino import OpenVinoNets
+from facegroup.networks.mtcnn_nets import RANGES
+from facegroup.networks.mtcnn_openvino import CANVAS, OpenVinoNets
 from facegroup.networks.openvino_engine import OpenVinoEngine
 from facegroup.networks.precision import LEAST, agreement, executed, require_executed, require_native
 from facegroup.networks.quantization import quantised
 from facegroup.networks.registry import spec
 from facegroup.photos import Found, Photo
+from facegroup.pyramid import centred
 from facegroup.settings import load
 from facegroup.types import Crops, Floats, Image
 from tests.photos import astronaut, both, encode, hopper
@@ -294,14 +297,41 @@ def test_the_detector_on_keras_knows_fp32_only() -> None:
         open_finder(load(detector={"engine": "keras", "precision": "bf16"}), RETAIL)
 
 
-def test_the_detector_in_bf16_finds_the_same_faces() -> None:
+@pytest.mark.parametrize("wanted", ["bf16", "int8"])
+def test_the_detector_finds_the_same_faces(wanted: str) -> None:
     images = [both(), *(variant(photo, number) for photo in (astronaut(), hopper()) for number in range(8))]
     exact = Mtcnn(OpenVinoNets(2)).detect(images)
-    for one, other in zip(exact, Mtcnn(OpenVinoNets(2, possible("bf16"))).detect(images), strict=True):
+    for one, other in zip(exact, Mtcnn(OpenVinoNets(2, possible(wanted))).detect(images), strict=True):
         sure, same = one[one.confidence >= 0.95], other[other.confidence >= 0.95]
         assert len(sure) == len(same)
         eyes = np.linalg.norm(sure.landmarks[:, 0] - sure.landmarks[:, 1], axis=-1)
         assert (np.linalg.norm(sure.landmarks - same.landmarks, axis=-1).mean(axis=1) / eyes < 0.06).all()
+        assert (sure.confidence != same.confidence).all()  # it is not simply fp32 again
+
+
+def test_the_detector_in_int8_proposes_what_it_does_in_fp32() -> None:
+    exact, whole = OpenVinoNets(1), OpenVinoNets(1, possible("int8"))
+    pixels, nothing = (
+        centred(np.zeros((1, *CANVAS, 3), np.uint8)),
+        np.zeros((1, CANVAS[0] - 2, CANVAS[1] - 2), np.float32),
+    )
+    pixels[0, :, :256] = centred(astronaut())[:256, :256]
+    said = [nets.pnet(pixels, nothing, np.array([CANVAS[0]])) for nets in (exact, whole)]
+    for one, other in zip(*said, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_detectors_ranges_are_those_of_photos() -> None:
+    """But for the outermost: what is cut off is next to nothing, and what is left unused not much."""
+    nets = Listening()
+    Mtcnn(nets).detect([both(), *(variant(photo, number) for photo in (astronaut(), hopper()) for number in range(8))])
+    for name, ranges in RANGES.items():
+        layers = [np.concatenate(layer) for layer in zip(*nets.heard[name], strict=True)]
+        assert len(layers) == len(ranges)
+        for said, (least, most) in zip(layers, ranges, strict=True):
+            assert ((said < least) | (said > most)).mean() < 1e-3
+            assert said.min() < least / 2
+            assert said.max() > most / 2
 
 
 def test_a_row_that_is_no_number_agrees_with_nothing() -> None:
