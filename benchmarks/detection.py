@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import weights
-from benchmarks.peers import TENSORFLOW, TORCH, NotToBeHad, Worker, interleaved, opened
+from benchmarks.peers import TENSORFLOW, TORCH, Asked, NotToBeHad, Worker, interleaved, opened
 from benchmarks.photos import Photos, lfw, wider
 from benchmarks.pipeline import PRECISIONS
 from benchmarks.report import Options, Report, cores, run
@@ -25,7 +25,7 @@ def measure(options: Options) -> Report:
     report = Report("detection: decoded photos in, faces and landmarks out")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         small = lfw(Path(folder) / "lfw", 8 if options.quick else 40)
-        large = wider(Path(folder) / "wider", 3 if options.quick else 12)
+        large = wider(Path(folder) / "wider", 8 if options.quick else 16)
         ours: dict[str, Worker] = {}
         for precision in PRECISIONS:
             given = {"network": weights.RETAIL, "precision": precision, "threads": cores(), "kind": "finder"}
@@ -62,8 +62,9 @@ def _over(
     rounds: int,
 ) -> None:
     paths = [str(path) for path in photos.paths]
-    asked: dict[str, tuple[Worker, str, dict[str, Any]]] = {
-        f"ours, {precision}, batches of {batch}": (worker, "detect", {"paths": paths, "batch": batch})
+    parts = [{"paths": paths[start : start + 8]} for start in range(0, len(paths), 8)]
+    asked: dict[str, Asked] = {
+        f"ours, {precision}, batches of {batch}": (worker, "detect", [part | {"batch": batch} for part in parts])
         for precision, worker in ours.items()
         for batch in (8, 1)
     }
@@ -72,7 +73,7 @@ def _over(
         if isinstance(peer, NotToBeHad):
             answers[name] = peer
         else:
-            asked[name] = (peer, "detect", {"paths": paths})
+            asked[name] = (peer, "detect", parts)
     answers = interleaved(asked, rounds, _SECONDS) | answers
     rates = {name: each["images"] / each["seconds"] for name, each in answers.items() if isinstance(each, dict)}
     judged = max((name for name in rates if name.endswith("batches of 8")), key=rates.__getitem__, default="")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks import weights
-from benchmarks.peers import TENSORFLOW, NotToBeHad, Worker, interleaved, opened
+from benchmarks.peers import TENSORFLOW, Asked, NotToBeHad, Worker, interleaved, opened
 from benchmarks.pipeline import PRECISIONS
 from benchmarks.report import Options, Report, cores, run
 
@@ -23,7 +23,7 @@ def measure(options: Options) -> Report:
     report = Report("embedding: crops in, descriptors out")
     report.says.append(f"vggface2-resnet50: {called}; retail-0095: released weights; made-up crops")
     report.says.append(f"threads: ours {cores()}, TensorFlow's own default for Keras; batches of {_BATCH}")
-    count, rounds = (32, 1) if options.quick else (96, 3)
+    parts, rounds = (1, 1) if options.quick else (3, 3)
     for network, folder in folders.items():
         if folder is None:
             report.absent(network, "its weights are not here")
@@ -37,7 +37,7 @@ def measure(options: Options) -> Report:
                 )
             if network == weights.RESNET50:
                 workers[PREDICT] = _start(stack, "course_work", TENSORFLOW, {"weights": str(file)})
-            _rows(report, network, workers, count if network == weights.RESNET50 else 10 * count, rounds)
+            _rows(report, network, workers, parts, rounds)
     _yardstick(report, file)
     return report
 
@@ -64,16 +64,17 @@ def _start(stack: ExitStack, module: str, environment: Any, given: dict[str, Any
         return error
 
 
-def _rows(report: Report, network: str, workers: dict[str, Worker | NotToBeHad], count: int, rounds: int) -> None:
-    asked: dict[str, tuple[Worker, str, dict[str, Any]]] = {}
+def _rows(report: Report, network: str, workers: dict[str, Worker | NotToBeHad], parts: int, rounds: int) -> None:
+    asked: dict[str, Asked] = {}
+    count = _BATCH if network == weights.RESNET50 else 10 * _BATCH
     for name, worker in workers.items():
         if isinstance(worker, NotToBeHad):
             report.absent(f"{network}, {name}", str(worker))
         elif name == PREDICT:
-            asked[name] = (worker, "embed", {"count": count // 3})
+            asked[name] = (worker, "embed", [{"count": count // 3}] * parts)
         else:
-            asked[name] = (worker, "embed", {"count": count, "batch": _BATCH})
-            asked[f"{name}, one face at a time"] = (worker, "embed", {"count": count // 3, "batch": 1})
+            asked[name] = (worker, "embed", [{"count": count, "batch": _BATCH}] * parts)
+            asked[f"{name}, one face at a time"] = (worker, "embed", [{"count": count // 3, "batch": 1}] * parts)
     answers = {name: each for name, each in interleaved(asked, rounds, 40).items() if isinstance(each, dict)}
     base = answers[PREDICT]["faces"] / answers[PREDICT]["seconds"] if PREDICT in answers else None
     for name, answer in answers.items():

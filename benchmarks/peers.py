@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -190,35 +191,48 @@ def opened(module: str, environment: Environment | None = None, **arguments: Any
         yield worker
 
 
-def interleaved(
-    asked: dict[str, tuple[Worker, str, dict[str, Any]]], rounds: int, budget: float = 1e9
-) -> dict[str, dict[str, Any] | NotToBeHad]:
-    """Ask several workers in turn, round after round (ABAB), so that what else the machine does meets them alike.
+Asked = tuple[Worker, str, Sequence[dict[str, Any]]]
+"""A worker, a verb, and the arguments of each part of its work."""
+
+
+def interleaved(asked: Mapping[str, Asked], rounds: int, budget: float = 1e9) -> dict[str, dict[str, Any] | NotToBeHad]:
+    """Ask several workers in turn, part by part and round after round (ABAB), so that what else the machine does meets all.
+
+    What disturbs them comes and goes within seconds: with parts that take about a second, each of them has its calm moments.
 
     Args:
-        asked: by name: a worker, a verb and its arguments.
+        asked: by name: what a worker is asked. Where one has fewer parts than others, it is done with a round sooner.
         rounds: how often, at most.
-        budget: seconds after which a worker is asked no more; each is asked once.
+        budget: seconds after which a worker is asked no more; each does all its parts once.
 
     Returns:
-        by name the answer of the fastest round, or why there is none.
+        by name what the fastest round of each part says, added up (of `peak_mb` the most), or why there is nothing.
     """
-    best: dict[str, dict[str, Any] | NotToBeHad] = {}
+    best: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in asked}
+    failed: dict[str, NotToBeHad] = {}
     spent = dict.fromkeys(asked, 0.0)
-    for _ in range(rounds):
-        for name, (worker, verb, arguments) in asked.items():
-            known = best.get(name)
-            if isinstance(known, NotToBeHad) or spent[name] > budget:
-                continue
-            try:
-                answer = worker.ask(verb, **arguments)
-            except NotToBeHad as error:
-                best[name] = error
-                continue
-            spent[name] += answer["seconds"]
-            if known is None or answer["seconds"] < known["seconds"]:
-                best[name] = answer
-    return best
+    most = max((len(parts) for _, _, parts in asked.values()), default=0)
+    for round_, step in product(range(rounds), range(most)):
+        for name, (worker, verb, parts) in asked.items():
+            # Those with few parts are spread over the round.
+            own = range(len(parts) * step // most, len(parts) * (step + 1) // most)
+            for part in own:
+                if name in failed or (round_ and spent[name] > budget):
+                    continue
+                try:
+                    answer = worker.ask(verb, **parts[part])
+                except NotToBeHad as error:
+                    failed[name] = error
+                    continue
+                spent[name] += answer["seconds"]
+                if part not in best[name] or answer["seconds"] < best[name][part]["seconds"]:
+                    best[name][part] = answer
+    return {name: failed.get(name) or _added(list(best[name].values())) for name in asked}
+
+
+def _added(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    add = {key: max if key.startswith("peak") else sum for key in answers[0]}
+    return {key: together([answer[key] for answer in answers]) for key, together in add.items()}
 
 
 def _with_pip() -> str:

@@ -1,7 +1,7 @@
 """The server over HTTP: throughput and latency by number of clients, memory, start, and what overload does to it.
 
 The server and the load generator share this machine's cores, and the server runs as `facegroup serve` starts it, but for
-an ingress queue of 128. Compared with the same work in one process, before and after, over the same photos.
+an ingress queue of 128. Compared with the same work in one process over the same photos, in turn, the fastest round of each.
 """
 
 import tempfile
@@ -35,7 +35,6 @@ def measure(options: Options) -> Report:
         paths = [str(path) for path in photos.paths]
         file, called = weights.resnet50()
         ours, precision = _ours(stack, file)
-        before = _in_process(ours, paths)
         settings = {
             "FACEGROUP_MODEL_DIR": str(file.parent),
             "FACEGROUP_EMBEDDER__PRECISION": precision,
@@ -45,12 +44,10 @@ def measure(options: Options) -> Report:
         }
         with Server(folder, **settings) as server:
             _enrol(server, paths[:5])
-            phases = _closed(server, paths, options)
+            phases, images, took = _closed(server, ours, paths, options)
             peak = max(phase.result.rate for clients, phase in phases.items() if clients > 1)
             flood = _flood(server, paths, peak, options)
             started = (server.ready_seconds, server.ready_cpu)
-        after = _in_process(ours, paths)
-    images, took = max(before[0], after[0]), min(before[1], after[1])
     report.says += [photos.says, f"vggface2-resnet50 ({called}), {precision}; in one process: {cores()} threads"]
     _latency(report, phases, took)
     _throughput(report, phases, images)
@@ -76,12 +73,6 @@ def _ours(stack: ExitStack, file: Path) -> tuple[Worker, str]:
     raise failure or RuntimeError("there is no precision to try")
 
 
-def _in_process(ours: Worker, paths: list[str]) -> tuple[float, float]:
-    answers = [ours.ask("pipeline", paths=paths, batch=32) for _ in range(2)]
-    best = min(answer["seconds"] for answer in answers)
-    return len(paths) / best, ours.ask("latency", path=paths[0], times=15)["seconds"] * 1e3
-
-
 def _enrol(server: Server, paths: list[str]) -> None:
     with Client(server.url) as client:
         for number, path in enumerate(paths):
@@ -89,19 +80,34 @@ def _enrol(server: Server, paths: list[str]) -> None:
             client.enrol("default", [(Path(path).name, Path(path).read_bytes())], person.id)
 
 
-def _closed(server: Server, paths: list[str], options: Options) -> dict[int, Phase]:
+def _closed(server: Server, ours: Worker, paths: list[str], options: Options) -> tuple[dict[int, Phase], float, float]:
+    """Return the fastest phase by number of clients, and of the same in one process images a second and a photo's ms."""
     url = f"{server.url}/v1/galleries/default/identify"
-    seconds, warm = (4.0, 2.0) if options.quick else (12.0, 4.0)
-    return {
-        clients: put(server, Plan(url, paths[:1] if clients == 1 else paths, 1, clients, seconds, warm))
-        for clients in (1, 8, 32, 128)
-    }
+    seconds, warm = (4.0, 2.0) if options.quick else (5.0, 3.0)
+    phases: dict[int, Phase] = {}
+    images, took = 0.0, float("inf")
+    for turn in range(1 if options.quick else 3):
+        for clients in (1, 8, 32, 128):
+            if clients == 1:
+                took = min(took, ours.ask("latency", path=paths[0], times=15)["seconds"] * 1e3)
+            elif clients == 8 and turn:
+                continue
+            else:
+                images = max(images, len(paths) / ours.ask("pipeline", paths=paths, batch=32)["seconds"])
+            phase = put(server, Plan(url, paths[:1] if clients == 1 else paths, 1, clients, seconds, warm))
+            if clients not in phases or phase.result.rate > phases[clients].result.rate:
+                phases[clients] = phase
+    return phases, images, took
 
 
 def _flood(server: Server, paths: list[str], peak: float, options: Options) -> Phase:
+    """Return the faster of two floods, as the peak was the fastest of several."""
     url = f"{server.url}/v1/galleries/default/identify"
-    seconds, warm = (6.0, 3.0) if options.quick else (20.0, 8.0)
-    return put(server, Plan(url, paths, 1, 0, seconds, warm, rate=10 * peak))
+    seconds, warm = (6.0, 3.0) if options.quick else (10.0, 8.0)
+    floods = [
+        put(server, Plan(url, paths, 1, 0, seconds, warm, rate=10 * peak)) for _ in range(1 if options.quick else 2)
+    ]
+    return max(floods, key=lambda phase: phase.result.rate)
 
 
 def _latency(report: Report, phases: dict[int, Phase], took: float) -> None:

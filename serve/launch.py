@@ -23,6 +23,7 @@ from facegroup.settings import Detector, Embedder, Settings
 RAY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "1",
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "67108864",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
@@ -42,7 +43,8 @@ RAY = {
 """Read by Ray when it is imported, in every process. What is set already stays.
 
 Ray's gcs remembers 100,000 calls by itself, for a dashboard that nobody sees, and grows by 0.1 MB a second on the way there.
-A call that waits for a process that is not there yet is heard of within a second, not ten.
+A call that waits for a process that is not there yet is heard of within a second, not ten. What
+HAProxy told of each request, for metrics that nobody asks for, took another process 0.14 ms.
 """
 
 APP = "facegroup"

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 
 from benchmarks.load import Generator, Plan, Result, put, requests
+from benchmarks.peers import NotToBeHad, Worker, interleaved
 from benchmarks.processes import difference
 from benchmarks.report import Options, Report, run
 
@@ -185,6 +186,32 @@ def test_form_of_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     assert read["rows"][-1]["value"] is None
     assert read["machine"]["cores"] >= 1
     assert "quick: True" in capsys.readouterr().out
+
+
+class Scripted(Worker):
+    """A worker that takes as long as is said, whatever it is asked."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.asked: list[int] = []
+        self._seconds = list(seconds)
+
+    def ask(self, verb: str, timeout: float = 0, **arguments: Any) -> dict[str, Any]:
+        self.asked.append(arguments["part"])
+        if not self._seconds:
+            raise NotToBeHad("it has ended")
+        return {"seconds": self._seconds.pop(0), "images": 2, "peak_mb": 10 * len(self.asked)}
+
+
+def test_of_each_part_the_fastest_round_counts() -> None:
+    ours, peer, ends, slow = Scripted(1, 5, 9), Scripted(1, 2, 3, 4, 2, 3, 1, 5), Scripted(1), Scripted(8, 8)
+    parts = [{"part": number} for number in range(4)]
+    asked = {"ours": (ours, "go", parts[:1]), "peer": (peer, "go", parts), "ends": (ends, "go", parts[:2])}
+    answers = interleaved(asked, rounds=2) | interleaved({"slow": (slow, "go", parts[:1])}, rounds=9, budget=10)
+    assert answers["ours"] == {"seconds": 1, "images": 2, "peak_mb": 10}
+    assert answers["peer"] == {"seconds": 1 + 2 + 1 + 4, "images": 8, "peak_mb": 70}
+    assert peer.asked == [0, 1, 2, 3] * 2
+    assert isinstance(answers["ends"], NotToBeHad)
+    assert len(slow.asked) == 2
 
 
 def test_what_is_nothing_is_left_out_of_a_difference() -> None:
