@@ -48,7 +48,7 @@ def measure(options: Options) -> Report:
             if said.get("nms") == "OpenCV":
                 report.says.append(f"{FACENET}: this torchvision has no operators for this torch; its NMS is OpenCV's")
         for photos, least in ((small, 12), (large, 8)):
-            _over(report, photos, least, ours, peers, 1 if options.quick else 3)
+            _over(report, photos, least, ours, peers, 1 if options.quick else 2)
     report.says.append(f"threads: ours {cores()}, each peer's own default; min_face_size 20 in all")
     return report
 

@@ -44,7 +44,7 @@ def measure(options: Options) -> Report:
             theirs = paths[::_DEEPFACE_STEP] if name == BY_DEEPFACE else paths
             few = [{"paths": theirs[start : start + _AT_ONCE]} for start in range(0, len(theirs), _AT_ONCE)]
             asked[name] = (worker, "pipeline", halves if name in ours else few)
-        answers |= interleaved(asked, 1 if options.quick else 3, _SECONDS)
+        answers |= interleaved(asked, 1 if options.quick else 2, _SECONDS)
     report = Report("pipeline: photos in, names out, in one process", [photos.says])
     _speed(report, answers, called)
     _costs(report, answers)

@@ -86,7 +86,7 @@ def _closed(server: Server, ours: Worker, paths: list[str], options: Options) ->
     seconds, warm = (4.0, 2.0) if options.quick else (5.0, 3.0)
     phases: dict[int, Phase] = {}
     images, took = 0.0, float("inf")
-    for turn in range(1 if options.quick else 3):
+    for turn in range(1 if options.quick else 2):
         for clients in (1, 8, 32, 128):
             if clients == 1:
                 took = min(took, ours.ask("latency", path=paths[0], times=15)["seconds"] * 1e3)
