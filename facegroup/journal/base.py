@@ -174,7 +174,10 @@ class Journal(Protocol):
         """Return the number of the last event that a receiver has dealt with; None for one that is new."""
 
     def advance(self, subscriber: str, seq: int, dead: DeadLetter | None = None) -> None:
-        """Note that a receiver has dealt with all events up to `seq`, and the one that it would not take."""
+        """Note that a receiver has dealt with all events up to `seq`, and the one that it would not take.
+
+        Of a webhook that was removed meanwhile nothing is noted.
+        """
 
     def dead_letters(self, subscriber: str, after: int = 0, limit: int = 100) -> list[DeadLetter]:
         """Return what a receiver would not take, by number of the event, above `after`."""

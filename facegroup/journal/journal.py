@@ -309,7 +309,11 @@ class RowJournal:
             number = dead.event.seq
             value = forms.written(forms.of_dead_letter(dead))
             steps.append(Put(f"dead:{subscriber}", _number(number), number, value))
-        self._apply(steps)
+        kind, _, webhook = subscriber.partition(":")
+        with self._writing:
+            # What a receiver took while it was being removed must not bring it back, with a dead letter for nobody.
+            if kind != "webhook" or self._rows.get("webhooks", [webhook]) != [None]:
+                self._apply(steps)
 
     def dead_letters(self, subscriber: str, after: int = 0, limit: int = 100) -> list[DeadLetter]:
         """See `Journal`."""

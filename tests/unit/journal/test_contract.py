@@ -317,7 +317,10 @@ def test_receivers_go_on_where_they_were(journal: Journal) -> None:
     journal.forget_dead_letters("webhook:hook", [2])
     assert journal.dead_letters("webhook:hook") == []
     journal.advance("webhook:hook", 2, letter)
+    journal.advance("mqtt", 1)
+    assert journal.cursor("mqtt") == 1
     journal.delete_webhook("hook")
+    journal.advance("webhook:hook", 2, letter)  # was under way
     assert (journal.webhooks(), journal.cursor("webhook:hook"), journal.dead_letters("webhook:hook")) == ([], None, [])
 
 
