@@ -72,19 +72,16 @@ class Environment:
 TENSORFLOW = Environment(
     "tensorflow",
     (
-        *(
-            "tensorflow==2.21.0",
-            "keras==3.15.1",
-            "mtcnn==1.0.0",
-            "keras-vggface==0.6",
-            "h5py==3.14.0",
-            "pillow==13.0.0",
-        ),
-        *(
-            "platformdirs==4.14.7",
-            "pydantic-settings==2.16.3",
-            "pyyaml==6.0.3",
-        ),  # of our code that makes keras-vggface run
+        "tensorflow==2.21.0",
+        "keras==3.15.1",
+        "mtcnn==1.0.0",
+        "keras-vggface==0.6",
+        "h5py==3.14.0",
+        "pillow==13.0.0",
+        # What our code needs that makes keras-vggface run.
+        "platformdirs==4.14.7",
+        "pydantic-settings==2.16.3",
+        "pyyaml==6.0.3",
     ),
 )
 FACE_RECOGNITION = Environment(
@@ -201,7 +198,7 @@ def interleaved(asked: Mapping[str, Asked], rounds: int, budget: float = 1e9) ->
     What disturbs them comes and goes within seconds: with parts that take about a second, each of them has its calm moments.
 
     Args:
-        asked: by name: what a worker is asked. Where one has fewer parts than others, it is done with a round sooner.
+        asked: by name: what a worker is asked. Where one has fewer parts than others, they are spread over the round.
         rounds: how often, at most.
         budget: seconds after which a worker is asked no more; each does all its parts once.
 
@@ -214,7 +211,6 @@ def interleaved(asked: Mapping[str, Asked], rounds: int, budget: float = 1e9) ->
     most = max((len(parts) for _, _, parts in asked.values()), default=0)
     for round_, step in product(range(rounds), range(most)):
         for name, (worker, verb, parts) in asked.items():
-            # Those with few parts are spread over the round.
             own = range(len(parts) * step // most, len(parts) * (step + 1) // most)
             for part in own:
                 if name in failed or (round_ and spent[name] > budget):

@@ -1,7 +1,8 @@
 """The whole pipeline in one process: photos per second, CPU seconds and memory, ours and the peers', over the same photos.
 
 Everything counts: reading the file, decoding, detection, descriptors, comparison with 20 people. Peers work photo by
-photo, as they are used; ours in batches of 32. Each is in a process of its own, asked in turn; the fastest round counts.
+photo, as they are used; ours half of the photos at once. Each is in a process of its own, asked in turn, a peer for four
+photos at a time; of each part the fastest round counts.
 """
 
 import tempfile

@@ -18,6 +18,7 @@ from facegroup.image import decode
 from facegroup.mtcnn import Mtcnn
 from facegroup.networks.mtcnn_nets import RANGES, Net
 from facegroup.networks.mtcnn_openvino import OpenVinoNets, graph
+from facegroup.networks.precision import compiled_for
 from facegroup.settings import Limits
 from facegroup.types import Floats
 
@@ -40,7 +41,7 @@ class Listening(OpenVinoNets):
             said = [each.output(0) for each in model.get_ordered_ops() if each.get_type_name() == "PRelu"]
             inside = openvino.Model(said[:-1], model.get_parameters())  # the last goes into the head
             inside.reshape([-1, *list(model.inputs[0].shape)[1:]])
-            self._inside[name] = openvino.Core().compile_model(inside, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            self._inside[name] = compiled_for(openvino.Core(), inside, "fp32", 1, name)
 
     def _run(self, name: Net, crops: Floats) -> Floats:
         layers = [crops, *self._inside[name](crops).values()]

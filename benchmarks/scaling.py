@@ -41,14 +41,14 @@ def measure(options: Options) -> Report:
         for count in replicas:
             with _server(Path(name), "vggface2-resnet50", SLOW, count) as server:
                 for kind, curve in curves.items():
-                    curve[count] = load.put(_plan(server, photos, kind, count, options)).rate
+                    curve[count] = load.put(_plan(server, photos, kind, max(1, count // 2), options)).rate
                     what = f"{count} slow detectors, {count} embedders: {kind}"
                     report.add(what, curve[count], "images/s", against="the simulated devices alone", base=ideal[count])
         for network in ("vggface2-resnet50", "retail-0095"):
             with _server(Path(name), network, FAST, 1) as server:
                 for kind, least in ((SINGLE, 500), (MANY, 1500)):
                     # 64 single requests go in step, as one batch that is in one process at a time: more of them overlap.
-                    crowd = 8 if kind == SINGLE else 1
+                    crowd = 4 if kind == SINGLE else 1
                     phase = put(server, _plan(server, photos, kind, crowd, options))
                     judged = network == "vggface2-resnet50"
                     _limit(report, f"fast devices, {network}'s crops: {kind}", phase, least if judged else None)
@@ -81,8 +81,9 @@ def _server(folder: Path, network: str, detector: tuple[float, int], replicas: i
         yield server
 
 
-def _plan(server: Server, photos: list[str], kind: str, replicas: int, options: Options) -> load.Plan:
-    together, clients = (1, 64 * max(1, replicas // 2)) if kind == SINGLE else (_TOGETHER, 16 * max(1, replicas // 2))
+def _plan(server: Server, photos: list[str], kind: str, crowd: int, options: Options) -> load.Plan:
+    """Return a load of so many times as many clients as keep one detector busy."""
+    together, clients = (1, 64 * crowd) if kind == SINGLE else (_TOGETHER, 16 * crowd)
     seconds, warm = (3.0, 2.0) if options.quick else (6.0, 2.0)
     return load.Plan(f"{server.url}/v1/galleries/default/identify", photos, together, clients, seconds, warm)
 

@@ -96,7 +96,7 @@ class Mtcnn:
         ]
 
 
-_LEAST_ODDS = np.float32(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))
+_LEAST_ODDS = [np.float32(np.log(each / (1 - each))) for each in THRESHOLDS]
 _NONE = np.empty(0, np.intp), np.empty((0, 4), np.float32)
 
 
@@ -128,7 +128,7 @@ def _propose(nets: Nets, spread_out: Iterator[Canvases], first: int) -> tuple[ND
 def _windows(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Floats]:
     """Return image, level, box and probability of each window that P-Net takes for a face."""
     odds, regressions = nets.pnet(canvases.pixels, canvases.nothing, canvases.rows)
-    page, row, column = np.nonzero((odds > _LEAST_ODDS) & (canvases.owner >= 0))
+    page, row, column = np.nonzero((odds > _LEAST_ODDS[0]) & (canvases.owner >= 0))
     tile = canvases.owner[page, row, column]
     score = _probability(odds[page, row, column])
     # The package's windows reach from 2x + 1 to 2x + 12 (its first authors counted from 1), and so were 11 wide.
@@ -144,9 +144,8 @@ def _refine(
     if not len(boxes):
         return owners, boxes
     odds, regressions = _seen(nets.rnet, images, room, owners, boxes, 24)
-    scores = _probability(odds)
-    passed = scores > THRESHOLDS[1]
-    owners, scores, boxes = owners[passed], scores[passed], _adjust(boxes, regressions)[passed]
+    passed = odds > _LEAST_ODDS[1]
+    owners, scores, boxes = owners[passed], _probability(odds[passed]), _adjust(boxes, regressions)[passed]
     kept = _suppress_each(owners, boxes, scores, 0.7)
     return owners[kept], square(boxes[kept])
 
@@ -157,13 +156,12 @@ def _decide(
     if not len(boxes):
         return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
     odds, regressions, points = _seen(nets.onet, images, room, owners, boxes, 48)
-    scores = _probability(odds)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
-    passed = np.flatnonzero(scores > THRESHOLDS[2])
-    adjusted = _adjust(boxes, regressions)
-    kept = passed[_suppress_each(owners[passed], adjusted[passed], scores[passed], 0.7, smaller=True)]
-    return owners[kept], adjusted[kept], landmarks[kept], scores[kept]
+    passed = odds > _LEAST_ODDS[2]
+    owners, scores, boxes = owners[passed], _probability(odds[passed]), _adjust(boxes, regressions)[passed]
+    kept = _suppress_each(owners, boxes, scores, 0.7, smaller=True)
+    return owners[kept], boxes[kept], landmarks[passed][kept], scores[kept]
 
 
 def _seen(

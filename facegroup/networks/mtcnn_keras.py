@@ -68,11 +68,12 @@ class KerasNets:
 
     def _run(self, name: Net, *inputs: Floats) -> Floats:
         """Run a network over inputs of equal length, in padded batches."""
-        cut = zip(*(batches(each, BUCKETS[name]) for each in inputs), strict=True)
+        said = []
         with self._backend.place():
-            return np.concatenate(
-                [self._forward[name](*(part for part, _ in parts))[0][: parts[0][1]] for parts in cut]
-            )
+            for cut in zip(*(batches(each, BUCKETS[name]) for each in inputs), strict=True):
+                parts, (real, *_) = zip(*cut, strict=True)
+                said.append(self._forward[name](*parts)[0][:real])
+        return np.concatenate(said)
 
 
 def _float(*inputs: Any) -> Any:
