@@ -25,7 +25,6 @@ _KINDS = (
     ("gcs_server", "Ray: gcs"),
     ("raylet", "Ray: raylet"),
     ("facegroup", "launcher"),
-    ("-m serve", "launcher"),
 )
 
 

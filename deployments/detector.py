@@ -47,8 +47,9 @@ class Detector:
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
-        # A crop on its way is in memory six times, on both sides of the hop: as many go as keep the embedders busy.
-        self._portion = settings.embedder.batch
+        # A crop on its way is in memory six times, on both sides of the hop: as many go as keep the embedders busy. Two
+        # portions are one of their batches.
+        self._portion = max(1, settings.embedder.batch // 2)
         self._hops = asyncio.Semaphore(2 * settings.embedder.replicas)
         self._idle = Idle(self._batcher.fill)
 

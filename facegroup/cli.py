@@ -31,21 +31,17 @@ from facegroup.commands import Service
 from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.loss import refuse_lost
+from facegroup.options import AsJson, Gallery, Network, Server, Store
 from facegroup.photos import Seen
 from facegroup.settings import Settings, load
 from facegroup.types import Image, Person, Policy
 
 Item = TypeVar("Item")
 
-Server = Annotated[str | None, typer.Option(help="URL of a server; left out: this machine's own store")]
-Gallery = Annotated[str | None, typer.Option(help="name of the gallery [default: FACEGROUP_GALLERY, or 'default']")]
-Network = Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")]
-Store = Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")]
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="cosine similarity to exceed")]
 ProbeQuality = Annotated[
     Policy | None, typer.Option(help="how good a face must be to be named, else poor_quality [default: the gallery's]")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]
 
 
 def add_commands(app: typer.Typer) -> None:

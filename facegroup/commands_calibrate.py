@@ -16,6 +16,7 @@ from facegroup.enrolment import Refused
 from facegroup.errors import FacegroupError
 from facegroup.matching import Galleries
 from facegroup.networks import registry
+from facegroup.options import AsJson, Server, Store
 from facegroup.photos import Seen
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
@@ -52,9 +53,9 @@ def calibrate(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say which threshold it would be")] = False,
-    server: Annotated[str | None, typer.Option(help="URL of a server; left out: this machine's own store")] = None,
-    store: Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")] = False,
+    server: Server = None,
+    store: Store = None,
+    as_json: AsJson = False,
 ) -> None:
     """Find the threshold at which few enough strangers get a name, on the photos that are enrolled, and set it."""
     files = None if strangers is None else folders.photos([strangers])

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from facegroup.errors import MalformedRequest
 from facegroup.networks import projection, registry
+from facegroup.options import Store
 from facegroup.settings import Settings, load
 
 Told = Callable[[str], None]
@@ -29,7 +30,7 @@ def finetune(
     seed: Annotated[int, typer.Option(min=0, help="of who is learned from, and of all that is drawn")] = 0,
     report: Annotated[Path | None, typer.Option(help="file to write the whole report to, as JSON")] = None,
     network: Annotated[str | None, typer.Option(help="the base, for a folder; a gallery has its own")] = None,
-    store: Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")] = None,
+    store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
 ) -> None:
     """Learn a projection of a network on your own people; install it if people it never saw are found better.

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol, Unpack
 import typer
 
 from facegroup.errors import MalformedRequest
+from facegroup.options import Server, Store
 from facegroup.settings import Settings, load
 from facegroup.store.base import Changes
 from facegroup.types import Gallery, Policy
@@ -41,8 +42,8 @@ def galleries(
     keep_crops: Annotated[
         bool | None, typer.Option(help="whether aligned faces are kept; --no-keep-crops erases those kept")
     ] = None,
-    server: Annotated[str | None, typer.Option(help="URL of a server; left out: this machine's own store")] = None,
-    store: Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")] = None,
+    server: Server = None,
+    store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document, for programs")] = False,
 ) -> None:
     """List the galleries, or show one; with a setting, change it. The policies are in docs/quality.md."""

@@ -16,6 +16,7 @@ from facegroup.loss import refuse_lost
 from facegroup.migration import Migrated, Migration
 from facegroup.moving import Tell, export, take_in
 from facegroup.networks import registry
+from facegroup.options import AsJson, Store
 from facegroup.reembedding import Reembedder
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
@@ -23,9 +24,7 @@ from facegroup.store.audit import Event
 from facegroup.store.shelves import ShelfStore, coming, previous
 from facegroup.types import Gallery
 
-Store = Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")]
 Server = Annotated[str | None, typer.Option(help="refused: run the command where the store can be reached")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]
 DropMissing = Annotated[bool, typer.Option("--drop-missing", help="leave behind what has no usable crop")]
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from facegroup.errors import MalformedRequest
+from facegroup.options import Network, Store
 from facegroup.settings import load
 
 
@@ -34,8 +35,8 @@ def video(
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="file to write a copy to, with boxes and names, without sound")
     ] = None,
-    network: Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")] = None,
-    store: Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")] = None,
+    network: Network = None,
+    store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
 ) -> None:
     """Say who appears in a video, and when. A file that ends early is reported as far as it goes, with status 1."""

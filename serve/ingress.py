@@ -46,8 +46,8 @@ class Ingress:
             "ingress",
             gather,
             self._see,
-            # Photos that wait in a detector are in memory on both sides, some of them four times.
-            limit=min(wanted.batch, 2 * settings.detector.batch),
+            # Photos that wait in a detector are in memory on both sides, some of them four times: a call is one batch.
+            limit=min(wanted.batch, settings.detector.batch),
             queue=wanted.queue,
             ahead=max(wanted.inflight, 2 * settings.detector.replicas),
             observe=Export("ingress"),

@@ -32,6 +32,7 @@ RAY = {
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     "RAY_SERVE_AUTOSCALING_METRIC_RECORD_INTERVAL_FACTOR": "0.02",
     "RAY_task_events_max_num_task_in_gcs": "1000",
+    "RAY_worker_maximum_startup_concurrency": "8",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
     "GRPC_VERBOSITY": "ERROR",
@@ -43,12 +44,16 @@ RAY = {
 """Read by Ray when it is imported, in every process. What is set already stays.
 
 Ray's gcs remembers 100,000 calls by itself, for a dashboard that nobody sees, and grows by 0.1 MB a second on the way there.
-A call that waits for a process that is not there yet is heard of within a second, not ten. What
-HAProxy told of each request, for metrics that nobody asks for, took another process 0.14 ms.
+A call that waits for a process that is not there yet is heard of within a second, not ten. By itself it starts no more
+processes at once than there are cores, and the others only when they are wanted. What HAProxy told of each request, for
+metrics that nobody asks for, took another process 0.14 ms.
 """
 
 APP = "facegroup"
 OBJECT_STORE_BYTES = 256 << 20
+
+SERVE_PROCESSES = 4
+"""Serve's own: its controller, two proxies, and the one that deploys. Ray has as many ready as it is given CPUs."""
 
 
 @contextmanager
@@ -69,17 +74,11 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         os.environ.setdefault(name, value)
     _check_port(settings)
     import ray
-    import ray.serve
-    from ray.serve.config import HTTPOptions
 
-    from serve.app import build
-
-    if settings.log_level != "debug":
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
-
+    _start_no_unused()
     ray.init(
         address="local",
-        num_cpus=max(os.cpu_count() or 1, _cpus(settings)),
+        num_cpus=_cpus(settings) + SERVE_PROCESSES,
         object_store_memory=OBJECT_STORE_BYTES,
         _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
         include_dashboard=False,
@@ -88,20 +87,40 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
     )
     try:
         _interruptible()
-        _end_unused()
-        ray.serve.start(
-            http_options=HTTPOptions(host=settings.host, port=settings.port),
-            logging_config={"log_level": "INFO" if settings.log_level == "debug" else "ERROR"},
-        )
-        ray.serve.run(build(settings), name=APP, route_prefix="/")
+        ray.get(ray.remote(num_cpus=0, max_calls=1)(_deploy).remote(settings))
         url = f"http://{settings.host}:{settings.port}"
         _interruptible()
         _wait_until_ready(url, wait_seconds)
-        yield url
+        try:
+            yield url
+        finally:
+            _delete()
     finally:
-        if ray.serve.status().applications:
-            ray.serve.delete(APP)  # lets requests under way end; what follows does not
         ray.shutdown()
+
+
+def _deploy(settings: Settings) -> None:
+    """Start Serve and the application, in a process that ends then: what that imports is 70 MB that nobody needs later."""
+    import ray.serve
+    from ray.serve.config import HTTPOptions
+
+    from serve.app import build
+
+    if settings.log_level != "debug":
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    ray.serve.start(
+        http_options=HTTPOptions(host=settings.host, port=settings.port),
+        logging_config={"log_level": "INFO" if settings.log_level == "debug" else "ERROR"},
+    )
+    ray.serve.run(build(settings), name=APP, route_prefix="/")
+
+
+def _delete() -> None:
+    """End the application: requests under way end, what follows does not."""
+    import ray.serve
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    ray.serve.delete(APP)
 
 
 def until_stopped() -> None:
@@ -121,17 +140,21 @@ def _interruptible() -> None:
     signal.signal(signal.SIGTERM, interrupt)
 
 
-def _end_unused() -> None:
-    """End the processes that Ray starts on one machine for nobody: its autoscaler, and a dashboard that shows nothing.
+def _start_no_unused() -> None:
+    """Keep Ray from starting what serves nobody on one machine: its autoscaler, and a dashboard that shows nothing.
 
-    Together 130 MB and some processor time. It has no setting for that; metrics come from another process.
+    Together 130 MB, 4 seconds of processor time, and 3 that everything else waits. It has no setting for that; metrics come
+    from another process.
     """
-    import ray
+    from ray._private.node import Node
 
-    node = ray._private.worker._global_node
-    assert node is not None
-    node.kill_monitor(check_alive=False)
-    node.kill_dashboard(check_alive=False)
+    for start in ("start_monitor", "start_api_server"):
+        assert callable(getattr(Node, start))
+        setattr(Node, start, _nothing)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """Do nothing."""
 
 
 def _sized(settings: Settings) -> Settings:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.networks.buckets import batches
+from facegroup.networks.buckets import PADDING, batches
 from facegroup.networks.mtcnn_nets import NOTHING, RANGES, Net, layers
 from facegroup.networks.precision import compiled_for
 from facegroup.pyramid import CELL, KERNEL, STRIDE
@@ -26,7 +26,7 @@ CANVAS = (256, 512)
 ROWS = (64, 96, 128, 160, 192, 224, 256)
 """Heights that P-Net meets: of a canvas that is not full only the used part is looked at."""
 
-BUCKETS: dict[Net, tuple[int, ...]] = {"rnet": (8, 32, 64), "onet": (4, 8, 16)}
+BUCKETS: dict[Net, tuple[int, ...]] = {"rnet": (8, 16, 32, 64), "onet": (4, 8, 16)}
 """Batches that R-Net and O-Net meet: larger ones gain nothing."""
 
 Job = TypeVar("Job")
@@ -114,7 +114,7 @@ class OpenVinoNets:
             with self._inferred(name, batch) as found:
                 return found[:real].copy()
 
-        return np.concatenate(self._each(infer, list(batches(crops, BUCKETS[name]))))
+        return np.concatenate(self._each(infer, list(batches(crops, BUCKETS[name], PADDING))))
 
     def _each(self, do: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
         return list(map(do, jobs) if self._pool is None or len(jobs) < 2 else self._pool.map(do, jobs))

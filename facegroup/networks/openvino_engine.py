@@ -11,7 +11,7 @@ import numpy as np
 
 from facegroup.errors import EngineUnavailable, WeightsInvalid
 from facegroup.networks.base import NetworkSpec
-from facegroup.networks.buckets import BUCKETS, batches, buckets
+from facegroup.networks.buckets import BUCKETS, PADDING, batches, buckets
 from facegroup.networks.precision import compiled_for, require_native
 from facegroup.types import Crops, Floats
 
@@ -52,7 +52,7 @@ class OpenVinoEngine:
         """Return the raw embeddings of (n, s, s, 3) uint8 RGB crops as (n, d) float32, not normalised."""
         out = np.empty((len(crops), self._spec.dimension), np.float32)
         start = 0
-        for batch, real in batches(crops, self._sizes):
+        for batch, real in batches(crops, self._sizes, PADDING):
             result = self._request.infer({0: batch}, share_inputs=True, share_outputs=True)[0]
             out[start : start + real] = result.reshape(len(batch), -1)[:real]
             start += real

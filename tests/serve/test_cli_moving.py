@@ -15,7 +15,7 @@ from facegroup.store import open_store
 from facegroup.store.base import Store
 from facegroup.store.shelves import ShelfStore
 from facegroup.types import Gallery
-from serve.cli import main
+from serve.commands import main
 from tests.unit.store.conftest import url  # noqa: F401 (a fixture)
 from tests.unit.store.samples import descriptor, sample
 from tests.unit.store.test_damage import Spoil, spoil  # noqa: F401 (a fixture)

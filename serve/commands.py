@@ -1,0 +1,91 @@
+"""`facegroup …`: serve and demo, and where the program begins.
+
+A server's start waits for what is imported here, and what is stays as long as it runs; so each command imports its own.
+"""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from facegroup import options
+from facegroup.errors import FacegroupError, SetupError
+
+app = typer.Typer(
+    name="facegroup",
+    help="Face recognition for groups: photos go in, names come out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="address to listen on [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="[default: 8000]")] = None,
+    network: options.Network = None,
+    store: options.Store = None,
+    gallery: options.Gallery = None,
+) -> None:
+    """Run the server on this machine until Ctrl-C."""
+    from deployments.logs import configure
+    from facegroup.networks import projected_engine, registry, weights
+    from facegroup.settings import load
+    from serve.launch import running, until_stopped
+
+    settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
+    configure(settings)
+    # Here and not in a replica: one message, at once, and Ray is not even started.
+    if settings.embedder.engine != "simulated":
+        spec = registry.spec(settings.network, settings)
+        weights.fetch(spec, settings)
+        if spec.base:
+            projected_engine.opened(spec, registry.spec(spec.base), settings)
+    typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
+    # Being asked to end is no failure, whether it was up already or not.
+    with suppress(KeyboardInterrupt), running(settings) as url:
+        typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
+        until_stopped()
+        typer.echo("stopping", err=True)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="end after the table; status 1 if an answer was wrong")] = False,
+    photos: Annotated[Path | None, typer.Option(help="your own folders, one per person")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="[default: 8000, or the next that is free]")
+    ] = None,
+) -> None:
+    """Start a server, enrol a small group over HTTP, identify other photos, and show what it answered."""
+    from serve.demo import show
+
+    raise typer.Exit(show(once=once, photos=photos, port=port))
+
+
+def main() -> None:
+    """Run a command; an error that facegroup knows becomes one line."""
+    if sys.argv[1:2] != ["serve"]:
+        import serve.cli  # the other commands, on the same app: a second that a server's start need not take
+
+        assert serve.cli.app is app
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except FacegroupError as error:
+        typer.echo(f"facegroup: {error.detail} ({error.code})", err=True)
+        sys.exit(2 if isinstance(error, SetupError) else 1)
+
+
+def _shown(store: str) -> str:
+    """Return a store's address without what is secret in it: user, password and options."""
+    parts = urlsplit(store)
+    if parts.scheme == "sqlite":
+        return store
+    _, login, where = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{where if login or '@' not in store else '…'}{parts.path}"
