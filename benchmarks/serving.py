@@ -165,8 +165,10 @@ def _overload(report: Report, flood: Phase, peak: float) -> None:
     hinted = 100 * result.hinted / shed if shed else None
     report.add("of these with Retry-After", hinted, "%", least=100)
     report.add("10 times the peak rate: any other status", sum(others.values()), "requests", most=0)
-    given = settings_of().ingress
-    waiting = _QUEUE + given.inflight * given.batch
+    given = settings_of()
+    waiting = _QUEUE + max(given.ingress.inflight, 4) * min(
+        given.ingress.batch, given.detector.batch
+    )  # as serve/ingress.py
     bound = waiting / result.rate * 1e3 if result.rate else None
     report.add(
         f"10 times the peak rate: p99 of what was answered; bound: {waiting} photos that may wait, at that rate",
