@@ -33,8 +33,8 @@ class Phase:
 
 
 def run(server: Server, plan: load.Plan) -> Phase:
-    """Put a load on a server."""
-    counted = server.counters()
+    """Put a load on a server whose counters have settled."""
+    counted = server.counters(settled=True)
     cpu = processes.cpu_seconds(server.mark)
     result = load.put(plan)
     spent = processes.difference(processes.cpu_seconds(server.mark), cpu)

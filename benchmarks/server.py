@@ -77,9 +77,14 @@ class Server:
         answer: dict[str, Any] = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).json()
         return answer
 
-    def counters(self) -> dict[str, float]:
-        """Return facegroup's own counters, each added up over all replicas."""
-        time.sleep(2.5)  # Ray gathers them every second
+    def counters(self, *, settled: bool = False) -> dict[str, float]:
+        """Return facegroup's own counters, each added up over all replicas.
+
+        Args:
+            settled: whether the server has done nothing for some seconds. Else they are waited for: Ray gathers them every
+                second.
+        """
+        time.sleep(0 if settled else 2.5)
         text = httpx.get(f"{self.url}/metrics", timeout=10, trust_env=False).text
         total: dict[str, float] = {}
         for name, value in re.findall(r"^ray_(facegroup_\w+?)(?:_total)?(?:\{[^}]*\})? (\S+)$", text, re.MULTILINE):

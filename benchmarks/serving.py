@@ -78,6 +78,7 @@ def _enrol(server: Server, paths: list[str]) -> None:
         for number, path in enumerate(paths):
             person = client.store.create_person("default", f"person {number}")
             client.enrol("default", [(Path(path).name, Path(path).read_bytes())], person.id)
+    server.counters()
 
 
 def _closed(server: Server, ours: Worker, paths: list[str], options: Options) -> tuple[dict[int, Phase], float, float]:
