@@ -44,13 +44,13 @@ def measure(options: Options) -> Report:
         for count in replicas:
             with _server(Path(name), SLOW, count) as server:
                 for kind, curve in curves.items():
-                    curve[count] = load.put(_plan(server, photos, kind, max(1, count // 2), options)).rate
+                    curve[count] = load.put(_plan(server, photos, kind, max(1, count // 2))).rate
                     what = f"{count} slow detectors, {count} embedders: {kind}"
                     report.add(what, curve[count], "images/s", against="the simulated devices alone", base=ideal[count])
         with _server(Path(name), FAST, 1) as server:
             for kind, least in ((SINGLE, 500), (MANY, 1500)):
                 # 64 single requests go in step, as one batch that is in one process at a time: more of them overlap.
-                phase = put(server, _plan(server, photos, kind, 4 if kind == SINGLE else 1, options))
+                phase = put(server, _plan(server, photos, kind, 4 if kind == SINGLE else 1))
                 _limit(report, f"fast devices: {kind}", phase, least)
     report.says.append(
         f"slow detectors: {SLOW[0]:g} ms for {SLOW[1]} photos; fast devices, and all embedders: {FAST[0]:g} ms for 64"
@@ -81,11 +81,10 @@ def _server(folder: Path, detector: tuple[float, int], replicas: int) -> Iterato
         yield server
 
 
-def _plan(server: Server, photos: list[str], kind: str, crowd: int, options: Options) -> load.Plan:
+def _plan(server: Server, photos: list[str], kind: str, crowd: int) -> load.Plan:
     """Return a load of so many times as many clients as keep one detector busy."""
     together, clients = (1, 64 * crowd) if kind == SINGLE else (_TOGETHER, 16 * crowd)
-    seconds, warm = (3.0, 2.0) if options.quick else (4.0, 2.0)
-    return load.Plan(f"{server.url}/v1/galleries/default/identify", photos, together, clients, seconds, warm)
+    return load.Plan(f"{server.url}/v1/galleries/default/identify", photos, together, clients, seconds=3, warm=2)
 
 
 def _limit(report: Report, what: str, phase: Phase, least: float) -> None:
