@@ -167,9 +167,7 @@ def _overload(report: Report, flood: Phase, peak: float) -> None:
     report.add("of these with Retry-After", hinted, "%", least=100)
     report.add("10 times the peak rate: any other status", sum(others.values()), "requests", most=0)
     given = settings_of()
-    waiting = _QUEUE + max(given.ingress.inflight, 4) * min(
-        given.ingress.batch, given.detector.batch
-    )  # as serve/ingress.py
+    waiting = _QUEUE + given.ingress.inflight * given.detector.batch  # calls to one detector: serve/ingress.py
     bound = waiting / result.rate * 1e3 if result.rate else None
     report.add(
         f"10 times the peak rate: p99 of what was answered; bound: {waiting} photos that may wait, at that rate",

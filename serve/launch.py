@@ -81,7 +81,6 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         num_cpus=_cpus(settings) + SERVE_PROCESSES,
         object_store_memory=OBJECT_STORE_BYTES,
         _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
-        include_dashboard=False,
         logging_level=logging.WARNING,
         log_to_driver=not quiet,
     )
