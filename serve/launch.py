@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -17,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from facegroup.errors import InvalidSettings, StageUnavailable
+from facegroup import errors
+from facegroup.errors import EngineUnavailable, FacegroupError, InvalidSettings, SetupError, StageUnavailable
 from facegroup.settings import Detector, Embedder, Settings
 
 RAY = {
@@ -67,7 +69,9 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
 
     Raises:
         InvalidSettings: the port is taken.
-        StageUnavailable: it did not become ready in time.
+        EngineUnavailable: it has fewer GPUs than are asked for.
+        SetupError: what else a process refuses.
+        StageUnavailable: a process cannot start, or it did not become ready in time.
     """
     settings = _sized(settings)
     for name, value in {**RAY, **_proxy()}.items():
@@ -86,7 +90,11 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
     )
     try:
         _interruptible()
-        ray.get(ray.remote(num_cpus=0, max_calls=1)(_deploy).remote(settings))
+        _check_gpus(settings, ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
+        try:
+            ray.get(ray.remote(num_cpus=0, max_calls=1)(_deploy).remote(settings, wait_seconds))
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, FacegroupError) else error) from None
         url = f"http://{settings.host}:{settings.port}"
         _interruptible()
         _wait_until_ready(url, wait_seconds)
@@ -98,7 +106,7 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         ray.shutdown()
 
 
-def _deploy(settings: Settings) -> None:
+def _deploy(settings: Settings, wait_seconds: float) -> None:
     """Start Serve and the application, in a process that ends then: what that imports is 70 MB that nobody needs later."""
     import ray.serve
     from ray.serve.config import HTTPOptions
@@ -111,7 +119,36 @@ def _deploy(settings: Settings) -> None:
         http_options=HTTPOptions(host=settings.host, port=settings.port),
         logging_config={"log_level": "INFO" if settings.log_level == "debug" else "ERROR"},
     )
-    ray.serve.run(build(settings), name=APP, route_prefix="/")
+    application = ray.serve.RunTarget(build(settings), name=APP, route_prefix="/")
+    ray.serve.run_many([application], wait_for_applications_running=False)
+    deadline = time.monotonic() + wait_seconds
+    while (status := ray.serve.status().applications[APP]).status != "RUNNING":
+        for name, deployment in status.deployments.items():
+            _check_started(name, deployment.status, deployment.message)
+        if time.monotonic() > deadline:
+            detail = "; ".join(f"{name}: {part.message}" for name, part in status.deployments.items() if part.message)
+            raise _late(wait_seconds, detail)
+        time.sleep(0.25)
+
+
+def _check_started(name: str, status: str, message: str) -> None:
+    """Raise what keeps a deployment from starting.
+
+    Args:
+        name: of the deployment.
+        status: as Serve says it.
+        message: Serve's; it holds the traceback of the replica that failed last.
+
+    Raises:
+        SetupError: the replica's own. Serve would try twice more, and be refused again.
+        StageUnavailable: it failed otherwise, as often as Serve tries.
+    """
+    raised = re.search(r"^facegroup\.errors\.(\w+): (.+)$", message, re.MULTILINE)
+    kind = getattr(errors, raised[1]) if raised else FacegroupError
+    if raised and issubclass(kind, SetupError):
+        raise kind(raised[2])
+    if status == "DEPLOY_FAILED":
+        raise StageUnavailable(f"the {name} cannot start: {message.strip()}")
 
 
 def _delete() -> None:
@@ -169,6 +206,19 @@ def _sized(settings: Settings) -> Settings:
         if not part.threads and not part.num_gpus
     }
     return settings.model_copy(update=threads)
+
+
+def _check_gpus(settings: Settings, there: float) -> None:
+    """Refuse what Ray would wait for without end.
+
+    Raises:
+        EngineUnavailable: the replicas ask for more GPUs than the machine has.
+    """
+    asked = sum(part.replicas * part.num_gpus for part in (settings.detector, settings.embedder))
+    if asked > there:
+        raise EngineUnavailable(
+            f"num_gpus of all detector and embedder replicas is {asked:g} together, and this machine has {there:g}"
+        )
 
 
 def _cpus(settings: Settings) -> int:
@@ -234,4 +284,8 @@ def _wait_until_ready(url: str, seconds: float) -> None:
                     return
                 detail = answer.text
             time.sleep(0.1)
-    raise StageUnavailable(f"the server is not ready after {seconds:g} seconds: {detail}")
+    raise _late(seconds, detail)
+
+
+def _late(seconds: float, detail: str) -> StageUnavailable:
+    return StageUnavailable(f"the server is not ready after {seconds:g} seconds: {detail}")

@@ -39,14 +39,16 @@ class Server:
 
     def start(self) -> None:
         """Return when it is ready."""
-        command = [str(Path(sys.executable).with_name("facegroup")), "serve"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
+        self._process = self._launched()
         deadline = time.monotonic() + 150
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the server did not start:\n{self.log()}")
             time.sleep(0.2)
+
+    def refused(self) -> int:
+        """Return its exit status; it must end by itself instead of getting ready."""
+        return self._launched().wait(120)
 
     def setting(self, name: str) -> str:
         """Return a variable that it is started with."""
@@ -93,6 +95,11 @@ class Server:
     def log(self) -> str:
         """Return what it has printed."""
         return self._log.read_text(errors="replace")
+
+    def _launched(self) -> "subprocess.Popen[bytes]":
+        command = [str(Path(sys.executable).with_name("facegroup")), "serve"]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
 
     def _answers(self) -> bool:
         try:
