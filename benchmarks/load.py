@@ -51,6 +51,7 @@ class Result:
     Attributes:
         statuses: how many answers of each status; `0` is a connection that broke.
         took_ms: of the answers of status 200, sorted.
+        answered: seconds at which answers of status 200 came, those before the time that counts too, in order.
         hinted: answers of status 429 that said when to come again.
         images: in the answers of status 200.
         seconds: between the last good answer before that time and the last one in it.
@@ -60,6 +61,7 @@ class Result:
 
     statuses: dict[str, int] = field(default_factory=dict)
     took_ms: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
     hinted: int = 0
     images: int = 0
     seconds: float = 0
@@ -74,6 +76,11 @@ class Result:
     def percentile(self, part: int) -> float:
         """Return the milliseconds within which so many percent of the good answers came."""
         return self.took_ms[min(len(self.took_ms) - 1, len(self.took_ms) * part // 100)] if self.took_ms else 0.0
+
+    def longest(self, answers: int) -> float | None:
+        """Return the most seconds that so many good answers in a row took, the last of them in the time that counts."""
+        took = [last - first for first, last in zip(self.answered, self.answered[answers:], strict=False)]
+        return max(took[-len(self.took_ms) :], default=None) if self.took_ms else None
 
 
 class Generator:
@@ -155,6 +162,8 @@ class Generator:
 
     def _count(self, status: int, hinted: bool, start: float) -> None:
         now = time.perf_counter()
+        if status == 200 and now < self._to:
+            self._result.answered.append(now)
         if not self._from <= now < self._to:
             self._first = now if status == 200 and now < self._from else self._first
             return

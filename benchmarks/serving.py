@@ -168,14 +168,16 @@ def _overload(report: Report, flood: Phase, peak: float) -> None:
     report.add("10 times the peak rate: any other status", sum(others.values()), "requests", most=0)
     given = settings_of()
     waiting = _QUEUE + given.ingress.inflight * given.detector.batch  # calls to one detector: serve/ingress.py
-    bound = waiting / result.rate * 1e3 if result.rate else None
+    took = result.longest(waiting)
     report.add(
-        f"10 times the peak rate: p99 of what was answered; bound: {waiting} photos that may wait, at that rate",
+        f"10 times the peak rate: p99 of what was answered; bound: the longest that {waiting} photos, as may wait, took",
         result.percentile(99),
         "ms",
-        most=bound,
+        most=None if took is None else took * 1e3,
     )
     report.add("load generator: CPU under overload", result.cpu_share * 100, "% of a core")
+    if took is None:
+        report.says.append(f"overload: fewer than {waiting} answers, so that p99 has no bound")
     if result.unsent or others:
         report.says.append(f"overload: {result.unsent} requests not sent for want of connections; others: {others}")
 

@@ -123,6 +123,7 @@ def test_a_request_of_several_is_multipart_and_counts_as_several(app: App, url: 
 def test_what_comes_while_warming_does_not_count(app: App, url: str, photos: list[str]) -> None:
     result = load(Plan(url, photos, clients=2, seconds=0.3, warm=0.3))
     assert sum(result.statuses.values()) < app.served
+    assert len(result.answered) > len(result.took_ms)
 
 
 def test_a_rate_is_kept_whatever_the_server_does(app: App, url: str, photos: list[str]) -> None:
@@ -135,6 +136,13 @@ def test_a_server_that_is_not_there(photos: list[str]) -> None:
     result = load(Plan("http://127.0.0.1:9/", photos, clients=1, seconds=0.2, warm=0))
     assert set(result.statuses) == {"0"}
     assert result.rate == result.percentile(99) == 0
+
+
+def test_the_longest_that_answers_in_a_row_took() -> None:
+    result = Result(answered=[0.0, 7.0, 8.0, 9.0, 11.0], took_ms=[1.0, 1.0])
+    assert result.longest(2) == 3
+    assert result.longest(4) == 11
+    assert result.longest(5) is None
 
 
 def test_in_a_process_of_its_own(app: App, url: str, photos: list[str]) -> None:
