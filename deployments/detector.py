@@ -8,6 +8,7 @@ from typing import Any
 
 from deployments.hop import Handle, hop, plain
 from deployments.idle import Idle
+from deployments.lending import Lender
 from deployments.logs import configure
 from deployments.metrics import Export
 from facegroup import pipeline
@@ -31,7 +32,8 @@ class Detector:
         from facegroup.finder import open_finder  # here, as OpenCV would stay in every process that builds the server
 
         configure(settings)
-        self._embedder = plain(embedder)
+        to = plain(embedder)
+        self._send = Lender(lambda cut: hop(to.embed.remote(cut)))
         self._spec = spec(settings.network, settings)
         self._finder = open_finder(settings, self._spec)
         self._thread = ThreadPoolExecutor(1, "find")
@@ -47,8 +49,8 @@ class Detector:
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
-        # A crop on its way is in memory six times, on both sides of the hop: as many go as keep the embedders busy. Two
-        # portions are one of their batches.
+        # A crop on its way is in memory several times: as many go as keep the embedders busy. Two portions are one of their
+        # batches.
         self._portion = max(1, settings.embedder.batch // 2)
         self._hops = asyncio.Semaphore(2 * settings.embedder.replicas)
         self._idle = Idle(self._batcher.fill)
@@ -79,5 +81,4 @@ class Detector:
     async def _embed_some(self, photos: Sequence[Photo], found: Sequence[Found | FacegroupError]) -> list[Embedded]:
         async with self._hops:
             batch = pipeline.cut(photos, found, self._spec.size)
-            back: list[Embedded] = await hop(self._embedder.embed.remote(batch)) if batch.counts else []
-            return back
+            return await self._send(batch) if batch.counts else []

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployments.hop import Handle, hop, plain
 from deployments.idle import Idle
+from deployments.lending import Lent, borrow
 from deployments.logs import configure
 from deployments.metrics import Export
 from facegroup import pipeline
@@ -48,9 +49,10 @@ class Embedder:
         """Ray asks this every moment, which is the time to tidy up."""
         await self._idle.check()
 
-    async def embed(self, cut: Cut) -> list[Embedded]:
-        """Return the answer of each photo of a detector's batch."""
-        return await self._batcher(cut)
+    async def embed(self, cut: Cut | Lent) -> list[Embedded] | None:
+        """Return the answer of each photo of a detector's batch; None: its crops are lent, and cannot be had here."""
+        here = borrow(cut) if isinstance(cut, Lent) else cut
+        return None if here is None else await self._batcher(here)
 
     async def about(self) -> dict[str, Any]:
         """Say what runs here."""
