@@ -41,7 +41,9 @@ def test_another_process_gets_the_crops_as_they_are() -> None:
         done = subprocess.run(
             [sys.executable, "-c", BORROWER], input=pickle.dumps(lent), capture_output=True, check=True
         )
-    assert done.stdout.decode().strip() == f"(3, 20, 20, 3) uint8 {hashlib.sha256(cut.crops).hexdigest()} (3,)"
+    assert (
+        done.stdout.decode().strip() == f"(3, 20, 20, 3) uint8 {hashlib.sha256(cut.crops.tobytes()).hexdigest()} (3,)"
+    )
 
 
 def test_what_was_found_stays_and_is_not_found_again() -> None:
