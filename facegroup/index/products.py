@@ -1,7 +1,9 @@
 """What comparing costs: a matrix of rows and a few probes go in, their products come out, on a given number of threads.
 
 Measured on 100,000 × 2048 float32 and 32 probes (docs/decisions/0006-index.md): OpenVINO takes 128 ms of CPU where
-NumPy's BLAS takes 228, since it leaves the large matrix where it lies. Small products are NumPy's: nothing to load.
+NumPy's BLAS takes 228, since it leaves the large matrix where it lies. In a small gallery products are NumPy's: nothing to
+load. In a large one those with its small matrices are not: NumPy's threads spin for some 25 ms after each and take a core
+from OpenVINO's, which was half of the time of 100,000 × 2048 on two cores.
 """
 
 import threading
@@ -12,6 +14,7 @@ from typing import Any, TypeVar
 from facegroup.types import Descriptors, Floats
 
 _SMALL = 1 << 22  # numbers in a matrix below which OpenVINO's own start costs more than it saves
+_TINY = 1 << 13  # multiplications up to which NumPy's BLAS wakes no threads
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -32,7 +35,7 @@ class Products:
 
     def of(self, rows: Floats, probes: Descriptors) -> Floats:
         """Return the products (n, b) float32 of (n, d) float32 rows and (b, d) float32 probes."""
-        if rows.size < _SMALL or not len(probes):
+        if rows.size * len(probes) <= _TINY or (rows.size < _SMALL and self._request is None):
             products: Floats = rows @ probes.T
             return products
         with self._one_at_a_time:

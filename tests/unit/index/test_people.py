@@ -159,6 +159,15 @@ def test_a_large_product_is_the_small_ones(rows: int) -> None:
     assert_array_equal(np.sort(found, axis=1), np.sort(np.argsort(-expected, axis=0)[:3].T, axis=1))
 
 
+def test_small_products_after_a_large_one_are_right_too() -> None:
+    random = np.random.default_rng(6)
+    products = Products(2)
+    for rows in (20_001, 0, 3, 700, 3000, 20_001, 1):
+        for count in (0, 1, 7):
+            matrix, probes = unit(random, rows, 256), unit(random, count, 256)
+            assert_allclose(products.of(matrix, probes), matrix @ probes.T, atol=1e-6)
+
+
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 def test_who_is_erased_leaves_no_row_behind(plan: Plan) -> None:
     random = np.random.default_rng(5)
