@@ -125,6 +125,8 @@ def _deploy(settings: Settings, wait_seconds: float) -> None:
     while (status := ray.serve.status().applications[APP]).status != "RUNNING":
         for name, deployment in status.deployments.items():
             _check_started(name, deployment.status, deployment.message)
+        if status.status == "DEPLOY_FAILED":
+            raise StageUnavailable(f"the server cannot start: {status.message}")
         if time.monotonic() > deadline:
             detail = "; ".join(f"{name}: {part.message}" for name, part in status.deployments.items() if part.message)
             raise _late(wait_seconds, detail)
