@@ -65,7 +65,7 @@ class Detector:
 
     async def about(self) -> dict[str, Any]:
         """Say what runs here."""
-        return self._finder.about()
+        return {**self._finder.about(), "crops": "lent" if self._send.lends else "sent"}
 
     async def _find(self, photos: Sequence[Photo]) -> Sequence[Found | FacegroupError]:
         loop = asyncio.get_running_loop()

@@ -48,20 +48,23 @@ class Lender:
 
     Args:
         send: a cut, or what was lent of it; what comes back is None where that cannot be had.
+
+    Attributes:
+        lends: whether that was so until now.
     """
 
     def __init__(self, send: Callable[[Cut | Lent], Awaitable[list[Embedded] | None]]) -> None:
+        self.lends = can_lend()
         self._send = send
-        self._lends = can_lend()
 
     async def __call__(self, cut: Cut) -> list[Embedded]:
         """Return the other's answer."""
-        if self._lends and len(cut):
+        if self.lends and len(cut):
             with lend(cut) as lent:
                 back = await self._send(lent)
             if back is not None:
                 return back
-            self._lends = False
+            self.lends = False
             log.info("an embedder does not reach the detector's memory, as on another machine: crops are sent to it")
         back = await self._send(cut)
         assert back is not None

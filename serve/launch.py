@@ -90,7 +90,7 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
     )
     try:
         _interruptible()
-        _check_gpus(settings, ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
+        check_gpus(settings, ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
         try:
             ray.get(ray.remote(num_cpus=0, max_calls=1)(_deploy).remote(settings, wait_seconds))
         except ray.exceptions.RayTaskError as error:
@@ -123,34 +123,30 @@ def _deploy(settings: Settings, wait_seconds: float) -> None:
     ray.serve.run_many([application], wait_for_applications_running=False)
     deadline = time.monotonic() + wait_seconds
     while (status := ray.serve.status().applications[APP]).status != "RUNNING":
-        for name, deployment in status.deployments.items():
-            _check_started(name, deployment.status, deployment.message)
+        said = {name: deployment.message for name, deployment in status.deployments.items() if deployment.message}
+        for message in said.values():
+            _raise_refusal(message)
+        detail = "; ".join(f"{name}: {message.strip()}" for name, message in said.items()) or status.message
         if status.status == "DEPLOY_FAILED":
-            raise StageUnavailable(f"the server cannot start: {status.message}")
+            raise StageUnavailable(f"the server cannot start: {detail}")
         if time.monotonic() > deadline:
-            detail = "; ".join(f"{name}: {part.message}" for name, part in status.deployments.items() if part.message)
             raise _late(wait_seconds, detail)
         time.sleep(0.25)
 
 
-def _check_started(name: str, status: str, message: str) -> None:
-    """Raise what keeps a deployment from starting.
+def _raise_refusal(message: str) -> None:
+    """Raise what a replica refused to do, as it would refuse it again: Serve would try twice more.
 
     Args:
-        name: of the deployment.
-        status: as Serve says it.
-        message: Serve's; it holds the traceback of the replica that failed last.
+        message: Serve's of a deployment; it holds the traceback of the replica that failed last.
 
     Raises:
-        SetupError: the replica's own. Serve would try twice more, and be refused again.
-        StageUnavailable: it failed otherwise, as often as Serve tries.
+        SetupError: the replica's own.
     """
     raised = re.search(r"^facegroup\.errors\.(\w+): (.+)$", message, re.MULTILINE)
     kind = getattr(errors, raised[1]) if raised else FacegroupError
     if raised and issubclass(kind, SetupError):
         raise kind(raised[2])
-    if status == "DEPLOY_FAILED":
-        raise StageUnavailable(f"the {name} cannot start: {message.strip()}")
 
 
 def _delete() -> None:
@@ -210,13 +206,14 @@ def _sized(settings: Settings) -> Settings:
     return settings.model_copy(update=threads)
 
 
-def _check_gpus(settings: Settings, there: float) -> None:
+def check_gpus(settings: Settings, there: float) -> None:
     """Refuse what Ray would wait for without end.
 
     Raises:
         EngineUnavailable: the replicas ask for more GPUs than the machine has.
     """
-    asked = sum(part.replicas * part.num_gpus for part in (settings.detector, settings.embedder))
+    parts = (settings.detector, settings.embedder)
+    asked = round(sum(part.replicas * part.num_gpus for part in parts), 4)  # as Ray counts: 2 × 0.3 + 6 × 0.4 is 3
     if asked > there:
         raise EngineUnavailable(
             f"num_gpus of all detector and embedder replicas is {asked:g} together, and this machine has {there:g}"

@@ -108,11 +108,13 @@ def test_crops_are_lent_until_somebody_cannot_have_them(caplog: pytest.LogCaptur
     async def ask() -> None:
         cut = made()
         send = Lender(embed)
+        assert send.lends
         for where in ("here", "elsewhere", "here"):
             machine[0] = where
             (answer,) = await send(cut)
             assert answer.descriptors is not None
             assert np.array_equal(answer.descriptors, cut.crops.reshape(3, -1))
+        assert not send.lends
 
     with caplog.at_level("INFO", "facegroup"):
         asyncio.run(ask())
