@@ -6,9 +6,12 @@ They are written as files into a folder, so that every worker, ours or a peer's,
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
+
+_T = TypeVar("_T")
 
 FACES = Path(__file__).resolve().parents[2] / "shared" / "faces"
 SIDE = 1280
@@ -46,10 +49,13 @@ class Photos:
 
 
 def mix(folder: Path, small: int = 40, larger: int = 12) -> Photos:
-    """Return the mix, written into a folder: the small ones first."""
+    """Return the mix, written into a folder: the larger ones spread evenly, the first three are small.
+
+    One of those takes ten times the work of a small one: were they all in a row, some seconds would see many, others none.
+    """
     if not FACES.is_dir():
-        return _packaged(folder, [250] * small + [SIDE - 70 * (index % 12) for index in range(larger)])
-    found = [*_lfw(small), *(FACES / name for name in _LARGER[:larger])]
+        return _packaged(folder, _spread([250] * small, [SIDE - 70 * (index % 12) for index in range(larger)]))
+    found = _spread(_lfw(small), [FACES / name for name in _LARGER[:larger]])
     paths = [_fitted(path, folder / f"{number:02}.jpg", SIDE) for number, path in enumerate(found)]
     return Photos(paths, f"{small} LFW photos and {larger} of dlib, CompreFace and WIDER FACE of up to {SIDE} px")
 
@@ -70,6 +76,13 @@ def wider(folder: Path, count: int, side: int = 1024) -> Photos:
     chosen = images[:: max(1, len(images) // count)][:count]
     paths = [_fitted(path, folder / f"{number:02}.jpg", side) for number, path in enumerate(chosen)]
     return Photos(paths, f"{count} photos of WIDER FACE of up to {side} px")
+
+
+def _spread(small: list[_T], larger: list[_T]) -> list[_T]:
+    count = len(small) + len(larger)
+    rest, among = iter(small), iter(larger)
+    is_larger = [(index + 1) * len(larger) // count > index * len(larger) // count for index in range(count)]
+    return [next(among if each else rest) for each in is_larger]
 
 
 def _lfw(count: int) -> list[Path]:

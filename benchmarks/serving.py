@@ -43,7 +43,7 @@ def measure(options: Options) -> Report:
             **weights.calibration(precision, "FACEGROUP_EMBEDDER__CALIBRATION"),
         }
         with Server(folder, **settings) as server:
-            _enrol(server, paths[:5])
+            _enrol(server, paths[:3])
             phases, images, took = _closed(server, ours, paths, options)
             peak = max(phase.result.rate for clients, phase in phases.items() if clients > 1)
             flood = _flood(server, paths, peak, options)

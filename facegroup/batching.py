@@ -95,6 +95,7 @@ class Batcher(Generic[In, Mid, Out]):
         self._share = share
         self._waiting: deque[_Waiting[In, Out]] = deque()
         self._patient: deque[_Waiting[In, Out]] = deque()
+        self._left = False  # whether somebody in the queues may have gone
         self._worker: asyncio.Task[None] | None = None
         self._deliveries: set[asyncio.Task[None]] = set()
 
@@ -109,23 +110,22 @@ class Batcher(Generic[In, Mid, Out]):
         try:
             return await waiting.answer
         finally:
-            waiting.answer.cancel()  # a caller who is gone is not worked for; on an answered future it does nothing
+            self._leave([waiting])
 
     async def many(self, items: Sequence[In]) -> list[Out | FacegroupError]:
         """Return the answer for each item, in order; one that failed, or had no place in the queue, is its error."""
         accepted = [self._offer(item) for item in items]
-        waiting = [each.answer for each in accepted if isinstance(each, _Waiting)]
+        waiting = [each for each in accepted if isinstance(each, _Waiting)]
         try:
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await asyncio.gather(*(each.answer for each in waiting), return_exceptions=True)
         finally:
-            for answer in waiting:
-                answer.cancel()
+            self._leave(waiting)
         return [each if isinstance(each, FacegroupError) else _outcome(each.answer) for each in accepted]
 
     def has_room(self, count: int) -> bool:
         """Say whether the queue would take so many items now."""
         if len(self._waiting) + count > self._queue:
-            self._waiting = self._present(self._waiting)
+            self._tidy()
         return len(self._waiting) + count <= self._queue
 
     def _offer(self, item: In) -> "_Waiting[In, Out] | FacegroupError":
@@ -231,14 +231,25 @@ class Batcher(Generic[In, Mid, Out]):
     def _has_room_behind(self) -> bool:
         most = max(1, self._queue // 2)
         if len(self._patient) >= most:
-            self._patient = self._present(self._patient)
+            self._tidy()
         return len(self._patient) < most
 
-    def _present(self, queue: "deque[_Waiting[In, Out]]") -> "deque[_Waiting[In, Out]]":
-        """Return a queue without those who have gone."""
-        present = deque(each for each in queue if not each.answer.done())
-        self.fill.gone += len(queue) - len(present)
-        return present
+    def _leave(self, callers: "Sequence[_Waiting[In, Out]]") -> None:
+        """Work no more for callers who are gone; on those who were answered it does nothing."""
+        for each in callers:
+            each.answer.cancel()
+            self._left = self._left or each.answer.cancelled()
+
+    def _tidy(self) -> None:
+        """Take from the queues who has gone. They are not looked through for each of thousands who find them full."""
+        if not self._left:
+            return
+        self._left = False
+        for queue in (self._waiting, self._patient):
+            present = [each for each in queue if not each.answer.done()]
+            self.fill.gone += len(queue) - len(present)
+            queue.clear()
+            queue.extend(present)
 
 
 async def gather(items: Sequence[object]) -> None:

@@ -18,7 +18,9 @@ from facegroup.settings import Settings
 from facegroup.store.audit import Origin
 from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
+from serve import door
 from serve.api import build_api
+from serve.api.limits import refusal
 
 
 @ray.serve.ingress()
@@ -58,6 +60,7 @@ class Ingress:
         await self._idle.check()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
+        door.watch(lambda scope: refusal(scope, self.has_room))
         return build_api(self._settings, self)
 
     def has_room(self, count: int) -> bool:

@@ -27,11 +27,31 @@ _ENDLESS = frozenset({"/v1/sightings/stream", "/v1/videos"})
 _VIDEOS = "/v1/videos"
 
 
+def refusal(scope: Scope, has_room: Callable[[int], bool]) -> ASGIApp | None:
+    """Return the answer to photos for which there is no room, None to whatever is to be let in.
+
+    They are refused before they are read or any route is looked for: what is shed must cost next to nothing, or shedding
+    takes the time that answers need.
+
+    Args:
+        scope: of an HTTP request.
+        has_room: whether so many more photos would be taken now.
+    """
+    if scope["method"] != "POST" or scope["path"] == _VIDEOS or has_room(1):
+        return None
+    headers = Headers(scope=scope)
+    if not headers.get("content-type", _PHOTOS[0]).lower().startswith(_PHOTOS):
+        return None
+    name = _name(headers)
+    full = problem(Overloaded("the server has too much to do; try again later"), name)
+    full.headers["x-request-id"] = name
+    return full
+
+
 class Guard:
     """Refuses bodies over the limit before they are read whole, gives up slow requests, and names every answer.
 
-    Photos for which there is no room are refused before they are read or any route is looked for: what is shed must cost
-    next to nothing, or shedding takes the time that answers need.
+    Photos for which there is no room it refuses, too, where nothing in front of Serve does (serve/door.py).
 
     Args:
         app: the routes.
@@ -49,18 +69,14 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        asked = headers.get("x-request-id", "")
-        name = asked if _ID.fullmatch(asked) else secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = name
-        kind = headers.get("content-type", _PHOTOS[0]).lower()
-        video = scope["path"] == _VIDEOS
-        if scope["method"] == "POST" and kind.startswith(_PHOTOS) and not video and not self._has_room(1):
-            full = problem(Overloaded("the server has too much to do; try again later"), name)
-            full.headers["x-request-id"] = name
+        full = refusal(scope, self._has_room)
+        if full is not None:
             await full(scope, receive, send)
             return
-        body = _Body(receive, headers, self._limits, "video_bytes" if video else "")
+        headers = Headers(scope=scope)
+        name = _name(headers)
+        scope.setdefault("state", {})["request_id"] = name
+        body = _Body(receive, headers, self._limits, "video_bytes" if scope["path"] == _VIDEOS else "")
         started = False
 
         async def named(message: Message) -> None:
@@ -92,6 +108,11 @@ class Guard:
         failure = body.refused or failure
         if failure is not None and not started:
             await problem(failure, name, close=True)(scope, receive, named)
+
+
+def _name(headers: Headers) -> str:
+    asked = headers.get("x-request-id", "")
+    return asked if _ID.fullmatch(asked) else secrets.token_hex(8)
 
 
 class _Body:

@@ -1,7 +1,13 @@
-"""Settings that no process can keep: the server ends, and its last line says why."""
+"""What a real server refuses: settings that no process can keep, and photos for which there is no room."""
 
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cluster.server import Server
@@ -25,3 +31,73 @@ def test_what_cannot_be_kept_is_said_in_the_last_line(
     last = server.log().splitlines()[-1]
     assert last.startswith(said)
     assert last.endswith(" (engine_unavailable)")
+
+
+def test_what_there_is_no_room_for_is_refused_before_serve_handles_it(tmp_path: Path) -> None:
+    """Two photos on their way and one in the queue, for longer than the test: Serve counts nothing of what comes then."""
+    slow = {
+        "FACEGROUP_NETWORK": "vggface2-resnet50",
+        "FACEGROUP_DETECTOR__ENGINE": "simulated",
+        "FACEGROUP_DETECTOR__SIMULATED_MS": "15000",
+        "FACEGROUP_DETECTOR__BATCH": "1",
+        "FACEGROUP_EMBEDDER__ENGINE": "simulated",
+        "FACEGROUP_INGRESS__BATCH": "1",
+        "FACEGROUP_INGRESS__INFLIGHT": "1",
+        "FACEGROUP_INGRESS__QUEUE": "1",
+        "RAY_metrics_report_interval_ms": "500",
+    }
+    server = Server(tmp_path, FACEGROUP_STORE=f"sqlite:///{tmp_path / 'gallery.db'}", **slow)
+    full, refusals = threading.Event(), [0] * 4
+
+    def ask(request_id: str) -> httpx.Response:
+        headers = {"content-type": "image/jpeg", "x-request-id": request_id}
+        return httpx.post(f"{server.url}/v1/detect", content=b"x" * 1000, headers=headers, timeout=60, trust_env=False)
+
+    def until_taken(number: int) -> None:
+        """Three of four are taken in the end, and wait for an answer; the other one is refused again and again."""
+        with suppress(httpx.TransportError):  # the server ends before their answers come
+            while not full.is_set() and _refused(ask("x")):
+                refusals[number] += 1
+                time.sleep(0.05)
+
+    def counted(status: int) -> int:
+        text = httpx.get(f"{server.url}/metrics", trust_env=False).text
+        found = re.findall(
+            rf'^ray_serve_num_http_requests_total{{.*status_code="{status}".* (\S+)$', text, re.MULTILINE
+        )
+        return sum(int(float(count)) for count in found)
+
+    with ThreadPoolExecutor(4) as pool:
+        try:
+            server.start()
+            waiting = [pool.submit(until_taken, number) for number in range(4)]
+            deadline = time.monotonic() + 60
+            while max(refusals) < 10:
+                assert time.monotonic() < deadline, "it never had too much to do"
+                time.sleep(0.1)
+            full.set()
+            time.sleep(2)  # Ray gathers the counters twice a second
+            before = counted(429)
+            refused = [_refused(ask(f"refused-{number}")) for number in range(20)]
+            assert refused == [f"refused-{number}" for number in range(20)]
+            unknown = httpx.get(f"{server.url}/v1/nowhere", trust_env=False)
+            assert (unknown.status_code, len(unknown.headers.get_list("x-request-id"))) == (404, 1)
+            while not counted(404):
+                assert time.monotonic() < deadline, "Serve never counted the request that it did handle"
+                time.sleep(0.2)
+            assert counted(429) == before
+            assert sum(each.done() for each in waiting) == 1
+        finally:
+            server.kill()  # nobody waits for the devices
+
+
+def _refused(answer: httpx.Response) -> str:
+    """Return the request id of an answer that is a refusal, having looked at all of it, else nothing."""
+    if answer.status_code != 429:
+        return ""
+    problem = answer.json()
+    assert (problem["code"], problem["status"]) == ("overloaded", 429)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.headers.get_list("x-request-id") == [problem["request_id"]]
+    return str(problem["request_id"])
