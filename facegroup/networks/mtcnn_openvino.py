@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facegroup.networks.buckets import PADDING, batches
 from facegroup.networks.mtcnn_nets import NOTHING, RANGES, Net, layers
-from facegroup.networks.precision import compiled_for
+from facegroup.networks.precision import compiled_for, narrow_weights
 from facegroup.pyramid import CELL, KERNEL, STRIDE
 from facegroup.types import Floats
 
@@ -203,12 +203,15 @@ def _multiply(node: Any, kernel: Floats, bias: Floats, *, exact: bool = True) ->
 
 
 def _weights(kernel: Floats, axes: tuple[int, ...], *, exact: bool) -> Any:
-    """Return a layer's weights, or what is nearest to them of 255 steps around 0, for each output (all axes but these)."""
+    """Return a layer's weights, or what is nearest to them of 255 steps around 0, for each output (all axes but these).
+
+    Where a CPU needs a bit of them left free, the steps reach twice as far as the weights, which then take half of them.
+    """
     from openvino import opset13 as op
 
     if exact:
         return op.constant(kernel)
-    most = np.abs(kernel).max(axis=axes, keepdims=True)
+    most = np.abs(kernel).max(axis=axes, keepdims=True) * np.float32(2 if narrow_weights() else 1)
     low, high = op.constant(-most), op.constant(most)
     return op.fake_quantize(op.constant(kernel), low, high, low, high, 255)
 

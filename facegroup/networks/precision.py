@@ -18,10 +18,11 @@ from facegroup.types import Floats
 LEAST: Mapping[str, float] = {"fp32": 0.9999, "bf16": 0.999, "fp16": 0.999, "int8": 0.99}
 """Mean cosine to fp32 over real crops that a precision must reach."""
 
-# Names in /proc/cpuinfo, of x86 and of Arm. AVX-512 alone emulates bf16, and int8 without these may overflow.
+# Names in /proc/cpuinfo, of x86 and of Arm. AVX-512 alone emulates bf16.
+_ADDS_IN_32_BITS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"}
 _NATIVE = {
     "bf16": {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"},
-    "int8": {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"},
+    "int8": _ADDS_IN_32_BITS | {"avx2"},
 }
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 _SUFFIXES = {"fp32": "f32", "bf16": "bf16", "int8": "i8"}
@@ -123,6 +124,16 @@ def require_native(precision: str) -> None:
         raise EngineUnavailable(
             f"this CPU has no instructions for {precision} ({', '.join(sorted(_NATIVE[precision]))}): set precision to fp32"
         )
+
+
+def narrow_weights() -> bool:
+    """Say whether weights in int8 must keep to half of their range on this CPU.
+
+    AVX2 alone adds two products of 8 bits in 16 (``vpmaddubsw``), which cuts off what is more: 255 · 127 · 2 does not fit,
+    255 · 64 · 2 does.
+    """
+    flags = _flags()
+    return bool(flags) and not flags & _ADDS_IN_32_BITS
 
 
 def executed(compiled: Any) -> Counter[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from facegroup.errors import EngineUnavailable, InvalidSettings
 from facegroup.networks import cache, child, registry
 from facegroup.networks.base import NetworkSpec
-from facegroup.networks.precision import LEAST, Agreement, agreement, require_native
+from facegroup.networks.precision import LEAST, Agreement, agreement, narrow_weights, require_native
 from facegroup.networks.weights import sha256
 from facegroup.types import Crops, Floats
 
@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Path, threads: int) -> Path:
     """Return the IR of a network in int8; make it if that has not been done with these photos yet.
 
-    The cache is keyed by the network, its weights, the versions of openvino and nncf, and the photos. Without photos,
+    The cache is keyed by the network, its weights, the versions of openvino and nncf, the photos, and how much of their
+    range weights may take on this CPU. Without photos,
     the newest that was made of these weights is taken, of any nncf where none is installed.
 
     Args:
@@ -49,7 +50,8 @@ def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Pat
     require_native("int8")
     nncf = cache.release("nncf")
     weights = [sha256(ir), sha256(ir.with_suffix(".bin"))]
-    key = hashlib.sha256("\n".join([spec.name, *weights, cache.release("openvino")]).encode()).hexdigest()
+    bits = ["7 bits"] if narrow_weights() else []  # a CPU that needs none computes both; the key of before is that of 8
+    key = hashlib.sha256("\n".join([spec.name, *weights, cache.release("openvino"), *bits]).encode()).hexdigest()
     stem = f"{spec.name}-int8-{key[:16]}"
     if calibration is None:
         return _told(_newest(folder, f"{stem}-{'*' if nncf == 'absent' else f'nncf{nncf}'}-*", spec))
@@ -91,7 +93,7 @@ def main(network: str, ir: str, calibration: str, threads: str, out: str) -> Non
         quantise(spec, Path(ir), given, Path(out), report)
         report("checking", 0, 0)
         found = check(spec, Path(ir), Path(out), held_out, int(threads))
-        record = {"network": network, **found.as_dict(), "calibrated_on": len(given)}
+        record = {"network": network, **found.as_dict(), "calibrated_on": len(given), "narrow": narrow_weights()}
         versions = {name: cache.release(name) for name in ("openvino", "nncf")}
         Path(out).with_name(RECORD).write_text(json.dumps(record | versions, indent=2) + "\n")
 
@@ -105,6 +107,7 @@ def quantise(spec: NetworkSpec, ir: Path, crops: Crops, out: Path, report: child
     try:
         import nncf
         import openvino
+        from nncf.quantization.advanced_parameters import OverflowFix
         from nncf.quantization.range_estimator import RangeEstimatorParametersSet
     except ImportError as error:
         raise EngineUnavailable(f"nncf cannot start: {error}") from error
@@ -122,7 +125,10 @@ def quantise(spec: NetworkSpec, ir: Path, crops: Crops, out: Path, report: child
     data = nncf.Dataset(range(len(crops)), network_input)
     # NNCF's default, the mean of each crop's extremes, cuts off what strong faces give: on LFW and crowds retail-0095
     # then keeps a mean cosine of 0.978, with the extremes over all crops 0.992.
-    ranges = nncf.AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
+    ranges = nncf.AdvancedQuantizationParameters(
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+        overflow_fix=OverflowFix.ENABLE if narrow_weights() else None,
+    )
     made = nncf.quantize(
         model,
         data,

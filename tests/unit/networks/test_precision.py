@@ -26,7 +26,7 @@ from facegroup.networks.keras_engine import KerasEngine
 from facegroup.networks.mtcnn_nets import RANGES
 from facegroup.networks.mtcnn_openvino import CANVAS, OpenVinoNets
 from facegroup.networks.openvino_engine import OpenVinoEngine
-from facegroup.networks.precision import LEAST, agreement, executed, require_executed, require_native
+from facegroup.networks.precision import LEAST, agreement, executed, narrow_weights, require_executed, require_native
 from facegroup.networks.quantization import quantised
 from facegroup.networks.registry import spec
 from facegroup.photos import Found, Photo
@@ -137,9 +137,11 @@ def test_it_agrees_with_fp32(name: str, wanted: str, request: pytest.FixtureRequ
     exact, answer = case.run("fp32"), case.run(possible(wanted))
     found = agreement(exact, answer)
     print(f"{case.spec.name} in {wanted}: {found}")
-    # Generated weights answer every face with much the same: what is left without that must agree as well.
+    # Generated weights answer every face with much the same: what is left without that must agree as well. Weights of
+    # half the range are twice as coarse, and so are off by twice as much: four times in 1 - cosine, were they all that is.
     own = exact.mean(axis=0)
-    assert agreement(exact - own, answer - own).mean >= {"bf16": 0.998, "int8": 0.98}[wanted]
+    least = {"bf16": 0.998, "int8": 0.94 if narrow_weights() else 0.98}[wanted]
+    assert agreement(exact - own, answer - own).mean >= least
     assert found.crops >= 12
     assert found.mean >= LEAST[wanted]
     assert found.least < 1  # it is not simply fp32 again
@@ -185,7 +187,8 @@ class TestWhatReallyRuns:
 
     @pytest.mark.parametrize("wanted", ["bf16", "int8"])
     def test_a_cpu_without_it_is_refused(self, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512bw\n")
+        flags = {"bf16": "avx2 avx512f avx512bw", "int8": "sse4_2 avx"}[wanted]
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n")
         monkeypatch.setattr(precision, "_CPU_FLAGS", tmp_path / "cpuinfo")
         with pytest.raises(EngineUnavailable, match=f"no instructions for {wanted}"):
             open_embedder(load(network="retail-0095", cache_dir=tmp_path, embedder={"precision": wanted}))
@@ -229,6 +232,21 @@ class TestQuantised:
         with pytest.raises(EngineUnavailable, match=r"pip install 'facegroup\[int8\]'"):
             quantised(RESNET, large.ir, large.calibration, large.folder / "other", 1)
 
+    def test_weights_of_half_the_range_are_another_network_and_fit_into_16_bits(
+        self, large: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A CPU of the other kind makes its own; where there are no dot products, no sum of two products overflows."""
+        monkeypatch.setattr(precision, "_CPU_FLAGS", tmp_path / "cpuinfo")
+        made = {}
+        for flags, most in (("avx2", 64), ("avx2 avx_vnni", 127)):
+            (tmp_path / "cpuinfo").write_text(f"flags\t: {flags}\n")
+            with pytest.raises(InvalidSettings, match=r"needs embedder\.calibration"):
+                quantised(RESNET, large.ir, None, tmp_path / "cache", 1)
+            path = tmp_path / f"{most}.xml"
+            quantization.quantise(RESNET, large.ir, large.crops[:4], path, lambda *_: None)
+            made[most] = _largest_weight(path)
+        assert made == {64: 64, 127: 127}
+
     def test_other_weights_are_another_network(self, large: Case, tmp_path: Path) -> None:
         large.int8()
         (tmp_path / "network.xml").write_bytes(large.ir.read_bytes())
@@ -256,6 +274,17 @@ class TestQuantised:
         with pytest.raises(InvalidSettings, match=f"embedder.calibration .*{says[wanted]}"):
             quantised(RESNET, large.ir, folder, tmp_path / "cache", 1)
         assert not list((tmp_path / "cache").glob("*/"))
+
+
+def _largest_weight(ir: Path) -> int:
+    """Return the largest number that any layer's weights of 8 bits have."""
+    import openvino
+
+    model = openvino.Core().read_model(ir)
+    constants = [node for node in model.get_ops() if node.get_type_name() == "Constant"]
+    weights = [node.get_data() for node in constants if node.get_element_type() == openvino.Type.i8]
+    assert len(weights) >= 53
+    return max(int(np.abs(each.astype(int)).max()) for each in weights)
 
 
 @pytest.mark.parametrize(
