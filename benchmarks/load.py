@@ -3,7 +3,8 @@
 Raw asyncio with kept-alive connections, so that it is not the bottleneck; the share of a core that it took is in the
 result. With `rate` requests come at that mean rate whatever the server does; without, each client waits for its answer.
 What was refused is sent again before anything else, so that all photos are answered equally often: a server would otherwise
-take whichever photos were next when it had room, and one photo takes ten times the work of another.
+take whichever photos were next when it had room, and one photo takes ten times the work of another. Some seconds see more of
+the one and fewer of the other all the same, so a plan can say how much work each photo is, and answers count by it.
 """
 
 import asyncio
@@ -36,6 +37,7 @@ class Plan:
         seconds: that count.
         warm: seconds before them, that do not.
         rate: requests a second, instead of clients.
+        work: of each photo, in any unit; none: all are equal.
     """
 
     url: str
@@ -45,6 +47,7 @@ class Plan:
     seconds: float = 10
     warm: float = 2
     rate: float | None = None
+    work: list[float] | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Result:
         took_ms: of the answers of status 200, sorted.
         answered: seconds at which answers of status 200 came, those before the time that counts too, in order.
         hinted: answers of status 429 that said when to come again.
-        images: in the answers of status 200.
+        images: in the answers of status 200, each counted by its work: one of the mean work is one.
         seconds: between the last good answer before that time and the last one in it.
         cpu_share: of one core, taken by the generator.
         unsent: requests that were due, but for which there was no connection.
@@ -66,7 +69,7 @@ class Result:
     took_ms: list[float] = field(default_factory=list)
     answered: list[float] = field(default_factory=list)
     hinted: int = 0
-    images: int = 0
+    images: float = 0
     seconds: float = 0
     cpu_share: float = 0
     unsent: int = 0
@@ -96,8 +99,9 @@ class Generator:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._bodies = requests(plan)
+        self._images = images(plan)
         self._sent = 0
-        self._again: deque[bytes] = deque()
+        self._again: deque[int] = deque()  # of the bodies
         self._result = Result()
         self._from = self._to = 0.0
         self._first = self._last = 0.0
@@ -150,12 +154,12 @@ class Generator:
             if connection is None:
                 self._open += 1
                 connection = await Connection.to(self._plan.url)
-            status, hinted = await asyncio.wait_for(connection.ask(body), _PATIENCE)
+            status, hinted = await asyncio.wait_for(connection.ask(self._bodies[body]), _PATIENCE)
         except (OSError, TimeoutError):
-            self._count(0, False, start)
+            self._count(0, False, start, 0)
             await asyncio.sleep(0.05)
         else:
-            self._count(status, hinted, start)
+            self._count(status, hinted, start, self._images[body])
             if status == 429:
                 self._again.append(body)
         if connection is not None and connection.reusable:
@@ -165,11 +169,11 @@ class Generator:
             if connection is not None:
                 connection.close()
 
-    def _next(self) -> bytes:
+    def _next(self) -> int:
         self._sent += 1
-        return self._bodies[(self._sent - 1) % len(self._bodies)]
+        return (self._sent - 1) % len(self._bodies)
 
-    def _count(self, status: int, hinted: bool, start: float) -> None:
+    def _count(self, status: int, hinted: bool, start: float, images: float) -> None:
         now = time.perf_counter()
         if status == 200 and now < self._to:
             self._result.answered.append(now)
@@ -179,7 +183,7 @@ class Generator:
         self._result.statuses[str(status)] = self._result.statuses.get(str(status), 0) + 1
         if status == 200:
             self._last = now
-            self._result.images += self._plan.together
+            self._result.images += images
             self._result.took_ms.append((now - start) * 1e3)
         elif status == 429:
             self._result.hinted += hinted
@@ -202,6 +206,15 @@ def requests(plan: Plan) -> list[bytes]:
         )
         made.append(head.encode() + body)
     return made
+
+
+def images(plan: Plan) -> list[float]:
+    """Return what each request that the plan sends in turn counts: its photos, by their work where that is known."""
+    work = plan.work or [1.0] * len(plan.photos)
+    mean = sum(work) / len(work)
+    return [
+        sum(work[(start + index) % len(work)] for index in range(plan.together)) / mean for start in range(len(work))
+    ]
 
 
 def _multipart(photos: list[bytes]) -> tuple[str, bytes]:

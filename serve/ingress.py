@@ -44,6 +44,7 @@ class Ingress:
         self._gallery = plain(gallery)
         self._cameras = None if cameras is None else plain(cameras)
         wanted = settings.ingress
+        self._export = Export("ingress")
         self._batcher = Batcher(
             "ingress",
             gather,
@@ -51,12 +52,13 @@ class Ingress:
             limit=min(wanted.batch, _call(settings)),
             queue=wanted.queue,
             ahead=max(wanted.inflight, 2 * settings.detector.replicas),
-            observe=Export("ingress"),
+            observe=self._export,
         )
         self._idle = Idle(self._batcher.fill)
 
     async def check_health(self) -> None:
-        """Ray asks this every moment, which is the time to tidy up."""
+        """Ray asks this every moment, which is the time to tidy up, and to tell what was refused while nothing was taken."""
+        self._export(self._batcher.fill)
         await self._idle.check()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -64,12 +66,15 @@ class Ingress:
         return build_api(self._settings, self)
 
     def has_room(self, count: int) -> bool:
-        """See `Pipeline`."""
-        return self._batcher.has_room(count)
+        """See `Pipeline`. Whoever hears that there is none refuses, and is counted as shed."""
+        room = self._batcher.has_room(count)
+        if not room:
+            self._batcher.fill.shed += count
+        return room
 
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         """See `Pipeline`."""
-        if not self._batcher.has_room(len(photos)):
+        if not self.has_room(len(photos)):
             raise Overloaded("the server has too much to do; try again later")
         return await self._batcher.many(photos)
 

@@ -32,6 +32,7 @@ RAY = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     "RAY_SERVE_AUTOSCALING_METRIC_RECORD_INTERVAL_FACTOR": "0.02",
     "RAY_task_events_max_num_task_in_gcs": "1000",
@@ -48,7 +49,8 @@ RAY = {
 
 Ray's gcs remembers 100,000 calls by itself, for a dashboard that nobody sees, and grows by 0.1 MB a second on the way there.
 A call that waits for a process that is not there yet is heard of within a second, not ten. By itself it starts no more
-processes at once than there are cores, and the others only when they are wanted. What HAProxy told of each request, for
+processes at once than there are cores, and the others only when they are wanted. A proxy that was not ready after 5 seconds
+was killed, and with it the start: slow machines take longer. What HAProxy told of each request, for
 metrics that nobody asks for, took another process 0.14 ms.
 """
 

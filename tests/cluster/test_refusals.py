@@ -60,12 +60,12 @@ def test_what_there_is_no_room_for_is_refused_before_serve_handles_it(tmp_path: 
                 refusals[number] += 1
                 time.sleep(0.05)
 
-    def counted(status: int) -> int:
+    def counted(name: str) -> int:
         text = httpx.get(f"{server.url}/metrics", trust_env=False).text
-        found = re.findall(
-            rf'^ray_serve_num_http_requests_total{{.*status_code="{status}".* (\S+)$', text, re.MULTILINE
-        )
-        return sum(int(float(count)) for count in found)
+        return sum(int(float(count)) for count in re.findall(rf"^ray_{name}.* (\S+)$", text, re.MULTILINE))
+
+    def handled(status: int) -> int:
+        return counted(f'serve_num_http_requests_total{{.*status_code="{status}"')
 
     with ThreadPoolExecutor(4) as pool:
         try:
@@ -77,15 +77,16 @@ def test_what_there_is_no_room_for_is_refused_before_serve_handles_it(tmp_path: 
                 time.sleep(0.1)
             full.set()
             time.sleep(2)  # Ray gathers the counters twice a second
-            before = counted(429)
+            before, shed = handled(429), counted("facegroup_ingress_shed")
             refused = [_refused(ask(f"refused-{number}")) for number in range(20)]
             assert refused == [f"refused-{number}" for number in range(20)]
             unknown = httpx.get(f"{server.url}/v1/nowhere", trust_env=False)
             assert (unknown.status_code, len(unknown.headers.get_list("x-request-id"))) == (404, 1)
-            while not counted(404):
-                assert time.monotonic() < deadline, "Serve never counted the request that it did handle"
+            while not handled(404) or counted("facegroup_ingress_shed") < shed + 20:
+                assert time.monotonic() < deadline, "what Serve handled, or what was refused, was never counted"
                 time.sleep(0.2)
-            assert counted(429) == before
+            assert handled(429) == before
+            assert counted("facegroup_ingress_shed") == shed + 20
             assert sum(each.done() for each in waiting) == 1
         finally:
             server.kill()  # nobody waits for the devices

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from benchmarks.load import Generator, Plan, Result, put, requests
+from benchmarks.load import Generator, Plan, Result, images, put, requests
 from benchmarks.peers import NotToBeHad, Worker, interleaved
 from benchmarks.processes import difference
 from benchmarks.report import Options, Report, run
@@ -127,6 +127,15 @@ def test_a_request_of_several_is_multipart_and_counts_as_several(app: App, url: 
     assert result.images == 16 * result.statuses["200"]
     assert all(kind.startswith(b"multipart/form-data; boundary=") for kind in app.kinds)
     assert all(body.count(b"filename=") == 16 for body in app.bodies)
+
+
+def test_a_photo_counts_by_its_work(app: App, url: str, photos: list[str]) -> None:
+    result = load(Plan(url, photos, clients=1, seconds=0.4, warm=0, work=[1, 1, 10]))
+    count = result.statuses["200"]
+    large = count // 3  # they are sent in turn, and it is the last of three
+    assert result.images == pytest.approx((count - large + large * 10) / 4)
+    plan = Plan(url, photos, together=2, work=[1, 1, 10])
+    assert images(plan) == [pytest.approx(each / 4) for each in (2, 11, 11)]
 
 
 def test_what_comes_while_warming_does_not_count(app: App, url: str, photos: list[str]) -> None:
