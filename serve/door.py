@@ -49,8 +49,9 @@ class Door:
 
         async def named_once(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ids = [header for header in message["headers"] if header[0].lower() == _ID]
-                others = [header for header in message["headers"] if header[0].lower() != _ID]
+                headers = list(message.get("headers", ()))
+                ids = [header for header in headers if header[0].lower() == _ID]
+                others = [header for header in headers if header[0].lower() != _ID]
                 message = {**message, "headers": others + ids[:1]}
             await send(message)
 

@@ -1,12 +1,14 @@
 """Ingress process: HTTP in and out. It decodes nothing, and hands photos on in batches."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import ray
 import ray.serve
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Scope
 
 from deployments.hop import Handle, hop, plain
 from deployments.idle import Idle
@@ -55,14 +57,16 @@ class Ingress:
             observe=self._export,
         )
         self._idle = Idle(self._batcher.fill)
+        self._thread = 0  # in which requests are answered
 
     async def check_health(self) -> None:
         """Ray asks this every moment, which is the time to tidy up, and to tell what was refused while nothing was taken."""
+        self._thread = threading.get_ident()
         self._export(self._batcher.fill)
         await self._idle.check()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        door.watch(lambda scope: refusal(scope, self.has_room))
+        door.watch(self._refusal)
         return build_api(self._settings, self)
 
     def has_room(self, count: int) -> bool:
@@ -119,6 +123,10 @@ class Ingress:
         port = next(each["MetricsExportPort"] for each in nodes if each["NodeID"] == node)
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             return (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """Answer for the door, but let all in where Serve keeps our code in a thread of its own: the door is in another."""
+        return refusal(scope, self.has_room) if threading.get_ident() == self._thread else None
 
     async def _see(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
         answers: list[Seen | FacegroupError] = await hop(self._detector.see.remote(list(photos)))

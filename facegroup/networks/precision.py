@@ -4,6 +4,7 @@ OpenVINO takes a precision as a hint: on a CPU without it, it computes in fp32, 
 precision is had as asked for, or refused.
 """
 
+import platform
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -130,10 +131,10 @@ def narrow_weights() -> bool:
     """Say whether weights in int8 must keep to half of their range on this CPU.
 
     AVX2 alone adds two products of 8 bits in 16 (``vpmaddubsw``), which cuts off what is more: 255 · 127 · 2 does not fit,
-    255 · 64 · 2 does.
+    255 · 64 · 2 does. So it is taken for such a CPU if it says nothing of itself, unless it is an Arm.
     """
     flags = _flags()
-    return bool(flags) and not flags & _ADDS_IN_32_BITS
+    return not flags & _ADDS_IN_32_BITS if flags else platform.machine() in ("x86_64", "AMD64")
 
 
 def executed(compiled: Any) -> Counter[str]:

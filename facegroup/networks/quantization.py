@@ -76,8 +76,9 @@ def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Pat
 
 
 def ready(spec: NetworkSpec, folder: Path) -> bool:
-    """Say whether the cache holds the network in int8, of whatever weights."""
-    return any(folder.glob(f"{spec.base or spec.name}-int8-*/{cache.IR}"))
+    """Say whether the cache holds the network in int8 as this CPU needs it, of whatever weights."""
+    records = folder.glob(f"{spec.base or spec.name}-int8-*/{RECORD}")
+    return any(json.loads(record.read_text()).get("narrow", False) == narrow_weights() for record in records)
 
 
 def main(network: str, ir: str, calibration: str, threads: str, out: str) -> None:

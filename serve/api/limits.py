@@ -35,12 +35,12 @@ def refusal(scope: Scope, has_room: Callable[[int], bool]) -> ASGIApp | None:
 
     Args:
         scope: of an HTTP request.
-        has_room: whether so many more photos would be taken now.
+        has_room: whether so many more photos would be taken now; asked only of photos, as who is told no counts as shed.
     """
-    if scope["method"] != "POST" or scope["path"] == _VIDEOS or has_room(1):
+    if scope["method"] != "POST" or scope["path"] == _VIDEOS:
         return None
     headers = Headers(scope=scope)
-    if not headers.get("content-type", _PHOTOS[0]).lower().startswith(_PHOTOS):
+    if not headers.get("content-type", _PHOTOS[0]).lower().startswith(_PHOTOS) or has_room(1):
         return None
     name = _name(headers)
     full = problem(Overloaded("the server has too much to do; try again later"), name)

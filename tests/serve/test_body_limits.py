@@ -141,6 +141,10 @@ def test_photos_for_which_there_is_no_room_are_refused_unread(
 def test_what_is_no_photo_has_room_all_the_same(
     api: Api, gallery: str, pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "full", True)
+    class Unasked:
+        def __bool__(self) -> bool:
+            raise AssertionError("who is told that there is no room counts as refused")
+
+    monkeypatch.setattr(pipeline, "full", Unasked())
     assert api("GET", gallery).status_code == 200
     assert api("POST", f"{gallery}/people", json={"name": "Ada"}).status_code == 201

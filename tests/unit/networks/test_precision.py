@@ -236,12 +236,16 @@ class TestQuantised:
         self, large: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A CPU of the other kind makes its own; where there are no dot products, no sum of two products overflows."""
+        made, own, here = {}, large.int8(), narrow_weights()
         monkeypatch.setattr(precision, "_CPU_FLAGS", tmp_path / "cpuinfo")
-        made = {}
         for flags, most in (("avx2", 64), ("avx2 avx_vnni", 127)):
             (tmp_path / "cpuinfo").write_text(f"flags\t: {flags}\n")
-            with pytest.raises(InvalidSettings, match=r"needs embedder\.calibration"):
-                quantised(RESNET, large.ir, None, tmp_path / "cache", 1)
+            assert quantization.ready(RESNET, large.folder) == (here == narrow_weights())
+            if here == narrow_weights():
+                assert quantised(RESNET, large.ir, None, large.folder, 1) == own
+            else:
+                with pytest.raises(InvalidSettings, match=r"needs embedder\.calibration"):
+                    quantised(RESNET, large.ir, None, large.folder, 1)
             path = tmp_path / f"{most}.xml"
             quantization.quantise(RESNET, large.ir, large.crops[:4], path, lambda *_: None)
             made[most] = _largest_weight(path)
