@@ -261,8 +261,8 @@ def test_what_is_not_there_is_said(api: Api, path: str, refusal: tuple[int, str]
 
 
 def test_pages_of_sightings(api: Api, folder: Path, group: str) -> None:
-    for number in range(3):
-        add(api, folder, group, id=f"c{number}")
+    for number in range(3):  # a slow machine leaves some without a frame for a second, which would end a sighting
+        add(api, folder, group, id=f"c{number}", cooldown=5)
     until(lambda: len(sightings(api, gallery=group, open=False)) == 3)
     first = api("GET", "/v1/sightings", params={"gallery": group, "limit": 2}).json()
     second = api("GET", "/v1/sightings", params={"gallery": group, "limit": 2, "after": first["next"]}).json()
