@@ -32,8 +32,8 @@ def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Pat
     """Return the IR of a network in int8; make it if that has not been done with these photos yet.
 
     The cache is keyed by the network, its weights, the versions of openvino and nncf, the photos, and how much of their
-    range weights may take on this CPU. Without photos,
-    the newest that was made of these weights is taken, of any nncf where none is installed.
+    range weights may take on this CPU. Without photos, the newest that was made of these weights is taken, of any nncf
+    where none is installed.
 
     Args:
         spec: the network.
