@@ -15,10 +15,11 @@ def below(pid: int) -> dict[int, str]:
     lines: dict[int, str] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            lines[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
-            continue  # it ended meanwhile
+            continue  # it ended meanwhile, perhaps between the two
+        parents[int(folder.name)], lines[int(folder.name)] = parent, line
     found = {pid}
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
