@@ -35,7 +35,7 @@ def measure(options: Options) -> Report:
     """Match in galleries of every size, and load one from each store."""
     report = Report("gallery: descriptors in, decisions out")
     report.says.append(
-        "made-up people (benchmarks/crowd.py); a process each; as many threads as cores; best of 5 rounds"
+        "made-up people (benchmarks/crowd.py); a process each; as many threads as cores; best of 5 rounds or 1.5 s of them"
     )
     for people in (2_000,) if options.quick else (10_000, 100_000):
         for dimension in _DIMENSIONS:

@@ -15,8 +15,8 @@ def measure(options: Options) -> Report:
     """Match in a gallery of a million; load one from each store, and enrol."""
     report = Report("a million: descriptors in, decisions out")
     report.says.append(
-        "made-up people (benchmarks/crowd.py); a process each; as many threads as cores; best of 5 rounds; stores: once, "
-        "the way that `auto` chooses"
+        "made-up people (benchmarks/crowd.py); a process each; as many threads as cores; best of 5 rounds or "
+        "1.5 s of them; stores: once, the way that `auto` chooses"
     )
     people = 20_000 if options.quick else 1_000_000
     bounds = {"wall 1": 15.0, "wall 32": 15.0, "recall": 0.995, "MB": 5_000.0, "change": 100.0}

@@ -63,5 +63,9 @@ class Products:
 
         rows, probes = (op.parameter([-1, -1], openvino.Type.f32) for _ in range(2))
         model = openvino.Model([op.matmul(rows, probes, False, True)], [rows, probes])
-        exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self._threads}
-        return openvino.Core().compile_model(model, "CPU", exact).create_infer_request()
+        options = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": self._threads,
+            "ENABLE_CPU_PINNING": False,  # pinned ones would all take a machine's first cores, as in networks/precision.py
+        }
+        return openvino.Core().compile_model(model, "CPU", options).create_infer_request()
