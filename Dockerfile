@@ -5,12 +5,12 @@ WORKDIR /src
 COPY requirements*.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements-uv.lock \
     && python -m venv --without-pip /opt/facegroup \
-    && uv pip sync --no-cache --python /opt/facegroup/bin/python --require-hashes -b requirements-build.lock "$REQUIREMENTS"
+    && uv pip sync --no-cache --compile-bytecode --python /opt/facegroup/bin/python --require-hashes -b requirements-build.lock "$REQUIREMENTS"
 COPY pyproject.toml README.md LICENSE ./
 COPY facegroup facegroup
 COPY deployments deployments
 COPY serve serve
-RUN uv pip install --no-cache --python /opt/facegroup/bin/python --no-deps -b requirements-build.lock .
+RUN uv pip install --no-cache --compile-bytecode --python /opt/facegroup/bin/python --no-deps -b requirements-build.lock .
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /opt/facegroup /opt/facegroup

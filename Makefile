@@ -58,7 +58,7 @@ clean: ## remove .venv and everything that was built
 	echo "installing into .venv, once: about 3 GB, a minute or two"
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
 	$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install --require-hashes -r requirements-uv.lock
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes -b requirements-build.lock requirements-dev.lock
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes -b requirements-build.lock requirements-dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -b requirements-build.lock --editable .
 	touch $@
 
