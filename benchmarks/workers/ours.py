@@ -19,8 +19,19 @@ def load(
     model_dir: str | None = None,
     kind: str = "recognizer",
     calibration: str | None = None,
+    detector: str | None = None,
 ) -> dict[str, Any]:
-    """Open a recognizer with a gallery of a few people, or a detector or an embedder alone, and warm it."""
+    """Open a recognizer with a gallery of a few people, or a detector or an embedder alone, and warm it.
+
+    Args:
+        network: the embedder's.
+        precision: of both networks.
+        threads: of each.
+        model_dir: where weights are.
+        kind: recognizer, finder or embedder.
+        calibration: photos for int8.
+        detector: the detector's own precision.
+    """
     from facegroup.embedding import open_embedder
     from facegroup.finder import open_finder
     from facegroup.networks.registry import spec
@@ -33,7 +44,7 @@ def load(
         network=network,
         model_dir=model_dir,
         store=f"sqlite:///{Path(tempfile.mkdtemp(prefix='facegroup-benchmark-')) / 'gallery.db'}",
-        detector={"threads": threads, "num_cpus": threads, "precision": precision},
+        detector={"threads": threads, "num_cpus": threads, "precision": detector or precision},
         embedder={"threads": threads, "num_cpus": threads, **arithmetic},
     )
     if kind == "finder":
