@@ -16,7 +16,7 @@ class Phase:
         result: what the generator saw.
         cpu_ms: CPU time an image of each kind of process, the most first.
         fill: photos, or faces in the embedder, of a batch of each stage.
-        busy: seconds a batch of each stage took, where the server counts them.
+        busy: seconds that a batch took in detector and embedder.
         memory_mb: of all processes, just after the load.
     """
 
@@ -46,9 +46,8 @@ def run(server: Server, plan: load.Plan) -> Phase:
         batches = added.get(f"facegroup_{stage}_batches", 0)
         if batches:
             fill[stage] = added.get(f"facegroup_{stage}_cost", 0) / batches
-            seconds = [value for name, value in added.items() if name.startswith(f"facegroup_{stage}_seconds")]
-            if seconds:
-                busy[stage] = max(seconds) / batches
+            if stage != "ingress":  # it forms batches only
+                busy[stage] = added[f"facegroup_{stage}_seconds"] / batches
     return Phase(result, {kind: amount / images * 1e3 for kind, amount in spent.items()}, fill, busy, memory)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import weights
 from benchmarks.peers import DEEPFACE, FACE_RECOGNITION, TENSORFLOW, Asked, NotToBeHad, interleaved, opened
 from benchmarks.photos import mix
+from benchmarks.plots import pipeline as draw
 from benchmarks.report import Options, Report, cores, run
 
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -50,6 +51,8 @@ def measure(options: Options) -> Report:
     report = Report("pipeline: photos in, names out, in one process", [photos.says])
     _speed(report, answers, called)
     _costs(report, answers)
+    if options.plots:
+        draw(options.plots, {name: _figures(each) for name, each in answers.items() if isinstance(each, dict)})
     found = {name: answer["faces"] for name, answer in answers.items() if isinstance(answer, dict)}
     report.says.append("faces found: " + ", ".join(f"{name} {count}" for name, count in found.items()))
     report.says.append(f"threads: ours {cores()}, each peer's own default; vggface2-resnet50: {called} for all")
@@ -110,6 +113,11 @@ def _best(rates: dict[str, float], network: str) -> str:
     """Return the fastest with bf16 or int8: any may be used; fp32 where neither can be."""
     names = [name for name in rates if name.startswith(network)]
     return max([name for name in names if "fp32" not in name] or names, key=rates.__getitem__, default="")
+
+
+def _figures(answer: dict[str, Any]) -> tuple[float, float, float]:
+    """Return images a second, CPU seconds an image, and MB at the most."""
+    return answer["images"] / answer["seconds"], answer["cpu"] / answer["images"], answer["peak_mb"]
 
 
 def _costs(report: Report, answers: Answers) -> None:

@@ -3,29 +3,57 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import Result
-
-_WIDE = (7, 3.6)
+from benchmarks.phase import Phase
 
 
-def serving(folder: Path, results: dict[int, Result]) -> None:
-    """Draw throughput and latency over the number of clients."""
-    figure, (left, right) = _axes(2)
-    clients = list(results)
-    left.plot(clients, [result.rate for result in results.values()], "o-")
-    left.set(xlabel="clients", ylabel="images/s", xscale="log", ylim=(0, None))
+def serving(folder: Path, phases: dict[int, Phase], memory_mb: dict[str, float]) -> None:
+    """Draw speed, latency, stage times, batches, CPU time and memory, over the number of clients."""
+    figure, axes = _axes(2, 3, height=6.4)
+    speed, latency, times, batches, work, memory = axes
+    clients = list(phases)
+    speed.plot(clients, [phase.result.rate for phase in phases.values()], "o-")
+    speed.set(title="images/s", ylim=(0, None))
     for part in (50, 95, 99):
-        right.plot(clients, [result.percentile(part) for result in results.values()], "o-", label=f"p{part}")
-    right.set(xlabel="clients", ylabel="ms", xscale="log", yscale="log")
-    right.legend()
-    _ticks(clients, left, right)
-    right.yaxis.set_major_formatter("{x:,.0f}")
+        latency.plot(clients, [phase.result.percentile(part) for phase in phases.values()], "o-", label=f"p{part}")
+    latency.set(title="latency, ms", yscale="log")
+    latency.yaxis.set_major_formatter("{x:,.0f}")
+    for stage in ("detector", "embedder"):
+        times.plot(clients, [1e3 * phase.busy.get(stage, 0) for phase in phases.values()], "o-", label=stage)
+    times.set(title="a batch, ms", ylim=(0, None))
+    for stage, unit in (("ingress", "photos"), ("detector", "photos"), ("embedder", "faces")):
+        fill = [phase.fill.get(stage, 0) for phase in phases.values()]
+        batches.plot(clients, fill, "o-", label=f"{stage}: {unit}")
+    batches.set(title="in a batch", ylim=(0, None))
+    for each in axes[:4]:
+        each.set(xlabel="clients", xscale="log")
+    _ticks(clients, *axes[:4])
+    shares = {str(count): phase.cpu_ms for count, phase in phases.items()}
+    _stacked(work, shares, "CPU time of an image, ms")
+    work.set(xlabel="clients")
+    _stacked(memory, {"": memory_mb}, "memory of all processes, MB")
+    for each in axes[1:]:
+        each.legend(fontsize=7)
     _write(figure, folder / "serving.svg")
+
+
+def pipeline(folder: Path, systems: dict[str, tuple[float, float, float]]) -> None:
+    """Draw images a second, CPU seconds an image and peak MB of each system, the fastest first."""
+    figure, axes = _axes(1, 3, height=4)
+    names = sorted(systems, key=lambda name: systems[name][0])
+    for place, (each, title) in enumerate(
+        zip(axes, ("images/s", "CPU time of an image, s", "memory, MB"), strict=True)
+    ):
+        bars = each.barh(names, [systems[name][place] for name in names])
+        each.bar_label(bars, fmt="{:.3g}" if place < 2 else "{:,.0f}", fontsize=7, padding=2)
+        each.set(title=title)
+        each.margins(x=0.2)
+        each.tick_params(labelsize=7, labelleft=place == 0)
+    _write(figure, folder / "pipeline.svg")
 
 
 def scaling(folder: Path, curves: dict[str, dict[int, float]], ideal: dict[int, float]) -> None:
     """Draw images a second over the number of replicas, measured and as many as the devices could do."""
-    figure, (axes,) = _axes(1)
+    figure, (axes,) = _axes(1, 1, height=3.6, width=7)
     axes.plot(list(ideal), list(ideal.values()), "--", color="grey", label="what the simulated devices can do")
     for name, curve in curves.items():
         axes.plot(list(curve), list(curve.values()), "o-", label=name)
@@ -37,17 +65,36 @@ def scaling(folder: Path, curves: dict[str, dict[int, float]], ideal: dict[int, 
     _write(figure, folder / "scaling.svg")
 
 
-def _axes(count: int) -> tuple[Any, list[Any]]:
+def _axes(rows: int, columns: int, *, height: float, width: float = 10) -> tuple[Any, list[Any]]:
     import matplotlib as mpl
 
     mpl.use("agg")
     mpl.rcParams["svg.hashsalt"] = "facegroup"  # the same picture is the same file
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, count, figsize=_WIDE, layout="constrained", squeeze=False)
-    for each in axes[0]:
+    figure, axes = pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    for each in axes.flat:
         each.grid(alpha=0.3)
-    return figure, list(axes[0])
+    return figure, list(axes.flat)
+
+
+def _stacked(axes: Any, columns: dict[str, dict[str, float]], title: str, most: int = 6) -> None:
+    """Draw a column of parts for each name; all but the largest parts are added up."""
+    total: dict[str, float] = {}
+    for parts in columns.values():
+        for part, amount in parts.items():
+            total[part] = total.get(part, 0) + amount
+    large = sorted(total, key=total.__getitem__, reverse=True)[:most]
+    bottom = [0.0] * len(columns)
+    for part in [*large, "others"]:
+        heights = [
+            sum(amount for name, amount in parts.items() if name == part or (part == "others" and name not in large))
+            for parts in columns.values()
+        ]
+        axes.bar(list(columns), heights, 0.6, bottom, label=part)
+        bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
+    axes.set(title=title)
+    axes.margins(x=0.3)
 
 
 def _ticks(places: list[int], *axes: Any) -> None:

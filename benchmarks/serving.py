@@ -58,7 +58,7 @@ def measure(options: Options) -> Report:
     _memory(report, phases, flood, started)
     _overload(report, flood, peak)
     if options.plots:
-        draw(options.plots, {clients: phase.result for clients, phase in phases.items()})
+        draw(options.plots, phases, _most_memory(phases, flood))
     return report
 
 
@@ -145,20 +145,25 @@ def _throughput(report: Report, phases: dict[int, Phase], images: float) -> None
         report.says.append(f"{clients} clients: CPU ms an image: {breakdown(phase.cpu_ms)}")
     for stage, size in phases[32].fill.items():
         report.add(f"32 clients: batch in the {stage}", size, "faces" if stage == "embedder" else "photos")
-    for stage, seconds in phases[32].busy.items():
-        report.add(f"32 clients: a batch in the {stage}", seconds * 1e3, "ms")
+    for clients in (1, 32):
+        for stage, seconds in phases[clients].busy.items():
+            report.add(f"{clients} clients: a batch in the {stage}", seconds * 1e3, "ms")
     busiest = max(phase.result.cpu_share for phase in phases.values())
     report.add("load generator: CPU, most of all phases", busiest * 100, "% of a core")
 
 
 def _memory(report: Report, phases: dict[int, Phase], flood: Phase, started: tuple[float, float]) -> None:
-    most = max((*phases.values(), flood), key=lambda phase: sum(phase.memory_mb.values())).memory_mb
+    most = _most_memory(phases, flood)
     report.add(
         "memory of all server processes (PSS), the most after any load", sum(most.values()) / 1e3, "GB", most=1.6
     )
     report.says.append("MB: " + ", ".join(f"{kind} {mb:.0f}" for kind, mb in sorted(most.items(), key=_second)[::-1]))
     report.add("facegroup serve to ready, networks converted before", started[0], "s", most=25)
     report.add("CPU time of all processes until ready", started[1], "s")
+
+
+def _most_memory(phases: dict[int, Phase], flood: Phase) -> dict[str, float]:
+    return max((*phases.values(), flood), key=lambda phase: sum(phase.memory_mb.values())).memory_mb
 
 
 def _overload(report: Report, flood: Phase, peak: float) -> None:

@@ -13,6 +13,7 @@ _COUNTERS = {
     "cost": "cost of those batches: faces in an embedder, photos elsewhere",
     "shed": "items refused because the queue was full",
     "gone": "items skipped because nobody waited for them any more",
+    "seconds": "seconds of work on batches: near one each second, the stage is the slowest",
 }
 
 

@@ -7,6 +7,7 @@ The form is that of text-embeddings-inference's queue (its core/src/queue.rs).
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Fill:
         waiting: items in the queue now.
         shed: items refused because the queue was full.
         gone: items skipped because nobody waited for them any more.
+        seconds: that the work took, of all batches.
     """
 
     batches: int = 0
@@ -38,6 +40,7 @@ class Fill:
     waiting: int = 0
     shed: int = 0
     gone: int = 0
+    seconds: float = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -157,12 +160,15 @@ class Batcher(Generic[In, Mid, Out]):
                     self._ahead.release()
                     continue
                 items = [each.item for each in batch]
+                begun = time.perf_counter()
                 try:
                     done = await self._work(items)
                 except (Exception, asyncio.CancelledError) as error:
                     self._ahead.release()
                     self._fail(batch, error)
                     continue
+                finally:
+                    self.fill.seconds += time.perf_counter() - begun
                 delivery = asyncio.get_running_loop().create_task(self._answer(batch, items, done))
                 self._deliveries.add(delivery)
                 delivery.add_done_callback(self._deliveries.discard)

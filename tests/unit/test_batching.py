@@ -130,6 +130,27 @@ def test_the_limits_of_a_batch(items: list[Item], options: dict[str, Any], expec
     run(scenario)
 
 
+@pytest.mark.parametrize("item", [1, -1])
+def test_the_seconds_of_work_are_counted_and_no_others(item: int) -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        bench.open.clear()
+        bench.road.clear()
+        (asked,) = bench.ask(item)
+        await asyncio.sleep(0.05)
+        assert bench.batcher.fill.seconds == 0
+        bench.open.set()
+        await settle()
+        worked = bench.batcher.fill.seconds
+        assert worked >= 0.049
+        await asyncio.sleep(0.05)
+        bench.road.set()
+        await asyncio.gather(asked, return_exceptions=True)
+        assert bench.batcher.fill.seconds == worked
+
+    run(scenario)
+
+
 def test_a_full_queue_sheds() -> None:
     async def scenario() -> None:
         bench = Bench(queue=2)
