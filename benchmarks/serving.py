@@ -25,6 +25,7 @@ from facegroup.settings import load as settings_of
 
 IN_PROCESS = "in one process"
 _QUEUE = 128
+_CROWD = 128  # clients that make the peak
 _PRECISIONS = ("int8", "bf16", "fp32")  # the first that this machine and these settings allow
 
 
@@ -49,8 +50,7 @@ def measure(options: Options) -> Report:
             turns = [[ours.ask("pipeline", paths=[path] * 4, batch=4)["seconds"] for path in paths] for _ in range(2)]
             work = [min(times) for times in zip(*turns, strict=True)]
             phases, images, took = _closed(server, ours, paths, work, options)
-            peak = max(phase.result.rate for clients, phase in phases.items() if clients > 1)
-            flood = _flood(server, paths, work, peak, options)
+            peak, flood = _floods(server, paths, work, phases, options)
             started = (server.ready_seconds, server.ready_cpu)
     report.says += [photos.says, f"vggface2-resnet50 ({called}), {precision}; in one process: {cores()} threads"]
     _latency(report, phases, took)
@@ -94,10 +94,10 @@ def _closed(
     phases: dict[int, Phase] = {}
     images, took = 0.0, float("inf")
     for turn in range(1 if options.quick else 2):
-        for clients in (1, 8, 32, 128):
+        for clients in (1, 8, 32, _CROWD):
             if clients == 1:
                 took = min(took, ours.ask("latency", path=paths[0], times=15)["seconds"] * 1e3)
-            elif clients == 8 and turn:
+            elif clients in (8, _CROWD) and turn:
                 continue
             else:
                 images = max(images, len(paths) / ours.ask("pipeline", paths=paths, batch=32)["seconds"])
@@ -108,13 +108,22 @@ def _closed(
     return phases, images, took
 
 
-def _flood(server: Server, paths: list[str], work: list[float], peak: float, options: Options) -> Phase:
-    """Return the faster of two floods, as the peak was the fastest of several."""
+def _floods(
+    server: Server, paths: list[str], work: list[float], phases: dict[int, Phase], options: Options
+) -> tuple[float, Phase]:
+    """Return a peak and the flood after it: the median of some pairs, since a machine's speed changes within minutes.
+
+    Each flood is ten times the highest rate of all before.
+    """
     url = f"{server.url}/v1/galleries/default/identify"
-    seconds, warm = (6.0, 3.0) if options.quick else (10.0, 8.0)
-    plan = Plan(url, paths, 1, 0, seconds, warm, rate=10 * peak, work=work)
-    floods = [put(server, plan) for _ in range(1 if options.quick else 2)]
-    return max(floods, key=lambda phase: phase.result.rate)
+    seconds, warm = (6.0, 3.0) if options.quick else (8.0, 6.0)
+    most = max(phase.result.rate for clients, phase in phases.items() if clients > 1)
+    pairs = []
+    for _ in range(1 if options.quick else 3):
+        peak = put(server, Plan(url, paths, 1, _CROWD, seconds, warm, work=work)).result.rate
+        most = max(most, peak)
+        pairs.append((peak, put(server, Plan(url, paths, 1, 0, seconds, warm, rate=10 * most, work=work))))
+    return sorted(pairs, key=lambda pair: pair[1].result.rate / pair[0])[len(pairs) // 2]
 
 
 def _latency(report: Report, phases: dict[int, Phase], took: float) -> None:
@@ -171,7 +180,12 @@ def _overload(report: Report, flood: Phase, peak: float) -> None:
     shed = result.statuses.get("429", 0)
     others = {status: count for status, count in result.statuses.items() if status not in ("200", "429")}
     report.add(
-        "10 times the peak rate: answered", result.rate, "images/s", against="peak of above", base=peak, least=0.9
+        "10 times the peak rate: answered",
+        result.rate,
+        "images/s",
+        against=f"{_CROWD} clients before it",
+        base=peak,
+        least=0.9,
     )
     report.add("10 times the peak rate: refused with 429", shed / result.seconds, "requests/s")
     hinted = 100 * result.hinted / shed if shed else None
