@@ -5,6 +5,8 @@ from typing import Any
 
 from benchmarks.phase import Phase
 
+_OURS = ("detector", "embedder", "ingress", "gallery", "launcher")
+
 
 def serving(folder: Path, phases: dict[int, Phase], memory_mb: dict[str, float]) -> None:
     """Draw speed, latency, stage times, batches, CPU time and memory, over the number of clients."""
@@ -28,10 +30,11 @@ def serving(folder: Path, phases: dict[int, Phase], memory_mb: dict[str, float])
         each.set(xlabel="clients", xscale="log")
     _ticks(clients, *axes[:4])
     shares = {str(count): phase.cpu_ms for count, phase in phases.items()}
-    _stacked(work, shares, "CPU time of an image, ms")
-    work.set(xlabel="clients")
-    _stacked(memory, {"": memory_mb}, "memory of all processes, MB")
-    for each in axes[1:]:
+    work.set(xlabel="clients", title="CPU time of an image, ms")
+    _stacked(work, shares)
+    memory.set(title="memory, MB")
+    _stacked(memory, {"": memory_mb})
+    for each in axes[1:4]:
         each.legend(fontsize=7)
     _write(figure, folder / "serving.svg")
 
@@ -78,23 +81,18 @@ def _axes(rows: int, columns: int, *, height: float, width: float = 10) -> tuple
     return figure, list(axes.flat)
 
 
-def _stacked(axes: Any, columns: dict[str, dict[str, float]], title: str, most: int = 6) -> None:
-    """Draw a column of parts for each name; all but the largest parts are added up."""
-    total: dict[str, float] = {}
-    for parts in columns.values():
-        for part, amount in parts.items():
-            total[part] = total.get(part, 0) + amount
-    large = sorted(total, key=total.__getitem__, reverse=True)[:most]
+def _stacked(axes: Any, columns: dict[str, dict[str, float]]) -> None:
+    """Draw a column for each name: the processes of ours, and all others added up."""
     bottom = [0.0] * len(columns)
-    for part in [*large, "others"]:
+    for place, kind in enumerate((*_OURS, "Ray, Serve, HAProxy")):
         heights = [
-            sum(amount for name, amount in parts.items() if name == part or (part == "others" and name not in large))
+            sum(amount for name, amount in parts.items() if name == kind or (place == len(_OURS) and name not in _OURS))
             for parts in columns.values()
         ]
-        axes.bar(list(columns), heights, 0.6, bottom, label=part)
+        axes.bar(list(columns), heights, 0.6, bottom, label=kind)
         bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
-    axes.set(title=title)
     axes.margins(x=0.3)
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1), reverse=True)
 
 
 def _ticks(places: list[int], *axes: Any) -> None:
