@@ -55,7 +55,7 @@ clean: ## remove .venv and everything that was built
 
 .venv/ready: requirements-uv.lock requirements-build.lock requirements-dev.lock pyproject.toml
 	test -n "$(PYTHON)" || { echo "facegroup needs Python 3.11, 3.12 or 3.13 with pip; name it: make PYTHON=..." >&2; exit 1; }
-	echo "installing into .venv, once: about 3 GB, a minute or two"
+	echo "installing into .venv, once: about 4 GB, a minute or two"
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
 	$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install --require-hashes -r requirements-uv.lock
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes -b requirements-build.lock requirements-dev.lock

@@ -49,10 +49,11 @@ def measure(options: Options) -> Report:
             asked[name] = (worker, "pipeline", halves if name in ours else few)
         answers |= interleaved(asked, 1 if options.quick else 2, _SECONDS)
     report = Report("pipeline: photos in, names out, in one process", [photos.says])
-    _speed(report, answers, called)
-    _costs(report, answers)
+    figures = {name: _figures(answer) for name, answer in answers.items() if isinstance(answer, dict)}
+    _speed(report, answers, {name: rate for name, (rate, _, _) in figures.items()}, called)
+    _costs(report, figures)
     if options.plots:
-        draw(options.plots, {name: _figures(each) for name, each in answers.items() if isinstance(each, dict)})
+        draw(options.plots, figures)
     found = {name: answer["faces"] for name, answer in answers.items() if isinstance(answer, dict)}
     report.says.append("faces found: " + ", ".join(f"{name} {count}" for name, count in found.items()))
     report.says.append(f"threads: ours {cores()}, each peer's own default; vggface2-resnet50: {called} for all")
@@ -81,8 +82,7 @@ def _peers(file: Path) -> dict[str, Any]:
     }
 
 
-def _speed(report: Report, answers: Answers, called: str) -> None:
-    rates = {name: each["images"] / each["seconds"] for name, each in answers.items() if isinstance(each, dict)}
+def _speed(report: Report, answers: Answers, rates: dict[str, float], called: str) -> None:
     judged = {_best(rates, network) for network in (weights.RESNET50, weights.RETAIL)}
     for name, answer in answers.items():
         if isinstance(answer, NotToBeHad):
@@ -120,13 +120,11 @@ def _figures(answer: dict[str, Any]) -> tuple[float, float, float]:
     return answer["images"] / answer["seconds"], answer["cpu"] / answer["images"], answer["peak_mb"]
 
 
-def _costs(report: Report, answers: Answers) -> None:
-    for name, answer in answers.items():
-        if isinstance(answer, dict):
-            report.add(f"{name}: CPU time", answer["cpu"] / answer["images"], "s/image")
-    for name, answer in answers.items():
-        if isinstance(answer, dict):
-            report.add(f"{name}: peak memory of the process", answer["peak_mb"], "MB")
+def _costs(report: Report, figures: dict[str, tuple[float, float, float]]) -> None:
+    for name, (_, cpu, _) in figures.items():
+        report.add(f"{name}: CPU time", cpu, "s/image")
+    for name, (_, _, peak) in figures.items():
+        report.add(f"{name}: peak memory of the process", peak, "MB")
 
 
 if __name__ == "__main__":

@@ -83,12 +83,12 @@ def _axes(rows: int, columns: int, *, height: float, width: float = 10) -> tuple
 
 def _stacked(axes: Any, columns: dict[str, dict[str, float]]) -> None:
     """Draw a column for each name: the processes of ours, and all others added up."""
+    layers = {kind: [parts.get(kind, 0.0) for parts in columns.values()] for kind in _OURS}
+    ours = [sum(heights) for heights in zip(*layers.values(), strict=True)]
+    everything = [sum(parts.values()) for parts in columns.values()]
+    layers["Ray, Serve, HAProxy"] = [total - mine for total, mine in zip(everything, ours, strict=True)]
     bottom = [0.0] * len(columns)
-    for place, kind in enumerate((*_OURS, "Ray, Serve, HAProxy")):
-        heights = [
-            sum(amount for name, amount in parts.items() if name == kind or (place == len(_OURS) and name not in _OURS))
-            for parts in columns.values()
-        ]
+    for kind, heights in layers.items():
         axes.bar(list(columns), heights, 0.6, bottom, label=kind)
         bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
     axes.margins(x=0.3)

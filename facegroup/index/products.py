@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from facegroup.networks.precision import compile_options
 from facegroup.types import Descriptors, Floats
 
 _SMALL = 1 << 22  # numbers in a matrix below which OpenVINO's own start costs more than it saves
@@ -63,9 +64,5 @@ class Products:
 
         rows, probes = (op.parameter([-1, -1], openvino.Type.f32) for _ in range(2))
         model = openvino.Model([op.matmul(rows, probes, False, True)], [rows, probes])
-        options = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": self._threads,
-            "ENABLE_CPU_PINNING": False,  # pinned ones would all take a machine's first cores, as in networks/precision.py
-        }
+        options = compile_options("fp32", self._threads)
         return openvino.Core().compile_model(model, "CPU", options).create_infer_request()
