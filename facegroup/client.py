@@ -349,7 +349,7 @@ def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
 
 
 def _doubt(row: Mapping[str, Any]) -> Doubt:
-    kinds = {each.code: each for each in (errors.LooksLike, errors.UnlikeOwn, errors.LooksLikeOwn)}
+    kinds = {each.code: each for each in (errors.NotUpright, errors.LooksLike, errors.UnlikeOwn, errors.LooksLikeOwn)}
     kind = kinds.get(row["code"], errors.UnlikeOwn)
     like = row.get("looks_like")
     return Doubt(row["name"], kind(row["detail"]), row["own_similarity"], Candidate(**like) if like else None)
@@ -384,7 +384,8 @@ def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | 
     matches = tuple(_match(row) for row in rows)
     threshold = matches[0].threshold if matches else 0.0
     matched = Matched(matches, version, threshold, reason is not None, reason)
-    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), matched=matched)
+    turned = image.get("turned", 0)  # a server of before turns nothing
+    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), matched=matched, turned=turned)
 
 
 def _described(image: Mapping[str, Any]) -> Seen | FacegroupError:
@@ -392,7 +393,8 @@ def _described(image: Mapping[str, Any]) -> Seen | FacegroupError:
         return _error(image["error"])
     rows = image["faces"]
     descriptors = np.array([row["descriptor"] for row in rows], np.float32)
-    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), descriptors=descriptors)
+    turned = image.get("turned", 0)
+    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), descriptors, turned=turned)
 
 
 def _quality(rows: Sequence[Mapping[str, Any]]) -> Quality:

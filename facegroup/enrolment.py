@@ -14,6 +14,7 @@ from facegroup.errors import (
     MalformedRequest,
     MultipleFaces,
     NoFace,
+    NotUpright,
     UnlikeOwn,
 )
 from facegroup.photos import Seen
@@ -31,7 +32,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A photo that was enrolled though it may show somebody else; see `facegroup.doubts`, and `facegroup.feedback`.
+    """A photo that was enrolled though it may show somebody else, or was not upright.
+
+    See `facegroup.doubts`, `facegroup.feedback` and `facegroup.second_look`.
 
     Attributes:
         name: of the photo.
@@ -41,7 +44,7 @@ class Doubt:
     """
 
     name: str
-    error: LooksLike | UnlikeOwn | LooksLikeOwn
+    error: LooksLike | UnlikeOwn | LooksLikeOwn | NotUpright
     own_similarity: float | None
     looks_like: Candidate | None
 
@@ -54,7 +57,7 @@ class Enrolment:
         enrolled: what the store did with the good ones.
         refused: the others.
         photos: name of each good photo and the id of its sample, as they came; two may have one name.
-        doubts: those of the good photos that may show somebody else.
+        doubts: those of the good photos that may show somebody else, or were not upright.
     """
 
     enrolled: Enrolled
@@ -63,7 +66,9 @@ class Enrolment:
     doubts: tuple[Doubt, ...] = ()
 
 
-def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None, policy: Policy = "off") -> Sample:
+def sample(
+    photo: bytes, seen: Seen | FacegroupError, face: int | None = None, policy: Policy = "off", strict: bool = False
+) -> Sample:
     """Return the sample that a photo gives.
 
     Args:
@@ -71,15 +76,19 @@ def sample(photo: bytes, seen: Seen | FacegroupError, face: int | None = None, p
         seen: what the pipeline found in it, with descriptors and crops; its error is raised.
         face: which face is meant, counted from 0 from left to right; None: there must be exactly one.
         policy: that the face must meet.
+        strict: whether it must be upright beyond doubt.
 
     Raises:
         NoFace: there is none.
         MultipleFaces: there are several and `face` is None.
         MalformedRequest: there is no face of that number.
+        NotUpright: it may lie, and `strict` is set.
         PoorQuality: it does not meet the policy.
     """
     index = only_face(seen, face)
     assert not isinstance(seen, FacegroupError)
+    if strict and not seen.upright:
+        raise NotUpright(_UNSURE)
     assert seen.descriptors is not None
     policies.check(seen.quality, seen.faces.confidence, index, policy)
     descriptor = seen.descriptors[index]
@@ -94,7 +103,10 @@ def only_face(seen: Seen | FacegroupError, face: int | None = None, option: str 
         raise seen
     count = len(seen.faces)
     if count == 0:
-        raise NoFace("no face was found in the photo")
+        raise NoFace(
+            "no face was found in the photo, neither as it is nor turned nor with a border around it; send a photo in "
+            "which the face is larger, sharper, or seen from the front"
+        )
     if face is None:
         if count > 1:
             raise MultipleFaces(
@@ -114,6 +126,7 @@ def samples(
     seen: Sequence[Seen | FacegroupError],
     face: int | None = None,
     policy: Policy = "off",
+    strict: bool = False,
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
     """Return the samples that some named photos give, the refused ones, and name and sample id of each good one."""
     good: dict[str, Sample] = {}
@@ -121,10 +134,27 @@ def samples(
     refused = []
     for (name, data), each in zip(photos, seen, strict=True):
         try:
-            made = sample(data, each, face, policy)
+            made = sample(data, each, face, policy, strict)
         except FacegroupError as error:
             refused.append(Refused(name, error))
             continue
         good[made.id] = made
         named.append((name, made.id))
     return list(good.values()), tuple(refused), tuple(named)
+
+
+def not_upright(
+    photos: Sequence[tuple[str, bytes]], seen: Sequence[Seen | FacegroupError], named: Sequence[tuple[str, str]]
+) -> tuple[Doubt, ...]:
+    """Return a doubt about each photo of those enrolled (`named`) that was turned, or that may have to be."""
+    told = []
+    for (name, data), each in zip(photos, seen, strict=True):
+        if isinstance(each, FacegroupError) or (each.upright and not each.turned):
+            continue
+        if (name, hashlib.sha256(data).hexdigest()) in named:
+            turned = f"the photo was turned by {each.turned} degrees clockwise, as its face was not upright"
+            told.append(Doubt(name, NotUpright(turned if each.upright else _UNSURE), None, None))
+    return tuple(told)
+
+
+_UNSURE = "the face may not be upright: it looks nearly as right another way up; send the photo upright"

@@ -12,7 +12,7 @@
     ├── ClientError                    the caller's input is at fault: 4xx
     │   ├── ImageError                 one image; in a batch the others are answered
     │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
-    │   │   ├── NoFace · MultipleFaces · LooksLike · UnlikeOwn · LooksLikeOwn
+    │   │   ├── NoFace · MultipleFaces · NotUpright · LooksLike · UnlikeOwn · LooksLikeOwn
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
@@ -124,6 +124,12 @@ class MultipleFaces(ImageError):
     """An enrolment or verification photo with several faces and no word of which is meant."""
 
     code = "multiple_faces"
+
+
+class NotUpright(ImageError):
+    """An enrolment photo that may not be upright; refused only where the request is strict, and else enrolled turned."""
+
+    code = "not_upright"
 
 
 class LooksLike(ImageError):

@@ -4,12 +4,13 @@ A photo that cannot be decoded is a value in the answer; the others of its batch
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
-from facegroup import quality
+from facegroup import quality, second_look
 from facegroup.align import Aligner
 from facegroup.errors import EngineUnavailable, ImageError
 from facegroup.image import Decoded, decode
@@ -17,8 +18,9 @@ from facegroup.mtcnn import Mtcnn
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.mtcnn_nets import Nets
 from facegroup.photos import Found, Photo
+from facegroup.second_look import Look
 from facegroup.settings import Detector, Limits, Settings
-from facegroup.types import Faces
+from facegroup.types import Faces, Floats
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +57,20 @@ class Finder:
         for index, photo in enumerate(photos):
             if photo.faces is not None and index in decoded:
                 picture = decoded.pop(index)
-                answers[index] = self._align(picture, _scaled(photo.faces, picture.scale))
-        for part in self._parts(decoded):
-            sizes = [self._smallest(photos[index], decoded[index]) for index in part]
-            found = self.mtcnn.detect([decoded[index].image for index in part], sizes)
-            aligned = self._decoders.map(self._align, [decoded[index] for index in part], found)
+                known = Look(picture.image, 0, faces=_scaled(photo.faces, picture.scale))
+                answers[index] = self._align(picture, known)
+        sizes = {index: picture.image.shape[0] * picture.image.shape[1] for index, picture in decoded.items()}
+        for part in self._parts(sizes):
+            looks = self._detect(
+                [Look(decoded[index].image, self._smallest(photos[index], decoded[index])) for index in part]
+            )
+            # A camera sees the next frame soon, and hangs the right way up.
+            again = [at for at, index in enumerate(part) if not photos[index].background]
+            upright = [photos[part[at]].upright for at in again]
+            better = second_look.better([looks[at] for at in again], upright, self._detect_again, self._turns)
+            for at, look in zip(again, better, strict=True):
+                looks[at] = look
+            aligned = self._decoders.map(self._align, [decoded[index] for index in part], looks)
             for index, answer in zip(part, aligned, strict=True):
                 answers[index] = answer
         return [answer for answer in answers if answer is not None]
@@ -78,12 +89,11 @@ class Finder:
         self._decoders.shutdown()
         self.mtcnn.close()
 
-    def _parts(self, decoded: dict[int, Decoded]) -> Iterator[list[int]]:
-        """Cut a batch where it has too many pixels to be detected at once."""
+    def _parts(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
+        """Cut a batch where it has too many pixels to be detected at once. `sizes`: pixels of each picture."""
         part: list[int] = []
         pixels = 0
-        for index, picture in decoded.items():
-            size = picture.image.shape[0] * picture.image.shape[1]
+        for index, size in sizes.items():
             if part and pixels + size > self._batch_pixels:
                 yield part
                 part, pixels = [], 0
@@ -91,6 +101,21 @@ class Finder:
             pixels += size
         if part:
             yield part
+
+    def _detect_again(self, looks: Sequence[Look]) -> list[Look]:
+        sizes = {index: look.image.shape[0] * look.image.shape[1] for index, look in enumerate(looks)}
+        return [each for part in self._parts(sizes) for each in self._detect([looks[index] for index in part])]
+
+    def _detect(self, looks: Sequence[Look]) -> list[Look]:
+        """Fill in the faces that the detector is sure enough of."""
+        found = self.mtcnn.detect([look.image for look in looks], [look.smallest for look in looks])
+        return [
+            replace(look, faces=faces[np.flatnonzero(faces.confidence >= self._min_confidence)])
+            for look, faces in zip(looks, found, strict=True)
+        ]
+
+    def _turns(self, looks: Sequence[Look]) -> list[Floats]:
+        return self.mtcnn.turns([look.image for look in looks], [look.faces for look in looks])
 
     def _decode(self, photo: Photo) -> Decoded | ImageError:
         try:
@@ -102,20 +127,25 @@ class Finder:
         wanted = photo.min_face_size or self._min_face_size
         return max(12, round(wanted * picture.scale))
 
-    def _align(self, picture: Decoded, faces: Faces) -> Found:
-        sure = np.flatnonzero(faces.confidence >= self._min_confidence)
-        if len(sure) > self._limits.faces:
-            sure = np.sort(sure[np.argsort(-faces.confidence[sure], kind="stable")[: self._limits.faces]])
-        faces = faces[sure]
-        crops = self._aligner.align(picture.image, faces)
-        scale = np.float32(picture.scale)
-        in_photo = Faces(faces.boxes / scale, faces.landmarks / scale, faces.confidence)
+    def _align(self, picture: Decoded, look: Look) -> Found:
+        faces = look.faces
+        if len(faces) > self._limits.faces:
+            faces = faces[np.sort(np.argsort(-faces.confidence, kind="stable")[: self._limits.faces])]
+        look = second_look.left_to_right(replace(look, faces=faces))
+        crops = self._aligner.align(look.image, look.faces)
+        upright = _enlarged(second_look.in_turned_picture(look), picture.scale)
+        in_photo = _enlarged(second_look.in_picture(look), picture.scale)
         size = (picture.width, picture.height)
-        return Found(*size, in_photo, quality.measure(in_photo, crops, self._aligner.kind, *size), crops)
+        graded = quality.measure(upright, crops, self._aligner.kind, *(size[::-1] if look.turns % 2 else size))
+        return Found(*size, in_photo, graded, crops, look.clockwise, look.upright)
 
 
 def _scaled(faces: Faces, scale: float) -> Faces:
     return Faces(faces.boxes * np.float32(scale), faces.landmarks * np.float32(scale), faces.confidence)
+
+
+def _enlarged(faces: Faces, scale: float) -> Faces:
+    return Faces(faces.boxes / np.float32(scale), faces.landmarks / np.float32(scale), faces.confidence)
 
 
 def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:

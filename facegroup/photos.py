@@ -37,6 +37,7 @@ class Photo:
         query: whom to compare with, or None.
         background: whether it may wait for others: a frame of a camera.
         faces: those that were found in it before, in its pixels: they are not looked for again. None: look for them.
+        upright: whether every face is asked which way up it is, as for enrolment, and not only those that look odd.
     """
 
     data: bytes
@@ -46,6 +47,7 @@ class Photo:
     query: Query | None = None
     background: bool = False
     faces: Faces | None = None
+    upright: bool = False
 
     @property
     def needs_descriptors(self) -> bool:
@@ -89,6 +91,8 @@ class Found:
         faces: in pixels of the upright photo, left to right.
         quality: of each face.
         crops: (n, s, s, 3) uint8 RGB, aligned for the network.
+        turned: degrees clockwise by which the photo had to be turned for its faces to be upright: 0, 90, 180 or 270.
+        upright: whether that is beyond doubt.
     """
 
     width: int
@@ -96,6 +100,8 @@ class Found:
     faces: Faces
     quality: Quality
     crops: Crops
+    turned: int = 0
+    upright: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ class Seen:
         descriptors: (n, d) float32 where they were asked for.
         crops: each aligned face as JPEG where they were asked for.
         matched: the decisions where a query was asked; an error is its answer (an unknown gallery, say).
+        turned: see `Found`.
+        upright: see `Found`.
     """
 
     width: int
@@ -138,3 +146,5 @@ class Seen:
     descriptors: Descriptors | None = None
     crops: tuple[bytes, ...] | None = None
     matched: Matched | FacegroupError | None = None
+    turned: int = 0
+    upright: bool = True

@@ -134,6 +134,8 @@ def _seen(photo: Photo, found: Found, back: Embedded | None) -> Seen:
         back.descriptors if back else None,
         tuple(to_jpeg(crop) for crop in found.crops) if photo.crops else None,
         back.matched if back else None,
+        found.turned,
+        found.upright,
     )
 
 

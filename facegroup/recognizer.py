@@ -16,7 +16,7 @@ import numpy as np
 
 from facegroup import doubts, feedback, pipeline, trial
 from facegroup.embedding import open_embedder
-from facegroup.enrolment import Doubt, Enrolment, samples
+from facegroup.enrolment import Doubt, Enrolment, not_upright, samples
 from facegroup.errors import FacegroupError, ImageError, NetworkMismatch
 from facegroup.finder import open_finder
 from facegroup.index.plan import Plan
@@ -112,8 +112,8 @@ class Recognizer:
             NetworkMismatch: the gallery was made with another network.
         """
         policy = self.store.gallery(gallery).quality
-        seen = self.see([Photo(data, crops=True) for _, data in photos])
-        good, refused, named = samples(photos, seen, face, policy)
+        seen = self.see([Photo(data, crops=True, upright=True) for _, data in photos])
+        good, refused, named = samples(photos, seen, face, policy, strict)
         doubted: tuple[Doubt, ...] = ()
         if good:
             query = doubts.query(gallery)
@@ -123,7 +123,9 @@ class Recognizer:
             known = self.store.samples(gallery, person_id, counter=None)
             good, unlike, named, doubted = doubts.sort_out(person_id, good, named, known, matched, strict)
             refused += unlike
-        return Enrolment(self.store.add_samples(gallery, person_id, good, self.spec.name), refused, named, doubted)
+        lying = not_upright(photos, seen, named)
+        done = self.store.add_samples(gallery, person_id, good, self.spec.name)
+        return Enrolment(done, refused, named, (*lying, *doubted))
 
     def correct(
         self,
@@ -148,7 +150,7 @@ class Recognizer:
             NetworkMismatch: the gallery was made with another network.
             TooManyCounterExamples: the person would have too many.
         """
-        seen = self.see([Photo(data, crops=True) for _, data in photos])
+        seen = self.see([Photo(data, crops=True, upright=True) for _, data in photos])
         good, refused, named = feedback.counter_examples(photos, seen, face)
         about = self.store.gallery(gallery)
         if about.network != self.spec.name:

@@ -85,6 +85,7 @@ def image(name: str, seen: Seen | FacegroupError, *, descriptors: bool = False) 
         "name": name,
         "width": seen.width,
         "height": seen.height,
+        "turned": seen.turned,
         "faces": faces(seen, descriptors=descriptors),
     }
 

@@ -200,6 +200,11 @@ class SeenImage(BaseModel):
     name: str
     width: int | None = None
     height: int | None = None
+    turned: int | None = Field(
+        None,
+        description="degrees clockwise by which the photo had to be turned for its faces to be upright: 0, 90, 180 or 270; "
+        "boxes and landmarks are of the photo as it was sent",
+    )
     faces: list[Face] | None = None
     error: ErrorBody | None = None
 
@@ -369,10 +374,10 @@ class RefusedPhoto(BaseModel):
 
 
 class EnrolmentWarning(BaseModel):
-    """A photo that was enrolled though it may show somebody else."""
+    """A photo that was enrolled though it may show somebody else, or was not upright."""
 
     name: str
-    code: str = Field(description="`looks_like` or `unlike_own`: what `strict` would have refused it with")
+    code: str = Field(description="`looks_like`, `unlike_own` or `not_upright`; `strict` refuses what is in doubt")
     detail: str
     own_similarity: float | None = Field(description="to the person's other photos; null where there are none")
     looks_like: Candidate | None = Field(description="the person of the gallery whom it is more like")

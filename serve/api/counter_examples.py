@@ -61,7 +61,7 @@ async def correct(
     asked = f"{face} {min_face_size} {strict}"
     once = None if key is None else Once.of(key, "counter-examples", person, asked, *hashes)
     await server.pipeline.ask("person", gallery, person)
-    seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
+    seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
     good, refused, named = feedback.counter_examples(upload.named, seen, face)
     doubted: tuple[Doubt, ...] = ()
     if good:

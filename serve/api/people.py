@@ -8,13 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from facegroup import doubts
-from facegroup.enrolment import Doubt, Enrolment, samples
+from facegroup.enrolment import Doubt, Enrolment, not_upright, samples
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
     LooksLike,
     MalformedRequest,
     NetworkMismatch,
+    NotUpright,
     PersonExists,
     TooManyCounterExamples,
     UnknownPerson,
@@ -51,7 +52,7 @@ _ONE = documented.of(schemas.Person, UnknownPerson, *documented.STORED)
 _PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
 _ENROLLED = documented.of(
     schemas.Enrolment,
-    *(UnknownPerson, NetworkMismatch, IdempotencyConflict, LooksLike, UnlikeOwn, Contradiction),
+    *(UnknownPerson, NetworkMismatch, IdempotencyConflict, NotUpright, LooksLike, UnlikeOwn, Contradiction),
     *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE, *documented.POOR),
 )
 _PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
@@ -168,8 +169,9 @@ async def enrol(
     A photo that cannot be used, or whose face does not meet the gallery's `quality` policy, is refused with its reason
     and the others are enrolled; a request with a single photo answers its refusal as its own. A photo that is more like
     another person of the gallery, or far from the person's others, is enrolled with a warning, or refused where `strict`
-    is set. The same photo twice is one sample. Once this is answered, every later answer of the server knows the person:
-    both carry `gallery_version`.
+    is set. A photo that lies on its side or its head is turned before it is enrolled, and a warning says so. The same
+    photo twice is one sample. Once this is answered, every later answer of the server knows the person: both carry
+    `gallery_version`.
 
     With an `Idempotency-Key`, the same request again enrols nothing and is answered as the first time, with the person as
     it is now; another request with that key is a conflict.
@@ -179,8 +181,8 @@ async def enrol(
     once = None if key is None else Once.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
     kept: Gallery = await server.pipeline.ask("gallery", gallery)
     await server.pipeline.ask("person", gallery, person)
-    seen = await server.see([Photo(data, min_face_size, crops=True) for _, data in upload.named])
-    good, refused, named = samples(upload.named, seen, face, kept.quality)
+    seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
+    good, refused, named = samples(upload.named, seen, face, kept.quality, strict)
     doubted: tuple[Doubt, ...] = ()
     if good:
         matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
@@ -190,7 +192,8 @@ async def enrol(
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error
     enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name, once=once, by=by)
-    return answers.enrolment(Enrolment(enrolled, refused, named, doubted))
+    lying = not_upright(upload.named, seen, named)
+    return answers.enrolment(Enrolment(enrolled, refused, named, (*lying, *doubted)))
 
 
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")
