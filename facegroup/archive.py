@@ -11,6 +11,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,7 +21,7 @@ from facegroup.store.gallery_settings import write_calibration
 from facegroup.types import Gallery, Person, Sample
 
 FORMAT = "facegroup-gallery"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MEMBERS = ("people.jsonl", "descriptors.npy", "crops.bin")
 DIGITS = 64  # of the sha256 at the file's end
 MANIFEST = "manifest.json"
@@ -30,8 +31,8 @@ _CHUNK_PEOPLE = 1_000
 _CHUNK_BYTES = 32 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same gallery gives the same bytes
 GALLERY_FIELDS = ("name", "network", "dimension", "threshold", "keep_crops", "version", "created_at")
-LATER_FIELDS = ("quality", "probe_quality", "calibration")
-"""Of a gallery, from format 2 on."""
+LATER_FIELDS = {2: ("quality", "probe_quality", "calibration"), 3: ("unique",)}
+"""Of a gallery, by the format from which on they are there."""
 COUNTED = ("samples", "counters")
 """Of a person, what follows from the samples."""
 
@@ -140,7 +141,7 @@ class ArchiveWriter:
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "gallery": {
-                **{name: getattr(gallery, name) for name in (*GALLERY_FIELDS, *LATER_FIELDS)},
+                **{name: getattr(gallery, name) for name in (*GALLERY_FIELDS, *chain(*LATER_FIELDS.values()))},
                 "calibration": write_calibration(gallery.calibration),
             },
             "people": len(self._seen),

@@ -136,9 +136,11 @@ class Archive:
     def _read_gallery(self) -> Gallery:
         values = self.manifest["gallery"]
         kinds = {"name": str, "network": str, "dimension": int, "keep_crops": bool, "version": int}
-        wanted: tuple[str, ...] = GALLERY_FIELDS
-        if self.manifest["format_version"] > 1:
-            wanted, kinds = (*GALLERY_FIELDS, *LATER_FIELDS), {**kinds, **dict.fromkeys(LATER_FIELDS, str)}
+        later = [
+            name for since, names in LATER_FIELDS.items() if since <= self.manifest["format_version"] for name in names
+        ]
+        wanted = (*GALLERY_FIELDS, *later)
+        kinds |= {name: bool if name == "unique" else str for name in later}
         if set(values) != set(wanted) or any(type(values[name]) is not kind for name, kind in kinds.items()):
             raise self._fault("its manifest describes no gallery")
         values |= {name: _number(values[name]) for name in ("threshold", "created_at")}

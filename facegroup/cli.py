@@ -116,6 +116,10 @@ def identify(
     boxes: Annotated[Path | None, typer.Option(help="folder for pictures with the named boxes drawn")] = None,
     threshold: Threshold = None,
     quality: ProbeQuality = None,
+    unique: Annotated[
+        bool | None,
+        typer.Option(help="whether a person is named at most once in a photo [default: as the gallery has it]"),
+    ] = None,
     gallery: Gallery = None,
     server: Server = None,
     network: Network = None,
@@ -129,7 +133,7 @@ def identify(
     failed = False
     with _service(server, settings) as service:
         commands_calibrate.warn(service.store.gallery(settings.gallery))
-        answers = commands.identify(service, settings.gallery, files, threshold, quality)
+        answers = commands.identify(service, settings.gallery, files, threshold, quality, unique)
         for path, data, seen in _shown(answers, "identifying", len(files), quiet=not as_json):
             failed |= isinstance(seen, FacegroupError)
             if as_json:
@@ -399,6 +403,7 @@ def _row(seen: Seen | FacegroupError) -> dict[str, Any]:
                 "estimated_fpir": match.estimated_fpir,
                 "box": box,
                 "reasons": list(match.reasons),
+                "taken_by": match.taken_by,
             }
             for match, box in zip(commands.matches(seen), boxes, strict=True)
         ]

@@ -49,10 +49,15 @@ class Client:
     # Recognition
 
     def identify(
-        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None, quality: Policy | None = None
+        self,
+        photos: Sequence[bytes],
+        gallery: str,
+        threshold: float | None = None,
+        quality: Policy | None = None,
+        unique: bool | None = None,
     ) -> list[Seen | FacegroupError]:
         """Return who is in each photo; see `Recognizer.identify`."""
-        params = _given(threshold=threshold, quality=quality)
+        params = _given(threshold=threshold, quality=quality, unique=unique)
         answer = self._call("POST", f"{_at(gallery)}/identify", params=params, files=_files(photos))
         version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
         return [_seen(each, version, reason) for each in answer["images"]]
@@ -422,6 +427,7 @@ def _match(row: Mapping[str, Any]) -> Match:
         row.get("estimated_fpir"),  # a server of before has none
         excluded=tuple(Candidate(**each) for each in row.get("excluded", ())),
         reasons=tuple(row.get("reasons", ())),
+        taken_by=row.get("taken_by"),
     )
 
 
@@ -445,6 +451,7 @@ def _gallery(row: Mapping[str, Any]) -> Gallery:
         row["quality"],
         row["probe_quality"],
         None if row["calibration"] is None else read_calibration(json.dumps(row["calibration"])),
+        row.get("unique", True),
     )
 
 

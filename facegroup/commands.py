@@ -16,7 +16,7 @@ from facegroup.photos import Matched, Seen
 from facegroup.settings import Limits
 from facegroup.store.audit import Entry
 from facegroup.store.base import Changes, Erased, Merged
-from facegroup.types import Gallery, Image, Match, Person, Policy
+from facegroup.types import TAKEN, Gallery, Image, Match, Person, Policy
 from facegroup.verification import Verified
 
 CHUNK = 16
@@ -76,7 +76,12 @@ class Service(Protocol):
         """Return the gallery of this name, created where there is none."""
 
     def identify(
-        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None, quality: Policy | None = None
+        self,
+        photos: Sequence[bytes],
+        gallery: str,
+        threshold: float | None = None,
+        quality: Policy | None = None,
+        unique: bool | None = None,
     ) -> list[Seen | FacegroupError]:
         """Return who is in each photo."""
 
@@ -135,11 +140,16 @@ def enrol(
 
 
 def identify(
-    service: Service, gallery: str, files: Sequence[Path], threshold: float | None, quality: Policy | None = None
+    service: Service,
+    gallery: str,
+    files: Sequence[Path],
+    threshold: float | None,
+    quality: Policy | None = None,
+    unique: bool | None = None,
 ) -> Iterator[tuple[Path, bytes, Seen | FacegroupError]]:
     """Return each photo with what is in it, as soon as it is known."""
     for part in folders.chunks(files, CHUNK):
-        seen = service.identify([data for _, data in part], gallery, threshold, quality)
+        seen = service.identify([data for _, data in part], gallery, threshold, quality, unique)
         for (path, data), each in zip(part, seen, strict=True):
             if isinstance(each, Seen) and isinstance(each.matched, FacegroupError):
                 raise each.matched
@@ -203,4 +213,5 @@ def lines(seen: Seen | FacegroupError) -> list[str]:
 
 def answer(match: Match) -> str:
     """Return the name of a face, or that it is not in the dataset, or too poor and why."""
-    return f"{match.name} ({', '.join(match.reasons)})" if match.poor else match.name
+    reasons = [f"taken by face {match.taken_by}" if each == TAKEN else each for each in match.reasons]
+    return f"{match.name} ({', '.join(reasons)})" if reasons else match.name

@@ -39,6 +39,10 @@ def galleries(
     probe_quality: Annotated[
         Policy | None, typer.Option(help="how good a face must be to be named, else it is poor_quality")
     ] = None,
+    unique: Annotated[
+        bool | None,
+        typer.Option(help="whether a person is named at most once in a photo; --no-unique: as often as seen"),
+    ] = None,
     keep_crops: Annotated[
         bool | None, typer.Option(help="whether aligned faces are kept; --no-keep-crops erases those kept")
     ] = None,
@@ -51,6 +55,7 @@ def galleries(
         "threshold": threshold,
         "quality": quality,
         "probe_quality": probe_quality,
+        "unique": unique,
         "keep_crops": keep_crops,
     }
     changing = any(value is not None for value in changes.values())
@@ -68,7 +73,7 @@ def galleries(
         typer.echo(
             f"{each.name}: {each.people} people, {each.network}, threshold {each.threshold:g}, "
             f"crops {'kept' if each.keep_crops else 'not kept'}, "
-            f"quality {each.quality}, probe quality {each.probe_quality}"
+            f"quality {each.quality}, probe quality {each.probe_quality}{'' if each.unique else ', not unique'}"
         )
 
 
@@ -88,6 +93,7 @@ def _row(found: Gallery) -> dict[str, Any]:
         "keep_crops": found.keep_crops,
         "quality": found.quality,
         "probe_quality": found.probe_quality,
+        "unique": found.unique,
     }
 
 

@@ -25,7 +25,7 @@ from facegroup.index.plan import Plan
 from facegroup.store.base import Store, VersionGone
 from facegroup.store.gallery_settings import check_threshold
 from facegroup.store.vectors import limits
-from facegroup.types import NOT_IN_DATASET, Calibration, Candidate, Descriptors, Floats, Match, Policy
+from facegroup.types import NOT_IN_DATASET, TAKEN, Calibration, Candidate, Descriptors, Floats, Match, Policy
 
 _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
 
@@ -42,6 +42,7 @@ class Snapshot:
         people: ids, names and centroids.
         expires: from when on somebody is nobody, in seconds since the epoch; only of those who expire.
         probe_quality: how good a face must be to be named.
+        unique: whether a person is named at most once in an image, unless the question says.
         calibration: how the threshold was found, where it was.
         counters: counter-examples of those who have some.
     """
@@ -55,6 +56,7 @@ class Snapshot:
     probe_quality: Policy = "off"
     calibration: Calibration | None = None
     counters: Counters = field(default_factory=dict)
+    unique: bool = True
 
     def __len__(self) -> int:
         return len(self.people)
@@ -79,7 +81,7 @@ class Snapshot:
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
         found, people, expires, counters = load(store, gallery, Plan() if plan is None else plan)
-        policy = (found.probe_quality, found.calibration, counters)
+        policy = (found.probe_quality, found.calibration, counters, found.unique)
         return cls(gallery, found.version, found.network, found.threshold, people, expires, *policy).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
@@ -99,7 +101,7 @@ class Snapshot:
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
-        policy = (changes.probe_quality, changes.calibration, counters)
+        policy = (changes.probe_quality, changes.calibration, counters, changes.unique)
         return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
 
     def living(self, now: float | None = None) -> Self:
@@ -120,14 +122,15 @@ class Snapshot:
         quality: Floats | None = None,
         threshold: float | None = None,
         candidates: int = 3,
+        unique: bool | None = None,
     ) -> list[Match]:
         """Decide who each face is (DESIGN §5).
 
         The person with the greatest cosine similarity strictly above the threshold is named, one person at most once in
-        one image: of all pairs of a face and a person above the threshold, the most similar is taken first, and neither
-        is looked at again in that image. A face that lost its best person may so get its next one, with a negative
-        margin, or none. A person whom a counter-example rules out for a face (`facegroup.counterexamples`) is passed over
-        as if not in the gallery, and told in `Match.excluded` where that made a difference.
+        one image (`unique`): of all pairs of a face and a person above the threshold, the most similar is taken first, and
+        neither is looked at again in that image. A face that lost its best person may so get its next one, with a
+        negative margin, or none. A person whom a counter-example rules out for a face (`facegroup.counterexamples`) is
+        passed over as if not in the gallery, and told in `Match.excluded` where that made a difference.
 
         Args:
             probes: (n, d) float32, rows of unit length; a row that is not (as with NaN in it) is nobody's, since one
@@ -136,9 +139,10 @@ class Snapshot:
             quality: (n,) float32; of two faces equally similar to a person, the greater one gets the name.
             threshold: the gallery's own if None.
             candidates: how many of the best people each answer lists.
+            unique: whether a person is named at most once in an image; None: as the gallery has it.
 
         Returns:
-            n matches, in the order of the probes.
+            n matches, in the order of the probes; `Match.taken_by` counts the probes.
 
         Raises:
             InvalidDescriptor: the probes are not (n, d), or `images` or `quality` not (n,).
@@ -155,12 +159,13 @@ class Snapshot:
         crowd = max(Counter(images.tolist()).values(), default=0)
         found, out = living._nearest(clean, max(candidates, crowd, 2))
         best = np.where(usable[:, None] & ~out, found.similarities, np.float32(-np.inf))
-        named = assign(found.people, best, images, np.zeros(len(probes)) if quality is None else quality, limit)
+        ranking = np.zeros(len(probes)) if quality is None else quality
+        named, lost = assign(found.people, best, images, ranking, limit, living.unique if unique is None else unique)
         told = _told(found, out & usable[:, None], limit)
         return [
             _answer(
                 *(found, found.people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates),
-                told.get(row, ()),
+                *(told.get(row, ()), lost.get(row)),
             )
             for row in range(len(probes))
         ]
@@ -244,6 +249,7 @@ def _answer(
     threshold: float,
     candidates: int,
     told: tuple[Candidate, ...],
+    taken_by: int | None,
 ) -> Match:
     if not best or best[0] == -np.inf:
         return Match(None, NOT_IN_DATASET, -1.0, threshold, None, excluded=told)
@@ -259,4 +265,6 @@ def _answer(
         margin=similarity - others[0] if others else None,
         candidates=tuple(Candidate(found.ids[person], found.names[person], score) for person, score in listed),
         excluded=tuple(each for each in told if each.similarity > similarity),
+        reasons=(TAKEN,) if taken_by is not None and rank is None else (),
+        taken_by=taken_by,
     )

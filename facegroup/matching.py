@@ -138,7 +138,8 @@ class Galleries:
             policy = snapshot.probe_quality if query.quality is None else query.quality
 
             def match(rows: NDArray[np.intp], quality: Floats | None) -> list[Match]:
-                return snapshot.match(probes[rows], photos[rows], quality, threshold, query.candidates)
+                found = snapshot.match(probes[rows], photos[rows], quality, threshold, query.candidates, query.unique)
+                return [_in_photo(each, rows, photos) for each in found]
 
             every = np.arange(len(probes))
             matches = match(every, None) if grades is None else gate.pass_on(grades, policy, threshold, match)
@@ -200,6 +201,14 @@ class Galleries:
             if snapshot.version >= standing.floor:
                 return snapshot
         raise StoreUnavailable(f"the gallery {gallery} comes and goes; try again later")
+
+
+def _in_photo(match: Match, rows: NDArray[np.intp], photos: NDArray[np.intp]) -> Match:
+    """Let a match say which face of its photo took the name, of those matched together; `photos` is sorted."""
+    if match.taken_by is None:
+        return match
+    face = rows[match.taken_by]
+    return replace(match, taken_by=int(face - np.searchsorted(photos, photos[face])))
 
 
 def _estimated(matches: list[Match], made: Calibration, threshold: float, *, one_to_one: bool) -> list[Match]:

@@ -106,6 +106,7 @@ class Migration:
             keep_crops=old.keep_crops,
             quality=old.quality,
             probe_quality=old.probe_quality,
+            unique=old.unique,
         )
         self._store.create_gallery(made)
         self._store.update_gallery(shelf, threshold=self._new.threshold)
@@ -264,4 +265,5 @@ class Migration:
 
 def _kept(gallery: Gallery) -> Changes:
     """Return what another network leaves as it is; a threshold and how it was found it does not."""
-    return {"keep_crops": gallery.keep_crops, "quality": gallery.quality, "probe_quality": gallery.probe_quality}
+    kept: Changes = {"keep_crops": gallery.keep_crops, "unique": gallery.unique}
+    return {**kept, "quality": gallery.quality, "probe_quality": gallery.probe_quality}

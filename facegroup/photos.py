@@ -16,6 +16,7 @@ class Query:
         threshold: what a similarity must exceed; None: the gallery's own.
         candidates: how many of the best people each answer lists.
         quality: how good a face must be to be named; None: the gallery's own policy. Verification does not ask.
+        unique: whether a person is named at most once in a photo; None: as the gallery has it.
     """
 
     gallery: str
@@ -23,6 +24,7 @@ class Query:
     threshold: float | None = None
     candidates: int = 3
     quality: Policy | None = None
+    unique: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

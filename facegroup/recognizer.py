@@ -76,7 +76,12 @@ class Recognizer:
         yield ahead.result()
 
     def identify(
-        self, photos: Sequence[bytes], gallery: str, threshold: float | None = None, quality: Policy | None = None
+        self,
+        photos: Sequence[bytes],
+        gallery: str,
+        threshold: float | None = None,
+        quality: Policy | None = None,
+        unique: bool | None = None,
     ) -> list[Seen | FacegroupError]:
         """Return who is in each photo (1:N): `Seen.matched` holds the decision on each face.
 
@@ -85,8 +90,9 @@ class Recognizer:
             gallery: whose people are looked for.
             threshold: what a similarity must exceed; None: the gallery's own.
             quality: how good a face must be to be named; None: the gallery's own `probe_quality`.
+            unique: whether a person is named at most once in a photo; None: as the gallery has it.
         """
-        query = Query(gallery, None, threshold, self.settings.matcher.candidates, quality)
+        query = Query(gallery, None, threshold, self.settings.matcher.candidates, quality, unique)
         return self.see([Photo(data, embed=False, query=query) for data in photos])
 
     def enrol(

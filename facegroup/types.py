@@ -25,6 +25,9 @@ Floats: TypeAlias = NDArray[np.float32]
 Times: TypeAlias = NDArray[np.float64]
 """Seconds since the epoch: (n,) float64."""
 
+TAKEN = "taken"
+"""The reason of a face that is nobody's since another face of its image was named the person."""
+
 Policy: TypeAlias = Literal["off", "standard", "strict"]
 """How good a face must be: `facegroup.policies` says what each asks for."""
 
@@ -87,7 +90,10 @@ class Match:
         estimated_fmr: of a verification in one, how often a stranger's photo passes for one person at this threshold.
         excluded: who is ruled out so, is above the threshold, and is more similar than the answer, best first: see
             `facegroup.counterexamples`. Of a verification: the person, where above the threshold and ruled out.
-        reasons: why the face is too poor to be named: codes of `PoorQuality` and its kinds; empty for any other.
+        reasons: why nobody is named: of a face that is too poor the codes of `PoorQuality` and its kinds, ``taken`` of one
+            whose person another face of the image was named; empty for any other.
+        taken_by: which face of the image, from 0, has the name of the most similar person, who is above the threshold;
+            None: no other face has it.
     """
 
     person_id: str | None
@@ -100,11 +106,12 @@ class Match:
     estimated_fmr: float | None = None
     excluded: tuple[Candidate, ...] = ()
     reasons: tuple[str, ...] = ()
+    taken_by: int | None = None
 
     @property
     def poor(self) -> bool:
         """Whether nobody was looked for, since the face is too poor."""
-        return bool(self.reasons)
+        return self.name == POOR_QUALITY
 
     @property
     def distance(self) -> float:
@@ -209,6 +216,7 @@ class Gallery:
         damaged: values of it that this process met in the store, could not use and skipped.
         quality: how good a face must be to be enrolled.
         probe_quality: how good a face must be to be named.
+        unique: whether a person is named at most once in an image.
         calibration: how the threshold was found; None: it was set by hand, or is the network's own.
     """
 
@@ -224,3 +232,4 @@ class Gallery:
     quality: Policy = "off"
     probe_quality: Policy = "off"
     calibration: Calibration | None = None
+    unique: bool = True

@@ -103,6 +103,7 @@ def decision(match: Match) -> dict[str, Any]:
         "candidates": [_candidate(each) for each in match.candidates],
         "excluded": [_candidate(each) for each in match.excluded],
         "reasons": list(match.reasons),
+        "taken_by": match.taken_by,
     }
 
 
@@ -120,6 +121,7 @@ def gallery(found: Gallery) -> dict[str, Any]:
         "damaged": found.damaged,
         "quality": found.quality,
         "probe_quality": found.probe_quality,
+        "unique": found.unique,
         "calibration": None if found.calibration is None else {**asdict(found.calibration), "stale": stale(found)},
     }
 

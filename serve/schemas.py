@@ -49,6 +49,9 @@ class NewGallery(_Request):
     keep_crops: bool = Field(True, description="keep the aligned face of each sample, as JPEG")
     quality: Policy = Field("off", description="how good a face must be to be enrolled")
     probe_quality: Policy = Field("off", description="how good a face must be to be named; else it is `poor_quality`")
+    unique: bool = Field(
+        True, description="name a person at most once in a photo; false: as often as seen, as in mirrors"
+    )
 
 
 class GalleryChange(_Request):
@@ -58,6 +61,7 @@ class GalleryChange(_Request):
     keep_crops: bool | None = Field(None, description="false erases the crops that are kept")
     quality: Policy | None = Field(None, description="how good a face must be to be enrolled")
     probe_quality: Policy | None = Field(None, description="how good a face must be to be named")
+    unique: bool | None = Field(None, description="whether a person is named at most once in a photo")
 
 
 class NewPerson(_Request):
@@ -146,7 +150,13 @@ class Decision(BaseModel):
     excluded: list[Candidate] = Field(
         description="people more similar than the answer, and above the threshold, whom a counter-example rules out"
     )
-    reasons: list[str] = Field(description="codes of what is wrong with the face, where it is too poor to be named")
+    reasons: list[str] = Field(
+        description="why nobody is named: codes of what is wrong with a face that is too poor, or `taken`"
+    )
+    taken_by: int | None = Field(
+        description="number of the face, from 0 and from left to right, that was named this face's most similar person; "
+        "null: no other face was, or it is not above the threshold"
+    )
 
 
 class Box(BaseModel):
@@ -300,6 +310,7 @@ class Gallery(BaseModel):
     damaged: int = Field(description="values in the store that could not be used and are skipped; the log names them")
     quality: Policy = Field(description="how good a face must be to be enrolled")
     probe_quality: Policy = Field(description="how good a face must be to be named")
+    unique: bool = Field(description="whether a person is named at most once in a photo")
     calibration: Calibration | None = Field(
         description="how the threshold was found; null: by hand, or the network's own"
     )

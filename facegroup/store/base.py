@@ -33,6 +33,7 @@ class Changes(TypedDict, total=False):
     keep_crops: bool | None
     quality: Policy | None
     probe_quality: Policy | None
+    unique: bool | None
     calibration: Calibration | None
 
 
@@ -88,6 +89,7 @@ class Centroids:
         gone: ids that changed and have no centroid: erased, or without samples; empty when all was asked for.
         expires: (len(ids),) float64 seconds since the epoch, infinite for never; None where nobody expires.
         probe_quality: how good a face must be to be named, at that version.
+        unique: whether a person is named at most once in an image, at that version.
         calibration: of the threshold, at that version.
         counters: of those of the ids who have counter-examples, these: (k, d) float32, rows of unit length.
     """
@@ -103,6 +105,7 @@ class Centroids:
     probe_quality: Policy = "off"
     calibration: Calibration | None = None
     counters: Mapping[str, Floats] = field(default_factory=dict)
+    unique: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ def columns(changes: Changes) -> dict[str, str | float]:
     found: dict[str, str | float] = {}
     if (threshold := changes.get("threshold")) is not None:
         found["threshold"] = check_threshold(threshold)
-    if (keep_crops := changes.get("keep_crops")) is not None:
-        found["keep_crops"] = int(keep_crops)
+    for name, switch in (("keep_crops", changes.get("keep_crops")), ("unique", changes.get("unique"))):
+        if switch is not None:
+            found[name] = int(switch)
     for name, policy in (("quality", changes.get("quality")), ("probe_quality", changes.get("probe_quality"))):
         if policy is not None:
             found[name] = check_policy(policy)
@@ -40,8 +41,7 @@ def check_network(network: str, changes: Changes) -> None:
 def event(columns: Mapping[str, str | float]) -> Event:
     """Return what the audit log says of a change: the settings that were set, and of a calibration the threshold."""
     given = {name: value for name, value in columns.items() if name != "calibration"}
-    if "keep_crops" in given:
-        given["keep_crops"] = bool(given["keep_crops"])
+    given |= {name: bool(given[name]) for name in ("keep_crops", "unique") if name in given}
     return Event("calibrated" if "calibration" in columns else "changed", None, given)
 
 

@@ -6,7 +6,7 @@ hash of the gallery's name, so that a cluster keeps a gallery together:
 
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
-                                             quality probe_quality calibration
+                                             quality probe_quality unique calibration
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
     facegroup:{tag}:lost        string       see redis_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order

@@ -114,6 +114,7 @@ def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
         "created_at": gallery.created_at,
         "quality": gallery.quality,
         "probe_quality": gallery.probe_quality,
+        "unique": int(gallery.unique),
         "calibration": write_calibration(gallery.calibration),
     }
 
@@ -150,6 +151,7 @@ def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
         quality=check_policy(kept.get(b"quality", b"off").decode()),
         probe_quality=check_policy(kept.get(b"probe_quality", b"off").decode()),
         calibration=read_calibration(kept.get(b"calibration")),
+        unique=kept.get(b"unique", b"1") == b"1",
     )
 
 

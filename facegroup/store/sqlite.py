@@ -79,11 +79,13 @@ class SqliteStore(SqliteShelves):
         with self._file.write() as db:
             made = db.execute(
                 "INSERT INTO galleries (name, network, dimension, threshold, keep_crops, created_at, quality, probe_quality,"
-                " calibration, version, born) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, version, version FROM erased WHERE true"
+                ' "unique", calibration, version, born) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, version, version FROM erased'
+                " WHERE true"
                 " ON CONFLICT (name) DO NOTHING",
                 (
                     *(wanted.name, wanted.network, wanted.dimension),
                     *(wanted.threshold, wanted.keep_crops, wanted.created_at, wanted.quality, wanted.probe_quality),
+                    wanted.unique,
                     gallery_settings.write_calibration(wanted.calibration),
                 ),
             )
@@ -120,7 +122,7 @@ class SqliteStore(SqliteShelves):
             gallery = find_gallery(db, name)
             gallery_settings.check_network(gallery["network"], changes)
             if columns:
-                settings = ", ".join(f"{column} = ?" for column in columns)
+                settings = ", ".join(f'"{column}" = ?' for column in columns)
                 db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
                 raise_version(db, gallery, None)
                 note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)

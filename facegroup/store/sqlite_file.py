@@ -20,7 +20,7 @@ from facegroup.store.sqlite_schema import upgrade
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 3
+SCHEMA = 4
 APPLICATION = 0x66677270  # "fgrp", in the file's header: tells a gallery from another program's database
 
 _TABLES = (

@@ -29,6 +29,7 @@ def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
             quality=row["quality"],
             probe_quality=row["probe_quality"],
             calibration=read_calibration(row["calibration"]),
+            unique=bool(row["unique"]),
         )
         whole = rules.check_gallery(found).name == found.name and isinstance(found.network, str)
     except (TypeError, AttributeError, FacegroupError):

@@ -31,6 +31,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "ALTER TABLE people ADD COLUMN counters INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE people ADD COLUMN counter_rows BLOB",
     ),
+    4: ('ALTER TABLE galleries ADD COLUMN "unique" INTEGER NOT NULL DEFAULT 1',),
 }
 """By the schema that they lead to."""
 

@@ -71,6 +71,7 @@ def centroids(
         probe_quality=gallery.probe_quality,
         calibration=gallery.calibration,
         counters={key: rows for key, rows in counters.items() if key in kept},
+        unique=gallery.unique,
     )
 
 

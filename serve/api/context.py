@@ -131,6 +131,10 @@ ProbeQuality = Annotated[
     Policy | None,
     Query(description="how good a face must be to be named, else it is `poor_quality`; left out: the gallery's own"),
 ]
+Unique = Annotated[
+    bool | None,
+    Query(description="whether a person is named at most once in a photo; left out: as the gallery has it"),
+]
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 

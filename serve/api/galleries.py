@@ -40,6 +40,7 @@ async def create_gallery(
         *(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops),
         quality=wanted.quality,
         probe_quality=wanted.probe_quality,
+        unique=wanted.unique,
     )
     made = await server.pipeline.ask("create_gallery", new, by=by)
     return answers.gallery(made)

@@ -26,6 +26,7 @@ from serve.api.context import (
     ProbeQuality,
     Server,
     Threshold,
+    Unique,
 )
 from serve.api.problems import faults
 
@@ -63,14 +64,17 @@ async def identify(
     candidates: Candidates = None,
     min_face_size: MinFaceSize = None,
     quality: ProbeQuality = None,
+    unique: Unique = None,
 ) -> JSONResponse:
     """Name every face of one or many photos, or of descriptors that the caller has.
 
     Each face is answered with a member's name or `not in the dataset`; each photo that cannot be used with its error, the
     others are answered. A request with a single photo answers its error as its own. A face below the gallery's
     `probe_quality`, or below `quality`, is answered `poor_quality` with its `reasons`; of descriptors nothing is known.
+    A person is named at most once in a photo, and a face whose person another face took has the reason `taken`; with
+    `unique=false` each face gets its own.
     """
-    query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates, quality)
+    query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates, quality, unique)
     if media_type(request) == "application/json":
         return JSONResponse(await _identify_descriptors(await read_json(request), server, query))
     upload = await read_photos(request, server.settings.limits)

@@ -2,22 +2,25 @@
 
 export const STRANGER = "not in the dataset";
 export const POOR = "poor quality";
+const TAKEN = "taken"; // the server's reason at its own threshold; here it is found anew
 
 /**
  * Decide on the faces of one photo.
  *
  * Of all pairs of a face and a person above the threshold the most similar is taken first, and neither is looked at
- * again, so that one person is named at most once. A face that the server found too poor stays so, with its reasons.
+ * again, so that one person is named at most once, unless that is not wanted. A face that the server found too poor
+ * stays so, with its reasons.
  *
  * @param {{candidates: {person_id: string, name: string, similarity: number}[], reasons: string[]}[]} faces
  * @param {number} threshold
+ * @param {boolean} unique whether one person is named at most once
  * @returns {{person: ?string, name: string, similarity: number, margin: ?number, threshold: number, reasons: string[]}[]}
  */
-export function decide(faces, threshold) {
+export function decide(faces, threshold, unique = true) {
   const named = new Map();
   const taken = new Set();
   for (const { face, candidate } of pairs(faces, threshold)) {
-    if (named.has(face) || taken.has(candidate.person_id)) continue;
+    if (named.has(face) || (unique && taken.has(candidate.person_id))) continue;
     named.set(face, candidate);
     taken.add(candidate.person_id);
   }
@@ -31,7 +34,8 @@ function pairs(faces, threshold) {
     .sort((one, other) => other.candidate.similarity - one.candidate.similarity);
 }
 
-function decision({ candidates, reasons = [] }, person, threshold) {
+function decision({ candidates, reasons: told = [] }, person, threshold) {
+  const reasons = told.filter((code) => code !== TAKEN);
   const best = person ?? candidates[0];
   const others = candidates.filter((each) => each !== best);
   return {

@@ -75,7 +75,7 @@ export class Photos {
   }
 
   #draw(photo) {
-    photo.decisions = decide(photo.image.faces, this.#threshold);
+    photo.decisions = decide(photo.image.faces, this.#threshold, this.#gallery.unique);
     drawFaces(photo.figure, photo.image, photo.decisions, (face) => this.#deny(photo, face));
   }
 

@@ -276,3 +276,23 @@ def same(left: Snapshot, right: Snapshot) -> None:
         assert_array_equal(left.matrix, right.matrix)
     else:
         assert_allclose(left.matrix, right.matrix, atol=1 / 65534 + 1e-7)  # half a step of 16 bits
+
+
+def test_a_face_that_lost_its_person_says_to_whom(snapshot: Make) -> None:
+    probes, images = np.stack([at(0.8), at(0.9), at(0, 0.7), at(0.7, 0.6)]), np.zeros(4, int)
+    group = snapshot(np.eye(3, 8, dtype=np.float32))
+    first, second, third, fourth = group.match(probes, images)
+    assert [each.person_id for each in (first, second, third, fourth)] == [None, "p000", "p001", None]
+    assert (first.reasons, first.taken_by) == (("taken",), 1)
+    assert (second.reasons, second.taken_by) == ((), None)
+    assert (fourth.reasons, fourth.taken_by) == (("taken",), 1)
+    assert not first.poor
+    named = group.match(probes, images, unique=False)
+    assert [each.person_id for each in named] == ["p000", "p000", "p001", "p000"]
+    assert not any(each.reasons for each in named)
+
+
+def test_a_face_that_gets_its_next_person_says_who_took_the_first(snapshot: Make) -> None:
+    first, second = snapshot(np.eye(3, 8, dtype=np.float32)).match(np.stack([at(0.8), at(0.7, 0.6)]), np.zeros(2, int))
+    assert (first.person_id, second.person_id) == ("p000", "p001")
+    assert (second.reasons, second.taken_by) == ((), 0)

@@ -75,11 +75,12 @@ def test_round_trip_on_one_store(place: ShelfStore, file: Path) -> None:
 
 
 def test_policies_and_calibration_go_along_and_a_file_of_format_1_has_none(place: ShelfStore, file: Path) -> None:
-    place.update_gallery("group", quality="strict", probe_quality="standard", calibration=CALIBRATION)
+    place.update_gallery("group", quality="strict", probe_quality="standard", calibration=CALIBRATION, unique=False)
     export(place, "group", file)
     with Archive(file) as archive:
         made = take_in(place, archive, "again")
     assert (made.quality, made.probe_quality, made.calibration) == ("strict", "standard", CALIBRATION)
+    assert made.unique is False
 
     def older(members: dict[str, bytes]) -> None:
         found = json.loads(members["manifest.json"])
@@ -90,7 +91,19 @@ def test_policies_and_calibration_go_along_and_a_file_of_format_1_has_none(place
     forged(file, older)
     with Archive(file) as archive:
         made = take_in(place, archive, "older")
-    assert (made.people, made.quality, made.calibration) == (3, "off", None)
+    assert (made.people, made.quality, made.calibration, made.unique) == (3, "off", None, True)
+
+
+def test_a_file_of_format_2_is_read(place: ShelfStore, file: Path) -> None:
+    def older(members: dict[str, bytes]) -> None:
+        found = json.loads(members["manifest.json"])
+        kept = {key: value for key, value in found["gallery"].items() if key != "unique"}
+        members["manifest.json"] = json.dumps({**found, "format_version": 2, "gallery": kept}).encode()
+
+    forged(file, older)
+    with Archive(file) as archive:
+        made = take_in(place, archive, "older")
+    assert (made.people, made.unique) == (3, True)
 
 
 def test_round_trip_between_the_stores(tmp_path: Path, redis_url: str) -> None:
@@ -311,7 +324,7 @@ def test_a_bomb_and_a_newer_format(file: Path) -> None:
     with pytest.raises(ArchiveInvalid):
         Archive(file)
     file.write_bytes(data)
-    forged(file, manifest(format_version=3))
+    forged(file, manifest(format_version=4))
     with pytest.raises(ArchiveNewer):
         Archive(file)
 

@@ -130,7 +130,9 @@ def test_a_face_that_is_nearly_as_right_another_way_up_is_not_certain() -> None:
     def detect(asked: Sequence[Look]) -> list[Look]:
         return [replace(each, faces=faces(0.96)) for each in asked]
 
-    (look,) = second_look.better([Look(nobody(), 20, faces=faces(0.95))], [True], detect, lambda _: [np.zeros((1, 4), np.float32)])
+    (look,) = second_look.better(
+        [Look(nobody(), 20, faces=faces(0.95))], [True], detect, lambda _: [np.zeros((1, 4), np.float32)]
+    )
     assert (look.turns, look.upright) == (0, False)
 
 

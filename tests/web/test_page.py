@@ -22,7 +22,10 @@ from tests.web.conftest import asked
 from tests.web.page import Page
 
 GRACE = "Grace Hopper"
-DECIDE = "const [faces, at, done] = arguments; import('/decide.js').then(({decide}) => done(decide(faces, at)))"
+DECIDE = (
+    "const [faces, at, unique, done] = arguments;"
+    "import('/decide.js').then(({decide}) => done(decide(faces, at, unique)))"
+)
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 
 Photos = dict[str, Path]
@@ -284,23 +287,25 @@ def test_everything_that_can_be_used_has_a_name(page: Page, photos: Photos) -> N
 
 def test_the_page_decides_as_the_library_does(page: Page) -> None:
     random = np.random.default_rng(7)
-    for _ in range(40):
+    for turn in range(40):
         people, faces = random.integers(1, 8, 2)
         matrix, probes = (rows(random, count) for count in (people, faces))
         names = tuple(f"p{index}" for index in range(people))
         threshold = float(random.uniform(-0.5, 0.9))
         snapshot = Snapshot("g", 1, "n", threshold, People.of(names, names, matrix))
-        matches = snapshot.match(probes, np.zeros(faces, int), candidates=int(people))
+        unique = turn % 2 == 0
+        matches = snapshot.match(probes, np.zeros(faces, int), candidates=int(people), unique=unique)
         asked_for = [
             {
                 "candidates": [
                     {"person_id": each.person_id, "name": each.name, "similarity": each.similarity}
                     for each in match.candidates
-                ]
+                ],
+                "reasons": list(match.reasons),
             }
             for match in matches
         ]
-        decided = page.browser.execute_async_script(DECIDE, asked_for, threshold)
+        decided = page.browser.execute_async_script(DECIDE, asked_for, threshold, unique)
         for ours, theirs in zip(decided, matches, strict=True):
             assert (ours["person"], ours["name"]) == (theirs.person_id, theirs.name)
             assert ours["similarity"] == pytest.approx(theirs.similarity)

@@ -194,6 +194,16 @@ def test_policies_and_a_calibration_are_kept(store: Store, gallery: str) -> None
     assert store.gallery("other").calibration == CALIBRATION
 
 
+def test_whether_a_person_is_named_once_is_kept(store: Store, gallery: str) -> None:
+    assert store.gallery(gallery).unique is store.centroids(gallery).unique is True
+    assert store.update_gallery(gallery, unique=False).unique is False
+    assert store.centroids(gallery).unique is False
+    assert store.audit(gallery)[-1].event.detail == {"unique": False}
+    assert store.update_gallery(gallery, threshold=0.5).unique is False
+    store.create_gallery(Gallery("other", NETWORK, D, 0.4, unique=False))
+    assert store.gallery("other").unique is False
+
+
 @pytest.mark.parametrize(
     "changes",
     [
