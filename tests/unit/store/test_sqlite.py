@@ -59,7 +59,7 @@ def test_what_is_erased_is_not_left_in_the_file(path: Path) -> None:
 
 def test_a_newer_schema_is_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 4")
+        db.execute("PRAGMA user_version = 5")
     before = path.read_bytes()
     with pytest.raises(StoreInvalid, match="newer"):
         SqliteStore(path)
