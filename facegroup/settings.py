@@ -19,6 +19,7 @@ from facegroup.errors import InvalidSettings
 
 PREFIX = "FACEGROUP_"
 CONFIG = f"{PREFIX}CONFIG"
+INSTANCE = f"{PREFIX}INSTANCE"
 
 _TOPIC = r"^[^+#\x00]*$"
 _BROKER = re.compile(r"mqtts?://([^\s/@]+@)?([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
@@ -200,6 +201,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535)
+    instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,64}$",
+        description="name that the processes of one server know each other by; `facegroup serve` makes one for each",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     limits: Limits = Limits()
     detector: Detector = Detector()

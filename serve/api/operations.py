@@ -5,6 +5,7 @@ from fastapi.responses import JSONResponse
 
 from facegroup.errors import ServiceError
 from serve.api.context import Server
+from serve.haproxy_config import HEADER
 
 router = APIRouter(tags=["operations"])
 
@@ -18,12 +19,13 @@ async def alive() -> dict[str, str]:
 @router.get("/readyz", summary="Can it answer?", responses={503: {"description": "a stage or the store is away"}})
 async def ready(server: Server) -> JSONResponse:
     """Ask every stage what it runs: the network in use, its engine and device, the detector's, the store's state."""
+    instance = {HEADER: server.settings.instance}
     try:
         about = await server.pipeline.about()
     except ServiceError as error:
-        return JSONResponse({"status": "starting", "detail": error.detail, "network": server.spec.name}, 503)
+        return JSONResponse({"status": "starting", "detail": error.detail, "network": server.spec.name}, 503, instance)
     healthy = about["store"] == "ok"
-    return JSONResponse({"status": "ready" if healthy else "degraded", **about}, 200 if healthy else 503)
+    return JSONResponse({"status": "ready" if healthy else "degraded", **about}, 200 if healthy else 503, instance)
 
 
 @router.get("/metrics", summary="Counters for Prometheus", response_class=Response)

@@ -56,7 +56,7 @@ def install(app: FastAPI) -> None:
     async def framework(request: Request, error: Exception) -> Problem:
         assert isinstance(error, HTTPException)
         code = _CODES.get(error.status_code, MalformedRequest.code)
-        headers = dict(error.headers or {})
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["allow"] = _allowed(app, request) or headers.get("allow", "")
         return _answer(error.status_code, code, str(error.detail), _id(request), headers)

@@ -1,0 +1,121 @@
+"""Ports of one server on its machine: which it may open, so that no other server opens the same.
+
+Ray shares some ports between servers without a word (SO_REUSEPORT), and takes others from the same range in each. So each
+server has a block of its own. What it has is held by an abstract socket of that name, which the kernel gives to one process
+only and takes back when that ends, however it does. Ray's other ports are given by the system, a free one each time.
+"""
+
+import random
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from facegroup.errors import InvalidSettings, SetupError
+from facegroup.settings import Settings
+
+BLOCKS = range(20_000, 30_000, 250)
+"""First ports of blocks. The system gives 32768 and more to whoever connects."""
+
+SINGLE = {"RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": 0, "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": 1}
+RANGES = {
+    ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"): (10, 130),
+    ("RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT"): (130, 250),
+}
+"""Ray's variables and their places in a block. An ingress that died keeps its port for 150 s; 120 are one every second."""
+
+
+@contextmanager
+def held(settings: Settings, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Hold the ports of a server; yields the variables that tell Ray which they are.
+
+    Args:
+        settings: `host` and `port` are the server's own.
+        environment: variables of Ray that are set already stay as they are.
+
+    Raises:
+        InvalidSettings: a port that the settings or the environment name is taken.
+        SetupError: none are left.
+    """
+    with ExitStack() as stack:
+        where = f"{settings.host}:{settings.port}"
+        if not _hold(where, stack):
+            raise InvalidSettings(f"another server has {where}; choose another port with FACEGROUP_PORT")
+        _check_port(settings)
+        for name in SINGLE.keys() & environment.keys():
+            port = _number(name, environment)
+            if not _hold(f"{port}", stack) or not is_free(port):
+                raise InvalidSettings(f"{name}: port {port} is in use; unset it, or choose another")
+        for least, most in RANGES:
+            if least in environment and not _hold(f"{_number(least, environment)}-", stack):
+                raise InvalidSettings(f"{least}: another server has these ports; unset it and {most}, or choose others")
+        block = _block(settings.port, stack)
+        variables = {name: block + place for name, place in SINGLE.items()}
+        for names, places in RANGES.items():
+            if not environment.keys() & set(names):
+                variables |= {name: block + place for name, place in zip(names, places, strict=True)}
+        yield {name: str(port) for name, port in variables.items() if name not in environment}
+
+
+def is_free(port: int) -> bool:
+    """Say whether nobody has a port of this machine, at any of its addresses."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def give_agent_a_free_port() -> None:
+    """Let the system choose the port of Ray's agent: it takes 52365 by itself, and has no setting for that."""
+    from ray._private.node import Node
+
+    start = Node.start_raylet
+
+    def started(node: Node, *arguments: Any, **named: Any) -> None:
+        node._ray_params.dashboard_agent_listen_port = 0
+        start(node, *arguments, **named)
+
+    setattr(Node, start.__name__, started)
+
+
+def _block(port: int, stack: ExitStack) -> int:
+    for block in random.SystemRandom().sample(BLOCKS, len(BLOCKS)):
+        free = port not in range(block, block + BLOCKS.step) and all(is_free(block + each) for each in SINGLE.values())
+        if free and _hold(f"{block}-", stack):
+            return block
+    raise SetupError(
+        f"no {BLOCKS.step} ports from {BLOCKS.start} to {BLOCKS.stop - 1} are left for the server's own use"
+    )
+
+
+def _hold(name: str, stack: ExitStack) -> bool:
+    """Hold a name until the stack is left; say whether nobody else has it."""
+    if sys.platform != "linux":
+        return True
+    holder = stack.enter_context(socket.socket(socket.AF_UNIX))
+    try:
+        holder.bind(f"\0facegroup/{name}")
+    except OSError:
+        return False
+    return True
+
+
+def _number(name: str, environment: Mapping[str, str]) -> int:
+    text = environment[name]
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise InvalidSettings(f"{name} is {text!r}, which is no port")
+    return int(text)
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise InvalidSettings(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with FACEGROUP_PORT"
+            ) from error
