@@ -6,6 +6,7 @@ the application refuses by itself, in the same words and for three times the wor
 proxies load it, too. It takes from requests what would command Serve, and makes problems of Serve's own answers.
 """
 
+import asyncio
 import json
 import logging
 import os
@@ -72,7 +73,7 @@ class Door:
             if not _COMMANDS.fullmatch(name) and (name != _ID or _NAME.fullmatch(value)):
                 headers.append(header)
         scope["headers"] = headers
-        if meant != self._instance:
+        if self._instance and meant != self._instance:
             # A port was another server's before, and whoever sent this does not know yet.
             await _answer(503, b"", send)
             return
@@ -100,13 +101,18 @@ class Door:
                 message = {**message, "headers": others + ids[:1]}
             await send(message)
 
+        lost = 502
         try:
             await self._app(scope, receive, own)
+        except asyncio.CancelledError:
+            pass  # so Serve ends a request whose process was lost, with or without an answer
         except Exception:
             if started:
                 raise
             log.exception("Serve failed")
-            await _answer(500, b"", send)
+            lost = 500
+        if not started:
+            await _answer(lost, b"", send)
 
 
 def _is_plain(headers: list[tuple[bytes, bytes]]) -> bool:

@@ -24,8 +24,8 @@ HEADER = "x-facegroup-instance"
 """Tells a process which server a request is for (door.py)."""
 
 ANSWERS = {
-    400: (400, "Bad Request", "malformed_request", "this is no HTTP request that can be read", None),
-    408: (408, "Request Timeout", "timed_out", f"the request's head did not come within {HEAD_SECONDS} seconds", None),
+    400: (400, "Bad Request", "malformed_request", "this is no HTTP request", None),
+    408: (408, "Request Timeout", "timed_out", f"the head did not come within {HEAD_SECONDS} seconds", None),
     500: (500, "Internal Server Error", "internal_error", "the server failed; its log says more", None),
     502: (503, "Service Unavailable", "stage_unavailable", "the process that had the request was lost; try again", 1),
     503: (503, "Service Unavailable", "stage_unavailable", "no process of the server can take a request now", 5),

