@@ -14,11 +14,9 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import platformdirs
 
 from facegroup.errors import SetupError
 from facegroup.settings import INSTANCE, Settings
@@ -100,12 +98,15 @@ def _surroundings(variables: dict[str, str]) -> Iterator[None]:
 
 def _base(settings: Settings) -> Path:
     """Return the folder of all servers of this user: the first of three that is theirs alone and has a short path."""
+    user = os.getuid()
     places = (
         settings.cache_dir.absolute() / "run",
-        platformdirs.user_runtime_path("facegroup"),
-        Path("/tmp") / f"facegroup-{os.getuid()}",  # which nobody else can rename there
+        Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{user}")) / "facegroup",
+        Path("/tmp") / f"facegroup-{user}",  # which nobody else can rename there
     )
     reasons = []
+    with suppress(OSError):
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
     for place in places:
         try:
             _claim(place)
@@ -125,7 +126,7 @@ def _claim(place: Path) -> None:
     longest = LONGEST - len("/abcd")
     if len(os.fsencode(place)) > longest:
         raise OSError(f"has a path of more than {longest} bytes")
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.mkdir(mode=0o700, exist_ok=True)
     parent, found = place.parent.stat(), place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise OSError("belongs to somebody else")

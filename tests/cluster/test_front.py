@@ -90,7 +90,7 @@ def trickle(connection: socket.socket) -> None:
 def test_a_head_that_trickles_is_not_waited_for(server: Server) -> None:
     with connected(server) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n")
-        with pytest.raises(OSError, match="."):
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
             trickle(connection)
 
 
@@ -140,7 +140,7 @@ def test_what_is_no_request_is_a_problem(server: Server, sent: bytes) -> None:
     ],
 )
 def test_no_header_commands_serve(server: Server, headers: dict[str, str]) -> None:
-    given = {name: value.encode("latin-1") for name, value in headers.items()}
+    given = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     answer = httpx.get(f"{server.url}/healthz", headers=given, trust_env=False, timeout=30)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert len(answer.headers.get_list("x-request-id")) == 1

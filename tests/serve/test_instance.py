@@ -24,6 +24,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def settings(place: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    (place / "r").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place / "r"))
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
@@ -146,3 +147,12 @@ def test_where_nothing_will_do_one_line_says_what_was_tried(
     assert "\n" not in refused.value.detail
     for words in (str(settings.cache_dir), "XDG_RUNTIME_DIR", "bytes", "/tmp/facegroup-"):
         assert words in refused.value.detail
+
+
+def test_the_docs_tell_a_cluster_of_every_variable(settings: Settings) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
+    before = set(os.environ)
+    with own(settings):
+        names = set(os.environ) - before - {"RAY_AUTH_TOKEN_PATH"}  # Ray makes one for a cluster
+        assert len(names) > 10
+        assert not [name for name in names if f"{name}=" not in page]
