@@ -1,33 +1,25 @@
 """What one server has to itself on its machine: a name, a folder that nobody else may enter, a token, and its ports.
 
 Settings go in; out come the variables that Ray and HAProxy read, set in this process' environment as long as it runs.
-The folder lies in the user's cache, or in their runtime folder where its path would be too long for a socket's name; it
-stays after the end, with Ray's logs, and goes at the next start.
 """
 
-import fcntl
 import importlib.util
 import os
-import re
 import secrets
 import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from facegroup.errors import SetupError
 from facegroup.settings import INSTANCE, Settings
 from serve.haproxy_program import prepared
+from serve.instance_folder import own_folder
 from serve.ports import held
 
-LONGEST = 36
-"""Bytes of the folder's path: a socket's name holds 107, of which HAProxy's own takes 71, and Ray's 64."""
-
-_NAME = re.compile(r"[0-9a-f]{4}")
-_LOCK = "lock"
 _TOKEN = "token"
 
 
@@ -68,17 +60,10 @@ def own(settings: Settings) -> Iterator[Instance]:
         InvalidSettings: a port that the settings or the environment name is taken.
         SetupError: no folder can be had, no ports are left, or HAProxy cannot be started as it must be.
     """
-    with held(settings, os.environ) as ports:
-        base = _base(settings)
-        with _locked(base / _LOCK, wait=True):
-            _tidy(base)
-            folder, lock = _folder(base)
+    with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
         name = secrets.token_hex(8)
-        try:
-            with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(folder), INSTANCE: name}):
-                yield Instance(name, folder)
-        finally:
-            os.close(lock)
+        with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(folder), INSTANCE: name}):
+            yield Instance(name, folder)
 
 
 @contextmanager
@@ -94,94 +79,6 @@ def _surroundings(variables: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _base(settings: Settings) -> Path:
-    """Return the folder of all servers of this user: the first of three that is theirs alone and has a short path."""
-    user = os.getuid()
-    places = (
-        settings.cache_dir.absolute() / "run",
-        Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{user}")) / "facegroup",
-        Path("/tmp") / f"facegroup-{user}",  # which nobody else can rename there
-    )
-    reasons = []
-    with suppress(OSError):
-        settings.cache_dir.mkdir(parents=True, exist_ok=True)
-    for place in places:
-        try:
-            _claim(place)
-        except OSError as error:
-            reasons.append(f"{place} {error.strerror or error}")
-        else:
-            return place
-    raise SetupError(f"no folder will do for the server's sockets: {'; '.join(reasons)}; name one in XDG_RUNTIME_DIR")
-
-
-def _claim(place: Path) -> None:
-    """Make a folder that nobody else may enter or replace.
-
-    Raises:
-        OSError: that cannot be.
-    """
-    longest = LONGEST - len("/abcd")
-    if len(os.fsencode(place)) > longest:
-        raise OSError(f"has a path of more than {longest} bytes")
-    place.mkdir(mode=0o700, exist_ok=True)
-    parent, found = place.parent.stat(), place.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise OSError("belongs to somebody else")
-    if parent.st_uid not in (os.getuid(), 0) or (parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX):
-        raise OSError("lies where others may rename it")
-    place.chmod(0o700)
-    os.close(os.open(place / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool) -> Iterator[int]:
-    """Hold a file that only one process can hold; it is let go of when the process ends, however it does."""
-    file = _lock(path, wait=wait)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def _lock(path: Path, *, wait: bool) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        os.close(file)
-        raise
-    return file
-
-
-def _tidy(base: Path) -> None:
-    """Remove the folders that servers which have ended left behind."""
-    for folder in base.iterdir():
-        if not _NAME.fullmatch(folder.name) or folder.is_symlink():
-            continue
-        try:
-            with _locked(folder / _LOCK, wait=False):
-                pass
-        except BlockingIOError:
-            continue  # it runs
-        except OSError:
-            pass
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _folder(base: Path) -> tuple[Path, int]:
-    """Make a new folder; return it, and the file that is held as long as the server runs."""
-    while True:
-        folder = base / secrets.token_hex(2)
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise SetupError(f"{folder} cannot be made: {error.strerror}") from error
-        return folder, _lock(folder / _LOCK, wait=False)
 
 
 def _paths(folder: Path) -> dict[str, str]:

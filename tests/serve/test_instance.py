@@ -11,8 +11,9 @@ import pytest
 
 from facegroup.errors import SetupError
 from facegroup.settings import INSTANCE, Settings, load
-from serve import instance
-from serve.instance import LONGEST, own
+from serve import instance_folder
+from serve.instance import own
+from serve.instance_folder import LONGEST
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_a_link_is_not_followed(settings: Settings, place: Path) -> None:
 def test_where_nothing_will_do_one_line_says_what_was_tried(
     settings: Settings, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(instance, "LONGEST", 10)
+    monkeypatch.setattr(instance_folder, "LONGEST", 10)
     with pytest.raises(SetupError) as refused, own(settings):
         pass
     assert "\n" not in refused.value.detail
