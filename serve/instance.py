@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,11 @@ class Instance:
     def seal(self) -> None:
         """Let nobody but the user use what Ray has made, even where the folder around it is opened up."""
         for place, _, files in os.walk(self.folder):
-            os.chmod(place, 0o700)
-            for path in (Path(place) / file for file in files):
-                if stat.S_ISSOCK(path.lstat().st_mode):
-                    path.chmod(0o600)
+            for path in (Path(place), *(Path(place) / file for file in files)):
+                with suppress(FileNotFoundError):  # Ray is at work there
+                    kind = path.lstat().st_mode
+                    if stat.S_ISDIR(kind) or stat.S_ISSOCK(kind):
+                        path.chmod(0o700 if stat.S_ISDIR(kind) else 0o600)
 
 
 @contextmanager
