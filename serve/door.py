@@ -31,6 +31,9 @@ _COMMANDS = re.compile(
 """Headers by which a client would tell Serve how to handle its request, and HAProxy's own."""
 _AS = {404: 503, 429: 503, 500: 502}
 """Statuses of Serve that mean another: it has no application yet, no room, or lost the process that had the request."""
+_FALLBACK = {**_AS, 408: 503}
+_WAIT = (b"x-request-timeout-seconds", b"65")
+"""Behind HAProxy, Serve's own proxy has a request when there is no ingress, and would wait for one without end."""
 
 _refuse: list[Callable[[Scope], ASGIApp | None]] = []
 
@@ -42,7 +45,8 @@ def watch(refuse: Callable[[Scope], ASGIApp | None]) -> None:
 
 def middlewares() -> list[Middleware]:
     """Return what Serve puts in front of itself."""
-    return [Middleware(Door, instance=os.environ.get("FACEGROUP_INSTANCE", ""))]
+    behind = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+    return [Middleware(Door, instance=os.environ.get("FACEGROUP_INSTANCE", ""), behind=behind)]
 
 
 class Door:
@@ -53,11 +57,13 @@ class Door:
     Args:
         app: Serve.
         instance: name of this server; empty: nobody asks.
+        behind: whether HAProxy is in front.
     """
 
-    def __init__(self, app: ASGIApp, instance: str = "") -> None:
+    def __init__(self, app: ASGIApp, instance: str = "", *, behind: bool = False) -> None:
         self._app = app
         self._instance = instance.encode()
+        self._behind = behind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -72,7 +78,8 @@ class Door:
                 meant = value
             if not _COMMANDS.fullmatch(name) and (name != _ID or _NAME.fullmatch(value)):
                 headers.append(header)
-        scope["headers"] = headers
+        fallback = self._behind and not _refuse
+        scope["headers"] = [*headers, _WAIT] if fallback else headers
         if self._instance and meant != self._instance:
             # A port was another server's before, and whoever sent this does not know yet.
             await _answer(503, b"", send)
@@ -92,7 +99,7 @@ class Door:
                 started = True
                 headers = list(message.get("headers", ()))
                 ids = [header for header in headers if header[0].lower() == _ID]
-                status = _AS.get(message["status"], message["status"])
+                status = (_FALLBACK if fallback else _AS).get(message["status"], message["status"])
                 if status in ANSWERS and _is_plain(headers):
                     replaced = True
                     await _answer(status, ids[0][1] if ids else b"", send)

@@ -167,6 +167,24 @@ def test_what_nobody_can_take_is_a_problem_that_says_when_to_try_again(servers: 
     until(lambda: is_ready(first), "the server does not come back")
 
 
+@pytest.mark.slow
+def test_a_request_waits_for_a_new_ingress_but_not_for_ever(servers: list[Server]) -> None:
+    first = servers[0]
+    (controller,) = Processes(first.pid, "ray::ServeController").pids()
+    os.kill(controller, signal.SIGSTOP)
+    try:
+        Processes(first.pid, INGRESS).kill_all()
+        caller = Caller(first.url)
+        until(lambda: caller.once("GET", "").status_code == 503, "something answers")
+        answer = caller.once("GET", "")
+        assert (answer.status_code, answer.json()["code"]) == (503, "stage_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        caller.close()
+    finally:
+        os.kill(controller, signal.SIGCONT)
+    until(lambda: is_ready(first), "the server does not come back")
+
+
 def enrol_while_processes_die(servers: list[Server], names: list[str], person: str, rounds: Iterable[int]) -> None:
     """Two writers and a reader of each server, who write to people of the same ids; kill one process after the other."""
     acknowledged: list[list[str]] = [[], []]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from serve import door
 from serve.door import Door
 from serve.haproxy_config import HEADER
 
@@ -36,14 +37,14 @@ class Serve:
             await send({"type": "http.response.body", "body": b"[]", "more_body": more})
 
 
-async def _ask(serve: Serve, instance: str = "", **headers: str) -> httpx.Response:
+async def _ask(serve: Serve, instance: str = "", *, behind: bool = False, **headers: str) -> httpx.Response:
     given = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Door(serve, instance))) as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Door(serve, instance, behind=behind))) as client:
         return await client.get("http://x/", headers=given)
 
 
-def ask(serve: Serve, instance: str = "", **headers: str) -> httpx.Response:
-    return asyncio.run(_ask(serve, instance, **headers))
+def ask(serve: Serve, instance: str = "", *, behind: bool = False, **headers: str) -> httpx.Response:
+    return asyncio.run(_ask(serve, instance, behind=behind, **headers))
 
 
 @pytest.mark.parametrize(
@@ -109,9 +110,20 @@ def test_a_request_whose_process_was_lost_may_be_sent_again() -> None:
 )
 def test_nobody_outside_commands_serve(name: str) -> None:
     serve = Serve()
-    assert (ask(serve, **{name: "0.000001", "accept": "x/y"})).status_code == 200
+    given: dict[str, Any] = {name: "0.000001", "accept": "x/y"}
+    assert ask(serve, **given).status_code == 200
     assert name.lower() not in serve.asked
     assert serve.asked["accept"] == "x/y"
+
+
+def test_nothing_waits_for_an_ingress_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve = Serve(408, "text/plain")
+    answer = ask(serve, behind=True)
+    assert float(serve.asked["x-request-timeout-seconds"]) > 60, "an ingress that came must have its time"
+    assert (answer.status_code, answer.json()["code"]) == (503, "stage_unavailable")
+    monkeypatch.setattr(door, "_refuse", [lambda _: None])  # this is an ingress
+    assert ask(serve, behind=True).status_code == 408
+    assert "x-request-timeout-seconds" not in serve.asked
 
 
 @pytest.mark.parametrize(("given", "taken"), [("a.b-c_1", True), ("é", False), ("x" * 65, False), ('"', False)])
