@@ -17,7 +17,7 @@ from collections.abc import Callable
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.haproxy_config import ANSWERS, HEADER
+from serve.haproxy_config import ANSWERS, HEADER, problem
 
 log = logging.getLogger("ray.serve")
 
@@ -128,17 +128,9 @@ def _is_plain(headers: list[tuple[bytes, bytes]]) -> bool:
 
 async def _answer(own: int, name: bytes, send: Send) -> None:
     """Send the problem that is told under a status (haproxy_config.py)."""
-    status, title, code, detail, retry_after = ANSWERS[own]
+    status, *_, retry_after = ANSWERS[own]
     name = name or secrets.token_hex(8).encode()
-    content = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "code": code,
-        "detail": detail,
-        "request_id": name.decode("latin-1"),
-    }
-    body = json.dumps(content).encode()
+    body = json.dumps(problem(own, name.decode("latin-1"))).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), (_ID, name)]
     if retry_after is not None:
         headers.append((b"retry-after", b"%d" % retry_after))

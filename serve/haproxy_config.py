@@ -88,19 +88,18 @@ def _line(line: str, section: str, instance: str) -> Iterator[str]:
         yield '    http-after-response set-status 503 reason "Service Unavailable" if { status 502 504 }'
 
 
+def problem(own: int, request_id: str) -> dict[str, str | int]:
+    """Return the problem (RFC 9457) that is told under a status of HAProxy's own."""
+    status, title, code, detail, _ = ANSWERS[own]
+    told = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    return {**told, "request_id": request_id}
+
+
 def _problems() -> list[str]:
-    """Return the directives that make HAProxy's own answers problems (RFC 9457)."""
+    """Return the directives that make HAProxy's own answers problems."""
     lines = []
-    for own, (status, title, code, detail, retry_after) in ANSWERS.items():
-        content = {
-            "type": "about:blank",
-            "title": title,
-            "status": status,
-            "code": code,
-            "detail": detail,
-            "request_id": "%[unique-id]",
-        }
-        text = json.dumps(content).replace('"', '\\"')
+    for own, (*_, retry_after) in ANSWERS.items():
+        text = json.dumps(problem(own, "%[unique-id]")).replace('"', '\\"')
         line = f'    http-error status {own} content-type application/problem+json lf-string "{text}"'
         line += ' hdr x-request-id "%[unique-id]"'
         lines.append(line + (f" hdr retry-after {retry_after}" if retry_after else ""))
