@@ -88,7 +88,7 @@ def _line(line: str, section: str, instance: str) -> Iterator[str]:
         yield '    http-after-response set-status 503 reason "Service Unavailable" if { status 502 504 }'
 
 
-def problem(own: int, request_id: str) -> dict[str, str | int]:
+def problem(own: int, request_id: str) -> dict[str, object]:
     """Return the problem (RFC 9457) that is told under a status of HAProxy's own."""
     status, title, code, detail, _ = ANSWERS[own]
     told = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
