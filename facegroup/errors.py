@@ -15,7 +15,8 @@
     │   │   ├── NoFace · MultipleFaces · LooksLike · UnlikeOwn · LooksLikeOwn
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
-    │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
+    │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor · UnknownParameter ·
+    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
     │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
@@ -216,6 +217,34 @@ class MalformedRequest(ClientError):
     """The request is not what the route takes: broken multipart or JSON, a missing part, a wrong type."""
 
     code = "malformed_request"
+
+
+class UnknownParameter(ClientError):
+    """The request has a query parameter or form field that the route does not know."""
+
+    code = "unknown_parameter"
+    status = 422
+
+
+class UnsupportedEncoding(ClientError):
+    """The body is compressed; bodies are taken as they are."""
+
+    code = "unsupported_encoding"
+    status = 415
+
+
+class HostNotAllowed(ClientError):
+    """The request is for a host name that is none of this server's."""
+
+    code = "host_not_allowed"
+    status = 403
+
+
+class OriginNotAllowed(ClientError):
+    """A web page of another origin asks for a change, and the settings do not admit it."""
+
+    code = "origin_not_allowed"
+    status = 403
 
 
 class InvalidName(ClientError):
