@@ -27,6 +27,7 @@ from serve.api import (
 from serve.api.context import Context
 from serve.api.limits import Guard
 from serve.api.origins import Origins
+from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
@@ -57,4 +58,5 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     documented.install(app)
     app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room)
     app.add_middleware(Origins, settings=settings)
+    app.add_middleware(Paths)
     return app
