@@ -25,6 +25,7 @@ from serve.api import (
     webhooks,
 )
 from serve.api.context import Context
+from serve.api.encodings import Encodings
 from serve.api.limits import Guard
 from serve.api.origins import Origins
 from serve.api.paths import Paths
@@ -56,6 +57,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     pages.add_docs(app)
     pages.add_page(app)
     documented.install(app)
+    app.add_middleware(Encodings)
     app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room)
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Paths)

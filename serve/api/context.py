@@ -134,6 +134,15 @@ ProbeQuality = Annotated[
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 
+_ENCODED = {"type": "string", "contentEncoding": "base64", "description": "a photo's bytes"}
+JSON_PHOTOS = {
+    "oneOf": [
+        {"type": "object", "properties": {name: each}, "required": [name], "additionalProperties": False}
+        for name, each in (("image", _ENCODED), ("images", {"type": "array", "items": _ENCODED, "minItems": 1}))
+    ]
+}
+"""OpenAPI's view of a JSON body that `images.read` takes."""
+
 PHOTOS = {
     "requestBody": {
         "required": True,
@@ -145,6 +154,7 @@ PHOTOS = {
                 }
             },
             "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": JSON_PHOTOS},
         },
     }
 }
