@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from weakref import WeakSet
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from facegroup.networks.registry import spec
 from facegroup.settings import Settings
@@ -16,6 +16,7 @@ from serve.api import (
     galleries,
     operations,
     pages,
+    parameters,
     people,
     problems,
     recognition,
@@ -52,7 +53,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     app.state.streams = WeakSet()
     of_galleries = (recognition, galleries, calibration, people, counter_examples, audit)
     for routes in (*of_galleries, cameras, strangers, sightings, webhooks, videos):
-        app.include_router(routes.router, prefix="/v1")
+        app.include_router(routes.router, prefix="/v1", dependencies=[Depends(parameters.known)])
     app.include_router(operations.router)
     pages.add_docs(app)
     pages.add_page(app)
