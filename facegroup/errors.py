@@ -36,7 +36,8 @@
 was made with, so that it can be rebuilt on the other side of a process border.
 """
 
-from typing import ClassVar
+import shlex
+from typing import ClassVar, Self
 
 
 class FacegroupError(Exception):
@@ -95,7 +96,7 @@ class TruncatedImage(ImageError):
 
 
 class UnsupportedFormat(ImageError):
-    """An image, but of a format that is not accepted."""
+    """An image, or a body, of a format that is not accepted."""
 
     code = "unsupported_format"
     status = 415
@@ -309,6 +310,14 @@ class NetworkMismatch(Conflict):
     """The gallery was made with another network; descriptors of two networks cannot be compared."""
 
     code = "network_mismatch"
+
+    @classmethod
+    def of(cls, gallery: str, made_with: str, runs: str) -> Self:
+        """Return the error of a gallery of another network than the one that runs, which says how it is moved."""
+        return cls(
+            f"the gallery {gallery} was made with {made_with}, and this runs {runs}; run {made_with}, or move the gallery: "
+            f"facegroup migrate {shlex.quote(gallery)} --network {runs}"
+        )
 
 
 class IdempotencyConflict(Conflict):

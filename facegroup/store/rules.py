@@ -6,6 +6,7 @@ A store brings rows in and out; whatever is judged about them stands here, and w
 import json
 import math
 import re
+import shlex
 import time
 import uuid
 from collections.abc import Container, Sequence
@@ -66,7 +67,10 @@ def check_gallery(gallery: Gallery) -> Gallery:
 def same_gallery(found: Gallery, wanted: Gallery) -> Gallery:
     """Return the gallery `found` under the name of the `wanted` one. Raises `GalleryExists` where it is another's."""
     if (found.network, found.dimension) != (wanted.network, wanted.dimension):
-        raise GalleryExists(f'there is a gallery "{found.name}" of {found.network}, with {found.dimension} numbers')
+        raise GalleryExists(
+            f'there is a gallery "{found.name}" of {found.network}, with {found.dimension} numbers; take another name, or '
+            f"move it: facegroup migrate {shlex.quote(found.name)} --network {wanted.network}"
+        )
     return found
 
 
@@ -201,7 +205,7 @@ def sort_out(
         MalformedRequest: an id is not 64 hexadecimal digits.
     """
     if network != gallery.network:
-        raise NetworkMismatch(f'the descriptors are of {network}; gallery "{gallery.name}" is of {gallery.network}')
+        raise NetworkMismatch.of(gallery.name, gallery.network, network)
     added: dict[str, Sample] = {}
     duplicates = []
     for sample in samples:

@@ -67,7 +67,7 @@ async def correct(
     if good:
         about: Gallery = await server.pipeline.ask("gallery", gallery)
         if about.network != server.spec.name:
-            raise NetworkMismatch(f"the gallery was made with {about.network}; this server runs {server.spec.name}")
+            raise NetworkMismatch.of(gallery, about.network, server.spec.name)
         known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
         good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
         refused += unfit

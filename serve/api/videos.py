@@ -10,6 +10,7 @@ from facegroup.names import clean_name
 from facegroup.sightings.types import Video
 from serve import camera_answers, camera_schemas
 from serve.api import documented
+from serve.api.bodies import media_type
 from serve.api.context import Limit, MinFaceSize, Server
 
 router = APIRouter(prefix="/videos", tags=["cameras"])
@@ -19,7 +20,7 @@ _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
 _NEW = documented.of(
     camera_schemas.VideoJob,
     *(*_KEPT, errors.TooManyVideos, errors.NoVideo, errors.UnknownGallery, errors.NetworkMismatch, errors.InvalidName),
-    errors.StoreWentBack,
+    *(errors.StoreWentBack, errors.UnsupportedFormat),
     status=202,
 )
 _LIST = documented.of(camera_schemas.VideoJobs, *_KEPT)
@@ -44,6 +45,12 @@ async def send_video(
     The answer names it; `GET /v1/videos/{video}` says how far it is, and then who appears when. The bytes are kept only
     until they were looked through.
     """
+    kind = media_type(request)
+    if kind.startswith(("multipart/", "text/")) or kind == "application/json":
+        raise errors.UnsupportedFormat(
+            f"a body of type {kind[:100]} holds no video; send the file itself as the body, as video/mp4 or without a type: "
+            "curl --data-binary @film.mp4 -H content-type:video/mp4"
+        )
     whose = clean_name(gallery or server.settings.gallery, "gallery name")
     wanted = {"fps": fps, "cooldown": cooldown, "confirm": confirm, "min_face_size": min_face_size}
     video: str = await server.pipeline.cameras("begin_video", name, whose)
