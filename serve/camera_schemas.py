@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, Strict
 
 from facegroup.cameras.types import SMALLEST
 from facegroup.types import Policy
+from serve.schemas import Request
 
-Corner = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+Share = Annotated[float, Field(ge=0, le=1)]
+Corner = Annotated[tuple[Share, Share], Strict(False)]  # a list, as JSON has no tuples; its numbers stay strict
 Region = Annotated[list[Corner], Field(min_length=3, max_length=32)]
 Regions = Annotated[list[Region], Field(max_length=16)]
 Ident = Annotated[str, Field(description="1–64 characters of a–z, 0–9 and -")]
@@ -16,11 +18,7 @@ Source = Annotated[str, Field(max_length=2048, description="rtsp(s)://, http(s):
 Fps = Annotated[float, Field(ge=0.1, le=30, allow_inf_nan=False)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Looks(_Request):
+class _Looks(Request):
     """How a camera is looked at."""
 
     fps: Fps = Field(2.0, description="frames analysed a second, at most")
@@ -62,7 +60,7 @@ class TriedCamera(_Looks):
     source: Source
 
 
-class CameraChange(_Request):
+class CameraChange(Request):
     """What to change of a camera; what is left out stays. It is opened anew."""
 
     source: Source | None = None
@@ -220,7 +218,7 @@ class ErasedStranger(BaseModel):
     sightings: int
 
 
-class Promotion(_Request):
+class Promotion(Request):
     """A stranger who becomes a member."""
 
     unknown: str = Field(max_length=64, description="such as unknown-17")
@@ -236,7 +234,7 @@ class Promoted(BaseModel):
     sightings: int = Field(description="that are the member's now")
 
 
-class NewWebhook(_Request):
+class NewWebhook(Request):
     """A receiver to tell of events."""
 
     id: Ident

@@ -1,46 +1,32 @@
 """Requests and answers of the HTTP API, as JSON Schema sees them. `answers.py` makes the latter of the library's structs."""
 
-import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from facegroup.errors import MalformedRequest
+from facegroup.store import metadata
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Policy
 from serve.moments import Moment
 
-METADATA_BYTES = 64 << 10
-METADATA_DEPTH = 32
 
-
-def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata that can be written, read and answered again, by every store and every reader of JSON."""
-    level: list[Any] = [metadata]
-    for _ in range(METADATA_DEPTH):
-        level = [
-            below
-            for each in level
-            if isinstance(each, dict | list)
-            for below in (each.values() if isinstance(each, dict) else each)
-        ]
-    if level:
-        raise ValueError(f"metadata must not be nested more than {METADATA_DEPTH} deep")
+def _storable(given: dict[str, Any]) -> dict[str, Any]:
     try:
-        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:  # of which UnicodeEncodeError is one
-        raise ValueError("metadata must be JSON, without NaN, Infinity and halves of surrogate pairs") from None
-    if size > METADATA_BYTES:
-        raise ValueError(f"metadata must not be larger than {METADATA_BYTES:,} bytes")
-    return metadata
+        return metadata.check(given)
+    except MalformedRequest as error:
+        raise ValueError(error.detail) from None
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Request(BaseModel):
+    """A JSON body: no other fields, and each of exactly its type, as `0` is no boolean and `"1"` no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class NewGallery(_Request):
+class NewGallery(Request):
     """Settings of a gallery to create."""
 
     threshold: float | None = Field(
@@ -51,7 +37,7 @@ class NewGallery(_Request):
     probe_quality: Policy = Field("off", description="how good a face must be to be named; else it is `poor_quality`")
 
 
-class GalleryChange(_Request):
+class GalleryChange(Request):
     """Settings of a gallery to change; those left out stay."""
 
     threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
@@ -60,7 +46,7 @@ class GalleryChange(_Request):
     probe_quality: Policy | None = Field(None, description="how good a face must be to be named")
 
 
-class NewPerson(_Request):
+class NewPerson(Request):
     """A person to create."""
 
     name: str
@@ -69,7 +55,7 @@ class NewPerson(_Request):
     expires_at: Moment = Field(None, description="from then on never named, and soon erased; null: never")
 
 
-class PersonChange(_Request):
+class PersonChange(Request):
     """What to change of a person; what is left out stays."""
 
     name: str | None = None
@@ -77,14 +63,14 @@ class PersonChange(_Request):
     expires_at: Moment = Field(None, description="null lifts it")
 
 
-class Merger(_Request):
+class Merger(Request):
     """Who is merged into a person."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
     source: str = Field(alias="from", description="id of the other person, who is erased")
 
 
-class Probes(_Request):
+class Probes(Request):
     """Descriptors of faces to identify, made by the gallery's network."""
 
     descriptors: list[list[float]] = Field(description="(n, d) numbers; they are brought to unit length")
@@ -92,7 +78,7 @@ class Probes(_Request):
     candidates: int | None = Field(None, ge=1, le=100)
 
 
-class Calibrator(_Request):
+class Calibrator(Request):
     """What a gallery is calibrated for, and on."""
 
     fpir: float | None = Field(
