@@ -13,8 +13,8 @@ from facegroup.types import NO_FACE_FOUND, NOT_IN_DATASET, POOR_QUALITY
 
 MAX_CHARACTERS = 200
 MAX_BYTES = 800
+ID = "[a-z0-9-]{1,64}"
 
-_ID = re.compile(r"[a-z0-9-]{1,64}")
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that are shown as a space."""
@@ -53,7 +53,7 @@ def check_id(person_id: str, whose: str = "person") -> str:
     Raises:
         InvalidName: it is anything else.
     """
-    if _ID.fullmatch(person_id) is None:
+    if re.fullmatch(ID, person_id) is None:
         raise InvalidName(f"a {whose}'s id is 1 to 64 characters of a-z, 0-9 and -")
     return person_id
 

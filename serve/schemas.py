@@ -8,6 +8,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.store import metadata
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Policy
 from serve.moments import Moment
+from serve.patterns import Ident, Name
 
 
 def _storable(given: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +50,8 @@ class GalleryChange(Request):
 class NewPerson(Request):
     """A person to create."""
 
-    name: str
-    id: str | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
+    name: Name
+    id: Ident | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
     metadata: Metadata = Field(default_factory=dict)
     expires_at: Moment = Field(None, description="from then on never named, and soon erased; null: never")
 
@@ -58,7 +59,7 @@ class NewPerson(Request):
 class PersonChange(Request):
     """What to change of a person; what is left out stays."""
 
-    name: str | None = None
+    name: Name | None = None
     metadata: Metadata | None = None
     expires_at: Moment = Field(None, description="null lifts it")
 
@@ -67,7 +68,7 @@ class Merger(Request):
     """Who is merged into a person."""
 
     model_config = ConfigDict(populate_by_name=True)
-    source: str = Field(alias="from", description="id of the other person, who is erased")
+    source: Ident = Field(alias="from", description="id of the other person, who is erased")
 
 
 class Probes(Request):

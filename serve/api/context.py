@@ -13,6 +13,7 @@ from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
 from facegroup.types import Policy
+from serve import patterns
 from serve.api.pipeline import Pipeline
 
 
@@ -73,23 +74,35 @@ async def _context(request: Request) -> Context:
     return found
 
 
-async def _gallery(gallery: Annotated[str, Path(description="name of the gallery")]) -> str:
+async def _gallery(
+    gallery: Annotated[str, Path(description="name of the gallery", json_schema_extra=patterns.NAME)],
+) -> str:
     return clean_name(gallery, "gallery name")
 
 
-async def _person(person: Annotated[str, Path(description="id of the person")]) -> str:
+async def _person(
+    person: Annotated[str, Path(description="id of the person", json_schema_extra=patterns.IDENT)],
+) -> str:
     return check_id(person)
 
 
-async def _asked_person(person: Annotated[str, Query(description="id of the person")]) -> str:
+async def _asked_person(
+    person: Annotated[str, Query(description="id of the person", json_schema_extra=patterns.IDENT)],
+) -> str:
     return check_id(person)
 
 
-async def _camera(camera: Annotated[str, Path(description="id of the camera")]) -> str:
+async def _camera(
+    camera: Annotated[str, Path(description="id of the camera", json_schema_extra=patterns.IDENT)],
+) -> str:
     return check_id(camera, "camera")
 
 
-async def _stranger(unknown: Annotated[str, Path(description="id of the stranger, such as unknown-17")]) -> str:
+async def _stranger(
+    unknown: Annotated[
+        str, Path(description="id of the stranger, such as unknown-17", json_schema_extra=patterns.IDENT)
+    ],
+) -> str:
     return check_id(unknown, "stranger")
 
 
@@ -107,14 +120,22 @@ Key = Annotated[
         alias="Idempotency-Key",
         description="1–128 printable ASCII characters: the same request sent again within 24 hours is answered the same "
         "and done once",
+        json_schema_extra=patterns.KEY,
     ),
 ]
 
+PhotoId = Annotated[str, Path(description="sha256 of the photo", json_schema_extra=patterns.SHA256)]
+ExampleId = Annotated[str, Path(description="id of the counter-example", json_schema_extra=patterns.SHA256)]
+SightingId = Annotated[str, Path(description="id of the sighting", json_schema_extra=patterns.MADE)]
+VideoId = Annotated[str, Path(description="id of the video", json_schema_extra=patterns.MADE)]
 Server = Annotated[Context, Depends(_context)]
 GalleryName = Annotated[str, Depends(_gallery)]
 PersonId = Annotated[str, Depends(_person)]
 CameraId = Annotated[str, Depends(_camera)]
 StrangerId = Annotated[str, Depends(_stranger)]
+AskedName = Annotated[
+    str | None, Query(description="only people of exactly this name", json_schema_extra=patterns.NAME)
+]
 AskedPerson = Annotated[str, Depends(_asked_person)]
 Threshold = Annotated[
     float | None,

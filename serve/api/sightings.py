@@ -12,9 +12,9 @@ from facegroup.delivery import letters
 from facegroup.errors import ServiceError
 from facegroup.journal.base import Filter
 from facegroup.sightings.types import Event
-from serve import camera_answers, camera_schemas
+from serve import camera_answers, camera_schemas, patterns
 from serve.api import documented
-from serve.api.context import After, Limit, Server
+from serve.api.context import After, Limit, Server, SightingId
 from serve.api.pipeline import Pipeline
 
 router = APIRouter(prefix="/sightings", tags=["cameras"])
@@ -34,8 +34,8 @@ _STREAM = {
     200: {"description": "events as they happen, each `data` an Event", "content": {"text/event-stream": {}}},
 }
 
-Cameras = Annotated[str | None, Query(description="only of this camera")]
-Of = Annotated[str | None, Query(description="only of this gallery")]
+Cameras = Annotated[str | None, Query(description="only of this camera", json_schema_extra=patterns.IDENT)]
+Of = Annotated[str | None, Query(description="only of this gallery", json_schema_extra=patterns.NAME)]
 
 
 @router.get("", response_model=None, responses=_LIST, summary="List sightings")
@@ -43,12 +43,12 @@ async def list_sightings(
     server: Server,
     camera: Cameras = None,
     gallery: Of = None,
-    person: Annotated[str | None, Query(description="id of a member")] = None,
-    unknown: Annotated[str | None, Query(description="id of a stranger")] = None,
+    person: Annotated[str | None, Query(description="id of a member", json_schema_extra=patterns.IDENT)] = None,
+    unknown: Annotated[str | None, Query(description="id of a stranger", json_schema_extra=patterns.IDENT)] = None,
     known: Annotated[bool | None, Query(description="only members, or only strangers")] = None,
     since: Annotated[float | None, Query(description="last seen at or after; seconds since the epoch")] = None,
     until: Annotated[float | None, Query(description="first seen before")] = None,
-    visit: Annotated[str | None, Query(description="only of this visit")] = None,
+    visit: Annotated[str | None, Query(description="only of this visit", json_schema_extra=patterns.MADE)] = None,
     still: Annotated[
         bool | None, Query(alias="open", description="only who may still be there, or who has left")
     ] = None,
@@ -89,13 +89,13 @@ async def stream(
 
 
 @router.get("/{sighting}", response_model=None, responses=_ONE, summary="Show a sighting")
-async def show_sighting(server: Server, sighting: str) -> dict[str, Any]:
+async def show_sighting(server: Server, sighting: SightingId) -> dict[str, Any]:
     """Return a sighting."""
     return letters.sighting(await server.pipeline.cameras("sighting", sighting))
 
 
 @router.get("/{sighting}/crop", response_class=Response, responses=_CROP, summary="Show the face of a sighting")
-async def show_crop(server: Server, sighting: str) -> Response:
+async def show_crop(server: Server, sighting: SightingId) -> Response:
     """Return the best picture of the face, as JPEG, where the camera keeps pictures."""
     return Response(await server.pipeline.cameras("crop", sighting), media_type="image/jpeg")
 

@@ -8,10 +8,10 @@ from starlette.requests import ClientDisconnect
 from facegroup import errors
 from facegroup.names import clean_name
 from facegroup.sightings.types import Video
-from serve import camera_answers, camera_schemas
+from serve import camera_answers, camera_schemas, patterns
 from serve.api import documented
 from serve.api.bodies import media_type
-from serve.api.context import Limit, MinFaceSize, Server
+from serve.api.context import Limit, MinFaceSize, Server, VideoId
 
 router = APIRouter(prefix="/videos", tags=["cameras"])
 
@@ -33,7 +33,10 @@ _BODY = {"requestBody": {"required": True, "content": {"video/*": {"schema": {"t
 async def send_video(
     request: Request,
     server: Server,
-    gallery: Annotated[str | None, Query(description="whose people are looked for; left out: the server's own")] = None,
+    gallery: Annotated[
+        str | None,
+        Query(description="whose people are looked for; left out: the server's own", json_schema_extra=patterns.NAME),
+    ] = None,
     name: Annotated[str, Query(max_length=200, description="of the file, for people")] = "video",
     fps: Annotated[float, Query(ge=0.1, le=30, allow_inf_nan=False, description="frames analysed a second")] = 5,
     confirm: Annotated[int, Query(ge=1, le=100, description="frames that must agree")] = 2,
@@ -77,13 +80,13 @@ async def list_videos(server: Server, limit: Limit = 100) -> dict[str, Any]:
 
 
 @router.get("/{video}", response_model=None, responses=_ONE, summary="Show a video")
-async def show_video(server: Server, video: str) -> dict[str, Any]:
+async def show_video(server: Server, video: VideoId) -> dict[str, Any]:
     """Return how far a video is, and who appears in it when, once it is done."""
     return camera_answers.video(await server.pipeline.cameras("video", video))
 
 
 @router.delete("/{video}", status_code=204, responses=_GONE, summary="Remove a video")
-async def remove_video(server: Server, video: str) -> Response:
+async def remove_video(server: Server, video: VideoId) -> Response:
     """Remove what was found in a video; one that is being looked through is given up."""
     await server.pipeline.cameras("remove_video", video)
     return Response(status_code=204)
