@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, Strict
 
 from facegroup.cameras.types import SMALLEST
 from facegroup.types import Policy
-from serve.patterns import Ident, Name
+from serve.patterns import Ident, Name, Whole
 from serve.schemas import Request
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -22,7 +22,7 @@ class _Looks(Request):
     """How a camera is looked at."""
 
     fps: Fps = Field(2.0, description="frames analysed a second, at most")
-    min_face_size: int | None = Field(
+    min_face_size: Whole | None = Field(
         None,
         ge=12,
         le=10_000,
@@ -32,7 +32,7 @@ class _Looks(Request):
         [], description="polygons in 0..1 of the picture; faces elsewhere do not count; []: everywhere"
     )
     quality: Policy | None = Field(None, description="how good a face must be to be named; null: as the gallery says")
-    confirm: int = Field(2, ge=1, le=100, description="frames that must agree before somebody has a name")
+    confirm: Whole = Field(2, ge=1, le=100, description="frames that must agree before somebody has a name")
     cooldown: float = Field(
         30.0, ge=1, le=86_400, allow_inf_nan=False, description="seconds after which who was not seen has left"
     )
@@ -66,10 +66,10 @@ class CameraChange(Request):
     source: Source | None = None
     gallery: Name | None = None
     fps: Fps | None = None
-    min_face_size: int | None = Field(None, ge=12, le=10_000)
+    min_face_size: Whole | None = Field(None, ge=12, le=10_000)
     regions: Regions | None = None
     quality: Policy | None = None
-    confirm: int | None = Field(None, ge=1, le=100)
+    confirm: Whole | None = Field(None, ge=1, le=100)
     cooldown: float | None = Field(None, ge=1, le=86_400, allow_inf_nan=False)
     snapshots: bool | None = None
     motion: bool | None = None

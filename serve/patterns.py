@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import JsonValue, WithJsonSchema
+from pydantic import BeforeValidator, JsonValue, WithJsonSchema
 
 from facegroup.names import ID, MAX_CHARACTERS
 
@@ -27,5 +27,14 @@ SHA256: dict[str, JsonValue] = {"pattern": "^[0-9a-f]{64}$", "minLength": 64, "m
 KEY: dict[str, JsonValue] = {"pattern": "^[!-~]{1,128}$", "minLength": 1, "maxLength": 128}
 """Of an idempotency key."""
 
+BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+
+def _whole(given: object) -> object:
+    """Return a number without a fraction as an integer: to JSON, 5.0 is one."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 Ident = Annotated[str, WithJsonSchema({"type": "string", **IDENT})]
 Name = Annotated[str, WithJsonSchema({"type": "string", **NAME})]

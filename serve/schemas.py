@@ -8,7 +8,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.store import metadata
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Policy
 from serve.moments import Moment
-from serve.patterns import Ident, Name
+from serve.patterns import Ident, Name, Whole
 
 
 def _storable(given: dict[str, Any]) -> dict[str, Any]:
@@ -74,9 +74,11 @@ class Merger(Request):
 class Probes(Request):
     """Descriptors of faces to identify, made by the gallery's network."""
 
-    descriptors: list[list[float]] = Field(description="(n, d) numbers; they are brought to unit length")
+    descriptors: list[list[float]] = Field(
+        description="(n, d) numbers; they are brought to unit length", json_schema_extra={"minItems": 1}
+    )
     threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
-    candidates: int | None = Field(None, ge=1, le=100)
+    candidates: Whole | None = Field(None, ge=1, le=100)
 
 
 class Calibrator(Request):

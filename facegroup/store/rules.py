@@ -40,7 +40,7 @@ PAGE = 1_000
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OFF_UNIT = 1e-3
-_YEAR_10000 = 253_402_300_800  # milliseconds taken for seconds are beyond it
+YEAR_10000 = 253_402_300_800  # milliseconds taken for seconds are beyond it
 
 
 def now() -> float:
@@ -78,7 +78,7 @@ def check_expiry(expires_at: float | None) -> float | None:
     """Return `expires_at` as it is kept: None for never. Raises `MalformedRequest` for what is no time."""
     if expires_at is None or expires_at == math.inf:
         return None
-    if not isinstance(expires_at, int | float) or not 0 <= expires_at < _YEAR_10000:
+    if not isinstance(expires_at, int | float) or not 0 <= expires_at < YEAR_10000:
         raise MalformedRequest("expires_at must be seconds since the epoch, before the year 10000")
     return float(expires_at)
 

@@ -133,9 +133,7 @@ GalleryName = Annotated[str, Depends(_gallery)]
 PersonId = Annotated[str, Depends(_person)]
 CameraId = Annotated[str, Depends(_camera)]
 StrangerId = Annotated[str, Depends(_stranger)]
-AskedName = Annotated[
-    str | None, Query(description="only people of exactly this name", json_schema_extra=patterns.NAME)
-]
+AskedName = Annotated[str | None, Query(description="only people of exactly this name")]
 AskedPerson = Annotated[str, Depends(_asked_person)]
 Threshold = Annotated[
     float | None,
@@ -155,7 +153,13 @@ ProbeQuality = Annotated[
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 
-_ENCODED = {"type": "string", "contentEncoding": "base64", "description": "a photo's bytes"}
+_PHOTO = {"type": "string", "format": "binary"}
+_ENCODED = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": patterns.BASE64,
+    "description": "a photo's bytes",
+}
 JSON_PHOTOS = {
     "oneOf": [
         {"type": "object", "properties": {name: each}, "required": [name], "additionalProperties": False}
@@ -171,10 +175,12 @@ PHOTOS = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"photos": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                    "properties": {"photos": {"type": "array", "items": _PHOTO, "minItems": 1}},
+                    "minProperties": 1,
+                    "additionalProperties": _PHOTO,
                 }
             },
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "image/*": {"schema": _PHOTO},
             "application/json": {"schema": JSON_PHOTOS},
         },
     }

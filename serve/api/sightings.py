@@ -12,7 +12,7 @@ from facegroup.delivery import letters
 from facegroup.errors import ServiceError
 from facegroup.journal.base import Filter
 from facegroup.sightings.types import Event
-from serve import camera_answers, camera_schemas, patterns
+from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import After, Limit, Server, SightingId
 from serve.api.pipeline import Pipeline
@@ -34,8 +34,8 @@ _STREAM = {
     200: {"description": "events as they happen, each `data` an Event", "content": {"text/event-stream": {}}},
 }
 
-Cameras = Annotated[str | None, Query(description="only of this camera", json_schema_extra=patterns.IDENT)]
-Of = Annotated[str | None, Query(description="only of this gallery", json_schema_extra=patterns.NAME)]
+Cameras = Annotated[str | None, Query(description="only of this camera")]
+Of = Annotated[str | None, Query(description="only of this gallery")]
 
 
 @router.get("", response_model=None, responses=_LIST, summary="List sightings")
@@ -43,12 +43,12 @@ async def list_sightings(
     server: Server,
     camera: Cameras = None,
     gallery: Of = None,
-    person: Annotated[str | None, Query(description="id of a member", json_schema_extra=patterns.IDENT)] = None,
-    unknown: Annotated[str | None, Query(description="id of a stranger", json_schema_extra=patterns.IDENT)] = None,
+    person: Annotated[str | None, Query(description="id of a member")] = None,
+    unknown: Annotated[str | None, Query(description="id of a stranger")] = None,
     known: Annotated[bool | None, Query(description="only members, or only strangers")] = None,
     since: Annotated[float | None, Query(description="last seen at or after; seconds since the epoch")] = None,
     until: Annotated[float | None, Query(description="first seen before")] = None,
-    visit: Annotated[str | None, Query(description="only of this visit", json_schema_extra=patterns.MADE)] = None,
+    visit: Annotated[str | None, Query(description="only of this visit")] = None,
     still: Annotated[
         bool | None, Query(alias="open", description="only who may still be there, or who has left")
     ] = None,
