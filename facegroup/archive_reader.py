@@ -19,7 +19,7 @@ import numpy as np
 from facegroup.archive import COUNTED, DIGITS, FORMAT, FORMAT_VERSION, GALLERY_FIELDS, LATER_FIELDS, MANIFEST, MEMBERS
 from facegroup.errors import ArchiveInvalid, ArchiveNewer, FacegroupError
 from facegroup.names import check_id, clean_name
-from facegroup.store import rules
+from facegroup.store import metadata, rules
 from facegroup.store.faces import MOST_COUNTERS
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.types import Floats, Gallery, Person, Sample
@@ -187,7 +187,7 @@ class Archive:
             if not set(values) <= set(_PERSON) or clean_name(values["name"]) != values["name"]:
                 raise ValueError("a person is not as this format has it")
             check_id(values["id"])
-            rules.write_metadata(values["metadata"])
+            metadata.check(values["metadata"])
             values |= {name: _number(values[name]) for name in ("created_at", "updated_at")}
             expiry = values.get("expires_at")
             values["expires_at"] = None if expiry is None else rules.check_expiry(_number(expiry))

@@ -16,7 +16,7 @@ from facegroup.photos import Matched, Seen
 from facegroup.settings import Limits
 from facegroup.store.audit import Entry
 from facegroup.store.base import Changes, Erased, Merged
-from facegroup.types import TAKEN, Gallery, Image, Match, Person, Policy
+from facegroup.types import NO_FACE_FOUND, TAKEN, Gallery, Image, Match, Person, Policy
 from facegroup.verification import Verified
 
 CHUNK = 16
@@ -208,7 +208,7 @@ def lines(seen: Seen | FacegroupError) -> list[str]:
     """Return what the course work prints for a photo: a name per face, from left to right."""
     if isinstance(seen, FacegroupError):
         return [f"error: {seen.detail} ({seen.code})"]
-    return [answer(match) for match in matches(seen)] or ["no face found"]
+    return [answer(match) for match in matches(seen)] or [NO_FACE_FOUND]
 
 
 def answer(match: Match) -> str:

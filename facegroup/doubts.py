@@ -76,7 +76,9 @@ def sort_out(
         NetworkMismatch: the person's samples are of another network: the gallery was switched since it was asked.
     """
     if len({each.descriptor.shape for each in (*good, *known)}) > 1:
-        raise NetworkMismatch("the gallery was switched to another network meanwhile; this server runs the old one")
+        raise NetworkMismatch(
+            "facegroup migrate moved the gallery to another network meanwhile; this server runs the old one"
+        )
     doubts = {}
     enrolled = {each.id for each in known}
     errors: dict[str, FacegroupError] = {each.id: Contradiction(_SAID) for each in contradicted(good, known)}

@@ -15,7 +15,8 @@
     │   │   ├── NoFace · MultipleFaces · NotUpright · LooksLike · UnlikeOwn · LooksLikeOwn
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
-    │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor
+    │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor · UnknownParameter ·
+    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
     │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
@@ -35,7 +36,8 @@
 was made with, so that it can be rebuilt on the other side of a process border.
 """
 
-from typing import ClassVar
+import shlex
+from typing import ClassVar, Self
 
 
 class FacegroupError(Exception):
@@ -94,7 +96,7 @@ class TruncatedImage(ImageError):
 
 
 class UnsupportedFormat(ImageError):
-    """An image, but of a format that is not accepted."""
+    """An image, or a body, of a format that is not accepted."""
 
     code = "unsupported_format"
     status = 415
@@ -224,6 +226,34 @@ class MalformedRequest(ClientError):
     code = "malformed_request"
 
 
+class UnknownParameter(ClientError):
+    """The request has a query parameter or form field that the route does not know."""
+
+    code = "unknown_parameter"
+    status = 422
+
+
+class UnsupportedEncoding(ClientError):
+    """The body is compressed; bodies are taken as they are."""
+
+    code = "unsupported_encoding"
+    status = 415
+
+
+class HostNotAllowed(ClientError):
+    """The request is for a host name that is none of this server's."""
+
+    code = "host_not_allowed"
+    status = 403
+
+
+class OriginNotAllowed(ClientError):
+    """A web page of another origin asks for a change, and the settings do not admit it."""
+
+    code = "origin_not_allowed"
+    status = 403
+
+
 class InvalidName(ClientError):
     """A name of a gallery or a person that cannot be accepted."""
 
@@ -286,6 +316,14 @@ class NetworkMismatch(Conflict):
     """The gallery was made with another network; descriptors of two networks cannot be compared."""
 
     code = "network_mismatch"
+
+    @classmethod
+    def of(cls, gallery: str, made_with: str, runs: str) -> Self:
+        """Return the error of a gallery of another network than the one that runs, which says how it is moved."""
+        return cls(
+            f"the gallery {gallery} was made with {made_with}, and this runs {runs}; run {made_with}, or move the gallery: "
+            f"facegroup migrate {shlex.quote(gallery)} --network {runs}"
+        )
 
 
 class IdempotencyConflict(Conflict):

@@ -164,9 +164,7 @@ class Galleries:
         try:
             snapshot = self._newest(gallery, held)
             if snapshot.network != self._spec.name:
-                raise NetworkMismatch(
-                    f"the gallery {gallery} was made with {snapshot.network}; this server runs {self._spec.name}"
-                )
+                raise NetworkMismatch.of(gallery, snapshot.network, self._spec.name)
         except (UnknownGallery, NetworkMismatch) as error:
             self._snapshots.pop(gallery, None)
             return error

@@ -193,7 +193,7 @@ def _check_place(found: Gallery, wanted: Gallery, replaces: bool) -> None:
     if (found.network, found.dimension) != (wanted.network, wanted.dimension):
         raise NetworkMismatch(
             f'the file is of {wanted.network}, and there is a gallery "{found.name}" of {found.network}: import it '
-            "under another name, or migrate one of the two"
+            "under another name, or move one of the two with facegroup migrate"
         )
     if found.people and not replaces:
         raise GalleryExists(f'there is a gallery "{found.name}" with {found.people} people; see --as and --replace')

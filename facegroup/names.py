@@ -6,15 +6,21 @@ what would break or forge those is refused, and the message says what it was wit
 
 import re
 import unicodedata
+from functools import cache
 
-from facegroup.errors import InvalidName
-from facegroup.types import NOT_IN_DATASET
+from facegroup.errors import FacegroupError, ImageError, InvalidName
+from facegroup.types import NO_FACE_FOUND, NOT_IN_DATASET, POOR_QUALITY
 
 MAX_CHARACTERS = 200
 MAX_BYTES = 800
+ID = "[a-z0-9-]{1,64}"
 
-_ID = re.compile(r"[a-z0-9-]{1,64}")
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are shown as a space."""
+_HIDDEN = re.compile("[\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Marks that are not shown, beside the category Cf."""
+_STRANGER = re.compile(r"unknown \d+")
 _FAULTS = {"Cc": "a control character", "Cs": "half of a surrogate pair", "Zl": "a line break", "Zp": "a line break"}
 
 
@@ -28,7 +34,8 @@ def clean_name(text: str, what: str = "name") -> str:
     Raises:
         InvalidName: it is empty or nothing of it can be seen; is longer than 200 characters or 800 bytes of UTF-8; has
             control characters, surrogates, bidi overrides or isolates, noncharacters, `/` or `\`; is `.` or `..`; or
-            is the answer for strangers, ``not in the dataset``.
+            is an answer that a face or photo gets in place of a name, such as ``not in the dataset``, ``poor_quality``,
+            ``no face found``, ``no_face`` or ``unknown-17``, in any case and with anything that looks like a space.
     """
     name = text.strip()
     # Before normalising: NFC shortens a text threefold at most, and a megabyte of accents would take its time.
@@ -46,7 +53,7 @@ def check_id(person_id: str, whose: str = "person") -> str:
     Raises:
         InvalidName: it is anything else.
     """
-    if _ID.fullmatch(person_id) is None:
+    if re.fullmatch(ID, person_id) is None:
         raise InvalidName(f"a {whose}'s id is 1 to 64 characters of a-z, 0-9 and -")
     return person_id
 
@@ -62,8 +69,8 @@ def _fault(name: str) -> str | None:
     faults = {
         f"is longer than {MAX_BYTES} bytes": len(name.encode()) > MAX_BYTES,
         "is a path, not a name": name in (".", ".."),
-        "has nothing that can be seen": all(unicodedata.category(c) in ("Cf", "Zs") for c in name),
-        f'is reserved: "{NOT_IN_DATASET}" is the answer for strangers': _folded(name) == NOT_IN_DATASET,
+        "has nothing that can be seen": not _shown(name).strip(),
+        "is reserved: it is what a face or photo without a name is answered; choose another": _is_answer(name),
     }
     return next((fault for fault, found in faults.items() if found), None)
 
@@ -80,6 +87,23 @@ def _character_fault(character: str) -> str | None:
     return _FAULTS.get(unicodedata.category(character))
 
 
-def _folded(name: str) -> str:
-    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    return " ".join(seen.casefold().split())
+def _shown(name: str) -> str:
+    """Return what can be seen of a name, with plain spaces."""
+    kept = _HIDDEN.sub("", unicodedata.normalize("NFKC", name))
+    return "".join(" " if c in _BLANK else c for c in kept if unicodedata.category(c) != "Cf")
+
+
+def _is_answer(name: str) -> bool:
+    """Return whether a name could be taken for an answer, as it is or with reasons in parentheses behind it."""
+    words = " ".join(re.sub(r"[\W_]+", " ", _shown(name).casefold().partition("(")[0]).split())
+    return words in _answers() or _STRANGER.fullmatch(words) is not None
+
+
+@cache
+def _answers() -> frozenset[str]:
+    answers = (NOT_IN_DATASET, NO_FACE_FOUND, POOR_QUALITY, *_codes(ImageError))
+    return frozenset(answer.replace("_", " ") for answer in answers)
+
+
+def _codes(kind: type[FacegroupError]) -> set[str]:
+    return {kind.code}.union(*map(_codes, kind.__subclasses__()))

@@ -160,7 +160,7 @@ class Recognizer:
         good, refused, named = feedback.counter_examples(photos, seen, face)
         about = self.store.gallery(gallery)
         if about.network != self.spec.name:
-            raise NetworkMismatch(f"the gallery {gallery} was made with {about.network}; this is {self.spec.name}")
+            raise NetworkMismatch.of(gallery, about.network, self.spec.name)
         known = self.store.samples(gallery, person_id, counter=None)
         good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
         done = self.store.add_samples(gallery, person_id, good, self.spec.name)

@@ -8,12 +8,28 @@ Order, first wins: arguments (flags, YAML of `serve deploy`), `FACEGROUP_…` va
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
-from yaml import YAMLError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+from yaml import YAMLError, safe_load
 
 from facegroup.errors import InvalidSettings
 
@@ -24,7 +40,42 @@ INSTANCE = f"{PREFIX}INSTANCE"
 _TOPIC = r"^[^+#\x00]*$"
 _BROKER = re.compile(r"mqtts?://([^\s/@]+@)?([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
 
+_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_PORTS = {"http": 80, "https": 443}
+
 Engine = Literal["auto", "openvino", "keras", "dlib", "simulated"]
+
+
+def _several(given: object) -> object:
+    """Return the values of a variable: a JSON list, or words with commas between them."""
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        return safe_load(given)
+    return [word for word in re.split(r"[,\s]+", given) if word]
+
+
+def _host(given: str) -> str:
+    name = given.lower().removesuffix(".")
+    if not name.isascii():
+        name = name.encode("idna").decode()
+    if not _NAME.fullmatch(name):
+        raise ValueError("should be host names such as faces.example.org or *.example.org, without scheme and port")
+    return name
+
+
+def _origin(given: str) -> str:
+    parts = urlsplit(given.lower())
+    port = parts.port
+    where = f"{parts.scheme}://{parts.netloc}"
+    plain = parts.scheme in _PORTS and parts.hostname and "@" not in where and "*" not in where
+    if not plain or given.lower().removesuffix("/") != where:
+        raise ValueError("should be origins such as https://app.example.org; there is none for all")
+    return where.removesuffix(f":{port}") if port == _PORTS[parts.scheme] else where
+
+
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_several)]
 
 
 class _Part(BaseModel):
@@ -205,6 +256,16 @@ class Settings(BaseSettings):
         "",
         pattern=r"^[A-Za-z0-9._-]{0,64}$",
         description="name that the processes of one server know each other by; `facegroup serve` makes one for each",
+    )
+    hosts: Hosts = Field(
+        (),
+        description='names by which the server is reached beside IP addresses, localhost and `host`, as `["faces.lan"]` '
+        "or `*.example.org`; requests for others are 403 host_not_allowed",
+    )
+    cors_origins: Origins = Field(
+        (),
+        description='origins of other web pages that may use the server in a browser, as `["https://app.example.org"]`; '
+        "requests of others that change something are 403 origin_not_allowed",
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     limits: Limits = Limits()

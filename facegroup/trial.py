@@ -118,7 +118,9 @@ def run(
     calibration.check_fpir(fpir)
     before: Gallery = ask("gallery", snapshot.gallery)
     if before.network != snapshot.network:
-        raise NetworkMismatch(f"the gallery {before.name} is of {before.network} now; it was of {snapshot.network}")
+        raise NetworkMismatch(
+            f"facegroup migrate moved the gallery {before.name} to {before.network} meanwhile; it was of {snapshot.network}"
+        )
     if strangers is None and calibration.RULE_OF_THREE / fpir > SEARCHES:
         needed = math.ceil(calibration.RULE_OF_THREE / fpir - 1e-9)
         raise TooFewToCalibrate(
@@ -230,7 +232,7 @@ def _drawn(
         most = each + (place < more)
         found = photos(person)
         if len(found) and found.shape[1] != snapshot.people.dimension:
-            raise NetworkMismatch("the gallery was switched to another network meanwhile")
+            raise NetworkMismatch("facegroup migrate moved the gallery to another network meanwhile")
         middle = centroid([*found]) if len(found) else None
         if middle is None:
             continue

@@ -34,6 +34,9 @@ Policy: TypeAlias = Literal["off", "standard", "strict"]
 NOT_IN_DATASET = "not in the dataset"
 """The literal answer for a face that is nobody's."""
 
+NO_FACE_FOUND = "no face found"
+"""The literal answer of the command line for a photo without a face."""
+
 POOR_QUALITY = "poor_quality"
 """The literal answer for a face that is too poor to be named: nobody was looked for."""
 

@@ -2,29 +2,27 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, Strict
 
 from facegroup.cameras.types import SMALLEST
 from facegroup.types import Policy
+from serve.patterns import Ident, Name, Whole
+from serve.schemas import Request
 
-Corner = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+Share = Annotated[float, Field(ge=0, le=1)]
+Corner = Annotated[tuple[Share, Share], Strict(False)]  # a list, as JSON has no tuples; its numbers stay strict
 Region = Annotated[list[Corner], Field(min_length=3, max_length=32)]
 Regions = Annotated[list[Region], Field(max_length=16)]
-Ident = Annotated[str, Field(description="1–64 characters of a–z, 0–9 and -")]
 Source = Annotated[str, Field(max_length=2048, description="rtsp(s)://, http(s)://, file:///… or v4l2:///dev/video0")]
 
 Fps = Annotated[float, Field(ge=0.1, le=30, allow_inf_nan=False)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Looks(_Request):
+class _Looks(Request):
     """How a camera is looked at."""
 
     fps: Fps = Field(2.0, description="frames analysed a second, at most")
-    min_face_size: int | None = Field(
+    min_face_size: Whole | None = Field(
         None,
         ge=12,
         le=10_000,
@@ -34,7 +32,7 @@ class _Looks(_Request):
         [], description="polygons in 0..1 of the picture; faces elsewhere do not count; []: everywhere"
     )
     quality: Policy | None = Field(None, description="how good a face must be to be named; null: as the gallery says")
-    confirm: int = Field(2, ge=1, le=100, description="frames that must agree before somebody has a name")
+    confirm: Whole = Field(2, ge=1, le=100, description="frames that must agree before somebody has a name")
     cooldown: float = Field(
         30.0, ge=1, le=86_400, allow_inf_nan=False, description="seconds after which who was not seen has left"
     )
@@ -51,9 +49,9 @@ class _Looks(_Request):
 class NewCamera(_Looks):
     """A camera to add."""
 
-    id: Ident
+    id: Ident = Field(description="1–64 characters of a–z, 0–9 and -")
     source: Source
-    gallery: str | None = Field(None, description="whose people are looked for; null: the server's own gallery")
+    gallery: Name | None = Field(None, description="whose people are looked for; null: the server's own gallery")
 
 
 class TriedCamera(_Looks):
@@ -62,16 +60,16 @@ class TriedCamera(_Looks):
     source: Source
 
 
-class CameraChange(_Request):
+class CameraChange(Request):
     """What to change of a camera; what is left out stays. It is opened anew."""
 
     source: Source | None = None
-    gallery: str | None = None
+    gallery: Name | None = None
     fps: Fps | None = None
-    min_face_size: int | None = Field(None, ge=12, le=10_000)
+    min_face_size: Whole | None = Field(None, ge=12, le=10_000)
     regions: Regions | None = None
     quality: Policy | None = None
-    confirm: int | None = Field(None, ge=1, le=100)
+    confirm: Whole | None = Field(None, ge=1, le=100)
     cooldown: float | None = Field(None, ge=1, le=86_400, allow_inf_nan=False)
     snapshots: bool | None = None
     motion: bool | None = None
@@ -220,12 +218,12 @@ class ErasedStranger(BaseModel):
     sightings: int
 
 
-class Promotion(_Request):
+class Promotion(Request):
     """A stranger who becomes a member."""
 
-    unknown: str = Field(max_length=64, description="such as unknown-17")
-    name: str | None = Field(None, description="of a new person; or, with an id that is there, left out")
-    person_id: str | None = Field(None, description="of a person who is there, or of the new one")
+    unknown: Ident = Field(max_length=64, description="such as unknown-17")
+    name: Name | None = Field(None, description="of a new person; or, with an id that is there, left out")
+    person_id: Ident | None = Field(None, description="of a person who is there, or of the new one")
 
 
 class Promoted(BaseModel):
@@ -236,16 +234,16 @@ class Promoted(BaseModel):
     sightings: int = Field(description="that are the member's now")
 
 
-class NewWebhook(_Request):
+class NewWebhook(Request):
     """A receiver to tell of events."""
 
-    id: Ident
+    id: Ident = Field(description="1–64 characters of a–z, 0–9 and -")
     url: str = Field(max_length=2048, description="http(s)://, posted to; redirects are not followed")
     secret: str | None = Field(
         None, min_length=16, max_length=256, description="key of the signature; null: one is made, and shown this once"
     )
-    cameras: list[str] = Field([], max_length=1000, description="only their events; []: all")
-    gallery: str | None = Field(None, description="only of its cameras; null: all")
+    cameras: list[Ident] = Field([], max_length=1000, description="only their events; []: all")
+    gallery: Name | None = Field(None, description="only of its cameras; null: all")
 
 
 class Webhook(BaseModel):

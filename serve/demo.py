@@ -18,7 +18,7 @@ from facegroup.errors import FacegroupError, SetupError
 from facegroup.networks import registry, weights
 from facegroup.photos import Seen
 from facegroup.settings import Settings, load
-from facegroup.types import NOT_IN_DATASET
+from facegroup.types import NO_FACE_FOUND, NOT_IN_DATASET
 from serve.demo_photos import Group, own, packaged
 from serve.launch import running, until_stopped
 
@@ -78,7 +78,7 @@ def _answers(seen: Seen | FacegroupError) -> list[tuple[str, str, str]]:
     if isinstance(seen, FacegroupError):
         return [(f"{seen.detail} ({seen.code})", "", "")]
     found = [(match.name, f"{match.similarity:.3f}", f"{match.threshold:g}") for match in matches(seen)]
-    return found or [("no face found", "", "")]
+    return found or [(NO_FACE_FOUND, "", "")]
 
 
 @contextmanager

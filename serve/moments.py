@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from facegroup.errors import MalformedRequest
-from facegroup.store.rules import check_expiry
+from facegroup.store.rules import YEAR_10000, check_expiry
 
 
 def seconds(value: Any) -> float | None:
@@ -30,6 +30,14 @@ def seconds(value: Any) -> float | None:
 Moment = Annotated[
     float | None,
     BeforeValidator(seconds),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}, {"type": "null"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "exclusiveMaximum": YEAR_10000},
+                {"type": "string", "format": "date-time"},
+                {"type": "null"},
+            ]
+        }
+    ),
 ]
 """A time, or null for never."""

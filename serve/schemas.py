@@ -1,46 +1,33 @@
 """Requests and answers of the HTTP API, as JSON Schema sees them. `answers.py` makes the latter of the library's structs."""
 
-import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from facegroup.errors import MalformedRequest
+from facegroup.store import metadata
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Policy
 from serve.moments import Moment
-
-METADATA_BYTES = 64 << 10
-METADATA_DEPTH = 32
+from serve.patterns import Ident, Name, Whole
 
 
-def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata that can be written, read and answered again, by every store and every reader of JSON."""
-    level: list[Any] = [metadata]
-    for _ in range(METADATA_DEPTH):
-        level = [
-            below
-            for each in level
-            if isinstance(each, dict | list)
-            for below in (each.values() if isinstance(each, dict) else each)
-        ]
-    if level:
-        raise ValueError(f"metadata must not be nested more than {METADATA_DEPTH} deep")
+def _storable(given: dict[str, Any]) -> dict[str, Any]:
     try:
-        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:  # of which UnicodeEncodeError is one
-        raise ValueError("metadata must be JSON, without NaN, Infinity and halves of surrogate pairs") from None
-    if size > METADATA_BYTES:
-        raise ValueError(f"metadata must not be larger than {METADATA_BYTES:,} bytes")
-    return metadata
+        return metadata.check(given)
+    except MalformedRequest as error:
+        raise ValueError(error.detail) from None
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Request(BaseModel):
+    """A JSON body: no other fields, and each of exactly its type, as `0` is no boolean and `"1"` no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class NewGallery(_Request):
+class NewGallery(Request):
     """Settings of a gallery to create."""
 
     threshold: float | None = Field(
@@ -54,7 +41,7 @@ class NewGallery(_Request):
     )
 
 
-class GalleryChange(_Request):
+class GalleryChange(Request):
     """Settings of a gallery to change; those left out stay."""
 
     threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
@@ -64,39 +51,41 @@ class GalleryChange(_Request):
     unique: bool | None = Field(None, description="whether a person is named at most once in a photo")
 
 
-class NewPerson(_Request):
+class NewPerson(Request):
     """A person to create."""
 
-    name: str
-    id: str | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
+    name: Name
+    id: Ident | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
     metadata: Metadata = Field(default_factory=dict)
     expires_at: Moment = Field(None, description="from then on never named, and soon erased; null: never")
 
 
-class PersonChange(_Request):
+class PersonChange(Request):
     """What to change of a person; what is left out stays."""
 
-    name: str | None = None
+    name: Name | None = None
     metadata: Metadata | None = None
     expires_at: Moment = Field(None, description="null lifts it")
 
 
-class Merger(_Request):
+class Merger(Request):
     """Who is merged into a person."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    source: str = Field(alias="from", description="id of the other person, who is erased")
+    model_config = ConfigDict(populate_by_name=True)
+    source: Ident = Field(alias="from", description="id of the other person, who is erased")
 
 
-class Probes(_Request):
+class Probes(Request):
     """Descriptors of faces to identify, made by the gallery's network."""
 
-    descriptors: list[list[float]] = Field(description="(n, d) numbers; they are brought to unit length")
+    descriptors: list[list[float]] = Field(
+        description="(n, d) numbers; they are brought to unit length", json_schema_extra={"minItems": 1}
+    )
     threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
-    candidates: int | None = Field(None, ge=1, le=100)
+    candidates: Whole | None = Field(None, ge=1, le=100)
 
 
-class Calibrator(_Request):
+class Calibrator(Request):
     """What a gallery is calibrated for, and on."""
 
     fpir: float | None = Field(

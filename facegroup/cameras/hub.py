@@ -291,7 +291,10 @@ class Hub:
         stranger = await self._in(self._journal.unknown, gallery, unknown)
         about: Gallery = await self._ask("gallery", gallery)
         if about.network != stranger.network:
-            raise NetworkMismatch(f"{unknown} was seen with {stranger.network}, and {gallery} is of {about.network}")
+            raise NetworkMismatch(
+                f"{unknown} was seen with {stranger.network}, and {gallery} is of {about.network} since facegroup migrate; "
+                "enrol a photo instead"
+            )
         person = await self._promoted(gallery, unknown, name, person_id, by)
         samples = [
             Sample(hashlib.sha256(shot.crop or shot.descriptor.tobytes()).hexdigest(), shot.descriptor, shot.crop)
@@ -365,7 +368,7 @@ class Hub:
         """See `Videos.begin`. Raises UnknownGallery, NetworkMismatch."""
         about: Gallery = await self._ask("gallery", gallery)
         if about.network != self._spec.name:
-            raise NetworkMismatch(f"the gallery {gallery} was made with {about.network}; this is {self._spec.name}")
+            raise NetworkMismatch.of(gallery, about.network, self._spec.name)
         self._thresholds[gallery] = about.threshold
         return await self._views().begin(name, gallery)
 

@@ -35,7 +35,9 @@ def check_network(network: str, changes: Changes) -> None:
     """Raise `NetworkMismatch` where a calibration is not of the gallery's network."""
     made = changes.get("calibration")
     if made is not None and made.network != network:
-        raise NetworkMismatch(f"the gallery is of {network}, and the calibration of {made.network}")
+        raise NetworkMismatch(
+            f"the gallery is of {network} since facegroup migrate, and the calibration of {made.network}"
+        )
 
 
 def event(columns: Mapping[str, str | float]) -> Event:

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from facegroup.errors import SwitchConflict
-from facegroup.names import check_id, clean_name
+from facegroup.names import check_id
 from facegroup.store import rules, vectors
 from facegroup.store.audit import Event, Origin
 from facegroup.store.redis_rows import INDEX, Keys, Record, name_member, sample_field, write_sample
@@ -106,7 +106,7 @@ class RedisShelves:
         for (person, given), before in zip(people, old, strict=True):
             samples, _ = rules.sort_out(given, gallery, gallery.network, ())
             centroid = vectors.centroid_of(samples)
-            whole = replace(person, name=clean_name(person.name), expires_at=rules.check_expiry(person.expires_at))
+            whole = replace(person, expires_at=rules.check_expiry(person.expires_at))
             values: dict[str, Any] = {name: getattr(whole, name) for name in _RECORD}
             values["metadata"] = json.loads(rules.write_metadata(whole.metadata))
             own, counters = (tuple(each.id for each in samples if each.counter is kind) for kind in (False, True))

@@ -6,6 +6,7 @@ A store brings rows in and out; whatever is judged about them stands here, and w
 import json
 import math
 import re
+import shlex
 import time
 import uuid
 from collections.abc import Container, Sequence
@@ -39,7 +40,7 @@ PAGE = 1_000
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OFF_UNIT = 1e-3
-_YEAR_10000 = 253_402_300_800  # milliseconds taken for seconds are beyond it
+YEAR_10000 = 253_402_300_800  # milliseconds taken for seconds are beyond it
 
 
 def now() -> float:
@@ -66,7 +67,10 @@ def check_gallery(gallery: Gallery) -> Gallery:
 def same_gallery(found: Gallery, wanted: Gallery) -> Gallery:
     """Return the gallery `found` under the name of the `wanted` one. Raises `GalleryExists` where it is another's."""
     if (found.network, found.dimension) != (wanted.network, wanted.dimension):
-        raise GalleryExists(f'there is a gallery "{found.name}" of {found.network}, with {found.dimension} numbers')
+        raise GalleryExists(
+            f'there is a gallery "{found.name}" of {found.network}, with {found.dimension} numbers; take another name, or '
+            f"move it: facegroup migrate {shlex.quote(found.name)} --network {wanted.network}"
+        )
     return found
 
 
@@ -74,7 +78,7 @@ def check_expiry(expires_at: float | None) -> float | None:
     """Return `expires_at` as it is kept: None for never. Raises `MalformedRequest` for what is no time."""
     if expires_at is None or expires_at == math.inf:
         return None
-    if not isinstance(expires_at, int | float) or not 0 <= expires_at < _YEAR_10000:
+    if not isinstance(expires_at, int | float) or not 0 <= expires_at < YEAR_10000:
         raise MalformedRequest("expires_at must be seconds since the epoch, before the year 10000")
     return float(expires_at)
 
@@ -201,7 +205,7 @@ def sort_out(
         MalformedRequest: an id is not 64 hexadecimal digits.
     """
     if network != gallery.network:
-        raise NetworkMismatch(f'the descriptors are of {network}; gallery "{gallery.name}" is of {gallery.network}')
+        raise NetworkMismatch.of(gallery.name, gallery.network, network)
     added: dict[str, Sample] = {}
     duplicates = []
     for sample in samples:

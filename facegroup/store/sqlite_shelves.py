@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from facegroup.errors import MalformedRequest, SwitchConflict
-from facegroup.names import check_id, clean_name
+from facegroup.names import check_id
 from facegroup.store import rules
 from facegroup.store.audit import Event, Origin
 from facegroup.store.damage import Damage
@@ -37,7 +37,6 @@ class SqliteShelves:
                 counters = sum(sample.counter for sample in kept)
                 whole = replace(
                     person,
-                    name=clean_name(person.name),
                     samples=len(kept) - counters,
                     counters=counters,
                     expires_at=rules.check_expiry(person.expires_at),

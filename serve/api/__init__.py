@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from weakref import WeakSet
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from facegroup.networks.registry import spec
 from facegroup.settings import Settings
@@ -16,6 +16,7 @@ from serve.api import (
     galleries,
     operations,
     pages,
+    parameters,
     people,
     problems,
     recognition,
@@ -25,7 +26,10 @@ from serve.api import (
     webhooks,
 )
 from serve.api.context import Context
+from serve.api.encodings import Encodings
 from serve.api.limits import Guard
+from serve.api.origins import Origins
+from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
@@ -49,10 +53,13 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     app.state.streams = WeakSet()
     of_galleries = (recognition, galleries, calibration, people, counter_examples, audit)
     for routes in (*of_galleries, cameras, strangers, sightings, webhooks, videos):
-        app.include_router(routes.router, prefix="/v1")
+        app.include_router(routes.router, prefix="/v1", dependencies=[Depends(parameters.known)])
     app.include_router(operations.router)
     pages.add_docs(app)
     pages.add_page(app)
     documented.install(app)
+    app.add_middleware(Encodings)
     app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room)
+    app.add_middleware(Origins, settings=settings)
+    app.add_middleware(Paths)
     return app

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from facegroup.errors import InvalidName, StoreInvalid, StoreUnavailable
 from facegroup.names import clean_name
 from facegroup.store.audit import Entry
-from serve import answers, schemas
+from serve import answers, patterns, schemas
 from serve.api import documented
 from serve.api.context import After, Limit, Server
 
@@ -19,7 +19,12 @@ _PAGE = documented.of(schemas.AuditPage, InvalidName, StoreUnavailable, StoreInv
 @router.get("", response_model=None, responses=_PAGE, summary="Who did what?")
 async def read_audit(
     server: Server,
-    gallery: Annotated[str, Query(description="name of the gallery; one that was erased has its log still")],
+    gallery: Annotated[
+        str,
+        Query(
+            description="name of the gallery; one that was erased has its log still", json_schema_extra=patterns.NAME
+        ),
+    ],
     after: After = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A request's body → named photos and form fields: multipart with any number of files, or one raw image."""
+"""A request's body → named photos: multipart with any number of files, JSON with base64, or one raw image."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -11,6 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from facegroup.errors import EmptyBody, MalformedRequest, TooManyImages, UnsupportedFormat
 from facegroup.settings import Limits
+from serve.api import images, parameters
 
 _FIELDS = 32
 _FIELD_BYTES = 64 << 10
@@ -27,11 +28,9 @@ class Upload:
 
     Attributes:
         photos: part name, file name and bytes of each, in the order sent.
-        fields: the other parts.
     """
 
     photos: tuple[tuple[str, str, bytes], ...]
-    fields: dict[str, str]
 
     @property
     def named(self) -> list[tuple[str, bytes]]:
@@ -57,19 +56,24 @@ async def read_photos(request: Request, limits: Limits) -> Upload:
 
     Raises:
         EmptyBody: there are no bytes.
-        MalformedRequest: the multipart body is broken, or has no file.
+        MalformedRequest: the multipart body or JSON is broken, or has no photo.
+        NotAnImage: the body itself, that should be one, is a text.
         TooManyImages: more than `limits.images`.
         UnsupportedFormat: the body is announced as something that is no image.
+        UnknownParameter: the form has a field that is no file.
     """
     kind = media_type(request)
     if kind == "multipart/form-data":
         return await _multipart(request, limits)
+    if kind == "application/json":
+        return Upload(images.read(request, await read_json(request), limits))
     if kind and not kind.startswith("image/") and kind != "application/octet-stream":
-        raise UnsupportedFormat(f"a body of type {kind} holds no photo; send multipart/form-data or image/…")
+        raise UnsupportedFormat(f"a body of type {kind[:100]} holds no photo; {images.HOW}")
     data = await request.body()
     if not data:
-        raise EmptyBody("the request has no body; send photos as multipart/form-data, or one as image/…")
-    return Upload((("photo", "photo", data),), {})
+        raise EmptyBody(f"the request has no body; {images.HOW}")
+    images.refuse_text(data)
+    return Upload((("photo", "photo", data),))
 
 
 class _Parser(MultiPartParser):
@@ -105,18 +109,18 @@ async def _multipart(request: Request, limits: Limits) -> Upload:
             raise TooManyImages(
                 f"more than {limits.images} images in one request (images); send them in parts"
             ) from error
-        raise MalformedRequest(f"the multipart body is broken: {error.message}") from error
+        hint = f"; {images.HOW}" if "Part exceeded" in error.message else ""  # a photo in a field, without a file name
+        raise MalformedRequest(f"the multipart body is broken: {error.message}{hint}") from error
     except (KeyError, ValueError, AssertionError) as error:
         raise MalformedRequest("the multipart body is broken, or its boundary is missing") from error
-    photos, fields = [], {}
+    photos = []
     try:
+        parameters.refuse(request, (_text(part) for part, value in form.multi_items() if isinstance(value, str)))
         for part, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                photos.append((part, _text(value.filename or part), await value.read()))
-            else:
-                fields[part] = value
+            assert isinstance(value, UploadFile)
+            photos.append((part, _text(value.filename or part), await value.read()))
     finally:
         await form.close()
     if not photos:
         raise MalformedRequest("the form has no file; send each photo as a file part, with a file name")
-    return Upload(tuple(photos), fields)
+    return Upload(tuple(photos))

@@ -13,6 +13,7 @@ from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
 from facegroup.types import Policy
+from serve import patterns
 from serve.api.pipeline import Pipeline
 
 
@@ -73,23 +74,35 @@ async def _context(request: Request) -> Context:
     return found
 
 
-async def _gallery(gallery: Annotated[str, Path(description="name of the gallery")]) -> str:
+async def _gallery(
+    gallery: Annotated[str, Path(description="name of the gallery", json_schema_extra=patterns.NAME)],
+) -> str:
     return clean_name(gallery, "gallery name")
 
 
-async def _person(person: Annotated[str, Path(description="id of the person")]) -> str:
+async def _person(
+    person: Annotated[str, Path(description="id of the person", json_schema_extra=patterns.IDENT)],
+) -> str:
     return check_id(person)
 
 
-async def _asked_person(person: Annotated[str, Query(description="id of the person")]) -> str:
+async def _asked_person(
+    person: Annotated[str, Query(description="id of the person", json_schema_extra=patterns.IDENT)],
+) -> str:
     return check_id(person)
 
 
-async def _camera(camera: Annotated[str, Path(description="id of the camera")]) -> str:
+async def _camera(
+    camera: Annotated[str, Path(description="id of the camera", json_schema_extra=patterns.IDENT)],
+) -> str:
     return check_id(camera, "camera")
 
 
-async def _stranger(unknown: Annotated[str, Path(description="id of the stranger, such as unknown-17")]) -> str:
+async def _stranger(
+    unknown: Annotated[
+        str, Path(description="id of the stranger, such as unknown-17", json_schema_extra=patterns.IDENT)
+    ],
+) -> str:
     return check_id(unknown, "stranger")
 
 
@@ -107,14 +120,20 @@ Key = Annotated[
         alias="Idempotency-Key",
         description="1–128 printable ASCII characters: the same request sent again within 24 hours is answered the same "
         "and done once",
+        json_schema_extra=patterns.KEY,
     ),
 ]
 
+PhotoId = Annotated[str, Path(description="sha256 of the photo", json_schema_extra=patterns.SHA256)]
+ExampleId = Annotated[str, Path(description="id of the counter-example", json_schema_extra=patterns.SHA256)]
+SightingId = Annotated[str, Path(description="id of the sighting", json_schema_extra=patterns.MADE)]
+VideoId = Annotated[str, Path(description="id of the video", json_schema_extra=patterns.MADE)]
 Server = Annotated[Context, Depends(_context)]
 GalleryName = Annotated[str, Depends(_gallery)]
 PersonId = Annotated[str, Depends(_person)]
 CameraId = Annotated[str, Depends(_camera)]
 StrangerId = Annotated[str, Depends(_stranger)]
+AskedName = Annotated[str | None, Query(description="only people of exactly this name")]
 AskedPerson = Annotated[str, Depends(_asked_person)]
 Threshold = Annotated[
     float | None,
@@ -138,6 +157,21 @@ Unique = Annotated[
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 
+_PHOTO = {"type": "string", "format": "binary"}
+_ENCODED = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": patterns.BASE64,
+    "description": "a photo's bytes",
+}
+JSON_PHOTOS = {
+    "oneOf": [
+        {"type": "object", "properties": {name: each}, "required": [name], "additionalProperties": False}
+        for name, each in (("image", _ENCODED), ("images", {"type": "array", "items": _ENCODED, "minItems": 1}))
+    ]
+}
+"""OpenAPI's view of a JSON body that `images.read` takes."""
+
 PHOTOS = {
     "requestBody": {
         "required": True,
@@ -145,10 +179,13 @@ PHOTOS = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"photos": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                    "properties": {"photos": {"type": "array", "items": _PHOTO, "minItems": 1}},
+                    "minProperties": 1,
+                    "additionalProperties": _PHOTO,
                 }
             },
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "image/*": {"schema": _PHOTO},
+            "application/json": {"schema": JSON_PHOTOS},
         },
     }
 }

@@ -22,7 +22,18 @@ from facegroup.types import Gallery, Sample
 from serve import answers, schemas
 from serve.api import documented
 from serve.api.bodies import read_photos
-from serve.api.context import PHOTOS, By, CloseToOwn, FaceIndex, GalleryName, Key, MinFaceSize, PersonId, Server
+from serve.api.context import (
+    PHOTOS,
+    By,
+    CloseToOwn,
+    ExampleId,
+    FaceIndex,
+    GalleryName,
+    Key,
+    MinFaceSize,
+    PersonId,
+    Server,
+)
 
 router = APIRouter(prefix="/galleries/{gallery}/people/{person}/counter-examples", tags=["people"])
 
@@ -67,7 +78,7 @@ async def correct(
     if good:
         about: Gallery = await server.pipeline.ask("gallery", gallery)
         if about.network != server.spec.name:
-            raise NetworkMismatch(f"the gallery was made with {about.network}; this server runs {server.spec.name}")
+            raise NetworkMismatch.of(gallery, about.network, server.spec.name)
         known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
         good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
         refused += unfit
@@ -85,7 +96,7 @@ async def list_counter_examples(server: Server, gallery: GalleryName, person: Pe
 
 
 @router.get("/{example}", response_class=Response, responses=_CROP, summary="Show a counter-example")
-async def show_counter_example(server: Server, gallery: GalleryName, person: PersonId, example: str) -> Response:
+async def show_counter_example(server: Server, gallery: GalleryName, person: PersonId, example: ExampleId) -> Response:
     """Return the aligned face of a counter-example, as JPEG, where the gallery keeps it."""
     rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True, counter=True)
     found = next((each for each in rows if each.id == example), None)
@@ -96,7 +107,7 @@ async def show_counter_example(server: Server, gallery: GalleryName, person: Per
 
 @router.delete("/{example}", response_model=None, responses=_ERASED, summary="Erase a counter-example")
 async def erase_counter_example(
-    server: Server, gallery: GalleryName, person: PersonId, example: str, by: By
+    server: Server, gallery: GalleryName, person: PersonId, example: ExampleId, by: By
 ) -> dict[str, Any]:
     """Erase one counter-example with its descriptor and crop: it was a mistake."""
     return answers.erased(await server.pipeline.ask("delete_sample", gallery, person, example, counter=True, by=by))

@@ -17,6 +17,10 @@ Responses = dict[int | str, dict[str, Any]]
 _EVERY: tuple[type[FacegroupError], ...] = (
     FacegroupError,
     errors.MalformedRequest,
+    errors.HostNotAllowed,
+    errors.OriginNotAllowed,
+    errors.UnknownParameter,
+    errors.UnsupportedEncoding,
     errors.BodyTooLarge,
     errors.TimedOut,
     errors.Overloaded,
@@ -42,6 +46,11 @@ ONE_FACE = (errors.NoFace, errors.MultipleFaces, errors.InvalidDescriptor)
 
 POOR = tuple(dict.fromkeys(limit.error for limit in LIMITS))
 """Of a route that takes only photos that meet a quality policy."""
+
+
+def before() -> Responses:
+    """Return the answers of a route outside /v1 that another than the route may give."""
+    return {errors.HostNotAllowed.status: _problem(errors.HostNotAllowed.status, [errors.HostNotAllowed.code])}
 
 
 def of(model: type[BaseModel] | Any, *may_fail: type[FacegroupError], status: int = 200) -> Responses:

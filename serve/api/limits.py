@@ -42,7 +42,7 @@ def refusal(scope: Scope, has_room: Callable[[int], bool]) -> ASGIApp | None:
     headers = Headers(scope=scope)
     if not headers.get("content-type", _PHOTOS[0]).lower().startswith(_PHOTOS) or has_room(1):
         return None
-    name = _name(headers)
+    name = request_id(headers)
     full = problem(Overloaded("the server has too much to do; try again later"), name)
     full.headers["x-request-id"] = name
     return full
@@ -74,7 +74,7 @@ class Guard:
             await full(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        name = _name(headers)
+        name = request_id(headers)
         scope.setdefault("state", {})["request_id"] = name
         body = _Body(receive, headers, self._limits, "video_bytes" if scope["path"] == _VIDEOS else "")
         started = False
@@ -110,7 +110,8 @@ class Guard:
             await problem(failure, name, close=True)(scope, receive, named)
 
 
-def _name(headers: Headers) -> str:
+def request_id(headers: Headers) -> str:
+    """Return the id of a request: the caller's own where it can be one, else a new one."""
     asked = headers.get("x-request-id", "")
     return asked if _ID.fullmatch(asked) else secrets.token_hex(8)
 

@@ -4,10 +4,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from facegroup.errors import ServiceError
+from serve.api import documented
 from serve.api.context import Server
 from serve.haproxy_config import HEADER
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], responses=documented.before())
 
 
 @router.get("/healthz", summary="Is the process alive?")

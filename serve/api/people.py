@@ -32,6 +32,7 @@ from serve.api.bodies import read_photos
 from serve.api.context import (
     PHOTOS,
     After,
+    AskedName,
     By,
     FaceIndex,
     GalleryName,
@@ -39,6 +40,7 @@ from serve.api.context import (
     Limit,
     MinFaceSize,
     PersonId,
+    PhotoId,
     Server,
     Strict,
 )
@@ -63,7 +65,7 @@ _ERASED_PHOTO = documented.of(schemas.Erased, UnknownPerson, UnknownPhoto, *docu
 
 @router.get("", response_model=None, responses=_PAGE, summary="List people")
 async def list_people(
-    server: Server, gallery: GalleryName, after: After = "", limit: Limit = 100, name: str | None = None
+    server: Server, gallery: GalleryName, after: After = "", limit: Limit = 100, name: AskedName = None
 ) -> dict[str, Any]:
     """Return a page of people, by id; with `name`, only those of that name."""
     rows: list[Person] = await server.pipeline.ask("people", gallery, after, limit, name)
@@ -204,7 +206,7 @@ async def list_photos(server: Server, gallery: GalleryName, person: PersonId) ->
 
 
 @router.get("/{person}/photos/{photo}", response_class=Response, responses=_CROP, summary="Show an aligned face")
-async def show_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str) -> Response:
+async def show_photo(server: Server, gallery: GalleryName, person: PersonId, photo: PhotoId) -> Response:
     """Return the aligned face of a sample, as JPEG, where the gallery keeps it."""
     rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True)
     found = next((each for each in rows if each.id == photo), None)
@@ -214,7 +216,7 @@ async def show_photo(server: Server, gallery: GalleryName, person: PersonId, pho
 
 
 @router.delete("/{person}/photos/{photo}", response_model=None, responses=_ERASED_PHOTO, summary="Erase a photo")
-async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: str, by: By) -> dict[str, Any]:
+async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: PhotoId, by: By) -> dict[str, Any]:
     """Erase one sample with its descriptor and crop."""
     return answers.erased(await server.pipeline.ask("delete_sample", gallery, person, photo, by=by))
 

@@ -18,8 +18,9 @@ _CODES = {404: "unknown_path", 405: "method_not_allowed"}
 """Of what the framework refuses before a route is reached."""
 
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _DETAIL = 500
+_SHOWN = 200
 
 
 class Problem(JSONResponse):
@@ -57,9 +58,13 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         code = _CODES.get(error.status_code, MalformedRequest.code)
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        asked, detail = f"{request.method} {request.url.path[:_SHOWN]}", str(error.detail)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            detail = f"there is no {asked}; /docs and /openapi.json list what there is"
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["allow"] = _allowed(app, request) or headers.get("allow", "")
-        return _answer(error.status_code, code, str(error.detail), _id(request), headers)
+            detail = f"there is no {asked}; this path takes {headers['allow']}"
+        return _answer(error.status_code, code, detail, _id(request), headers)
 
     app.add_exception_handler(FacegroupError, known)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -67,10 +72,10 @@ def install(app: FastAPI) -> None:
 
 
 def _allowed(app: FastAPI, request: Request) -> str:
-    """Return all methods of a path: the framework knows only those of the first route on it."""
+    """Return all methods of a path: the framework knows only those of the first route on it, and not of `paths.Paths`."""
     scopes = ((method, {**request.scope, "method": method}) for method in _METHODS)
     fits = [method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in app.routes)]
-    return ", ".join(fits)
+    return ", ".join(fits).replace("GET", "GET, HEAD")
 
 
 def _answer(status: int, code: str, detail: str, request_id: str, headers: dict[str, str]) -> Problem:

@@ -13,9 +13,10 @@ from facegroup.errors import InvalidDescriptor, MalformedRequest, NetworkMismatc
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.verification import of_person, pair
 from serve import answers, schemas
-from serve.api import documented
-from serve.api.bodies import media_type, read_json, read_photos
+from serve.api import documented, images
+from serve.api.bodies import Upload, media_type, read_json, read_photos
 from serve.api.context import (
+    JSON_PHOTOS,
     PHOTOS,
     AskedPerson,
     Candidates,
@@ -43,7 +44,7 @@ _IDENTIFY = {
         "required": True,
         "content": {
             **PHOTOS["requestBody"]["content"],  # type: ignore[dict-item]
-            "application/json": {"schema": schemas.Probes.model_json_schema()},
+            "application/json": {"schema": {"anyOf": [schemas.Probes.model_json_schema(), JSON_PHOTOS]}},
         },
     }
 }
@@ -76,8 +77,12 @@ async def identify(
     """
     query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates, quality, unique)
     if media_type(request) == "application/json":
-        return JSONResponse(await _identify_descriptors(await read_json(request), server, query))
-    upload = await read_photos(request, server.settings.limits)
+        body = await read_json(request)
+        if not images.are_in(body):
+            return JSONResponse(await _identify_descriptors(body, server, query))
+        upload = Upload(images.read(request, body, server.settings.limits))
+    else:
+        upload = await read_photos(request, server.settings.limits)
     photos = [Photo(data, min_face_size, embed=False, query=query) for _, data in upload.named]
     seen = await server.see(photos)
     matched = [each.matched for each in seen if isinstance(each, Seen) and isinstance(each.matched, Matched)]
@@ -95,6 +100,8 @@ async def identify(
 
 
 async def _identify_descriptors(body: Any, server: Context, query: Query) -> dict[str, Any]:
+    if isinstance(body, dict) and "descriptors" not in body:
+        raise MalformedRequest(f"the JSON body has neither descriptors nor an image; {images.HOW}")
     if query.quality not in (None, "off"):
         raise MalformedRequest("nothing is known of the quality of descriptors; send photos, or leave quality out")
     try:

@@ -14,7 +14,7 @@ from facegroup.journal.base import Filter
 from facegroup.sightings.types import Event
 from serve import camera_answers, camera_schemas
 from serve.api import documented
-from serve.api.context import After, Limit, Server
+from serve.api.context import After, Limit, Server, SightingId
 from serve.api.pipeline import Pipeline
 
 router = APIRouter(prefix="/sightings", tags=["cameras"])
@@ -89,13 +89,13 @@ async def stream(
 
 
 @router.get("/{sighting}", response_model=None, responses=_ONE, summary="Show a sighting")
-async def show_sighting(server: Server, sighting: str) -> dict[str, Any]:
+async def show_sighting(server: Server, sighting: SightingId) -> dict[str, Any]:
     """Return a sighting."""
     return letters.sighting(await server.pipeline.cameras("sighting", sighting))
 
 
 @router.get("/{sighting}/crop", response_class=Response, responses=_CROP, summary="Show the face of a sighting")
-async def show_crop(server: Server, sighting: str) -> Response:
+async def show_crop(server: Server, sighting: SightingId) -> Response:
     """Return the best picture of the face, as JPEG, where the camera keeps pictures."""
     return Response(await server.pipeline.cameras("crop", sighting), media_type="image/jpeg")
 

@@ -8,9 +8,10 @@ from starlette.requests import ClientDisconnect
 from facegroup import errors
 from facegroup.names import clean_name
 from facegroup.sightings.types import Video
-from serve import camera_answers, camera_schemas
+from serve import camera_answers, camera_schemas, patterns
 from serve.api import documented
-from serve.api.context import Limit, MinFaceSize, Server
+from serve.api.bodies import media_type
+from serve.api.context import Limit, MinFaceSize, Server, VideoId
 
 router = APIRouter(prefix="/videos", tags=["cameras"])
 
@@ -19,7 +20,7 @@ _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
 _NEW = documented.of(
     camera_schemas.VideoJob,
     *(*_KEPT, errors.TooManyVideos, errors.NoVideo, errors.UnknownGallery, errors.NetworkMismatch, errors.InvalidName),
-    errors.StoreWentBack,
+    *(errors.StoreWentBack, errors.UnsupportedFormat),
     status=202,
 )
 _LIST = documented.of(camera_schemas.VideoJobs, *_KEPT)
@@ -32,7 +33,10 @@ _BODY = {"requestBody": {"required": True, "content": {"video/*": {"schema": {"t
 async def send_video(
     request: Request,
     server: Server,
-    gallery: Annotated[str | None, Query(description="whose people are looked for; left out: the server's own")] = None,
+    gallery: Annotated[
+        str | None,
+        Query(description="whose people are looked for; left out: the server's own", json_schema_extra=patterns.NAME),
+    ] = None,
     name: Annotated[str, Query(max_length=200, description="of the file, for people")] = "video",
     fps: Annotated[float, Query(ge=0.1, le=30, allow_inf_nan=False, description="frames analysed a second")] = 5,
     confirm: Annotated[int, Query(ge=1, le=100, description="frames that must agree")] = 2,
@@ -44,6 +48,12 @@ async def send_video(
     The answer names it; `GET /v1/videos/{video}` says how far it is, and then who appears when. The bytes are kept only
     until they were looked through.
     """
+    kind = media_type(request)
+    if kind.startswith(("multipart/", "text/")) or kind == "application/json":
+        raise errors.UnsupportedFormat(
+            f"a body of type {kind[:100]} holds no video; send the file itself as the body, as video/mp4 or without a type: "
+            "curl --data-binary @film.mp4 -H content-type:video/mp4"
+        )
     whose = clean_name(gallery or server.settings.gallery, "gallery name")
     wanted = {"fps": fps, "cooldown": cooldown, "confirm": confirm, "min_face_size": min_face_size}
     video: str = await server.pipeline.cameras("begin_video", name, whose)
@@ -70,13 +80,13 @@ async def list_videos(server: Server, limit: Limit = 100) -> dict[str, Any]:
 
 
 @router.get("/{video}", response_model=None, responses=_ONE, summary="Show a video")
-async def show_video(server: Server, video: str) -> dict[str, Any]:
+async def show_video(server: Server, video: VideoId) -> dict[str, Any]:
     """Return how far a video is, and who appears in it when, once it is done."""
     return camera_answers.video(await server.pipeline.cameras("video", video))
 
 
 @router.delete("/{video}", status_code=204, responses=_GONE, summary="Remove a video")
-async def remove_video(server: Server, video: str) -> Response:
+async def remove_video(server: Server, video: VideoId) -> Response:
     """Remove what was found in a video; one that is being looked through is given up."""
     await server.pipeline.cameras("remove_video", video)
     return Response(status_code=204)

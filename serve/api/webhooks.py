@@ -8,7 +8,7 @@ from facegroup import errors
 from facegroup.delivery import signature
 from facegroup.names import check_id
 from facegroup.sightings.types import Webhook
-from serve import camera_answers, camera_schemas
+from serve import camera_answers, camera_schemas, patterns
 from serve.api import documented
 from serve.api.context import By, Limit, Server
 
@@ -28,7 +28,7 @@ _DEAD = documented.of(camera_schemas.DeadLetters, *_KEPT, errors.UnknownWebhook)
 _RETRIED = documented.of(camera_schemas.Retried, *_KEPT, errors.UnknownWebhook)
 
 
-async def _id(webhook: Annotated[str, Path(description="id of the webhook")]) -> str:
+async def _id(webhook: Annotated[str, Path(description="id of the webhook", json_schema_extra=patterns.IDENT)]) -> str:
     return check_id(webhook, "webhook")
 
 

@@ -312,6 +312,17 @@ def test_bad_videos_are_refused(api: Api, group: str, data: bytes, given: dict[s
     )
 
 
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data; boundary=b", "Multipart/Mixed", "application/json", "text/plain", "text/html"]
+)
+def test_a_form_is_no_video_and_is_refused_at_once(api: Api, kind: str) -> None:
+    before = api("GET", "/v1/videos").json()
+    answer = api.raw("POST", "/v1/videos", [("content-type", kind)], [b"x" * 1000] * 9)
+    assert (answer.status, answer.json()["code"], answer.taken) == (415, "unsupported_format", 0)
+    assert "--data-binary" in answer.json()["detail"]
+    assert api("GET", "/v1/videos").json() == before
+
+
 @pytest.mark.parametrize("cut", [0, 3000])
 def test_what_is_no_video_fails_with_the_reason(api: Api, folder: Path, group: str, cut: int) -> None:
     data = (folder / "walk.mp4").read_bytes()[:cut] or b"no video at all" * 100

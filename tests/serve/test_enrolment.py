@@ -205,6 +205,12 @@ def test_a_gallery_of_another_network(api: Api, pipeline: LocalPipeline, photos:
     assert api.refused("POST", f"{path}/identify", json={"descriptors": [[1.0] * 128]}) == (409, "network_mismatch")
     assert api.refused("POST", f"{path}/verify?person=p", **photo) == (409, "network_mismatch")
     assert api.refused("POST", f"{path}/people/p/photos", **photo) == (409, "network_mismatch")
+    for each in ("identify", "people/p/photos", "people/p/counter-examples"):
+        detail = api("POST", f"{path}/{each}", **photo).json()["detail"]
+        assert "facegroup migrate of-another --network dlib-resnet29" in detail
+    there = api("PUT", path)
+    assert (there.status_code, there.json()["code"]) == (409, "gallery_exists")
+    assert "facegroup migrate of-another --network dlib-resnet29" in there.json()["detail"]
     assert api.refused("PUT", path) == (409, "gallery_exists")
     assert api("GET", path).json()["network"] == "retail-0095"
     assert api("DELETE", path).status_code == 200

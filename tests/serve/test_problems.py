@@ -32,7 +32,7 @@ def test_an_id_is_made_where_none_can_be_taken(api: Api, name: str | None) -> No
 
 
 NOWHERE = [
-    *("/nowhere", "/v1", "/v1/", "/v2/detect", "/v1/detect/", "/v1/galleries/g/", "/v1/galleries//people"),
+    *("/nowhere", "/v1", "/v1/", "/v2/detect", "/v1/detect//", "/v1/galleries//people", "/nowhere/"),
     *("/%00", "/..%2f..%2fetc%2fpasswd", "/%2e%2e/%2e%2e/etc/passwd", "/../../etc/passwd", "/\0", "/é", "/%FF"),
     *("/docs/assets/../../x", "/docs/assets/%2e%2e/x", "/" + "x" * 9000),
 ]
@@ -40,10 +40,11 @@ NOWHERE = [
 
 @pytest.mark.parametrize("path", NOWHERE)
 def test_unknown_paths(api: Api, path: str) -> None:
-    for method in ("GET", "HEAD"):
-        answer = api.raw(method, path)
-        assert answer.status == 404
-        assert answer.json()["code"] == "unknown_path"
+    assert api.raw("HEAD", path).status == 404
+    answer = api.raw("GET", path)
+    assert answer.status == 404
+    assert answer.json()["code"] == "unknown_path"
+    assert answer.json()["detail"].startswith(f"there is no GET {path.rstrip('/')[:9]}")
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = api.raw(method, path)
         assert answer.json()["code"] in ("unknown_path", "method_not_allowed")
@@ -106,7 +107,34 @@ def test_wrong_methods_are_told_the_right_ones(api: Api, path: str, method: str)
         return
     answer = api(method, path)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert set(answer.headers["allow"].split(", ")) == right
+    told = right | ({"HEAD"} if "GET" in right else set())
+    assert [set(each.split(", ")) for each in answer.headers.get_list("allow")] == [told]
+    assert answer.json()["detail"].startswith(f"there is no {method} {path}")
+
+
+READ = [path for path, methods in METHODS.items() if "GET" in methods and not path.endswith("/stream")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*READ, "/", "/docs", "/openapi.json", "{group}", "{group}/people", "{group}/people/grace/photos", "/nowhere"],
+)
+def test_head_is_answered_as_get_is_without_a_body(api: Api, session_group: str, path: str) -> None:
+    got, head = (api(method, path.format(group=session_group)) for method in ("GET", "HEAD"))
+    assert head.status_code == got.status_code
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == got.headers[name]
+
+
+def test_head_of_what_never_ends_ends(api: Api) -> None:
+    head = api("HEAD", "/v1/sightings/stream")
+    assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+@pytest.mark.parametrize("path", METHODS)
+def test_a_slash_at_the_end_changes_nothing(api: Api, path: str) -> None:
+    plain, with_slash = api("TRACE", path), api("TRACE", f"{path}/")
+    assert (with_slash.status_code, with_slash.headers["allow"]) == (405, plain.headers["allow"])
 
 
 def test_the_table_of_methods_is_complete(api: Api) -> None:

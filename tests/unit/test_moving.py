@@ -240,6 +240,15 @@ def array(value: Any) -> Callable[[dict[str, bytes]], object]:
 ROWS = np.stack([descriptor(each) for each in (1, 2, 9, 3)])
 SPOILT = ROWS.copy()
 SPOILT[0, 0] = np.nan
+
+
+def nested(depth: int) -> dict[str, Any]:
+    whole: dict[str, Any] = {}
+    for _ in range(depth - 1):
+        whole = {"a": whole}
+    return whole
+
+
 FORGED = {
     "other format": manifest(format="zip"),
     "not a version": manifest(format_version="1"),
@@ -281,6 +290,14 @@ FORGED = {
     "the stranger's name": lines(lambda rows: rows[0].update(name="not in the dataset")),
     "a name that is no text": lines(lambda rows: rows[0].update(name=7)),
     "metadata": lines(lambda rows: rows[0].update(metadata=[1])),
+    "no metadata": lines(lambda rows: rows[0].update(metadata=None)),
+    "metadata too large": lines(lambda rows: rows[0].update(metadata={"a": "x" * (64 << 10)})),
+    "metadata too large in another script": lines(lambda rows: rows[0].update(metadata={"a": "曾" * (22 << 10)})),
+    "metadata nested too deep": lines(lambda rows: rows[0].update(metadata=nested(33))),
+    "metadata nested in lists": lines(lambda rows: rows[0].update(metadata={"a": [[nested(31)]]})),
+    "metadata with NaN": lines(lambda rows: rows[0].update(metadata={"a": float("nan")})),
+    "metadata with half a pair": lines(lambda rows: rows[0].update(metadata={"a": "\ud800"})),
+    "a name that is an answer": lines(lambda rows: rows[0].update(name="poor_quality")),
     "unknown field": lines(lambda rows: rows[0].update(face="x")),
     "field missing": lines(lambda rows: rows[0].pop("name")),
     "date": lines(lambda rows: rows[0].update(created_at="now")),

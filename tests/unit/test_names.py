@@ -14,6 +14,7 @@ NAMES = [
     "\u200f\u05e9\u05dc\u05d5\u05dd",  # Hebrew after a right-to-left mark
     "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with its non-joiner
     "\ue000",  # a private character
+    *("Noface", "No Face Foundation", "Unknown", "unknown-17-b", "Poor Quality Street", "(poor_quality)", "Conflict"),
     "\U0001fae8",  # an emoji that is younger than Python 3.11's tables
 ]
 
@@ -56,6 +57,21 @@ def test_names_are_normalised_and_stripped(text: str) -> None:
         ("Not In The DATASET ", "reserved"),
         ("not  in\u00a0the data\u200bset", "reserved"),
         ("ｎｏｔ in the dataset", "reserved"),
+        ("not\u3164in\u2800the da\ufe0ftaset", "reserved"),
+        ("not-in-the-dataset!", "reserved"),
+        ("poor_quality", "reserved"),
+        ("Poor\u2003Quality", "reserved"),
+        ("poor_quality (too_blurred, face_cut_off)", "reserved"),
+        ("no face found", "reserved"),
+        ("NO FACE FOUND.", "reserved"),
+        ("no_face", "reserved"),
+        ("No\u202fFace", "reserved"),
+        ("multiple-faces", "reserved"),
+        ("truncated_image", "reserved"),
+        ("Unknown-17", "reserved"),
+        ("unknown\u00a0\uff11\uff17", "reserved"),
+        ("\u3164\u115f", "seen"),
+        ("\u2800\ufe0f", "seen"),
     ],
 )
 def test_what_would_break_or_forge_is_refused_by_name(text: str, fault: str) -> None:
