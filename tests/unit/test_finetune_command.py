@@ -137,9 +137,8 @@ def test_the_whole_pipeline_runs_on_it_and_a_gallery_is_migrated_to_it(place: Pa
         scores = [float(cast(Any, each).matched.matches[0].similarity) for each in (same, other)]
         assert scores[0] > 0.9
         assert scores[0] > scores[1] + 0.1
-    with Recognizer(load(network=BASE, store=own)) as before:
-        with pytest.raises(NetworkMismatch):
-            before.identify([photos[0][1]], "group")
+    with Recognizer(load(network=BASE, store=own)) as before, pytest.raises(NetworkMismatch):
+        before.identify([photos[0][1]], "group")
     store = cast(ShelfStore, open_store(own))
     assert run("migrate", "group", "--rollback", "--store", own).exit_code == 0
     assert store.gallery("group").network == BASE
