@@ -29,7 +29,7 @@ from facegroup.bulk import error_row, skipped_row
 from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.folders import shown
-from facegroup.options import AsJson, Gallery, Network, Server, Store
+from facegroup.options import AsJson, Face, Gallery, Network, Server, Store
 from facegroup.output import bar, opened, show_log, tell_skipped
 from facegroup.photos import Seen
 from facegroup.reading import MOST_BYTES, read
@@ -118,8 +118,8 @@ def identify(
 def verify(
     photos: Annotated[list[Path], typer.Argument(help="two photos; or one, with --person")],
     person: Annotated[str | None, typer.Option(help="id of the person to compare with")] = None,
-    face: Annotated[int | None, typer.Option(min=0, help="which face of the photo, from 0, left to right")] = None,
-    other_face: Annotated[int | None, typer.Option(min=0, help="which face of the second photo")] = None,
+    face: Face = None,
+    other_face: Annotated[str | None, typer.Option(help="which face of the second photo")] = None,
     threshold: Threshold = None,
     gallery: Gallery = None,
     server: Server = None,
@@ -128,6 +128,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Say whether two photos, or a photo and a person, are the same. Ends with status 1 if they are not."""
+    which = commands.face_choice(face), commands.face_choice(other_face, "--other-face")
     wanted = 2 if person is None else 1
     if len(photos) != wanted:
         raise MalformedRequest(f"verify takes {'two photos' if wanted == 2 else 'one photo, with --person'}")
@@ -137,9 +138,9 @@ def verify(
     data = [_only(path, settings.limits.image_bytes if server is None else MOST_BYTES) for path in photos]
     with opened(server, settings) as service:
         if person is None:
-            done = service.verify((data[0], data[1]), threshold, (face, other_face))
+            done = service.verify((data[0], data[1]), threshold, which)
         else:
-            done = service.verify_person(data[0], settings.gallery, person, threshold, face)
+            done = service.verify_person(data[0], settings.gallery, person, threshold, which[0])
     if as_json:
         answer = {
             "same": done.same,
@@ -158,7 +159,7 @@ def verify(
 def feedback(
     photos: Annotated[list[Path], typer.Argument(help="photos in which a face got a wrong name")],
     person: Annotated[str, typer.Option("--not", help="id of the person whom the face is not")],
-    face: Annotated[int | None, typer.Option(min=0, help="which face, counted from 0, left to right")] = None,
+    face: Face = None,
     strict: Annotated[bool, typer.Option("--strict", help="refuse a face that may show the person after all")] = False,
     gallery: Gallery = None,
     server: Server = None,
@@ -167,6 +168,7 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Say that a face is not a person: it does not get that name again. Ends with status 1 where nothing was kept."""
+    which = commands.face_choice(face)
     found = folders.photos(photos)
     settings = load(gallery=gallery, network=network, store=store)
     kept = 0
@@ -175,7 +177,7 @@ def feedback(
         for part in read(found.files):
             bad = [Refused(shown(path), data) for path, data in part if isinstance(data, FacegroupError)]
             good = [(shown(path), data) for path, data in part if isinstance(data, bytes)]
-            done = service.correct(settings.gallery, good, person, face, strict)
+            done = service.correct(settings.gallery, good, person, which, strict)
             kept += len(done.photos)
             told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in [*bad, *done.refused]]
             for kind, each in [*told, *(("warnings", each) for each in done.doubts)]:

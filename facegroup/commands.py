@@ -163,6 +163,16 @@ def moment(text: str) -> float:
     return when.timestamp()
 
 
+def face_choice(text: str | None, option: str = "--face") -> FaceChoice | None:
+    """Return which face an option means. Raises `MalformedRequest`."""
+    words: dict[str | None, FaceChoice | None] = {None: None, "largest": "largest", "dominant": "dominant"}
+    if text is None or text in words:
+        return words[text]
+    if text.isascii() and text.isdigit() and len(text) < 6:
+        return int(text)
+    raise MalformedRequest(f"{option} takes the number of a face, from 0, left to right; largest; or dominant")
+
+
 def log(kept: Log, gallery: str) -> Iterator[Entry]:
     """Return the audit log of a gallery, oldest first."""
     after = ""

@@ -9,15 +9,15 @@ import typer
 
 from facegroup import bulk, folders, layout
 from facegroup.bulk import Enrolled, Report
+from facegroup.commands import face_choice
 from facegroup.errors import MalformedRequest
 from facegroup.folders import shown
 from facegroup.layout import Layout, Wanted
 from facegroup.names import check_id, clean_name
-from facegroup.options import AsJson, Gallery, Network, Server, Store
+from facegroup.options import AsJson, Face, Gallery, Network, Server, Store
 from facegroup.output import bar, opened, tell_skipped
 from facegroup.reading import MOST_BYTES
 from facegroup.settings import load
-from facegroup.types import FaceChoice
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def enroll(
         int | None, typer.Option(min=1, max=9, help="how deep the people's folders are: 2 for team/person/photo.jpg")
     ] = None,
     flat: Annotated[bool, typer.Option("--flat", help="each file is a person, named after it: ada.jpg")] = False,
-    face: Annotated[int | None, typer.Option(min=0, help="which face of a photo, from 0, left to right")] = None,
+    face: Face = None,
     largest: Annotated[
         bool,
         typer.Option("--largest", help="the largest face of a photo [default: only where the others are far smaller]"),
@@ -57,7 +57,7 @@ def enroll(
     """
     if largest and face is not None:
         raise MalformedRequest("--largest and --face say two things; give one of them")
-    which: FaceChoice = "largest" if largest else "dominant" if face is None else face
+    which = face_choice("largest" if largest else face or "dominant")
     wanted = _wanted(photos, name, person, depth, flat=flat)
     settings = load(gallery=gallery, network=network, store=store)
     report = Report(settings.gallery, wanted.skipped)

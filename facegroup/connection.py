@@ -4,6 +4,7 @@
 the same request twice does no more than once: reading, setting, recognition, and writes under an idempotency key.
 """
 
+import logging
 import random
 import time
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from facegroup.errors import (
     TimedOut,
 )
 from facegroup.proxies import transport
+
+log = logging.getLogger(__name__)
 
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "PATCH"})
 KEY = "Idempotency-Key"
@@ -74,6 +77,7 @@ class Connection:
                 pause = max(error.retry_after, 0.2) * (1 + random.random() / 4)  # spreads those who wait
                 if not self._may_help(error, repeatable) or now + pause > deadline:
                     raise
+                log.info("%s %s: %s; asked again in %.0f s", method, path, error.detail, pause)
                 time.sleep(pause)
 
     def no_answer(self, error: httpx.HTTPError) -> NoAnswer:

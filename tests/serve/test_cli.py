@@ -186,6 +186,8 @@ def test_models_lists_every_network() -> None:
         (["verify", __file__, __file__], 2, "not_an_image"),
         (["feedback", "absent.jpg", "--not", "ada"], 2, "absent.jpg does not exist"),
         (["enroll", __file__], 2, "is no folder"),
+        (["enroll", __file__, "--name", "x", "--face", "left"], 2, "--face takes the number of a face"),
+        (["verify", __file__, __file__, "--other-face", "-1"], 2, "--other-face takes the number"),
         (["enroll", "x", "--flat", "--depth", "2"], 2, "give one of them"),
         (["evaluate", "openset", "absent"], 2, "is no folder"),
         (["export", "absent", "x.zip"], 2, "unknown_gallery"),

@@ -180,6 +180,9 @@ def test_the_largest_face(place: list[str], folder: Path) -> None:
     assert enrolled(folder / "Eileen" / "2.jpg", "--name", "Grace", "--largest", *place)[0] == 0
     assert enrolled(folder / "Eileen" / "2.jpg", "--name", "Eileen", "--face", "1", *place)[0] == 0
     assert people(place) == {"Eileen": 2, "Grace": 1}
+    photos = (folder / "Eileen" / "1.jpg", folder / "Eileen" / "2.jpg")
+    assert run("verify", *photos, "--face", "largest", "--other-face", "1", *place).exit_code == 0
+    assert run("verify", *photos, "--face", "dominant", "--other-face", "largest", *place).exit_code == 1
     assert run("enroll", folder, "--largest", "--face", "1", *place).exit_code != 0
     assert run("enroll", folder, "--flat", "--name", "x", *place).exit_code != 0
 
