@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="photos of people, or folders of them")
     nets = Listening()
     mtcnn, seen = Mtcnn(nets), 0
-    for path in folders.photos(parser.parse_args().paths):
+    for path in folders.photos(parser.parse_args().paths).files:
         try:
             photo = decode(path.read_bytes(), Limits()).image
         except ImageError as error:

@@ -26,6 +26,11 @@ RULE_OF_THREE = 3
 """So many searches must be there for each that may be answered wrongly: with none wrong of 3/p, p is what 95 % are sure
 of (Hanley and Lippman-Hand 1983)."""
 
+WHERE = (
+    "Strangers are people outside the gallery: volunteers, or a public data set such as LFW; see docs/calibration.md"
+)
+"""Where one gets their photos, to follow a message."""
+
 GROWN = 0.2
 """A gallery whose count of people differs by more than this share has another FPIR than was estimated."""
 
@@ -183,14 +188,16 @@ def _check_enough(scores: Scores, fpir: float, counting: float) -> None:
         return
     whom = "strangers" if scores.strangers else "members"
     others = (
-        "or leave the strangers out, so that the members stand in for them"
+        f"or leave the strangers out, so that the members stand in for them. {WHERE}"
         if scores.strangers
-        else f"or give photos of {needed} strangers, one of each"
+        else f"or give photos of {needed} strangers, one of each (--strangers FOLDER). {WHERE}"
     )
+    least = math.ceil(max(RULE_OF_THREE / searches, 1 / counting) * 1000) / 1000
     raise TooFewToCalibrate(
         f"an FPIR of {fpir:g} needs {needed} photos and {independent} that count as independent; there are {searches} of "
         f"{groups} {whom}, which count as {int(counting)}: {lacking} more photos are needed, of "
-        f"{math.ceil(lacking * groups / searches)} more {whom}, {others}, or ask for a greater FPIR"
+        f"{math.ceil(lacking * groups / searches)} more {whom}, {others}"
+        + (f". These photos are enough for an FPIR of {least:g}" if least <= MOST_FPIR else "")
     )
 
 

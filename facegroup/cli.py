@@ -1,9 +1,7 @@
-"""The commands that need no server: enroll, identify, verify, people, audit, models. Each also takes `--server URL`."""
+"""The commands that need no server: identify, verify, people, audit, models. Each also takes `--server URL`."""
 
 import json
-import logging
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +10,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 from PIL import Image as pillow
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from facegroup import (
     commands,
     commands_calibrate,
     commands_camera,
+    commands_enroll,
     commands_evaluate,
     commands_finetune,
     commands_galleries,
@@ -27,12 +25,14 @@ from facegroup import (
     commands_video,
     folders,
 )
-from facegroup.commands import Service
+from facegroup.bulk import error_row, skipped_row
 from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
-from facegroup.loss import refuse_lost
-from facegroup.options import AsJson, Gallery, Network, Server, Store
+from facegroup.folders import shown
+from facegroup.options import AsJson, Face, Gallery, Network, Server, Store
+from facegroup.output import bar, opened, show_log, tell_skipped
 from facegroup.photos import Seen
+from facegroup.reading import MOST_BYTES, read
 from facegroup.settings import Settings, load
 from facegroup.types import Image, Person, Policy
 
@@ -46,8 +46,9 @@ ProbeQuality = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app."""
-    for command in (enroll, identify, verify, feedback, people, audit, models):
+    for command in (identify, verify, feedback, people, audit, models):
         app.command()(command)
+    commands_enroll.add_commands(app)
     commands_moving.add_commands(app)
     commands_finetune.add_commands(app)
     commands_calibrate.add_commands(app)
@@ -56,59 +57,6 @@ def add_commands(app: typer.Typer) -> None:
     commands_camera.add_commands(app)
     commands_sightings.add_commands(app)
     commands_video.add_commands(app)
-
-
-def enroll(
-    photos: Annotated[
-        list[Path], typer.Argument(help="a folder that holds one folder per person; with --name, photos")
-    ],
-    name: Annotated[str | None, typer.Option(help="who is in the photos, where they are of one person")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="refuse photos that may show somebody else")] = False,
-    gallery: Gallery = None,
-    server: Server = None,
-    network: Network = None,
-    store: Store = None,
-    as_json: AsJson = False,
-) -> None:
-    """Enrol people from photos; each photo must show exactly one face. The same photo twice is one sample."""
-    if name is not None:
-        wanted = {name: folders.photos(photos)}
-    else:
-        wanted = {person: files for folder in photos for person, files in folders.people(folder).items()}
-    settings = load(gallery=gallery, network=network, store=store)
-    rows = []
-    with _service(server, settings, stored=True) as service:
-        service.new_gallery(settings.gallery)
-        for person, files in _shown(wanted.items(), "enrolling", len(wanted)):
-            for part in commands.enrol(service, settings.gallery, person, files, strict):
-                new, old, refused = len(part.enrolled.added), len(part.enrolled.duplicates), part.refused
-                rows.append(
-                    {
-                        "name": part.enrolled.person.name,
-                        "person_id": part.enrolled.person.id,
-                        "added": new,
-                        "known": old,
-                        "refused": [
-                            {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
-                            for each in refused
-                        ],
-                        "warnings": [
-                            {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
-                            for each in part.doubts
-                        ],
-                    }
-                )
-                if as_json:
-                    continue
-                typer.echo(f"{person}: {new} enrolled" + (f", {old} known before" if old else ""))
-                for each in refused:
-                    typer.echo(f"  refused {each.name}: {each.error.detail} ({each.error.code})")
-                for doubt in part.doubts:
-                    typer.echo(f"  warning {doubt.name}: {doubt.error.detail} ({doubt.error.code})")
-    if as_json:
-        typer.echo(json.dumps({"gallery": settings.gallery, "people": rows}, ensure_ascii=False))
-    if not any(row["added"] or row["known"] for row in rows):
-        raise typer.Exit(1)
 
 
 def identify(
@@ -126,32 +74,52 @@ def identify(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Name every face of every photo. Ends with status 1 if a photo could not be used."""
-    files = folders.photos(photos)
+    """Name every face of every photo.
+
+    Ends with status 1 if a photo could not be used, and with 2 if an error ended the run.
+    """
+    found = folders.photos(photos)
     settings = load(gallery=gallery, network=network, store=store)
-    rows = []
-    failed = False
-    with _service(server, settings) as service:
+    most = settings.limits.image_bytes if server is None else MOST_BYTES
+    rows: list[dict[str, Any]] = []
+    failed = 0
+    ended: FacegroupError | None = None
+    with opened(server, settings) as service:
         commands_calibrate.warn(service.store.gallery(settings.gallery))
-        answers = commands.identify(service, settings.gallery, files, threshold, quality, unique)
-        for path, data, seen in _shown(answers, "identifying", len(files), quiet=not as_json):
-            failed |= isinstance(seen, FacegroupError)
-            if as_json:
-                rows.append({"photo": str(path), **_row(seen)})
-            else:
-                typer.echo("\n".join([f"===== {path} =====", *commands.lines(seen)]))
-            if boxes is not None and isinstance(seen, Seen):
-                _save(commands.boxes(data, seen, settings.limits), boxes / _flat(path))
+        answers = commands.identify(service, settings.gallery, found.files, threshold, quality, unique, most)
+        try:
+            for path, data, seen in bar(answers, "identifying", len(found.files), quiet=not as_json):
+                failed += isinstance(seen, FacegroupError)
+                rows.append({"photo": shown(path), **_row(seen)})
+                if not as_json:
+                    typer.echo("\n".join([f"===== {shown(path)} =====", *commands.lines(seen)]))
+                if boxes is not None and isinstance(seen, Seen):
+                    _save(commands.boxes(data, seen, settings.limits), boxes / _flat(path))
+        except FacegroupError as error:
+            ended = error
     if as_json:
-        typer.echo(json.dumps({"gallery": settings.gallery, "photos": rows}, ensure_ascii=False))
-    raise typer.Exit(int(failed))
+        counts = {"photos": len(rows), "failed": failed, "not_tried": len(found.files) - len(rows)}
+        answer: dict[str, Any] = {
+            "gallery": settings.gallery,
+            "photos": rows,
+            "skipped": [skipped_row(each) for each in found.skipped],
+            "counts": {**counts, "skipped": len(found.skipped)},
+            "error": error_row(ended),
+        }
+        typer.echo(json.dumps(answer, ensure_ascii=False))
+    tell_skipped(found.skipped)
+    if ended is not None:
+        left = len(found.files) - len(rows)
+        typer.echo(f"the run ended early, {left} photos were not tried: {ended.detail} ({ended.code})", err=True)
+        raise typer.Exit(2)
+    raise typer.Exit(int(failed > 0))
 
 
 def verify(
     photos: Annotated[list[Path], typer.Argument(help="two photos; or one, with --person")],
     person: Annotated[str | None, typer.Option(help="id of the person to compare with")] = None,
-    face: Annotated[int | None, typer.Option(min=0, help="which face of the photo, from 0, left to right")] = None,
-    other_face: Annotated[int | None, typer.Option(min=0, help="which face of the second photo")] = None,
+    face: Face = None,
+    other_face: Annotated[str | None, typer.Option(help="which face of the second photo")] = None,
     threshold: Threshold = None,
     gallery: Gallery = None,
     server: Server = None,
@@ -160,19 +128,19 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Say whether two photos, or a photo and a person, are the same. Ends with status 1 if they are not."""
+    which = commands.face_choice(face), commands.face_choice(other_face, "--other-face")
     wanted = 2 if person is None else 1
     if len(photos) != wanted:
         raise MalformedRequest(f"verify takes {'two photos' if wanted == 2 else 'one photo, with --person'}")
     if person is not None and other_face is not None:
         raise MalformedRequest("there is one photo with --person, and so no --other-face")
-    (read,) = folders.chunks(folders.photos(photos), wanted)
-    data = [each for _, each in read]
     settings = load(gallery=gallery, network=network, store=store)
-    with _service(server, settings) as service:
+    data = [_only(path, settings.limits.image_bytes if server is None else MOST_BYTES) for path in photos]
+    with opened(server, settings) as service:
         if person is None:
-            done = service.verify((data[0], data[1]), threshold, (face, other_face))
+            done = service.verify((data[0], data[1]), threshold, which)
         else:
-            done = service.verify_person(data[0], settings.gallery, person, threshold, face)
+            done = service.verify_person(data[0], settings.gallery, person, threshold, which[0])
     if as_json:
         answer = {
             "same": done.same,
@@ -191,7 +159,7 @@ def verify(
 def feedback(
     photos: Annotated[list[Path], typer.Argument(help="photos in which a face got a wrong name")],
     person: Annotated[str, typer.Option("--not", help="id of the person whom the face is not")],
-    face: Annotated[int | None, typer.Option(min=0, help="which face, counted from 0, left to right")] = None,
+    face: Face = None,
     strict: Annotated[bool, typer.Option("--strict", help="refuse a face that may show the person after all")] = False,
     gallery: Gallery = None,
     server: Server = None,
@@ -200,26 +168,40 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Say that a face is not a person: it does not get that name again. Ends with status 1 where nothing was kept."""
+    which = commands.face_choice(face)
+    found = folders.photos(photos)
     settings = load(gallery=gallery, network=network, store=store)
     kept = 0
     rows: dict[str, list[dict[str, str]]] = {"refused": [], "warnings": []}
-    with _service(server, settings) as service:
-        for part in folders.chunks(folders.photos(photos), commands.CHUNK):
-            done = service.correct(settings.gallery, [(str(path), data) for path, data in part], person, face, strict)
+    with opened(server, settings) as service:
+        for part in read(found.files):
+            bad = [Refused(shown(path), data) for path, data in part if isinstance(data, FacegroupError)]
+            good = [(shown(path), data) for path, data in part if isinstance(data, bytes)]
+            done = service.correct(settings.gallery, good, person, which, strict)
             kept += len(done.photos)
-            told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in done.refused]
+            told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in [*bad, *done.refused]]
             for kind, each in [*told, *(("warnings", each) for each in done.doubts)]:
                 rows[kind].append({"photo": each.name, "code": each.error.code, "detail": each.error.detail})
     if as_json:
         typer.echo(
-            json.dumps({"gallery": settings.gallery, "person_id": person, "kept": kept, **rows}, ensure_ascii=False)
+            json.dumps(
+                {
+                    "gallery": settings.gallery,
+                    "person_id": person,
+                    "kept": kept,
+                    **rows,
+                    "skipped": [skipped_row(each) for each in found.skipped],
+                },
+                ensure_ascii=False,
+            )
         )
     else:
         typer.echo(f"{kept} faces are not {person}")
         for kind, listed in rows.items():
             for row in listed:
                 typer.echo(f"  {kind.rstrip('s')} {row['photo']}: {row['detail']} ({row['code']})")
-    raise typer.Exit(int(not kept))
+    tell_skipped(found.skipped)
+    raise typer.Exit(int(not kept or bool(rows["refused"])))
 
 
 def people(
@@ -244,7 +226,7 @@ def people(
 ) -> None:
     """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
     settings = load(gallery=gallery, network=network, store=store)
-    with _service(server, settings, stored=True) as service:
+    with opened(server, settings, stored=True) as service:
         if rename is not None:
             service.store.update_person(settings.gallery, rename[0], name=rename[1])
         if erase is not None:
@@ -337,31 +319,6 @@ def models(as_json: AsJson = False) -> None:
     typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")
 
 
-def show_log(settings: Settings) -> None:
-    """Print what is logged, from the settings' level on, to standard error."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
-    if settings.log_level != "debug":
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # else it names every request
-
-
-@contextmanager
-def _service(server: str | None, settings: Settings, *, stored: bool = False) -> Iterator[Service]:
-    """Give what does it; refuse at once where the gallery's store is to be read or written, and lost data of it."""
-    show_log(settings)
-    if server is not None:
-        from facegroup.client import Client
-
-        with Client(server) as client:
-            yield client
-    else:
-        from facegroup.recognizer import Recognizer
-
-        with Recognizer(settings, "cli") as recognizer:
-            if stored:
-                refuse_lost(recognizer.store, settings.gallery)
-            yield recognizer
-
-
 @contextmanager
 def _log(server: str | None, settings: Settings) -> Iterator[commands.Log]:
     """Give what has an audit log, without the networks."""
@@ -378,14 +335,12 @@ def _log(server: str | None, settings: Settings) -> Iterator[commands.Log]:
             yield kept
 
 
-def _shown(items: Iterable[Item], text: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
-    """Return the items behind a progress bar on standard error, if somebody looks."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield from items
-        return
-    with Progress(console=console, transient=True) as progress:
-        yield from progress.track(items, total, description=text)
+def _only(path: Path, most: int) -> bytes:
+    """Return the bytes of a photo that is named alone; raises what is wrong with it."""
+    ((_, data),) = next(read([path], most))
+    if isinstance(data, FacegroupError):
+        raise data
+    return data
 
 
 def _row(seen: Seen | FacegroupError) -> dict[str, Any]:

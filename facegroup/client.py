@@ -7,7 +7,9 @@ with Client("http://127.0.0.1:8000") as client:
 import json
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self, Unpack
 from urllib.parse import quote
@@ -15,15 +17,18 @@ from urllib.parse import quote
 import httpx
 import numpy as np
 
-from facegroup import errors
-from facegroup.enrolment import Doubt, Enrolment, Refused
-from facegroup.errors import FacegroupError, ServiceError, StageUnavailable
+from facegroup import errors, inputs
+from facegroup.connection import KEY, Connection, error_of
+from facegroup.enrolment import Chosen, Doubt, Enrolment, Refused
+from facegroup.errors import FacegroupError, ServiceError
+from facegroup.inputs import PhotoInput
 from facegroup.photos import Matched, Quality, Seen
+from facegroup.portions import Portions
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Changes, Enrolled, Erased, Merged
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.trial import Likeness, Strangers, Trial
-from facegroup.types import Candidate, Faces, Gallery, Match, Person, Policy
+from facegroup.types import Candidate, FaceChoice, Faces, Gallery, Match, Person, Policy
 from facegroup.verification import Verified
 
 
@@ -33,13 +38,19 @@ class Client:
     Args:
         url: such as ``http://127.0.0.1:8000``.
         timeout: seconds that one request may take.
+        patience: seconds for which a server is asked again that answers "later" (429, 503) or was lost, after the time
+            that it names; 0: never. Writes carry an idempotency key, so that none is done twice.
+
+    Photos may be as many and as large as you like: they are sent in several requests where one would be too large. A photo
+    that the server does not take has its error as its answer; the others are answered.
 
     Every method raises the error that the server answers, as the library would raise it, and `StageUnavailable` when
     there is no server.
     """
 
-    def __init__(self, url: str, timeout: float = 120) -> None:
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+    def __init__(self, url: str, timeout: float = 120, patience: float = 60) -> None:
+        self._connection = Connection(url, timeout, patience)
+        self._portions = Portions()
 
     @property
     def store(self) -> Self:
@@ -50,7 +61,7 @@ class Client:
 
     def identify(
         self,
-        photos: Sequence[bytes],
+        photos: Iterable[PhotoInput],
         gallery: str,
         threshold: float | None = None,
         quality: Policy | None = None,
@@ -58,60 +69,62 @@ class Client:
     ) -> list[Seen | FacegroupError]:
         """Return who is in each photo; see `Recognizer.identify`."""
         params = _given(threshold=threshold, quality=quality, unique=unique)
-        answer = self._call("POST", f"{_at(gallery)}/identify", params=params, files=_files(photos))
-        version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
-        return [_seen(each, version, reason) for each in answer["images"]]
+        path = f"{_at(gallery)}/identify"
+        return self._see(inputs.several(photos), path, _identified, params, lambda: self.gallery(gallery))
 
     def verify(
         self,
-        photos: tuple[bytes, bytes],
+        photos: tuple[PhotoInput, PhotoInput],
         threshold: float | None = None,
-        faces: tuple[int | None, int | None] = (None, None),
+        faces: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
     ) -> Verified:
         """Compare two photos; see `Recognizer.verify`."""
         params = _given(threshold=threshold, face=faces[0], other_face=faces[1])
-        return _verified(self._call("POST", "/v1/verify", params=params, files=_files(photos)))
+        sent = _files(inputs.pair(photos))
+        return _verified(self._call("POST", "/v1/verify", again=True, params=params, files=sent))
 
     def verify_person(
-        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: int | None = None
+        self,
+        photo: PhotoInput,
+        gallery: str,
+        person_id: str,
+        threshold: float | None = None,
+        face: FaceChoice | None = None,
     ) -> Verified:
         """Compare a photo with a person; see `Recognizer.verify_person`."""
         params = _given(threshold=threshold, person=person_id, face=face)
-        return _verified(self._call("POST", f"{_at(gallery)}/verify", params=params, files=_files([photo])))
+        sent = _files([inputs.encoded(photo)])
+        return _verified(self._call("POST", f"{_at(gallery)}/verify", again=True, params=params, files=sent))
 
     def enrol(
         self,
         gallery: str,
-        photos: Sequence[tuple[str, bytes]],
+        photos: Iterable[PhotoInput | tuple[str, PhotoInput]],
         person_id: str,
-        face: int | None = None,
+        face: FaceChoice | None = None,
         strict: bool = False,
         *,
         key: str | None = None,
     ) -> Enrolment:
         """Enrol named photos of one person; see `Recognizer.enrol`. With the same `key` again, nothing is done again."""
-        return self._add("photos", gallery, photos, person_id, face, strict, key)
+        return self._add("photos", gallery, inputs.named(photos), person_id, face, strict, key)
 
     def correct(
         self,
         gallery: str,
-        photos: Sequence[tuple[str, bytes]],
+        photos: Iterable[PhotoInput | tuple[str, PhotoInput]],
         person_id: str,
-        face: int | None = None,
+        face: FaceChoice | None = None,
         strict: bool = False,
         *,
         key: str | None = None,
     ) -> Enrolment:
         """Make faces counter-examples of a person; see `Recognizer.correct`. The same `key` again does nothing again."""
-        return self._add("counter-examples", gallery, photos, person_id, face, strict, key)
+        return self._add("counter-examples", gallery, inputs.named(photos), person_id, face, strict, key)
 
-    def describe(self, photos: Sequence[bytes]) -> list[Seen | FacegroupError]:
+    def describe(self, photos: Iterable[PhotoInput]) -> list[Seen | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
-        try:
-            answer = self._call("POST", "/v1/embed", files=_files(photos))
-        except errors.ImageError as error:  # a server answers the error of a single photo as its own
-            return [error]
-        return [_described(each) for each in answer["images"]]
+        return self._see(inputs.several(photos), "/v1/embed", _embedded, {}, lambda: None)
 
     def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None = None, *, dry_run: bool = False
@@ -120,7 +133,7 @@ class Client:
         asked: dict[str, Any] = {"fpir": fpir, "dry_run": dry_run}
         if strangers is not None:
             asked |= {"strangers": strangers.descriptors.tolist(), "whose": strangers.whose}
-        answer = self._call("POST", f"{_at(gallery)}/calibrate", json=asked)
+        answer = self._call("POST", f"{_at(gallery)}/calibrate", again=True, json=asked)
         found = read_calibration(json.dumps(answer["calibration"]))
         assert found is not None
         closest = tuple(Likeness(each["whose"], Candidate(**each["like"])) for each in answer["closest"])
@@ -137,7 +150,7 @@ class Client:
             path: such as ``/v1/cameras``.
             request: ``json`` and ``params`` of httpx.
         """
-        answer = self._send(method, path, **request)
+        answer = self._connection.send(method, path, **request)
         return answer.json() if answer.content else None
 
     def follow(self, after: int | None = None, **wanted: str | None) -> Generator[dict[str, Any], None, None]:
@@ -153,17 +166,18 @@ class Client:
         while True:
             params = _given(after=after, **wanted)
             try:
-                with self._http.stream("GET", "/v1/sightings/stream", params=params, timeout=60) as answer:
+                stream = self._connection.http.stream("GET", "/v1/sightings/stream", params=params, timeout=60)
+                with stream as answer:
                     if answer.is_error:
                         answer.read()
-                        raise _error(_problem(answer))
+                        raise self._connection.error(answer)
                     for number, event in _events(answer.iter_lines()):
                         after = number
                         if event is not None:
                             yield event
             except (httpx.TransportError, ServiceError) as error:
                 if after is None:
-                    raise StageUnavailable(f"no server answers at {self._http.base_url}: {error}") from error
+                    raise (error if isinstance(error, ServiceError) else self._connection.no_answer(error)) from error
                 time.sleep(1)
 
     # Galleries and people: the part of `Store` that HTTP offers
@@ -212,7 +226,7 @@ class Client:
     ) -> Person:
         """Create a person without samples. With the same `key` again, the same person is returned."""
         new = {"name": name, "metadata": metadata or {}, "id": person_id} | _given(expires_at=expires_at)
-        return _person(self._call("POST", f"{_at(gallery)}/people", json=new, headers=_keyed(key)))
+        return _person(self._call("POST", f"{_at(gallery)}/people", json=new, headers={KEY: key or uuid.uuid4().hex}))
 
     def update_person(
         self,
@@ -248,18 +262,18 @@ class Client:
         path = f"{_at(gallery, person_id)}/photos"
         for row in self._call("GET", path)["photos"]:
             try:
-                yield self._send("GET", f"{path}/{row['id']}").content
+                yield self._connection.send("GET", f"{path}/{row['id']}").content
             except errors.UnknownPhoto:
                 continue
 
     def about(self) -> dict[str, Any]:
         """Return what the server says of itself: network, engines, devices, store."""
-        answer: dict[str, Any] = self._call("GET", "/readyz")
+        answer: dict[str, Any] = self._call("GET", "/readyz", again=False)
         return answer
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -269,38 +283,76 @@ class Client:
     ) -> None:
         self.close()
 
+    def _see(
+        self,
+        photos: Sequence[bytes],
+        path: str,
+        read: Callable[[Mapping[str, Any]], list[Seen | FacegroupError]],
+        params: Mapping[str, Any],
+        otherwise: Callable[[], object],
+    ) -> list[Seen | FacegroupError]:
+        """Return what a route answers on each photo; `otherwise` asks what no photo is there to ask."""
+        if not photos:
+            otherwise()
+
+        def ask(part: Sequence[bytes]) -> list[Seen | FacegroupError]:
+            return read(self._call("POST", path, again=True, params=params, files=_files(part)))
+
+        seen: list[Seen | FacegroupError] = []
+        # A server answers the error of a single photo as its own.
+        for _, answer in self._portions.send(photos, lambda photo: photo, ask, (errors.ImageError,)):
+            seen += [answer] if isinstance(answer, FacegroupError) else answer
+        return seen
+
     def _add(
         self,
         what: str,
         gallery: str,
         photos: Sequence[tuple[str, bytes]],
         person_id: str,
-        face: int | None,
+        face: FaceChoice | None,
         strict: bool,
         key: str | None,
     ) -> Enrolment:
-        files = [("photos", photo) for photo in photos]
-        request = {"params": _given(face=face, strict=strict or None), "files": files, "headers": _keyed(key)}
-        try:
-            return _enrolment(self._call("POST", f"{_at(gallery, person_id)}/{what}", **request))
-        except (errors.ImageError, errors.Contradiction) as error:
-            if len(photos) != 1:
-                raise
-            # A server answers the refusal of a single photo as its own.
+        whole = key or uuid.uuid4().hex
+
+        def ask(part: Sequence[tuple[str, bytes]]) -> Enrolment:
+            files = [("photos", photo) for photo in part]
+            named = whole if len(part) == len(photos) else _key_of(whole, part)
+            params = _given(face=face, strict=strict or None)
+            path = f"{_at(gallery, person_id)}/{what}"
+            return _enrolment(self._call("POST", path, params=params, files=files, headers={KEY: named}))
+
+        # A server answers the refusal of a single photo as its own.
+        own: tuple[type[FacegroupError], ...] = (errors.ImageError, errors.InvalidDescriptor, errors.Contradiction)
+        own += (errors.MalformedRequest,) if isinstance(face, int) else ()  # there is no face of that number
+        done: list[Enrolment] = []
+        refused: list[Refused] = []
+        for part, answer in self._portions.send(photos, lambda photo: photo[1], ask, own):
+            if isinstance(answer, FacegroupError):
+                refused.append(Refused(part[0][0], answer))
+            else:
+                done.append(answer)
+                refused += answer.refused
+        if not done:
             person, version = self.person(gallery, person_id), self.gallery(gallery).version
-            return Enrolment(Enrolled(person, (), (), version), (Refused(photos[0][0], error),), ())
+            return Enrolment(Enrolled(person, (), (), version), tuple(refused), ())
+        last = done[-1].enrolled
+        return Enrolment(
+            Enrolled(
+                last.person,
+                tuple(key for each in done for key in each.enrolled.added),
+                tuple(key for each in done for key in each.enrolled.duplicates),
+                last.version,
+            ),
+            tuple(refused),
+            tuple(photo for each in done for photo in each.photos),
+            tuple(doubt for each in done for doubt in each.doubts),
+            tuple(one for each in done for one in each.chosen),
+        )
 
-    def _call(self, method: str, path: str, **request: Any) -> Any:
-        return self._send(method, path, **request).json()
-
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, **request)
-        except httpx.TransportError as error:
-            raise StageUnavailable(f"no server answers at {self._http.base_url}: {error}") from error
-        if answer.is_error:
-            raise _error(_problem(answer))
-        return answer
+    def _call(self, method: str, path: str, *, again: bool | None = None, **request: Any) -> Any:
+        return self._connection.send(method, path, again=again, **request).json()
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -317,27 +369,6 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | None]]
         parts = {}
 
 
-def _problem(answer: httpx.Response) -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    if isinstance(body, dict) and "code" in body:
-        return {**body, "retry_after": answer.headers.get("retry-after", "1")}
-    # Not the server's: a proxy before it answers so while it is lost, starts, or does not know its routes yet.
-    if answer.status_code >= 500 or (answer.status_code == 404 and "/-/routes" in answer.text):
-        return {"code": StageUnavailable.code, "detail": f"the server is not there yet: {answer.status_code}"}
-    return {"code": "", "status": answer.status_code, "detail": f"the server answered {answer.status_code}"}
-
-
-def _error(problem: Mapping[str, Any]) -> FacegroupError:
-    """Return the library's error of a problem's code; of an unknown code, the most general one."""
-    kind = _kinds(FacegroupError).get(problem["code"], FacegroupError)
-    if issubclass(kind, ServiceError):
-        return kind(problem["detail"], int(problem.get("retry_after", 1)))
-    return kind(problem["detail"])
-
-
 def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
     # Counter-examples are `kept`, each with an `id`.
     rows = answer["enrolled"] if "enrolled" in answer else answer["kept"]
@@ -348,9 +379,10 @@ def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
         tuple(key for (_, key), row in zip(photos, rows, strict=True) if row["duplicate"]),
         answer["gallery_version"],
     )
-    refused = tuple(Refused(row["name"], _error(row["error"])) for row in answer["refused"])
+    refused = tuple(Refused(row["name"], error_of(row["error"])) for row in answer["refused"])
     doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
-    return Enrolment(enrolled, refused, photos, doubts)
+    chosen = tuple(Chosen(row["name"], row["face"], row["faces"]) for row in answer.get("chosen", ()))
+    return Enrolment(enrolled, refused, photos, doubts, chosen)
 
 
 def _doubt(row: Mapping[str, Any]) -> Doubt:
@@ -358,11 +390,6 @@ def _doubt(row: Mapping[str, Any]) -> Doubt:
     kind = kinds.get(row["code"], errors.UnlikeOwn)
     like = row.get("looks_like")
     return Doubt(row["name"], kind(row["detail"]), row["own_similarity"], Candidate(**like) if like else None)
-
-
-def _kinds(root: type[FacegroupError]) -> dict[str, type[FacegroupError]]:
-    below = (_kinds(kind) for kind in root.__subclasses__())
-    return {root.code: root} | {code: kind for kinds in below for code, kind in kinds.items()}
 
 
 def _at(gallery: str, person_id: str | None = None) -> str:
@@ -374,8 +401,12 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _keyed(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"Idempotency-Key": key}
+def _key_of(whole: str, photos: Sequence[tuple[str, bytes]]) -> str:
+    """Return the key of a part of a request: the same photos under the same key are the same part."""
+    seen = sha256(whole.encode())
+    for _, data in photos:
+        seen.update(sha256(data).digest())
+    return seen.hexdigest()
 
 
 def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
@@ -384,7 +415,7 @@ def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
 
 def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | FacegroupError:
     if "error" in image:
-        return _error(image["error"])
+        return error_of(image["error"])
     rows = image["faces"]
     matches = tuple(_match(row) for row in rows)
     threshold = matches[0].threshold if matches else 0.0
@@ -393,9 +424,18 @@ def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | 
     return Seen(image["width"], image["height"], _faces(rows), _quality(rows), matched=matched, turned=turned)
 
 
+def _identified(answer: Mapping[str, Any]) -> list[Seen | FacegroupError]:
+    version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
+    return [_seen(each, version, reason) for each in answer["images"]]
+
+
+def _embedded(answer: Mapping[str, Any]) -> list[Seen | FacegroupError]:
+    return [_described(each) for each in answer["images"]]
+
+
 def _described(image: Mapping[str, Any]) -> Seen | FacegroupError:
     if "error" in image:
-        return _error(image["error"])
+        return error_of(image["error"])
     rows = image["faces"]
     descriptors = np.array([row["descriptor"] for row in rows], np.float32)
     turned = image.get("turned", 0)

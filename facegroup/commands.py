@@ -6,21 +6,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
-from facegroup import drawing, folders
+from facegroup import drawing
 from facegroup.align import from_jpeg
 from facegroup.enrolment import Enrolment
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.image import decode
-from facegroup.names import clean_name
 from facegroup.photos import Matched, Seen
+from facegroup.reading import MOST_BYTES, read
 from facegroup.settings import Limits
 from facegroup.store.audit import Entry
 from facegroup.store.base import Changes, Erased, Merged
-from facegroup.types import NO_FACE_FOUND, TAKEN, Gallery, Image, Match, Person, Policy
+from facegroup.types import NO_FACE_FOUND, TAKEN, FaceChoice, Gallery, Image, Match, Person, Policy
 from facegroup.verification import Verified
-
-CHUNK = 16
-"""Photos worked on at once: enough for full batches, and the first answers come soon."""
 
 
 class People(Protocol):
@@ -31,6 +28,9 @@ class People(Protocol):
 
     def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
         """Return a page of people."""
+
+    def person(self, gallery: str, person_id: str) -> Person:
+        """Return one person."""
 
     def create_person(
         self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
@@ -90,7 +90,7 @@ class Service(Protocol):
         gallery: str,
         photos: Sequence[tuple[str, bytes]],
         person_id: str,
-        face: int | None = None,
+        face: FaceChoice | None = None,
         strict: bool = False,
     ) -> Enrolment:
         """Enrol named photos of one person."""
@@ -100,7 +100,7 @@ class Service(Protocol):
         gallery: str,
         photos: Sequence[tuple[str, bytes]],
         person_id: str,
-        face: int | None = None,
+        face: FaceChoice | None = None,
         strict: bool = False,
     ) -> Enrolment:
         """Make faces counter-examples of a person."""
@@ -109,34 +109,17 @@ class Service(Protocol):
         self,
         photos: tuple[bytes, bytes],
         threshold: float | None = None,
-        faces: tuple[int | None, int | None] = (None, None),
+        faces: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
     ) -> Verified:
         """Compare two photos."""
 
     def verify_person(
-        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: int | None = None
+        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: FaceChoice | None = None
     ) -> Verified:
         """Compare a photo with a person."""
 
     def crops(self, gallery: str, person_id: str) -> Iterable[bytes]:
         """Return a person's aligned faces as JPEG."""
-
-
-def enrol(
-    service: Service, gallery: str, name: str, files: Sequence[Path], strict: bool = False
-) -> Iterator[Enrolment]:
-    """Enrol photos of the person of this name, who is created where there is none.
-
-    Raises:
-        MalformedRequest: several people have the name.
-    """
-    name = clean_name(name)
-    known = service.store.people(gallery, limit=2, name=name)
-    if len(known) > 1:
-        raise MalformedRequest(f"several people are called {name}; enrol over HTTP, by id")
-    person = known[0] if known else service.store.create_person(gallery, name)
-    for part in folders.chunks(files, CHUNK):
-        yield service.enrol(gallery, [(str(path), data) for path, data in part], person.id, strict=strict)
 
 
 def identify(
@@ -146,14 +129,17 @@ def identify(
     threshold: float | None,
     quality: Policy | None = None,
     unique: bool | None = None,
+    most: int = MOST_BYTES,
 ) -> Iterator[tuple[Path, bytes, Seen | FacegroupError]]:
-    """Return each photo with what is in it, as soon as it is known."""
-    for part in folders.chunks(files, CHUNK):
-        seen = service.identify([data for _, data in part], gallery, threshold, quality, unique)
-        for (path, data), each in zip(part, seen, strict=True):
-            if isinstance(each, Seen) and isinstance(each.matched, FacegroupError):
-                raise each.matched
-            yield path, data, each
+    """Return each photo with what is in it, as soon as it is known; one that cannot be read or used is its error."""
+    for part in read(files, most):
+        good = [data for _, data in part if isinstance(data, bytes)]
+        seen = iter(service.identify(good, gallery, threshold, quality, unique))
+        for path, data in part:
+            if isinstance(data, bytes):
+                yield path, data, next(seen)
+            else:
+                yield path, b"", data
 
 
 def everybody(service: Service, gallery: str) -> Iterator[Person]:
@@ -175,6 +161,16 @@ def moment(text: str) -> float:
     if when.tzinfo is None:
         raise MalformedRequest(f"{text!r} does not say its time zone; write 2030-01-31T12:00:00Z")
     return when.timestamp()
+
+
+def face_choice(text: str | None, option: str = "--face") -> FaceChoice | None:
+    """Return which face an option means. Raises `MalformedRequest`."""
+    words: dict[str | None, FaceChoice | None] = {None: None, "largest": "largest", "dominant": "dominant"}
+    if text is None or text in words:
+        return words[text]
+    if text.isascii() and text.isdigit() and len(text) < 6:
+        return int(text)
+    raise MalformedRequest(f"{option} takes the number of a face, from 0, left to right; largest; or dominant")
 
 
 def log(kept: Log, gallery: str) -> Iterator[Entry]:

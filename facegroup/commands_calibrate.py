@@ -12,18 +12,20 @@ from rich.console import Console
 from rich.progress import Progress
 
 from facegroup import calibration, folders, trial
+from facegroup.bulk import skipped_row
 from facegroup.enrolment import Refused
 from facegroup.errors import FacegroupError
+from facegroup.folders import Skipped, shown
 from facegroup.matching import Galleries
 from facegroup.networks import registry
 from facegroup.options import AsJson, Server, Store
+from facegroup.output import tell_skipped
 from facegroup.photos import Seen
+from facegroup.reading import read
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
 from facegroup.trial import Strangers, Trial
 from facegroup.types import Calibration, Gallery
-
-_CHUNK = 16
 
 _Describe = Callable[[Sequence[bytes]], list[Seen | FacegroupError]]
 
@@ -58,7 +60,8 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Find the threshold at which few enough strangers get a name, on the photos that are enrolled, and set it."""
-    files = None if strangers is None else folders.photos([strangers])
+    found = None if strangers is None else folders.photos([strangers])
+    files = None if found is None else found.files
     settings = load(store=store)
     refused: list[Refused] = []
     unknown: Strangers | None = None
@@ -79,10 +82,12 @@ def calibrate(
         with closing(open_store(settings.store, "cli")) as kept:
             galleries = Galleries(kept, registry.spec(kept.gallery(gallery).network, settings))
             done = trial.run(trial.asking(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
+    skipped = () if found is None else found.skipped
     if as_json:
-        typer.echo(json.dumps(_row(done, refused), ensure_ascii=False))
+        typer.echo(json.dumps(_row(done, refused, skipped), ensure_ascii=False))
     else:
         typer.echo("\n".join(_lines(done, refused)))
+    tell_skipped(skipped)
 
 
 def warn(gallery: Gallery) -> None:
@@ -101,15 +106,15 @@ def _described(folder: Path, files: Sequence[Path], describe: _Describe) -> tupl
     """Return the strangers in a folder; files of one folder below it are of one person."""
     seen: list[tuple[str, Seen | FacegroupError]] = []
     with _bar("looking at strangers", len(files)) as tell:
-        for part in folders.chunks(files, _CHUNK):
-            found = describe([data for _, data in part])
-            seen += [(str(path), each) for (path, _), each in zip(part, found, strict=True)]
+        for part in read(files):
+            found = iter(describe([data for _, data in part if isinstance(data, bytes)]))
+            seen += [(shown(path), next(found) if isinstance(data, bytes) else data) for path, data in part]
             tell(len(part))
     whose = [str(path if path.parent == folder else path.parent) for path in files]
     return trial.strangers(seen, whose)
 
 
-def _row(done: Trial, refused: Sequence[Refused]) -> dict[str, Any]:
+def _row(done: Trial, refused: Sequence[Refused], skipped: Sequence[Skipped]) -> dict[str, Any]:
     return {
         "gallery": done.gallery.name,
         "applied": done.applied,
@@ -118,6 +123,7 @@ def _row(done: Trial, refused: Sequence[Refused]) -> dict[str, Any]:
         "searches": done.searches,
         "closest": [asdict(each) for each in done.closest],
         "refused": [{"photo": each.name, "code": each.error.code, "detail": each.error.detail} for each in refused],
+        "skipped": [skipped_row(each) for each in skipped],
     }
 
 

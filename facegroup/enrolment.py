@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from facegroup import policies
 from facegroup.embedding import failed
 from facegroup.errors import (
@@ -19,7 +21,13 @@ from facegroup.errors import (
 )
 from facegroup.photos import Seen
 from facegroup.store.base import Enrolled
-from facegroup.types import Candidate, Policy, Sample
+from facegroup.types import Candidate, FaceChoice, Faces, Policy, Sample
+
+SMALLER = 0.4
+"""A face whose shorter side is at most this share of the largest face's is far smaller: somebody in the background."""
+
+DOUBTFUL = 0.9
+"""A face below this confidence may be none: it is no reason to refuse a photo whose largest face is surer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,21 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A photo with several faces, of which one was enrolled.
+
+    Attributes:
+        name: of the photo.
+        face: number of the face that was taken, counted from 0 from left to right.
+        faces: how many were found.
+    """
+
+    name: str
+    face: int
+    faces: int
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolment:
     """What became of the photos of one person.
 
@@ -58,29 +81,35 @@ class Enrolment:
         refused: the others.
         photos: name of each good photo and the id of its sample, as they came; two may have one name.
         doubts: those of the good photos that may show somebody else, or were not upright.
+        chosen: those of the good photos with several faces, where the choice was ``largest`` or ``dominant``.
     """
 
     enrolled: Enrolled
     refused: tuple[Refused, ...]
     photos: tuple[tuple[str, str], ...]
     doubts: tuple[Doubt, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
 
 
 def sample(
-    photo: bytes, seen: Seen | FacegroupError, face: int | None = None, policy: Policy = "off", strict: bool = False
+    photo: bytes,
+    seen: Seen | FacegroupError,
+    face: FaceChoice | None = None,
+    policy: Policy = "off",
+    strict: bool = False,
 ) -> Sample:
     """Return the sample that a photo gives.
 
     Args:
         photo: the file's bytes, of which the sha256 is the sample's id.
         seen: what the pipeline found in it, with descriptors and crops; its error is raised.
-        face: which face is meant, counted from 0 from left to right; None: there must be exactly one.
+        face: which face is meant; None: there must be exactly one.
         policy: that the face must meet.
         strict: whether it must be upright beyond doubt.
 
     Raises:
         NoFace: there is none.
-        MultipleFaces: there are several and `face` is None.
+        MultipleFaces: there are several and `face` is None, or ``dominant`` and two are alike in size.
         MalformedRequest: there is no face of that number.
         NotUpright: it may lie, and `strict` is set.
         PoorQuality: it does not meet the policy.
@@ -97,7 +126,7 @@ def sample(
     return Sample(hashlib.sha256(photo).hexdigest(), descriptor, seen.crops[index] if seen.crops else None)
 
 
-def only_face(seen: Seen | FacegroupError, face: int | None = None, option: str = "face") -> int:
+def only_face(seen: Seen | FacegroupError, face: FaceChoice | None = None, option: str = "face") -> int:
     """Return the index of the face that is meant; see `sample` for what is raised. `option` is where a caller says it."""
     if isinstance(seen, FacegroupError):
         raise seen
@@ -107,13 +136,14 @@ def only_face(seen: Seen | FacegroupError, face: int | None = None, option: str 
             "no face was found in the photo, neither as it is nor turned nor with a border around it; send a photo in "
             "which the face is larger, sharper, or seen from the front"
         )
-    if face is None:
-        if count > 1:
+    if face is None or isinstance(face, str):
+        first = _largest(seen.faces)
+        if count > 1 and (face is None or (face == "dominant" and not _dominates(seen.faces, first))):
             raise MultipleFaces(
-                f"{count} faces were found in the photo; send one with a single face, or say which with "
-                f"{option}=0…{count - 1}"
+                f"{count} faces were found in the photo; send one with a single face, or say which one you mean with "
+                f"{option}=0…{count - 1}, counted from left to right, or {option}=largest"
             )
-        return 0
+        return first
     if not 0 <= face < count:
         raise MalformedRequest(
             f"there is no face {face}: {count} were found in the photo, counted from 0, left to right"
@@ -121,10 +151,46 @@ def only_face(seen: Seen | FacegroupError, face: int | None = None, option: str 
     return face
 
 
+def chosen(
+    photos: Sequence[tuple[str, bytes]],
+    seen: Sequence[Seen | FacegroupError],
+    face: FaceChoice | None,
+    named: Sequence[tuple[str, str]],
+) -> tuple[Chosen, ...]:
+    """Return which face was taken of each enrolled photo that shows several, where `face` left that to the program.
+
+    Args:
+        photos: name and bytes of each.
+        seen: what was found in each.
+        face: what the caller asked for.
+        named: name and sample id of each photo that was enrolled.
+    """
+    if not isinstance(face, str):
+        return ()
+    enrolled = {name for name, _ in named}
+    return tuple(
+        Chosen(name, only_face(each, face), len(each.faces))
+        for (name, _), each in zip(photos, seen, strict=True)
+        if name in enrolled and isinstance(each, Seen) and len(each.faces) > 1
+    )
+
+
+def _largest(faces: Faces) -> int:
+    return int(np.argmax(np.prod(faces.boxes[:, 2:] - faces.boxes[:, :2], axis=1)))
+
+
+def _dominates(faces: Faces, first: int) -> bool:
+    """Return whether every other face is far smaller than the `first`, or doubtful where the first is not."""
+    sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(axis=1)
+    small = sides <= SMALLER * sides[first]
+    unsure = (faces.confidence < DOUBTFUL) & (faces.confidence[first] >= DOUBTFUL)
+    return bool(np.delete(small | unsure, first).all())
+
+
 def samples(
     photos: Sequence[tuple[str, bytes]],
     seen: Sequence[Seen | FacegroupError],
-    face: int | None = None,
+    face: FaceChoice | None = None,
     policy: Policy = "off",
     strict: bool = False,
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:

@@ -17,13 +17,13 @@ from facegroup.enrolment import Doubt, Refused
 from facegroup.errors import Contradiction, FacegroupError, LooksLikeOwn
 from facegroup.photos import Seen
 from facegroup.store.faces import contradicted
-from facegroup.types import Sample
+from facegroup.types import FaceChoice, Sample
 
 REACH = 0.7
 """Nearer to its person a counter-example is doubted; in distances (1 - similarity) of the gallery's threshold."""
 
 
-def counter_example(photo: bytes, seen: Seen | FacegroupError, face: int | None = None) -> Sample:
+def counter_example(photo: bytes, seen: Seen | FacegroupError, face: FaceChoice | None = None) -> Sample:
     """Return the counter-example that a face of a photo gives; see `enrolment.sample` for the arguments and errors.
 
     Its id is the sha256 of the photo's bytes and the face's number: of one photo several faces can be meant.
@@ -34,7 +34,7 @@ def counter_example(photo: bytes, seen: Seen | FacegroupError, face: int | None 
 
 
 def counter_examples(
-    photos: Sequence[tuple[str, bytes]], seen: Sequence[Seen | FacegroupError], face: int | None = None
+    photos: Sequence[tuple[str, bytes]], seen: Sequence[Seen | FacegroupError], face: FaceChoice | None = None
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
     """Return what some named photos give, the refused ones, and name and id of each good one."""
     good: dict[str, Sample] = {}

@@ -8,4 +8,7 @@ Server = Annotated[str | None, typer.Option(help="URL of a server; left out: thi
 Gallery = Annotated[str | None, typer.Option(help="name of the gallery [default: FACEGROUP_GALLERY, or 'default']")]
 Network = Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")]
 Store = Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")]
+Face = Annotated[
+    str | None, typer.Option(help="which face of a photo: its number, from 0, left to right; largest; or dominant")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output, for programs")]

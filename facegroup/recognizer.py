@@ -3,29 +3,32 @@
 with Recognizer(load()) as recognizer:
     recognizer.new_gallery("group")
     ada = recognizer.store.create_person("group", "Ada")
-    recognizer.enrol("group", [("ada.jpg", photo)], ada.id)
-    (seen,) = recognizer.identify([other_photo], "group")
+    recognizer.enrol("group", ["ada1.jpg", "ada2.jpg"], ada.id)
+    (seen,) = recognizer.identify(["party.jpg"], "group")
+
+A photo is a file's bytes, a path, a file object, a PIL image or an array: see `facegroup.inputs`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from facegroup import doubts, feedback, pipeline, trial
+from facegroup import doubts, feedback, inputs, pipeline, trial
 from facegroup.embedding import open_embedder
-from facegroup.enrolment import Doubt, Enrolment, not_upright, samples
+from facegroup.enrolment import Doubt, Enrolment, chosen, not_upright, samples
 from facegroup.errors import FacegroupError, ImageError, NetworkMismatch
 from facegroup.finder import open_finder
 from facegroup.index.plan import Plan
+from facegroup.inputs import PhotoInput
 from facegroup.matching import Galleries
 from facegroup.photos import Found, Photo, Query, Seen
 from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.trial import Strangers, Trial
-from facegroup.types import Gallery, Policy
+from facegroup.types import FaceChoice, Gallery, Policy
 from facegroup.verification import Verified, of_person, pair
 
 
@@ -77,7 +80,7 @@ class Recognizer:
 
     def identify(
         self,
-        photos: Sequence[bytes],
+        photos: Iterable[PhotoInput],
         gallery: str,
         threshold: float | None = None,
         quality: Policy | None = None,
@@ -86,30 +89,43 @@ class Recognizer:
         """Return who is in each photo (1:N): `Seen.matched` holds the decision on each face.
 
         Args:
-            photos: the files' bytes.
+            photos: a list of them, each as `facegroup.inputs` takes it.
             gallery: whose people are looked for.
             threshold: what a similarity must exceed; None: the gallery's own.
             quality: how good a face must be to be named; None: the gallery's own `probe_quality`.
             unique: whether a person is named at most once in a photo; None: as the gallery has it.
+
+        Raises:
+            UnknownGallery: there is none.
+            NetworkMismatch: the gallery was made with another network.
+            MalformedRequest: what was given is no list of photos.
         """
         query = Query(gallery, None, threshold, self.settings.matcher.candidates, quality, unique)
-        return self.see([Photo(data, embed=False, query=query) for data in photos])
+        seen = self.see([Photo(data, embed=False, query=query) for data in inputs.several(photos)])
+        matched = [each.matched for each in seen if isinstance(each, Seen)]
+        if not matched:  # nothing has asked yet whether the gallery is there
+            matched = [*self.galleries.match(np.empty((0, self.spec.dimension), np.float32), [(query, 0)])]
+        for each in matched:
+            if isinstance(each, FacegroupError):
+                raise each
+        return seen
 
     def enrol(
         self,
         gallery: str,
-        photos: Sequence[tuple[str, bytes]],
+        photos: Iterable[PhotoInput | tuple[str, PhotoInput]],
         person_id: str,
-        face: int | None = None,
+        face: FaceChoice | None = None,
         strict: bool = False,
     ) -> Enrolment:
         """Enrol named photos of one person; each that cannot be used is refused with its reason.
 
         Args:
             gallery: its name; it must exist.
-            photos: file name and bytes of each.
+            photos: a list of them, or of pairs of a name and a photo, each as `facegroup.inputs` takes it.
             person_id: who is in them; the person must exist.
-            face: which face is meant, counted from 0 from left to right; None: each photo must show exactly one.
+            face: which face is meant, by its number from the left or as ``largest`` or ``dominant`` (`FaceChoice`); None:
+                each photo must show exactly one.
             strict: whether a photo that may show somebody else is refused, not only doubted; see `facegroup.doubts`.
 
         Raises:
@@ -117,9 +133,10 @@ class Recognizer:
             UnknownPerson: there is none.
             NetworkMismatch: the gallery was made with another network.
         """
+        read = inputs.named(photos)
         policy = self.store.gallery(gallery).quality
-        seen = self.see([Photo(data, crops=True, upright=True) for _, data in photos])
-        good, refused, named = samples(photos, seen, face, policy, strict)
+        seen = self.see([Photo(data, crops=True, upright=True) for _, data in read])
+        good, refused, named = samples(read, seen, face, policy, strict)
         doubted: tuple[Doubt, ...] = ()
         if good:
             query = doubts.query(gallery)
@@ -129,25 +146,25 @@ class Recognizer:
             known = self.store.samples(gallery, person_id, counter=None)
             good, unlike, named, doubted = doubts.sort_out(person_id, good, named, known, matched, strict)
             refused += unlike
-        lying = not_upright(photos, seen, named)
+        lying = not_upright(read, seen, named)
         done = self.store.add_samples(gallery, person_id, good, self.spec.name)
-        return Enrolment(done, refused, named, (*lying, *doubted))
+        return Enrolment(done, refused, named, (*lying, *doubted), chosen(read, seen, face, named))
 
     def correct(
         self,
         gallery: str,
-        photos: Sequence[tuple[str, bytes]],
+        photos: Iterable[PhotoInput | tuple[str, PhotoInput]],
         person_id: str,
-        face: int | None = None,
+        face: FaceChoice | None = None,
         strict: bool = False,
     ) -> Enrolment:
         """Make faces counter-examples of a person, who is not named there again; see `facegroup.feedback`.
 
         Args:
             gallery: its name; it must exist.
-            photos: file name and bytes of each.
+            photos: a list of them, or of pairs of a name and a photo, each as `facegroup.inputs` takes it.
             person_id: who is not in them; the person must exist.
-            face: which face is meant, counted from 0 from left to right; None: each photo must show exactly one.
+            face: which face is meant, as for `enrol`.
             strict: whether a face that may show the person after all is refused, not only doubted.
 
         Raises:
@@ -156,8 +173,9 @@ class Recognizer:
             NetworkMismatch: the gallery was made with another network.
             TooManyCounterExamples: the person would have too many.
         """
-        seen = self.see([Photo(data, crops=True, upright=True) for _, data in photos])
-        good, refused, named = feedback.counter_examples(photos, seen, face)
+        read = inputs.named(photos)
+        seen = self.see([Photo(data, crops=True, upright=True) for _, data in read])
+        good, refused, named = feedback.counter_examples(read, seen, face)
         about = self.store.gallery(gallery)
         if about.network != self.spec.name:
             raise NetworkMismatch.of(gallery, about.network, self.spec.name)
@@ -168,22 +186,28 @@ class Recognizer:
 
     def verify(
         self,
-        photos: tuple[bytes, bytes],
+        photos: tuple[PhotoInput, PhotoInput],
         threshold: float | None = None,
-        faces: tuple[int | None, int | None] = (None, None),
+        faces: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
     ) -> Verified:
         """Compare the one face of a photo with the one face of another (1:1). Raises what `verification.pair` does.
 
-        `faces` says which face of each photo is meant, counted from 0 from left to right, where there are several.
+        `faces` says which face of each photo is meant (`FaceChoice`), where there are several.
         """
-        first, second = self.see([Photo(data) for data in photos])
+        first, second = self.see([Photo(data) for data in inputs.pair(photos)])
         return pair(("first photo", "second photo"), (first, second), self._threshold(threshold), faces)
 
     def verify_person(
-        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: int | None = None
+        self,
+        photo: PhotoInput,
+        gallery: str,
+        person_id: str,
+        threshold: float | None = None,
+        face: FaceChoice | None = None,
     ) -> Verified:
         """Compare the one face of a photo with one person (1:1). Raises what `verification.of_person` does."""
-        (seen,) = self.see([Photo(photo, embed=False, query=Query(gallery, person_id, threshold))])
+        query = Query(gallery, person_id, threshold)
+        (seen,) = self.see([Photo(inputs.encoded(photo), embed=False, query=query)])
         return of_person(seen, face)
 
     def calibrate(
@@ -193,9 +217,9 @@ class Recognizer:
         snapshot = self.galleries.snapshot(gallery)
         return trial.run(trial.asking(self.store), snapshot, fpir, strangers, dry_run=dry_run)
 
-    def describe(self, photos: Sequence[bytes]) -> list[Seen | FacegroupError]:
+    def describe(self, photos: Iterable[PhotoInput]) -> list[Seen | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
-        return self.see([Photo(data) for data in photos])
+        return self.see([Photo(data) for data in inputs.several(photos)])
 
     def crops(self, gallery: str, person_id: str) -> list[bytes]:
         """Return a person's aligned faces as JPEG, oldest first, where the gallery keeps them."""

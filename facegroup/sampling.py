@@ -4,6 +4,7 @@ Which photos are taken depends on their names only, so the same folder gives the
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,14 +12,17 @@ import numpy as np
 
 from facegroup import folders
 from facegroup.align import Aligner
-from facegroup.errors import InvalidSettings, MalformedRequest
+from facegroup.errors import FacegroupError, InvalidSettings, MalformedRequest
 from facegroup.finder import Finder
 from facegroup.mtcnn import Mtcnn
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.child import Report
 from facegroup.photos import Found, Photo
+from facegroup.reading import read
 from facegroup.settings import Detector, Limits
 from facegroup.types import Crops
+
+log = logging.getLogger(__name__)
 
 PHOTOS = 400
 """Most photos of a folder that are looked at, spread evenly over it."""
@@ -42,9 +46,12 @@ def chosen(folder: Path) -> list[Path]:
         InvalidSettings: there is none.
     """
     try:
-        files = folders.photos([folder])
+        found = folders.photos([folder])
     except (MalformedRequest, OSError) as error:
         raise InvalidSettings(f"embedder.calibration should be a folder of photos with faces: {error}") from error
+    files = found.files
+    if found.skipped:
+        log.warning("embedder.calibration: files that are no photos are left out%s", folders.summary(found.skipped))
     return [files[index] for index in np.unique(np.linspace(0, len(files) - 1, PHOTOS).astype(int))]
 
 
@@ -97,8 +104,8 @@ def crops(spec: NetworkSpec, photos: Sequence[Path], threads: int, report: Repor
 
 
 def _read(photos: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
-    try:
-        for part in folders.chunks(photos, 1):
-            yield from part
-    except MalformedRequest as error:
-        raise InvalidSettings(f"embedder.calibration: {error}") from error
+    for part in read(photos, count=1):
+        for path, data in part:
+            if isinstance(data, FacegroupError):
+                raise InvalidSettings(f"embedder.calibration: {data}") from data
+            yield path, data

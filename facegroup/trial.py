@@ -125,7 +125,8 @@ def run(
         needed = math.ceil(calibration.RULE_OF_THREE / fpir - 1e-9)
         raise TooFewToCalibrate(
             f"members can tell an FPIR of {calibration.RULE_OF_THREE / SEARCHES:.5f} at the least, since {SEARCHES} photos "
-            f"of theirs are searched with: give photos of {needed} strangers, one of each, or ask for a greater FPIR"
+            f"of theirs are searched with: give photos of {needed} strangers, one of each (--strangers FOLDER), or ask for "
+            f"a greater FPIR. {calibration.WHERE}"
         )
     snapshot = snapshot.living()
     scores, closest = tried(lambda person: _descriptors(ask, snapshot.gallery, person), snapshot, strangers)

@@ -31,6 +31,10 @@ TAKEN = "taken"
 Policy: TypeAlias = Literal["off", "standard", "strict"]
 """How good a face must be: `facegroup.policies` says what each asks for."""
 
+FaceChoice: TypeAlias = int | Literal["largest", "dominant"]
+"""Which face of a photo is meant: its number, counted from 0 from left to right; ``largest``; or ``dominant``, the largest
+where every other face is far smaller or doubtful (`facegroup.enrolment.only_face`)."""
+
 NOT_IN_DATASET = "not in the dataset"
 """The literal answer for a face that is nobody's."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from facegroup.enrolment import only_face
 from facegroup.errors import FacegroupError
 from facegroup.photos import Matched, Seen
-from facegroup.types import Faces
+from facegroup.types import FaceChoice, Faces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ def pair(
     names: tuple[str, str],
     seen: tuple[Seen | FacegroupError, Seen | FacegroupError],
     threshold: float,
-    wanted: tuple[int | None, int | None] = (None, None),
+    wanted: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
 ) -> Verified:
     """Compare a face of a photo with a face of another.
 
@@ -45,7 +45,7 @@ def pair(
         names: of the two photos, for errors.
         seen: what was found in each, with descriptors.
         threshold: what the similarity must exceed.
-        wanted: which face of each is meant, counted from 0 from left to right; None: there must be exactly one.
+        wanted: which face of each is meant; None: there must be exactly one.
 
     Raises:
         FacegroupError: a photo cannot be used, shows no face, or several; the message begins with its name.
@@ -63,12 +63,12 @@ def pair(
     return Verified(float(descriptors[0] @ descriptors[1]), threshold, tuple(faces))
 
 
-def of_person(seen: Seen | FacegroupError, face: int | None = None) -> Verified:
+def of_person(seen: Seen | FacegroupError, face: FaceChoice | None = None) -> Verified:
     """Return how like the person whom the photo was asked about (`Query.person_id`) its face is.
 
     Args:
         seen: what was found in the photo.
-        face: which face is meant, counted from 0 from left to right; None: there must be exactly one.
+        face: which face is meant; None: there must be exactly one.
 
     Raises:
         FacegroupError: the photo cannot be used, shows no face or several, or the gallery or person is unknown.

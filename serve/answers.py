@@ -166,6 +166,7 @@ def enrolment(done: Enrolment) -> dict[str, Any]:
         "enrolled": enrolled,
         "refused": [{"name": each.name, "error": error_body(each.error)} for each in done.refused],
         "warnings": [_warning(each) for each in done.doubts],
+        "chosen": [{"name": each.name, "face": each.face, "faces": each.faces} for each in done.chosen],
     }
 
 

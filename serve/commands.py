@@ -5,6 +5,7 @@ A server's start waits for what is imported here, and what is stays as long as i
 
 import importlib
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from facegroup import options
-from facegroup.errors import FacegroupError, SetupError
+from facegroup.errors import FacegroupError
 
 app = typer.Typer(
     name="facegroup",
@@ -69,7 +70,11 @@ def demo(
 
 
 def main() -> None:
-    """Run a command; an error that facegroup knows becomes one line."""
+    """Run a command. An error that facegroup knows becomes one line.
+
+    The process ends with 0 where all was done, with 1 where the answer is no or a part was not done, and with 2 where an
+    error ended it.
+    """
     if sys.argv[1:2] != ["serve"]:
         importlib.import_module("serve.cli")  # adds the others to this app: a second that no server's start need take
     try:
@@ -78,7 +83,10 @@ def main() -> None:
         sys.exit(130)
     except FacegroupError as error:
         typer.echo(f"facegroup: {error.detail} ({error.code})", err=True)
-        sys.exit(2 if isinstance(error, SetupError) else 1)
+        sys.exit(2)
+    except Exception:  # Python itself would end with 1, which says that the answer is no
+        traceback.print_exc()
+        sys.exit(2)
 
 
 def _shown(store: str) -> str:

@@ -5,6 +5,7 @@ Real photos with free licences: Grace Hopper (matplotlib's sample data) and Eile
 
 import importlib.util
 import io
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +64,17 @@ def own(folder: Path) -> list[Group]:
     """
     people: dict[str, list[tuple[str, bytes]]] = {}
     probes: list[tuple[str, bytes, str | None]] = []
-    for name, files in folders.people(folder).items():
+    listed = folders.people(folder)
+    for name, files in listed.photos.items():
         read = [(str(path.relative_to(folder)), path.read_bytes()) for path in files]
         kept = read[3::4] or (read[-1:] if len(read) > 1 else [])
         people[name] = [each for each in read if each not in kept]
         probes += [(file, data, name) for file, data in kept]
-    beside = [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() in folders.SUFFIXES]
-    probes += [(path.name, path.read_bytes(), "") for path in beside]
+    beside = folders.loose(each.path for each in listed.skipped if each.why == "loose")
+    probes += [(path.name, path.read_bytes(), "") for path in beside.files]
+    skipped = [*beside.skipped, *(each for each in listed.skipped if each.why != "loose")]
+    for each in skipped:
+        sys.stderr.write(f"skipped {folders.shown(each.path)}: {each.detail}\n")
     if not probes:
         raise MalformedRequest(f"each person in {folder} has one photo only; add a second, to be recognised by")
     return [Group("demo", people, probes)]

@@ -383,6 +383,14 @@ class EnrolmentWarning(BaseModel):
     looks_like: Candidate | None = Field(description="the person of the gallery whom it is more like")
 
 
+class ChosenFace(BaseModel):
+    """A photo with several faces, of which one was enrolled."""
+
+    name: str
+    face: int = Field(description="number of the face that was taken, from 0, left to right")
+    faces: int = Field(description="how many were found")
+
+
 class Enrolment(BaseModel):
     """What became of the photos of one person."""
 
@@ -391,6 +399,7 @@ class Enrolment(BaseModel):
     enrolled: list[EnrolledPhoto]
     refused: list[RefusedPhoto]
     warnings: list[EnrolmentWarning]
+    chosen: list[ChosenFace] = Field(description="where `face` was `largest` or `dominant`")
 
 
 class KeptExample(BaseModel):

@@ -89,7 +89,7 @@ def cut(folder: Path, settings: Settings, spec: NetworkSpec, least: int, strange
     Raises:
         MalformedRequest: there are not two people with `least` photos that show a face, or no stranger.
     """
-    found = folders.people(folder)
+    found = folders.people(folder).photos
     files = [each for each in found.values() if len(each) >= least]
     alone = [each for each in found.values() if len(each) == 1]
     count = min(strangers, len(alone))

@@ -60,14 +60,15 @@ def read(
     Raises:
         MalformedRequest: there are not two people to enrol, or no stranger.
     """
-    mated = {name: files for name, files in folders.people(folder).items() if least <= len(files) <= (most or 1 << 30)}
-    nonmated = {name: files[:1] for name, files in folders.people(strangers_from or folder).items() if len(files) == 1}
-    chosen, others = _spaced([*mated.values()], people), _spaced([*nonmated.values()], strangers)
-    files = [path for photos in (*chosen, *others) for path in photos]
+    found, others = folders.people(folder), folders.people(strangers_from or folder)
+    mated = {name: files for name, files in found.photos.items() if least <= len(files) <= (most or 1 << 30)}
+    nonmated = {name: files[:1] for name, files in others.photos.items() if len(files) == 1}
+    chosen, alone = _spaced([*mated.values()], people), _spaced([*nonmated.values()], strangers)
+    files = [path for photos in (*chosen, *alone) for path in photos]
     rows = embeddings(files, settings, told)
     seen = rows.any(axis=1)
     places = iter(np.where(seen, np.cumsum(seen) - 1, -1).tolist())
-    usable = [[place for _, place in zip(photos, places, strict=False) if place >= 0] for photos in (*chosen, *others)]
+    usable = [[place for _, place in zip(photos, places, strict=False) if place >= 0] for photos in (*chosen, *alone)]
     enrolled = tuple(tuple(group) for group in usable[: len(chosen)] if len(group) >= least)
     unknown = tuple(place for group in usable[len(chosen) :] for place in group)
     if len(enrolled) < 2 or not unknown:

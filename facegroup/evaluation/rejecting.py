@@ -33,7 +33,7 @@ from facegroup.types import Floats
 
 def costs(folder: Path, finder: Finder, embedder: Embedder) -> str:
     """Return how many of the photos in which there is one face the policies would refuse to enrol, and why, as a row."""
-    files = folders.photos([folder])
+    files = folders.photos([folder]).files
     seen = look((path.read_bytes() for path in files), finder, embedder, every=True)
     single = np.bincount(seen.photos, minlength=len(files))[seen.photos] == 1
     graded = policies.grades(seen.quality, seen.confidence)[single]
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _sets(given: argparse.Namespace, finder: Finder, embedder: Embedder) -> list[Probes]:
-    everybody = list(folders.people(given.folder).values())
+    everybody = list(folders.people(given.folder).photos.values())
     people = _spaced([files for files in everybody if len(files) >= given.least], given.people)
     files = [path for photos in people for path in photos[: given.most]]
     if len(people) < 2 or not any(len(files) == 1 for files in everybody):
@@ -114,7 +114,7 @@ def _sets(given: argparse.Namespace, finder: Finder, embedder: Embedder) -> list
         searched("poor copies", kinds, repeated, poor, centroids),
     ]
     if given.crowd:
-        crowd = folders.photos([given.crowd])
+        crowd = folders.photos([given.crowd]).files
         seen = look((path.read_bytes() for path in crowd), finder, embedder, every=True, told=told)
         sets.append(searched("crowd", ["real 0"] * len(crowd), [-1] * len(crowd), seen, centroids))
     return sets

@@ -10,6 +10,7 @@ from pathlib import Path
 from facegroup import folders
 from facegroup.errors import MalformedRequest
 from facegroup.evaluation.descriptors import Embedded, embed
+from facegroup.folders import Skipped, shown
 from facegroup.settings import Settings
 
 COPIES = "Copies of a photo of the same person, left out"
@@ -17,6 +18,7 @@ CONTRADICTIONS = "The same photo under two people, used for neither"
 TOO_FEW = "People with too few photos to enrol and search with, left out"
 EMPTY = "Folders without photos"
 LOOSE = "Files in no person's folder, left out"
+OTHERS = "Files that are no photos, left out"
 MEMBERS = "Strangers with a member's name, left out"
 
 
@@ -69,13 +71,14 @@ def listing(folder: Path, strangers: Path | None) -> Listing:
     """
     try:
         people = folders.people(folder)
-        others = None if strangers is None else _strangers(strangers)
-        entries = [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
+        others, more = (None, ()) if strangers is None else _strangers(strangers)
     except OSError as error:
         raise MalformedRequest(f"{error.filename} cannot be read: {error.strerror}") from error
-    empty = tuple(each.name for each in entries if each.is_dir() and each.name not in people)
-    loose = tuple(each.name for each in entries if not each.is_dir())
-    return Listing(people, others, {EMPTY: empty, LOOSE: loose})
+    skipped = (*people.skipped, *more)
+    empty = tuple(each.path.name for each in skipped if each.why == "empty")
+    loose = tuple(each.path.name for each in skipped if each.why == "loose")
+    rest = tuple(f"{shown(each.path)} ({each.why})" for each in skipped if each.why not in ("empty", "loose"))
+    return Listing(people.photos, others, {EMPTY: empty, LOOSE: loose, OTHERS: rest})
 
 
 def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], None] = lambda _: None) -> Roster:
@@ -141,11 +144,12 @@ def _good(
     return tuple(good.values())
 
 
-def _strangers(folder: Path) -> dict[str, Sequence[Path]]:
+def _strangers(folder: Path) -> tuple[dict[str, Sequence[Path]], tuple[Skipped, ...]]:
     if not folder.is_dir():
         raise MalformedRequest(f"{folder} is no folder; it should hold photos of strangers, or a folder for each")
     found: dict[str, Sequence[Path]] = {}
-    for path in folders.photos([folder]):
+    listed = folders.photos([folder])
+    for path in listed.files:
         inside = path.relative_to(folder).parts
         found[inside[0]] = [*found.get(inside[0], ()), path]
-    return found
+    return found, listed.skipped

@@ -37,6 +37,7 @@ class Counts:
         unreadable: files that could not be read.
         duplicates: photos that their person has already.
         conflicting: photos that two people have; none of them keeps it.
+        skipped: files that are no photos, or lie in no person's folder.
     """
 
     people: int
@@ -47,6 +48,7 @@ class Counts:
     unreadable: int = 0
     duplicates: int = 0
     conflicting: int = 0
+    skipped: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """Return it for JSON."""
@@ -85,8 +87,10 @@ def of_folder(folder: Path, settings: Settings, told: Callable[[int], None] = la
         SetupError: the network is not to be had.
     """
     check_base(settings.network)
-    found = folders.people(folder)
-    empty = sum(each.is_dir() and not each.name.startswith(".") for each in folder.iterdir()) - len(found)
+    listed = folders.people(folder)
+    found = listed.photos
+    empty = sum(each.why == "empty" for each in listed.skipped)
+    skipped = len(listed.skipped) - empty
     hashes: dict[str, dict[str, Path]] = {}
     unreadable = 0
     for name, files in found.items():
@@ -98,12 +102,13 @@ def of_folder(folder: Path, settings: Settings, told: Callable[[int], None] = la
                 unreadable += 1
     twice = sum(map(len, found.values())) - unreadable - sum(map(len, hashes.values()))
     kept, conflicting = _unshared(hashes)
-    files = [file for photos in kept.values() for file in photos.values()]
-    rows = embeddings(files, settings, told) if files else np.empty((0, 0), np.float32)
+    kept_files = [file for photos in kept.values() for file in photos.values()]
+    rows = embeddings(kept_files, settings, told) if kept_files else np.empty((0, 0), np.float32)
     each = iter(unit(rows))
     people = {name: [next(each) for _ in photos] for name, photos in kept.items()}
     return _group(
-        settings.network, people, empty, unreadable=unreadable, duplicates=twice, conflicting=conflicting
+        settings.network, people, empty,
+        unreadable=unreadable, duplicates=twice, conflicting=conflicting, skipped=skipped,
     )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """What every route is given: the pipeline, the settings, and checked names."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Path, Query, Request
+from pydantic import Field
 
 from facegroup.errors import CamerasOff, FacegroupError, ImageError, ServiceError
 from facegroup.journal import may_be_there
@@ -141,7 +142,13 @@ Threshold = Annotated[
 ]
 Candidates = Annotated[int | None, Query(ge=1, le=100, description="best people to list in each answer")]
 MinFaceSize = Annotated[int | None, Query(ge=12, le=10_000, description="smallest face looked for, in pixels")]
-FaceIndex = Annotated[int | None, Query(ge=0, description="which face is meant, from 0, left to right")]
+FaceIndex = Annotated[
+    Annotated[int, Field(ge=0)] | Literal["largest", "dominant"] | None,
+    Query(
+        description="which face is meant: its number, from 0, left to right; `largest`; or `dominant`, the largest where "
+        "the others are far smaller or doubtful"
+    ),
+]
 Strict = Annotated[
     bool, Query(description="refuse photos that look like somebody else, or unlike the person's others, not only warn")
 ]

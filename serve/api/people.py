@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from facegroup import doubts
-from facegroup.enrolment import Doubt, Enrolment, not_upright, samples
+from facegroup.enrolment import Doubt, Enrolment, chosen, not_upright, samples
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -168,6 +168,9 @@ async def enrol(
 ) -> dict[str, Any]:
     """Enrol one or many photos; each must show exactly one face, or `face` says which is meant.
 
+    `face=largest` takes the largest face, `face=dominant` only where the others are far smaller or doubtful; `chosen`
+    tells which face was taken of each photo with several.
+
     A photo that cannot be used, or whose face does not meet the gallery's `quality` policy, is refused with its reason
     and the others are enrolled; a request with a single photo answers its refusal as its own. A photo that is more like
     another person of the gallery, or far from the person's others, is enrolled with a warning, or refused where `strict`
@@ -195,7 +198,8 @@ async def enrol(
         raise refused[0].error
     enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name, once=once, by=by)
     lying = not_upright(upload.named, seen, named)
-    return answers.enrolment(Enrolment(enrolled, refused, named, (*lying, *doubted)))
+    taken = chosen(upload.named, seen, face, named)
+    return answers.enrolment(Enrolment(enrolled, refused, named, (*lying, *doubted), taken))
 
 
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")

@@ -160,7 +160,7 @@ def test_killed_and_then_its_store_the_same_command_goes_on(
         begun(second, store, gallery, done + 1)
         database.kill()
         status, said = second.end()
-        assert (status, "(store_unavailable)" in said) == (1, True), said
+        assert (status, "(store_unavailable)" in said) == (2, True), said
         database.start()
         until(lambda: _settled(server), "not ready after Redis was killed")
         if not _is_ready(server):

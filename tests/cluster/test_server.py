@@ -1,10 +1,15 @@
 """The main job on a real server, with both transports and both stores; then what it knows after an end and a crash."""
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import httpx
@@ -136,6 +141,45 @@ def test_a_crowd_of_clients_gets_each_its_own_answer(server: Server) -> None:
     _crowd(server, ask, clients=32)
     assert [answer for _, answer in got] == [[name] for name, _ in got]
     assert sorted(name for name, _ in got) == sorted(asked)
+
+
+def test_phone_photos_are_enrolled_and_identified_on_the_command_line(server: Server, tmp_path: Path) -> None:
+    """Twelve of over 6 MB in one request would be more than a body may hold; one is more than a body itself."""
+    folder = tmp_path / "people" / "Grace"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (2200, 2800, 3), np.uint8)
+    for number in range(12):
+        photo = noise.copy()
+        photo[number : number + 1200, :1024] = np.kron(hopper(), np.ones((2, 2, 1), np.uint8))
+        (folder / f"{number:02}.jpg").write_bytes(encode(photo, quality=97))
+    assert (folder / "00.jpg").stat().st_size > 6_000_000
+    (folder / "12.jpg").write_bytes(encode(hopper()) + bytes(70 << 20))
+    (tmp_path / "people" / "Nobody").mkdir()
+    (tmp_path / "people" / "Nobody" / "1.jpg").write_bytes(b"no photo")
+    program = Path(sys.executable).with_name("facegroup")
+    words = ["--server", server.url, "--gallery", "phones", "--json"]
+    environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "FACEGROUP_STORE": "sqlite:////nowhere/at/all.db"}
+
+    def run(command: str) -> tuple[int, Any]:
+        done = subprocess.run(
+            [program, command, tmp_path / "people", *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout)
+
+    status, answer = run("enroll")
+    rows = {row["name"]: row for row in answer["people"]}
+    assert (status, rows["Grace"]["added"], answer["error"]) == (1, 12, None)
+    assert [each["code"] in ("body_too_large", "image_too_large") for each in rows["Grace"]["refused"]] == [True]
+    assert [each["code"] for each in rows["Nobody"]["refused"]] == ["not_an_image"]
+    with server.client() as client:
+        assert [each.name for each in client.people("phones")] == ["Grace"], "an empty person was left behind"
+    status, answer = run("identify")
+    assert (status, len(answer["photos"])) == (1, 14)
+    assert [[face["name"] for face in row.get("faces", ())] for row in answer["photos"][:12]] == [["Grace"]] * 12
 
 
 def test_errors_keep_their_kind_through_every_process(server: Server) -> None:

@@ -12,6 +12,7 @@ from PIL import Image as pillow
 from typer.testing import CliRunner, Result
 
 from serve.cli import app
+from serve.commands import main
 from serve.demo_photos import own, packaged
 from tests.photos import astronaut, both, encode, hopper, nobody, resized
 
@@ -66,7 +67,7 @@ def run(*words: str | Path) -> Result:
 @pytest.fixture(scope="module")
 def enrolled(place: list[str], photos: Path) -> list[str]:
     done = run("enroll", photos / "people", *place)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output  # one photo was refused
     assert "Hopper: 2 enrolled" in done.stdout
     assert "曾宏鈞: 2 enrolled" in done.stdout
     assert "group.jpg: 2 faces were found" in done.stdout
@@ -172,12 +173,25 @@ def test_models_lists_every_network() -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["identify", "absent.jpg"], 1, "absent.jpg does not exist"),
-        (["enroll", "absent"], 1, "is no folder"),
-        (["verify", __file__], 1, "two photos"),
+        (["identify", "absent.jpg"], 2, "absent.jpg does not exist"),
+        (["enroll", "absent"], 2, "is no folder"),
+        (["verify", __file__], 2, "two photos"),
         (["identify", __file__, "--network", "nonsense"], 2, "nonsense"),
         (["identify", __file__, "--store", "mysql://x"], 2, "store_invalid"),
-        (["people", "--server", "http://127.0.0.1:9"], 1, "no server answers"),
+        (["people", "--server", "http://127.0.0.1:9"], 2, "no server answers"),
+        (["people", "--server", "127.0.0.1:9"], 2, "no address of a server"),
+        (["camera", "ls", "--server", "http://127.0.0.1:9"], 2, "no server answers"),
+        (["galleries", "absent"], 2, "unknown_gallery"),
+        (["calibrate", "absent"], 2, "unknown_gallery"),
+        (["verify", __file__, __file__], 2, "not_an_image"),
+        (["feedback", "absent.jpg", "--not", "ada"], 2, "absent.jpg does not exist"),
+        (["enroll", __file__], 2, "is no folder"),
+        (["enroll", __file__, "--name", "x", "--face", "left"], 2, "--face takes the number of a face"),
+        (["verify", __file__, __file__, "--other-face", "-1"], 2, "--other-face takes the number"),
+        (["enroll", "x", "--flat", "--depth", "2"], 2, "give one of them"),
+        (["evaluate", "openset", "absent"], 2, "is no folder"),
+        (["export", "absent", "x.zip"], 2, "unknown_gallery"),
+        (["video", "absent.mp4"], 2, "is no file"),
         (["serve", "--network", "vggface2-senet50"], 2, "rcmalli_vggface_tf_notop_senet50.h5"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -194,6 +208,19 @@ def test_a_known_error_is_one_line_and_a_status(words: list[str], status: int, s
     assert last.startswith("facegroup: ")
     assert said in last
     assert "Traceback" not in done.stderr
+
+
+def test_an_error_that_nobody_foresaw_is_no_negative_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr("serve.commands.app", fails)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "not foreseen" in capsys.readouterr().err
 
 
 def test_the_demo_keeps_photos_back_and_knows_the_truth(tmp_path: Path) -> None:

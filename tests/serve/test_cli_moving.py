@@ -111,10 +111,10 @@ def test_there_and_back_it_is_the_same(store: ShelfStore, url: str, other: str, 
 
 def test_what_cannot_be_exported(store: ShelfStore, url: str, run: Run, tmp_path: Path) -> None:  # noqa: F811
     path = tmp_path / "x.zip"
-    assert run("export", "nobody", path, "--store", url).refused == (1, "unknown_gallery")
-    assert run("export", "group", tmp_path / "no" / "folder.zip", "--store", url).refused == (1, "malformed_request")
+    assert run("export", "nobody", path, "--store", url).refused == (2, "unknown_gallery")
+    assert run("export", "group", tmp_path / "no" / "folder.zip", "--store", url).refused == (2, "malformed_request")
     assert run("export", "group", path, "--store", "mysql://x").refused == (2, "store_invalid")
-    assert run("export", "group", path, "--server", "http://127.0.0.1:9").refused == (1, "malformed_request")
+    assert run("export", "group", path, "--server", "http://127.0.0.1:9").refused == (2, "malformed_request")
     assert not path.exists()
 
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_imported(store: ShelfStore, file: Path, url: str, run: R
         ([file, "--as", "a/b"], "invalid_name"),
         ([file, "--as", "new", "--server", "http://127.0.0.1:9"], "malformed_request"),
     ):
-        assert run("import", *words, "--store", url).refused == (1, code), words
+        assert run("import", *words, "--store", url).refused == (2, code), words
     assert [each.name for each in store.galleries()] == ["group", "other"]
     assert whole(store, "group") == before
     store.delete_person("group", "ada")
@@ -165,7 +165,7 @@ def test_a_gallery_is_migrated_back_and_forgotten(store: ShelfStore, url: str, r
     said = f"group is of {NEW.name} now, threshold {NEW.threshold}; 3 samples were embedded, 0 left behind\n"
     assert done == (0, said, "")
     assert store.centroids("group").matrix.shape == (2, NEW.dimension)
-    assert run("migrate", "group", "--network", NEW.name, "--store", url).refused == (1, "malformed_request")
+    assert run("migrate", "group", "--network", NEW.name, "--store", url).refused == (2, "malformed_request")
     answer = run("migrate", "group", "--rollback", "--store", url, "--json").json
     assert answer == {
         "gallery": "group", "from": NEW.name, "network": OLD.name, "threshold": 0.4375, "embedded": 0, "missing": [],
@@ -176,14 +176,14 @@ def test_a_gallery_is_migrated_back_and_forgotten(store: ShelfStore, url: str, r
     assert (again["threshold"], again["embedded"]) == (0.25, 3)
     assert run("migrate", "group", "--forget", "--store", url).out == "3 samples of before were erased\n"
     assert run("migrate", "group", "--forget", "--store", url, "--json").json == {"gallery": "group", "samples": 0}
-    assert run("migrate", "group", "--rollback", "--store", url).refused == (1, "malformed_request")
+    assert run("migrate", "group", "--rollback", "--store", url).refused == (2, "malformed_request")
 
 
 def test_samples_without_a_crop_are_listed(store: ShelfStore, url: str, run: Run) -> None:  # noqa: F811
     store.add_samples("group", "ada", [replace(old(9), crop=None)], OLD.name)
     to = ["migrate", "group", "--network", NEW.name, "--store", url]
     done = run(*to)
-    assert done.refused == (1, "migration_incomplete")
+    assert done.refused == (2, "migration_incomplete")
     assert f"ada  {sample(9).id}  no_crop" in done.err.splitlines()
     assert store.gallery("group").network == OLD.name
     done = run(*to, "--drop-missing", "--json")
@@ -194,17 +194,17 @@ def test_samples_without_a_crop_are_listed(store: ShelfStore, url: str, run: Run
 
 def test_what_cannot_be_migrated(store: ShelfStore, url: str, run: Run) -> None:  # noqa: F811
     for words, expected in (
-        (["group"], (1, "malformed_request")),
-        (["group", "--rollback", "--forget"], (1, "malformed_request")),
-        (["group", "--rollback"], (1, "malformed_request")),
+        (["group"], (2, "malformed_request")),
+        (["group", "--rollback", "--forget"], (2, "malformed_request")),
+        (["group", "--rollback"], (2, "malformed_request")),
         (["group", "--network", "nonsense"], (2, "unknown_network")),
-        (["nobody", "--network", NEW.name], (1, "unknown_gallery")),
-        (["group", "--network", NEW.name, "--server", "http://127.0.0.1:9"], (1, "malformed_request")),
+        (["nobody", "--network", NEW.name], (2, "unknown_gallery")),
+        (["group", "--network", NEW.name, "--server", "http://127.0.0.1:9"], (2, "malformed_request")),
     ):
         assert run("migrate", *words, "--store", url).refused == expected, words
     store.update_gallery("group", keep_crops=False)
     done = run("migrate", "group", "--network", NEW.name, "--store", url)
-    assert done.refused == (1, "migration_incomplete")
+    assert done.refused == (2, "migration_incomplete")
     assert store.gallery("group").network == OLD.name
 
 
@@ -240,7 +240,7 @@ def test_a_gallery_that_lost_data_is_left_alone(store: ShelfStore, file: Path, u
         ["people", "--gallery", "group", "--erase", "ada", "--network", OLD.name],
         ["enroll", photo, "--name", "Ada", "--gallery", "group", "--network", OLD.name],
     ):
-        assert run(*words, "--store", url).refused == (1, "store_went_back"), words
+        assert run(*words, "--store", url).refused == (2, "store_went_back"), words
     assert whole(store, "group") == before
     store.accept("group")
     assert run("migrate", "group", "--network", NEW.name, "--store", url).status == 0

@@ -9,7 +9,7 @@ from PIL import Image as pillow
 from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET, Gallery
 from tests.local_pipeline import LocalPipeline
-from tests.photos import astronaut, both, encode, hopper, nobody, resized
+from tests.photos import astronaut, beside, both, encode, hopper, nobody, resized
 from tests.serve.conftest import files
 from tests.serve.driver import Api
 
@@ -220,3 +220,16 @@ def test_a_gallery_of_another_network(api: Api, pipeline: LocalPipeline, photos:
 def test_an_unknown_gallery_is_the_requests_error(api: Api, photos: dict[str, bytes], count: int) -> None:
     sent = files(*[("photo", photos["grace"])] * count)
     assert api.refused("POST", "/v1/galleries/nowhere/identify", files=sent) == (404, "unknown_gallery")
+
+
+def test_the_largest_face_is_taken_where_that_is_asked(api: Api, gallery: str, person: str) -> None:
+    crowd = encode(beside([resized(hopper(), 100), astronaut()]), quality=95)
+    assert api.refused("POST", f"{person}/photos", content=crowd) == (422, "multiple_faces")
+    for face, sent in (("largest", encode(both())), ("dominant", crowd)):
+        answer = api("POST", f"{person}/photos?face={face}", content=sent)
+        assert [(row["name"], row["faces"]) for row in answer.json()["chosen"]] == [("photo", 2)]
+    assert api.refused("POST", f"{person}/photos?face=dominant", content=encode(both())) == (422, "multiple_faces")
+    assert api.refused("POST", f"{person}/photos?face=smallest", content=crowd) == (400, "malformed_request")
+    assert api.refused("POST", f"{person}/photos?face=-1", content=crowd) == (400, "malformed_request")
+    assert api("POST", f"{gallery}/verify?person=p&face=largest", content=crowd).json()["same"]
+    assert api("POST", f"{person}/photos?face=1", content=crowd).json()["chosen"] == []

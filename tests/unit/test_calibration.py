@@ -183,3 +183,20 @@ def test_the_module_needs_nothing_but_numpy() -> None:
 
     imports = re.findall(r"^(?:from|import) (\w+)", Path(module.__file__).read_text(), re.MULTILINE)
     assert set(imports) == {"math", "collections", "dataclasses", "numpy", "facegroup"}
+
+
+@pytest.mark.parametrize("strangers", [True, False])
+@pytest.mark.parametrize(("count", "each"), [(60, 1), (60, 3), (200, 2), (299, 1), (12, 1)])
+def test_the_message_says_what_to_do_instead(count: int, each: int, strangers: bool) -> None:
+    done = scores(ramp(count), each=each, strangers=strangers)
+    with pytest.raises(TooFewToCalibrate) as caught:
+        found(done, 0.01)
+    said = caught.value.detail
+    assert len(said) <= 500, "an HTTP answer would cut it"
+    assert "LFW" in said
+    assert strangers or "photos of 300 strangers, one of each (--strangers FOLDER)" in said
+    least = re.search(r"enough for an FPIR of ([0-9.]+)$", said)
+    if least is None:
+        assert count < 20
+    else:
+        found(done, float(least[1]))

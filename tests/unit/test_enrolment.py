@@ -1,11 +1,12 @@
 """What makes a photo a sample: the one rule for the library, the command line and the API."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from facegroup.enrolment import only_face, sample, samples
+from facegroup.enrolment import Chosen, chosen, only_face, sample, samples
 from facegroup.errors import (
     FacegroupError,
     InvalidDescriptor,
@@ -16,7 +17,7 @@ from facegroup.errors import (
     UnknownPerson,
 )
 from facegroup.photos import Matched, Quality, Seen
-from facegroup.types import Faces, Floats, Match
+from facegroup.types import FaceChoice, Faces, Floats, Match
 from facegroup.verification import of_person, pair
 
 
@@ -59,6 +60,53 @@ def test_which_face_is_meant(
     for judge in (lambda: only_face(what, face), lambda: sample(b"photo", what, face)):
         with pytest.raises(expected):
             judge()
+
+
+def sized(*faces: tuple[float, float]) -> Seen:
+    """A photo with faces of this side and confidence."""
+    sides = np.array([side for side, _ in faces], np.float32)
+    found = seen(len(faces))
+    boxes = np.stack([sides * 0, sides * 0, sides, sides], axis=1)
+    confidence = np.array([sure for _, sure in faces], np.float32)
+    return replace(found, faces=Faces(boxes, found.faces.landmarks, confidence))
+
+
+@pytest.mark.parametrize(
+    ("faces", "dominant", "largest"),
+    [
+        ([(100, 0.99)], 0, 0),
+        ([(33, 0.99), (100, 0.99)], 1, 1),  # a bystander a third of the size
+        ([(100, 0.99), (90, 0.81)], 0, 0),  # a false one
+        ([(40, 0.99), (100, 0.99), (80, 0.85)], 1, 1),
+        ([(100, 0.99), (70, 0.99)], None, 0),
+        ([(100, 0.85), (70, 0.99)], None, 0),
+        ([(100, 0.85), (70, 0.86)], None, 0),
+        ([(100, 0.85), (30, 0.99)], 0, 0),
+        ([(100, 0.99), (100, 0.99)], None, 0),
+    ],
+)
+def test_the_largest_face(faces: list[tuple[float, float]], dominant: int | None, largest: int) -> None:
+    photo = sized(*faces)
+    assert only_face(photo, "largest") == largest
+    if dominant is None:
+        with pytest.raises(MultipleFaces, match="face=largest"):
+            only_face(photo, "dominant")
+    else:
+        assert only_face(photo, "dominant") == dominant
+
+
+@pytest.mark.parametrize("face", ["largest", "dominant"])
+def test_no_face_is_no_largest_face(face: FaceChoice) -> None:
+    with pytest.raises(NoFace):
+        only_face(seen(0), face)
+
+
+def test_which_face_was_taken_is_told() -> None:
+    photos = [("one", b"1"), ("two", b"2"), ("none", b"3")]
+    found = [sized((100, 0.99)), sized((20, 0.99), (100, 0.99)), seen(0)]
+    _, _, named = samples(photos, found, "dominant")
+    assert chosen(photos, found, "dominant", named) == (Chosen("two", 1, 2),)
+    assert chosen(photos, found, 0, named) == ()
 
 
 def test_a_face_that_the_network_says_nothing_of_is_refused() -> None:

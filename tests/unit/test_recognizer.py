@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as pillow
 
+from facegroup.enrolment import Chosen
 from facegroup.errors import (
     EmptyBody,
     FacegroupError,
@@ -20,11 +22,12 @@ from facegroup.errors import (
     UnknownNetwork,
     UnknownPerson,
 )
+from facegroup.inputs import PhotoInput
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings, load
 from facegroup.types import NOT_IN_DATASET, Gallery
-from tests.photos import astronaut, both, encode, hopper, nobody
+from tests.photos import astronaut, beside, both, encode, hopper, nobody, resized
 
 GRACE, EILEEN = encode(hopper(), quality=95), encode(astronaut(), quality=95)
 CLASSES = ["ben_afflek", "elton_john", "jerry_seinfeld", "madonna", "mindy_kaling"]
@@ -127,6 +130,42 @@ def test_one_of_several_faces_is_enrolled_when_it_is_named(recognizer: Recognize
     assert named(recognizer.identify([EILEEN], group)[0]) == ["Eileen"]
 
 
+def test_photos_are_taken_as_callers_have_them(recognizer: Recognizer, group: str, tmp_path: Path) -> None:
+    path = tmp_path / "grace.jpg"
+    path.write_bytes(GRACE)
+    with path.open("rb") as file, pillow.open(path) as picture:
+        photos: list[PhotoInput] = [
+            path,
+            str(path),
+            file,
+            picture,
+            hopper(),
+            hopper()[..., 0],
+            bytearray(GRACE),
+            memoryview(GRACE),
+        ]
+        answers = recognizer.identify(photos, group)
+    assert [named(answer) for answer in answers] == [["Grace"]] * len(photos)
+    assert recognizer.verify((path, hopper())).same
+    assert recognizer.verify_person(pillow.fromarray(hopper()), group, "grace").same
+    done = recognizer.enrol(group, [path, ("array", hopper())], "grace")
+    assert [name for name, _ in done.photos] == [str(path), "array"]
+    assert done.enrolled.duplicates == (done.photos[0][1],)
+
+
+def test_the_largest_of_several_faces(recognizer: Recognizer, group: str) -> None:
+    recognizer.store.create_person(group, "Eileen", person_id="eileen")
+    near = encode(beside([resized(hopper(), 100), astronaut()]))
+    alike = encode(both())
+    refused = recognizer.enrol(group, [("alike", alike)], "eileen", face="dominant").refused
+    assert [type(each.error) for each in refused] == [MultipleFaces]
+    done = recognizer.enrol(group, [("near", near)], "eileen", face="dominant")
+    assert done.chosen == (Chosen("near", 1, 2),)
+    assert named(recognizer.identify([EILEEN], group)[0]) == ["Eileen"]
+    largest = recognizer.enrol(group, [("alike", alike)], "grace", face="largest")
+    assert [each.faces for each in largest.chosen] == [2]
+
+
 def test_verification(recognizer: Recognizer, group: str) -> None:
     again = encode(hopper(), quality=60)
     assert recognizer.verify((GRACE, again)).same
@@ -155,10 +194,10 @@ def test_errors_are_raised(
         call(recognizer, group)
 
 
-def test_an_unknown_gallery_is_each_photos_answer(recognizer: Recognizer) -> None:
-    (answer,) = recognizer.identify([GRACE], "nowhere")
-    assert isinstance(answer, Seen)
-    assert isinstance(answer.matched, UnknownGallery)
+@pytest.mark.parametrize("photos", [[GRACE], [encode(nobody())], [b"no photo"], [b"no photo", GRACE], []])
+def test_an_unknown_gallery_is_raised_as_the_client_raises_it(recognizer: Recognizer, photos: list[bytes]) -> None:
+    with pytest.raises(UnknownGallery):
+        recognizer.identify(photos, "nowhere")
 
 
 def test_a_gallery_of_another_network_is_refused(recognizer: Recognizer) -> None:
@@ -168,9 +207,8 @@ def test_a_gallery_of_another_network_is_refused(recognizer: Recognizer) -> None
         recognizer.new_gallery("retail")
     with pytest.raises(NetworkMismatch):
         recognizer.enrol("retail", [("a", GRACE)], "p")
-    (answer,) = recognizer.identify([GRACE], "retail")
-    assert isinstance(answer, Seen)
-    assert isinstance(answer.matched, NetworkMismatch)
+    with pytest.raises(NetworkMismatch):
+        recognizer.identify([GRACE], "retail")
 
 
 def test_people_are_known_to_the_next_process(settings: Settings, recognizer: Recognizer, group: str) -> None:
