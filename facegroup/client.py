@@ -10,14 +10,15 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlunsplit
 
 import httpx
 import numpy as np
 
 from facegroup import errors
+from facegroup.addresses import ESCAPED, parted
 from facegroup.enrolment import Doubt, Enrolment, Refused
-from facegroup.errors import FacegroupError, ServiceError, StageUnavailable
+from facegroup.errors import FacegroupError, MalformedRequest, ServiceError, StageUnavailable
 from facegroup.photos import Matched, Quality, Seen
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.base import Changes, Enrolled, Erased, Merged
@@ -39,7 +40,13 @@ class Client:
     """
 
     def __init__(self, url: str, timeout: float = 120) -> None:
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout)
+        parts = parted(url)
+        if parts is None:
+            raise MalformedRequest(f"the server's address cannot be read; write it as http://host:port. {ESCAPED}")
+        self._where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+        login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        # The address that httpx logs, and quotes in its errors, is one without a password.
+        self._http = httpx.Client(base_url=self._where.rstrip("/"), auth=login, timeout=timeout)
 
     @property
     def store(self) -> Self:
@@ -158,7 +165,7 @@ class Client:
                             yield event
             except (httpx.TransportError, ServiceError) as error:
                 if after is None:
-                    raise StageUnavailable(f"no server answers at {self._http.base_url}: {error}") from error
+                    raise StageUnavailable(f"no server answers at {self._where}: {error}") from error
                 time.sleep(1)
 
     # Galleries and people: the part of `Store` that HTTP offers
@@ -292,7 +299,7 @@ class Client:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.TransportError as error:
-            raise StageUnavailable(f"no server answers at {self._http.base_url}: {error}") from error
+            raise StageUnavailable(f"no server answers at {self._where}: {error}") from error
         if answer.is_error:
             raise _error(_problem(answer))
         return answer

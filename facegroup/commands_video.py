@@ -77,6 +77,8 @@ def video(
 
 def _check(file: Path, targets: Sequence[Path | None]) -> None:
     """Raise MalformedRequest where a path cannot be used, before anything takes time."""
+    if not file.exists() and (part := file.parts[0]).endswith(":") and len(part) > 2:  # rtsp://user:password@host
+        raise MalformedRequest("this is an address and no file; `facegroup camera add` looks at addresses")
     if not file.is_file():
         raise MalformedRequest(f"{file} is no file")
     for target in targets:
