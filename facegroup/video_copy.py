@@ -15,6 +15,7 @@ import numpy as np
 from facegroup import drawing
 from facegroup.errors import NoVideo
 from facegroup.types import Image
+from facegroup.video_tracks import moving, stamp
 from facegroup.viewing import Viewing
 
 _TICK = Fraction(1, 90_000)
@@ -50,7 +51,7 @@ def _write(file: Path, viewing: Viewing, target: Path, tell: Callable[[float], N
             stream: Any = None
             for seconds, image in _frames(source):
                 if stream is None:
-                    rate = source.streams.video[0].average_rate or Fraction(25)
+                    rate = getattr(moving(source), "average_rate", None) or Fraction(25)
                     stream = copy.add_stream("libx264", rate=rate)
                     # Of 4:2:0, an even number of pixels.
                     stream.width, stream.height = (max(2, side // 2 * 2) for side in image.shape[1::-1])
@@ -76,7 +77,7 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
     import av
 
     start, last = None, -1.0
-    video = source.streams.video[0]
+    video: Any = moving(source)
     rate = float(video.average_rate or 25)
     for packet in source.demux(video):
         try:
@@ -84,7 +85,8 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
         except av.FFmpegError:
             continue  # damaged: the next ones may be well
         for frame in frames:
-            time = last + 1 / rate if frame.time is None else frame.time
+            shown = stamp(source, frame)
+            time = last + 1 / rate if shown is None else float(shown * frame.time_base)
             start = time if start is None else start
             if frame.is_corrupt or time - start <= last:
                 continue

@@ -113,6 +113,33 @@ def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "li
     return path
 
 
+def with_picture(path: Path, frames: Iterable[Image], picture: Image, *, first: bool, codec: str = "libx264") -> Path:
+    """Write a video of 25 frames a second with one picture as another track, before or behind it."""
+    with av.open(str(path), "w") as container:
+        tracks: dict[str, Any] = {}
+        for name in ("picture", "video") if first else ("video", "picture"):
+            tracks[name] = container.add_stream("mjpeg" if name == "picture" else codec, 25)
+        still, video = tracks["picture"], tracks["video"]
+        video.width, video.height, video.pix_fmt = 320, 180, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        still.height, still.width, still.pix_fmt = *picture.shape[:2], "yuvj420p"
+        container.mux(still.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(still.encode(None))
+        for image in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(video.encode(None))
+    return path
+
+
+def hurt(path: Path, kind: str, part: float = 0.05) -> Path:
+    """Damage a part of a file in its middle: `noise` or `zeros` in the place of its bytes, or they are `gone`."""
+    data = bytearray(path.read_bytes())
+    start, size = int(len(data) * 0.4), int(len(data) * part)
+    fill = {"noise": np.random.default_rng(0).bytes(size), "zeros": bytes(size), "gone": b""}[kind]
+    data[start : start + size] = fill
+    path.write_bytes(data)
+    return path
+
+
 def turn(path: Path, degrees: int) -> None:
     """Say in an MP4 file that its picture is to be shown turned counter-clockwise, as telephones do."""
     cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees % 360]

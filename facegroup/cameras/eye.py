@@ -81,7 +81,8 @@ class Eye:
             self._hand.give_up()
             self._turn("failed", error)
             return None
-        return Frame(cut.data, glimpse.at, glimpse.position, held.number, cut.width, cut.height, cut.offset, cut.scale)
+        shape = (cut.width, cut.height, cut.offset, cut.scale)
+        return Frame(cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts)
 
     def status(self) -> Status:
         """Return how the camera is. Known at once, whatever the source does."""

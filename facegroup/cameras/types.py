@@ -81,6 +81,7 @@ class Frame:
         height: of the whole picture, in pixels of the data.
         offset: x and y of the data's top-left pixel in that: only the part around the regions is sent.
         scale: pixels of the data for one of the camera, at most 1.
+        lasts: seconds for which it is shown, where the source says so; else 0.
     """
 
     data: bytes
@@ -91,6 +92,7 @@ class Frame:
     height: int
     offset: tuple[int, int] = (0, 0)
     scale: float = 1.0
+    lasts: float = 0.0
 
     def smallest(self, camera: Camera) -> int:
         """Return the smallest face that is looked for, in pixels of the data."""
