@@ -267,12 +267,17 @@ class Stream:
                 continue
             position = self._clock.position(self._stamp(tracks.stamp(self._container, frame)))
             lasts = float(frame.duration * (frame.time_base or 0))
-            yield Glimpse(frame, time.time(), position, self._moment(position), lasts)
+            yield Glimpse(frame, time.time(), position, self._moment(position), lasts, self._aspect())
 
     def _stamp(self, pts: int | None) -> float | None:
         if not self._stamped:
             return time.monotonic()
         return None if pts is None else float(pts * (self._video.time_base or 0))
+
+    def _aspect(self) -> float:
+        """Return width / height of a pixel: the file's word counts before that of the video in it."""
+        assert self._codec is not None
+        return float(self._video.sample_aspect_ratio or self._codec.sample_aspect_ratio or 1)
 
     def _length(self) -> float:
         """Return how many seconds the file says it has; infinity where it does not say."""

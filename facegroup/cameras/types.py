@@ -36,6 +36,7 @@ class Camera:
         snapshots: whether the best crop of a sighting is kept.
         motion: whether frames in which nothing moves are left out.
         transport: of RTSP.
+        rotate: degrees, clockwise, by which its pictures are turned to be upright.
         realtime: whether a file is played at its own pace; else as fast as it can be analysed, frame by frame.
         stall_seconds: without a frame for so long it is stalled, and opened anew.
         enabled: whether it is looked at.
@@ -55,6 +56,7 @@ class Camera:
     snapshots: bool = True
     motion: bool = True
     transport: Literal["tcp", "udp"] = "tcp"
+    rotate: Literal[0, 90, 180, 270] = 0
     realtime: bool = True
     stall_seconds: float = 10.0
     enabled: bool = True
