@@ -27,6 +27,10 @@ Cooldown = Annotated[float | None, typer.Option(help="seconds after which who wa
 Region = Annotated[
     list[str] | None, typer.Option(help="polygon where faces count, 0..1: '0,0 0.5,0 0.5,1'; again for another")
 ]
+Rotate = Annotated[
+    int | None,
+    typer.Option(help="degrees, clockwise, by which its pictures are turned: 0, 90, 180 or 270 [default: 0]"),
+]
 Flag = Annotated[bool | None, typer.Option()]
 
 
@@ -53,6 +57,7 @@ def add(
     cooldown: Cooldown = None,
     snapshots: Flag = None,
     motion: Flag = None,
+    rotate: Rotate = None,
     udp: Annotated[bool, typer.Option("--udp", help="RTSP over UDP instead of TCP")] = False,
     server: Server = None,
     as_json: AsJson = False,
@@ -60,7 +65,7 @@ def add(
     """Add a camera; it is looked at from now on, also after a restart."""
     given = {"id": camera, "source": source, "gallery": gallery, "transport": "udp" if udp else None}
     looks = {"fps": fps, "min_face_size": min_face_size, "regions": _regions(region), "quality": quality}
-    rest = {"confirm": confirm, "cooldown": cooldown, "snapshots": snapshots, "motion": motion}
+    rest = {"confirm": confirm, "cooldown": cooldown, "snapshots": snapshots, "motion": motion, "rotate": rotate}
     _show([_call("POST", "/v1/cameras", server, {**given, **looks, **rest})], as_json)
 
 
@@ -77,6 +82,7 @@ def change(
     cooldown: Cooldown = None,
     snapshots: Flag = None,
     motion: Flag = None,
+    rotate: Rotate = None,
     enabled: Annotated[bool | None, typer.Option(help="whether it is looked at")] = None,
     server: Server = None,
     as_json: AsJson = False,
@@ -84,7 +90,7 @@ def change(
     """Change a camera; what is left out stays."""
     given = {"source": source, "gallery": gallery, "fps": fps, "min_face_size": min_face_size, "quality": quality}
     looks = {"regions": _regions(region), "confirm": confirm, "cooldown": cooldown, "snapshots": snapshots}
-    rest = {"motion": motion, "enabled": enabled}
+    rest = {"motion": motion, "rotate": rotate, "enabled": enabled}
     _show([_call("PATCH", f"/v1/cameras/{camera}", server, {**given, **looks, **rest})], as_json)
 
 

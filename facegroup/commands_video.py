@@ -39,7 +39,7 @@ def video(
     store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
 ) -> None:
-    """Say who appears in a video, and when. A file that ends early is reported as far as it goes, with status 1."""
+    """Say who appears in a video, and when. What can be read of a file that is damaged is reported, with status 1."""
     from facegroup import video as videos
     from facegroup import video_copy, video_files, video_formats
     from facegroup.recognizer import Recognizer
@@ -71,12 +71,14 @@ def video(
         if not told["sightings"]:
             typer.echo("nobody")
     if problem is not None:
-        typer.echo(f"facegroup: it ends early: {problem.detail} ({problem.code})", err=True)
+        typer.echo(f"facegroup: {problem.detail} ({problem.code})", err=True)
         raise typer.Exit(1)
 
 
 def _check(file: Path, targets: Sequence[Path | None]) -> None:
     """Raise MalformedRequest where a path cannot be used, before anything takes time."""
+    if not file.exists() and (part := file.parts[0]).endswith(":") and len(part) > 2:  # rtsp://user:password@host
+        raise MalformedRequest("this is an address and no file; `facegroup camera add` looks at addresses")
     if not file.is_file():
         raise MalformedRequest(f"{file} is no file")
     for target in targets:

@@ -10,12 +10,15 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote, urlunsplit
 
 import httpx
 
+from facegroup.addresses import ESCAPED, parted
 from facegroup.errors import (
     BodyTooLarge,
     FacegroupError,
+    MalformedRequest,
     Overloaded,
     ServiceError,
     StageUnavailable,
@@ -48,8 +51,14 @@ class Connection:
     """
 
     def __init__(self, url: str, timeout: float, patience: float) -> None:
-        carrier, self._proxy = transport(url)
-        self.http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, transport=carrier)
+        parts = parted(url)
+        if parts is None:
+            raise MalformedRequest(f"the server's address cannot be read; write it as http://host:port. {ESCAPED}")
+        # The address that httpx logs, and quotes in its errors, is one without a password.
+        where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+        login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        carrier, self._proxy = transport(where)
+        self.http = httpx.Client(base_url=where.rstrip("/"), auth=login, timeout=timeout, transport=carrier)
         self._patience = patience
         self._known = False
 

@@ -25,7 +25,8 @@
     │   │                              CameraExists · TooManyCameras · WebhookExists · TooManyWebhooks ·
     │   │                              TooManyVideos · KeyMissing
     │   ├── SourceError                a camera's source, or a video: InvalidSource · SourceNotAllowed ·
-    │   │                              SourceUnreachable · SourceRefused · NoVideo · SourceEnded · SourceStalled
+    │   │                              SourceUnreachable · SourceRefused · NoVideo · DamagedVideo · SourceEnded ·
+    │   │                              SourceStalled · NoKeyFrame
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
     │                                  StageUnavailable · TimedOut (503)
@@ -472,6 +473,12 @@ class NoVideo(SourceError):
     code = "not_a_video"
 
 
+class DamagedVideo(SourceError):
+    """A part of a video cannot be decoded; the rest of it can."""
+
+    code = "damaged_video"
+
+
 class SourceEnded(SourceError):
     """The source came to its end."""
 
@@ -482,6 +489,12 @@ class SourceStalled(SourceError):
     """The source is open, and no frame comes."""
 
     code = "source_stalled"
+
+
+class NoKeyFrame(SourceError):
+    """Video comes, but no picture can be made of it before a key frame does."""
+
+    code = "no_key_frame"
 
 
 class ArchiveError(ClientError):

@@ -11,13 +11,14 @@ from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote
 
 from facegroup.cameras.eye import Eye
 from facegroup.cameras.types import Camera, Frame
 from facegroup.errors import FacegroupError, NoVideo
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Cameras
-from facegroup.video_files import broken, cut_short, length
+from facegroup.video_files import broken, length, told
 from facegroup.viewing import Viewing
 
 BATCH = 8
@@ -46,7 +47,7 @@ def look_through(
         tell: is told how far it is, in seconds of the video.
 
     Returns:
-        Why it ended before the file's end; None: it did not.
+        What is wrong with the file: it ends early, or a part of it is damaged; None: nothing.
 
     Raises:
         NoVideo: there is no frame in it at all.
@@ -63,7 +64,7 @@ def look_through(
                 tell(frame.position)
     if not viewing.facts.analysed:
         raise reader.problem or NoVideo("there is no picture in it")
-    return reader.problem or cut_short(viewing.facts, camera, length(Path(camera.source.removeprefix("file://"))))
+    return told(reader.problem, reader.status, viewing.facts, camera, length(_path(camera)))
 
 
 class _Reader:
@@ -71,6 +72,7 @@ class _Reader:
 
     Attributes:
         problem: why it ended before the file's end; None: it did not.
+        status: how its eye was last.
     """
 
     def __init__(self, camera: Camera) -> None:
@@ -78,7 +80,8 @@ class _Reader:
         self._eye = Eye(camera, Cameras(folder=Path("/")))
         self._ahead: queue.Queue[Frame | None] = queue.Queue(2 * BATCH)
         self._over = threading.Event()
-        self.problem: FacegroupError | None = None
+        self.problem: NoVideo | None = None
+        self.status = self._eye.status()
         self._thread = threading.Thread(target=self._read, name="read", daemon=True)
         self._thread.start()
 
@@ -97,6 +100,7 @@ class _Reader:
         waited = 0.0
         while not self._over.is_set():
             frame, status = self._eye.next(_WAIT_SECONDS), self._eye.status()
+            self.status = status
             waited = 0.0 if frame is not None else waited + _WAIT_SECONDS
             self.problem = broken(frame, status)
             if self.problem is None and waited > _PATIENCE_SECONDS:
@@ -112,6 +116,10 @@ class _Reader:
             with suppress(queue.Full):
                 self._ahead.put(frame, timeout=_WAIT_SECONDS)
                 break
+
+
+def _path(camera: Camera) -> Path:
+    return Path(unquote(camera.source.removeprefix("file://")))
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from facegroup import drawing
+from facegroup.cameras.fields import Fields
+from facegroup.cameras.pose import Pose, square
 from facegroup.errors import NoVideo
 from facegroup.types import Image
+from facegroup.video_tracks import moving, stamp
 from facegroup.viewing import Viewing
 
 _TICK = Fraction(1, 90_000)
@@ -50,7 +53,7 @@ def _write(file: Path, viewing: Viewing, target: Path, tell: Callable[[float], N
             stream: Any = None
             for seconds, image in _frames(source):
                 if stream is None:
-                    rate = source.streams.video[0].average_rate or Fraction(25)
+                    rate = getattr(moving(source), "average_rate", None) or Fraction(25)
                     stream = copy.add_stream("libx264", rate=rate)
                     # Of 4:2:0, an even number of pixels.
                     stream.width, stream.height = (max(2, side // 2 * 2) for side in image.shape[1::-1])
@@ -75,8 +78,8 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
     """Give every frame that can be decoded, upright, with its seconds since the first."""
     import av
 
-    start, last = None, -1.0
-    video = source.streams.video[0]
+    start, last, fields = None, -1.0, Fields()
+    video: Any = moving(source)
     rate = float(video.average_rate or 25)
     for packet in source.demux(video):
         try:
@@ -84,12 +87,16 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
         except av.FFmpegError:
             continue  # damaged: the next ones may be well
         for frame in frames:
-            time = last + 1 / rate if frame.time is None else frame.time
+            at = stamp(source, frame)
+            time = last + 1 / rate if at is None else float(at * frame.time_base)
             start = time if start is None else start
             if frame.is_corrupt or time - start <= last:
                 continue
             last = time - start
-            yield last, np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4))
+            aspect = float(video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio or 1)
+            width, height = map(round, square(frame.width, frame.height, aspect))
+            shown = fields.one(frame).to_ndarray(format="rgb24", width=width, height=height)
+            yield last, np.ascontiguousarray(Pose.of(frame).shown(shown))
 
 
 def _drawn(image: Image, viewing: Viewing, at: int) -> Image:

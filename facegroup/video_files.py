@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from facegroup.cameras.types import Camera, Frame, Status
-from facegroup.errors import NoVideo, SourceEnded
+from facegroup.errors import DamagedVideo, NoVideo, SourceEnded, SourceError
+from facegroup.video_tracks import moving
 from facegroup.viewing import Facts
 
 _MISSING_SECONDS = 1.0  # beyond the last frame that was due: less says nothing, as sound is often longer
@@ -15,7 +16,7 @@ def length(file: Path) -> float | None:
 
     try:
         with av.open(str(file)) as container:
-            (video, *_), sound = container.streams.video or (None,), container.streams.audio
+            video, sound = moving(container), container.streams.audio
             if video is not None and video.duration is not None and video.time_base is not None:
                 return float(video.duration * video.time_base)
             return None if video is None or sound or container.duration is None else container.duration / 1e6
@@ -31,8 +32,24 @@ def broken(frame: Frame | None, status: Status) -> NoVideo | None:
     return None
 
 
-def cut_short(facts: Facts, camera: Camera, whole: float | None) -> SourceEnded | None:
-    """Return what to say of a file that ended before the length that it says it has; None: it did not."""
-    if whole is None or facts.seconds >= whole - 1 / camera.fps - _MISSING_SECONDS:
-        return None
-    return SourceEnded(f"only {facts.seconds:.1f} of its {whole:.1f} seconds could be read")
+def told(
+    problem: NoVideo | None, status: Status, facts: Facts, camera: Camera, whole: float | None
+) -> SourceError | None:
+    """Return what is to be said of a file in which something was seen; None: it was read to its end, all of it.
+
+    Args:
+        problem: of `broken`, or why it was given up.
+        status: of its eye, after the last frame.
+        facts: of its viewing.
+        camera: that it was looked at as.
+        whole: of `length`.
+    """
+    if problem is not None:
+        return type(problem)(f"it ends early: {problem.detail}")
+    if whole is not None and facts.ends < whole - 1 / camera.fps - _MISSING_SECONDS:
+        return SourceEnded(f"it ends early: only {facts.seconds:.1f} of its {whole:.1f} seconds could be read")
+    if damaged := status.counts.damaged:
+        return DamagedVideo(
+            f"it is damaged: {damaged} {'part' if damaged == 1 else 'parts'} of it could not be decoded"
+        )
+    return None

@@ -60,10 +60,11 @@ class Look:
 
 @dataclass(slots=True)
 class Facts:
-    """What was seen of the file itself."""
+    """What was seen of the file itself; `ends` is when the last frame that was seen is over."""
 
     analysed: int = 0
     seconds: float = 0.0
+    ends: float = 0.0
     width: int = 0
     height: int = 0
     faces: int = 0
@@ -119,6 +120,7 @@ class Viewing:
         self.looks.append(Look(frame.position, frame.width, frame.height, done.faces))
         facts = self.facts
         facts.analysed, facts.seconds, facts.faces = facts.analysed + 1, frame.position, facts.faces + len(done.faces)
+        facts.ends = frame.position + frame.lasts
         facts.width, facts.height = round(frame.width / frame.scale), round(frame.height / frame.scale)
         return False
 

@@ -15,6 +15,7 @@ Region = Annotated[list[Corner], Field(min_length=3, max_length=32)]
 Regions = Annotated[list[Region], Field(max_length=16)]
 Source = Annotated[str, Field(max_length=2048, description="rtsp(s)://, http(s)://, file:///… or v4l2:///dev/video0")]
 
+Rotate = Literal[0, 90, 180, 270]
 Fps = Annotated[float, Field(ge=0.1, le=30, allow_inf_nan=False)]
 
 
@@ -39,6 +40,7 @@ class _Looks(Request):
     snapshots: bool = Field(True, description="keep pictures: the best of each sighting, and the last frame")
     motion: bool = Field(True, description="leave out frames in which nothing moves")
     transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
+    rotate: Rotate = Field(0, description="degrees, clockwise, by which its pictures are turned to be upright")
     realtime: bool = Field(True, description="play a file at its own pace, not as fast as it can be analysed")
     stall_seconds: float = Field(
         10.0, ge=1, le=3600, allow_inf_nan=False, description="without a frame so long: stalled"
@@ -74,6 +76,7 @@ class CameraChange(Request):
     snapshots: bool | None = None
     motion: bool | None = None
     transport: Literal["tcp", "udp"] | None = None
+    rotate: Rotate | None = None
     realtime: bool | None = None
     stall_seconds: float | None = Field(None, ge=1, le=3600, allow_inf_nan=False)
     enabled: bool | None = None
@@ -137,6 +140,7 @@ class Camera(BaseModel):
     snapshots: bool
     motion: bool
     transport: str
+    rotate: int
     realtime: bool
     stall_seconds: float
     enabled: bool

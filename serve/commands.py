@@ -9,11 +9,11 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from facegroup import options
+from facegroup.addresses import ambiguous
 from facegroup.errors import FacegroupError
 
 app = typer.Typer(
@@ -91,8 +91,7 @@ def main() -> None:
 
 def _shown(store: str) -> str:
     """Return a store's address without what is secret in it: user, password and options."""
-    parts = urlsplit(store)
-    if parts.scheme == "sqlite":
+    if store.startswith("sqlite:"):
         return store
-    _, login, where = parts.netloc.rpartition("@")
-    return f"{parts.scheme}://{where if login or '@' not in store else '…'}{parts.path}"
+    scheme, _, rest = store.partition("://")
+    return f"{scheme}://…" if ambiguous(store) else f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"

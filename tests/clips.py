@@ -92,8 +92,9 @@ def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "li
         frames: RGB, all of one size.
         fps: frames a second.
         codec: FFmpeg's name.
-        options: ``pix_fmt``, ``stamps`` (the seconds of each frame), and the encoder's own.
+        options: ``pix_fmt``, ``stamps`` (the seconds of each frame), ``aspect`` (of a pixel), and the encoder's own.
     """
+    aspect = options.pop("aspect", None)
     pix_fmt = options.pop("pix_fmt", "yuv420p")
     stamps = options.pop("stamps", None)
     with av.open(str(path), "w") as container:
@@ -105,6 +106,8 @@ def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "li
             if not number:
                 stream.height, stream.width, stream.pix_fmt = *image.shape[:2], pix_fmt
                 stream.codec_context.time_base = base
+                if aspect is not None:
+                    stream.codec_context.sample_aspect_ratio = Fraction(aspect)
             frame = av.VideoFrame.from_ndarray(image, "rgb24")
             seconds = number / fps if stamps is None else stamps[number]
             frame.pts, frame.time_base = round(seconds / base), base
@@ -113,13 +116,61 @@ def video(path: Path, frames: Iterable[Image], fps: float = 25, codec: str = "li
     return path
 
 
+def shown(path: Path) -> list[av.VideoFrame]:
+    """The frames of a video, as they are stored."""
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def with_picture(path: Path, frames: Iterable[Image], picture: Image, *, first: bool, codec: str = "libx264") -> Path:
+    """Write a video of 25 frames a second with one picture as another track, before or behind it."""
+    with av.open(str(path), "w") as container:
+        tracks: dict[str, Any] = {}
+        for name in ("picture", "video") if first else ("video", "picture"):
+            tracks[name] = container.add_stream("mjpeg" if name == "picture" else codec, 25)
+        still, video = tracks["picture"], tracks["video"]
+        video.width, video.height, video.pix_fmt = 320, 180, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        still.height, still.width, still.pix_fmt = *picture.shape[:2], "yuvj420p"
+        container.mux(still.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(still.encode(None))
+        for image in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(video.encode(None))
+    return path
+
+
+def hurt(path: Path, kind: str, part: float = 0.05) -> Path:
+    """Damage a part of a file in its middle: `noise` or `zeros` in the place of its bytes, or they are `gone`."""
+    data = bytearray(path.read_bytes())
+    start, size = int(len(data) * 0.4), int(len(data) * part)
+    fill = {"noise": np.random.default_rng(0).bytes(size), "zeros": bytes(size), "gone": b""}[kind]
+    data[start : start + size] = fill
+    path.write_bytes(data)
+    return path
+
+
 def turn(path: Path, degrees: int) -> None:
     """Say in an MP4 file that its picture is to be shown turned counter-clockwise, as telephones do."""
     cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees % 360]
+    lay(path, cos, -sin, sin, cos)
+
+
+def lay(path: Path, a: float, b: float, c: float, d: float) -> None:
+    """Say in an MP4 file that what is stored at x, y is to be shown at ax + cy, bx + dy."""
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # the matrix, after version, flags, times, track, duration, layer and volume
-    struct.pack_into(">9i", data, at, *(cos << 16, -sin << 16, 0, sin << 16, cos << 16, 0, 0, 0, 1 << 30))
+    parts = [round(part * 65536) for part in (a, b, 0, c, d, 0, 0, 0)]
+    struct.pack_into(">9i", data, at, *parts, 1 << 30)
     path.write_bytes(data)
+
+
+def woven(pictures: Iterable[Image]) -> Iterator[Image]:
+    """Interlaced pictures of twice as many: even rows of one, odd rows of the next."""
+    moments = iter(pictures)
+    for first, second in zip(moments, moments, strict=False):
+        picture = first.copy()
+        picture[1::2] = second[1::2]
+        yield picture
 
 
 def first(frames: Iterable[Image], count: int) -> list[Image]:

@@ -6,30 +6,25 @@ this process but towards the source itself: nothing here quotes an address in an
 
 import ipaddress
 import json
+import logging
 import re
 import socket
 from collections.abc import Collection
 from pathlib import Path
-from typing import TypeAlias
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlunsplit
 
+from facegroup.addresses import ESCAPED, parted
+from facegroup.cameras import secrets
+from facegroup.cameras.networks import IP, around, is_public, meant
 from facegroup.errors import InvalidSettings, InvalidSource, SourceNotAllowed, SourceUnreachable
 from facegroup.settings import Cameras
+
+log = logging.getLogger(__name__)
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 """Of the schemes that lead to a host, where the address says none."""
 LOCAL = ("file", "v4l2")
 LONGEST = 2048
-
-IP: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-_HIDDEN = "***"
-_HARMLESS = frozenset(
-    ("channel", "subtype", "stream", "streamtype", "resolution", "fps", "profile", "camera", "codec", "width", "height")
-)
-_ASSIGNED = re.compile(r"(?i)((?:user(?:name)?|login|pass\w*?|pwd|token|key|auth|secret)=)(.*?)(?=[/&;]|_[a-z]+=|$)")
-_TOKEN = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9_~+=-]{16,}")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def check(source: str, settings: Cameras) -> None:
@@ -46,6 +41,8 @@ def check(source: str, settings: Cameras) -> None:
         path(parts, settings)
     elif parts.scheme == "v4l2":
         device(parts, settings)
+    elif parts.fragment:
+        raise InvalidSource("the address has a # in it, and no host is sent what is behind it; write it as %23")
     else:
         resolve(parts, settings)
 
@@ -61,15 +58,9 @@ def split(source: str, schemes: Collection[str]) -> SplitResult:
         raise InvalidSource(f"the address has {len(source):,} characters; the limit is {LONGEST:,}")
     if any(character <= " " or character == "\x7f" for character in source):
         raise InvalidSource("the address has a space or a control character in it; write it as %20 and the like")
-    parts = None
-    try:
-        parts = urlsplit(source)
-        port = parts.port
-    except ValueError:
-        port = 0
-    # Raised outside of the handler: Python's own error quotes the address, and would stay on the new one.
-    if parts is None or port == 0:
-        raise InvalidSource("the address cannot be read; write it as scheme://host:port/path")
+    parts = parted(source)
+    if parts is None:
+        raise InvalidSource(f"the address cannot be read; write it as scheme://user:password@host:port/path. {ESCAPED}")
     if parts.scheme not in schemes:
         kinds = ", ".join(f"{scheme}://" for scheme in schemes)
         raise InvalidSource(f"the address must begin with one of {kinds}")
@@ -124,19 +115,29 @@ def resolve(parts: SplitResult, settings: Cameras) -> list[str]:
         raise SourceUnreachable(f"the host {host} is not known here: its name cannot be resolved")
     allowed = _networks(settings)
     for entry in known:
-        ip = _meant(ipaddress.ip_address(str(entry[4][0])))
-        if not _is_public(ip) and not any(ip in network for network in allowed):
-            networks = json.dumps([*settings.networks, _around(ip)])
-            raise SourceNotAllowed(
-                f"the host {host} is in a network that is not public ({ip}): "
-                f"FACEGROUP_CAMERAS__NETWORKS='{networks}' allows it"
-            )
+        ip = meant(ipaddress.ip_address(str(entry[4][0])))
+        if not is_public(ip) and not any(ip in network for network in allowed):
+            raise _not_allowed(host, ip)
     return list(dict.fromkeys(str(entry[4][0]) for entry in known))
+
+
+def _not_allowed(host: str, ip: IP) -> SourceNotAllowed:
+    """Return the refusal of a host. Whoever asks is not told what its name stands for: only the log says that."""
+    try:
+        asked = meant(ipaddress.ip_address(host)) == ip
+    except ValueError:
+        asked = False
+    if asked:
+        advice = f"add {json.dumps(around(ip))} to FACEGROUP_CAMERAS__NETWORKS to allow it"
+    else:
+        advice = "FACEGROUP_CAMERAS__NETWORKS does not name it; the log of the server says which one it is"
+        log.warning("the host %s is at %s: add %s to FACEGROUP_CAMERAS__NETWORKS to allow it", host, ip, around(ip))
+    return SourceNotAllowed(f"the host {host} is in a network that is not public: {advice}")
 
 
 def is_private(ip: str) -> bool:
     """Whether an IP address is not one of the public internet."""
-    return not _is_public(_meant(ipaddress.ip_address(ip)))
+    return not is_public(ipaddress.ip_address(ip))
 
 
 def at(parts: SplitResult, ip: str) -> str:
@@ -147,36 +148,19 @@ def at(parts: SplitResult, ip: str) -> str:
 
 
 def shown(source: str) -> str:
-    """Return an address for people: without user and password, and without what looks like a secret elsewhere in it.
-
-    Of a query only names and numbers that every camera has are left (a channel, a resolution); in a path, values of
-    ``password=`` and the like and long random words are hidden, as they are the key of many a webhook.
-    """
-    try:
-        parts = urlsplit(source)
-        if not parts.scheme or (not parts.netloc and parts.scheme not in LOCAL):
-            return _HIDDEN  # no address: who knows what it is
-        host = parts.netloc.rpartition("@")[2]
-        place = parts.path
-        if parts.scheme not in LOCAL:
-            words = (_HIDDEN if _TOKEN.fullmatch(word) else word for word in place.split("/"))
-            place = _ASSIGNED.sub(rf"\1{_HIDDEN}", "/".join(words))
-        query = "&".join(map(_harmless, parts.query.split("&")))
-        return f"{parts.scheme}://{host}{place}{'?' if query else ''}{query}"
-    except ValueError:
-        return _HIDDEN
-
-
-def _harmless(pair: str) -> str:
-    name, equals, value = pair.partition("=")
-    if not equals:
-        return _HIDDEN if pair else ""
-    return f"{name}={value if name.lower() in _HARMLESS else _HIDDEN}"
+    """Return an address for people, without what may be secret (`secrets.shown`); of one that cannot be read, nothing."""
+    parts = parted(source)
+    if parts is None or not parts.scheme or (not parts.netloc and parts.scheme not in LOCAL):
+        return secrets.HIDDEN
+    if parts.scheme in LOCAL:
+        return source if not parts.netloc else secrets.HIDDEN
+    return secrets.shown(parts)
 
 
 def has_secret(source: str) -> bool:
     """Whether an address holds something that `shown` leaves out."""
-    return _HIDDEN in shown(source) or "@" in urlsplit(source).netloc
+    parts = parted(source)
+    return secrets.HIDDEN in shown(source) or parts is None or "@" in parts.netloc
 
 
 def credentials(parts: SplitResult) -> tuple[str, str] | None:
@@ -196,24 +180,3 @@ def _networks(settings: Cameras) -> list[ipaddress.IPv4Network | ipaddress.IPv6N
         return [ipaddress.ip_network(network, strict=False) for network in settings.networks]
     except ValueError as error:
         raise InvalidSettings(f"FACEGROUP_CAMERAS__NETWORKS: {error}") from error
-
-
-def _meant(ip: IP) -> IP:
-    """Return the IPv4 address that an IPv6 address stands for, where it does (mapped, 6to4, Teredo, NAT64); else itself."""
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-    if inner is None and ip in _NAT64:
-        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return inner or ipaddress.IPv6Address(int(ip))  # without its scope
-
-
-def _is_public(ip: IP) -> bool:
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-def _around(ip: IP) -> str:
-    """Return the network that somebody probably means who means this address."""
-    alone = ip.is_loopback or ip.is_link_local or ip.is_multicast
-    size = ip.max_prefixlen if alone else (24 if ip.version == 4 else 64)
-    return str(ipaddress.ip_network((ip, size), strict=False))

@@ -20,10 +20,12 @@ class Clock:
     Args:
         interval: seconds between two frames, as far as the source says.
         start: position of the first frame.
+        until: position up to which stamps are believed however far on they are: a file's pauses are its own.
     """
 
-    def __init__(self, interval: float, start: float = 0.0) -> None:
+    def __init__(self, interval: float, start: float = 0.0, until: float = 0.0) -> None:
         self._interval = interval
+        self._until = until
         self._shift: float | None = None
         self._next = start
         self._last: float | None = None
@@ -43,7 +45,7 @@ class Clock:
 
     def believes(self, position: float) -> bool:
         """Whether a frame may be there, after the last."""
-        return self._last is None or self._last <= position <= self._last + JUMP
+        return self._last is None or self._last <= position <= max(self._last + JUMP, self._until)
 
     def guess(self, stamp: float | None) -> float:
         """Return where a frame would be whose turn has not come: frames are not stored in the order of showing."""

@@ -44,7 +44,7 @@ class Eye:
     def __init__(self, camera: Camera, settings: Cameras) -> None:
         self._camera = camera
         self._settings = settings
-        self._scissors = Scissors(around(camera.regions), settings.width)
+        self._scissors = Scissors(around(camera.regions), settings.width, camera.rotate)
         self._schedule = Schedule(camera.fps)
         self._gate = Gate(every=max(0.5, min(5.0, camera.cooldown / 2))) if camera.motion else None
         self._hand = Hand()
@@ -76,12 +76,13 @@ class Eye:
         glimpse = held.glimpse
         try:
             with self._cutting:
-                cut = self._scissors.cut(glimpse.frame)
+                cut = self._scissors.cut(glimpse.frame, glimpse.aspect)
         except NoVideo as error:
             self._hand.give_up()
             self._turn("failed", error)
             return None
-        return Frame(cut.data, glimpse.at, glimpse.position, held.number, cut.width, cut.height, cut.offset, cut.scale)
+        shape = (cut.width, cut.height, cut.offset, cut.scale)
+        return Frame(cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts)
 
     def status(self) -> Status:
         """Return how the camera is. Known at once, whatever the source does."""
@@ -152,7 +153,8 @@ class Eye:
             self._hand.damaged()
         elif isinstance(news, Glimpse):
             self._heard = now
-            self._size, self._frame_at, self._position = upright(news.frame), news.at, news.position
+            self._size = upright(news.frame, news.aspect, self._camera.rotate)
+            self._frame_at, self._position = news.at, news.position
             if self._state != "live":
                 self._turn("live", None)
             self._judge(news, source)

@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import av
 import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from facegroup.cameras.fields import Fields
 from facegroup.cameras.motion import CELLS, Grey
+from facegroup.cameras.pose import Box, Pose, square
 from facegroup.cameras.types import Region
 from facegroup.errors import NoVideo
 from facegroup.types import Image
 
 QUALITY = 90
 """Of the JPEG."""
-
-Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right, bottom in 0..1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,10 +40,16 @@ def around(regions: Sequence[Region]) -> Box:
     return float(left), float(top), float(right), float(bottom)
 
 
-def upright(frame: av.VideoFrame) -> tuple[int, int]:
-    """Return width and height of a frame as it is to be shown, in pixels."""
-    turned = _quarters(frame) % 2
-    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+def upright(frame: av.VideoFrame, aspect: float = 1.0, rotate: int = 0) -> tuple[int, int]:
+    """Return width and height of a frame as it is to be shown, in square pixels.
+
+    Args:
+        frame: as it is stored.
+        aspect: width of a stored pixel / its height.
+        rotate: degrees by which a camera is turned, clockwise.
+    """
+    width, height = Pose.of(frame, rotate).size(*square(frame.width, frame.height, aspect))
+    return round(width), round(height)
 
 
 class Scissors:
@@ -54,11 +58,14 @@ class Scissors:
     Args:
         box: the part that matters, of the upright picture.
         width: most pixels across that are sent.
+        rotate: degrees by which the camera's pictures are turned, clockwise, to be upright.
     """
 
-    def __init__(self, box: Box, width: int) -> None:
+    def __init__(self, box: Box, width: int, rotate: int = 0) -> None:
         self._box = box
         self._width = width
+        self._rotate = rotate
+        self._fields = Fields()
         self._colours = VideoReformatter()  # each keeps FFmpeg's tables for one size
         self._greys = VideoReformatter()
 
@@ -66,45 +73,34 @@ class Scissors:
         """Return the part that matters, 64 × 36 means of the grey values (not turned). Raises NoVideo."""
         fine = (CELLS[0] * 4, CELLS[1] * 4)
         whole = self._converted(self._greys, frame, *fine, "gray")
-        rows, columns = _slices(self._turned_back(frame), *fine)
+        rows, columns = _slices(Pose.of(frame, self._rotate).stored(self._box), *fine)
         return np.asarray(cv2.resize(whole[rows, columns], CELLS, interpolation=cv2.INTER_AREA))
 
-    def cut(self, frame: av.VideoFrame) -> Cut:
-        """Return the part that matters as JPEG. Raises NoVideo: a pixel format that cannot be shown."""
-        width, _ = upright(frame)
+    def cut(self, frame: av.VideoFrame, aspect: float = 1.0) -> Cut:
+        """Return the part that matters as JPEG, in square pixels. Raises NoVideo: a pixel format that cannot be shown."""
+        pose = Pose.of(frame, self._rotate)
+        stored = square(frame.width, frame.height, aspect)
         left, _, right, _ = self._box
-        scale = min(1.0, self._width / max(1.0, (right - left) * width))
-        size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-        whole = self._converted(self._colours, frame, *size, "bgr24")
-        quarters = _quarters(frame)
-        if quarters:
-            whole = np.rot90(whole, quarters)
+        scale = min(1.0, self._width / max(1.0, (right - left) * pose.size(*stored)[0]))
+        size = max(2, round(stored[0] * scale)), max(2, round(stored[1] * scale))
+        whole = pose.shown(self._converted(self._colours, self._fields.one(frame), *size, "bgr24"))
         rows, columns = _slices(self._box, whole.shape[1], whole.shape[0])
-        _, data = cv2.imencode(".jpg", whole[rows, columns], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        part = np.ascontiguousarray(whole[rows, columns])
+        _, data = cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         return Cut(data.tobytes(), whole.shape[1], whole.shape[0], scale, (columns.start, rows.start))
-
-    def _turned_back(self, frame: av.VideoFrame) -> Box:
-        """Return the box in the picture as it is stored."""
-        left, top, right, bottom = self._box
-        for _ in range(_quarters(frame)):
-            left, top, right, bottom = 1 - bottom, left, 1 - top, right
-        return left, top, right, bottom
 
     def _converted(
         self, reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, to: str
     ) -> Image:
         problem = ""
         try:
-            shown = reformatter.reformat(frame, width, height, to, interpolation="AREA", threads=1)
+            larger = width * height > frame.width * frame.height
+            how = "BICUBIC" if larger else "AREA"
+            shown = reformatter.reformat(frame, width, height, to, interpolation=how, threads=1)
             return np.asarray(shown.to_ndarray())
         except (av.FFmpegError, ValueError, MemoryError) as error:
             problem = type(error).__name__
         raise NoVideo(f"frames of the pixel format {frame.format.name} cannot be shown ({problem})")
-
-
-def _quarters(frame: av.VideoFrame) -> int:
-    """Return by how many quarter turns, counter-clockwise, a frame must be turned to be upright."""
-    return round(frame.rotation / 90) % 4
 
 
 def _slices(box: Box, width: int, height: int) -> tuple[slice, slice]:

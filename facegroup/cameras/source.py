@@ -23,12 +23,16 @@ class Glimpse:
         at: seconds since the epoch; see `facegroup.cameras.types.Frame`.
         position: seconds since the first frame of this source.
         moment: seconds by which it is due or not, and moved or not: of a monotonic clock, or its position.
+        lasts: seconds for which it is shown, where the source says so; else 0.
+        aspect: width of a pixel / height of a pixel, as it is stored.
     """
 
     frame: av.VideoFrame
     at: float
     position: float
     moment: float
+    lasts: float = 0.0
+    aspect: float = 1.0
 
 
 News: TypeAlias = Literal["came", "damaged"] | Glimpse

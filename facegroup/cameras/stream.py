@@ -5,6 +5,7 @@ are opened by `facegroup.cameras.download`. Frames that are not due are decoded 
 for one that is due, and are dropped where a key frame comes first.
 """
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ import av
 import av.error
 from av.container import InputContainer
 
+from facegroup import video_tracks as tracks
 from facegroup.cameras import address, download
 from facegroup.cameras.clock import JUMP, Clock, Schedule
+from facegroup.cameras.damage import Holes
 from facegroup.cameras.failures import translate
 from facegroup.cameras.source import Glimpse, News
 from facegroup.cameras.types import Camera
@@ -36,6 +39,7 @@ _PLAYLISTS = f"hls,{_FILES},aac,ac3,eac3,mp3,webvtt"
 _TRIES = 20  # damaged pieces in a row, between which FFmpeg finds no frame, before a stream is given up
 _HELD = 1.0  # seconds of frames that may wait, or half of those after which a camera is taken for stalled
 _MOST = 120  # of them
+_LENIENT = frozenset(("mjpeg", "hevc"))  # decoders that say of damage only when asked to
 _OPTIONS = {"analyzeduration": "3000000", "probesize": "2000000", "threads": "1"}
 
 
@@ -111,28 +115,35 @@ class Stream:
     ) -> None:
         self._container = container
         self._below = below
-        if not container.streams.video:
+        video = tracks.moving(container)
+        if video is None:
+            what = "only a picture" if container.streams.video else "no video"
             self.close()
-            raise NoVideo("the source has no video in it")
+            raise NoVideo(f"the source has {what} in it")
         name = container.format.name
         self.ends = ends or (name != "rtsp" and bool(container.duration))
         self._realtime = camera.realtime or not self.ends
         # A playlist's frames come by the segment, a file's at once; others come when they are there.
         self._paced = self._realtime and (self.ends or "hls" in name)
+        # Of a file that is not played every frame is decoded, so that damage shows, and all its times are its own.
+        self._whole = not self._realtime and "hls" not in name
+        self._holes = Holes(name)
         self._stamped = name not in {"mpjpeg", "mjpeg"}  # MJPEG has no time stamps: FFmpeg makes some up
         self._patience = camera.stall_seconds
-        self._video = container.streams.video[0]
+        self._video = video
         for each in container.streams:
-            if each is not self._video:
+            if each is not video and not self._whole:
                 each.discard = av.stream.Discard.all
         self._codec = self._video.codec_context
         if self._codec is None:
             self.close()
             raise NoVideo("the source's video is of a kind that cannot be decoded")
         self._codec.thread_count = 1
+        if self._whole and self._codec.name in _LENIENT:
+            self._codec.options = {"err_detect": "explode"}
         self._intra = bool(self._codec.codec.intra_only)
         rate = float(self._video.average_rate or self._video.guessed_rate or 25)
-        self._clock = Clock(1 / rate if 0 < rate <= 240 else 0.04, start)
+        self._clock = Clock(1 / rate if 0 < rate <= 240 else 0.04, start, start + self._length() if self._whole else 0)
         self._began: float | None = None
         self._held: list[av.Packet[Any]] = []  # not decoded yet, in the order in which they are shown
         self._entering = False  # whether the next to be decoded is the first since some were dropped
@@ -143,21 +154,27 @@ class Stream:
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[News]:
         """Yield what comes; see `facegroup.cameras.source.Source`."""
-        for packet in self._packets(stop):
+        for packet, hole in self._packets(stop):
+            if hole:
+                yield from ("came", "damaged")
             if packet.size:
                 yield "came"
-            stamp = self._stamp(packet.pts if packet.pts is not None else packet.dts)
+            hurt = self._whole and packet.is_corrupt
+            if hurt:
+                yield "damaged"
+            shown = tracks.stamp(self._container, packet)
+            stamp = self._stamp(packet.dts if shown is None else shown)
             if packet.size and self._paced:
-                self._wait(self._stamp(packet.dts if packet.dts is not None else packet.pts), stop)
+                self._wait(self._stamp(shown if packet.dts is None else packet.dts), stop)
             wanted = not packet.size or stamp is None or schedule.due(self._moment(self._clock.guess(stamp)))
             if packet.is_keyframe:
                 self._begin_anew(stamp, schedule)
-            if self._intra and not wanted:
+            if self._intra and not wanted and not self._whole:
                 self._clock.position(stamp)
                 continue
             self._held.append(packet)
-            if wanted or not self._can_wait():
-                yield from self._decode(wanted)
+            if wanted or self._whole or not self._can_wait():
+                yield from (each for each in self._decode(wanted) if not (hurt and each == "damaged"))
 
     def close(self) -> None:
         """Let go of the connection or file."""
@@ -171,7 +188,7 @@ class Stream:
         if not self._held or not self._clean:
             return
         for packet in self._taken():
-            self._clock.position(self._stamp(packet.pts))
+            self._clock.position(self._stamp(tracks.stamp(self._container, packet)))
         self._codec.flush_buffers()
         self._entering = True
         if self._realtime:
@@ -183,7 +200,7 @@ class Stream:
         for packet in held:
             newest = packet is held[-1]
             # Frames that no other is made from are left out; of the rest each is needed for the next.
-            self._codec.skip_frame = "DEFAULT" if wanted and newest else "NONREF"
+            self._codec.skip_frame = "DEFAULT" if self._whole or (wanted and newest) else "NONREF"
             found = list(self._shown(packet))
             shown = any(isinstance(each, Glimpse) for each in found)
             if self._entering:
@@ -209,22 +226,26 @@ class Stream:
         held, self._held = self._held, []
         return held
 
-    def _packets(self, stop: threading.Event) -> "Iterator[av.Packet[Any]]":
-        """Yield packets, then an empty one, over damage."""
+    def _packets(self, stop: threading.Event) -> "Iterator[tuple[av.Packet[Any], bool]]":
+        """Yield packets, then an empty one, over damage; and whether some before one was lost."""
         damage = 0
+        lost = False
         while not stop.is_set():
             failure: FacegroupError | None = None
             try:
-                for packet in self._container.demux(self._video):
+                for packet in self._container.demux(*([] if self._whole else [self._video])):
                     if stop.is_set():
                         return
                     damage = 0
-                    yield packet
+                    lost = lost or (self._whole and self._holes.before(packet))
+                    if packet.stream is self._video:
+                        yield packet, lost
+                        lost = False
                 if self.ends:
                     return
                 failure = SourceUnreachable("the source closed the connection")
             except av.error.InvalidDataError as error:
-                damage += 1
+                damage, lost = damage + 1, self._whole
                 failure = translate(error) if damage >= _TRIES else None
             except av.error.ExitError:
                 failure = SourceStalled(f"no frame came for {self._patience:g} s")
@@ -244,13 +265,25 @@ class Stream:
             if frame.is_corrupt:
                 yield "damaged"
                 continue
-            position = self._clock.position(self._stamp(frame.pts))
-            yield Glimpse(frame, time.time(), position, self._moment(position))
+            position = self._clock.position(self._stamp(tracks.stamp(self._container, frame)))
+            lasts = float(frame.duration * (frame.time_base or 0))
+            yield Glimpse(frame, time.time(), position, self._moment(position), lasts, self._aspect())
 
     def _stamp(self, pts: int | None) -> float | None:
         if not self._stamped:
             return time.monotonic()
         return None if pts is None else float(pts * (self._video.time_base or 0))
+
+    def _aspect(self) -> float:
+        """Return width / height of a pixel: the file's word counts before that of the video in it."""
+        assert self._codec is not None
+        return float(self._video.sample_aspect_ratio or self._codec.sample_aspect_ratio or 1)
+
+    def _length(self) -> float:
+        """Return how many seconds the file says it has; infinity where it does not say."""
+        if self._video.duration is not None:
+            return float(self._video.duration * (self._video.time_base or 0)) + 1.0
+        return math.inf if self._container.duration is None else self._container.duration / av.time_base + 1.0
 
     def _moment(self, position: float) -> float:
         return time.monotonic() if self._realtime else position

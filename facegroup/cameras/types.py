@@ -36,6 +36,7 @@ class Camera:
         snapshots: whether the best crop of a sighting is kept.
         motion: whether frames in which nothing moves are left out.
         transport: of RTSP.
+        rotate: degrees, clockwise, by which its pictures are turned to be upright.
         realtime: whether a file is played at its own pace; else as fast as it can be analysed, frame by frame.
         stall_seconds: without a frame for so long it is stalled, and opened anew.
         enabled: whether it is looked at.
@@ -55,6 +56,7 @@ class Camera:
     snapshots: bool = True
     motion: bool = True
     transport: Literal["tcp", "udp"] = "tcp"
+    rotate: Literal[0, 90, 180, 270] = 0
     realtime: bool = True
     stall_seconds: float = 10.0
     enabled: bool = True
@@ -81,6 +83,7 @@ class Frame:
         height: of the whole picture, in pixels of the data.
         offset: x and y of the data's top-left pixel in that: only the part around the regions is sent.
         scale: pixels of the data for one of the camera, at most 1.
+        lasts: seconds for which it is shown, where the source says so; else 0.
     """
 
     data: bytes
@@ -91,6 +94,7 @@ class Frame:
     height: int
     offset: tuple[int, int] = (0, 0)
     scale: float = 1.0
+    lasts: float = 0.0
 
     def smallest(self, camera: Camera) -> int:
         """Return the smallest face that is looked for, in pixels of the data."""

@@ -28,7 +28,7 @@ from facegroup.errors import (
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
 from facegroup.sightings.types import Video
-from facegroup.video_files import broken, cut_short, length
+from facegroup.video_files import broken, length, told
 from facegroup.viewing import Viewing, camera, report
 
 log = logging.getLogger(__name__)
@@ -139,8 +139,8 @@ class Videos:
         folder = self._settings.cameras.model_copy(update={"folder": self._folder})
         eye = await self._open(where, self._settings.model_copy(update={"cameras": folder}))
         seconds = await self._in(length, path)
-        problem: FacegroupError | None = None
-        told, last = 0.0, time.monotonic()
+        problem: NoVideo | None = None
+        said, last = 0.0, time.monotonic()
         try:
             with Viewing(where, self._network, self._threshold(video.gallery), self._settings.cameras) as viewing:
                 while True:
@@ -156,14 +156,14 @@ class Videos:
                     seen = await self._seen(viewing.photo(frame))
                     if await self._in(viewing.take, frame, seen):
                         await self._in(viewing.take, frame, await self._seen(viewing.recognise(frame, seen.faces)))
-                    if time.monotonic() - told > _TELL_SECONDS:
-                        told = time.monotonic()
+                    if time.monotonic() - said > _TELL_SECONDS:
+                        said = time.monotonic()
                         await self._journal("video", video.id)  # it may have been removed
                         part = min(0.99, frame.position / seconds) if seconds else 0.0
                         await self._journal("write_video", replace(video, state="running", progress=round(part, 3)))
                 if not viewing.facts.analysed:
                     raise problem or NoVideo("there is no picture in it")
-                problem = problem or cut_short(viewing.facts, where, seconds)
+                trouble = told(problem, status, viewing.facts, where, seconds)
                 found = await self._in(viewing.finish)
                 result = report(video.name, viewing, found, video.gallery, self._network)
         finally:
@@ -171,7 +171,7 @@ class Videos:
                 async with asyncio.timeout(5):
                     await eye.close()
         await self._journal("video", video.id)
-        detail = None if problem is None else f"it ends early: {problem.detail}"
+        detail = None if trouble is None else trouble.detail
         await self._journal("write_video", replace(video, state="done", progress=1.0, detail=detail, result=result))
 
     async def _seen(self, photo: Photo) -> Seen:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 import redis
 from redis.sentinel import Sentinel
 
+from facegroup.addresses import ESCAPED, ambiguous
 from facegroup.errors import StoreInvalid
 
 _SENTINEL_PORT = 26379
@@ -54,7 +55,7 @@ def connect(url: str, **options: Any) -> Address:
         rest, _, query = rest.partition("?")
         given = dict(parse_qsl(query, keep_blank_values=True))
         replicas = int(given.pop("replicas", 0))
-        if replicas < 0:
+        if replicas < 0 or ambiguous(url):
             raise ValueError
         if scheme.endswith("+sentinel"):
             return _sentinel(scheme.removesuffix("+sentinel"), rest, given, replicas, options)
@@ -64,7 +65,7 @@ def connect(url: str, **options: Any) -> Address:
     except (ValueError, TypeError, AttributeError, redis.RedisError):
         raise StoreInvalid(
             "the address of Redis cannot be read; it is redis://user:password@host:port/0, rediss://… for TLS, or "
-            "redis+sentinel://user:password@host:port,host:port/mymaster/0"
+            f"redis+sentinel://user:password@host:port,host:port/mymaster/0. {ESCAPED}"
         ) from None
     kept = pool.connection_kwargs
     where = f"{kept.get('host', 'localhost')}:{kept.get('port', 6379)}"

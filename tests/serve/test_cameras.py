@@ -180,6 +180,7 @@ def test_where_nothing_moves_nobody_is(api: Api, folder: Path, group: str) -> No
         ({"confirm": 0}, (400, "malformed_request")),
         ({"cooldown": 0}, (400, "malformed_request")),
         ({"transport": "pigeon"}, (400, "malformed_request")),
+        ({"rotate": 45}, (400, "malformed_request")),
         ({"unheard": 1}, (400, "malformed_request")),
         ({"source": "x" * 3000}, (400, "malformed_request")),
     ],
@@ -198,6 +199,7 @@ def test_changes_are_held_against_the_same(api: Api, folder: Path, group: str) -
     )
     assert api.refused("PATCH", "/v1/cameras/door", json={"gallery": "nowhere"}) == (404, "unknown_gallery")
     assert api.refused("PATCH", "/v1/cameras/none", json={"fps": 1}) == (404, "unknown_camera")
+    assert api("PATCH", "/v1/cameras/door", json={"rotate": 90}).json()["rotate"] == 90
     region = [[0, 0], [1, 0], [1, 1]]
     changed = api("PATCH", "/v1/cameras/door", json={"regions": [region], "quality": None, "enabled": False}).json()
     assert (changed["regions"], changed["quality"], changed["enabled"]) == ([region], None, False)

@@ -100,6 +100,39 @@ def test_a_file_that_breaks_off_is_told_as_far_as_it_goes(walk: Path, store: str
     assert "source_ended" in done.stderr
 
 
+def test_a_file_that_is_damaged_in_the_middle_is_told_with_status_1(store: str, tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "hurt.mkv", clips.walk(48, face=240), fps=12, g="6")
+    done = look(clips.hurt(path, "zeros"), store, "--json")
+    assert done.exit_code == 1
+    assert NAME in done.stdout
+    assert "it is damaged" in done.stderr
+    assert "damaged_video" in done.stderr
+
+
+def test_a_visit_behind_a_pause_is_told_when_it_was(store: str, tmp_path: Path) -> None:
+    """Nothing for a minute, as of a camera that records when something moves; and a last picture that stays."""
+    stamps = [number / 12 for number in range(4)] + [63 + number / 12 for number in range(43)] + [90]
+    shown = [*clips.still(4, clips.room()), *clips.walk(43, face=240), clips.room()]
+    path = clips.video(tmp_path / "a b#.mp4", shown, fps=12, stamps=stamps)
+    done = look(path, store, "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["video"]["seconds"] == pytest.approx(90, abs=0.1)
+    (last,) = told["sightings"]
+    assert last["name"] == NAME
+    assert 63 <= last["first_seen"] < 63.6
+    assert 66 < last["last_seen"] < 67
+
+
+def test_one_picture_now_and_then_is_looked_at_whole(store: str, tmp_path: Path) -> None:
+    stamps = [15.0 * number for number in range(29)]
+    path = clips.video(tmp_path / "lapse.mkv", clips.walk(29), fps=12, stamps=stamps)
+    done = look(path, store, "--json")
+    assert done.exit_code == 0, done.output
+    about = json.loads(done.stdout)["video"]
+    assert (about["analysed"], about["seconds"]) == (29, pytest.approx(420, abs=0.1))
+
+
 def test_an_empty_room_is_nobody(store: str, tmp_path: Path) -> None:
     done = look(clips.video(tmp_path / "room.mp4", clips.still(12, clips.room()), fps=6), store)
     assert (done.exit_code, done.stdout) == (0, "nobody\n")

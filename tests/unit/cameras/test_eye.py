@@ -120,11 +120,78 @@ def test_what_is_refreshed_bit_by_bit_is_lost_once(folder: Path) -> None:
 def test_a_clock_that_jumps(folder: Path) -> None:
     stamps = [number / 10 + (3600 if number >= 10 else 0) for number in range(20)]
     clips.video(folder / "jump.ts", clips.walk(20, (320, 180)), fps=10, stamps=stamps)
-    for realtime in (False, True):
+    # Nobody waits for an hour; but the times of a file that is not played are its own.
+    for realtime, jump in ((False, 3600), (True, 0)):
         with watching(f"file://{folder}/jump.ts", there(folder), realtime=realtime, fps=10) as eye:
             _, frame = until(eye, lambda _, frame: frame is not None and frame.number >= 18)
         assert frame is not None
-        assert frame.position == pytest.approx(frame.number / 10, abs=0.2)
+        assert frame.position == pytest.approx(frame.number / 10 + jump, abs=0.2)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "ts", "mov"])
+def test_a_file_has_times_of_its_own(folder: Path, kind: str) -> None:
+    """Pauses, one frame now and then, and as many frames as always: each is where the file says."""
+    stamps = [0, 0.2, 60, 60.2, 75, 100, 125, 150, 300, 300.04]
+    clips.video(folder / f"times.{kind}", clips.walk(10, (320, 180)), stamps=stamps)
+    with watching(f"file://{folder}/times.{kind}", there(folder), realtime=False) as eye:
+        frames = everything(eye)
+        assert eye.status().counts.damaged == 0
+    assert [frame.position for frame in frames] == pytest.approx(stamps[:-1], abs=0.01)
+
+
+def test_a_stamp_that_is_wrong_is_not_believed(folder: Path) -> None:
+    stamps = [number / 10 for number in range(20)]
+    path = clips.video(folder / "wrong.ts", clips.walk(20, (320, 180)), fps=10, stamps=stamps)
+    data = bytearray(path.read_bytes())
+    starts = [at for at in range(0, len(data), 188) if data[at + 1] & 0x40 and b"\0\0\1\xe0" in data[at : at + 188]]
+    at = data.index(b"\0\0\1\xe0", starts[9]) + 9
+    data[at + 1] ^= 0x10  # of the tenth frame: 2.9 hours on
+    path.write_bytes(data)
+    with watching(f"file://{path}", there(folder), realtime=False, fps=10) as eye:
+        frames = everything(eye)
+    assert len(frames) >= 18
+    assert frames[-1].position == pytest.approx(1.9, abs=0.3)
+
+
+@pytest.mark.parametrize("kind", ["noise", "zeros", "gone"])
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.mkv", "libx264", {"g": "12"}),
+        ("a.webm", "libvpx", {"g": "12"}),
+        ("a.ts", "libx264", {"g": "12"}),
+        ("a.avi", "mjpeg", {"pix_fmt": "yuvj420p"}),
+        ("a.mp4", "libx264", {"g": "12", "bf": "2", "tune": "film"}),
+    ],
+)
+def test_damage_in_the_middle_is_counted(
+    tmp_path: Path, kind: str, name: str, codec: str, options: dict[str, Any]
+) -> None:
+    path = clips.video(tmp_path / name, clips.walk(60, (320, 180)), codec=codec, **options)
+    for seen in (False, True):
+        with watching(f"file://{path}", there(tmp_path), realtime=False) as eye:
+            frames = everything(eye)
+            status = eye.status()
+        assert status.state == "ended"
+        assert bool(status.counts.damaged) == seen
+        assert len(frames) == 12 or seen
+        assert len(frames) >= 5
+        if not seen and kind == "gone" and name.endswith((".webm", ".mp4")):
+            return  # what is left is a file with a pause in it, or one whose index is wrong, which is none
+        # No decoder of VP8 sees that a picture is wrong: only what is missing shows.
+        clips.hurt(path, kind, 0.3 if codec == "libvpx" else 0.05)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.mov"])
+@pytest.mark.parametrize("codec", ["libx264", "mjpeg"])
+def test_a_picture_that_is_a_track_is_not_the_video(tmp_path: Path, first: bool, name: str, codec: str) -> None:
+    art = np.full((600, 600, 3), 200, np.uint8)
+    path = clips.with_picture(tmp_path / name, clips.walk(50, (320, 180)), art, first=first, codec=codec)
+    with watching(f"file://{path}", there(tmp_path), realtime=False) as eye:
+        frames = everything(eye)
+    assert {(frame.width, frame.height) for frame in frames} == {(320, 180)}
+    assert len(frames) == 10
 
 
 def test_garbage_in_the_middle_is_counted(folder: Path) -> None:

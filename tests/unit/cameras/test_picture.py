@@ -1,14 +1,21 @@
 """Frames as cameras give them: turned, large, in odd formats; and the part around the regions."""
 
 import io
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import Image as pillow
 
+from facegroup.cameras.eye import Eye
+from facegroup.cameras.fields import combed
 from facegroup.cameras.picture import Cut, Scissors, around, upright
+from facegroup.cameras.types import Camera
+from facegroup.settings import Cameras
 from facegroup.types import Image
 from tests import clips, photos
 
@@ -96,3 +103,105 @@ def test_a_turned_video_is_upright(turn: int, tmp_path: Path) -> None:
     half = Scissors((0.0, 0.0, 0.5, 1.0), 1280)
     assert np.abs(decoded(half.cut(frame)).astype(float) - image[:, :100]).mean() < 8
     assert half.grey(frame).mean() == pytest.approx(image[:, :100].mean(), abs=6)
+
+
+def first(path: Path) -> av.VideoFrame:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0))
+
+
+@pytest.mark.parametrize("size", [1.0, 0.5, 3.0])
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda image: image),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
+        ((0, -1, 1, 0), lambda image: np.rot90(image, 1)),
+        ((0, 1, 1, 0), lambda image: image.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda image: np.rot90(image, 2).swapaxes(0, 1)),
+        ((0.99, 0.1, -0.1, 0.99), lambda image: image),  # by a few degrees: to the next quarter
+        ((0, 0, 0, 0), lambda image: image),
+    ],
+)
+def test_every_display_matrix(
+    tmp_path: Path, matrix: tuple[float, ...], shown: Callable[[Image], Image], size: float
+) -> None:
+    image = photos.resized(photos.astronaut(), 200)[:120]
+    path = clips.video(tmp_path / "a.mp4", [image] * 2)
+    clips.lay(path, *(size * part for part in matrix))
+    frame = first(path)
+    expected = shown(image)
+    assert upright(frame) == (expected.shape[1], expected.shape[0])
+    found = decoded(Scissors(EVERYTHING, 1280).cut(frame))
+    assert np.abs(found.astype(float) - expected).mean() < 8
+    corner = Scissors((0.0, 0.0, 0.5, 0.5), 1280)
+    part = expected[: expected.shape[0] // 2, : expected.shape[1] // 2]
+    assert np.abs(decoded(corner.cut(frame)).astype(float) - part).mean() < 8
+    assert corner.grey(frame).mean() == pytest.approx(part.mean(), abs=6)
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+@pytest.mark.parametrize("matrix", [(1, 0, 0, 1), (-1, 0, 0, 1), (0, 1, -1, 0), (0, 1, 1, 0)])
+def test_a_camera_that_is_turned_by_a_setting(tmp_path: Path, matrix: tuple[float, ...], rotate: int) -> None:
+    image = photos.resized(photos.astronaut(), 200)[:120]
+    path = clips.video(tmp_path / "a.mp4", [image] * 2)
+    clips.lay(path, *matrix)
+    frame = first(path)
+    plain = decoded(Scissors(EVERYTHING, 1280).cut(frame)).astype(float)
+    expected = np.rot90(plain, -rotate // 90)
+    cut = Scissors(EVERYTHING, 1280, rotate).cut(frame)
+    assert upright(frame, rotate=rotate) == (cut.width, cut.height) == (expected.shape[1], expected.shape[0])
+    assert np.abs(decoded(cut) - expected).mean() < 4
+    left = Scissors((0.0, 0.0, 0.5, 1.0), 1280, rotate)
+    assert left.grey(frame).mean() == pytest.approx(expected[:, : expected.shape[1] // 2].mean(), abs=6)
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "width", "expected"),
+    [
+        ((352, 576), "32/11", 1280, (1024, 576)),
+        ((352, 288), "12/11", 1280, (384, 288)),
+        ((720, 576), "64/45", 1280, (1024, 576)),
+        ((720, 576), "64/45", 512, (512, 288)),
+        ((320, 180), "1/2", 1280, (320, 360)),
+        ((320, 180), "1/1", 1280, (320, 180)),
+        ((320, 180), "1/100", 1280, (320, 180)),  # nobody's
+    ],
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_pixels_that_are_not_square(
+    tmp_path: Path, name: str, size: tuple[int, int], aspect: str, width: int, expected: tuple[int, int]
+) -> None:
+    path = clips.video(tmp_path / name, [clips.room(size)] * 3, fps=5, aspect=aspect)
+    with closing(
+        Eye(Camera("a", f"file://{path}", "g", motion=False, realtime=False), Cameras(folder=tmp_path, width=width))
+    ) as eye:
+        frame, status = eye.next(10), eye.status()
+    assert frame is not None
+    assert (frame.width, frame.height) == pytest.approx(expected, abs=1)
+    assert (status.width, status.height) == pytest.approx((expected[0] / frame.scale, expected[1] / frame.scale), abs=2)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mkv"])
+def test_interlaced_pictures(tmp_path: Path, name: str) -> None:
+    """Of what moves one moment is shown; what stands still keeps all its rows."""
+    options: dict[str, Any] = {"flags": "+ildct+ilme", "x264-params": "interlaced=1", "crf": "16"}
+    moving = clips.woven(clips.walk(24, (640, 352), 160))
+    frames = clips.shown(clips.video(tmp_path / name, moving, **options))
+    for frame in frames[3:9]:
+        whole: Any = frame.to_ndarray(format="gray")
+        cut = Scissors(EVERYTHING, 1280).cut(frame)
+        assert frame.interlaced_frame
+        assert combed(whole)
+        assert not combed(decoded(cut)[..., 1])
+        assert decoded(cut).shape == (352, 640, 3)
+    somebody = [*clips.walk(1, (640, 352), 160)] * 6
+    frame = clips.shown(clips.video(tmp_path / f"still-{name}", somebody, **options))[2]
+    assert frame.interlaced_frame
+    whole = frame.to_ndarray(format="gray")
+    assert not combed(whole)
+    whole = frame.to_ndarray(format="rgb24").astype(float)
+    assert np.abs(decoded(Scissors(EVERYTHING, 1280).cut(frame)) - whole).mean() < 1.5

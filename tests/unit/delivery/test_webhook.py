@@ -104,7 +104,9 @@ def test_the_address_that_was_checked_is_the_one(receiver: Receiver, monkeypatch
     headers, _ = receiver.got[0]
     assert headers["host"] == f"hook.test:{receiver.port}"
     assert headers["authorization"] == "Basic dXNlcjpwQHNz"
-    assert "127.0.0.2" in post(url, ("127.0.0.1/32",)).detail
+    refusal = post(url, ("127.0.0.1/32",)).detail
+    assert "not public" in refusal
+    assert "127.0.0.2" not in refusal
 
 
 def test_a_byte_now_and_then_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
