@@ -90,6 +90,21 @@ def test_a_camera_that_is_cut_off_comes_back(recordings: dict[str, Path], monkey
     server.kill()
 
 
+def test_a_key_frame_that_is_long_in_coming_is_waited_for(tmp_path: Path) -> None:
+    """Whoever comes later comes between two of them, and would be told that there is no video."""
+    rare = clips.recording(tmp_path / "rare", clips.walk(200, (320, 240)), every=200)
+    server = RtspProcess({"/rare": rare})
+    with watching(server.url("/rare")) as early:
+        until(early, lambda status, frame: frame is not None and status.counts.received > 30)
+        with watching(server.url("/rare"), stall_seconds=1) as late:
+            status, frame = until(late, lambda status, _: status.reason is not None)
+            assert (status.state, status.reason, frame) == ("connecting", "no_key_frame", None)
+            assert "key frame" in str(status.detail)
+            status, _ = until(late, lambda status, frame: frame is not None)
+            assert (status.state, status.reason, status.counts.opened) == ("live", None, 1)
+    server.kill()
+
+
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_passwords(recordings: dict[str, Path], transport: str, capfd: pytest.CaptureFixture[str]) -> None:
     server = RtspProcess(recordings, "me", "hunter2")
