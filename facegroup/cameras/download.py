@@ -165,6 +165,16 @@ class _Nothing:
         pass
 
 
+def secured(plain: socket.socket, host: str, ip: str) -> ssl.SSLSocket:
+    """Return a connection over TLS; of a private address the certificate is not looked at. Raises OSError."""
+    context = ssl.create_default_context()
+    if address.is_private(ip):
+        # A camera at home has a certificate that it made itself: nobody could have signed for a private address.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain, server_hostname=host)
+
+
 class _Connection(http.client.HTTPConnection):
     def __init__(self, host: str, settings: Cameras, **options: Any) -> None:
         super().__init__(host, **options)
@@ -181,12 +191,7 @@ class _SecureConnection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain, ip = _dial(self, "https", self._settings)
-        context = ssl.create_default_context()
-        if address.is_private(ip):
-            # A camera at home has a certificate that it made itself: nobody could have signed for a private address.
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        self.sock = context.wrap_socket(plain, server_hostname=self.host)
+        self.sock = secured(plain, self.host, ip)
 
 
 class _Login(urllib.request.BaseHandler):

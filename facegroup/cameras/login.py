@@ -8,6 +8,7 @@ import base64
 import hashlib
 import re
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 
 from facegroup.errors import SourceRefused
@@ -31,6 +32,7 @@ class Login:
     def __init__(self, user: str, password: str) -> None:
         self._user = user
         self._password = password
+        self._counts: Counter[str] = Counter()  # answers to each nonce
 
     def answer(self, challenges: Sequence[str], method: str, uri: str) -> str | None:
         """Return the value of `Authorization`; None: nothing of what is asked for is known here.
@@ -58,7 +60,8 @@ class Login:
             return hashlib.new(_HASHES[name], ":".join(parts).encode(), usedforsecurity=False).hexdigest()
 
         realm, nonce = asked.get("realm", ""), asked.get("nonce", "")
-        count, own = "00000001", secrets.token_hex(8)
+        self._counts[nonce] += 1
+        count, own = f"{self._counts[nonce]:08x}", secrets.token_hex(8)
         first = hashed(self._user, realm, self._password)
         if algorithm.lower().endswith("-sess"):
             first = hashed(first, nonce, own)
@@ -107,6 +110,12 @@ def refusal(challenges: Sequence[str], *, logs_in: bool) -> SourceRefused:
             f"the source asks for a login of a kind that is not known here ({', '.join(kinds)}); none was sent"
         )
     return SourceRefused("the source refuses the user and the password")
+
+
+def ffmpeg_answers(challenges: Sequence[str]) -> bool:
+    """Whether FFmpeg, as of 8.1, has an answer: it takes the last of several Digests, and knows MD5 only."""
+    digests = [each for scheme, each in parsed(challenges) if scheme == "digest"]
+    return (_algorithm(digests[-1]) == "MD5") if digests else any(scheme == "basic" for scheme, _ in parsed(challenges))
 
 
 def _algorithm(asked: dict[str, str]) -> str | None:

@@ -18,13 +18,14 @@ import av.error
 from av.container import InputContainer
 
 from facegroup import video_tracks as tracks
-from facegroup.cameras import address, download, jpegs
+from facegroup.cameras import address, download, jpegs, rtsp_login
 from facegroup.cameras.clock import JUMP, Clock, Schedule
 from facegroup.cameras.damage import Holes
 from facegroup.cameras.failures import translate
+from facegroup.cameras.login import Login, ffmpeg_answers, refusal
 from facegroup.cameras.source import Glimpse, News, Source
 from facegroup.cameras.types import Camera
-from facegroup.errors import FacegroupError, NoKeyFrame, NoVideo, SourceStalled, SourceUnreachable
+from facegroup.errors import FacegroupError, NoKeyFrame, NoVideo, SourceRefused, SourceStalled, SourceUnreachable
 from facegroup.settings import Cameras
 
 OPENING = 5.0
@@ -59,7 +60,24 @@ def open_rtsp(camera: Camera, ip: str, start: float) -> "Stream":
         "protocol_whitelist": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
         "fpsprobesize": "2",  # else a second passes before a frame is given; and no "nobuffer", which throws these away
     }
-    return Stream(_opened(camera, url, None, options), camera, start)
+    failure: SourceRefused
+    try:
+        return Stream(_opened(camera, url, None, options), camera, start)
+    except SourceRefused as error:
+        failure = error
+    pair = address.credentials(parts)
+    challenges = rtsp_login.asked(parts, ip, _patience(camera))
+    if not challenges:
+        raise failure
+    if pair is None or ffmpeg_answers(challenges) or Login(*pair).answer(challenges, "DESCRIBE", "/") is None:
+        raise refusal(challenges, logs_in=pair is not None)
+    door = rtsp_login.Door(parts, ip, Login(*pair), _patience(camera))
+    try:
+        return Stream(_opened(camera, door.url, None, options | {"rtsp_transport": "tcp"}), camera, start, door)
+    except FacegroupError as error:
+        door.close()
+        failure_inside = refusal(challenges, logs_in=True) if isinstance(error, SourceRefused) else error
+    raise failure_inside
 
 
 def open_http(camera: Camera, settings: Cameras, start: float) -> Source:

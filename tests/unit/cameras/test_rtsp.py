@@ -12,6 +12,7 @@ from facegroup.cameras import stream
 from facegroup.cameras.eye import Eye, look
 from facegroup.cameras.types import Camera
 from tests import clips
+from tests.rtsp_guard import Guard, challenge
 from tests.rtsp_process import RtspProcess
 from tests.unit.cameras.watching import LOCAL, until, watching
 
@@ -117,6 +118,51 @@ def test_passwords(recordings: dict[str, Path], transport: str, capfd: pytest.Ca
     assert look(camera, LOCAL, 20)[1] is not None
     server.kill()
     assert "hunter" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("works", "challenges"),
+    [
+        ("sha256", [challenge("SHA-256")]),
+        ("sha256", [challenge("SHA-256", "")]),
+        ("sha256", [challenge("MD5"), challenge("SHA-256")]),
+        ("sha256", [f"{challenge('MD5')}, {challenge('SHA-256')}"]),
+        ("sha512_256", [challenge("SHA-512-256"), 'Basic realm="x"']),
+        ("md5", [challenge("SHA-256"), challenge("MD5")]),
+        ("md5", [challenge(None)]),
+    ],
+)
+def test_digests(server: RtspProcess, works: str, challenges: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    guard = Guard(server.port, works, *challenges)
+    source = f"rtsp://me:p%40ss%2Fhunter2@{guard.url}/large"
+    with watching(source) as eye:
+        status, _ = until(eye, lambda _, frame: frame is not None and frame.number > 30)
+    assert (status.state, status.counts.opened) == ("live", 1)
+    guard.close()
+    assert "hunter" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("who", "challenges", "said", "tries"),
+    [
+        ("me:hunter3@", [challenge("SHA-256")], "refuses the user and the password", 1),
+        ("me:hunter3@", [challenge("SHA-256"), challenge("MD5")], "refuses the user and the password", 1),
+        ("me:hunter3@", [challenge("SHA3-512")], "a login of a kind that is not known here (Digest SHA3-512)", 0),
+        ("me:hunter3@", ["Negotiate"], "a login of a kind that is not known here (Negotiate)", 0),
+        ("", [challenge("SHA-256")], "asks for a user and a password", 0),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(
+    server: RtspProcess, who: str, challenges: list[str], said: str, tries: int
+) -> None:
+    """And a password that is wrong is tried once: cameras lock out who tries often."""
+    guard = Guard(server.port, "sha256", *challenges)
+    status, frame = look(Camera("a", f"rtsp://{who}{guard.url}/large", "g"), LOCAL, 20)
+    guard.close()
+    assert (status.state, status.reason, frame) == ("failed", "source_refused", None)
+    assert said in str(status.detail)
+    assert len(guard.tried) == tries
+    assert "hunter" not in str(status)
 
 
 def test_nothing_of_that_name(server: RtspProcess) -> None:
