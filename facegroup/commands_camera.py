@@ -31,6 +31,10 @@ Rotate = Annotated[
     int | None,
     typer.Option(help="degrees, clockwise, by which its pictures are turned: 0, 90, 180 or 270 [default: 0]"),
 ]
+Every = Annotated[
+    float | None,
+    typer.Option("--every", help="seconds between pictures, of a source that gives one at a time [default: 1]"),
+]
 Flag = Annotated[bool | None, typer.Option()]
 
 
@@ -58,6 +62,7 @@ def add(
     snapshots: Flag = None,
     motion: Flag = None,
     rotate: Rotate = None,
+    every: Every = None,
     udp: Annotated[bool, typer.Option("--udp", help="RTSP over UDP instead of TCP")] = False,
     server: Server = None,
     as_json: AsJson = False,
@@ -65,8 +70,9 @@ def add(
     """Add a camera; it is looked at from now on, also after a restart."""
     given = {"id": camera, "source": source, "gallery": gallery, "transport": "udp" if udp else None}
     looks = {"fps": fps, "min_face_size": min_face_size, "regions": _regions(region), "quality": quality}
-    rest = {"confirm": confirm, "cooldown": cooldown, "snapshots": snapshots, "motion": motion, "rotate": rotate}
-    _show([_call("POST", "/v1/cameras", server, {**given, **looks, **rest})], as_json)
+    rest = {"confirm": confirm, "cooldown": cooldown, "snapshots": snapshots, "motion": motion}
+    more = {"rotate": rotate, "picture_seconds": every}
+    _show([_call("POST", "/v1/cameras", server, {**given, **looks, **rest, **more})], as_json)
 
 
 @app.command("set")
@@ -83,6 +89,7 @@ def change(
     snapshots: Flag = None,
     motion: Flag = None,
     rotate: Rotate = None,
+    every: Every = None,
     enabled: Annotated[bool | None, typer.Option(help="whether it is looked at")] = None,
     server: Server = None,
     as_json: AsJson = False,
@@ -90,7 +97,7 @@ def change(
     """Change a camera; what is left out stays."""
     given = {"source": source, "gallery": gallery, "fps": fps, "min_face_size": min_face_size, "quality": quality}
     looks = {"regions": _regions(region), "confirm": confirm, "cooldown": cooldown, "snapshots": snapshots}
-    rest = {"motion": motion, "rotate": rotate, "enabled": enabled}
+    rest = {"motion": motion, "rotate": rotate, "picture_seconds": every, "enabled": enabled}
     _show([_call("PATCH", f"/v1/cameras/{camera}", server, {**given, **looks, **rest})], as_json)
 
 

@@ -95,7 +95,7 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
             last = time - start
             aspect = float(video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio or 1)
             width, height = map(round, square(frame.width, frame.height, aspect))
-            shown = fields.one(frame).to_ndarray(format="rgb24", width=width, height=height)
+            shown: Any = fields.one(frame).to_ndarray(format="rgb24", width=width, height=height)
             yield last, np.ascontiguousarray(Pose.of(frame).shown(shown))
 
 

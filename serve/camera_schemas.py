@@ -15,6 +15,7 @@ Region = Annotated[list[Corner], Field(min_length=3, max_length=32)]
 Regions = Annotated[list[Region], Field(max_length=16)]
 Source = Annotated[str, Field(max_length=2048, description="rtsp(s)://, http(s)://, file:///… or v4l2:///dev/video0")]
 
+PictureSeconds = Annotated[float, Field(ge=0.1, le=3600, allow_inf_nan=False)]
 Rotate = Literal[0, 90, 180, 270]
 Fps = Annotated[float, Field(ge=0.1, le=30, allow_inf_nan=False)]
 
@@ -42,6 +43,9 @@ class _Looks(Request):
     transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
     rotate: Rotate = Field(0, description="degrees, clockwise, by which its pictures are turned to be upright")
     realtime: bool = Field(True, description="play a file at its own pace, not as fast as it can be analysed")
+    picture_seconds: PictureSeconds = Field(
+        1.0, description="between two pictures, of a source that gives one each time it is asked"
+    )
     stall_seconds: float = Field(
         10.0, ge=1, le=3600, allow_inf_nan=False, description="without a frame so long: stalled"
     )
@@ -78,6 +82,7 @@ class CameraChange(Request):
     transport: Literal["tcp", "udp"] | None = None
     rotate: Rotate | None = None
     realtime: bool | None = None
+    picture_seconds: PictureSeconds | None = None
     stall_seconds: float | None = Field(None, ge=1, le=3600, allow_inf_nan=False)
     enabled: bool | None = None
 
@@ -142,6 +147,7 @@ class Camera(BaseModel):
     transport: str
     rotate: int
     realtime: bool
+    picture_seconds: float
     stall_seconds: float
     enabled: bool
     created_at: float

@@ -30,6 +30,11 @@ class Clock:
         self._next = start
         self._last: float | None = None
 
+    @property
+    def unused(self) -> bool:
+        """Whether there was no frame yet."""
+        return self._last is None
+
     def position(self, stamp: float | None) -> float:
         """Return the position of the next frame, in the order in which frames are shown."""
         if stamp is not None and self._shift is None:

@@ -9,11 +9,13 @@ import http.client
 import socket
 import ssl
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from facegroup.cameras import address
+from facegroup.cameras.login import Login, refusal
 from facegroup.errors import FacegroupError, NoVideo, SourceError, SourceRefused, SourceStalled, SourceUnreachable
 from facegroup.settings import Cameras
 
@@ -33,17 +35,15 @@ class Downloads:
         parts = address.split(source, SCHEMES)
         self.refusal: FacegroupError | None = None  # the last that was not opened; FFmpeg goes on to a playlist's next
         self._timeout = timeout
-        known = urllib.request.HTTPPasswordMgrWithPriorAuth()
+        self._logs_in = address.credentials(parts) is not None
         pair = address.credentials(parts)
-        if pair is not None:
-            known.add_password(None, urlunsplit((parts.scheme, _host(parts), "/", "", "")), *pair)
+        login = None if pair is None else _Login(Login(*pair), (parts.scheme, parts.hostname, parts.port))
         self._opener = urllib.request.OpenerDirector()  # and not build_opener: no proxy, no file:, no ftp:
         for handler in (
             _Http(settings),
             _Https(settings),
             urllib.request.HTTPRedirectHandler(),
-            urllib.request.HTTPBasicAuthHandler(known),
-            urllib.request.HTTPDigestAuthHandler(known),
+            login or urllib.request.BaseHandler(),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
         ):
@@ -68,7 +68,7 @@ class Downloads:
             return Download(self, bare, self._opener.open(request, timeout=self._timeout), start)
         except HTTPError as error:
             error.close()
-            failure = _answered(error.code)
+            failure = _answered(error.code, error.headers.get_all("WWW-Authenticate") or [], logs_in=self._logs_in)
         except FacegroupError as error:
             failure = error
         except (URLError, OSError, http.client.HTTPException, ValueError) as error:
@@ -83,16 +83,17 @@ class Download:
 
     Attributes:
         name: the address, after redirects, without user and password: what a playlist's entries are relative to.
-        kind: the content type, without parameters.
+        kind: the content type, without parameters; "": there is none.
         size: bytes in all; 0: it has no end that is known.
     """
 
     def __init__(self, downloads: Downloads, url: str, answer: Any, start: int) -> None:
         self._downloads = downloads
         self._answer = answer
+        self._ahead = b""
         self._at = start
         self.name = str(answer.url or url)
-        self.kind = str(answer.headers.get_content_type())
+        self.kind = str(answer.headers.get_content_type()) if answer.headers.get("Content-Type") else ""
         length = answer.headers.get("Content-Length") or "0"
         self.size = start + int(length) if length.isascii() and length.isdigit() else 0
         self._seekable = bool(self.size) and (start > 0 or answer.headers.get("Accept-Ranges") == "bytes")
@@ -107,6 +108,10 @@ class Download:
             SourceStalled: none came in time.
             SourceUnreachable: the connection broke.
         """
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            self._at += len(data)
+            return data
         failure: FacegroupError
         try:
             data = bytes(self._answer.read1(size))
@@ -117,6 +122,14 @@ class Download:
         except (OSError, http.client.HTTPException, ValueError) as error:
             failure = _lost(error)
         raise failure
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes, so many where there are, which will be read once more. Raises as `read`."""
+        head = b""
+        while len(head) < size and (part := self.read(size - len(head))):
+            head += part
+        self._ahead, self._at = head + self._ahead, self._at - len(head)
+        return head
 
     def seekable(self) -> bool:
         """Whether `seek` works."""
@@ -130,6 +143,7 @@ class Download:
         """Go on reading elsewhere, over a new connection."""
         target = offset + (0, self._at, self.size)[whence]
         if target != self._at:
+            self._ahead = b""
             self.close()
             if target >= self.size:
                 self._answer, self._at = _Nothing(), target
@@ -151,6 +165,16 @@ class _Nothing:
         pass
 
 
+def secured(plain: socket.socket, host: str, ip: str) -> ssl.SSLSocket:
+    """Return a connection over TLS; of a private address the certificate is not looked at. Raises OSError."""
+    context = ssl.create_default_context()
+    if address.is_private(ip):
+        # A camera at home has a certificate that it made itself: nobody could have signed for a private address.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain, server_hostname=host)
+
+
 class _Connection(http.client.HTTPConnection):
     def __init__(self, host: str, settings: Cameras, **options: Any) -> None:
         super().__init__(host, **options)
@@ -167,12 +191,26 @@ class _SecureConnection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain, ip = _dial(self, "https", self._settings)
-        context = ssl.create_default_context()
-        if address.is_private(ip):
-            # A camera at home has a certificate that it made itself: nobody could have signed for a private address.
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        self.sock = context.wrap_socket(plain, server_hostname=self.host)
+        self.sock = secured(plain, self.host, ip)
+
+
+class _Login(urllib.request.BaseHandler):
+    """Answers what the source's own host asks, once a request."""
+
+    def __init__(self, login: Login, host: tuple[str, str | None, int | None]) -> None:
+        self._login = login
+        self._host = host
+
+    def http_error_401(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        parts = urlsplit(req.full_url)
+        if (parts.scheme, parts.hostname, parts.port) != self._host or req.has_header("Authorization"):
+            return None
+        value = self._login.answer(headers.get_all("WWW-Authenticate") or [], req.get_method(), req.selector)
+        if value is None:
+            return None
+        fp.close()
+        req.add_unredirected_header("Authorization", value)
+        return self.parent.open(req, timeout=req.timeout)
 
 
 class _Http(urllib.request.HTTPHandler):
@@ -210,9 +248,9 @@ def _host(parts: SplitResult) -> str:
     return parts.netloc.rpartition("@")[2]
 
 
-def _answered(code: int) -> SourceError:
+def _answered(code: int, challenges: Sequence[str], *, logs_in: bool) -> SourceError:
     if code in {401, 403}:
-        return SourceRefused(f"the source refuses the user and password, or asks for them ({code})")
+        return refusal(challenges, logs_in=logs_in)
     if code >= 500:
         return SourceUnreachable(f"the source has a fault of its own ({code})")
     return SourceRefused(f"the source has nothing at this address ({code})")

@@ -20,7 +20,15 @@ from facegroup.cameras.picture import Scissors, around, upright
 from facegroup.cameras.source import Glimpse, News, Source, open_source
 from facegroup.cameras.tempo import Tempo
 from facegroup.cameras.types import Camera, Frame, State, Status
-from facegroup.errors import FacegroupError, InvalidSource, NoVideo, SourceEnded, SourceNotAllowed, SourceRefused
+from facegroup.errors import (
+    FacegroupError,
+    InvalidSource,
+    NoKeyFrame,
+    NoVideo,
+    SourceEnded,
+    SourceNotAllowed,
+    SourceRefused,
+)
 from facegroup.settings import Cameras
 
 log = logging.getLogger(__name__)
@@ -59,6 +67,7 @@ class Eye:
         self._frame_at: float | None = None
         self._heard = time.monotonic()  # when the thread last had something from the source, or tried to
         self._quiet = False  # whether silence is nothing to worry about
+        self._note: str | None = None  # of the source
         self._waits = False  # whether the source waits for whoever takes its frames
         self._position = 0.0
         self._thread = threading.Thread(target=self._look, name=f"camera {camera.id}", daemon=True)
@@ -91,7 +100,7 @@ class Eye:
             hung = time.monotonic() - self._heard - self._camera.stall_seconds
             width, height, frame_at = *self._size, self._frame_at
             quiet = self._quiet
-        reason, detail = (problem.code, problem.detail) if problem else (None, None)
+        reason, detail = (problem.code, problem.detail) if problem else (None, self._note if state == "live" else None)
         if state == "live" and hung > 0 and not quiet:  # before FFmpeg itself comes back, if it does
             state, reason, since = "stalled", "source_stalled", time.time() - hung
             detail = f"no frame came for {self._camera.stall_seconds:g} s"
@@ -146,11 +155,15 @@ class Eye:
 
     def _take_in(self, news: News, source: Source) -> None:
         now = time.monotonic()
+        self._quiet, self._note = source.quiet or self._waits, source.note
         if news == "came":
             self._hand.came()
             self._tempo.beat(now)
         elif news == "damaged":
             self._hand.damaged()
+        elif isinstance(news, NoKeyFrame):
+            self._heard = now
+            self._turn("connecting", news)
         elif isinstance(news, Glimpse):
             self._heard = now
             self._size = upright(news.frame, news.aspect, self._camera.rotate)

@@ -41,10 +41,8 @@ class Fields:
     def _half(self, frame: av.VideoFrame) -> av.VideoFrame:
         kind = (frame.width, frame.height, frame.format.name)
         if kind != self._kind:
-            graph = av.filter.Graph()
-            source = graph.add_buffer(
-                width=kind[0], height=kind[1], format=kind[2], time_base=frame.time_base or Fraction(1, 1000)
-            )
+            graph, base = av.filter.Graph(), frame.time_base or Fraction(1, 1000)
+            source = graph.add_buffer(width=kind[0], height=kind[1], format=frame.format, time_base=base)
             graph.link_nodes(source, graph.add("field", "type=top"), graph.add("buffersink")).configure()
             self._kind, self._graph = kind, graph
         self._graph.push(frame)

@@ -1,6 +1,6 @@
 """How a stored picture is to be shown: turned, mirrored, wider; from what a frame says of itself and a camera's setting."""
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import av
 import numpy as np
@@ -30,7 +30,8 @@ class Pose(NamedTuple):
     @classmethod
     def of(cls, frame: av.VideoFrame, clockwise: int = 0) -> Self:
         """Return that of a frame, which its display matrix says, turned by so many degrees more; to the next quarter."""
-        data = frame.side_data.get(Type.DISPLAYMATRIX)
+        side: Any = frame.side_data
+        data = side.get(Type.DISPLAYMATRIX)
         pose = cls()
         if data is not None and len(raw := bytes(data)) >= 20:
             a, b, _, c, d = np.frombuffer(raw[:20], np.int32).tolist()  # x, y are shown at ax + cy, bx + dy

@@ -10,7 +10,7 @@ import av
 from facegroup.cameras import address
 from facegroup.cameras.clock import Schedule
 from facegroup.cameras.types import Camera
-from facegroup.errors import InvalidSource, SourceUnreachable
+from facegroup.errors import InvalidSource, NoKeyFrame, SourceUnreachable
 from facegroup.settings import Cameras
 
 
@@ -35,8 +35,9 @@ class Glimpse:
     aspect: float = 1.0
 
 
-News: TypeAlias = Literal["came", "damaged"] | Glimpse
-"""A frame came; one of those could not be decoded; one of those was. Each that came is at most one of the other two."""
+News: TypeAlias = Literal["came", "damaged", "waiting"] | Glimpse | NoKeyFrame
+"""A frame came; one of those could not be decoded; one of those was: each that came is at most one of the other two. Or the
+source is `quiet` from now on; or nothing can be decoded yet."""
 
 
 class Source(Protocol):
@@ -44,13 +45,15 @@ class Source(Protocol):
 
     Attributes:
         ends: whether it comes to an end by itself.
-        quiet: whether it may give nothing for long without being broken.
+        quiet: whether it may give nothing for long without being broken; it may change.
         every: whether every frame is due, however fast they come.
+        note: what there is to say of it, for a person.
     """
 
     ends: bool
     quiet: bool
     every: bool
+    note: str | None
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[News]:
         """Yield what comes until the end, or `stop`. Frames that are not due may be left undecoded.

@@ -18,13 +18,14 @@ import av.error
 from av.container import InputContainer
 
 from facegroup import video_tracks as tracks
-from facegroup.cameras import address, download
+from facegroup.cameras import address, download, jpegs, rtsp_login
 from facegroup.cameras.clock import JUMP, Clock, Schedule
 from facegroup.cameras.damage import Holes
 from facegroup.cameras.failures import translate
-from facegroup.cameras.source import Glimpse, News
+from facegroup.cameras.login import Login, ffmpeg_answers, refusal
+from facegroup.cameras.source import Glimpse, News, Source
 from facegroup.cameras.types import Camera
-from facegroup.errors import FacegroupError, NoVideo, SourceStalled, SourceUnreachable
+from facegroup.errors import FacegroupError, NoKeyFrame, NoVideo, SourceRefused, SourceStalled, SourceUnreachable
 from facegroup.settings import Cameras
 
 OPENING = 5.0
@@ -37,6 +38,7 @@ _FILES = (
 )
 _PLAYLISTS = f"hls,{_FILES},aac,ac3,eac3,mp3,webvtt"
 _TRIES = 20  # damaged pieces in a row, between which FFmpeg finds no frame, before a stream is given up
+_KEY_SECONDS = 300.0  # without a key frame, before a camera is given up
 _HELD = 1.0  # seconds of frames that may wait, or half of those after which a camera is taken for stalled
 _MOST = 120  # of them
 _LENIENT = frozenset(("mjpeg", "hevc"))  # decoders that say of damage only when asked to
@@ -58,11 +60,28 @@ def open_rtsp(camera: Camera, ip: str, start: float) -> "Stream":
         "protocol_whitelist": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
         "fpsprobesize": "2",  # else a second passes before a frame is given; and no "nobuffer", which throws these away
     }
-    return Stream(_opened(camera, url, None, options), camera, start)
+    failure: SourceRefused
+    try:
+        return Stream(_opened(camera, url, None, options), camera, start)
+    except SourceRefused as error:
+        failure = error
+    pair = address.credentials(parts)
+    challenges = rtsp_login.asked(parts, ip, _patience(camera))
+    if not challenges:
+        raise failure
+    if pair is None or ffmpeg_answers(challenges) or Login(*pair).answer(challenges, "DESCRIBE", "/") is None:
+        raise refusal(challenges, logs_in=pair is not None)
+    door = rtsp_login.Door(parts, ip, Login(*pair), _patience(camera))
+    try:
+        return Stream(_opened(camera, door.url, None, options | {"rtsp_transport": "tcp"}), camera, start, door)
+    except FacegroupError as error:
+        door.close()
+        failure_inside = refusal(challenges, logs_in=True) if isinstance(error, SourceRefused) else error
+    raise failure_inside
 
 
-def open_http(camera: Camera, settings: Cameras, start: float) -> "Stream":
-    """Open a video over HTTP: MJPEG, a playlist (HLS), or a file."""
+def open_http(camera: Camera, settings: Cameras, start: float) -> Source:
+    """Open a video over HTTP: MJPEG, a picture that is asked for again and again, a playlist (HLS), or a file."""
     downloads = download.Downloads(camera.source, settings, _patience(camera))
     first = downloads.open(camera.source)
     if "mpegurl" in first.kind or address.split(first.name, download.SCHEMES).path.lower().endswith((".m3u8", ".m3u")):
@@ -74,12 +93,14 @@ def open_http(camera: Camera, settings: Cameras, start: float) -> "Stream":
             )
         except NoVideo as error:
             raise downloads.refusal or error from None
-    if first.kind.startswith(("text/", "image/", "application/json")):
-        first.close()
-        raise NoVideo(f"the source sends {first.kind}, no video")
-    kind = "mpjpeg" if first.kind.startswith("multipart/") else None
     try:
-        return Stream(_opened(camera, first, kind, {"format_whitelist": _FILES}, _refuse), camera, start, first)
+        # A camera that has no picture yet may be silent for long: where the type says it all, nothing is waited for.
+        head = b"" if first.kind.startswith(("multipart/", "image/")) else first.peek(jpegs.HEAD)
+        if jpegs.are_in(first.kind, head):
+            return jpegs.Jpegs(camera, downloads, first, start)
+        if first.kind.startswith(("text/", "application/json")):
+            raise NoVideo(f"the source sends {first.kind}, no video")
+        return Stream(_opened(camera, first, None, {"format_whitelist": _FILES}, _refuse), camera, start, first)
     except FacegroupError:
         first.close()
         raise
@@ -109,6 +130,7 @@ class Stream:
 
     quiet = False
     every = False
+    note: str | None = None
 
     def __init__(
         self, container: InputContainer, camera: Camera, start: float, below: Any = None, *, ends: bool = False
@@ -144,6 +166,8 @@ class Stream:
         self._intra = bool(self._codec.codec.intra_only)
         rate = float(self._video.average_rate or self._video.guessed_rate or 25)
         self._clock = Clock(1 / rate if 0 < rate <= 240 else 0.04, start, start + self._length() if self._whole else 0)
+        self._opened = time.monotonic()
+        self._keyed = False
         self._began: float | None = None
         self._held: list[av.Packet[Any]] = []  # not decoded yet, in the order in which they are shown
         self._entering = False  # whether the next to be decoded is the first since some were dropped
@@ -162,6 +186,11 @@ class Stream:
             hurt = self._whole and packet.is_corrupt
             if hurt:
                 yield "damaged"
+            if self._keyless(packet):
+                yield NoKeyFrame(
+                    f"video comes, and a picture once a key frame does; none came for {self._unkeyed():.0f} s"
+                )
+                continue
             shown = tracks.stamp(self._container, packet)
             stamp = self._stamp(packet.dts if shown is None else shown)
             if packet.size and self._paced:
@@ -175,6 +204,18 @@ class Stream:
             self._held.append(packet)
             if wanted or self._whole or not self._can_wait():
                 yield from (each for each in self._decode(wanted) if not (hurt and each == "damaged"))
+
+    def _keyless(self, packet: "av.Packet[Any]") -> bool:
+        """Whether a camera sent no key frame yet: nothing is made of what comes before. Raises NoVideo: for too long."""
+        if self.ends or self._keyed or packet.is_keyframe or not packet.size:
+            self._keyed = self._keyed or packet.is_keyframe
+            return False
+        if self._unkeyed() > _KEY_SECONDS:
+            raise NoVideo(f"no key frame came for {_KEY_SECONDS:g} s: let the camera send one every 10 s or so")
+        return True
+
+    def _unkeyed(self) -> float:
+        return time.monotonic() - self._opened
 
     def close(self) -> None:
         """Let go of the connection or file."""

@@ -38,6 +38,7 @@ class Camera:
         transport: of RTSP.
         rotate: degrees, clockwise, by which its pictures are turned to be upright.
         realtime: whether a file is played at its own pace; else as fast as it can be analysed, frame by frame.
+        picture_seconds: between two pictures, of a source that gives one each time it is asked.
         stall_seconds: without a frame for so long it is stalled, and opened anew.
         enabled: whether it is looked at.
         created_at: seconds since the epoch; 0 lets the journal set it.
@@ -58,6 +59,7 @@ class Camera:
     transport: Literal["tcp", "udp"] = "tcp"
     rotate: Literal[0, 90, 180, 270] = 0
     realtime: bool = True
+    picture_seconds: float = 1.0
     stall_seconds: float = 10.0
     enabled: bool = True
     created_at: float = 0.0

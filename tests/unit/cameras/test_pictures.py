@@ -43,6 +43,46 @@ def test_in_the_order_of_writing(tmp_path: Path) -> None:
     assert (status.width, status.height) == (128, 128)
 
 
+def test_folders_by_date(tmp_path: Path) -> None:
+    """As cameras send: a folder for each day, some of which come later; links, and a drive's own folders, are left alone."""
+    day = tmp_path / "2026" / "11" / "28"
+    day.mkdir(parents=True)
+    put(day, "a.jpg", 100.0)
+    (day / "a.mp4").write_bytes(b"a video")
+    outside = tmp_path.parent / "outside"
+    outside.mkdir()
+    put(outside, "x.jpg", 50.0)
+    (tmp_path / "link").symlink_to(outside)
+    (tmp_path / "@eaDir").mkdir()
+    put(tmp_path / "@eaDir", "thumb.jpg", 60.0)
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as eye:
+        found = [eye.next(10)]
+        later = tmp_path / "cam" / "20261129" / "images"
+        later.mkdir(parents=True)
+        put(later, "b.jpg", 300.0)
+        put(later, "c.jpg", 5000.0)
+        found += [eye.next(10), eye.next(10)]
+        assert eye.next(0.3) is None
+        status = eye.status()
+    assert [frame.at for frame in found if frame] == [100.0, 300.0, 5000.0]
+    assert [frame.position for frame in found if frame] == [0.0, 200.0, 4900.0]
+    assert status.counts.received == 3
+    assert "3 pictures and 2 other files" in str(status.detail)
+
+
+def test_in_real_time_it_says_how_many_there_are(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    put(tmp_path / "day", "a.jpg", 100.0)
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path)) as eye:
+        status, _ = until(eye, lambda status, _: status.detail is not None)
+        assert (status.state, status.reason) == ("live", None)
+        assert "1 pictures and 0 other files" in str(status.detail)
+        assert "waits for new ones" in str(status.detail)
+        (tmp_path / "day2").mkdir()
+        put(tmp_path / "day2", "b.jpg", 200.0)
+        assert eye.next(10) is not None
+
+
 def test_what_is_half_written_is_tried_again(tmp_path: Path) -> None:
     with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as eye:
         until(eye, lambda status, _: status.state == "live")

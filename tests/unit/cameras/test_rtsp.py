@@ -12,6 +12,7 @@ from facegroup.cameras import stream
 from facegroup.cameras.eye import Eye, look
 from facegroup.cameras.types import Camera
 from tests import clips
+from tests.rtsp_guard import Guard, challenge
 from tests.rtsp_process import RtspProcess
 from tests.unit.cameras.watching import LOCAL, until, watching
 
@@ -90,6 +91,21 @@ def test_a_camera_that_is_cut_off_comes_back(recordings: dict[str, Path], monkey
     server.kill()
 
 
+def test_a_key_frame_that_is_long_in_coming_is_waited_for(tmp_path: Path) -> None:
+    """Whoever comes later comes between two of them, and would be told that there is no video."""
+    rare = clips.recording(tmp_path / "rare", clips.walk(200, (320, 240)), every=200)
+    server = RtspProcess({"/rare": rare})
+    with watching(server.url("/rare")) as early:
+        until(early, lambda status, frame: frame is not None and status.counts.received > 30)
+        with watching(server.url("/rare"), stall_seconds=1) as late:
+            status, frame = until(late, lambda status, _: status.reason is not None)
+            assert (status.state, status.reason, frame) == ("connecting", "no_key_frame", None)
+            assert "key frame" in str(status.detail)
+            status, _ = until(late, lambda status, frame: frame is not None)
+            assert (status.state, status.reason, status.counts.opened) == ("live", None, 1)
+    server.kill()
+
+
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_passwords(recordings: dict[str, Path], transport: str, capfd: pytest.CaptureFixture[str]) -> None:
     server = RtspProcess(recordings, "me", "hunter2")
@@ -102,6 +118,51 @@ def test_passwords(recordings: dict[str, Path], transport: str, capfd: pytest.Ca
     assert look(camera, LOCAL, 20)[1] is not None
     server.kill()
     assert "hunter" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("works", "challenges"),
+    [
+        ("sha256", [challenge("SHA-256")]),
+        ("sha256", [challenge("SHA-256", "")]),
+        ("sha256", [challenge("MD5"), challenge("SHA-256")]),
+        ("sha256", [f"{challenge('MD5')}, {challenge('SHA-256')}"]),
+        ("sha512_256", [challenge("SHA-512-256"), 'Basic realm="x"']),
+        ("md5", [challenge("SHA-256"), challenge("MD5")]),
+        ("md5", [challenge(None)]),
+    ],
+)
+def test_digests(server: RtspProcess, works: str, challenges: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    guard = Guard(server.port, works, *challenges)
+    source = f"rtsp://me:p%40ss%2Fhunter2@{guard.url}/large"
+    with watching(source) as eye:
+        status, _ = until(eye, lambda _, frame: frame is not None and frame.number > 30)
+    assert (status.state, status.counts.opened) == ("live", 1)
+    guard.close()
+    assert "hunter" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("who", "challenges", "said", "tries"),
+    [
+        ("me:hunter3@", [challenge("SHA-256")], "refuses the user and the password", 1),
+        ("me:hunter3@", [challenge("SHA-256"), challenge("MD5")], "refuses the user and the password", 1),
+        ("me:hunter3@", [challenge("SHA3-512")], "a login of a kind that is not known here (Digest SHA3-512)", 0),
+        ("me:hunter3@", ["Negotiate"], "a login of a kind that is not known here (Negotiate)", 0),
+        ("", [challenge("SHA-256")], "asks for a user and a password", 0),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(
+    server: RtspProcess, who: str, challenges: list[str], said: str, tries: int
+) -> None:
+    """And a password that is wrong is tried once: cameras lock out who tries often."""
+    guard = Guard(server.port, "sha256", *challenges)
+    status, frame = look(Camera("a", f"rtsp://{who}{guard.url}/large", "g"), LOCAL, 20)
+    guard.close()
+    assert (status.state, status.reason, frame) == ("failed", "source_refused", None)
+    assert said in str(status.detail)
+    assert len(guard.tried) == tries
+    assert "hunter" not in str(status)
 
 
 def test_nothing_of_that_name(server: RtspProcess) -> None:

@@ -7,7 +7,7 @@ from facegroup.journal import forms
 from facegroup.journal.sealed import Seal
 
 
-@pytest.mark.parametrize("field", ["rotate"])
+@pytest.mark.parametrize("field", ["rotate", "picture_seconds"])
 def test_a_field_that_came_later(field: str) -> None:
     seal = Seal(None)
     camera = Camera("door", "rtsp://8.8.8.8/live", "g")
