@@ -27,6 +27,7 @@ from serve.api import (
 from serve.api.context import Context
 from serve.api.limits import Guard
 from serve.api.pipeline import Pipeline
+from serve.api.room import Room
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
 
@@ -54,5 +55,6 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     pages.add_docs(app)
     pages.add_page(app)
     documented.install(app)
-    app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room)
+    room = Room(settings.ingress.queue_bytes)
+    app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room, room=room)
     return app
