@@ -145,6 +145,6 @@ def _announced(server: Server, size: int) -> str:
         head = f"POST /v1/detect HTTP/1.1\r\nhost: {host}\r\ncontent-type: image/jpeg\r\ncontent-length: {size}\r\n\r\n"
         connection.sendall(head.encode() + bytes(1000))
         answer = b""
-        while part := connection.recv(65536):
+        while b'"request_id"' not in answer and (part := connection.recv(65536)):
             answer += part
         return answer.decode()
