@@ -29,8 +29,8 @@ async def hop(response: Awaitable[Any]) -> Any:
         return await response
     except asyncio.CancelledError:
         cancel = getattr(response, "cancel", None)
-        if cancel is not None:  # in a thread: where Serve's router has a loop of its own, it waits for that
-            asyncio.get_running_loop().run_in_executor(None, cancel)
+        if cancel is not None:
+            cancel()
         raise
     except FacegroupError as error:
         # Ray's own transport wraps it into a class of both kinds, whose text is a traceback.
