@@ -52,7 +52,7 @@ class Ingress:
         wanted = settings.ingress
         self._call = min(wanted.batch, _call(settings))
         self._export, self._export_large = Export("ingress"), Export("ingress_large")
-        ahead = max(wanted.inflight, 2 * settings.detector.replicas)
+        ahead = 2 * settings.detector.replicas
         self._small, self._large = (
             Batcher(
                 "ingress",
@@ -66,10 +66,10 @@ class Ingress:
                 cost=lambda photo: photo.cost,
                 weigh=lambda photo: len(photo.data),
                 owner=lambda photo: photo.request,
-                ahead=ahead,
+                ahead=most,
                 observe=export,
             )
-            for export in (self._export, self._export_large)
+            for export, most in ((self._export, max(wanted.inflight, ahead)), (self._export_large, ahead))
         )
         self._idle = Idle(self._small.fill, self._large.fill)
         self._thread = 0  # in which requests are answered
