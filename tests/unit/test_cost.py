@@ -47,6 +47,13 @@ def test_size_counts_in_every_format(settings: Settings, form: str) -> None:
     assert price(Photo(photo(form, 3000, 3000)), settings) > 3 * price(Photo(photo(form, 300, 300)), settings)
 
 
+def test_each_scan_of_a_jpeg_counts(settings: Settings) -> None:
+    data = photo("JPEG", 2000, 1500, progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    many = data[:-2] + scan * 1000 + data[-2:]
+    assert price(Photo(many), settings) > 5 * price(Photo(data), settings)
+
+
 def test_the_smallest_face_looked_for_counts(settings: Settings) -> None:
     data = photo("JPEG", 640, 480)
     prices = [price(Photo(data, size), settings) for size in (12, 20, 40, 80)]
