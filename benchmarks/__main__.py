@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PARTS = ("pipeline", "detection", "embedding", "serving", "gallery", "scaling", "decoding")
+PARTS = ("pipeline", "detection", "embedding", "serving", "gallery", "scaling", "decoding", "turns")
 
 
 def main() -> int:

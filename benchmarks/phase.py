@@ -45,7 +45,8 @@ def run(server: Server, plan: load.Plan) -> Phase:
     for stage in STAGES:
         batches = added.get(f"facegroup_{stage}_batches", 0)
         if batches:
-            fill[stage] = added.get(f"facegroup_{stage}_cost", 0) / batches
+            what = "cost" if stage == "embedder" else "items"  # faces, and photos
+            fill[stage] = added.get(f"facegroup_{stage}_{what}", 0) / batches
             if stage != "ingress":  # it forms batches only
                 busy[stage] = added[f"facegroup_{stage}_seconds"] / batches
     return Phase(result, {kind: amount / images * 1e3 for kind, amount in spent.items()}, fill, busy, memory)

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from deployments.camera import open_eye
 from deployments.hop import Handle, hop, plain
 from deployments.logs import configure
+from deployments.looking import Answer, look
 from deployments.metrics import export_cameras
 from facegroup.cameras.hub import Hub
+from facegroup.cost import price
 from facegroup.errors import FacegroupError
 from facegroup.journal import open_journal
 from facegroup.photos import Photo, Seen
@@ -30,6 +33,7 @@ class Cameras:
 
     def __init__(self, settings: Settings, detector: Handle, gallery: Handle) -> None:
         configure(settings)
+        self._settings = settings
         self._detector = plain(detector)
         self._gallery = plain(gallery)
         opens = partial(open_journal, settings.store, settings.cameras.key)
@@ -48,7 +52,11 @@ class Cameras:
                 task.result()
 
     async def _see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
-        answers: list[Seen | FacegroupError] = await hop(self._detector.see.remote(list(photos)))
+        return await look(self._call, [replace(photo, cost=price(photo, self._settings)) for photo in photos])
+
+    async def _call(self, photos: Sequence[Photo]) -> list[Answer]:
+        seconds = self._settings.limits.request_seconds
+        answers: list[Answer] = await hop(self._detector.see.remote(list(photos), seconds))
         return answers
 
     async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:

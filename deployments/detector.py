@@ -1,23 +1,57 @@
-"""Detector process: JPEGs of many requests in, everything seen in them out. Decodes, finds faces, cuts them out."""
+"""Detector process: JPEGs of many requests in, everything seen in them out. Decodes, finds faces, cuts them out.
+
+Requests that are small enough to go at once, and the others, which take turns, have queues of their own here, and calls of
+their own from the ingress: no small request waits for more than one step of a large one.
+
+    small ────────────────────────→ find ─→ embedder
+    large ─→ decode, in threads ─→ find, a few megapixels at once ─→ embedder, a few faces at once
+"""
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from deployments.hop import Handle, hop, plain
 from deployments.idle import Idle
 from deployments.lending import Lender
 from deployments.logs import configure
+from deployments.looking import CALL_BYTES, Answer, that_fit
 from deployments.metrics import Export
 from facegroup import pipeline
-from facegroup.batching import Batcher
-from facegroup.errors import FacegroupError
+from facegroup.batching import Batch, Batcher, gather
+from facegroup.cost import TOGETHER
+from facegroup.errors import FacegroupError, ImageError, TimedOut
+from facegroup.finder import GIVEN_UP
+from facegroup.image import Decoded
 from facegroup.networks.registry import spec
 from facegroup.photos import Found, Photo, Seen
-from facegroup.pipeline import Embedded
+from facegroup.pipeline import Cut, Embedded
 from facegroup.settings import Settings
+
+_Each: TypeAlias = Sequence[Found | FacegroupError]
+_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    photo: Photo
+    picture: Decoded | ImageError
+
+    @property
+    def pixels(self) -> int:
+        return 0 if isinstance(self.picture, ImageError) else self.picture.image.size // 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Portion:
+    request: str
+    cut: Cut
 
 
 class Detector:
@@ -32,53 +66,169 @@ class Detector:
         from facegroup.finder import open_finder  # here, as OpenCV would stay in every process that builds the server
 
         configure(settings)
-        to = plain(embedder)
-        self._send = Lender(lambda cut: hop(to.embed.remote(cut)))
+        self._embedder = plain(embedder)
+        self._send = Lender(lambda cut: hop(self._embedder.embed.remote(cut)))
         self._spec = spec(settings.network, settings)
         self._finder = open_finder(settings, self._spec)
         self._thread = ThreadPoolExecutor(1, "find")
+        beside = self._finder.beside()
+        # On a CPU the system divides it between small and large requests; a device is given to them by turns.
+        self._other_finder = beside or self._finder
+        self._other_thread = ThreadPoolExecutor(1, "find large") if beside else self._thread
         self._finder.warm()
         wanted = settings.detector
-        self._batcher = Batcher(
+        # Half of the threads, as the other half decodes photos of small requests.
+        threads = max(1, (wanted.threads or int(wanted.num_cpus)) // 2)
+        self._readers = ThreadPoolExecutor(threads, "read")
+        whole = TOGETHER * wanted.batch_pixels
+        self._batcher: Batcher[Photo, _Each, Answer] = Batcher(
             "detector",
             self._find,
             self._embed,
-            limit=wanted.batch,
+            limit=whole,
+            size=wanted.batch,
             queue=wanted.queue,
+            queue_bytes=wanted.queue_bytes,
+            cost=lambda photo: photo.cost,
+            weigh=lambda photo: len(photo.data),
             observe=Export("detector"),
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
+        self._reader: Batcher[Photo, Sequence[Decoded | ImageError], Answer] = Batcher(
+            "detector",
+            self._read,
+            self._pass_on,
+            limit=whole,
+            size=wanted.batch,
+            queue=wanted.queue,
+            queue_bytes=wanted.queue_bytes,
+            cost=lambda photo: photo.cost,
+            weigh=lambda photo: len(photo.data),
+            owner=lambda photo: photo.request,
+            ahead=_AHEAD,
+        )
+        self._large: Batcher[_Read, _Each, Answer] = Batcher(
+            "detector",
+            self._find_read,
+            self._embed_in_turns,
+            limit=wanted.batch_pixels,
+            size=wanted.batch,
+            queue=wanted.queue,
+            cost=lambda read: read.pixels,
+            owner=lambda read: read.photo.request,
+            observe=Export("detector_large"),
+        )
         # A crop on its way is in memory several times: as many go as keep the embedders busy. Two portions are one of their
         # batches.
-        self._portion = max(1, settings.embedder.batch // 2)
+        most = CALL_BYTES // (3 * self._spec.size**2)
+        self._portion = max(1, min(settings.embedder.batch // 2, most))
+        self._crowd = max(1, min(settings.embedder.batch * 2, most))
         self._hops = asyncio.Semaphore(2 * settings.embedder.replicas)
-        self._idle = Idle(self._batcher.fill)
+        self._portions: Batcher[_Portion, None, list[Embedded]] = Batcher(
+            "detector",
+            gather,
+            self._send_portion,
+            limit=0,
+            queue=1 << 30,
+            cost=lambda portion: len(portion.cut),
+            owner=lambda portion: portion.request,
+            ahead=2 * settings.embedder.replicas,
+        )
+        self._idle = Idle(self._batcher.fill, self._large.fill)
 
     async def check_health(self) -> None:
         """Ray asks this every moment, which is the time to tidy up."""
         await self._idle.check()
 
-    async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:
-        """Return what is in each photo of an ingress's batch; one that cannot be used has its error as its answer."""
-        return await self._batcher.many(photos)
+    async def see(self, photos: list[Photo], seconds: float) -> list[Answer]:
+        """Return what is in each photo of a call; one that cannot be used has its error as its answer.
+
+        What the answer has no room for is None, and so is a crowd among photos of small requests: it is asked again.
+
+        Args:
+            photos: of small requests, or of one that takes turns.
+            seconds: after which nobody waits for the answers.
+
+        Raises:
+            TimedOut: that time is over.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                queue = self._reader if photos and photos[0].request else self._batcher
+                answers = await queue.many(photos)
+        except TimeoutError:
+            raise TimedOut("the photo was not looked at in time") from None
+        return that_fit(answers)
 
     async def about(self) -> dict[str, Any]:
         """Say what runs here."""
         return {**self._finder.about(), "crops": "lent" if self._send.lends else "sent"}
 
-    async def _find(self, photos: Sequence[Photo]) -> Sequence[Found | FacegroupError]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._finder.find, photos)
+    async def _find(self, photos: Batch[Photo]) -> _Each:
+        find = partial(self._finder.find, photos, None, photos.wanted)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, find)
 
-    async def _embed(
-        self, photos: Sequence[Photo], found: Sequence[Found | FacegroupError]
+    async def _find_read(self, read: Batch[_Read]) -> _Each:
+        photos, pictures = [each.photo for each in read], [each.picture for each in read]
+        find = partial(self._other_finder.find, photos, pictures, read.wanted)
+        return await asyncio.get_running_loop().run_in_executor(self._other_thread, find)
+
+    async def _read(self, photos: Batch[Photo]) -> Sequence[Decoded | ImageError]:
+        def read(index: int) -> Decoded | ImageError:
+            return self._finder.decode(photos[index]) if photos.wanted(index) else ImageError(GIVEN_UP)
+
+        loop = asyncio.get_running_loop()
+        return await asyncio.gather(*(loop.run_in_executor(self._readers, read, index) for index in range(len(photos))))
+
+    async def _pass_on(self, photos: Sequence[Photo], pictures: Sequence[Decoded | ImageError]) -> Sequence[Answer]:
+        return await self._large.many([_Read(*each) for each in zip(photos, pictures, strict=True)])
+
+    async def _embed(self, photos: Sequence[Photo], found: _Each) -> Sequence[Answer]:
+        here = [index for index, each in enumerate(found) if not self._is_crowd(photos[index], each)]
+        if len(here) == len(photos):
+            return await self._embedded(photos, found, self._embed_some)
+        some = await self._embedded([photos[each] for each in here], [found[each] for each in here], self._embed_some)
+        answers = dict(zip(here, some, strict=True))
+        return [answers.get(index) for index in range(len(photos))]
+
+    async def _embed_in_turns(self, read: Sequence[_Read], found: _Each) -> Sequence[Answer]:
+        return await self._embedded([each.photo for each in read], found, self._embed_some_in_turns)
+
+    async def _embedded(
+        self,
+        photos: Sequence[Photo],
+        found: _Each,
+        send: Callable[[Sequence[Photo], _Each], Awaitable[list[Embedded]]],
     ) -> list[Seen | FacegroupError]:
         portions = pipeline.portions(photos, found, self._portion)
-        back = await asyncio.gather(*(self._embed_some(photos[some], found[some]) for some in portions))
+        back = await asyncio.gather(*(send(photos[some], found[some]) for some in portions))
         return pipeline.seen(photos, found, list(itertools.chain(*back)))
 
-    async def _embed_some(self, photos: Sequence[Photo], found: Sequence[Found | FacegroupError]) -> list[Embedded]:
+    async def _embed_some(self, photos: Sequence[Photo], found: _Each) -> list[Embedded]:
         async with self._hops:
             batch = pipeline.cut(photos, found, self._spec.size)
             return await self._send(batch) if batch.counts else []
+
+    async def _embed_some_in_turns(self, photos: Sequence[Photo], found: _Each) -> list[Embedded]:
+        batch = pipeline.cut(photos, found, self._spec.size)
+        if not batch.counts:
+            return []
+        request, most = photos[0].request, max(1, self._portion // 2)
+        if len(batch) <= self._portion:
+            return await self._portions(_Portion(request, batch))
+        parts = await self._portions.many([_Portion(request, piece) for piece in pipeline.pieces(batch, most)])
+        rows = []
+        for part in parts:
+            if isinstance(part, FacegroupError):
+                raise part
+            rows += [each.descriptors for each in part if each.descriptors is not None]
+        descriptors, query = np.concatenate(rows), batch.queries[0]
+        matched = None if query is None else await hop(self._embedder.match.remote(descriptors, query, batch.grades))
+        return [Embedded(descriptors if batch.keep[0] else None, matched)]
+
+    async def _send_portion(self, portions: Sequence[_Portion], _: None) -> list[list[Embedded]]:
+        return [await self._send(portion.cut) for portion in portions]
+
+    def _is_crowd(self, photo: Photo, found: Found | FacegroupError) -> bool:
+        return photo.needs_descriptors and isinstance(found, Found) and len(found.crops) > self._crowd

@@ -14,9 +14,10 @@ from facegroup import pipeline
 from facegroup.batching import Batcher
 from facegroup.embedding import open_embedder
 from facegroup.errors import FacegroupError
+from facegroup.photos import Matched, Query
 from facegroup.pipeline import Cut, Embedded
 from facegroup.settings import Settings
-from facegroup.types import Descriptors
+from facegroup.types import Descriptors, Floats
 
 
 class Embedder:
@@ -40,7 +41,9 @@ class Embedder:
             self._match,
             limit=wanted.batch,
             queue=wanted.queue,
+            queue_bytes=wanted.queue_bytes,
             cost=len,
+            weigh=lambda cut: cut.crops.nbytes,
             observe=Export("embedder"),
         )
         self._idle = Idle(self._batcher.fill)
@@ -53,6 +56,11 @@ class Embedder:
         """Return the answer of each photo of a detector's batch; None: its crops are lent, and cannot be had here."""
         here = borrow(cut) if isinstance(cut, Lent) else cut
         return None if here is None else await self._batcher(here)
+
+    async def match(self, descriptors: Descriptors, query: Query, grades: Floats) -> Matched | FacegroupError:
+        """Return the decision on the faces of one photo that came in parts."""
+        (answer,) = await self._ask(descriptors, [(query, len(descriptors))], grades)
+        return answer
 
     async def about(self) -> dict[str, Any]:
         """Say what runs here."""
@@ -67,10 +75,15 @@ class Embedder:
     async def _match(self, cuts: Sequence[Cut], done: tuple[Cut, Descriptors]) -> list[list[Embedded]]:
         joined, descriptors = done
         probes, queries, grades = pipeline.asked(joined, descriptors)
-        matched: list[Any] = []
-        if queries:
-            try:
-                matched = await hop(self._gallery.match.remote(probes, queries, grades))
-            except FacegroupError as error:
-                matched = [error] * len(queries)
+        matched = await self._ask(probes, queries, grades) if queries else []
         return pipeline.split(cuts, pipeline.embedded(joined, descriptors, matched))
+
+    async def _ask(
+        self, probes: Descriptors, queries: Sequence[tuple[Query, int]], grades: Floats
+    ) -> Sequence[Matched | FacegroupError]:
+        """Ask the gallery. An error that all queries share is one of its own for each: it is raised once for each, later."""
+        try:
+            matched: list[Matched | FacegroupError] = await hop(self._gallery.match.remote(probes, queries, grades))
+        except FacegroupError as error:
+            return [type(error)(*error.args) for _ in queries]
+        return matched

@@ -1,5 +1,6 @@
 """A call from one process to the next: its answer, or an error that facegroup knows."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ def plain(handle: Handle) -> Handle:
 
 
 async def hop(response: Awaitable[Any]) -> Any:
-    """Return what the other process answered.
+    """Return what the other process answered; whoever is cancelled while it waits ends the work there, too.
 
     Raises:
         FacegroupError: the one that it raised, as it was there; or Overloaded when its queue is full, or
@@ -26,6 +27,11 @@ async def hop(response: Awaitable[Any]) -> Any:
     """
     try:
         return await response
+    except asyncio.CancelledError:
+        cancel = getattr(response, "cancel", None)
+        if cancel is not None:
+            cancel()
+        raise
     except FacegroupError as error:
         # Ray's own transport wraps it into a class of both kinds, whose text is a traceback.
         cause = getattr(error, "cause", None)

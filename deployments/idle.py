@@ -11,22 +11,22 @@ from facegroup.batching import Fill
 
 
 class Idle:
-    """Notices that a batcher has done nothing since it last looked.
+    """Notices that batchers have done nothing since it last looked.
 
     Args:
-        fill: the batcher's counters.
+        fills: the batchers' counters.
     """
 
-    def __init__(self, fill: Fill) -> None:
-        self._fill = fill
+    def __init__(self, *fills: Fill) -> None:
+        self._fills = fills
         self._seen = -1
         self._given = -1  # what starting took goes back too
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others have none
 
     async def check(self) -> None:
         """Give memory back if batches have come since that was done last, and none since the last look."""
-        batches = self._fill.batches
-        idle = batches == self._seen and not self._fill.waiting
+        batches = sum(fill.batches for fill in self._fills)
+        idle = batches == self._seen and not any(fill.waiting for fill in self._fills)
         self._seen = batches
         if idle and batches != self._given and self._trim is not None:
             self._given = batches

@@ -10,7 +10,7 @@ from facegroup.cameras.types import Condition
 _COUNTERS = {
     "batches": "batches worked on",
     "items": "items in those batches",
-    "cost": "cost of those batches: faces in an embedder, photos elsewhere",
+    "cost": "cost of those batches: faces in an embedder, pixels as `facegroup.cost` counts them elsewhere",
     "shed": "items refused because the queue was full",
     "gone": "items skipped because nobody waited for them any more",
     "seconds": "seconds of work on batches: near one each second, the stage is the slowest",

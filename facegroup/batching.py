@@ -2,18 +2,21 @@
 
 Under no load an item is worked on at once and alone; under load whatever has come meanwhile is the next batch. There is
 no timer: one that cuts batches while the worker is busy turned 100 requests on a 200 ms model into 100 batches.
-The queue is bounded; beyond it callers get `Overloaded` at once. Callers who have gone are skipped.
+The queue is bounded in number and in bytes; beyond it callers get `Overloaded` at once. Callers who have gone are skipped,
+and what is done for a batch ends when all of its callers have gone. Owners of many items take turns (`facegroup/turns.py`).
 The form is that of text-embeddings-inference's queue (its core/src/queue.rs).
 """
 
 import asyncio
+import contextvars
+import copy
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
+from facegroup.turns import Turns
 
 In = TypeVar("In")
 Mid = TypeVar("Mid")
@@ -47,7 +50,30 @@ class Fill:
 class _Waiting(Generic[In, Out]):
     item: In
     cost: float
+    size: int
     answer: "asyncio.Future[Out]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    batch: "Batch[In] | None" = None
+
+
+class Batch(list[In], Generic[In]):
+    """Items that are worked on together.
+
+    Args:
+        waiting: those who wait for each.
+    """
+
+    def __init__(self, waiting: "Sequence[_Waiting[In, Any]]") -> None:
+        super().__init__(each.item for each in waiting)
+        self._answers = [each.answer for each in waiting]
+        self.delivery: asyncio.Task[None] | None = None
+
+    def wanted(self, index: int) -> bool:
+        """Say whether somebody still waits for the answer to an item. Any thread may ask."""
+        return not self._answers[index].done()
+
+    def any_wanted(self) -> bool:
+        """Say whether somebody still waits for any answer."""
+        return not all(answer.done() for answer in self._answers)
 
 
 class Batcher(Generic[In, Mid, Out]):
@@ -55,13 +81,17 @@ class Batcher(Generic[In, Mid, Out]):
 
     Args:
         name: of the worker, for messages and metrics.
-        work: does a batch; never runs twice at once.
+        work: does a batch; never runs twice at once. It may ask the batch which of its items are still wanted.
         deliver: takes what `work` gave to the next stage and returns one answer per item; it may overlap the work on the
-            next batch, up to `ahead` times.
+            next batch, up to `ahead` times. It is cancelled when nobody waits for any of its answers.
         limit: most cost in one batch; a single item may cost more.
         size: most items in one batch.
+        size_bytes: most bytes in one batch; a single item may have more.
         queue: most items waiting.
+        queue_bytes: most bytes of items waiting.
         cost: of one item.
+        weigh: bytes of one item.
+        owner: whose an item is. Owners take turns, and a batch is of one owner; of an empty one are all who take none.
         ahead: deliveries under way at once; when all are taken no new batch is formed, so a slow next stage fills this
             queue and not its own.
         observe: told the counters after each batch is formed.
@@ -72,13 +102,17 @@ class Batcher(Generic[In, Mid, Out]):
     def __init__(
         self,
         name: str,
-        work: Callable[[Sequence[In]], Awaitable[Mid]],
+        work: Callable[[Batch[In]], Awaitable[Mid]],
         deliver: Callable[[Sequence[In], Mid], Awaitable[Sequence[Out]]],
         *,
         limit: float,
         queue: int,
         size: int = 1 << 30,
+        size_bytes: int = 1 << 62,
+        queue_bytes: int = 1 << 62,
         cost: Callable[[In], float] = lambda item: 1,
+        weigh: Callable[[In], int] = lambda item: 0,
+        owner: Callable[[In], str] = lambda item: "",
         ahead: int = 2,
         observe: Callable[[Fill], None] = lambda fill: None,
         background: Callable[[In], bool] = lambda item: False,
@@ -90,14 +124,19 @@ class Batcher(Generic[In, Mid, Out]):
         self._deliver = deliver
         self._limit = limit
         self._size = size
+        self._size_bytes = size_bytes
         self._queue = queue
+        self._queue_bytes = queue_bytes
         self._cost = cost
+        self._weigh = weigh
+        self._owner = owner
         self._observe = observe
         self._ahead = asyncio.Semaphore(ahead)
         self._background = background
         self._share = share
-        self._waiting: deque[_Waiting[In, Out]] = deque()
-        self._patient: deque[_Waiting[In, Out]] = deque()
+        self._waiting: Turns[_Waiting[In, Out]] = Turns()
+        self._patient: Turns[_Waiting[In, Out]] = Turns()
+        self._bytes = 0  # of all who wait
         self._left = False  # whether somebody in the queues may have gone
         self._worker: asyncio.Task[None] | None = None
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -107,7 +146,7 @@ class Batcher(Generic[In, Mid, Out]):
 
         Raises:
             Overloaded: the queue is full; nothing was done.
-            Exception: whatever the worker raised for the whole batch.
+            Exception: whatever the worker raised for the whole batch, as an exception of the item's own.
         """
         waiting = self._accept(item)
         try:
@@ -125,11 +164,16 @@ class Batcher(Generic[In, Mid, Out]):
             self._leave(waiting)
         return [each if isinstance(each, FacegroupError) else _outcome(each.answer) for each in accepted]
 
-    def has_room(self, count: int) -> bool:
-        """Say whether the queue would take so many items now."""
-        if len(self._waiting) + count > self._queue:
+    def has_room(self, count: int, size: int = 0) -> bool:
+        """Say whether the queue would take so many items, of so many bytes together, now."""
+        if self._is_full(count, size):
             self._tidy()
-        return len(self._waiting) + count <= self._queue
+        return not self._is_full(count, size)
+
+    def _is_full(self, count: int, size: int) -> bool:
+        # A queue in which nothing waits takes one item of any size.
+        over = self._bytes + size > self._queue_bytes and self._bytes > 0
+        return len(self._waiting) + count > self._queue or over
 
     def _offer(self, item: In) -> "_Waiting[In, Out] | FacegroupError":
         try:
@@ -139,14 +183,17 @@ class Batcher(Generic[In, Mid, Out]):
 
     def _accept(self, item: In) -> _Waiting[In, Out]:
         patient = self._background(item)
-        if not (self._has_room_behind() if patient else self.has_room(1)):
+        size = self._weigh(item)
+        if not (self._has_room_behind(size) if patient else self.has_room(1, size)):
             self.fill.shed += 1
             raise Overloaded(f"{self._name}: {self._queue} items are waiting already; try again later")
-        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item))
-        (self._patient if patient else self._waiting).append(waiting)
+        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item), size)
+        (self._patient if patient else self._waiting).add(self._owner(item), waiting)
+        self._bytes += size
         self.fill.waiting = len(self._waiting) + len(self._patient)
         if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._run())
+            # In no caller's context: Ray Serve cancels what was called in the context of a request that is cancelled.
+            self._worker = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
         return waiting
 
     async def _run(self) -> None:
@@ -159,7 +206,9 @@ class Batcher(Generic[In, Mid, Out]):
                 if not batch:
                     self._ahead.release()
                     continue
-                items = [each.item for each in batch]
+                items = Batch(batch)
+                for each in batch:
+                    each.batch = items
                 begun = time.perf_counter()
                 try:
                     done = await self._work(items)
@@ -169,13 +218,16 @@ class Batcher(Generic[In, Mid, Out]):
                     continue
                 finally:
                     self.fill.seconds += time.perf_counter() - begun
-                delivery = asyncio.get_running_loop().create_task(self._answer(batch, items, done))
-                self._deliveries.add(delivery)
-                delivery.add_done_callback(self._deliveries.discard)
+                if not items.any_wanted():
+                    self._ahead.release()
+                    continue
+                items.delivery = asyncio.get_running_loop().create_task(self._answer(batch, items, done))
+                self._deliveries.add(items.delivery)
+                items.delivery.add_done_callback(self._deliveries.discard)
         finally:
             self._worker = None
 
-    async def _answer(self, batch: list[_Waiting[In, Out]], items: list[In], done: Mid) -> None:
+    async def _answer(self, batch: list[_Waiting[In, Out]], items: Batch[In], done: Mid) -> None:
         try:
             answers = await self._deliver(items, done)
             if len(answers) != len(batch):
@@ -198,18 +250,20 @@ class Batcher(Generic[In, Mid, Out]):
             error = StageUnavailable(f"{self._name}: the work was given up; try again later")
         for waiting in batch:
             if not waiting.answer.done():
-                waiting.answer.set_exception(error)
+                waiting.answer.set_exception(own(error))
         task = asyncio.current_task()
         if cancelled and task is not None and task.cancelling():
             raise asyncio.CancelledError
 
     def _take(self) -> list[_Waiting[In, Out]]:
-        """Form the next batch: the longest waiting first, up to the limits."""
+        """Form the next batch, up to the limits: of whoever's turn it is, the longest waiting first."""
         batch: list[_Waiting[In, Out]] = []
         kept = self._share if self._patient else 0.0
-        cost = self._move(self._waiting, batch, 0.0, self._limit * (1 - kept), max(1, round(self._size * (1 - kept))))
-        cost = self._move(self._patient, batch, cost, self._limit, self._size)
-        cost = self._move(self._waiting, batch, cost, self._limit, self._size)
+        turn, next_turn = self._waiting.owner(), self._patient.owner()
+        most = (self._limit * (1 - kept), max(1, round(self._size * (1 - kept))))
+        cost = self._move(self._waiting, turn, batch, 0.0, *most)
+        cost = self._move(self._patient, next_turn, batch, cost, self._limit, self._size)
+        cost = self._move(self._waiting, turn, batch, cost, self._limit, self._size)
         self.fill.waiting = len(self._waiting) + len(self._patient)
         if batch:
             self.fill.batches += 1
@@ -219,32 +273,46 @@ class Batcher(Generic[In, Mid, Out]):
         return batch
 
     def _move(
-        self, queue: "deque[_Waiting[In, Out]]", batch: "list[_Waiting[In, Out]]", cost: float, limit: float, size: int
+        self,
+        queue: "Turns[_Waiting[In, Out]]",
+        owner: str,
+        batch: "list[_Waiting[In, Out]]",
+        cost: float,
+        limit: float,
+        size: int,
     ) -> float:
-        """Move what fits from a queue into the batch; return what the batch costs."""
-        while queue and len(batch) < size:
-            first = queue[0]
+        """Move what fits of an owner's from a queue into the batch; return what the batch costs."""
+        weight = sum(each.size for each in batch)
+        while len(batch) < size and (first := queue.first(owner)) is not None:
             if first.answer.done():
-                queue.popleft()
+                queue.take(owner, 0)
+                self._bytes -= first.size
                 self.fill.gone += 1
                 continue
-            if batch and cost + first.cost > limit:
+            if batch and (cost + first.cost > limit or weight + first.size > self._size_bytes):
                 break
             cost += first.cost
-            batch.append(queue.popleft())
+            weight += first.size
+            self._bytes -= first.size
+            batch.append(queue.take(owner, first.cost))
         return cost
 
-    def _has_room_behind(self) -> bool:
+    def _has_room_behind(self, size: int) -> bool:
         most = max(1, self._queue // 2)
-        if len(self._patient) >= most:
+        if len(self._patient) >= most or self._is_full(0, size):
             self._tidy()
-        return len(self._patient) < most
+        return len(self._patient) < most and not self._is_full(0, size)
 
     def _leave(self, callers: "Sequence[_Waiting[In, Out]]") -> None:
         """Work no more for callers who are gone; on those who were answered it does nothing."""
         for each in callers:
             each.answer.cancel()
-            self._left = self._left or each.answer.cancelled()
+        if not any(each.answer.cancelled() for each in callers):
+            return
+        self._left = True
+        for batch in _distinct(each.batch for each in callers):
+            if batch.delivery is not None and not batch.any_wanted():
+                batch.delivery.cancel()
 
     def _tidy(self) -> None:
         """Take from the queues who has gone. They are not looked through for each of thousands who find them full."""
@@ -252,14 +320,26 @@ class Batcher(Generic[In, Mid, Out]):
             return
         self._left = False
         for queue in (self._waiting, self._patient):
-            present = [each for each in queue if not each.answer.done()]
-            self.fill.gone += len(queue) - len(present)
-            queue.clear()
-            queue.extend(present)
+            self.fill.gone += queue.keep(lambda each: not each.answer.done())
+        self._bytes = sum(each.size for queue in (self._waiting, self._patient) for each in queue)
 
 
 async def gather(items: Sequence[object]) -> None:
     """Be the work of a batcher that only forms batches: nothing."""
+
+
+def own(error: BaseException) -> BaseException:
+    """Return an exception of the same kind and text for one item alone: each raise of a shared one adds to its traceback."""
+    try:
+        made = copy.copy(error)
+    except Exception:  # it cannot be rebuilt from its arguments
+        made = RuntimeError(f"{type(error).__name__}: {error}")
+    made.__cause__ = error.__cause__
+    return made.with_traceback(error.__traceback__)
+
+
+def _distinct(batches: "Iterable[Batch[In] | None]") -> "list[Batch[In]]":
+    return list({id(each): each for each in batches if each is not None}.values())
 
 
 def _outcome(answer: "asyncio.Future[Any]") -> Any:

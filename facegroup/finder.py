@@ -4,7 +4,7 @@ A photo that cannot be decoded is a value in the answer; the others of its batch
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -24,6 +24,8 @@ from facegroup.types import Faces, Floats
 
 log = logging.getLogger(__name__)
 
+GIVEN_UP = "nobody waits for it any more"
+
 
 class Finder:
     """Decodes, detects and aligns. `find` is used from one thread at a time; decoding uses its own.
@@ -40,16 +42,34 @@ class Finder:
         self.mtcnn = mtcnn
         self._aligner = aligner
         self._limits = limits
+        self._wanted = wanted
+        self._threads = threads
         self._min_face_size = wanted.min_face_size
         self._min_confidence = wanted.min_confidence
         self._batch_pixels = wanted.batch_pixels
         self._decoders = ThreadPoolExecutor(threads, "decode")
 
-    def find(self, photos: Sequence[Photo]) -> list[Found | ImageError]:
-        """Return the faces of each photo, or why it cannot be used."""
+    def find(
+        self,
+        photos: Sequence[Photo],
+        pictures: Sequence[Decoded | ImageError] | None = None,
+        wanted: Callable[[int], bool] = lambda index: True,
+    ) -> list[Found | ImageError]:
+        """Return the faces of each photo, or why it cannot be used.
+
+        Args:
+            photos: encoded.
+            pictures: what `decode` gave for each, where that was done before.
+            wanted: whether somebody still waits for the photo of an index. Nothing more is done on others, and an error is
+                their answer.
+        """
         answers: list[Found | ImageError | None] = [None] * len(photos)
         decoded: dict[int, Decoded] = {}
-        for index, picture in enumerate(self._decoders.map(self._decode, photos)):
+
+        def read(index: int) -> Decoded | ImageError:
+            return self.decode(photos[index]) if wanted(index) else ImageError(GIVEN_UP)
+
+        for index, picture in enumerate(pictures or self._decoders.map(read, range(len(photos)))):
             if isinstance(picture, ImageError):
                 answers[index] = picture
             else:
@@ -60,12 +80,13 @@ class Finder:
                 known = Look(picture.image, 0, faces=_scaled(photo.faces, picture.scale))
                 answers[index] = self._align(picture, known)
         sizes = {index: picture.image.shape[0] * picture.image.shape[1] for index, picture in decoded.items()}
-        for part in self._parts(sizes):
+        for together in self._parts(sizes):
+            part = [index for index in together if wanted(index)]
             looks = self._detect(
                 [Look(decoded[index].image, self._smallest(photos[index], decoded[index])) for index in part]
             )
             # A camera sees the next frame soon, and hangs the right way up.
-            again = [at for at, index in enumerate(part) if not photos[index].background]
+            again = [at for at, index in enumerate(part) if not photos[index].background and wanted(index)]
             upright = [photos[part[at]].upright for at in again]
             better = second_look.better([looks[at] for at in again], upright, self._detect_again, self._turns)
             for at, look in zip(again, better, strict=True):
@@ -73,7 +94,23 @@ class Finder:
             aligned = self._decoders.map(self._align, [decoded[index] for index in part], looks)
             for index, answer in zip(part, aligned, strict=True):
                 answers[index] = answer
-        return [answer for answer in answers if answer is not None]
+        return [ImageError(GIVEN_UP) if answer is None else answer for answer in answers]
+
+    def decode(self, photo: Photo) -> Decoded | ImageError:
+        """Return the picture of one photo, or why it cannot be used. Any thread may ask."""
+        try:
+            return decode(photo.data, self._limits)
+        except ImageError as error:
+            return error
+
+    def beside(self) -> "Finder | None":
+        """Return one on the same networks for another thread to use at the same time; None: the device does one thing.
+
+        It is closed after this one.
+        """
+        if self.mtcnn.nets.device != "cpu":
+            return None
+        return Finder(Mtcnn(self.mtcnn.nets), self._aligner, self._limits, self._wanted, self._threads)
 
     def warm(self) -> None:
         """Make the first request as fast as the next."""
@@ -108,7 +145,7 @@ class Finder:
 
     def _detect(self, looks: Sequence[Look]) -> list[Look]:
         """Fill in the faces that the detector is sure enough of."""
-        found = self.mtcnn.detect([look.image for look in looks], [look.smallest for look in looks])
+        found = self.mtcnn.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
         return [
             replace(look, faces=faces[np.flatnonzero(faces.confidence >= self._min_confidence)])
             for look, faces in zip(looks, found, strict=True)
@@ -116,12 +153,6 @@ class Finder:
 
     def _turns(self, looks: Sequence[Look]) -> list[Floats]:
         return self.mtcnn.turns([look.image for look in looks], [look.faces for look in looks])
-
-    def _decode(self, photo: Photo) -> Decoded | ImageError:
-        try:
-            return decode(photo.data, self._limits)
-        except ImageError as error:
-            return error
 
     def _smallest(self, photo: Photo, picture: Decoded) -> int:
         wanted = photo.min_face_size or self._min_face_size

@@ -94,7 +94,7 @@ class Galleries:
                 matched = self._decide(*known, probes, photos, query, graded)
             except FacegroupError as error:
                 for index in indices:
-                    answers[index] = error
+                    answers[index] = type(error)(*error.args)  # one for each: it is raised where each is answered
                 continue
             for index in indices:
                 mine = itertools.compress(matched.matches, photos == index)

@@ -40,6 +40,8 @@ class Photo:
         background: whether it may wait for others: a frame of a camera.
         faces: those that were found in it before, in its pixels: they are not looked for again. None: look for them.
         upright: whether every face is asked which way up it is, as for enrolment, and not only those that look odd.
+        request: id of a request that takes turns with others; empty: it is small enough to go at once.
+        cost: what it will cost, see `facegroup.cost`; 0: nobody asked.
     """
 
     data: bytes
@@ -50,6 +52,8 @@ class Photo:
     background: bool = False
     faces: Faces | None = None
     upright: bool = False
+    request: str = ""
+    cost: float = 0
 
     @property
     def needs_descriptors(self) -> bool:

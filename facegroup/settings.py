@@ -120,6 +120,7 @@ class Detector(_Part):
     batch: int = Field(16, gt=0, description="most images in one detection batch")
     simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(256, gt=0, description="images waiting in a replica; beyond: 429")
+    queue_bytes: int = Field(512 << 20, gt=0, description="bytes of images waiting in a replica; beyond: 429")
 
 
 class Embedder(_Part):
@@ -143,6 +144,7 @@ class Embedder(_Part):
     batch: int = Field(32, gt=0, description="most faces in one embedding batch")
     simulated_ms: float = Field(5, ge=0, description="what a batch takes on the engine simulated (docs/scaling.md)")
     queue: int = Field(4096, gt=0, description="faces waiting in a replica; beyond: 429")
+    queue_bytes: int = Field(1 << 30, gt=0, description="bytes of faces waiting in a replica; beyond: 429")
 
 
 class Matcher(_Part):
@@ -167,8 +169,17 @@ class Ingress(_Part):
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(0.5, ge=0)
     batch: int = Field(64, gt=0, description="most images in one call to a detector")
+    batch_bytes: int = Field(
+        16 << 20, gt=0, description="most bytes of images in one call to a detector (one image always fits)"
+    )
     inflight: int = Field(4, gt=0, description="calls to detectors under way at once, per ingress")
     queue: int = Field(512, gt=0, description="images waiting in an ingress; beyond: 429")
+    queue_bytes: int = Field(
+        512 << 20,
+        gt=0,
+        description="bytes of request bodies that an ingress holds at a time, a quarter of it for small ones; beyond: 429, "
+        "before they are read",
+    )
 
 
 class Cameras(_Part):

@@ -4,12 +4,13 @@ The counterpart of networks/simulated.py, for measuring what is around the netwo
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from facegroup.errors import EmptyBody, ImageError
 from facegroup.finder import Finder
+from facegroup.image import Decoded
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.simulated import NAME, Device
 from facegroup.photos import Found, Photo, Quality
@@ -31,10 +32,22 @@ class SimulatedFinder(Finder):
         self._device = Device(settings.detector.simulated_ms, settings.detector.batch)
         self._size = spec.size
 
-    def find(self, photos: Sequence[Photo]) -> list[Found | ImageError]:
+    def find(
+        self,
+        photos: Sequence[Photo],
+        pictures: Sequence[Decoded | ImageError] | None = None,
+        wanted: Callable[[int], bool] = lambda index: True,
+    ) -> list[Found | ImageError]:
         """Return the made-up face of each photo; a photo of no bytes is refused, as always."""
         self._device.work(len(photos))
         return [self._found(photo) if photo.data else EmptyBody("the image is empty") for photo in photos]
+
+    def decode(self, photo: Photo) -> Decoded | ImageError:
+        """Decode nothing."""
+        return Decoded(np.empty((0, 0, 3), np.uint8), 1, _WIDTH, _HEIGHT)
+
+    def beside(self) -> None:
+        """The device does one thing at a time."""
 
     def warm(self) -> None:
         """There is nothing to warm."""

@@ -155,6 +155,7 @@ def strangers(
 
     Raises:
         NoFace: no photo shows any.
+        MalformedRequest: there are more than `STRANGERS` faces.
     """
     rows, whose, refused = [], [], []
     for place, (name, seen) in enumerate(photos):
@@ -169,6 +170,7 @@ def strangers(
         whose += [f"{place} {name}" if people is None else people[place]] * len(good)
     if not whose:
         raise NoFace("no face was found in any photo of strangers")
+    _check_count(len(whose))
     return Strangers(np.concatenate(rows), tuple(whose)), refused
 
 
@@ -201,12 +203,16 @@ def tried(
 
 def _check(strangers: Strangers, dimension: int) -> None:
     rows = strangers.descriptors
-    if len(rows) != len(strangers.whose) or len(rows) > STRANGERS:
-        raise MalformedRequest(
-            f"there must be up to {STRANGERS:,} strangers, and a word on each of who it is, or on none"
-        )
+    if len(rows) != len(strangers.whose):
+        raise MalformedRequest("there must be a word on each stranger of who it is, or on none")
+    _check_count(len(rows))
     if rows.ndim != 2 or rows.shape[1] != dimension or not np.isfinite(rows).all() or failed(rows).any():
         raise InvalidDescriptor(f"a stranger's descriptor is {dimension} finite numbers, not all of them zero")
+
+
+def _check_count(count: int) -> None:
+    if count > STRANGERS:
+        raise MalformedRequest(f"there are {count:,} faces of strangers; send {STRANGERS:,} at most")
 
 
 def _descriptors(ask: Ask, gallery: str, person: str) -> Descriptors:

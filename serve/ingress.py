@@ -1,8 +1,10 @@
 """Ingress process: HTTP in and out. It decodes nothing, and hands photos on in batches."""
 
 import asyncio
+import secrets
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -12,8 +14,10 @@ from starlette.types import ASGIApp, Scope
 
 from deployments.hop import Handle, hop, plain
 from deployments.idle import Idle
+from deployments.looking import Answer, look
 from deployments.metrics import Export
 from facegroup.batching import Batcher, gather
+from facegroup.cost import TOGETHER, price
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.settings import Settings
@@ -46,41 +50,72 @@ class Ingress:
         self._gallery = plain(gallery)
         self._cameras = None if cameras is None else plain(cameras)
         wanted = settings.ingress
-        self._export = Export("ingress")
-        self._batcher = Batcher(
-            "ingress",
-            gather,
-            self._see,
-            limit=min(wanted.batch, _call(settings)),
-            queue=wanted.queue,
-            ahead=max(wanted.inflight, 2 * settings.detector.replicas),
-            observe=self._export,
+        self._call = min(wanted.batch, _call(settings))
+        self._export, self._export_large = Export("ingress"), Export("ingress_large")
+        ahead = 2 * settings.detector.replicas
+        self._small, self._large = (
+            Batcher(
+                "ingress",
+                gather,
+                self._ask_detector,
+                limit=TOGETHER * settings.detector.batch_pixels,
+                size=self._call,
+                size_bytes=wanted.batch_bytes,
+                queue=wanted.queue,
+                queue_bytes=wanted.queue_bytes,
+                cost=lambda photo: photo.cost,
+                weigh=lambda photo: len(photo.data),
+                owner=lambda photo: photo.request,
+                ahead=most,
+                observe=export,
+            )
+            for export, most in ((self._export, max(wanted.inflight, ahead)), (self._export_large, ahead))
         )
-        self._idle = Idle(self._batcher.fill)
+        self._idle = Idle(self._small.fill, self._large.fill)
         self._thread = 0  # in which requests are answered
 
     async def check_health(self) -> None:
         """Ray asks this every moment, which is the time to tidy up, and to tell what was refused while nothing was taken."""
         self._thread = threading.get_ident()
-        self._export(self._batcher.fill)
+        self._export(self._small.fill)
+        self._export_large(self._large.fill)
         await self._idle.check()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         door.watch(self._refusal)
         return build_api(self._settings, self)
 
-    def has_room(self, count: int) -> bool:
+    def has_room(self, count: int, size: int = 0) -> bool:
         """See `Pipeline`. Whoever hears that there is none refuses, and is counted as shed."""
-        room = self._batcher.has_room(count)
+        lane = self._small if count <= self._call and size <= self._settings.ingress.batch_bytes else self._large
+        room = lane.has_room(count, size)
         if not room:
-            self._batcher.fill.shed += count
+            lane.fill.shed += count
         return room
 
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
-        """See `Pipeline`."""
-        if not self.has_room(len(photos)):
+        """See `Pipeline`.
+
+        A request that fits into one call goes at once, together with others. Any other takes turns with those like it, a
+        call at a time, and no call has photos of two of them: so its end ends what is done for it.
+        """
+        photos = [replace(photo, cost=price(photo, self._settings)) for photo in photos]
+        lane = self._small if self._is_small(photos) else self._large
+        if not lane.has_room(len(photos), sum(len(photo.data) for photo in photos)):
+            lane.fill.shed += len(photos)
             raise Overloaded("the server has too much to do; try again later")
-        return await self._batcher.many(photos)
+        if lane is self._large:
+            request = secrets.token_hex(8)
+            photos = [replace(photo, request=request) for photo in photos]
+        return await look(self._queue, photos)
+
+    async def _queue(self, photos: Sequence[Photo]) -> list[Answer]:
+        return await (self._large if photos and photos[0].request else self._small).many(photos)
+
+    def _is_small(self, photos: Sequence[Photo]) -> bool:
+        if len(photos) > self._call or sum(len(photo.data) for photo in photos) > self._settings.ingress.batch_bytes:
+            return False
+        return sum(photo.cost for photo in photos) <= TOGETHER * self._settings.detector.batch_pixels / 2
 
     async def match(self, descriptors: Descriptors, query: Query) -> Matched:
         """See `Pipeline`."""
@@ -128,8 +163,9 @@ class Ingress:
         """Answer for the door, but let all in where Serve keeps our code in a thread of its own: the door is in another."""
         return refusal(scope, self.has_room) if threading.get_ident() == self._thread else None
 
-    async def _see(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
-        answers: list[Seen | FacegroupError] = await hop(self._detector.see.remote(list(photos)))
+    async def _ask_detector(self, photos: Sequence[Photo], _: None) -> list[Answer]:
+        seconds = self._settings.limits.request_seconds
+        answers: list[Answer] = await hop(self._detector.see.remote(list(photos), seconds))
         return answers
 
 

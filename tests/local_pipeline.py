@@ -70,7 +70,7 @@ class LocalPipeline:
             self.hub = asyncio.run_coroutine_threadsafe(self._hub(settings), self._loop).result()
             self._running = asyncio.run_coroutine_threadsafe(self.hub.run(), self._loop)
 
-    def has_room(self, count: int) -> bool:
+    def has_room(self, count: int, size: int = 0) -> bool:
         return not self.full
 
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:

@@ -112,7 +112,14 @@ class Hub:
         self._trouble: FacegroupError | None = None
         self._reconciled = time.monotonic() - _RECONCILE_SECONDS + 60
         self._frames: Batcher[Photo, None, Seen | FacegroupError] = Batcher(
-            "cameras", gather, self._look, limit=_BATCH, queue=_QUEUE, ahead=4
+            "cameras",
+            gather,
+            self._look,
+            limit=_BATCH,
+            size_bytes=settings.ingress.batch_bytes,
+            queue=_QUEUE,
+            weigh=lambda photo: len(photo.data),
+            ahead=4,
         )
 
     async def run(self) -> None:

@@ -287,9 +287,17 @@ class Store(Protocol):
         """
 
     def samples(
-        self, gallery: str, person_id: str, *, crops: bool = False, counter: bool | None = False
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        crops: bool = False,
+        counter: bool | None = False,
+        only: str | None = None,
     ) -> list[Sample]:
         """Return a person's samples, oldest first, with their crops if asked; or the counter-examples; or (None) both.
+
+        With `only`, the one of that id, if there is one.
 
         Raises:
             UnknownGallery: there is none.

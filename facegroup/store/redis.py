@@ -352,12 +352,18 @@ class RedisStore(RedisShelves):
         return Enrolled(changed.record.person(person_id), tuple(sample.id for sample in added), known, changed.version)
 
     def samples(
-        self, gallery: str, person_id: str, *, crops: bool = False, counter: bool | None = False
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        crops: bool = False,
+        counter: bool | None = False,
+        only: str | None = None,
     ) -> list[Sample]:
         kind, data = self._steps.person(gallery, person_id)
         record = self._steps.record(kind, person_id, data)
         ids = (*(() if counter else record.samples), *(() if counter is False else record.counters))
-        fields = [sample_field(person_id, key) for key in ids]
+        fields = [sample_field(person_id, key) for key in ids if only in (None, key)]
         if not fields:
             return []
         _, (rows, images) = self._steps.read(

@@ -312,7 +312,13 @@ class SqliteStore(SqliteShelves):
             return Enrolled(after, tuple(sample.id for sample in added), duplicates, version)
 
     def samples(
-        self, gallery: str, person_id: str, *, crops: bool = False, counter: bool | None = False
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        crops: bool = False,
+        counter: bool | None = False,
+        only: str | None = None,
     ) -> list[Sample]:
         with self._file.read() as db:
             found = find_gallery(db, gallery)
@@ -320,8 +326,9 @@ class SqliteStore(SqliteShelves):
             query = (
                 f"SELECT key, id, descriptor, {'crop' if crops else 'NULL'} AS crop, created_at, counter FROM samples"
             )
-            which = "person = ? AND counter = ifnull(?, counter) ORDER BY created_at, key"
-            rows = db.execute(f"{query} WHERE {which}", (person["key"], counter)).fetchall()
+            which = "person = ? AND counter = ifnull(?, counter) AND id = ifnull(?, id) ORDER BY created_at, key"
+            asked = (person["key"], counter, None if only is None else rules.sortable(only))
+            rows = db.execute(f"{query} WHERE {which}", asked).fetchall()
         usable = sound(self._damage, gallery_of(found), person_id, rows)
         return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4], bool(row[5])) for row in usable]
 

@@ -31,6 +31,7 @@ from serve.api.limits import Guard
 from serve.api.origins import Origins
 from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
+from serve.api.room import Room
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
 
@@ -59,7 +60,8 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     pages.add_page(app)
     documented.install(app)
     app.add_middleware(Encodings)
-    app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room)
+    room = Room(settings.ingress.queue_bytes)
+    app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room, room=room)
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Paths)
     return app

@@ -88,6 +88,20 @@ class _Parser(MultiPartParser):
             max_part_size=_FIELD_BYTES,
         )
         self._ended = False
+        self._most = limits.image_bytes + 1
+        self._left = 0
+
+    def on_part_begin(self) -> None:
+        """Begin to count the bytes of a part."""
+        super().on_part_begin()
+        self._left = self._most
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """Take in bytes of a part, of a file no more than tell that it is larger than an image may be."""
+        if self._current_part.file is not None:
+            end = min(end, start + self._left)
+            self._left -= end - start
+        super().on_part_data(data, start, end)
 
     def on_end(self) -> None:
         """Note that the last boundary was there."""

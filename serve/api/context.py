@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import Field
 
-from facegroup.errors import CamerasOff, FacegroupError, ImageError, ServiceError
+from facegroup.errors import CamerasOff, FacegroupError, ImageError, ImageTooLarge, ServiceError
 from facegroup.journal import may_be_there
 from facegroup.names import check_id, clean_name
 from facegroup.networks.base import NetworkSpec
@@ -39,7 +39,10 @@ class Context:
                 fault, so the request as a whole has no answer.
             ImageError: there is only one photo and this is its error.
         """
-        seen = await self.pipeline.see(photos)
+        most = self.settings.limits.image_bytes
+        fit = [photo for photo in photos if len(photo.data) <= most]
+        answers = iter(await self.pipeline.see(fit) if fit else ())
+        seen = [next(answers) if len(photo.data) <= most else _too_large(most) for photo in photos]
         for each in seen:
             error = each if isinstance(each, FacegroupError) else each.matched
             if isinstance(error, FacegroupError) and (len(seen) == 1 or not isinstance(error, ImageError)):
@@ -65,6 +68,10 @@ class Context:
             return await self.erase_sightings(gallery, person)
         except ServiceError:
             return 0
+
+
+def _too_large(most: int) -> ImageTooLarge:
+    return ImageTooLarge(f"the image is larger than {most:,} bytes (image_bytes); send a smaller one")
 
 
 # Dependencies are coroutines, though they wait for nothing: FastAPI runs plain functions in a thread, 0.1 ms each.

@@ -98,8 +98,8 @@ async def list_counter_examples(server: Server, gallery: GalleryName, person: Pe
 @router.get("/{example}", response_class=Response, responses=_CROP, summary="Show a counter-example")
 async def show_counter_example(server: Server, gallery: GalleryName, person: PersonId, example: ExampleId) -> Response:
     """Return the aligned face of a counter-example, as JPEG, where the gallery keeps it."""
-    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True, counter=True)
-    found = next((each for each in rows if each.id == example), None)
+    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True, counter=True, only=example)
+    found = rows[0] if rows else None
     if found is None or found.crop is None:
         raise UnknownPhoto(f"the person has no counter-example {example[:64]!r}, or the gallery keeps no crops")
     return Response(found.crop, media_type="image/jpeg")

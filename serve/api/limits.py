@@ -14,14 +14,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facegroup.errors import BodyTooLarge, FacegroupError, Overloaded, TimedOut
+from facegroup.errors import BodyTooLarge, FacegroupError, ImageTooLarge, Overloaded, TimedOut
 from facegroup.settings import Limits
 from serve.api.problems import problem
+from serve.api.room import Room
 
 log = logging.getLogger("ray.serve")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_PHOTOS = ("image/", "multipart/", "application/octet-stream")
+_PHOTO = ("image/", "application/octet-stream")
+_PHOTOS = (*_PHOTO, "multipart/")
 _ENDLESS = frozenset({"/v1/sightings/stream", "/v1/videos"})
 """Answers that go on until the caller leaves, and bodies that may take long to come."""
 _VIDEOS = "/v1/videos"
@@ -51,18 +53,22 @@ def refusal(scope: Scope, has_room: Callable[[int], bool]) -> ASGIApp | None:
 class Guard:
     """Refuses bodies over the limit before they are read whole, gives up slow requests, and names every answer.
 
+    So it does with bodies for which there is no room beside those of other requests.
+
     Photos for which there is no room it refuses, too, where nothing in front of Serve does (serve/door.py).
 
     Args:
         app: the routes.
         limits: of one request.
         has_room: whether so many more photos would be taken now.
+        room: for the bodies of all requests.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, has_room: Callable[[int], bool]) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, has_room: Callable[[int], bool], room: Room) -> None:
         self._app = app
         self._limits = limits
         self._has_room = has_room
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -76,7 +82,7 @@ class Guard:
         headers = Headers(scope=scope)
         name = request_id(headers)
         scope.setdefault("state", {})["request_id"] = name
-        body = _Body(receive, headers, self._limits, "video_bytes" if scope["path"] == _VIDEOS else "")
+        body = _Body(receive, scope, self._limits, self._room)
         started = False
 
         async def named(message: Message) -> None:
@@ -105,6 +111,8 @@ class Guard:
                 # The text of an unforeseen error may hold anything; it goes to the log, its name to the caller.
                 log.error("request %s failed", name, exc_info=error)
                 failure = FacegroupError("the server failed; its log says more under this request id")
+        finally:
+            body.release()
         failure = body.refused or failure
         if failure is not None and not started:
             await problem(failure, name, close=True)(scope, receive, named)
@@ -117,35 +125,68 @@ def request_id(headers: Headers) -> str:
 
 
 class _Body:
-    """A request's body, as long as it is no larger than it may be.
+    """A request's body, as long as it is no larger than it may be, alone and beside all others.
 
     Attributes:
         refused: the error, once the body was too large. It is raised to whoever reads, too; but frameworks catch what is
             raised while they read.
     """
 
-    def __init__(self, receive: Receive, headers: Headers, limits: Limits, setting: str = "") -> None:
-        self.refused: BodyTooLarge | None = None
+    def __init__(self, receive: Receive, scope: Scope, limits: Limits, room: Room) -> None:
+        self.refused: FacegroupError | None = None
         self._receive = receive
-        json = "json" in headers.get("content-type", "").lower()
-        self._setting = setting or ("json_bytes" if json else "body_bytes")
-        self._limit = (
-            getattr(limits, self._setting) if setting else min(limits.body_bytes, getattr(limits, self._setting))
-        )
+        headers = Headers(scope=scope)
+        self._setting = _setting(scope, headers, limits)
+        self._limit = getattr(limits, self._setting)
         announced = headers.get("content-length", "")
         digits = announced.lstrip("0")
         # Of a number of any length: more than 18 digits are too many bytes, whatever they are.
-        self._announced = announced.isdecimal() and (len(digits) > 18 or int(digits or "0") > self._limit)
+        self._announced = (10**18 if len(digits) > 18 else int(digits or "0")) if announced.isdecimal() else 0
         self._read = 0
+        self._room = None if self._setting == "video_bytes" else room  # videos are not kept in memory
+        self._taken = 0
 
     async def __call__(self) -> Message:
         """Receive the next part."""
-        if not self._announced:
-            message = await self._receive()
-            self._read += len(message.get("body", b""))
-            if self._read <= self._limit:
-                return message
-        self.refused = BodyTooLarge(
-            f"the body is larger than {self._limit:,} bytes ({self._setting}); send less at once"
-        )
-        raise self.refused
+        self._check(self._announced)
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        self._check(self._read)
+        return message
+
+    def release(self) -> None:
+        """Say that nothing of it is in memory any more."""
+        if self._room is not None:
+            self._room.give(self._taken)
+        self._taken = 0
+
+    def _check(self, size: int) -> None:
+        """Refuse a body of so many bytes, or take the room for it."""
+        if size > self._limit and self.refused is None:
+            kind, what = (ImageTooLarge, "image") if self._setting == "image_bytes" else (BodyTooLarge, "body")
+            self.refused = kind(
+                f"the {what} is larger than {self._limit:,} bytes ({self._setting}); send "
+                + ("a smaller one" if kind is ImageTooLarge else "less at once")
+            )
+        more = size - self._taken
+        if self.refused is None and more > 0 and self._room is not None:
+            if self._room.has(more, self._taken):
+                self._room.take(more)
+                self._taken = size
+            else:
+                self.refused = Overloaded("the server holds as many bodies as it has room for; try again later")
+        if self.refused is not None:
+            raise self.refused
+
+
+def _setting(scope: Scope, headers: Headers, limits: Limits) -> str:
+    """Return the name of the limit that holds for a body: of several the least."""
+    if scope["path"] == _VIDEOS:
+        return "video_bytes"
+    kind = headers.get("content-type", "").lower()
+    settings = ["body_bytes"]
+    if "json" in kind:
+        settings.append("json_bytes")
+    elif scope["method"] == "POST" and (not kind or kind.startswith(_PHOTO)):
+        settings.append("image_bytes")
+    return min(settings, key=lambda setting: getattr(limits, setting))

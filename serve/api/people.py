@@ -212,8 +212,8 @@ async def list_photos(server: Server, gallery: GalleryName, person: PersonId) ->
 @router.get("/{person}/photos/{photo}", response_class=Response, responses=_CROP, summary="Show an aligned face")
 async def show_photo(server: Server, gallery: GalleryName, person: PersonId, photo: PhotoId) -> Response:
     """Return the aligned face of a sample, as JPEG, where the gallery keeps it."""
-    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True)
-    found = next((each for each in rows if each.id == photo), None)
+    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True, only=photo)
+    found = rows[0] if rows else None
     if found is None or found.crop is None:
         raise UnknownPhoto(f"the person has no photo {photo[:64]!r}, or the gallery keeps no crops")
     return Response(found.crop, media_type="image/jpeg")

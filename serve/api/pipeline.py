@@ -13,8 +13,8 @@ from facegroup.types import Descriptors
 class Pipeline(Protocol):
     """Photos in, what is in them out; and the store behind it."""
 
-    def has_room(self, count: int) -> bool:
-        """Say whether so many more photos would be taken now."""
+    def has_room(self, count: int, size: int = 0) -> bool:
+        """Say whether so many more photos, of so many bytes together, would be taken now."""
 
     async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
         """Return what is in each photo; one that cannot be used has its error as its answer."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from facegroup.embedding import unit
@@ -13,7 +13,7 @@ from facegroup.errors import InvalidDescriptor, MalformedRequest, NetworkMismatc
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.verification import of_person, pair
 from serve import answers, schemas
-from serve.api import documented, images
+from serve.api import documented, gradual, images
 from serve.api.bodies import Upload, media_type, read_json, read_photos
 from serve.api.context import (
     JSON_PHOTOS,
@@ -66,7 +66,7 @@ async def identify(
     min_face_size: MinFaceSize = None,
     quality: ProbeQuality = None,
     unique: Unique = None,
-) -> JSONResponse:
+) -> Response:
     """Name every face of one or many photos, or of descriptors that the caller has.
 
     Each face is answered with a member's name or `not in the dataset`; each photo that cannot be used with its error, the
@@ -87,16 +87,15 @@ async def identify(
     seen = await server.see(photos)
     matched = [each.matched for each in seen if isinstance(each, Seen) and isinstance(each.matched, Matched)]
     # A response and not its content: FastAPI would look through every number of it for what JSON cannot hold.
-    return JSONResponse(
-        {
-            "gallery": gallery,
-            "gallery_version": max((each.version for each in matched), default=None),
-            "network": server.spec.name,
-            "degraded": any(each.degraded for each in matched),
-            "degraded_reason": next((each.reason for each in matched if each.reason), None),
-            "images": [answers.image(name, each) for (name, _), each in zip(upload.named, seen, strict=True)],
-        }
-    )
+    head = {
+        "gallery": gallery,
+        "gallery_version": max((each.version for each in matched), default=None),
+        "network": server.spec.name,
+        "degraded": any(each.degraded for each in matched),
+        "degraded_reason": next((each.reason for each in matched if each.reason), None),
+    }
+    pairs = zip(upload.named, seen, strict=True)
+    return gradual.answer(head, seen, (answers.image(name, each) for (name, _), each in pairs))
 
 
 async def _identify_descriptors(body: Any, server: Context, query: Query) -> dict[str, Any]:
@@ -195,7 +194,7 @@ async def verify_pair(
     openapi_extra=PHOTOS,
     summary="Where are faces?",
 )
-async def detect(request: Request, server: Server, min_face_size: MinFaceSize = None) -> JSONResponse:
+async def detect(request: Request, server: Server, min_face_size: MinFaceSize = None) -> Response:
     """Find the faces of one or many photos: box, five landmarks, confidence, quality."""
     return await _faces(request, server, min_face_size, embed=False)
 
@@ -207,13 +206,14 @@ async def detect(request: Request, server: Server, min_face_size: MinFaceSize = 
     openapi_extra=PHOTOS,
     summary="Faces with their descriptors",
 )
-async def embed(request: Request, server: Server, min_face_size: MinFaceSize = None) -> JSONResponse:
+async def embed(request: Request, server: Server, min_face_size: MinFaceSize = None) -> Response:
     """Find the faces of one or many photos, each with the network's descriptor of unit length."""
     return await _faces(request, server, min_face_size, embed=True)
 
 
-async def _faces(request: Request, server: Context, min_face_size: int | None, *, embed: bool) -> JSONResponse:
+async def _faces(request: Request, server: Context, min_face_size: int | None, *, embed: bool) -> Response:
     upload = await read_photos(request, server.settings.limits)
     seen = await server.see([Photo(data, min_face_size, embed=embed) for _, data in upload.named])
-    images = [answers.image(name, each, descriptors=embed) for (name, _), each in zip(upload.named, seen, strict=True)]
-    return JSONResponse({"network": server.spec.name, "images": images})
+    pairs = zip(upload.named, seen, strict=True)
+    images = (answers.image(name, each, descriptors=embed) for (name, _), each in pairs)
+    return gradual.answer({"network": server.spec.name}, seen, images)

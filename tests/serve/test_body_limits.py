@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serve.api.bodies import read_photos
 from tests.local_pipeline import LocalPipeline
 from tests.photos import encode, nobody
 from tests.serve.conftest import files
@@ -63,6 +64,60 @@ def test_a_body_at_the_limit_is_read(limited: Callable[..., Api], photos: dict[s
     photo = photos["grace"]
     assert limited(body_bytes=len(photo))("POST", "/v1/detect", content=photo).status_code == 200
     assert limited(body_bytes=len(photo) - 1).refused("POST", "/v1/detect", content=photo) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "image/x-whatever", "application/octet-stream", None])
+@pytest.mark.parametrize(
+    ("length", "sent", "taken"),
+    [
+        (str(63 << 20), 63 << 20, 0),
+        (str(LIMIT + 1), LIMIT + 1, 0),
+        ("100", 63 << 20, LIMIT + (1 << 16)),
+        (None, 63 << 20, LIMIT + (1 << 16)),
+    ],
+    ids=["announced", "one byte more", "lying", "chunked"],
+)
+def test_one_image_over_its_limit_is_not_read_whole(
+    limited: Callable[..., Api], kind: str | None, length: str | None, sent: int, taken: int
+) -> None:
+    headers = [(name, value) for name, value in (("content-type", kind), ("content-length", length)) if value]
+    answer = limited(image_bytes=LIMIT).raw("POST", "/v1/detect", headers, chunks(sent))
+    assert (answer.status, answer.json()["code"]) == (413, "image_too_large")
+    assert "1,048,576 bytes (image_bytes)" in answer.json()["detail"]
+    assert answer.taken <= taken
+
+
+def test_of_several_images_only_the_one_over_the_limit_is_refused(
+    limited: Callable[..., Api], photos: dict[str, bytes]
+) -> None:
+    photo = photos["grace"]
+    api = limited(image_bytes=len(photo))
+    sent = [("a.jpg", photo), ("b.jpg", photo + b"x"), ("c.jpg", photo), ("d.jpg", bytes(40 << 20))]
+    answer = api("POST", "/v1/detect", files=files(*sent))
+    assert answer.status_code == 200
+    images = answer.json()["images"]
+    assert [len(image.get("faces") or ()) for image in images] == [1, 0, 1, 0]
+    assert [image["error"]["code"] if "error" in image else None for image in images] == [
+        *(None, "image_too_large", None, "image_too_large")
+    ]
+    assert api.refused("POST", "/v1/detect", files=files(sent[1])) == (413, "image_too_large")
+    fields = {"x": "y" * (60 << 10)}
+    assert api("POST", "/v1/detect", files=files(sent[0]), data=fields).status_code == 200
+
+
+def test_the_memory_that_a_large_part_takes_is_that_of_the_largest_image(
+    limited: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most: list[int] = []
+
+    async def read(request: Any, limits: Any) -> Any:
+        upload = await read_photos(request, limits)
+        most.extend(len(data) for _, data in upload.named)
+        return upload
+
+    monkeypatch.setattr("serve.api.recognition.read_photos", read)
+    limited(image_bytes=1000)("POST", "/v1/detect", files=files(("a.jpg", bytes(40 << 20)), ("b.jpg", bytes(999))))
+    assert most == [1001, 999]
 
 
 @pytest.mark.parametrize("length", [None, "5", "100000000"])

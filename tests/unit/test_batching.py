@@ -1,12 +1,13 @@
 """The batcher, on a real event loop: what it does in which order, never how long it takes."""
 
 import asyncio
+import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
 
-from facegroup.batching import Batcher, Fill
+from facegroup.batching import Batch, Batcher, Fill, own
 from facegroup.errors import NotAnImage, Overloaded, StageUnavailable
 
 Item = int
@@ -34,6 +35,7 @@ class Bench:
     def __init__(self, **options: Any) -> None:
         self.batches: list[list[Item]] = []
         self.delivered: list[list[Item]] = []
+        self.ended: list[list[Item]] = []
         self.open, self.road = asyncio.Event(), asyncio.Event()
         self.open.set()
         self.road.set()
@@ -59,7 +61,11 @@ class Bench:
 
     async def _deliver(self, items: Sequence[Item], done: str) -> list[str]:
         self.delivered.append(list(items))
-        await self.road.wait()
+        try:
+            await self.road.wait()
+        except asyncio.CancelledError:
+            self.ended.append(list(items))
+            raise
         if -3 in items:
             raise StageUnavailable("the next stage is away")
         return [f"{item} {done}" for item in items if item != -4]
@@ -433,5 +439,200 @@ def test_the_background_never_takes_the_others_place() -> None:
         assert bench.batches == [[0], [1], [2], [3], [4], [101], [103]]
         assert bench.batcher.fill.shed == 1
         assert bench.batcher.fill.gone == 1
+
+    run(scenario)
+
+
+def owners(batches: list[list[Item]]) -> list[int]:
+    """Return whose each batch is; items are their owner's number times 100, and more."""
+    assert all(len({item // 100 for item in batch}) == 1 for batch in batches)
+    return [batch[0] // 100 for batch in batches]
+
+
+class Owned(Bench):
+    """A worker for whom the hundreds of an item are its owner."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(owner=lambda item: str(item // 100), **options)
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "expected"),
+    [
+        ({1: 9, 2: 1, 3: 1}, {"limit": 1}, [1, 2, 3, 1, 1, 1, 1, 1, 1, 1, 1]),
+        ({1: 4, 2: 4}, {"limit": 1}, [1, 2, 1, 2, 1, 2, 1, 2]),
+        ({1: 6, 2: 3, 3: 1}, {"limit": 2}, [1, 2, 3, 1, 2, 1]),
+        ({1: 5}, {"limit": 3}, [1, 1]),
+    ],
+)
+def test_owners_take_turns(asked: dict[int, int], options: dict[str, Any], expected: list[int]) -> None:
+    async def scenario() -> None:
+        bench = Owned(ahead=1, **options)
+        bench.open.clear()
+        first = bench.ask(0)
+        await settle()
+        rest = [task for owner, count in asked.items() for task in bench.ask(*range(owner * 100, owner * 100 + count))]
+        await settle()
+        bench.open.set()
+        await asyncio.gather(*first, *rest)
+        assert owners(bench.batches[1:]) == expected
+
+    run(scenario)
+
+
+def test_what_comes_later_passes_who_has_had_much() -> None:
+    """One asks for a thousand times as much as eight others, who come one after the other: each is next but one."""
+
+    async def scenario() -> None:
+        cost = {1: 1000.0}
+        bench = Owned(ahead=1, limit=1, cost=lambda item: cost.get(item // 100, 1.0))
+        bench.open.clear()
+        large = bench.ask(*range(100, 120))
+        await settle()
+        small = []
+        for owner in range(2, 10):
+            small += bench.ask(owner * 100)
+            await settle()
+        bench.open.set()
+        await asyncio.gather(*small)
+        assert owners(bench.batches)[:9] == [1, *range(2, 10)]
+        assert sum(task.done() for task in large) < 3
+        assert await asyncio.gather(*large) == [f"{item} done" for item in range(100, 120)]
+
+    run(scenario)
+
+
+def test_who_is_always_there_has_its_share_beside_who_comes_again_and_again() -> None:
+    async def scenario() -> None:
+        bench = Owned(ahead=1, limit=1)
+        large = bench.ask(*range(100, 120))
+        for owner in range(2, 42):
+            await asyncio.gather(*bench.ask(owner * 100))
+        assert owners(bench.batches).count(1) >= 10
+        await asyncio.gather(*large)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([4, 4, 4, 4], [[4, 4], [4, 4]]),
+        ([4, 5, 4, 4], [[4], [5], [4, 4]]),
+        ([50, 1, 1], [[50], [1, 1]]),
+        ([9, 9], [[9], [9]]),
+    ],
+)
+def test_the_bytes_of_a_batch(items: list[Item], expected: list[list[Item]]) -> None:
+    async def scenario() -> None:
+        bench = Bench(weigh=lambda item: item, size_bytes=8)
+        assert len(await asyncio.gather(*bench.ask(*items))) == len(items)
+        assert bench.batches == expected
+
+    run(scenario)
+
+
+def test_the_bytes_of_a_queue() -> None:
+    async def scenario() -> None:
+        bench = Bench(weigh=lambda item: item, queue_bytes=10, limit=1)
+        bench.open.clear()
+        first = bench.ask(1)
+        await settle()
+        assert bench.batcher.has_room(1, 50), "what is larger than the queue is taken where nothing waits"
+        waiting = bench.ask(4, 5)
+        await settle()
+        assert bench.batcher.has_room(1, 1)
+        assert not bench.batcher.has_room(1, 2)
+        with pytest.raises(Overloaded):
+            await bench.batcher(2)
+        waiting[0].cancel()  # gone, so that there is room for another
+        await settle()
+        waiting += bench.ask(3)
+        await settle()
+        bench.open.set()
+        assert await asyncio.gather(*first, *waiting[1:]) == ["1 done", "5 done", "3 done"]
+        bench.open.clear()
+        again = bench.ask(1)
+        await settle()
+        assert bench.batcher.has_room(1, 10), "nothing of what was answered is left in the count"
+        again += bench.ask(10)
+        await settle()
+        bench.open.set()
+        assert await asyncio.gather(*again) == ["1 done", "10 done"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("item", [-1, -2, -3])
+def test_each_item_of_a_failed_batch_has_an_exception_of_its_own(item: Item) -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        errors = await asyncio.gather(*bench.ask(*range(20), item), return_exceptions=True)
+        assert bench.batches == [[*range(20), item]]
+        assert len({id(error) for error in errors}) == 21
+        assert len({(type(error), str(error)) for error in errors}) == 1
+        for error in errors:
+            assert isinstance(error, Exception)
+            frames = traceback.extract_tb(error.__traceback__)
+            assert len(frames) < 8, "another's way up is not in it"
+
+    run(scenario)
+
+
+def test_an_exception_that_cannot_be_copied_is_told_all_the_same() -> None:
+    class Odd(Exception):
+        def __init__(self, one: int, other: int) -> None:
+            super().__init__(f"{one} and {other}")
+
+    made = own(Odd(1, 2))
+    assert (type(made), str(made)) == (RuntimeError, "Odd: 1 and 2")
+
+
+def test_what_is_done_for_a_batch_ends_when_all_who_waited_have_gone() -> None:
+    async def scenario() -> None:
+        bench = Bench(limit=2)
+        bench.road.clear()
+        many = asyncio.ensure_future(bench.batcher.many([1, 2]))
+        await settle()
+        one, two = bench.ask(3, 4)
+        await settle()
+        assert bench.delivered == [[1, 2], [3, 4]]
+        assert bench.ended == []
+        many.cancel()
+        one.cancel()
+        await settle()
+        assert bench.ended == [[1, 2]], "somebody waits for the other one"
+        bench.road.set()
+        assert await two == "4 done"
+        assert await asyncio.gather(*bench.ask(5, 6, 7)) == ["5 done", "6 done", "7 done"]
+
+    run(scenario)
+
+
+def test_work_hears_who_has_gone_and_nothing_is_delivered_for_nobody() -> None:
+    async def scenario() -> None:
+        heard: list[list[bool]] = []
+        gone, stays = asyncio.Event(), asyncio.Event()
+
+        async def work(items: Batch[Item]) -> None:
+            gone.set()
+            await stays.wait()
+            heard.append([items.wanted(index) for index in range(len(items))])
+
+        async def deliver(items: Sequence[Item], done: None) -> Sequence[Item]:
+            delivered.append(list(items))
+            return items
+
+        delivered: list[list[Item]] = []
+        batcher: Batcher[Item, None, Item] = Batcher("bench", work, deliver, limit=2, queue=9)
+        tasks = [asyncio.ensure_future(batcher(item)) for item in (1, 2, 3, 4)]
+        await gone.wait()
+        for task in (tasks[0], tasks[1], tasks[2]):
+            task.cancel()
+        await settle()
+        stays.set()
+        assert await tasks[3] == 4
+        assert heard == [[False, False], [True]]
+        assert delivered == [[4]]
 
     run(scenario)

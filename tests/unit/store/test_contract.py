@@ -258,6 +258,17 @@ def test_samples_come_back_as_they_went_in(store: Store, gallery: str) -> None:
         assert one.descriptor.tobytes() == descriptor(number).tobytes()
 
 
+def test_one_sample_is_read_without_the_others(store: Store, gallery: str) -> None:
+    store.create_person(gallery, "Ann", person_id="ann")
+    store.add_samples(gallery, "ann", [sample(1), sample(2), replace(sample(3), counter=True)], NETWORK)
+    (one,) = store.samples(gallery, "ann", crops=True, only=photo_id(2))
+    assert (one.id, one.crop) == (photo_id(2), b"jpeg 2")
+    (counter,) = store.samples(gallery, "ann", crops=True, counter=True, only=photo_id(3))
+    assert (counter.id, counter.crop) == (photo_id(3), b"jpeg 3")
+    for other in (photo_id(3), photo_id(9), "", "%", "\udc80", "x" * 10_000):
+        assert store.samples(gallery, "ann", crops=True, only=other) == []
+
+
 def test_crops_are_kept_only_where_wanted(store: Store, gallery: str) -> None:
     store.create_person(gallery, "Ann", person_id="ann")
     store.add_samples(gallery, "ann", [sample(1)], NETWORK)

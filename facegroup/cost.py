@@ -1,0 +1,41 @@
+"""What a photo will cost, from its header: the unit is the work of finding faces of 20 pixels and more in one pixel.
+
+In: an encoded photo. Out: that number, in microseconds, and nothing is decoded. Measured on one core, detection takes 180 ns
+a pixel; decoding takes 15 to 30 of each pixel, of a JPEG 5 and 15 more of each that is left after its reduced scale.
+"""
+
+from facegroup import headers
+from facegroup.photos import Photo
+from facegroup.settings import Settings
+
+MIN_FACE_SIZE = 20
+_DECODED = 1 / 8
+_READ = 1 / 40
+_SCALED = 3 / 40
+_SCAN = 1 / 80
+_LEAST = 50_000
+"""Of any photo, however small: what is done once for each."""
+
+TOGETHER = 4
+"""Batches of detection, of `detector.batch_pixels` each, that one batch of photos may cost."""
+
+
+def _decoding(data: bytes) -> float:
+    """Return what one pixel costs to decode: a JPEG that says so may have its pixels gone through a thousand times."""
+    return _DECODED + (_SCAN * data.count(b"\xff\xda") if data.startswith(b"\xff\xd8") else 0)
+
+
+def price(photo: Photo, settings: Settings) -> float:
+    """Return what a photo will cost; what is no image that is known costs next to nothing, as it is refused."""
+    header = headers.read(photo.data)
+    if header is None:
+        return _LEAST
+    full = header.width * header.height
+    side = settings.limits.side_pixels
+    read = full * _READ + header.decoded_pixels(side) * _SCALED if header.scalable else full * _decoding(photo.data)
+    if photo.faces is not None:
+        return _LEAST + read
+    smallest = photo.min_face_size or settings.detector.min_face_size
+    scale = min(1.0, side / max(header.width, header.height))
+    seen = max(12.0, smallest * scale)
+    return _LEAST + read + full * scale**2 * (MIN_FACE_SIZE / seen) ** 2

@@ -1,0 +1,86 @@
+"""Items that wait, in the order of their owners' turns: whoever had much waits until the others had as much.
+
+In: items, each with an owner. Out: the owner whose turn it is, and its items, first come first served. Items without an
+owner (an empty one) are one queue. The method is start-time fair queueing (Goyal, Vin and Cheng, 1996) with a clock that
+advances by the cost of what was served divided by the number of owners who wait.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+_REMEMBERED = 1000
+
+
+class Turns(Generic[Item]):
+    """The queues of all owners."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, deque[Item]] = {}
+        self._begins: dict[
+            str, tuple[float, int]
+        ] = {}  # on the clock, the turn of each owner; and when it had its last
+        self._clock = 0.0
+        self._taken = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Item]:
+        for queue in self._queues.values():
+            yield from queue
+
+    def add(self, owner: str, item: Item) -> None:
+        """Put an item behind the others of its owner."""
+        queue = self._queues.get(owner)
+        if queue is None:
+            queue = self._queues[owner] = deque()
+            self._begins[owner] = max((self._clock, 0), self._begins.get(owner, (0.0, 0)))
+        queue.append(item)
+        self._count += 1
+
+    def owner(self) -> str:
+        """Return whose turn it is; where nothing waits, nobody's."""
+        return min(self._queues, key=self._begins.__getitem__, default="")
+
+    def first(self, owner: str) -> Item | None:
+        """Return the owner's next item; None: there is none."""
+        queue = self._queues.get(owner)
+        return queue[0] if queue else None
+
+    def take(self, owner: str, cost: float) -> Item:
+        """Remove the owner's next item, and count what it costs."""
+        queue = self._queues[owner]
+        item = queue.popleft()
+        self._count -= 1
+        begins, _ = self._begins[owner]
+        self._taken += 1
+        self._begins[owner] = (begins + cost, self._taken)
+        self._clock = max(self._clock + cost / len(self._queues), begins)
+        if not queue:
+            self._leave(owner)
+        return item
+
+    def keep(self, wanted: Callable[[Item], bool]) -> int:
+        """Remove all items but those wanted; return how many."""
+        before = self._count
+        for owner, queue in list(self._queues.items()):
+            present = [item for item in queue if wanted(item)]
+            self._count -= len(queue) - len(present)
+            queue.clear()
+            queue.extend(present)
+            if not queue:
+                self._leave(owner)
+        return before - self._count
+
+    def _leave(self, owner: str) -> None:
+        """Forget the owner's queue, but not soon what it had: more may come."""
+        del self._queues[owner]
+        if len(self._begins) > _REMEMBERED:
+            waiting = self._queues.keys()
+            self._begins = {
+                each: begins for each, begins in self._begins.items() if each in waiting or begins[0] > self._clock
+            }

@@ -1,0 +1,73 @@
+"""What a photo costs, before it is decoded: a small file may be much work, and a large one little."""
+
+import io
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facegroup.cost import price
+from facegroup.photos import Photo
+from facegroup.settings import Settings, load
+from facegroup.types import Faces
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return load(store="sqlite:///unused.db")
+
+
+@cache
+def photo(form: str, width: int, height: int, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (width, height), "gray").save(stream, form, **options)
+    return stream.getvalue()
+
+
+def test_order(settings: Settings) -> None:
+    """From what is refused at once to a file of 0.1 MB that takes a second to decode."""
+    data = [
+        b"no image",
+        photo("JPEG", 250, 250),
+        photo("JPEG", 1280, 960),
+        photo("JPEG", 4032, 3024),
+        photo("JPEG", 4032, 3024, progressive=True),
+        photo("PNG", 7000, 7000),
+    ]
+    prices = [price(Photo(each), settings) for each in data]
+    assert prices == sorted(prices)
+    assert len(set(prices)) == len(prices)
+    assert prices[-1] > 50 * prices[1]
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "GIF", "BMP"])
+def test_size_counts_in_every_format(settings: Settings, form: str) -> None:
+    assert price(Photo(photo(form, 3000, 3000)), settings) > 3 * price(Photo(photo(form, 300, 300)), settings)
+
+
+def test_each_scan_of_a_jpeg_counts(settings: Settings) -> None:
+    data = photo("JPEG", 2000, 1500, progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    many = data[:-2] + scan * 1000 + data[-2:]
+    assert price(Photo(many), settings) > 5 * price(Photo(data), settings)
+
+
+def test_the_smallest_face_looked_for_counts(settings: Settings) -> None:
+    data = photo("JPEG", 640, 480)
+    prices = [price(Photo(data, size), settings) for size in (12, 20, 40, 80)]
+    assert prices == sorted(prices, reverse=True)
+    assert price(Photo(data), settings) == price(Photo(data, 20), settings)
+
+
+def test_where_faces_are_known_only_decoding_counts(settings: Settings) -> None:
+    data = photo("JPEG", 1280, 960)
+    none = Faces(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
+    assert price(Photo(data, faces=none), settings) < price(Photo(data), settings) / 2
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 12, 30, 100])
+def test_damaged_heads_have_a_price_all_the_same(settings: Settings, length: int) -> None:
+    for form in ("JPEG", "PNG", "TIFF", "WEBP"):
+        assert price(Photo(photo(form, 300, 300)[:length]), settings) > 0
