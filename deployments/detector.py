@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deployments.hop import Handle, hop, plain
+from deployments.hop import Handle, answers, hop, plain
 from deployments.idle import Idle
 from deployments.lending import Lender
 from deployments.logs import configure
@@ -32,8 +32,8 @@ class Detector:
         from facegroup.finder import open_finder  # here, as OpenCV would stay in every process that builds the server
 
         configure(settings)
-        to = plain(embedder)
-        self._send = Lender(lambda cut: hop(to.embed.remote(cut)))
+        self._embedder = plain(embedder)
+        self._send = Lender(lambda cut: hop(self._embedder.embed.remote(cut)))
         self._spec = spec(settings.network, settings)
         self._finder = open_finder(settings, self._spec)
         self._thread = ThreadPoolExecutor(1, "find")
@@ -59,6 +59,11 @@ class Detector:
         """Ray asks this every moment, which is the time to tidy up."""
         await self._idle.check()
 
+    async def alive(self) -> None:
+        """Answer when the next stage has."""
+        await hop(self._embedder.alive.remote())
+
+    @answers
     async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:
         """Return what is in each photo of an ingress's batch; one that cannot be used has its error as its answer."""
         return await self._batcher.many(photos)
