@@ -37,6 +37,7 @@ def serve(
     from deployments.logs import configure
     from facegroup.networks import projected_engine, registry, weights
     from facegroup.settings import load
+    from facegroup.store import check_store
     from serve.launch import running, until_stopped
 
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
@@ -47,6 +48,7 @@ def serve(
         weights.fetch(spec, settings)
         if spec.base:
             projected_engine.opened(spec, registry.spec(spec.base), settings)
+    check_store(settings.store)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is no failure, whether it was up already or not.
     with suppress(KeyboardInterrupt), running(settings) as url:
