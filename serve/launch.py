@@ -3,6 +3,7 @@
 On a cluster Ray runs already and `serve deploy serve/cluster.yaml` builds the same application (docs/deployment.md).
 """
 
+import importlib
 import logging
 import os
 import re
