@@ -28,8 +28,12 @@ _EVERY: tuple[type[FacegroupError], ...] = (
 )
 
 STORED = (
-    *(errors.InvalidName, errors.UnknownGallery, errors.StoreInvalid),
-    *(errors.StoreUnavailable, errors.StoreFull, errors.StoreWentBack),
+    errors.InvalidName,
+    errors.UnknownGallery,
+    errors.StoreUnavailable,
+    errors.StoreFull,
+    errors.StoreInvalid,
+    errors.StoreWentBack,
 )
 """Of a route on what is in a gallery."""
 

@@ -17,8 +17,6 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/v1/sightings/stream", {}),
     ("GET", "/readyz", {}),
     ("GET", "/healthz", {}),
-    ("GET", "/nowhere", {}),
-    ("BREW", "/", {}),
 ]
 
 
