@@ -75,7 +75,9 @@ def open_client(url: str, **options: Any) -> httpx.Client:
     try:
         return httpx.Client(**options)
     except ImportError as error:
-        raise InvalidSettings(f"{proxy_for(url) or 'the proxy'} needs the package socksio: pip install socksio") from error
+        raise InvalidSettings(
+            f"{proxy_for(url) or 'the proxy'} needs the package socksio: pip install socksio"
+        ) from error
     except (ValueError, httpx.InvalidURL) as error:
         raise InvalidSettings(f"{proxy_for(url) or 'the proxy'} cannot be used: {error}") from error
 

@@ -31,7 +31,7 @@ def test_what_stays_inside_knows_no_proxy(name: str, monkeypatch: pytest.MonkeyP
 
 def test_a_download_that_fails_names_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:9")
-    with pytest.raises(WeightsMissing, match=r"through the proxy http://127\.0\.0\.1:9 \(https_proxy in the environment\)") as failed:
+    with pytest.raises(WeightsMissing, match=r"through the proxy http://127\.0\.0\.1:9 \(https_proxy in") as failed:
         Downloader(FILE).to(tmp_path / "w.bin")
     assert "secret" not in failed.value.detail
 
