@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from deployments.camera import open_eye
-from deployments.hop import Handle, hop, plain
+from deployments.hop import Handle, answers, hop, plain
 from deployments.logs import configure
 from deployments.looking import Answer, look
 from deployments.metrics import export_cameras
@@ -41,6 +41,7 @@ class Cameras:
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
         self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]
 
+    @answers
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """See `facegroup.cameras.hub.Hub.call`."""
         return await self._hub.call(method, *arguments, **named)
@@ -69,6 +70,10 @@ class Cameras:
             await asyncio.sleep(_EXPORT_SECONDS)
 
     async def __del__(self) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of all cameras and receivers."""
         for task in self._tasks:
             task.cancel()
         with suppress(asyncio.CancelledError):

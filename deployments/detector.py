@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from deployments.hop import Handle, hop, plain
+from deployments.hop import Handle, answers, hop, plain
 from deployments.idle import Idle
 from deployments.lending import Lender
 from deployments.logs import configure
@@ -30,7 +30,7 @@ from facegroup.errors import FacegroupError, ImageError, TimedOut
 from facegroup.finder import GIVEN_UP
 from facegroup.image import Decoded
 from facegroup.networks.registry import spec
-from facegroup.photos import Found, Photo, Seen
+from facegroup.photos import Found, Matched, Photo, Seen
 from facegroup.pipeline import Cut, Embedded
 from facegroup.settings import Settings
 
@@ -141,6 +141,11 @@ class Detector:
         """Ray asks this every moment, which is the time to tidy up."""
         await self._idle.check()
 
+    async def alive(self) -> None:
+        """Answer when the next stage has."""
+        await hop(self._embedder.alive.remote())
+
+    @answers
     async def see(self, photos: list[Photo], seconds: float) -> list[Answer]:
         """Return what is in each photo of a call; one that cannot be used has its error as its answer.
 
@@ -224,7 +229,12 @@ class Detector:
                 raise part
             rows += [each.descriptors for each in part if each.descriptors is not None]
         descriptors, query = np.concatenate(rows), batch.queries[0]
-        matched = None if query is None else await hop(self._embedder.match.remote(descriptors, query, batch.grades))
+        matched: Matched | FacegroupError | None = None
+        if query is not None:
+            try:
+                matched = await hop(self._embedder.match.remote(descriptors, query, batch.grades))
+            except FacegroupError as error:
+                matched = error
         return [Embedded(descriptors if batch.keep[0] else None, matched)]
 
     async def _send_portion(self, portions: Sequence[_Portion], _: None) -> list[list[Embedded]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deployments.hop import Handle, hop, plain
+from deployments.hop import Handle, answers, hop, plain
 from deployments.idle import Idle
 from deployments.lending import Lent, borrow
 from deployments.logs import configure
@@ -52,11 +52,17 @@ class Embedder:
         """Ray asks this every moment, which is the time to tidy up."""
         await self._idle.check()
 
+    async def alive(self) -> None:
+        """Answer when the next stage has."""
+        await hop(self._gallery.alive.remote())
+
+    @answers
     async def embed(self, cut: Cut | Lent) -> list[Embedded] | None:
         """Return the answer of each photo of a detector's batch; None: its crops are lent, and cannot be had here."""
         here = borrow(cut) if isinstance(cut, Lent) else cut
         return None if here is None else await self._batcher(here)
 
+    @answers
     async def match(self, descriptors: Descriptors, query: Query, grades: Floats) -> Matched | FacegroupError:
         """Return the decision on the faces of one photo that came in parts."""
         (answer,) = await self._ask(descriptors, [(query, len(descriptors))], grades)

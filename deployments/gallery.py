@@ -11,10 +11,11 @@ from typing import Any
 
 from ray.serve import metrics
 
+from deployments.hop import answers
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
 from facegroup import trial
-from facegroup.errors import FacegroupError, Overloaded, ServiceError, StoreUnavailable
+from facegroup.errors import FacegroupError, Overloaded, ServiceError, StoreFull, StoreUnavailable
 from facegroup.expiry import sweep_and_tell
 from facegroup.guarded import Guarded
 from facegroup.index.plan import Plan
@@ -57,6 +58,7 @@ class GalleryActor:
         self._create()
         threading.Thread(target=self._sweep, args=(settings.matcher.sweep_seconds,), name="sweep", daemon=True).start()
 
+    @answers
     async def match(
         self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
     ) -> list[Matched | FacegroupError]:
@@ -65,12 +67,20 @@ class GalleryActor:
         answers = await self._in(self._matcher, self._galleries.match, descriptors, asked, grades)
         return answers
 
+    async def alive(self) -> None:
+        """Answer; the store is not looked at."""
+
+    @answers
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the store; see `facegroup.store.base.Store`."""
+        return await self._ask(method, *arguments, **named)
+
+    async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         if method not in METHODS:
             raise ValueError(f"the store has no method {method}: this is a bug")
         return await self._in(self._writers, lambda: self._guarded.call(method, *arguments, **named))
 
+    @answers
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
     ) -> Trial:
@@ -95,11 +105,15 @@ class GalleryActor:
     async def about(self) -> dict[str, Any]:
         """Say how the store is."""
         try:
-            await self.ask("ping")
+            await self._ask("ping")
         except FacegroupError as error:
             return {"store": "unavailable", "detail": error.detail}
         if lost := self._galleries.ledger.lost:
             return {"store": "went_back", "detail": "; ".join(lost[:3])}
+        try:
+            await self._ask("check_writes")
+        except FacegroupError as error:
+            return {"store": "full" if isinstance(error, StoreFull) else "read_only", "detail": error.detail}
         about = {"store": "ok", "compared": self._galleries.ways()}
         return about if self._trouble is None else {**about, "detail": self._trouble.detail}
 

@@ -28,8 +28,8 @@
     │   │                              SourceUnreachable · SourceRefused · NoVideo · DamagedVideo · SourceEnded ·
     │   │                              SourceStalled · NoKeyFrame
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
-    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreWentBack ·
-    │                                  StageUnavailable · TimedOut (503)
+    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreFull ·
+    │                                  StoreWentBack · StageUnavailable · TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
                                        EngineUnavailable · InvalidSettings · StoreInvalid
 
@@ -547,6 +547,12 @@ class StoreUnavailable(ServiceError):
     """The store does not answer; nothing was written."""
 
     code = "store_unavailable"
+
+
+class StoreFull(StoreUnavailable):
+    """The store's disk is full: nothing can be enrolled or changed; who is known is named, and erasing works."""
+
+    code = "store_full"
 
 
 class StoreWentBack(ServiceError):

@@ -12,7 +12,7 @@ from facegroup.loss import Ledger
 from facegroup.store.base import Erased, Store
 from facegroup.types import Gallery
 
-_OF_NO_GALLERY = frozenset({"ping", "galleries", "damaged"})
+_OF_NO_GALLERY = frozenset({"ping", "check_writes", "galleries", "damaged"})
 
 
 class Guarded:

@@ -5,9 +5,11 @@ through one: a proxy elsewhere would ask its own loopback.
 """
 
 import ipaddress
+import os
 import socket
 import urllib.request
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -62,6 +64,34 @@ def transport(url: str) -> tuple[httpx.HTTPTransport, Proxy | None]:
         ) from error
     except (ValueError, httpx.InvalidURL) as error:
         raise InvalidSettings(f"{proxy} cannot be used: {error}") from error
+
+
+def open_client(url: str, **options: Any) -> httpx.Client:
+    """Return a client for a download, which goes through the proxy that the environment names, redirections too.
+
+    Raises:
+        InvalidSettings: the proxy cannot be used.
+    """
+    try:
+        return httpx.Client(**options)
+    except ImportError as error:
+        raise InvalidSettings(
+            f"{proxy_for(url) or 'the proxy'} needs the package socksio: pip install socksio"
+        ) from error
+    except (ValueError, httpx.InvalidURL) as error:
+        raise InvalidSettings(f"{proxy_for(url) or 'the proxy'} cannot be used: {error}") from error
+
+
+def through(url: str) -> str:
+    """Return what a message about a failure says of the proxy, "" where there is none."""
+    proxy = proxy_for(url)
+    return f" through {proxy}" if proxy else ""
+
+
+def forget() -> None:
+    """Take the proxies out of the environment of this process and of all that it starts."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy") and name.lower() != "no_proxy"]:
+        del os.environ[name]
 
 
 def is_here(host: str) -> bool:

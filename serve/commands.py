@@ -6,7 +6,8 @@ A server's start waits for what is imported here, and what is stays as long as i
 import importlib
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ import typer
 
 from facegroup import options
 from facegroup.addresses import ambiguous
-from facegroup.errors import FacegroupError
+from facegroup.errors import FacegroupError, StageUnavailable
 
 app = typer.Typer(
     name="facegroup",
@@ -37,6 +38,7 @@ def serve(
     from deployments.logs import configure
     from facegroup.networks import projected_engine, registry, weights
     from facegroup.settings import load
+    from facegroup.store import check_store
     from serve.launch import running, until_stopped
 
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
@@ -47,9 +49,10 @@ def serve(
         weights.fetch(spec, settings)
         if spec.base:
             projected_engine.opened(spec, registry.spec(spec.base), settings)
+    check_store(settings.store)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is no failure, whether it was up already or not.
-    with suppress(KeyboardInterrupt), running(settings) as url:
+    with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:
         typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
         until_stopped()
         typer.echo("stopping", err=True)
@@ -67,6 +70,16 @@ def demo(
     from serve.demo import show
 
     raise typer.Exit(show(once=once, photos=photos, port=port))
+
+
+@contextmanager
+def _another_try() -> Iterator[None]:
+    """End with a status that tells a supervisor to start the server again, where it only was not up in time."""
+    try:
+        yield
+    except StageUnavailable as error:
+        typer.echo(f"facegroup: {error.detail} ({error.code})", err=True)
+        raise typer.Exit(75) from None
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
 from serve import door
 from serve.api import build_api
+from serve.api.draining import Drain
 from serve.api.limits import refusal
 
 
@@ -72,6 +73,7 @@ class Ingress:
             for export, most in ((self._export, max(wanted.inflight, ahead)), (self._export_large, ahead))
         )
         self._idle = Idle(self._small.fill, self._large.fill)
+        self._drain: Drain | None = None
         self._thread = 0  # in which requests are answered
 
     async def check_health(self) -> None:
@@ -83,7 +85,9 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         door.watch(self._refusal)
-        return build_api(self._settings, self)
+        api = build_api(self._settings, self)
+        self._drain = api.state.drain
+        return api
 
     def has_room(self, count: int, size: int = 0) -> bool:
         """See `Pipeline`. Whoever hears that there is none refuses, and is counted as shed."""
@@ -141,6 +145,17 @@ class Ingress:
         if self._cameras is None:
             raise CamerasOff("this server has no cameras: FACEGROUP_CAMERAS__ENABLED is false")
         return await hop(self._cameras.call.remote(method, *arguments, **named))
+
+    async def alive(self) -> None:
+        """See `Pipeline`. Each stage asks the next one, as it does for a photo."""
+        await asyncio.gather(hop(self._detector.alive.remote()), hop(self._gallery.alive.remote()))
+
+    async def drain(self) -> int:
+        """Refuse requests from now on; return how many are under way."""
+        if self._drain is None:
+            return 0
+        self._drain.ending = True
+        return self._drain.under_way
 
     async def about(self) -> dict[str, Any]:
         """See `Pipeline`."""

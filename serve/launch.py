@@ -3,6 +3,7 @@
 On a cluster Ray runs already and `serve deploy serve/cluster.yaml` builds the same application (docs/deployment.md).
 """
 
+import importlib
 import logging
 import os
 import re
@@ -13,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from facegroup import errors
+from facegroup import errors, proxies
 from facegroup.errors import EngineUnavailable, FacegroupError, SetupError, StageUnavailable
 from facegroup.settings import Detector, Embedder, Settings
+from serve import ending, startup
 from serve.haproxy_config import HEADER
 from serve.instance import Instance, own
-from serve.ports import give_agent_a_free_port
+from serve.processes import adopt, end_all
+from serve.supervision import Supervision, irreplaceable
 
 RAY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -30,7 +33,6 @@ RAY = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     "RAY_SERVE_AUTOSCALING_METRIC_RECORD_INTERVAL_FACTOR": "0.02",
     "RAY_task_events_max_num_task_in_gcs": "1000",
@@ -48,8 +50,7 @@ RAY = {
 Ray's gcs remembers 100,000 calls by itself, for a dashboard that nobody sees, and grows by 0.1 MB a second on the way there.
 Ten thousand strangers of a calibration are 82 MB; photos, crops and answers are sent in calls of at most 64.
 A call that waits for a process that is not there yet is heard of within a second, not ten. By itself it starts no more
-processes at once than there are cores, and the others only when they are wanted. A proxy that was not ready after 5 seconds
-was killed, and with it the start: slow machines take longer. What HAProxy told of each request, for
+processes at once than there are cores, and the others only when they are wanted. What HAProxy told of each request, for
 metrics that nobody asks for, took another process 0.14 ms.
 """
 
@@ -72,7 +73,7 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
     Raises:
         InvalidSettings: a port is taken.
         EngineUnavailable: it has fewer GPUs than are asked for.
-        SetupError: what else a process refuses.
+        SetupError: what else Ray or a process refuses.
         StageUnavailable: a process cannot start, or it did not become ready in time.
     """
     with own(settings) as instance, _running(settings, instance, quiet=quiet, wait_seconds=wait_seconds) as url:
@@ -82,14 +83,14 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
 @contextmanager
 def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_seconds: float) -> Iterator[str]:
     settings = _sized(settings).model_copy(update={"instance": instance.name})
-    for name, value in RAY.items():
+    for name, value in {**RAY, **startup.PATIENT}.items():
         os.environ.setdefault(name, value)
-    import ray
-
-    _start_no_unused()
-    give_agent_a_free_port()
-    ray.init(
-        address="local",
+    proxies.forget()  # what was to be downloaded is there, and the rest stays inside
+    adopt()
+    long_start = startup.remark()
+    startup.start_ray(
+        wait_seconds,
+        "FACEGROUP_CACHE_DIR",
         num_cpus=_cpus(settings) + SERVE_PROCESSES,
         object_store_memory=OBJECT_STORE_BYTES,
         _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
@@ -97,23 +98,31 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
         logging_level=logging.WARNING,
         log_to_driver=not quiet,
     )
+    import ray
+
+    supervision = Supervision(irreplaceable())
     try:
         instance.seal()
         _interruptible()
         check_gpus(settings, ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
         try:
             ray.get(ray.remote(num_cpus=0, max_calls=1)(_deploy).remote(settings, wait_seconds))
-        except ray.exceptions.RayTaskError as error:
-            raise (error.cause if isinstance(error.cause, FacegroupError) else error) from None
+        except ray.exceptions.RayError as error:
+            raise startup.failure(getattr(error, "cause", error)) from None
         url = f"http://{settings.host}:{settings.port}"
         _interruptible()
         _wait_until_ready(url, instance.name, wait_seconds)
+        long_start.cancel()
         try:
             yield url
         finally:
-            _delete()
+            ending.drain(APP, settings.limits.request_seconds)
+            ending.close_doors()
     finally:
+        long_start.cancel()
+        supervision.stop()
         ray.shutdown()
+        end_all()
 
 
 def _deploy(settings: Settings, wait_seconds: float) -> None:
@@ -123,6 +132,8 @@ def _deploy(settings: Settings, wait_seconds: float) -> None:
 
     from serve.app import build
 
+    # Seconds, 60 by themselves; Ray has no setting for them.
+    setattr(importlib.import_module("ray.serve._private.api"), "HTTP_PROXY_TIMEOUT", wait_seconds)  # noqa: B010
     if settings.log_level != "debug":
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
     ray.serve.start(
@@ -159,14 +170,6 @@ def _raise_refusal(message: str) -> None:
         raise kind(raised[2])
 
 
-def _delete() -> None:
-    """End the application: requests under way end, what follows does not."""
-    import ray.serve
-
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    ray.serve.delete(APP)
-
-
 def until_stopped() -> None:
     """Return when the process is asked to end (Ctrl-C, SIGTERM)."""
     try:
@@ -182,23 +185,6 @@ def _interruptible() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-
-
-def _start_no_unused() -> None:
-    """Keep Ray from starting what serves nobody on one machine: its autoscaler, and a dashboard that shows nothing.
-
-    Together 130 MB, 4 seconds of processor time, and 3 that everything else waits. It has no setting for that; metrics come
-    from another process.
-    """
-    from ray._private.node import Node
-
-    for start in ("start_monitor", "start_api_server"):
-        assert callable(getattr(Node, start))
-        setattr(Node, start, _nothing)
-
-
-def _nothing(*_: object, **__: object) -> None:
-    """Do nothing."""
 
 
 def _sized(settings: Settings) -> Settings:
@@ -259,4 +245,4 @@ def _wait_until_ready(url: str, instance: str, seconds: float) -> None:
 
 
 def _late(seconds: float, detail: str) -> StageUnavailable:
-    return StageUnavailable(f"the server is not ready after {seconds:g} seconds: {detail}")
+    return StageUnavailable(f"the server is not ready after {seconds:g} seconds ({startup.busy()}): {detail}")

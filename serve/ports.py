@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from facegroup.errors import InvalidSettings, SetupError
 from facegroup.settings import Settings
@@ -66,19 +65,6 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def give_agent_a_free_port() -> None:
-    """Let the system choose the port of Ray's agent: it takes 52365 by itself, and has no setting for that."""
-    from ray._private.node import Node
-
-    start = Node.start_raylet
-
-    def started(node: Node, *arguments: Any, **named: Any) -> None:
-        node._ray_params.dashboard_agent_listen_port = 0
-        start(node, *arguments, **named)
-
-    setattr(Node, start.__name__, started)
 
 
 def _block(port: int, stack: ExitStack) -> int:

@@ -11,7 +11,7 @@ from facegroup import trial
 from facegroup.cameras import eye as eyes
 from facegroup.cameras.hub import Hub
 from facegroup.cameras.types import Camera, Eye, Frame, Status
-from facegroup.errors import CamerasOff, FacegroupError
+from facegroup.errors import CamerasOff, FacegroupError, StoreFull
 from facegroup.guarded import Guarded
 from facegroup.journal import open_journal
 from facegroup.photos import Matched, Photo, Query, Seen
@@ -100,12 +100,18 @@ class LocalPipeline:
         answer = asyncio.run_coroutine_threadsafe(self.hub.call(method, *arguments, **named), self._loop)
         return await asyncio.wrap_future(answer)
 
+    async def alive(self) -> None:
+        """All of it is here."""
+
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder
         try:
             await self.ask("ping")
+            await self.ask("check_writes")
+        except StoreFull as error:
+            store: dict[str, Any] = {"store": "full", "detail": error.detail}
         except FacegroupError as error:
-            store: dict[str, Any] = {"store": "unavailable", "detail": error.detail}
+            store = {"store": "unavailable", "detail": error.detail}
         else:
             store = {"store": "ok", "compared": self.recognizer.galleries.ways()}
         return {

@@ -208,6 +208,13 @@ class RowJournal:
 
     def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
         """See `Journal`."""
+        try:
+            return self._erase(gallery, person_id, unknown)
+        except errors.StoreFull:
+            with self._rows.making_room():
+                return self._erase(gallery, person_id, unknown)
+
+    def _erase(self, gallery: str, person_id: str | None, unknown: str | None) -> int:
         wanted = Filter(gallery=gallery, person_id=person_id, unknown=unknown)
         ids = self._concerned(wanted)
         # Names first: whoever is interrupted finds the sightings again, and all that is left.

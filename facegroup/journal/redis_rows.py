@@ -9,6 +9,7 @@ is erased is blanked, and an entry of a stream cannot be changed.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from facegroup.journal.rows import Count, Drop, Put, Row, Step
 from facegroup.store.redis_server import Command, RedisServer
@@ -135,6 +136,10 @@ class RedisRows:
         """See `Rows`."""
         (found,) = self._server.read(("ZCARD", _keys(table)[1]))
         return int(found)
+
+    def making_room(self) -> AbstractContextManager[None]:
+        """See `Rows`: Redis erases in memory, and needs none."""
+        return nullcontext()
 
     def scrub(self) -> None:
         """See `Rows`: what was removed goes with the next rewrite of the append-only file."""

@@ -5,6 +5,7 @@ such databases, and `facegroup.journal.journal` is the journal on top of either.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -86,6 +87,9 @@ class Rows(Protocol):
 
     def size(self, table: str) -> int:
         """Return how many rows there are."""
+
+    def making_room(self) -> AbstractContextManager[None]:
+        """Let this thread erase on a full disk, with room that was kept for it."""
 
     def scrub(self) -> None:
         """Overwrite what was removed, where the database would keep it."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from facegroup.journal.rows import Count, Drop, Put, Row, Step
@@ -86,6 +87,10 @@ class SqliteRows:
         """See `Rows`."""
         with self._file.read() as db:
             return int(db.execute("SELECT count(*) FROM rows WHERE place = ?", (table,)).fetchone()[0])
+
+    def making_room(self) -> AbstractContextManager[None]:
+        """See `Rows`."""
+        return self._file.making_room()
 
     def scrub(self) -> None:
         """See `Rows`."""

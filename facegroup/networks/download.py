@@ -19,6 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from facegroup.errors import WeightsInvalid, WeightsMissing
 from facegroup.networks.base import RECORD, WeightsFile
 from facegroup.networks.file_lock import locked
+from facegroup.proxies import open_client, through
 
 _PART = ".part"
 _VALIDATOR = ".part.etag"
@@ -58,17 +59,18 @@ class Downloader:
         part, validator = target.with_name(target.name + _PART), target.with_name(target.name + _VALIDATOR)
         log.info("downloading %s", self._file.url)
         failure = ""
-        with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+        with open_client(self._file.url, timeout=_TIMEOUT, follow_redirects=True) as client:
             for _ in range(_ATTEMPTS):
                 try:
                     self._transfer(client, part, validator)
                     break
                 except (httpx.ConnectError, httpx.ConnectTimeout, httpx.HTTPStatusError, httpx.InvalidURL) as error:
-                    raise WeightsMissing(str(error) or type(error).__name__) from error
+                    said = str(error) or type(error).__name__
+                    raise WeightsMissing(f"{said}{through(self._file.url)}") from error
                 except httpx.HTTPError as error:
                     failure = str(error) or type(error).__name__
             else:
-                raise WeightsMissing(f"the transfer broke off {_ATTEMPTS} times: {failure}")
+                raise WeightsMissing(f"the transfer broke off {_ATTEMPTS} times: {failure}{through(self._file.url)}")
         self._accept(part, validator, target)
 
     def _transfer(self, client: httpx.Client, part: Path, validator: Path) -> None:

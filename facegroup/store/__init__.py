@@ -1,9 +1,13 @@
 """Where galleries live. In goes an address, out comes the `Store` that keeps them there."""
 
-from facegroup.errors import StoreInvalid
+import logging
+
+from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store.base import Store
 
-__all__ = ["open_store"]
+__all__ = ["check_store", "open_store"]
+
+log = logging.getLogger(__name__)
 
 
 def open_store(url: str, actor: str = "library") -> Store:
@@ -31,3 +35,23 @@ def open_store(url: str, actor: str = "library") -> Store:
         "the store's address must be sqlite:///path/gallery.db (four slashes for an absolute path), "
         "redis://host:6379/0, rediss://host:6379/0 for TLS, or redis+sentinel://host:26379/mymaster/0"
     )
+
+
+def check_store(url: str) -> None:
+    """Find out whether a server can start on the store at an address.
+
+    A Redis that does not answer yet and a full disk are only logged: a server answers without them, as far as it can.
+
+    Raises:
+        StoreInvalid: the address, or what is there, cannot be used; a file can be neither opened nor written.
+    """
+    try:
+        store = open_store(url)
+    except StoreUnavailable as error:
+        raise StoreInvalid(f"{url.partition('://')[2][1:]} cannot be used: {error.detail}") from error
+    try:
+        store.check_writes()
+    except StoreUnavailable as error:
+        log.warning("%s", error.detail)
+    finally:
+        store.close()

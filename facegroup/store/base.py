@@ -146,6 +146,9 @@ class Store(Protocol):
     def ping(self) -> None:
         """Raise `StoreUnavailable` unless the database answers."""
 
+    def check_writes(self) -> None:
+        """Raise `StoreUnavailable` unless a photo could be written now; `StoreFull` where the disk has no room for it."""
+
     def close(self) -> None:
         """Let go of the database. Closing twice is fine."""
 

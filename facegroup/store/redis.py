@@ -78,6 +78,10 @@ class RedisStore(RedisShelves):
     def ping(self) -> None:
         self._server.glance(("PING",))
 
+    def check_writes(self) -> None:
+        # What needs memory and is written to disk, and leaves nothing: refused when either is full, and by a replica.
+        self._server.glance(("SET", "facegroup:writes", "1", "PX", "1"))
+
     def close(self) -> None:
         self._server.close()
 

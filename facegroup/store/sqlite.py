@@ -21,6 +21,7 @@ from facegroup.store.damage import Damage, Skipped
 from facegroup.store.once import Once
 from facegroup.store.shelves import also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
 from facegroup.store.sqlite_file import SqliteFile
+from facegroup.store.sqlite_reserve import erases
 from facegroup.store.sqlite_rows import (
     GALLERIES,
     SAMPLES,
@@ -41,6 +42,29 @@ from facegroup.store.sqlite_rows import (
 )
 from facegroup.store.sqlite_shelves import SqliteShelves
 from facegroup.types import Gallery, Person, Sample
+
+
+def _people(store: "SqliteStore", name: str, *, by: Origin | None = None) -> Iterator[Erased]:
+    """Erase the people of a gallery one after the other."""
+    while page := store.people(name):
+        for person in page:
+            yield store.delete_person(name, person.id, by=by)
+
+
+def _samples(store: "SqliteStore", gallery: str, person_id: str, *, by: Origin | None = None) -> Iterator[Erased]:
+    """Erase the samples of a person one after the other."""
+    for sample in store.samples(gallery, person_id, counter=None):
+        yield store.delete_sample(gallery, person_id, sample.id, counter=sample.counter, by=by)
+
+
+def _expired(store: "SqliteStore", gallery: str, *, by: Origin | None = None) -> Iterator[Erased]:
+    """Erase the samples of all whose time is over, one after the other."""
+    now, after = rules.now(), ""
+    while page := store.people(gallery, after):
+        for person in page:
+            if person.expires_at is not None and person.expires_at <= now:
+                yield from _samples(store, gallery, person.id, by=by)
+        after = page[-1].id
 
 
 class SqliteStore(SqliteShelves):
@@ -64,6 +88,9 @@ class SqliteStore(SqliteShelves):
     def ping(self) -> None:
         with self._file.read() as db:
             db.execute("SELECT version FROM erased").fetchone()
+
+    def check_writes(self) -> None:
+        self._file.check_writes()
 
     def close(self) -> None:
         self._file.close()
@@ -135,6 +162,7 @@ class SqliteStore(SqliteShelves):
         return changed
 
     @also_on_shelves
+    @erases(_people)
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             gallery = find_gallery(db, name)
@@ -248,6 +276,7 @@ class SqliteStore(SqliteShelves):
         return merged
 
     @also_on_shelves
+    @erases(_samples)
     def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
@@ -258,6 +287,7 @@ class SqliteStore(SqliteShelves):
         return erased
 
     @also_on_shelves
+    @erases(_expired)
     def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
         now = rules.now()
         over = "SELECT * FROM people WHERE gallery = ? AND expires_at <= ?"
@@ -333,6 +363,7 @@ class SqliteStore(SqliteShelves):
         return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4], bool(row[5])) for row in usable]
 
     @also_on_shelves
+    @erases()
     def delete_sample(
         self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
     ) -> Erased:

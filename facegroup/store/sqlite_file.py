@@ -7,6 +7,7 @@ what it erases is overwritten (secure_delete).
 """
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -15,7 +16,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.errors import StoreFull, StoreInvalid, StoreUnavailable
+from facegroup.store.sqlite_reserve import Reserve
 from facegroup.store.sqlite_schema import upgrade
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,12 @@ _TABLES = (
 _SCRUB_MS = 1000
 _SMALLEST = 512  # bytes of a SQLite file
 _DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
+_REFUSED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH})
+_FULL = frozenset(
+    # A quota and a limit of a file's size are errors of a write for SQLite.
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
+)
+_WAITED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,11 @@ class SqliteFile:
         self._idle: list[sqlite3.Connection] | None = []
         self._pool = threading.Lock()
         self._writer = threading.Lock()
+        self._reserve = Reserve(self.path)
+        self._full = False  # a write failed since, and none of its size was tried again
+        self._erasing = threading.Lock()
+        self._eraser: int | None = None  # the thread for which room was made
+        self._told = str(self.path)  # in messages: once it is open they go to callers, whom the path does not concern
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if not self.path.exists():
@@ -95,11 +108,19 @@ class SqliteFile:
             raise StoreInvalid(f"{self.path} is no file")
         if 0 < self.path.stat().st_size < _SMALLEST:  # which SQLite would take for empty, and write over
             raise StoreInvalid(f"{self.path} is no {self._layout.what}")
+        if not os.access(self.path, os.W_OK) or not os.access(self.path.parent, os.W_OK):
+            raise StoreInvalid(f"{self.path} or its folder cannot be written by this user")
         try:
-            self._prepare()
+            try:
+                self._prepare()
+            except StoreFull:  # opening takes some room, too
+                self._reserve.release()
+                self._prepare()
+                self._reserve.keep()
         except BaseException:
             self.close()
             raise
+        self._told = f"the {self._layout.what}'s file"
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their session ends."""
@@ -117,8 +138,43 @@ class SqliteFile:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that is the only one to write; commit at the end, or roll back where an error left it."""
-        with self._writer, self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
+        with self._writer:
+            if self._eraser not in (None, threading.get_ident()):
+                raise self._fullness()  # the room was made for who erases
+            try:
+                with self._transaction("BEGIN IMMEDIATE") as connection:
+                    yield connection
+            except StoreFull:
+                self._full = True
+                raise
+            if self._eraser is None:
+                self._full = False
+                self._reserve.keep()
+
+    def check_writes(self) -> None:
+        """Raise `StoreFull` if what a photo takes cannot be written now."""
+        if self._full and self._reserve.try_out() and not self._checkpoint():
+            self._full = False
+        if self._full or self._reserve.is_full():
+            raise self._fullness()
+
+    @contextmanager
+    def making_room(self) -> Iterator[None]:
+        """Let this thread have the room that is kept for erasing; no other writes meanwhile."""
+        if self._eraser == threading.get_ident():
+            yield
+            return
+        with self._erasing:
+            with self._writer:
+                self._eraser = threading.get_ident()
+            self._reserve.release()
+            self._checkpoint()
+            try:
+                yield
+            finally:
+                self._checkpoint()
+                self._reserve.keep()
+                self._eraser = None
 
     def scrub(self) -> None:
         """Overwrite what was erased: bring the log into the file and empty it, for it still holds the pages of before.
@@ -126,14 +182,20 @@ class SqliteFile:
         A reader in the middle of something is waited for, a second at most; then what is left goes with a later scrub, the
         sweep's at the latest, or when the last process closes the file.
         """
+        if busy := self._checkpoint():
+            log.warning("%s-wal still holds what was erased, until nobody reads in it (%s)", self.path, busy)
+
+    def _checkpoint(self) -> object:
+        """Bring the log into the file and empty it; return what was in the way, if anything was."""
         try:
             with closing(self._connect()) as connection:
                 connection.execute(f"PRAGMA busy_timeout = {_SCRUB_MS}")
-                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                return connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.Error as error:  # a full disk: what was erased is erased all the same, and will be overwritten
-            busy = error
-        if busy:
-            log.warning("%s-wal still holds what was erased, until nobody reads in it (%s)", self.path, busy)
+            return error
+
+    def _fullness(self) -> StoreFull:
+        return StoreFull("the store's disk is full: nothing can be added or changed; erasing works", 30)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
@@ -154,15 +216,23 @@ class SqliteFile:
         try:
             yield
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary of an extended code
-            if code in _DAMAGED:
-                raise StoreInvalid(f"{self.path} is damaged, or no {self._layout.what}: {error}") from error
-            raise StoreUnavailable(f"{self.path} cannot be used now: {error}") from error
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            primary = code & 0xFF  # of an extended code
+            if primary in _DAMAGED:
+                raise StoreInvalid(f"{self._told} is damaged, or no {self._layout.what}: {error}") from error
+            if isinstance(error, sqlite3.OperationalError) and (
+                code in _FULL or (primary not in _WAITED and self._reserve.is_full())
+            ):
+                raise self._fullness() from error
+            if primary in _REFUSED and self._told == str(self.path):
+                raise StoreInvalid(f"{self.path} cannot be used: {error}") from error
+            log.warning("%s cannot be used now: %s", self.path, error)
+            raise StoreUnavailable(f"{self._told} cannot be used now: {error}") from error
 
     def _take(self) -> sqlite3.Connection:
         with self._pool:
             if self._idle is None:
-                raise StoreUnavailable(f"{self.path} was closed")
+                raise StoreUnavailable(f"{self._told} was closed")
             if self._idle:
                 return self._idle.pop()
         return self._connect()
@@ -180,7 +250,11 @@ class SqliteFile:
         )
         connection.row_factory = sqlite3.Row
         try:
-            for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            # In memory where the disk is full: what a statement may have to undo.
+            spill = () if self._eraser is None else ("temp_store = MEMORY",)
+            # The log stays smaller than the room that is kept to bring it into the file.
+            small = ("wal_autocheckpoint = 256",)
+            for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON", *small, *spill):
                 connection.execute(f"PRAGMA {pragma}")
         except BaseException:
             connection.close()

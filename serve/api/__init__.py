@@ -26,6 +26,7 @@ from serve.api import (
     webhooks,
 )
 from serve.api.context import Context
+from serve.api.draining import Drain, Draining
 from serve.api.encodings import Encodings
 from serve.api.limits import Guard
 from serve.api.origins import Origins
@@ -62,6 +63,8 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     app.add_middleware(Encodings)
     room = Room(settings.ingress.queue_bytes)
     app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room, room=room)
+    app.state.drain = Drain()
+    app.add_middleware(Draining, drain=app.state.drain)
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Paths)
     return app

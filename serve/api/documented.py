@@ -27,7 +27,14 @@ _EVERY: tuple[type[FacegroupError], ...] = (
     errors.StageUnavailable,
 )
 
-STORED = (errors.InvalidName, errors.UnknownGallery, errors.StoreUnavailable, errors.StoreInvalid, errors.StoreWentBack)
+STORED = (
+    errors.InvalidName,
+    errors.UnknownGallery,
+    errors.StoreUnavailable,
+    errors.StoreFull,
+    errors.StoreInvalid,
+    errors.StoreWentBack,
+)
 """Of a route on what is in a gallery."""
 
 IMAGES = (
@@ -50,7 +57,8 @@ POOR = tuple(dict.fromkeys(limit.error for limit in LIMITS))
 
 def before() -> Responses:
     """Return the answers of a route outside /v1 that another than the route may give."""
-    return {errors.HostNotAllowed.status: _problem(errors.HostNotAllowed.status, [errors.HostNotAllowed.code])}
+    may_fail = (errors.HostNotAllowed, errors.StageUnavailable)
+    return {error.status: _problem(error.status, [error.code]) for error in may_fail}
 
 
 def of(model: type[BaseModel] | Any, *may_fail: type[FacegroupError], status: int = 200) -> Responses:

@@ -1,23 +1,36 @@
 """Routes for operators: is it alive, is it ready, what does it count, how is it used."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from facegroup.errors import ServiceError
+from facegroup.errors import ServiceError, StageUnavailable
 from serve.api import documented
 from serve.api.context import Server
 from serve.haproxy_config import HEADER
 
 router = APIRouter(tags=["operations"], responses=documented.before())
 
+_HEALTH_SECONDS = 10.0
+_PROBLEM = documented.before()[503]["content"]
+_AWAY: documented.Responses = {
+    503: {"description": "a stage or the store is away", "content": {"application/json": {}, **_PROBLEM}}
+}
 
-@router.get("/healthz", summary="Is the process alive?")
-async def alive() -> dict[str, str]:
-    """Answer; nothing else is looked at."""
+
+@router.get("/healthz", summary="Do the server's processes work together?")
+async def alive(server: Server) -> dict[str, str]:
+    """Ask every stage for an answer, through the same calls that photos take. The store is not asked."""
+    try:
+        async with asyncio.timeout(_HEALTH_SECONDS):
+            await server.pipeline.alive()
+    except TimeoutError:
+        raise StageUnavailable("the processes of the server do not answer each other") from None
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Can it answer?", responses={503: {"description": "a stage or the store is away"}})
+@router.get("/readyz", summary="Can it answer?", responses=_AWAY)
 async def ready(server: Server) -> JSONResponse:
     """Ask every stage what it runs: the network in use, its engine and device, the detector's, the store's state."""
     instance = {HEADER: server.settings.instance}

@@ -33,6 +33,9 @@ class Pipeline(Protocol):
     async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the cameras' process; see `facegroup.cameras.hub.Hub.call`."""
 
+    async def alive(self) -> None:
+        """Return when every stage has answered. Raises `StageUnavailable` where one cannot be reached."""
+
     async def about(self) -> dict[str, Any]:
         """Say what runs: network, dimension, engines, devices, store."""
 

@@ -6,24 +6,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from serve.processes import below
+
 REPLICA = "ray::ServeReplica:facegroup:"
-
-
-def below(pid: int) -> dict[int, str]:
-    """Return the command line of each process that descends from one."""
-    parents: dict[int, int] = {}
-    lines: dict[int, str] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # it ended meanwhile, perhaps between the two
-        parents[int(folder.name)], lines[int(folder.name)] = parent, line
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return {child: lines[child] for child in found - {pid}}
 
 
 class Processes:

@@ -50,6 +50,13 @@ class Server:
         """Return its exit status; it must end by itself instead of getting ready."""
         return self._launched().wait(120)
 
+    def ended(self, seconds: float = 60) -> int:
+        """Return its exit status; it must end by itself."""
+        assert self._process is not None
+        status = self._process.wait(seconds)
+        self._process = None
+        return status
+
     def setting(self, name: str) -> str:
         """Return a variable that it is started with."""
         return self._environment[name]

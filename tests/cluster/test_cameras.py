@@ -17,8 +17,9 @@ import pytest
 
 from facegroup.client import Client
 from facegroup.journal.sealed import new_key
+from serve.processes import below
 from tests import clips
-from tests.cluster.processes import REPLICA, Processes, below
+from tests.cluster.processes import REPLICA, Processes
 from tests.cluster.server import Server
 from tests.photos import astronaut, encode
 from tests.receiver import Receiver

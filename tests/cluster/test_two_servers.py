@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from facegroup.store import open_store
-from tests.cluster.processes import REPLICA, Processes, below
+from serve.processes import below
+from tests.cluster.processes import REPLICA, Processes
 from tests.cluster.server import Server
 from tests.cluster.traffic import NETWORK, Caller, photo, traffic
 

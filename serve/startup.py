@@ -1,0 +1,188 @@
+"""Starts Ray on this machine: patient where the machine is busy, and one line where Ray refuses."""
+
+import errno
+import os
+import random
+import resource
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import typer
+
+from facegroup.errors import FacegroupError, SetupError, StageUnavailable
+from serve.processes import end_all
+
+PATIENT = {
+    "RAY_gcs_server_port_wait_time_s": "300",
+    "RAY_gcs_rpc_server_connect_timeout_s": "60",
+    "RAY_py_gcs_connect_timeout_s": "120",
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+}
+"""Seconds after which Ray gives a start up; by itself 5 to 60, which a machine with a load of 45 on two cores needs."""
+
+_REMARK_SECONDS = 45.0
+_UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+_FILES = 8192  # as Ray recommends
+_LEAST_FILES = 512
+_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+_AGENTS = ("dashboard_agent", "runtime_env_agent")
+
+
+def start_ray(seconds: float, folder: str, **options: Any) -> None:
+    """Start Ray's own processes, and connect to them.
+
+    Args:
+        seconds: how long that may take.
+        folder: how the operator chooses another folder for Ray's files.
+        options: of `ray.init`.
+
+    Raises:
+        SetupError: Ray cannot be started here.
+        StageUnavailable: it did not start in time.
+    """
+    _raise_open_files()
+    try:
+        import ray
+
+        _patch(time.monotonic() + seconds)
+        ray.init(address="local", **options)
+    except (Exception, SystemExit) as error:
+        end_all()
+        raise refusal(error, seconds, folder) from None
+
+
+def refusal(error: BaseException, seconds: float, folder: str) -> FacegroupError:
+    """Return what Ray's refusal to start means for the operator, in one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "AF_UNIX" in text:
+        path = text.rpartition(": ")[2]
+        return SetupError(f"Ray cannot start: the path of its socket is too long ({path}); choose a shorter {folder}")
+    if isinstance(error, OSError) and error.filename:
+        why = f"{error.filename}: {error.strerror}"
+        choose = f"; choose another {folder}" if error.errno in (*_UNWRITABLE, errno.ENOSPC) else ""
+        return SetupError(f"Ray cannot start: {why}{choose}")
+    if "timed out" in text.lower() or isinstance(error, TimeoutError):
+        return StageUnavailable(f"Ray did not start within {seconds:g} seconds: {busy()}; {text[:200]}")
+    if isinstance(error, ChildProcessError):
+        text += f"; common reasons are a full disk (choose another {folder}) and a busy machine ({busy()})"
+    return SetupError(f"Ray cannot start: {text[:300]}")
+
+
+def busy() -> str:
+    """Say how busy the machine is."""
+    return f"the load is {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+
+
+def remark() -> threading.Timer:
+    """Return what says in one line that a start takes long, and why, unless it is cancelled in time."""
+
+    def say() -> None:
+        typer.echo(f"still starting after {_REMARK_SECONDS:g} seconds: {busy()}", err=True)
+
+    timer = threading.Timer(_REMARK_SECONDS, say)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def failure(error: BaseException) -> FacegroupError:
+    """Return an error of the process that deploys as one that is told in one line."""
+    if isinstance(error, FacegroupError):
+        return error
+    text = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return StageUnavailable(f"the server cannot start ({busy()}): {text[:300]}")
+
+
+def _raise_open_files() -> None:
+    """Let this process and all below it open as many files as Ray needs: with a few dozen it hangs at its start."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < _LEAST_FILES:
+        raise SetupError(
+            f"a process may open {wanted} files, and the server needs {_LEAST_FILES}: `ulimit -n {_FILES}`"
+        )
+
+
+def _patch(deadline: float) -> None:
+    """Change what Ray has no setting for.
+
+    Its autoscaler and a dashboard that shows nothing are not started: together 130 MB, 4 seconds of processor time, and 3
+    that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents are told their ports:
+    raylet aborts when an agent that chooses a port has not told it within 15 seconds. And agents end with the process that
+    started them: by themselves they are there for another minute when all else was killed.
+    """
+    from ray._private import services
+    from ray._private.node import Node
+
+    for start in ("start_monitor", "start_api_server"):
+        assert callable(getattr(Node, start))
+        setattr(Node, start, _nothing)
+    setattr(Node, "__init__", _with_ports(Node.__init__))  # noqa: B010
+    services.get_node = _waiting(services.get_node, deadline)
+    if shutil.which("setpriv"):
+        name = "_build_python_executable_command_memory_profileable"
+        setattr(services, name, _ending_with_parent(getattr(services, name)))
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """Do nothing."""
+
+
+def _with_ports(start: Callable[..., None]) -> Callable[..., None]:
+    """Return a node's constructor that gives its agents free ports."""
+
+    def wrapped(node: Any, parameters: Any, *arguments: Any, **named: Any) -> None:
+        for name, port in zip(_PORTS, _free_ports(), strict=False):
+            if not getattr(parameters, name):
+                setattr(parameters, name, port)
+        start(node, parameters, *arguments, **named)
+
+    return wrapped
+
+
+def _free_ports() -> Iterator[int]:
+    """Return ports that nobody listens on, neither a block of serve.ports nor what the system gives to connections."""
+    ports = random.SystemRandom().sample(range(10_000, 20_000), 1000)
+    for port in ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        yield port
+
+
+def _waiting(get_node: Callable[..., Any], deadline: float) -> Callable[..., Any]:
+    """Return Ray's function that raises while a node is not there, made to wait for it."""
+
+    def wait(*arguments: Any) -> Any:
+        while True:
+            try:
+                return get_node(*arguments)
+            except RuntimeError:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is not None:
+                    raise ChildProcessError(f"one of its processes ended with status {ended.si_status}") from None
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the node timed out") from None
+                time.sleep(0.1)
+
+    return wait
+
+
+def _ending_with_parent(command: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """Return Ray's function that says how a part is started, made to start agents so that they end with their parent."""
+
+    def wrapped(part: str, *arguments: Any, **named: Any) -> list[str]:
+        found = command(part, *arguments, **named)
+        return ["setpriv", "--pdeathsig", "KILL", "--", *found] if part in _AGENTS else found
+
+    return wrapped

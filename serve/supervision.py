@@ -1,0 +1,75 @@
+"""Watches the processes that Ray does not replace. If one of them is lost, the server ends and says which.
+
+Ray replaces replicas, Serve's controller, its proxies and HAProxy. It does not replace its own processes. Without them a
+server may go on answering, but nothing that dies is replaced, and asking it to end takes minutes.
+"""
+
+import os
+import select
+import sys
+import threading
+from contextlib import suppress
+
+from serve.processes import below, end_all
+
+LOST = 75
+"""Exit status: a process was lost, and starting the server again helps (EX_TEMPFAIL of sysexits.h)."""
+
+_AGENTS = {
+    "DashboardAgent": ("ray::DashboardAgent", "dashboard/agent.py"),
+    "RuntimeEnvAgent": ("ray::RuntimeEnvAgent", "runtime_env/agent/main.py"),
+}
+"""Ray's agents and what is in their command lines, once they have named themselves and before."""
+
+
+def irreplaceable() -> dict[int, str]:
+    """Return the pid and name of each of Ray's own processes, which this process has started."""
+    import ray
+
+    node = ray._private.worker._global_node
+    assert node is not None
+    found = {each.process.pid: str(kind) for kind, group in node.all_processes.items() for each in group}
+    others = {
+        pid: line for pid, line in below(os.getpid()).items() if pid not in found
+    }  # raylet's tells how to start them
+    for pid, line in others.items():
+        found.update((pid, name) for name, marks in _AGENTS.items() if any(mark in line for mark in marks))
+    return found
+
+
+class Supervision:
+    """Ends this process and all below it, with one line and the status `LOST`, when one of some processes is lost.
+
+    Args:
+        names: of the processes, by pid.
+    """
+
+    def __init__(self, names: dict[int, str]) -> None:
+        self._stopped = False
+        self._poll = select.poll()
+        self._names: dict[int, str] = {}
+        for pid, name in names.items():
+            try:
+                descriptor = os.pidfd_open(pid)
+            except ProcessLookupError:
+                self._end([name])
+            self._poll.register(descriptor, select.POLLIN)
+            self._names[descriptor] = name
+        threading.Thread(target=self._wait, name="supervision", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let the processes end from now on."""
+        self._stopped = True
+
+    def _wait(self) -> None:
+        gone = self._poll.poll()
+        if not self._stopped:
+            self._end([self._names[descriptor] for descriptor, _ in gone])
+
+    def _end(self, lost: list[str]) -> None:
+        end_all()
+        say = f"Ray lost {' and '.join(lost)}, which nothing replaces: the server ends; start it again"
+        with suppress(OSError):
+            print(f"facegroup: {say} (stage_unavailable)", file=sys.stderr, flush=True)
+        # Not sys.exit: another thread may wait for what is gone, and Ray's own exit would.
+        os._exit(LOST)

@@ -1,0 +1,52 @@
+"""What Ray's refusals to start become: one line that says what to do."""
+
+import errno
+
+import pytest
+
+from facegroup.errors import FacegroupError, SetupError, StageUnavailable
+from serve.startup import failure, refusal
+
+LONG = "/a" * 60
+TOO_LONG = OSError(f"validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: {LONG}")
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "said"),
+    [
+        (TOO_LONG, SetupError, f"the path of its socket is too long ({LONG}); choose a shorter THERE"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/ray"), SetupError, "/x/ray: Permission denied; choose"),
+        (
+            FileExistsError(errno.EEXIST, "File exists", "/x/ray"),
+            SetupError,
+            "/x/ray: File exists; choose another THERE",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), SetupError, "/x: No space left on device; choose"),
+        (OSError(errno.EROFS, "Read-only file system", "/x"), SetupError, "/x: Read-only file system; choose another"),
+        (OSError(errno.EMFILE, "Too many open files", "/x"), SetupError, "/x: Too many open files"),
+        (
+            RuntimeError("Failed to start GCS.\n  Last 3 lines\nmore"),
+            SetupError,
+            "Failed to start GCS. Last 3 lines more",
+        ),
+        (Exception("The current node timed out during startup. This could"), StageUnavailable, "within 300 seconds"),
+        (TimeoutError(), StageUnavailable, "within 300 seconds: the load is"),
+        (ChildProcessError("one of its processes ended with status 1"), SetupError, "a busy machine (the load is"),
+        (SystemExit(1), SetupError, "Ray cannot start: 1"),
+        (ImportError("no module named _raylet"), SetupError, "Ray cannot start: no module named _raylet"),
+    ],
+)
+def test_what_ray_refuses_is_one_line(raised: BaseException, kind: type[FacegroupError], said: str) -> None:
+    error = refusal(raised, 300, "THERE")
+    assert type(error) is kind
+    assert said in error.detail
+    assert "\n" not in error.detail
+    assert len(error.detail) < 500
+
+
+def test_what_serve_refuses_is_one_line() -> None:
+    known = SetupError("known")
+    assert failure(known) is known
+    error = failure(RuntimeError("Traceback (most recent call last):\n  File x\nValueError: no route"))
+    assert "\n" not in error.detail
+    assert error.detail.endswith("ValueError: no route")
