@@ -1,0 +1,115 @@
+"""Encoded bytes → how many pixels they are, without decoding any.
+
+Each answer is found in a few microseconds and none raises, so whoever only queues photos can tell what each will cost.
+What `image.decode` refuses or accepts is judged there, by the decoder's own reading of the file.
+"""
+
+import io
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import PpmImagePlugin, TiffImagePlugin
+
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
+_JPEG_SEGMENTS = 1000
+_START_OF_SCAN, _END = 0xDA, 0xD9
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_BY_ROWS = {0xC0, 0xC1, 0xC9}
+_ISPE = re.compile(rb"ispe\x00{4}(.{8})", re.DOTALL)
+_DCT_SCALES = (8, 4, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first bytes of a photo say.
+
+    Attributes:
+        width: in pixels, as stored; a photo that EXIF turns has its sides the other way round.
+        height: in pixels, as stored.
+        scalable: whether it is a JPEG that is decoded row by row at a reduced scale, so that its pixels are never all in
+            memory. A JPEG of several scans keeps all its coefficients and is not.
+    """
+
+    width: int
+    height: int
+    scalable: bool = False
+
+    def decoded_pixels(self, side_pixels: int) -> int:
+        """Return how many pixels are decoded where the longer side is wanted with at least `side_pixels`."""
+        by = dct_scale(self.width, self.height, side_pixels) if self.scalable else 1
+        return -(-self.width // by) * -(-self.height // by)
+
+
+def dct_scale(width: int, height: int, side_pixels: int) -> int:
+    """Return by how much a JPEG's sides are divided while it is decoded: 1, 2, 4 or 8.
+
+    It is the largest of these that leaves the longer side at least `side_pixels`.
+    """
+    return next((by for by in _DCT_SCALES if max(width, height) >= by * side_pixels), 1)
+
+
+def read(data: bytes) -> Header | None:
+    """Return what the header of `data` says, None where it is of no image format known here, or damaged."""
+    try:
+        header = next((reader(data) for signature, reader in _READERS if signature.match(data)), None)
+    except Exception:
+        # Pillow raises OSError, SyntaxError, ValueError, struct.error and more at damaged headers, by design.
+        return None
+    return header if header and header.width > 0 and header.height > 0 else None
+
+
+def _iso(data: bytes) -> Header | None:
+    """Read AVIF or HEIF: a grid has the size of the whole; its tiles and thumbnails are smaller."""
+    sizes = (struct.unpack(">II", size) for size in _ISPE.findall(data))
+    return max((Header(*size) for size in sizes), key=lambda header: header.width * header.height, default=None)
+
+
+def _bmp(data: bytes) -> Header:
+    old = data[14:18] == b"\x0c\x00\x00\x00"
+    width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
+    return Header(width, abs(height))
+
+
+def _jpeg(data: bytes) -> Header | None:
+    size, kind, components = (0, 0), 0, 0
+    found = _JPEG_MARKER.search(data, 2)
+    for _ in range(_JPEG_SEGMENTS):
+        if found is None or found[1][0] == _END:
+            return None
+        marker, at = found[1][0], found.end()
+        if marker in _FRAMES:
+            kind = marker
+            height, width, components = struct.unpack_from(">3xHHB", data, at)
+            size = (width, height)
+        if marker == _START_OF_SCAN:
+            return Header(*size, scalable=kind in _BY_ROWS and data[at + 2] == components)
+        found = _JPEG_MARKER.search(data, at + int.from_bytes(data[at : at + 2], "big"))
+    return None
+
+
+def _webp(data: bytes) -> Header | None:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return Header(width, height)
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return Header((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return Header(width & 0x3FFF, height & 0x3FFF)
+    return None
+
+
+_READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header | None]], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), _jpeg),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), lambda data: Header(*struct.unpack_from(">II", data, 16))),
+    (re.compile(rb"GIF8"), lambda data: Header(*struct.unpack_from("<HH", data, 6))),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), _webp),
+    (re.compile(rb"....ftyp", re.DOTALL), _iso),
+    (re.compile(rb"BM"), _bmp),
+    (re.compile(rb"II|MM"), lambda data: Header(*TiffImagePlugin.TiffImageFile(io.BytesIO(data)).size)),
+    (re.compile(rb"P[1-6]\s"), lambda data: Header(*PpmImagePlugin.PpmImageFile(io.BytesIO(data)).size)),
+)
