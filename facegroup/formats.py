@@ -21,39 +21,32 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
-from facegroup.errors import NotAnImage, TruncatedImage, UnsupportedFormat
+from facegroup import jpeg
+from facegroup.errors import NotAnImage, UnsupportedFormat
 
 Opener: TypeAlias = Callable[[io.BytesIO], ImageFile]
 
 ACCEPTED = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF or PNM"
 
-_SCANS = 100
-"""A progressive JPEG has about ten; one made of thousands of empty ones keeps a decoder busy for hours."""
-_SEGMENTS = 10_000
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 
+class Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG, or the first image of an MPO, opened for its metadata; its pixels are decoded by `facegroup.jpeg`.
 
-class _Jpeg(JpegImagePlugin.JpegImageFile):
-    """A JPEG, or the first image of an MPO, whose resolution in dots per inch is nobody's business here."""
+    Attributes:
+        layout: what there is to decode.
+    """
+
+    layout: jpeg.Jpeg
 
     def _read_dpi_from_exif(self) -> None:
         """Not read: it would parse, and warn about, all of the EXIF."""
 
 
 def _jpeg(stream: io.BytesIO) -> ImageFile:
-    """Open a JPEG whose scans are neither missing nor so many that decoding them would be an attack."""
-    data = stream.getvalue()
-    scans = segments = 0
-    found = _MARKER.search(data, 2)
-    while found and found[0] != b"\xff\xd9" and segments < _SEGMENTS and scans <= _SCANS:
-        segments += 1
-        scans += found[0] == b"\xff\xda"
-        found = _MARKER.search(data, found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big"))
-    if scans > _SCANS:
-        raise UnsupportedFormat(f"the JPEG has more than {_SCANS} scans; save it again")
-    if not scans:
-        raise TruncatedImage("the JPEG ends before its pixels begin")
-    return _Jpeg(stream)
+    layout = jpeg.read(stream.getvalue())
+    picture = Jpeg(stream)
+    picture.layout = layout
+    return picture
 
 
 def _table(*rows: tuple[bytes, Opener | str]) -> tuple[tuple[re.Pattern[bytes], Opener | str], ...]:

@@ -33,7 +33,7 @@ BAD: dict[str, tuple[bytes, int, str]] = {
     "PDF": (b"%PDF-1.7\n" + bytes(200), 415, "unsupported_format"),
     "a video": (b"\0\0\0\x20ftypisom" + bytes(200), 415, "unsupported_format"),
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_format"),
-    "over the bytes of one image": (b"\xff\xd8\xff" + bytes(21 << 20), 413, "image_too_large"),
+    "over the bytes of one image": (b"\xff\xd8\xff" + bytes(60_000_000), 413, "image_too_large"),
 }
 
 

@@ -241,9 +241,9 @@ JPEG = encoded(quarters(), "JPEG")
         (b"BMW is a car, and no picture of one", errors.NotAnImage, "no image"),
         (bytes(1000), errors.NotAnImage, "no image"),
         (np.random.default_rng(0).bytes(5000), errors.NotAnImage, "no image"),
-        (bytes(21 << 20), errors.ImageTooLarge, "image_bytes"),
+        (bytes(60_000_001), errors.ImageTooLarge, "image_bytes"),
         (bomb(30000, 30000), errors.TooManyPixels, "image_pixels"),
-        (bomb(10000, 10000), errors.TooManyPixels, "image_pixels"),
+        (bomb(10001, 10000), errors.TooManyPixels, "image_pixels"),
         (b"GIF89a" + struct.pack("<HHBBB", 60000, 60000, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 60000, 60000, 0)
          + b"\x08\x01\x00\x00;", errors.TooManyPixels, "image_pixels"),
         (bomb(9, 9), errors.TruncatedImage, "damaged"),
