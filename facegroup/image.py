@@ -6,6 +6,7 @@ threads may decode at once.
 """
 
 import io
+import math
 import re
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from facegroup.types import Image
 _INTERPRETED = {"bmp_rle", "ppm", "ppm_plain"}
 """Pillow decodes these in Python, at a second per megapixel."""
 _INTERPRETED_PIXELS = 1_000_000
+_TILES = 2
+"""Tiles may reach so far beyond the picture that is made of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,32 +81,33 @@ def _decode(picture: ImageFile, limits: Limits) -> Decoded:
     width, height = (layout.width, layout.height) if layout else picture.size
     scale = min(1.0, limits.side_pixels / max(width, height))
     size = headers.fitted(width, height, limits.side_pixels)
-    _judge(width, height, size, layout, limits)
+    _judge(width, height, size, picture, limits)
     if layout:
         flat = _from_jpeg(layout, picture.mode, size)
     else:
         _refuse_slow(picture)
         picture.load()
         flat = _rgb(picture, size)
-    # Pillow turns a TIFF itself, while it loads.
-    way_up = 1 if isinstance(picture, TiffImagePlugin.TiffImageFile) else orientation.find(picture.info)
+    # These are turned by their libraries, while they load.
+    way_up = 1 if isinstance(picture, TiffImagePlugin.TiffImageFile | formats.Heif) else orientation.find(picture.info)
     if orientation.swaps_sides(way_up):
         width, height = height, width
     return Decoded(_array(flat, way_up), scale, width, height)
 
 
-def _judge(width: int, height: int, size: tuple[int, int], layout: jpeg.Jpeg | None, limits: Limits) -> None:
+def _judge(width: int, height: int, size: tuple[int, int], picture: ImageFile, limits: Limits) -> None:
     """Refuse what would take too long, or too much memory, before any is taken."""
-    decoded = width * height
-    if layout:
-        read = decoded
-        if layout.scalable and read > limits.jpeg_pixels:
+    if isinstance(picture, formats.Jpeg):
+        if picture.layout.scalable and width * height > limits.jpeg_pixels:
             raise TooManyPixels(_over("JPEG", width, height, f"{limits.jpeg_pixels:,} pixels (jpeg_pixels)"))
-        if not layout.scalable and read > limits.progressive_pixels:
+        if not picture.layout.scalable and width * height > limits.progressive_pixels:
             limit = f"{limits.progressive_pixels:,} pixels for a progressive JPEG (progressive_pixels)"
             raise TooManyPixels(_over("JPEG", width, height, limit) + ", or save it as a baseline JPEG")
-        across, down = jpeg.reduced(width, height, size)
-        decoded = across * down
+        decoded = math.prod(jpeg.reduced(width, height, size))
+    elif isinstance(picture, formats.Heif):
+        decoded = max(width * height, picture.coded_pixels // _TILES)
+    else:
+        decoded = width * height
     if decoded > limits.image_pixels:
         raise TooManyPixels(_over("image", width, height, _limit(limits)))
 

@@ -255,7 +255,7 @@ JPEG = encoded(quarters(), "JPEG")
         (encoded(pillow.new("F", (8, 8)), "TIFF"), errors.UnsupportedFormat, "white"),
         (encoded(pillow.new("I", (8, 8)), "TIFF"), errors.UnsupportedFormat, "white"),
         (b"%PDF-1.7\n", errors.UnsupportedFormat, "PDF"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", errors.UnsupportedFormat, "HEIC"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", errors.TruncatedImage, "ends early"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", errors.UnsupportedFormat, "video"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', errors.UnsupportedFormat, "SVG"),
     ],
