@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from facegroup import quality, second_look
+from facegroup import headers, quality, second_look
 from facegroup.align import Aligner
 from facegroup.errors import EngineUnavailable, ImageError
 from facegroup.image import Decoded, decode
@@ -18,6 +18,7 @@ from facegroup.mtcnn import Mtcnn
 from facegroup.networks.base import NetworkSpec
 from facegroup.networks.mtcnn_nets import Nets
 from facegroup.photos import Found, Photo
+from facegroup.room import Room
 from facegroup.second_look import Look
 from facegroup.settings import Detector, Limits, Settings
 from facegroup.types import Faces, Floats
@@ -48,6 +49,7 @@ class Finder:
         self._min_confidence = wanted.min_confidence
         self._batch_pixels = wanted.batch_pixels
         self._decoders = ThreadPoolExecutor(threads, "decode")
+        self._room = Room(limits.image_pixels)
 
     def find(
         self,
@@ -99,7 +101,9 @@ class Finder:
     def decode(self, photo: Photo) -> Decoded | ImageError:
         """Return the picture of one photo, or why it cannot be used. Any thread may ask."""
         try:
-            return decode(photo.data, self._limits)
+            header = headers.read(photo.data)
+            with self._room.of(header.decoded_pixels(self._limits.side_pixels) if header else 0):
+                return decode(photo.data, self._limits)
         except ImageError as error:
             return error
 

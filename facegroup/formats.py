@@ -7,8 +7,9 @@ called itself, because `PIL.Image.open` would try every format, warn, and judge 
 import io
 import re
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from pi_heif.as_plugin import HeifImageFile
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -21,39 +22,71 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
+from facegroup import heif_items, jpeg
 from facegroup.errors import NotAnImage, TruncatedImage, UnsupportedFormat
 
 Opener: TypeAlias = Callable[[io.BytesIO], ImageFile]
 
-ACCEPTED = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF or PNM"
-
-_SCANS = 100
-"""A progressive JPEG has about ten; one made of thousands of empty ones keeps a decoder busy for hours."""
-_SEGMENTS = 10_000
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF or PNM"
 
 
-class _Jpeg(JpegImagePlugin.JpegImageFile):
-    """A JPEG, or the first image of an MPO, whose resolution in dots per inch is nobody's business here."""
+class Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG, or the first image of an MPO, opened for its metadata; its pixels are decoded by `facegroup.jpeg`.
+
+    Attributes:
+        layout: what there is to decode.
+    """
+
+    layout: jpeg.Jpeg
 
     def _read_dpi_from_exif(self) -> None:
         """Not read: it would parse, and warn about, all of the EXIF."""
 
 
 def _jpeg(stream: io.BytesIO) -> ImageFile:
-    """Open a JPEG whose scans are neither missing nor so many that decoding them would be an attack."""
-    data = stream.getvalue()
-    scans = segments = 0
-    found = _MARKER.search(data, 2)
-    while found and found[0] != b"\xff\xd9" and segments < _SEGMENTS and scans <= _SCANS:
-        segments += 1
-        scans += found[0] == b"\xff\xda"
-        found = _MARKER.search(data, found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big"))
-    if scans > _SCANS:
-        raise UnsupportedFormat(f"the JPEG has more than {_SCANS} scans; save it again")
-    if not scans:
-        raise TruncatedImage("the JPEG ends before its pixels begin")
-    return _Jpeg(stream)
+    layout = jpeg.read(stream.getvalue())
+    picture = Jpeg(stream)
+    picture.layout = layout
+    return picture
+
+
+class Heif(HeifImageFile):  # type: ignore[misc]  # pi_heif is untyped
+    """The primary image of a HEIC or HEIF file. It is turned while it is decoded, and its EXIF says upright then.
+
+    Attributes:
+        coded_pixels: so many pixels are decoded for it; what is shown may be cut out of them.
+    """
+
+    coded_pixels: int
+
+    def _open(self) -> None:
+        items = heif_items.Items(self.fp.getvalue())
+        items.refuse_holes()
+        self.coded_pixels = items.pixels()
+        try:
+            super()._open()
+        except SyntaxError as error:
+            if "primary" in str(error):
+                raise UnsupportedFormat(
+                    "the HEIF file is a video or a sequence without a photo; send a photo"
+                ) from error
+            raise
+        if not self.info.get("primary"):
+            raise TruncatedImage("the photo in the HEIF file is damaged; send the whole file")
+
+    def load(self) -> Any:
+        """Decode, and refuse what turns out to be of another size than was judged."""
+        promised = self.size
+        loaded = super().load()
+        if self.size != promised:
+            raise TruncatedImage("the photo in the HEIF file is of another size than its header says")
+        return loaded
+
+
+def _avif(stream: io.BytesIO) -> ImageFile:
+    """Open an AVIF file no piece of which is missing; its decoder would show grey there."""
+    heif_items.Items(stream.getvalue()).refuse_holes()
+    return AvifImagePlugin.AvifImageFile(stream)
 
 
 def _table(*rows: tuple[bytes, Opener | str]) -> tuple[tuple[re.Pattern[bytes], Opener | str], ...]:
@@ -64,12 +97,12 @@ _SIGNATURES = _table(
     (rb"\xff\xd8\xff", _jpeg),
     (rb"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
     (rb"RIFF....WEBP", WebPImagePlugin.WebPImageFile),
-    (rb"....ftyp(avif|avis|mif1....(....)*avif)", AvifImagePlugin.AvifImageFile),
+    (rb"....ftyp(avif|avis|mif1....(....)*avif)", _avif),
     (rb"GIF8[79]a", GifImagePlugin.GifImageFile),
     (rb"BM.{12}[\x0c-\x7c]\x00\x00\x00", BmpImagePlugin.BmpImageFile),
     (rb"II[*+]\x00|MM\x00[*+]", TiffImagePlugin.TiffImageFile),
     (rb"P[1-6]\s+[#\d]", PpmImagePlugin.PpmImageFile),
-    (rb"....ftyp(hei|hev|mif1|msf1)", "HEIC"),
+    (rb"....ftyp(hei|hev|mif[12]|msf1|miaf|1pic|.{8}(....)*hei[cxms])", Heif),
     (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI |\x00\x00\x01\xba", "a video"),
     (rb"....jP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG 2000"),
     (rb"\xff\x0a|....JXL \r\n\x87\n", "JPEG XL"),

@@ -12,13 +12,9 @@ from dataclasses import dataclass
 
 from PIL import PpmImagePlugin, TiffImagePlugin
 
-_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
-_JPEG_SEGMENTS = 1000
-_START_OF_SCAN, _END = 0xDA, 0xD9
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BY_ROWS = {0xC0, 0xC1, 0xC9}
+from facegroup import jpeg
+
 _ISPE = re.compile(rb"ispe\x00{4}(.{8})", re.DOTALL)
-_DCT_SCALES = (8, 4, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +33,17 @@ class Header:
     scalable: bool = False
 
     def decoded_pixels(self, side_pixels: int) -> int:
-        """Return how many pixels are decoded where the longer side is wanted with at least `side_pixels`."""
-        by = dct_scale(self.width, self.height, side_pixels) if self.scalable else 1
-        return -(-self.width // by) * -(-self.height // by)
+        """Return how many pixels are decoded where the longer side is wanted with `side_pixels`."""
+        if not self.scalable:
+            return self.width * self.height
+        width, height = jpeg.reduced(self.width, self.height, fitted(self.width, self.height, side_pixels))
+        return width * height
 
 
-def dct_scale(width: int, height: int, side_pixels: int) -> int:
-    """Return by how much a JPEG's sides are divided while it is decoded: 1, 2, 4 or 8.
-
-    It is the largest of these that leaves the longer side at least `side_pixels`.
-    """
-    return next((by for by in _DCT_SCALES if max(width, height) >= by * side_pixels), 1)
+def fitted(width: int, height: int, side_pixels: int) -> tuple[int, int]:
+    """Return the sides of a picture that is scaled down, where needed, until the longer one is `side_pixels`."""
+    scale = min(1.0, side_pixels / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def read(data: bytes) -> Header | None:
@@ -74,18 +70,13 @@ def _bmp(data: bytes) -> Header:
 
 def _jpeg(data: bytes) -> Header | None:
     size, kind, components = (0, 0), 0, 0
-    found = _JPEG_MARKER.search(data, 2)
-    for _ in range(_JPEG_SEGMENTS):
-        if found is None or found[1][0] == _END:
-            return None
-        marker, at = found[1][0], found.end()
-        if marker in _FRAMES:
+    for marker, begin, _ in jpeg.segments(data):
+        if marker in jpeg.FRAMES:
             kind = marker
-            height, width, components = struct.unpack_from(">3xHHB", data, at)
+            height, width, components = struct.unpack_from(">3xHHB", data, begin)
             size = (width, height)
-        if marker == _START_OF_SCAN:
-            return Header(*size, scalable=kind in _BY_ROWS and data[at + 2] == components)
-        found = _JPEG_MARKER.search(data, at + int.from_bytes(data[at : at + 2], "big"))
+        if marker == jpeg.SCAN:
+            return Header(*size, scalable=kind in jpeg.SEQUENTIAL and data[begin + 2] == components)
     return None
 
 

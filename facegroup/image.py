@@ -6,6 +6,7 @@ threads may decode at once.
 """
 
 import io
+import math
 import re
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from PIL import Image as pillow
 from PIL import TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from facegroup import formats, orientation
+from facegroup import formats, headers, jpeg, orientation
 from facegroup.errors import EmptyBody, ImageError, ImageTooLarge, TooManyPixels, TruncatedImage, UnsupportedFormat
 from facegroup.settings import Limits
 from facegroup.types import Image
@@ -22,6 +23,8 @@ from facegroup.types import Image
 _INTERPRETED = {"bmp_rle", "ppm", "ppm_plain"}
 """Pillow decodes these in Python, at a second per megapixel."""
 _INTERPRETED_PIXELS = 1_000_000
+_TILES = 2
+"""Tiles may reach so far beyond the picture that is made of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +55,14 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         ImageTooLarge: more than `limits.image_bytes`.
         NotAnImage: the bytes are of no known image format.
         UnsupportedFormat: an image or a video, but of a format or variant that is not accepted.
-        TooManyPixels: more than `limits.image_pixels`.
+        TooManyPixels: more than `limits.image_pixels`, `jpeg_pixels` or `progressive_pixels`.
         TruncatedImage: the file ends early or is damaged.
     """
     if not data:
         raise EmptyBody("the image is empty: 0 bytes were sent")
     if len(data) > limits.image_bytes:
-        raise ImageTooLarge(f"the image has {len(data):,} bytes; the limit is {limits.image_bytes:,} (image_bytes)")
+        limit = f"{limits.image_bytes:,} (image_bytes)"
+        raise ImageTooLarge(f"the image has {len(data):,} bytes; the limit is {limit}; send a smaller photo")
     try:
         return _decode(formats.opener(data)(io.BytesIO(data)), limits)
     except ImageError:
@@ -73,25 +77,67 @@ def decode(data: bytes, limits: Limits) -> Decoded:
 
 
 def _decode(picture: ImageFile, limits: Limits) -> Decoded:
-    width, height = picture.size
-    if width * height > limits.image_pixels:
-        raise TooManyPixels(f"the image has {width} × {height} pixels; the limit is {_limit(limits)}")
-    _refuse_slow(picture)
+    layout = picture.layout if isinstance(picture, formats.Jpeg) else None
+    width, height = (layout.width, layout.height) if layout else picture.size
     scale = min(1.0, limits.side_pixels / max(width, height))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if scale < 1:
-        picture.draft(None, size)
-    picture.load()
-    # Pillow turns a TIFF itself, while it loads.
-    way_up = 1 if isinstance(picture, TiffImagePlugin.TiffImageFile) else orientation.find(picture.info)
-    flat = _rgb(picture, size)
+    size = headers.fitted(width, height, limits.side_pixels)
+    _judge(width, height, size, picture, limits)
+    if layout:
+        flat = _from_jpeg(layout, picture.mode, size)
+    else:
+        _refuse_slow(picture)
+        picture.load()
+        flat = _rgb(picture, size)
+    # These are turned by their libraries, while they load.
+    way_up = 1 if isinstance(picture, TiffImagePlugin.TiffImageFile | formats.Heif) else orientation.find(picture.info)
     if orientation.swaps_sides(way_up):
         width, height = height, width
-    return Decoded(np.array(orientation.turn(flat, way_up)), scale, width, height)
+    return Decoded(_array(flat, way_up), scale, width, height)
+
+
+def _judge(width: int, height: int, size: tuple[int, int], picture: ImageFile, limits: Limits) -> None:
+    """Refuse what would take too long, or too much memory, before any is taken."""
+    if isinstance(picture, formats.Jpeg):
+        if picture.layout.scalable and width * height > limits.jpeg_pixels:
+            raise TooManyPixels(_over("JPEG", width, height, f"{limits.jpeg_pixels:,} pixels (jpeg_pixels)"))
+        if not picture.layout.scalable and width * height > limits.progressive_pixels:
+            limit = f"{limits.progressive_pixels:,} pixels for a progressive JPEG (progressive_pixels)"
+            raise TooManyPixels(_over("JPEG", width, height, limit) + ", or save it as a baseline JPEG")
+        decoded = math.prod(jpeg.reduced(width, height, size))
+    elif isinstance(picture, formats.Heif):
+        decoded = max(width * height, picture.coded_pixels // _TILES)
+    else:
+        decoded = width * height
+    if decoded > limits.image_pixels:
+        raise TooManyPixels(_over("image", width, height, _limit(limits)))
+
+
+def _over(kind: str, width: int, height: int, limit: str) -> str:
+    return f"the {kind} has {width} × {height} pixels; the limit is {limit}; send a smaller photo"
 
 
 def _limit(limits: Limits) -> str:
     return f"{limits.image_pixels:,} pixels (image_pixels)"
+
+
+def _from_jpeg(layout: jpeg.Jpeg, mode: str, size: tuple[int, int]) -> Image | pillow.Image:
+    """Return a JPEG's pixels as RGB, at `size`."""
+    pixels = jpeg.decode(layout, mode, size)
+    if mode == "RGB":
+        stored = (pixels.shape[1], pixels.shape[0])
+        return pixels if stored == size else _resized(pillow.fromarray(pixels), size)
+    if mode == "CMYK":  # stored as if it were light, by all that write it
+        return _resized(pillow.fromarray(~pixels, "CMYK"), size).convert("RGB")
+    return _resized(pillow.fromarray(pixels[..., 0]), size).convert("RGB")
+
+
+def _array(flat: Image | pillow.Image, way_up: int) -> Image:
+    """Return the picture upright, as an array of its own."""
+    if isinstance(flat, np.ndarray):
+        if way_up == 1:
+            return flat
+        flat = pillow.fromarray(flat)
+    return np.array(orientation.turn(flat, way_up))
 
 
 def _refuse_slow(picture: ImageFile) -> None:

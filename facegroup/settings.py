@@ -89,8 +89,18 @@ class Limits(_Part):
     json_bytes: int = Field(
         16 << 20, gt=0, description="bytes of a JSON body; one of 64 MB would take 2 GB and the ingress for 4 s to read"
     )
-    image_bytes: int = Field(20 << 20, gt=0, description="bytes of one image")
-    image_pixels: int = Field(50_000_000, gt=0, description="pixels of one image, before it is decoded")
+    image_bytes: int = Field(60_000_000, gt=0, description="bytes of one image")
+    image_pixels: int = Field(
+        100_000_000, gt=0, description="pixels of one image as it is decoded; of a JPEG that is at a reduced scale"
+    )
+    jpeg_pixels: int = Field(
+        220_000_000, gt=0, description="pixels of one baseline JPEG, of which only some rows are in memory at once"
+    )
+    progressive_pixels: int = Field(
+        64_000_000,
+        gt=0,
+        description="pixels of one progressive JPEG, whose coefficients are all in memory: 3 to 8 bytes a pixel",
+    )
     side_pixels: int = Field(
         2048, ge=64, description="longer images are scaled down to this many pixels before detection"
     )

@@ -21,7 +21,7 @@ in the YAML file that `{PREFIX}CONFIG` names as in the arguments of `serve deplo
 
 ```yaml
 limits:
-  image_bytes: 20971520
+  image_bytes: 60000000
 ```
 
 Arguments win over variables, variables over the file, the file over the defaults below. An unknown name is an error.

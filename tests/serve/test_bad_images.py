@@ -3,9 +3,11 @@
 import io
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from PIL import Image as pillow
 
+from tests.heics import HEIC
 from tests.photos import astronaut, bomb, encode
 from tests.serve.conftest import files
 from tests.serve.driver import Api
@@ -25,6 +27,7 @@ BAD: dict[str, tuple[bytes, int, str]] = {
     "one byte": (b"\xff", 422, "not_an_image"),
     "zeros": (bytes(1000), 422, "not_an_image"),
     "half a JPEG": (encode(astronaut())[:20_000], 422, "truncated_image"),
+    "half a JPEG and an end marker": (encode(astronaut())[:20_000] + b"\xff\xd9", 422, "truncated_image"),
     "head of a JPEG": (encode(astronaut())[:100], 422, "truncated_image"),
     "half a PNG": (encode(astronaut(), "PNG")[:200_000], 422, "truncated_image"),
     "900 megapixels": (bomb(), 413, "too_many_pixels"),
@@ -33,7 +36,7 @@ BAD: dict[str, tuple[bytes, int, str]] = {
     "PDF": (b"%PDF-1.7\n" + bytes(200), 415, "unsupported_format"),
     "a video": (b"\0\0\0\x20ftypisom" + bytes(200), 415, "unsupported_format"),
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_format"),
-    "over the bytes of one image": (b"\xff\xd8\xff" + bytes(21 << 20), 413, "image_too_large"),
+    "over the bytes of one image": (b"\xff\xd8\xff" + bytes(60_000_000), 413, "image_too_large"),
 }
 
 
@@ -74,6 +77,22 @@ def test_bodies_announced_as_something_else(
     answer = api("POST", route.format(group=session_group), content=photos["grace"], headers={"content-type": kind})
     assert answer.status_code == (status or 200)
     assert answer.json().get("code", "") == code
+
+
+def test_odd_but_whole(api: Api, session_group: str, photos: dict[str, bytes]) -> None:
+    """What lacks only its end marker, has a video behind it, or is as large as phones make it, is a photo like any."""
+    large = pillow.new("RGB", (8160, 6144), "gray")
+    large.paste(pillow.fromarray(astronaut()).resize((4096, 4096)), (2000, 1000))
+    sent = {
+        "cut": photos["eileen"][:-2],
+        "motion": photos["eileen"] + b"\0\0\0\x18ftypmp42" + bytes(5000),
+        "phone": encode(np.asarray(large), quality=80),
+        "heic": HEIC["turned"],
+    }
+    images = api("POST", f"{session_group}/identify", files=files(*sent.items())).json()["images"]
+    seen = {image["name"]: [face["name"] for face in image["faces"]] for image in images}
+    assert "Eileen" in seen.pop("phone")
+    assert seen == {"cut": ["Eileen"], "motion": ["Eileen"], "heic": []}
 
 
 def test_after_all_of_it_people_are_known(api: Api, session_group: str) -> None:

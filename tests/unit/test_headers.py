@@ -53,8 +53,9 @@ def test_baseline_of_several_scans_keeps_its_coefficients() -> None:
 def test_what_is_decoded() -> None:
     assert Header(16384, 12288, True).decoded_pixels(2048) == 2048 * 1536
     assert Header(16320, 12240, True).decoded_pixels(2048) == 4080 * 3060
-    assert Header(4095, 100, True).decoded_pixels(2048) == 409_500
-    assert Header(4097, 101, True).decoded_pixels(2048) == 2049 * 51
+    assert Header(4032, 3024, True).decoded_pixels(2048) == 2520 * 1890
+    assert Header(2047, 100, True).decoded_pixels(2048) == 204_700
+    assert Header(1, 9001, True).decoded_pixels(2048) == 2251
     assert Header(16384, 12288).decoded_pixels(2048) == 16384 * 12288
 
 

@@ -1,0 +1,252 @@
+"""A JPEG is decoded whole or refused: damage inside it, missing ends and scans; what stands behind it does not matter."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as pillow
+from PIL import JpegImagePlugin
+
+from facegroup import errors
+from facegroup.image import decode
+from facegroup.settings import Limits
+from tests.jpegs import RARE
+
+LIMITS = Limits()
+
+
+def picture() -> pillow.Image:
+    """A picture with a photo's detail everywhere."""
+    coarse = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    return pillow.fromarray(coarse).resize((160, 120), pillow.Resampling.BICUBIC)
+
+
+def encoded(mode: str = "RGB", **options: object) -> bytes:
+    stream = io.BytesIO()
+    picture().convert(mode).save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+KINDS: dict[str, bytes] = {
+    "baseline": encoded(quality=90),
+    "4:4:4": encoded(quality=90, subsampling=0),
+    "4:2:2": encoded(quality=90, subsampling=1),
+    "gray": encoded("L"),
+    "CMYK": encoded("CMYK"),
+    "progressive": encoded(progressive=True),
+    "gray, progressive": encoded("L", progressive=True),
+    "CMYK, progressive": encoded("CMYK", progressive=True),
+    "restart markers": encoded(restart_marker_rows=1),
+    "progressive, restart markers": encoded(progressive=True, restart_marker_blocks=7),
+    "RGB": encoded(keep_rgb=True),
+    **RARE,
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return decode(data, LIMITS).image.astype(int)
+
+
+def inside(data: bytes, pieces: int) -> Iterator[int]:
+    """Places in the pixels of a JPEG, from its first scan to shortly before its end."""
+    begin = data.index(b"\xff\xda") + 14
+    for piece in range(pieces):
+        yield begin + (len(data) - begin) * piece // pieces
+
+
+@every_kind
+def test_pixels_are_pillows(kind: str) -> None:
+    expected = np.asarray(pillow.open(io.BytesIO(KINDS[kind])).convert("RGB"), int)
+    assert np.array_equal(pixels(KINDS[kind]), expected)
+
+
+def told(data: bytes, whole: np.ndarray) -> bool:
+    """Whether damage is refused; what is not must have cost nothing."""
+    try:
+        assert np.array_equal(pixels(data), whole)
+    except errors.ImageError:
+        return True
+    return False
+
+
+@every_kind
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9", bytes(3000), bytes(3000) + b"\xff\xd9", b"\xff\xd9" + bytes(3000)])
+def test_a_cut_is_told(kind: str, end: bytes) -> None:
+    data, whole = KINDS[kind], pixels(KINDS[kind])
+    assert sum(told(data[:place] + end, whole) for place in inside(data, 40)) >= 38
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "arithmetic, restart markers"])
+def test_a_missing_piece_is_told(kind: str) -> None:
+    data, whole = KINDS[kind], pixels(KINDS[kind])
+    length = (len(data) - data.index(b"\xff\xda")) // 5
+    for place in list(inside(data, 10))[:7]:
+        assert told(data[:place] + data[place + length :], whole)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in RARE])
+@pytest.mark.parametrize("wiped", [0x00, 0x55])
+def test_a_wiped_piece_is_told(kind: str, wiped: int) -> None:
+    data, whole = KINDS[kind], pixels(KINDS[kind])
+    length = (len(data) - data.index(b"\xff\xda")) // 5
+    for place in list(inside(data, 10))[1:7]:
+        assert told(data[:place] + bytes([wiped]) * length + data[place + length :], whole)
+
+
+@pytest.mark.parametrize("kind", ["baseline", "gray", "progressive", "restart markers", "4:4:4"])
+def test_what_libjpeg_warns_of_is_refused(kind: str) -> None:
+    """Bits that are turned over: whoever leaves the wrong number of coded blocks is told."""
+    rng, data = np.random.default_rng(1), KINDS[kind]
+    places = list(inside(data, 60))[:-3]
+    refused = 0
+    for place in places:
+        damaged = bytearray(data)
+        for near in rng.integers(0, 24, 12):
+            damaged[min(place + near, len(data) - 3)] ^= 1 << rng.integers(8)
+        try:
+            decode(bytes(damaged), LIMITS)
+        except errors.ImageError:
+            refused += 1
+    assert refused > len(places) // 3
+
+
+@every_kind
+def test_only_the_end_marker_is_missing(kind: str) -> None:
+    data = KINDS[kind]
+    assert data.endswith(b"\xff\xd9")
+    assert np.array_equal(pixels(data[:-2]), pixels(data))
+    assert np.array_equal(pixels(data[:-1]), pixels(data))
+
+
+@every_kind
+@pytest.mark.parametrize(
+    "behind",
+    [
+        bytes(1000),
+        b"\xff" * 1000,
+        b"\r\n</body></html>\n",
+        np.random.default_rng(2).bytes(5000),
+        b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + np.random.default_rng(3).bytes(5000),
+        encoded("L", progressive=True),
+        encoded()[:700],
+    ],
+    ids=["zeros", "ones", "text", "noise", "video", "gain map", "half a picture"],
+)
+def test_what_stands_behind_does_not_matter(kind: str, behind: bytes) -> None:
+    assert np.array_equal(pixels(KINDS[kind] + behind), pixels(KINDS[kind]))
+
+
+@every_kind
+def test_zeros_before_the_end_marker_do_not_matter(kind: str) -> None:
+    """Some cameras fill up to a full block there."""
+    data = KINDS[kind]
+    assert np.array_equal(pixels(data[:-2] + bytes(777) + data[-2:]), pixels(data))
+
+
+def test_second_image_of_an_mpo() -> None:
+    stream = io.BytesIO()
+    picture().save(stream, "MPO", save_all=True, append_images=[pillow.new("RGB", (64, 48))])
+    assert pixels(stream.getvalue()).shape == (120, 160, 3)
+    assert pixels(stream.getvalue()[:-100]).shape == (120, 160, 3)
+
+
+def test_a_progressive_jpeg_without_its_last_scans() -> None:
+    """Each piece decodes without a warning; only the sum says that detail is missing."""
+    data = KINDS["progressive"]
+    scans = [found.start() for found in re.finditer(rb"\xff[\xc4\xda]", data)]
+    for at in scans[2:]:
+        with pytest.raises(errors.TruncatedImage):
+            decode(data[:at] + b"\xff\xd9", LIMITS)
+
+
+def test_a_colour_whose_scan_is_missing() -> None:
+    data = RARE["a scan for each colour"]
+    last = data.rindex(b"\xff\xda")
+    with pytest.raises(errors.TruncatedImage, match="last of its scans"):
+        decode(data[:last] + b"\xff\xd9", LIMITS)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b"\xff\xe0\x00\x10JFIF\x00\x07\x01\x00\x00\x01\x00\x01\x00\x00",
+        b"\xff\xe2\x00\x30ICC_PROFILE\x00\x09\x03" + bytes(32),
+        b"\xff\xe1\x00\x08Exif\x00\x00" + b"left over",
+        b"\xff\xfe\xff\xff" + bytes(65533),
+        b"\xff\xfe\x00\x03!" + b"garbage",
+    ],
+)
+def test_damaged_metadata_does_not_cost_the_photo(metadata: bytes) -> None:
+    data = KINDS["baseline"]
+    assert np.array_equal(pixels(data[:2] + metadata + data[2:]), pixels(data))
+
+
+def test_twelve_bits_are_refused_by_name() -> None:
+    data = bytearray(KINDS["baseline"])
+    at = data.index(b"\xff\xc0")
+    data[at + 1], data[at + 4] = 0xC1, 12
+    with pytest.raises(errors.UnsupportedFormat, match="8 bits"):
+        decode(bytes(data), LIMITS)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_reduced_scale_looks_the_same(options: dict[str, object]) -> None:
+    """Decoding at libjpeg's scale and scaling down after are alike, at each of the eight scales."""
+    photo = picture().resize((1600, 1200), pillow.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    photo.save(stream, "JPEG", quality=95, **options)
+    for side in (1590, 1300, 1100, 900, 700, 500, 300, 150):
+        decoded = decode(stream.getvalue(), Limits(side_pixels=side))
+        size = (decoded.image.shape[1], decoded.image.shape[0])
+        assert max(size) == side
+        expected = np.asarray(photo.resize(size, pillow.Resampling.LANCZOS), int)
+        assert np.abs(decoded.image - expected).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    ("options", "limits", "setting"),
+    [
+        ({}, {"jpeg_pixels": 160 * 120 - 1}, "jpeg_pixels"),
+        ({"progressive": True}, {"progressive_pixels": 160 * 120 - 1}, "progressive_pixels"),
+        ({}, {"image_pixels": 160 * 120 - 1}, "image_pixels"),
+        ({"progressive": True}, {"image_pixels": 160 * 120 - 1}, "image_pixels"),
+    ],
+)
+def test_a_refusal_names_the_setting(options: dict[str, object], limits: dict[str, int], setting: str) -> None:
+    with pytest.raises(errors.TooManyPixels, match=rf"160 × 120 pixels.*\({setting}\); send a smaller photo"):
+        decode(encoded("RGB", **options), Limits.model_validate(limits))
+
+
+def test_limits_judge_what_is_decoded() -> None:
+    few = Limits(side_pixels=64, image_pixels=80 * 60)
+    assert decode(encoded(), few).image.shape == (48, 64, 3)
+    assert decode(encoded(progressive=True), few).image.shape == (48, 64, 3)
+
+
+def test_photos_of_others_have_the_same_pixels_as_before(shared: Path) -> None:
+    """Where nothing is wrong and nothing is scaled, not one pixel differs from Pillow's."""
+    known = json.loads((shared / "faces" / "derived_edge" / "expected.json").read_text())
+    compared = 0
+    for folder in ("pillow_edge", "compreface/imgtools", "derived_edge"):
+        for file in sorted((shared / "faces" / folder).iterdir()):
+            if not file.is_file() or file.read_bytes()[:3] != b"\xff\xd8\xff":
+                continue
+            if file.name == "truncated_jpeg.jpg":  # whole but for its end marker, which Pillow wants
+                continue
+            try:
+                decoded = decode(file.read_bytes(), LIMITS)
+            except errors.ImageError:
+                assert "truncated" in file.name or file.name == "hopper_bad_exif.jpg", file
+                continue
+            with JpegImagePlugin.JpegImageFile(file) as opened:
+                if decoded.scale < 1 or opened.getexif().get(0x0112, 1) != 1:
+                    continue
+                assert np.array_equal(decoded.image, np.asarray(opened.convert("RGB"))), file
+            compared += 1
+    assert compared > 25
+    assert known
