@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, Strict
 
 from facegroup.cameras.types import SMALLEST
 from facegroup.types import Policy
-from serve.patterns import Ident, Name, Whole
+from serve.patterns import WHOLE, Ident, Name
 from serve.schemas import Request
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -17,6 +17,8 @@ Source = Annotated[str, Field(max_length=2048, description="rtsp(s)://, http(s):
 
 PictureSeconds = Annotated[float, Field(ge=0.1, le=3600, allow_inf_nan=False)]
 Rotate = Literal[0, 90, 180, 270]
+MinFaceSize = Annotated[int, Field(ge=12, le=10_000), WHOLE]
+Confirm = Annotated[int, Field(ge=1, le=100), WHOLE]
 Fps = Annotated[float, Field(ge=0.1, le=30, allow_inf_nan=False)]
 
 
@@ -24,17 +26,15 @@ class _Looks(Request):
     """How a camera is looked at."""
 
     fps: Fps = Field(2.0, description="frames analysed a second, at most")
-    min_face_size: Whole | None = Field(
+    min_face_size: MinFaceSize | None = Field(
         None,
-        ge=12,
-        le=10_000,
         description=f"smallest face looked for, in pixels of the picture; null: {SMALLEST} of what is analysed",
     )
     regions: Regions = Field(
         [], description="polygons in 0..1 of the picture; faces elsewhere do not count; []: everywhere"
     )
     quality: Policy | None = Field(None, description="how good a face must be to be named; null: as the gallery says")
-    confirm: Whole = Field(2, ge=1, le=100, description="frames that must agree before somebody has a name")
+    confirm: Confirm = Field(2, description="frames that must agree before somebody has a name")
     cooldown: float = Field(
         30.0, ge=1, le=86_400, allow_inf_nan=False, description="seconds after which who was not seen has left"
     )
@@ -72,10 +72,10 @@ class CameraChange(Request):
     source: Source | None = None
     gallery: Name | None = None
     fps: Fps | None = None
-    min_face_size: Whole | None = Field(None, ge=12, le=10_000)
+    min_face_size: MinFaceSize | None = None
     regions: Regions | None = None
     quality: Policy | None = None
-    confirm: Whole | None = Field(None, ge=1, le=100)
+    confirm: Confirm | None = None
     cooldown: float | None = Field(None, ge=1, le=86_400, allow_inf_nan=False)
     snapshots: bool | None = None
     motion: bool | None = None

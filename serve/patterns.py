@@ -35,6 +35,6 @@ def _whole(given: object) -> object:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+WHOLE = BeforeValidator(_whole)
 Ident = Annotated[str, WithJsonSchema({"type": "string", **IDENT})]
 Name = Annotated[str, WithJsonSchema({"type": "string", **NAME})]

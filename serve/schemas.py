@@ -8,7 +8,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.store import metadata
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Policy
 from serve.moments import Moment
-from serve.patterns import Ident, Name, Whole
+from serve.patterns import WHOLE, Ident, Name
 
 
 def _storable(given: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Probes(Request):
         description="(n, d) numbers; they are brought to unit length", json_schema_extra={"minItems": 1}
     )
     threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
-    candidates: Whole | None = Field(None, ge=1, le=100)
+    candidates: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
 
 
 class Calibrator(Request):

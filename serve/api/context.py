@@ -194,8 +194,8 @@ PHOTOS = {
                 "schema": {
                     "type": "object",
                     "properties": {"photos": {"type": "array", "items": _PHOTO, "minItems": 1}},
-                    "minProperties": 1,
-                    "additionalProperties": _PHOTO,
+                    "required": ["photos"],
+                    "additionalProperties": False,
                 }
             },
             "image/*": {"schema": _PHOTO},
