@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from PIL import Image as pillow
-from rich.console import Console
 from rich.table import Table
 
 from facegroup import (

@@ -118,13 +118,13 @@ def open_http(camera: Camera, settings: Cameras, start: float) -> Source:
 def open_file(camera: Camera, path: Path, start: float) -> "Stream":
     """Open a video file. What it refers to (playlists, other files) is not opened."""
     options = {"protocol_whitelist": "file", "format_whitelist": _FILES}
-    try:
-        return Stream(_opened(camera, f"file:{path}", None, options, ends=True), camera, start, ends=True)
-    except NoVideo as error:
-        failure = error
-    raise (
-        NoVideo("it is a picture and no video: a folder of pictures can be looked at") if _is_picture(path) else failure
-    )
+    failure = NoVideo("it is a picture and no video: a folder of pictures can be looked at")
+    if _picture(path) != "boxed":
+        try:
+            return Stream(_opened(camera, f"file:{path}", None, options, ends=True), camera, start, ends=True)
+        except NoVideo as error:
+            failure = failure if _picture(path) else error
+    raise failure
 
 
 def open_device(camera: Camera, path: str, start: float) -> "Stream":
@@ -355,13 +355,14 @@ class Stream:
             stop.wait(ahead)
 
 
-def _is_picture(path: Path) -> bool:
+def _picture(path: Path) -> str:
+    """Return "" for no picture; "boxed" for one that FFmpeg would take for a video of one frame (AVIF, HEIC)."""
     try:
         with path.open("rb") as file:
-            opener(file.read(256))
+            opener(head := file.read(256))
     except (OSError, ImageError):
-        return False
-    return True
+        return ""
+    return "boxed" if head[4:8] == b"ftyp" else "picture"
 
 
 def _patience(camera: Camera) -> float:
