@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from PIL import Image as pillow
-from rich.console import Console
 from rich.table import Table
 
 from facegroup import (
@@ -24,6 +23,7 @@ from facegroup import (
     commands_sightings,
     commands_video,
     folders,
+    tables,
 )
 from facegroup.bulk import error_row, skipped_row
 from facegroup.enrolment import Doubt, Refused
@@ -313,7 +313,7 @@ def models(as_json: AsJson = False) -> None:
         used = f"{name} *" if row["used"] else str(name)
         ready, int8 = ("yes" if row[key] else "no" for key in ("ready", "int8"))
         table.add_row(used, ready, int8, str(row["dimension"]), str(row["threshold"]), engines, str(row["licence"]))
-    Console().print(table)
+    tables.show(table)
     for spec in registry.SPECS.values():
         typer.echo(f"{spec.name}: threshold {spec.threshold}: {spec.threshold_source}")
     typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")

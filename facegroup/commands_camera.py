@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from facegroup import tables
 from facegroup.errors import MalformedRequest
 from facegroup.settings import Settings, load
 from facegroup.types import Policy
@@ -133,11 +133,7 @@ def look_once(
     if as_json:
         typer.echo(json.dumps({"status": status, "picture": data is not None}))
     else:
-        typer.echo(
-            f"{status['state']}: {status['width']}×{status['height']}, {status['source_fps']:g} frames a second"
-            if data is not None
-            else f"{status['state']}: {status['detail'] or 'no frame came'} ({status['reason']})"
-        )
+        typer.echo(_told(status, seen=data is not None))
     raise typer.Exit(int(data is None))
 
 
@@ -147,6 +143,15 @@ def key() -> None:
     from facegroup.journal.sealed import new_key
 
     typer.echo(new_key())
+
+
+def _told(status: dict[str, Any], *, seen: bool) -> str:
+    if not seen:
+        reason = f" ({status['reason']})" if status["reason"] else ""
+        return f"{status['state']}: no frame came{f': {detail}' if (detail := status['detail']) else ''}{reason}"
+    # Of a single frame no rate is known.
+    rate = f", {status['source_fps']:.3g} frames a second" if status["source_fps"] else ""
+    return f"{status['state']}: {status['width']}×{status['height']}{rate}"
 
 
 def _looked(source: str, seconds: float) -> tuple[dict[str, Any], bytes | None]:
@@ -189,8 +194,17 @@ def _show(cameras: list[dict[str, Any]], as_json: bool) -> None:
         reason = f" ({status['reason']})" if status["reason"] else ""
         latency = status["answered_ms"]
         table.add_row(
-            *(each["id"], f"{status['state']}{reason}", f"{status['width']}×{status['height']}"),
-            *(f"{status['source_fps']:g}", str(frames["analysed"]), str(frames["late"]), str(status["faces"])),
+            *(
+                each["id"],
+                f"{status['state']}{reason}",
+                f"{status['width']}×{status['height']}" if status["width"] else "",
+            ),
+            *(
+                f"{status['source_fps']:g}" if status["source_fps"] else "",
+                str(frames["analysed"]),
+                str(frames["late"]),
+                str(status["faces"]),
+            ),
             *("" if latency is None else f"{latency['p95']:.0f}", each["source"]),
         )
-    Console().print(table)
+    tables.show(table)

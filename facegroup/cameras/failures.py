@@ -20,6 +20,7 @@ _MEANING: tuple[tuple[tuple[type[BaseException], ...], type[SourceError], str], 
     (
         (
             av.error.InvalidDataError,
+            av.error.ArgumentError,  # of a format that is left out
             av.error.DemuxerNotFoundError,
             av.error.DecoderNotFoundError,
             av.error.PatchWelcomeError,

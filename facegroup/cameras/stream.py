@@ -25,7 +25,16 @@ from facegroup.cameras.failures import translate
 from facegroup.cameras.login import Login, ffmpeg_answers, refusal
 from facegroup.cameras.source import Glimpse, News, Source
 from facegroup.cameras.types import Camera
-from facegroup.errors import FacegroupError, NoKeyFrame, NoVideo, SourceRefused, SourceStalled, SourceUnreachable
+from facegroup.errors import (
+    FacegroupError,
+    ImageError,
+    NoKeyFrame,
+    NoVideo,
+    SourceRefused,
+    SourceStalled,
+    SourceUnreachable,
+)
+from facegroup.formats import opener
 from facegroup.settings import Cameras
 
 OPENING = 5.0
@@ -109,7 +118,13 @@ def open_http(camera: Camera, settings: Cameras, start: float) -> Source:
 def open_file(camera: Camera, path: Path, start: float) -> "Stream":
     """Open a video file. What it refers to (playlists, other files) is not opened."""
     options = {"protocol_whitelist": "file", "format_whitelist": _FILES}
-    return Stream(_opened(camera, f"file:{path}", None, options, ends=True), camera, start, ends=True)
+    failure = NoVideo("it is a picture and no video: a folder of pictures can be looked at")
+    if _picture(path) != "boxed":
+        try:
+            return Stream(_opened(camera, f"file:{path}", None, options, ends=True), camera, start, ends=True)
+        except NoVideo as error:
+            failure = failure if _picture(path) else error
+    raise failure
 
 
 def open_device(camera: Camera, path: str, start: float) -> "Stream":
@@ -338,6 +353,16 @@ class Stream:
         ahead = self._began + place - now
         if 0 < ahead < JUMP:  # a clock that jumped is put right by the frame itself
             stop.wait(ahead)
+
+
+def _picture(path: Path) -> str:
+    """Return "" for no picture; "boxed" for one that FFmpeg would take for a video of one frame (AVIF, HEIC)."""
+    try:
+        with path.open("rb") as file:
+            opener(head := file.read(256))
+    except (OSError, ImageError):
+        return ""
+    return "boxed" if head[4:8] == b"ftyp" else "picture"
 
 
 def _patience(camera: Camera) -> float:
