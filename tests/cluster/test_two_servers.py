@@ -240,6 +240,7 @@ def test_each_store_holds_what_its_own_port_acknowledged(servers: list[Server]) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_each_store_holds_what_its_own_port_acknowledged_whatever_dies(servers: list[Server]) -> None:
     """Ten minutes."""
     end = time.monotonic() + 600
