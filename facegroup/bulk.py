@@ -77,6 +77,7 @@ class Report:
         people: those that were tried, in their order.
         not_tried: names of the others.
         error: what ended the run before its end; None: nothing did.
+        interrupted: whether somebody ended it; the last person may have got photos that are not counted.
     """
 
     gallery: str
@@ -84,6 +85,7 @@ class Report:
     people: list[Enrolled] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
     error: FacegroupError | None = None
+    interrupted: bool = False
 
     @property
     def status(self) -> int:
@@ -114,6 +116,7 @@ class Report:
             "skipped": [skipped_row(each) for each in self.skipped],
             "counts": self.counts(),
             "error": error_row(self.error),
+            "interrupted": self.interrupted,
         }
 
 
@@ -146,6 +149,10 @@ def enrol(
             if ends(error):
                 report.error = error
                 report.not_tried += [other.name for other in wanted[place + 1 :]]
+        except KeyboardInterrupt:
+            report.interrupted = True
+            report.not_tried += [other.name for other in wanted[place + 1 :]]
+            raise
         yield one
         if report.error is not None:
             return

@@ -84,6 +84,7 @@ def identify(
     rows: list[dict[str, Any]] = []
     failed = 0
     ended: FacegroupError | None = None
+    interrupted = False
     with opened(server, settings) as service:
         commands_calibrate.warn(service.store.gallery(settings.gallery))
         answers = commands.identify(service, settings.gallery, found.files, threshold, quality, unique, most)
@@ -97,6 +98,8 @@ def identify(
                     _save(commands.boxes(data, seen, settings.limits), boxes / _flat(path))
         except FacegroupError as error:
             ended = error
+        except KeyboardInterrupt:
+            interrupted = True
     if as_json:
         counts = {"photos": len(rows), "failed": failed, "not_tried": len(found.files) - len(rows)}
         answer: dict[str, Any] = {
@@ -105,9 +108,12 @@ def identify(
             "skipped": [skipped_row(each) for each in found.skipped],
             "counts": {**counts, "skipped": len(found.skipped)},
             "error": error_row(ended),
+            "interrupted": interrupted,
         }
         typer.echo(json.dumps(answer, ensure_ascii=False))
     tell_skipped(found.skipped)
+    if interrupted:
+        raise typer.Exit(130)
     if ended is not None:
         left = len(found.files) - len(rows)
         typer.echo(f"the run ended early, {left} photos were not tried: {ended.detail} ({ended.code})", err=True)

@@ -151,6 +151,21 @@ def test_an_error_of_the_server_ends_the_run_and_what_was_done_is_told(
     assert answer["error"]["code"] == error.code
 
 
+def test_ctrl_c_leaves_nobody_empty_and_a_report(photos: Callable[..., Wanted]) -> None:
+    def judge(data: bytes) -> None:
+        if data == b"stop":
+            raise KeyboardInterrupt
+
+    service, report = Fake(judge), Report("g")
+    as_service: Service = service  # type: ignore[assignment]
+    wanted = [photos("Ada", b"1"), photos("Eve", b"stop"), photos("Zoe", b"1")]
+    with pytest.raises(KeyboardInterrupt):
+        list(bulk.enrol(as_service, report, wanted, "dominant"))
+    answer = report.as_json()
+    assert (answer["interrupted"], answer["not_tried"], answer["counts"]["enrolled"]) == (True, ["Zoe"], 1)
+    assert service.names() == ["Ada"]
+
+
 def test_half_a_person_stays(photos: Callable[..., Wanted]) -> None:
     service = Fake(lambda data: StoreUnavailable("away") if data == b"stop" else None)
     report = run(service, photos("Ada", *[b"1"] * 16, b"stop"))
