@@ -215,5 +215,5 @@ async def _faces(request: Request, server: Context, min_face_size: int | None, *
     upload = await read_photos(request, server.settings.limits)
     seen = await server.see([Photo(data, min_face_size, embed=embed) for _, data in upload.named])
     pairs = zip(upload.named, seen, strict=True)
-    images = (answers.image(name, each, descriptors=embed) for (name, _), each in pairs)
-    return gradual.answer({"network": server.spec.name}, seen, images)
+    shown = (answers.image(name, each, descriptors=embed) for (name, _), each in pairs)
+    return gradual.answer({"network": server.spec.name}, seen, shown)

@@ -101,8 +101,8 @@ def test_of_several_images_only_the_one_over_the_limit_is_refused(
         *(None, "image_too_large", None, "image_too_large")
     ]
     assert api.refused("POST", "/v1/detect", files=files(sent[1])) == (413, "image_too_large")
-    fields = {"x": "y" * (60 << 10)}
-    assert api("POST", "/v1/detect", files=files(sent[0]), data=fields).status_code == 200
+    fields = {"x": "y" * (60 << 10)}  # unknown, but no image
+    assert api.refused("POST", "/v1/detect", files=files(sent[0]), data=fields) == (422, "unknown_parameter")
 
 
 def test_the_memory_that_a_large_part_takes_is_that_of_the_largest_image(

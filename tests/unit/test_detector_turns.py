@@ -23,6 +23,7 @@ with warnings.catch_warnings():  # Ray's own, of pydantic
     warnings.simplefilter("ignore")
     from deployments import detector as module
     from deployments.detector import Detector
+    from deployments.hop import hop
 
 SIZE = 128
 """Of the crops of retail-0095."""
@@ -180,7 +181,7 @@ def test_nothing_more_is_decoded_when_nobody_waits(finder: Finder, late: str) ->
         detector = made(Embedder())
         finder.open.clear()
         seconds = 50 if late == "cancelled" else 0.2
-        large = asyncio.ensure_future(detector.see(photos(*[1] * 20, request="large"), seconds))
+        large = asyncio.ensure_future(hop(detector.see(photos(*[1] * 20, request="large"), seconds)))
         other = asyncio.ensure_future(detector.see(photos(*[2] * 3, request="other"), 50))
         await begun(finder)
         if late == "cancelled":
