@@ -191,6 +191,7 @@ class Hub:
         async with self._changing:
             made: Camera = await self._in(self._journal.create_camera, camera, self._settings.cameras.limit)
             self._start(made)
+        self._moved()
         log.info("camera %s added by %s: %s", made.id, by.actor, address.shown(made.source))
         return made, self._condition(made)
 
@@ -217,8 +218,7 @@ class Hub:
             await self._in(self._journal.delete_camera, camera)
             await self._stop(camera)
             await self._written(await self._in_book(lambda book: book.left(camera)))
-        if self._couriers is not None:
-            self._couriers[0].camera_gone(camera)
+        self._moved()
         log.info("camera %s removed by %s", camera, by.actor)
 
     async def snapshot(self, camera: str) -> Frame | None:
@@ -428,7 +428,7 @@ class Hub:
         def asked(method: str, *given: Any) -> Awaitable[Any]:
             return self._in(getattr(journal, method), *given)
 
-        couriers = Couriers(self._settings.cameras, asked)
+        couriers = Couriers(self._settings.cameras, asked, self._live)
         self._couriers = (couriers, loop.create_task(couriers.run(), name="couriers"))
         videos = Videos(self._settings, self._spec.name, self._frames, asked, self._open_here, self._threshold)
         self._videos = (videos, loop.create_task(videos.run(), name="videos"))
@@ -508,6 +508,14 @@ class Hub:
         async with self._news:
             self._news.notify_all()
         return True
+
+    def _moved(self) -> None:
+        """Say that there are other cameras."""
+        if self._couriers is not None:
+            self._couriers[0].wake()
+
+    def _live(self) -> dict[str, bool]:
+        return {camera: each.status.state == "live" for camera, each in self.conditions().items()}
 
     async def _look(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
         return await self._see(photos)
