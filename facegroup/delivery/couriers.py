@@ -255,6 +255,7 @@ class Couriers:
             if isinstance(event, Gap):
                 return Outcome(True)
             late = event.seq <= self._began or abs(time.time() - event.at) > LATE_SECONDS
+            late |= event.sighting.camera in self._presence.replayed
             tell = partial(broker.tell, event, late=late)
             wrong = await asyncio.get_running_loop().run_in_executor(None, tell)
             return Outcome(wrong is None, detail=wrong or "")

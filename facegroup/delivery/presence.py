@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from facegroup.cameras.types import Camera
 from facegroup.errors import UnknownSighting
 from facegroup.journal.base import Filter
 from facegroup.sightings.types import Sighting
@@ -52,6 +53,7 @@ class Now:
         unsure: those of before the start, of which that is not known.
         members: everybody of whom there is a sighting.
         faces: of each camera with somebody there, a JPEG of who came last; empty where pictures are not wanted.
+        replayed: cameras that show what was, as a folder of old pictures: of them nothing is so now.
     """
 
     cameras: Mapping[str, bool] = field(default_factory=dict)
@@ -59,10 +61,14 @@ class Now:
     unsure: tuple[Sighting, ...] = ()
     members: Mapping[Person, Member] = field(default_factory=dict)
     faces: Mapping[str, bytes] = field(default_factory=dict)
+    replayed: frozenset[str] = frozenset()
 
 
 class Presence:
     """Follows the journal. Used from one event loop.
+
+    Attributes:
+        replayed: cameras that show what was, not what is: nothing of theirs is so now.
 
     Args:
         journal: where it is written who is there.
@@ -80,6 +86,7 @@ class Presence:
         self._faces: dict[str, bytes] = {}  # of sightings
         self._since = time.monotonic()
         self._erased = 0
+        self.replayed: frozenset[str] = frozenset()
 
     async def look(self) -> Now:
         """Return what is so now. Raises StoreUnavailable."""
@@ -98,14 +105,16 @@ class Presence:
 
     async def _look(self) -> Now:
         seq, recent = await self._recent()
-        cameras: list[str] = [each.id for each in await self._journal("cameras")]
+        every: list[Camera] = await self._journal("cameras")
+        cameras = [each.id for each in every]
+        replayed = frozenset(each.id for each in every if not each.realtime)
         found = {each.id: each for each in await self._all_open()}
         first = self._unsure is None
         before = {each.id: each.last_seen for each in found.values()} if self._unsure is None else self._unsure
         members = await self._known() if first else dict(self._members)
         settled = time.monotonic() - self._since > SETTLE_SECONDS
         still = {key: at for key, at in before.items() if key in found and found[key].last_seen == at}
-        watched = [each for each in found.values() if each.camera in cameras]
+        watched = [each for each in found.values() if each.camera in cameras and each.camera not in replayed]
         here = tuple(each for each in watched if each.id not in still)
         unsure = tuple(each for each in watched if each.id in still and not settled)
         faces = await self._pictured(here)
@@ -116,11 +125,12 @@ class Presence:
                 last = known.last_seen if each.open else max(each.last_seen, known.last_seen or 0.0)
                 members[each.gallery, each.person_id] = Member(each.name, last)
         self._seq, self._unsure, self._members, self._faces = seq, still, members, faces
-        doubtful = {each.camera for each in unsure}
+        self.replayed = replayed
+        doubtful = {each.camera for each in unsure} | replayed
         live = None if self._live is None else self._live()
         sure = {each: each not in doubtful and (live is None or live.get(each, False)) for each in cameras}
         shown = {each.camera: faces[each.id] for each in reversed(here) if each.id in faces}
-        return Now(sure, here, unsure, members, shown)
+        return Now(sure, here, unsure, members, shown, replayed)
 
     async def _recent(self) -> tuple[int, list[Sighting]]:
         """Return the sightings of the events since the last look, and the number of the newest."""

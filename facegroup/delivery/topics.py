@@ -43,7 +43,7 @@ class Topics:
             unsure = any(each.camera == camera for each in now.unsure)
             base = self._camera(camera)
             told |= self._announced(camera)
-            if here or not unsure:  # else it is not known who is there, and nothing is said
+            if here or not (unsure or camera in now.replayed):  # else nothing is said
                 told[f"{base}/occupied"] = b"ON" if here else b"OFF"
                 told[f"{base}/people"] = _json(sorted(each.name for each in here))
             if here:

@@ -437,6 +437,23 @@ def test_a_camera_that_sees_nothing_says_so(
         until(lambda: listener.on("facegroup/cameras/yard/status") == ["offline", "online"])
 
 
+def test_pictures_of_before_are_history(
+    broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener]
+) -> None:
+    listener = listen()
+    journal.create_camera(Camera("album", "file:///pictures", "group", realtime=False), 10)
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: listener.on("facegroup/cameras/album/status") == ["offline"])
+        delivering.begin(1, camera="album")
+        until(lambda: events(listener) == [1])
+        delivering.begin(1, camera="door")
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
+        until(lambda: len(listener.on("facegroup/cameras/door/visit")) == 1)
+        assert listener.on("facegroup/cameras/album/visit") == []
+        assert "ON" not in listener.on("facegroup/cameras/album/occupied")
+        assert json.loads(listener.on("facegroup/people/group/ada")[-1])["cameras"] == ["door"]
+
+
 def test_cameras_and_people_of_any_name_are_entities_of_their_own(journal: Journal) -> None:
     topics = Topics("home/faces", "homeassistant", False)
     people = {("a_b", "c"): Member("C"), ("a", "b_c"): Member("B"), ("Группа", "x/y"): Member("Z")}
