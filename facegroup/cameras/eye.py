@@ -91,9 +91,7 @@ class Eye:
             self._turn("failed", error)
             return None
         shape = (cut.width, cut.height, cut.offset, cut.scale)
-        return Frame(
-            cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts, self._moment(glimpse)
-        )
+        return Frame(cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts, self._moment(glimpse))
 
     def status(self) -> Status:
         """Return how the camera is. Known at once, whatever the source does."""
