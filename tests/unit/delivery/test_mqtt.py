@@ -89,6 +89,7 @@ def test_who_is_where_is_told_and_kept(broker: BrokerProcess, journal: Journal, 
         assert (told["type"], told["sighting"]["id"], told["sighting"]["name"]) == ("sighting.began", ada.id, "Ada")
         until(lambda: listener.on("facegroup/cameras/door/people")[-1:] == ['["unknown-1"]'])
         assert listener.on("facegroup/cameras/door/last")[-1] == "unknown-1"
+        until(lambda: len(listener.on("facegroup/cameras/door/visit")) == 3)
         visits = [json.loads(each) for each in listener.on("facegroup/cameras/door/visit")]
         assert [(each["event_type"], each["person_id"], each["unknown"]) for each in visits] == [
             ("began", "ada", None),
@@ -289,8 +290,8 @@ def test_whoever_came_last_of_those_who_are_there(
         until(lambda: listener.on(last) == ["Ada", "Bob", ""])
         delivering.record(sighting(200.0))  # again: something that names her changes
         until(lambda: listener.on(last) == ["Ada", "Bob", "", "Ada"])
-        named = [json.loads(each)["name"] for each in listener.on("facegroup/cameras/door/visit")]
         until(lambda: len(listener.on("facegroup/cameras/door/visit")) == 5)
+        named = [json.loads(each)["name"] for each in listener.on("facegroup/cameras/door/visit")]
         assert named[:4] == ["Ada", "Bob", "Ada", "Bob"]
     assert listener.on("facegroup/cameras/door/occupied") == ["OFF", "ON", "OFF", "ON"]
 
