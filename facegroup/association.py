@@ -39,7 +39,9 @@ class Association:
         shared = overlap(boxes, before)
         return self._pairs(shared + 0.1 * close, (shared >= _OVERLAP) | close)
 
-    def by_looks(self, boxes: Floats, before: Floats, alike: Floats, threshold: float) -> list[int | None]:
+    def by_looks(
+        self, boxes: Floats, before: Floats, alike: Floats, threshold: float, away: NDArray[np.bool_]
+    ) -> list[int | None]:
         """Return the track of each face, None for a new one.
 
         Args:
@@ -47,6 +49,7 @@ class Association:
             before: (m, 4) of the tracks, where they were last.
             alike: (n, m) cosine similarity of face and track; NaN where the track's looks are not known.
             threshold: of the gallery: above it two looks are one person's.
+            away: (m,) tracks that were seen so long ago that somebody else may be there: only likeness counts.
         """
         shared, known = overlap(boxes, before), ~np.isnan(alike)
         # How far below the threshold two looks at one person may be, on the scale of the network.
@@ -54,6 +57,7 @@ class Association:
         near = shared >= _OVERLAP
         near |= _close(boxes, before) & (alike >= least)  # NaN is no likeness
         allowed = (near | (alike >= threshold)) & ~(alike < least)
+        allowed &= ~away | (alike >= threshold)
         return self._pairs(shared + np.where(known, np.clip((alike - least) / (1 - least), 0, 1), 0), allowed)
 
     def _pairs(self, score: NDArray[Any], allowed: NDArray[np.bool_]) -> list[int | None]:

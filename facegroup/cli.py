@@ -23,10 +23,11 @@ from facegroup import (
     commands_sightings,
     commands_video,
     folders,
+    sighted,
     tables,
 )
 from facegroup.bulk import error_row, skipped_row
-from facegroup.enrolment import Doubt, Refused
+from facegroup.enrolment import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.folders import shown
 from facegroup.options import AsJson, Face, Gallery, Network, Server, Store
@@ -163,8 +164,11 @@ def verify(
 
 
 def feedback(
-    photos: Annotated[list[Path], typer.Argument(help="photos in which a face got a wrong name")],
     person: Annotated[str, typer.Option("--not", help="id of the person whom the face is not")],
+    photos: Annotated[list[Path] | None, typer.Argument(help="photos in which a face got a wrong name")] = None,
+    sighting: Annotated[
+        list[str] | None, typer.Option(help="id of a sighting that got a wrong name; repeatable")
+    ] = None,
     face: Face = None,
     strict: Annotated[bool, typer.Option("--strict", help="refuse a face that may show the person after all")] = False,
     gallery: Gallery = None,
@@ -174,16 +178,24 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Say that a face is not a person: it does not get that name again. Ends with status 1 where nothing was kept."""
+    if not photos and not sighting:
+        raise MalformedRequest("Name the photos, or the --sighting, in which a face got a wrong name.")
     which = commands.face_choice(face)
-    found = folders.photos(photos)
+    found = folders.photos(photos) if photos else folders.Photos((), ())
     settings = load(gallery=gallery, network=network, store=store)
     kept = 0
     rows: dict[str, list[dict[str, str]]] = {"refused": [], "warnings": []}
     with opened(server, settings) as service:
-        for part in read(found.files):
-            bad = [Refused(shown(path), data) for path, data in part if isinstance(data, FacegroupError)]
-            good = [(shown(path), data) for path, data in part if isinstance(data, bytes)]
-            done = service.correct(settings.gallery, good, person, which, strict)
+
+        def answers() -> Iterator[tuple[list[Refused], Enrolment]]:
+            for part in read(found.files):
+                bad = [Refused(shown(path), data) for path, data in part if isinstance(data, FacegroupError)]
+                good = [(shown(path), data) for path, data in part if isinstance(data, bytes)]
+                yield bad, service.correct(settings.gallery, good, person, which, strict)
+            for each in sighting or []:
+                yield [], sighted.correct(service, settings, each, person, strict)
+
+        for bad, done in answers():
             kept += len(done.photos)
             told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in [*bad, *done.refused]]
             for kind, each in [*told, *(("warnings", each) for each in done.doubts)]:

@@ -266,6 +266,11 @@ class Client:
             except errors.UnknownPhoto:
                 continue
 
+    def sighting_crop(self, sighting: str) -> bytes:
+        """Return the face of a sighting as JPEG. Raises UnknownSighting, also where no picture is kept."""
+        crop: bytes = self._connection.send("GET", f"/v1/sightings/{quote(sighting, safe='')}/crop").content
+        return crop
+
     def about(self) -> dict[str, Any]:
         """Return what the server says of itself: network, engines, devices, store."""
         answer: dict[str, Any] = self._call("GET", "/readyz", again=False)

@@ -22,7 +22,8 @@ from facegroup.types import Floats, Image
 Fault = Literal["no_crop", "bad_crop", "no_face", "no_descriptor"]
 """Why a sample cannot be embedded anew."""
 
-_MARGINS = (0.0, 0.5)  # of the crop's side, one after the other; docs/gallery.md has the measurement
+MARGINS = (0.0, 0.5)
+"""Borders of a crop, in its sides, that are tried one after the other; docs/gallery.md has the measurement."""
 _GREY = (127, 127, 127)
 _SMALLEST = 0.25  # of the crop's side: a face in a crop fills most of it
 
@@ -75,15 +76,15 @@ class Reembedder:
         self._finder.close()
 
     def _cut(self, crops: Sequence[bytes]) -> list[Image | Fault]:
-        cut = self._look(crops, _MARGINS[0])
-        for margin in _MARGINS[1:]:
+        cut = self._look(crops, MARGINS[0])
+        for margin in MARGINS[1:]:
             left = [index for index, each in enumerate(cut) if isinstance(each, str) and each == "no_face"]
             for index, each in zip(left, self._look([crops[index] for index in left], margin), strict=True):
                 cut[index] = each
         return cut
 
     def _look(self, crops: Sequence[bytes], margin: float) -> list[Image | Fault]:
-        images = [_bordered(each, margin) for each in crops]
+        images = [bordered(each, margin) for each in crops]
         there = [each for each in images if not isinstance(each, str)]
         sizes = [max(12, round(_SMALLEST * min(image.shape[:2]) / (1 + 2 * margin))) for image in there]
         found = iter(zip(there, self._finder.mtcnn.detect(there, sizes) if there else [], strict=True))
@@ -107,7 +108,8 @@ class Reembedder:
         return found.crops[0] if isinstance(found, Found) else "bad_crop"
 
 
-def _bordered(crop: bytes, margin: float) -> Image | Fault:
+def bordered(crop: bytes, margin: float) -> Image | Fault:
+    """Return a JPEG with a grey border, of so many of its sides, (h, w, 3) uint8 RGB."""
     try:
         image = from_jpeg(crop)
     except (NotAnImage, cv2.error):

@@ -7,6 +7,7 @@ Order, first wins: arguments (flags, YAML of `serve deploy`), `FACEGROUP_…` va
 
 import os
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -237,9 +238,18 @@ class Cameras(_Part):
     mqtt: SecretStr | None = Field(
         None, description="broker that events are published to: mqtt://user:password@host:1883, or mqtts://"
     )
-    mqtt_topic: str = Field("facegroup", pattern=_TOPIC, min_length=1, description="first part of the topics")
+    mqtt_ca: Path | None = Field(
+        None,
+        description="PEM file of the authority that signed the broker's certificate, for mqtts://; empty: the system's",
+    )
+    mqtt_topic: str = Field(
+        "facegroup", pattern=_TOPIC, min_length=1, description="first part of the topics; each server needs its own"
+    )
     mqtt_discovery: str = Field(
         "homeassistant", pattern=_TOPIC, description="prefix of Home Assistant's discovery; empty: none"
+    )
+    mqtt_pictures: bool = Field(
+        False, description="whether the face of whoever came last to a camera is published, while they are there"
     )
 
     @field_validator("mqtt")
@@ -247,6 +257,18 @@ class Cameras(_Part):
     def _is_broker(cls, given: SecretStr | None) -> SecretStr | None:
         if given is not None and not _BROKER.fullmatch(given.get_secret_value()):
             raise ValueError("should be mqtt://user:password@host:1883, or mqtts://")
+        return given
+
+    @field_validator("mqtt_ca")
+    @classmethod
+    def _is_file(cls, given: Path | None) -> Path | None:
+        if given is not None and not given.is_file():
+            raise ValueError(f"there is no file {given}")
+        if given is not None:
+            try:
+                ssl.create_default_context(cafile=given)
+            except OSError:  # ssl.SSLError is one
+                raise ValueError(f"{given} holds no certificate in PEM form that can be read") from None
         return given
 
 

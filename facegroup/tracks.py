@@ -30,6 +30,7 @@ class Track:
         number: unique for the tracker.
         confirm: looks that must agree.
         first: seconds of its first frame.
+        shift: seconds by which the time of day was ahead then.
         box: (4,) float32: where it was last: x1, y1, x2, y2 in pixels of the whole picture.
         last: seconds of its last frame.
         frames: in which it was found.
@@ -41,6 +42,7 @@ class Track:
     number: int
     confirm: int
     first: float
+    shift: float
     box: Floats
     last: float = _NEVER
     frames: int = 0
@@ -98,8 +100,14 @@ class Track:
         """Say whether a face of this grade is worth a look, whatever is known."""
         return grade >= self._looked + _BETTER
 
-    def observation(self, network: str, *, ended: bool = False) -> Observation:
-        """Return what is known of it, once it is confirmed."""
+    def observation(self, network: str, patience: float, *, ended: bool = False) -> Observation:
+        """Return what is known of it, once it is confirmed.
+
+        Args:
+            network: that made the descriptors.
+            patience: see `Observation`.
+            ended: whether the track is over.
+        """
         match = self._best[self._who]
         return Observation(
             self.number,
@@ -113,6 +121,8 @@ class Track:
             ended,
             network,
             self._version,
+            self.shift,
+            patience,
         )
 
     def _keep(self, shot: Shot) -> None:

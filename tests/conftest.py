@@ -87,9 +87,10 @@ class BrokerProcess:
     Args:
         folder: for its configuration.
         password: that it asks the user `facegroup` for, or None: anybody may come.
+        certificate: PEM files of its certificate and key, or None: it takes no TLS.
     """
 
-    def __init__(self, folder: Path, password: str | None = None) -> None:
+    def __init__(self, folder: Path, password: str | None = None, certificate: tuple[Path, Path] | None = None) -> None:
         place = f"{os.environ.get('PATH', '')}:/usr/sbin"
         binary = shutil.which("mosquitto", path=place)
         if binary is None:
@@ -111,6 +112,8 @@ class BrokerProcess:
             ]
             subprocess.run(command, check=True, capture_output=True)
             lines[-1:] = ["allow_anonymous false", f"password_file {words}"]
+        if certificate is not None:
+            lines[1:1] = [f"certfile {certificate[0]}", f"keyfile {certificate[1]}"]
         self._config = folder / "mosquitto.conf"
         self._config.write_text("\n".join(lines))
         self._command = [str(binary), "-c", str(self._config)]

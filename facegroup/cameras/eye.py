@@ -91,7 +91,7 @@ class Eye:
             self._turn("failed", error)
             return None
         shape = (cut.width, cut.height, cut.offset, cut.scale)
-        return Frame(cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts)
+        return Frame(cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts, self._moment(glimpse))
 
     def status(self) -> Status:
         """Return how the camera is. Known at once, whatever the source does."""
@@ -176,10 +176,19 @@ class Eye:
         if not (source.every or self._schedule.due(glimpse.moment)):
             return
         self._schedule.take(glimpse.moment)
-        if self._gate is not None and not self._gate.opens(self._scissors.grey(glimpse.frame), glimpse.moment):
+        moment = glimpse.at if source.every else glimpse.moment  # pictures of before have a time of their own
+        if self._gate is not None and not self._gate.opens(self._scissors.grey(glimpse.frame), moment):
             self._hand.still()
         else:
             self._hand.offer(glimpse, self._waits)
+
+    def _moment(self, glimpse: Glimpse) -> float | None:
+        """Return when a frame was received, by a clock that nobody sets; None: it is looked at in a time of its own."""
+        if not self._camera.realtime:
+            return None
+        if self._quiet:  # a picture may have been written long before it was found
+            return time.monotonic() - max(0.0, time.time() - glimpse.at)
+        return glimpse.moment
 
     def _turn(self, state: State, problem: FacegroupError | None) -> None:
         with self._lock:

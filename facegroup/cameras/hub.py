@@ -40,6 +40,7 @@ from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings
 from facegroup.sightings.book import Book
 from facegroup.sightings.types import Event, Observation, Video, Webhook
+from facegroup.steady import Steady
 from facegroup.store.audit import Origin
 from facegroup.store.once import Once
 from facegroup.types import Gallery, Person, Sample
@@ -99,6 +100,7 @@ class Hub:
         self._open = open_eye
         self._watches: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
         self._thresholds: dict[str, float] = {}
+        self._clock = Steady()
         self._threads = ThreadPoolExecutor(4, "journal")
         self._pen = ThreadPoolExecutor(1, "book")
         self._news = asyncio.Condition()
@@ -191,6 +193,7 @@ class Hub:
         async with self._changing:
             made: Camera = await self._in(self._journal.create_camera, camera, self._settings.cameras.limit)
             self._start(made)
+        self._moved()
         log.info("camera %s added by %s: %s", made.id, by.actor, address.shown(made.source))
         return made, self._condition(made)
 
@@ -217,8 +220,7 @@ class Hub:
             await self._in(self._journal.delete_camera, camera)
             await self._stop(camera)
             await self._written(await self._in_book(lambda book: book.left(camera)))
-        if self._couriers is not None:
-            self._couriers[0].camera_gone(camera)
+        self._moved()
         log.info("camera %s removed by %s", camera, by.actor)
 
     async def snapshot(self, camera: str) -> Frame | None:
@@ -415,7 +417,7 @@ class Hub:
     async def _begin(self) -> None:
         journal = await self._in(self._open_journal)
         try:
-            book = await self._in(Book, journal, self._settings.cameras, self._threshold)
+            book = await self._in(Book, journal, self._settings.cameras, self._threshold, self._clock.now)
             cameras = await self._in(journal.cameras)
             newest = (await self._in(journal.span))[1]
         except BaseException:
@@ -428,7 +430,7 @@ class Hub:
         def asked(method: str, *given: Any) -> Awaitable[Any]:
             return self._in(getattr(journal, method), *given)
 
-        couriers = Couriers(self._settings.cameras, asked)
+        couriers = Couriers(self._settings.cameras, asked, self._live)
         self._couriers = (couriers, loop.create_task(couriers.run(), name="couriers"))
         videos = Videos(self._settings, self._spec.name, self._frames, asked, self._open_here, self._threshold)
         self._videos = (videos, loop.create_task(videos.run(), name="videos"))
@@ -439,7 +441,7 @@ class Hub:
     def _start(self, camera: Camera) -> None:
         if not camera.enabled:
             return
-        watch = Watch(camera, self._spec.name, self._open_any, self._frames, self._note)
+        watch = Watch(camera, self._spec.name, self._open_any, self._frames, self._note, self._clock)
         self._watches[camera.id] = (
             watch,
             asyncio.get_running_loop().create_task(watch.run(), name=f"camera {camera.id}"),
@@ -476,7 +478,8 @@ class Hub:
 
     async def _tick(self) -> None:
         reached = {camera: watch.reached for camera, (watch, _) in self._watches.items() if watch.reached is not None}
-        await self._written(await self._in_book(lambda book: book.tick(time.time(), reached)))
+        now, shift = self._clock.now(), self._clock.shift()
+        await self._written(await self._in_book(lambda book: book.tick(now, reached, shift)))
         if time.monotonic() - self._reconciled >= _RECONCILE_SECONDS:
             self._reconciled = time.monotonic()
             await self._reconcile()
@@ -508,6 +511,14 @@ class Hub:
         async with self._news:
             self._news.notify_all()
         return True
+
+    def _moved(self) -> None:
+        """Say that there are other cameras."""
+        if self._couriers is not None:
+            self._couriers[0].wake()
+
+    def _live(self) -> dict[str, bool]:
+        return {camera: each.status.state == "live" for camera, each in self.conditions().items()}
 
     async def _look(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:
         return await self._see(photos)

@@ -53,8 +53,9 @@ class Gate:
             self._moved = moment
         share = 1.0 - math.exp(-max(0.0, moment - self._last) / self._memory)
         self._background = known + np.float32(share) * difference
+        nearer = (moment - self._last) / 2  # than the frame to come, which may be just too early or far too late
         self._last = moment
-        if moment - self._moved > self._hold and moment - self._looked < self._every:
+        if moment - self._moved > self._hold and moment - self._looked + nearer < self._every:
             return False
         self._looked = moment
         return True

@@ -86,6 +86,7 @@ class Frame:
         offset: x and y of the data's top-left pixel in that: only the part around the regions is sent.
         scale: pixels of the data for one of the camera, at most 1.
         lasts: seconds for which it is shown, where the source says so; else 0.
+        moment: seconds of a clock that nobody sets when it was received, of any beginning; None: only `at` tells its time.
     """
 
     data: bytes
@@ -97,6 +98,7 @@ class Frame:
     offset: tuple[int, int] = (0, 0)
     scale: float = 1.0
     lasts: float = 0.0
+    moment: float | None = None
 
     def smallest(self, camera: Camera) -> int:
         """Return the smallest face that is looked for, in pixels of the data."""

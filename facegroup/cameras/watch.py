@@ -20,6 +20,7 @@ from facegroup.cameras.types import Camera, Condition, Eye, Frame, Status
 from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
 from facegroup.photos import Matched, Photo, Seen
 from facegroup.sightings.types import Observation
+from facegroup.steady import Steady
 from facegroup.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -51,10 +52,17 @@ class Watch:
         open_eye: opens its eye.
         look: the pipeline.
         note: the book of sightings.
+        clock: of the times of observations; None: one of its own.
     """
 
     def __init__(
-        self, camera: Camera, network: str, open_eye: Callable[[Camera], Awaitable[Eye]], look: Look, note: Note
+        self,
+        camera: Camera,
+        network: str,
+        open_eye: Callable[[Camera], Awaitable[Eye]],
+        look: Look,
+        note: Note,
+        clock: Steady | None = None,
     ) -> None:
         self.camera = camera
         self.snapshot: Frame | None = None
@@ -65,6 +73,9 @@ class Watch:
         self._look = look
         self._note = note
         self._network = network
+        self._clock = clock or Steady()
+        self._ahead: float | None = None  # of the clock, of that of the eye's moments
+        self._behind: float | None = None  # the clock, of what is looked at in a time of its own
         self._tracker = Tracker(camera, network)
         self._status = Status("connecting", since=time.time())
         self._lost: FacegroupError | None = None  # of the eye
@@ -106,13 +117,15 @@ class Watch:
 
     async def _once(self) -> None:
         eye = await self._open(self.camera)
+        self._ahead = self._behind = None
         try:
             while True:
                 try:
                     # Not wait_for: before Python 3.12 it can swallow that the loop is cancelled, which would go on for ever.
                     async with asyncio.timeout(WAIT_SECONDS + ANSWER_SECONDS):
                         frame, self._status = await eye.next(WAIT_SECONDS)
-                    self.reached = None if frame is None else frame.at
+                    frame = None if frame is None else self._timed(frame)
+                    self.reached = self._reached(frame)
                 except TimeoutError:
                     raise StageUnavailable("the camera's process does not answer") from None
                 self._lost = None
@@ -128,7 +141,7 @@ class Watch:
     async def _take_in(self, frame: Frame | None) -> None:
         try:
             if frame is None:
-                await self._tell(self._tracker.idle(time.time()), None)
+                await self._tell(self._tracker.idle(self._clock.now() - (self._behind or 0.0)), None)
             else:
                 await self._analyse(frame)
                 self._problem = None
@@ -150,7 +163,7 @@ class Watch:
             return
         self.snapshot = frame
         self._faces += len(seen.faces)
-        self._answered.append(time.time() - frame.at)
+        self._answered.append(self._clock.now() - _time(frame))
         await self._tell(done.observations, frame)
 
     async def _ask(self, photo: Photo) -> Seen:
@@ -165,7 +178,22 @@ class Watch:
         if observations and await self._note(self.camera, observations):
             self._events += 1
             if frame is not None:
-                self._noted.append(time.time() - frame.at)
+                self._noted.append(self._clock.now() - _time(frame))
+
+    def _reached(self, frame: Frame | None) -> float | None:
+        """Return up to when it is known who is there; pictures of before go on in their own time where none follows yet."""
+        if frame is not None:
+            self._behind = self._clock.now() - frame.at if frame.moment is None else None
+            return _time(frame)
+        return None if self._behind is None else self._clock.now() - self._behind
+
+    def _timed(self, frame: Frame) -> Frame:
+        """Return a frame with its moment by our clock: the camera's process may run on another machine."""
+        if frame.moment is None:
+            return frame
+        if self._ahead is None:
+            self._ahead = self._clock.now() - frame.moment
+        return replace(frame, moment=frame.moment + self._ahead)
 
     async def _finished(self) -> None:
         """Note what is left, whenever that can be done, and wait for ever."""
@@ -184,6 +212,10 @@ class Watch:
             self._troubled = time.time()
             log.warning("camera %s: %s", self.camera.id, error.detail)
         return error
+
+
+def _time(frame: Frame) -> float:
+    return frame.at if frame.moment is None else frame.moment
 
 
 def _percentiles(seconds: deque[float]) -> tuple[float, float] | None:

@@ -12,21 +12,19 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 from facegroup.delivery import letters
 from facegroup.delivery.letters import Gap
 from facegroup.delivery.mqtt import Broker
+from facegroup.delivery.presence import Journal, Live, Presence
 from facegroup.delivery.webhook import Outcome, Poster
 from facegroup.errors import FacegroupError
-from facegroup.journal.base import Filter
 from facegroup.settings import Cameras
 from facegroup.sightings.types import DeadLetter, Event, Webhook
 
 log = logging.getLogger(__name__)
-
-Journal: TypeAlias = Callable[..., Awaitable[Any]]
-"""Calls a method of the journal by name, in a thread."""
 
 Send: TypeAlias = Callable[[Event | Gap], Awaitable[Outcome]]
 
@@ -36,7 +34,9 @@ FIRST, LONGEST = 1.0, 300.0
 RETRY_SECONDS = 15.0
 """How long one `retry` goes on, so that whoever asked for it gets an answer."""
 _PAGE = 50
-_LATEST = 1000
+LATE_SECONDS = 10.0
+"""An event that is told later than this is history."""
+_STATE_SECONDS = 2.0  # between two looks at who is there
 _LOOK_SECONDS = 5.0  # for events that nobody woke it for: there are none, but who knows
 
 
@@ -46,16 +46,21 @@ class Couriers:
     Args:
         settings: of cameras.
         journal: what has happened.
+        live: which cameras see something; None: all do.
     """
 
-    def __init__(self, settings: Cameras, journal: Journal) -> None:
+    def __init__(self, settings: Cameras, journal: Journal, live: Live | None = None) -> None:
         self._settings = settings
         self._journal = journal
         self._poster = Poster(settings)
         self._broker = Broker(settings) if settings.mqtt is not None else None
+        self._presence = Presence(journal, live, settings.mqtt_pictures)
+        self._began = 0  # number of the newest event of before the start
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hooks: dict[str, Webhook] = {}
         self._woken: dict[str, asyncio.Event] = {}
+        self._moved = asyncio.Event()
+        self._follower: asyncio.Task[None] | None = None
         self._errors: dict[str, str] = {}
         self._away: set[str] = set()  # who waits for the journal
         self._changed = asyncio.Event()
@@ -80,14 +85,17 @@ class Couriers:
         await self._match({})
         if MQTT in self._tasks:
             self._tasks.pop(MQTT).cancel()
+        if self._follower is not None:
+            self._follower.cancel()
+            self._follower = None
         await self._poster.close()
         if self._broker is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._broker.close)
             self._broker = None
 
     def wake(self) -> None:
-        """Say that there are new events."""
-        for each in self._woken.values():
+        """Say that there are new events, or other cameras."""
+        for each in (*self._woken.values(), self._moved):
             each.set()
 
     def changed(self) -> None:
@@ -101,13 +109,8 @@ class Couriers:
 
     def forget(self, gallery: str, ident: str | None = None) -> None:
         """Remove what a broker retains of somebody who was erased, or of everybody of a gallery."""
-        if self._broker is not None:
-            self._broker.forget(gallery, ident)
-
-    def camera_gone(self, camera: str) -> None:
-        """Remove what a broker retains of a camera that was removed."""
-        if self._broker is not None:
-            self._broker.camera_gone(camera)
+        self._presence.forget(gallery, ident)
+        self._moved.set()
 
     async def retry(self, webhook: Webhook) -> int:
         """Try the dead letters of a webhook once more, until one is not taken or 15 s are over; return how many were."""
@@ -143,6 +146,7 @@ class Couriers:
                 self._begin(name, self._posts(hook), _wants(hook))
         if self._broker is not None and MQTT not in self._tasks:
             self._begin(MQTT, self._publishes(self._broker), lambda event: True)
+            self._follower = asyncio.get_running_loop().create_task(self._follow(self._broker), name="presence")
 
     def _begin(self, name: str, send: Send, wants: Callable[[Event], bool]) -> None:
         self._woken[name] = asyncio.Event()
@@ -186,13 +190,10 @@ class Couriers:
                 await asyncio.sleep(LONGEST)
 
     async def _start(self, name: str) -> int:
-        if name == MQTT and self._broker is not None:
-            cameras = [each.id for each in await self._journal("cameras")]
-            latest = await self._journal("sightings", Filter(), "", _LATEST)
-            present = await self._journal("sightings", Filter(open=True), "", _LATEST)
-            self._broker.begin(cameras, latest, present)
         known: int | None = await self._journal("cursor", name)
         newest: int = (await self._journal("span"))[1]
+        if name == MQTT:
+            self._began = newest
         if known is None:
             await self._journal("advance", name, newest)
         return newest if known is None else min(known, newest)
@@ -248,16 +249,35 @@ class Couriers:
 
         return send
 
-    @staticmethod
-    def _publishes(broker: Broker) -> Send:
+    def _publishes(self, broker: Broker) -> Send:
         async def send(event: Event | Gap) -> Outcome:
-            # Who is where comes with the next events; subscribers see that numbers are missing.
+            # Who is where is told all the same; subscribers see that numbers are missing.
             if isinstance(event, Gap):
                 return Outcome(True)
-            wrong = await asyncio.get_running_loop().run_in_executor(None, broker.tell, event)
+            late = event.seq <= self._began or abs(time.time() - event.at) > LATE_SECONDS
+            late |= event.sighting.camera in self._presence.replayed
+            tell = partial(broker.tell, event, late=late)
+            wrong = await asyncio.get_running_loop().run_in_executor(None, tell)
             return Outcome(wrong is None, detail=wrong or "")
 
         return send
+
+    async def _follow(self, broker: Broker) -> None:
+        """Have the broker retain what is so now, whatever it was told of before."""
+        while True:
+            self._moved.clear()
+            try:
+                now = await self._presence.look()
+                await asyncio.get_running_loop().run_in_executor(None, broker.show, broker.topics.retained(now))
+            except FacegroupError as error:
+                log.debug("who is there is not known: %s", error.detail)  # `_deliver` says so
+            except Exception:
+                log.exception("what MQTT retains could not be brought up to date, which is a bug")
+                self._errors[MQTT] = "what is retained could not be brought up to date, which is a bug: see the log"
+                await asyncio.sleep(LONGEST)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STATE_SECONDS):
+                    await self._moved.wait()
 
 
 def _wants(hook: Webhook) -> Callable[[Event], bool]:

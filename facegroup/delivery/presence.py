@@ -1,139 +1,169 @@
-"""Events in, what is published of them out: who is before each camera, who was last, where everybody is (topics: `mqtt`)."""
+"""The journal → what is so now: who is before each camera, and where every member is.
 
-import json
-from collections.abc import Iterable
+Nothing here is made of events, which may be told late. An open sighting of before the start counts only when somebody was
+seen in it since: until then, or for `SETTLE_SECONDS`, it is not known whether they are still there.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
-from facegroup.delivery import letters
-from facegroup.sightings.types import Event, Sighting
+from facegroup.cameras.types import Camera
+from facegroup.errors import UnknownSighting
+from facegroup.journal.base import Filter
+from facegroup.sightings.types import Sighting
 
-Message: TypeAlias = tuple[str, bytes, bool]
-"""Topic, payload, whether the broker keeps it for those who come later; an empty payload removes what it kept."""
+Journal: TypeAlias = Callable[..., Awaitable[Any]]
+"""Calls a method of the journal by name, in a thread."""
+
+Live: TypeAlias = Callable[[], Mapping[str, bool]]
+"""Returns of each camera whether frames of it come."""
+
+Person: TypeAlias = tuple[str, str]
+"""Gallery and id."""
+
+SETTLE_SECONDS = 60.0
+"""How long after the start it takes, at most, until it is known who is there."""
+
+_PAGE = 500
 
 
-@dataclass(slots=True)
-class _Place:
-    """What is so before a camera: who is there, by sighting, and who was seen last."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member who was seen.
 
-    here: dict[str, Sighting] = field(default_factory=dict)
-    last: Sighting | None = None
+    Attributes:
+        name: as of their latest sighting.
+        last_seen: seconds since the epoch, of the latest sighting that ended; None: none has.
+    """
+
+    name: str
+    last_seen: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What is so now.
+
+    Attributes:
+        cameras: of each camera of the registry: whether what is said of it is so; else it is not known who is there.
+        here: the sightings in which somebody is there, whoever came last first.
+        unsure: those of before the start, of which that is not known.
+        members: everybody of whom there is a sighting.
+        faces: of each camera with somebody there, a JPEG of who came last; empty where pictures are not wanted.
+        replayed: cameras that show what was, as a folder of old pictures: of them nothing is so now.
+    """
+
+    cameras: Mapping[str, bool] = field(default_factory=dict)
+    here: tuple[Sighting, ...] = ()
+    unsure: tuple[Sighting, ...] = ()
+    members: Mapping[Person, Member] = field(default_factory=dict)
+    faces: Mapping[str, bytes] = field(default_factory=dict)
+    replayed: frozenset[str] = frozenset()
 
 
 class Presence:
-    """Who is where, as far as events were told.
+    """Follows the journal. Used from one event loop.
+
+    Attributes:
+        replayed: cameras that show what was, not what is: nothing of theirs is so now.
 
     Args:
-        topic: first part of the topics.
-        discovery: prefix of Home Assistant's discovery topics; empty: none.
+        journal: where it is written who is there.
+        live: which cameras see something; None: all do.
+        pictures: whether faces are wanted.
     """
 
-    def __init__(self, topic: str, discovery: str) -> None:
-        self._topic = topic
-        self._discovery = discovery
-        self._places: dict[str, _Place] = {}
+    def __init__(self, journal: Journal, live: Live | None, pictures: bool) -> None:
+        self._journal = journal
+        self._live = live
+        self._pictures = pictures
+        self._seq: int | None = None  # number of the newest event that was read
+        self._unsure: dict[str, float] | None = None  # id → last_seen at the start; None: not looked yet
+        self._members: dict[Person, Member] = {}
+        self._faces: dict[str, bytes] = {}  # of sightings
+        self._since = time.monotonic()
+        self._erased = 0
+        self.replayed: frozenset[str] = frozenset()
 
-    def begin(self, cameras: Iterable[str], latest: Iterable[Sighting], present: Iterable[Sighting]) -> None:
-        """Learn what is so before the first event: the cameras, their latest sightings, newest first, and who is there."""
-        self._places = {camera: _Place() for camera in cameras}
-        for each in latest:
-            place = self._places.setdefault(each.camera, _Place())
-            place.last = place.last or each
-        for each in present:
-            self._places.setdefault(each.camera, _Place()).here[each.id] = each
+    async def look(self) -> Now:
+        """Return what is so now. Raises StoreUnavailable."""
+        while True:
+            erased = self._erased
+            now = await self._look()
+            if erased == self._erased:  # else somebody was erased whom this may still name
+                return now
 
-    def told(self, event: Event) -> list[Message]:
-        """Return what to publish of an event."""
-        seen = event.sighting
-        new = seen.camera not in self._places
-        place = self._places.setdefault(seen.camera, _Place())
-        before = place.here.pop(seen.id, None)
-        if event.kind != "ended":
-            place.here[seen.id] = seen
-        place.last = seen
-        messages = self._announced(seen.camera) if new else []
-        messages += [(f"{self._camera(seen.camera)}/sighting", letters.body(event), False), *self._state(seen.camera)]
-        if before is not None and _whose(before) != _whose(seen):  # it was somebody else, after all
-            messages.append((self._person(*_whose(before)), b"", True))
-        where = {"camera": seen.camera, "present": event.kind != "ended", "last_seen": seen.last_seen}
-        return [*messages, (self._person(*_whose(seen)), _json({"name": seen.name, **where}), True)]
-
-    def all(self) -> list[Message]:
-        """Return what is so before every camera: for a broker that may have lost it, or a Home Assistant that has."""
-        return [message for camera in self._places for message in (*self._announced(camera), *self._state(camera))]
-
-    def without(self, gallery: str, ident: str | None) -> list[Message]:
-        """Forget somebody who was erased, or everybody of a gallery; return what to publish for it."""
-
-        def concerns(seen: Sighting | None) -> bool:
-            return seen is not None and seen.gallery == gallery and ident in (None, _whose(seen)[1])
-
-        messages: list[Message] = [] if ident is None else [(self._person(gallery, ident), b"", True)]
-        for camera, place in self._places.items():
-            if concerns(place.last) or any(map(concerns, place.here.values())):
-                place.here = {key: seen for key, seen in place.here.items() if not concerns(seen)}
-                place.last = None if concerns(place.last) else place.last
-                messages += self._state(camera)
-        return messages
-
-    def without_camera(self, camera: str) -> list[Message]:
-        """Forget a camera that was removed; return what to publish for it."""
-        self._places.pop(camera, None)
-        topics = [f"{self._camera(camera)}/{what}" for what in ("last", "people", "occupied")]
-        return [(topic, b"", True) for topic in (*topics, *(topic for topic, _, _ in self._announced(camera)))]
-
-    def people_of(self, gallery: str) -> str:
-        """Return the topics of all people of a gallery."""
-        return f"{self._topic}/people/{_part(gallery)}/+"
-
-    def _camera(self, camera: str) -> str:
-        return f"{self._topic}/cameras/{_part(camera)}"
-
-    def _person(self, gallery: str, ident: str) -> str:
-        return f"{self._topic}/people/{_part(gallery)}/{_part(ident)}"
-
-    def _state(self, camera: str) -> list[Message]:
-        place, base = self._places[camera], self._camera(camera)
-        return [
-            (f"{base}/last", b"" if place.last is None else place.last.name.encode(), True),
-            (f"{base}/people", _json(sorted(seen.name for seen in place.here.values())), True),
-            (f"{base}/occupied", b"ON" if place.here else b"OFF", True),
-        ]
-
-    def _announced(self, camera: str) -> list[Message]:
-        """Return what tells Home Assistant of a camera."""
-        if not self._discovery:
-            return []
-        name, base = _part(camera), self._camera(camera)
-        shared: dict[str, Any] = {
-            "availability_topic": f"{self._topic}/status",
-            "device": {"identifiers": [f"facegroup_{camera}"], "name": f"facegroup {camera}"},
+    def forget(self, gallery: str, ident: str | None) -> None:
+        """Forget somebody who was erased, or everybody of a gallery."""
+        self._erased += 1
+        self._members = {
+            who: each for who, each in self._members.items() if who[0] != gallery or ident not in (None, who[1])
         }
-        last = {"name": "last person", "unique_id": f"facegroup_{camera}_last", "state_topic": f"{base}/last", **shared}
-        occupied = {
-            "name": "somebody there",
-            "unique_id": f"facegroup_{camera}_occupied",
-            "state_topic": f"{base}/occupied",
-            "device_class": "occupancy",
-            "json_attributes_topic": f"{base}/sighting",
-            **shared,
-        }
-        kinds = (("sensor", "last", last), ("binary_sensor", "occupied", occupied))
-        return [
-            (f"{self._discovery}/{kind}/facegroup_{name}_{what}/config", _json(config), True)
-            for kind, what, config in kinds
-        ]
 
+    async def _look(self) -> Now:
+        seq, recent = await self._recent()
+        every: list[Camera] = await self._journal("cameras")
+        cameras = [each.id for each in every]
+        replayed = frozenset(each.id for each in every if not each.realtime)
+        found = {each.id: each for each in await self._all_open()}
+        first = self._unsure is None
+        before = {each.id: each.last_seen for each in found.values()} if self._unsure is None else self._unsure
+        members = await self._known() if first else dict(self._members)
+        settled = time.monotonic() - self._since > SETTLE_SECONDS
+        still = {key: at for key, at in before.items() if key in found and found[key].last_seen == at}
+        watched = [each for each in found.values() if each.camera in cameras and each.camera not in replayed]
+        here = tuple(each for each in watched if each.id not in still)
+        unsure = tuple(each for each in watched if each.id in still and not settled)
+        faces = await self._pictured(here)
+        # Nothing is waited for from here on.
+        for each in (*recent, *found.values()):
+            if each.person_id is not None:
+                known = members.get((each.gallery, each.person_id), Member(each.name))
+                last = known.last_seen if each.open else max(each.last_seen, known.last_seen or 0.0)
+                members[each.gallery, each.person_id] = Member(each.name, last)
+        self._seq, self._unsure, self._members, self._faces = seq, still, members, faces
+        self.replayed = replayed
+        doubtful = {each.camera for each in unsure} | replayed
+        live = None if self._live is None else self._live()
+        sure = {each: each not in doubtful and (live is None or live.get(each, False)) for each in cameras}
+        shown = {each.camera: faces[each.id] for each in reversed(here) if each.id in faces}
+        return Now(sure, here, unsure, members, shown, replayed)
 
-def _whose(seen: Sighting) -> tuple[str, str]:
-    return seen.gallery, seen.person_id or seen.unknown or ""
+    async def _recent(self) -> tuple[int, list[Sighting]]:
+        """Return the sightings of the events since the last look, and the number of the newest."""
+        if self._seq is None:
+            return (await self._journal("span"))[1], []
+        seq = self._seq
+        found: list[Sighting] = []
+        while page := await self._journal("events", seq, _PAGE):
+            found += [each.sighting for each in page]
+            seq = page[-1].seq
+        return seq, found
 
+    async def _all_open(self) -> list[Sighting]:
+        found: list[Sighting] = []
+        after = ""
+        while page := await self._journal("sightings", Filter(open=True), after, _PAGE):
+            found += page
+            after = page[-1].cursor
+        return found
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    async def _known(self) -> dict[Person, Member]:
+        members: dict[Person, Member] = {}
+        for gallery, person in sorted(await self._journal("people")):
+            latest = await self._journal("sightings", Filter(gallery=gallery, person_id=person), "", 1)
+            for each in latest:
+                members[gallery, person] = Member(each.name, None if each.open else each.last_seen)
+        return members
 
-
-def _part(name: str) -> str:
-    """Return a name as one level of a topic: without what topics are made of."""
-    return quote(name, safe=" ") or "_"
+    async def _pictured(self, here: tuple[Sighting, ...]) -> dict[str, bytes]:
+        """Return the face of who came last to each camera, which is read once."""
+        faces: dict[str, bytes] = {}
+        latest = {each.camera: each for each in reversed(here)} if self._pictures else {}
+        for each in latest.values():
+            with suppress(UnknownSighting):
+                faces[each.id] = self._faces.get(each.id) or await self._journal("crop", each.id)
+        return faces

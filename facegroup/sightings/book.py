@@ -1,11 +1,14 @@
 """The open sightings of all cameras: what trackers observe goes in, events of beginning and end come out, written down.
 
-One sighting is open for each camera and person at a time; it ends when the person was not seen for the camera's cooldown.
+One sighting is open for each camera and person at a time; it ends when the person was not seen for the camera's cooldown, or
+for as long as the tracker says that somebody may be unseen. Whether somebody has left is told by a steady clock, that of the
+observations: within a sighting times go on by it from when it began, whatever is made of the time of day.
 What changes meanwhile is held in memory and written every few seconds, so that a server that is killed loses no more of it.
 Where a tracker changes its mind about a track, the sighting is changed: it is one visit still. Used from one thread at a
 time. Every method may raise `StoreUnavailable`; what was written before stays, and the rest comes with the next observation.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -47,6 +50,8 @@ Place: TypeAlias = tuple[str, Who]
 class _Open:
     sighting: Sighting
     cooldown: float
+    shift: float = 0.0  # of its times, ahead of those of observations
+    since: float = _NEVER  # a track of it may have begun before: with a visit that ended
     tracks: dict[int, int] = field(default_factory=dict)  # frames of each that goes on
     frames: int = 0  # of those that are over
     grade: float = _NEVER  # of the best crop
@@ -57,6 +62,11 @@ class _Open:
     def copy(self) -> "_Open":
         return replace(self, tracks=dict(self.tracks))
 
+    @property
+    def last(self) -> float:
+        """When somebody was seen in it last, in the time of the observations."""
+        return self.sighting.last_seen - self.shift
+
     def see(self, camera: Camera, seen: Observation, similarity: float | None) -> None:
         """Bring it up to date with one of its tracks."""
         self.tracks[seen.track] = seen.frames
@@ -66,8 +76,8 @@ class _Open:
             self.grade, self.crop = seen.shots[0].grade, seen.shots[0].crop
         self.sighting = replace(
             known,
-            first_seen=min(known.first_seen, seen.first_seen),
-            last_seen=max(known.last_seen, seen.last_seen),
+            first_seen=min(known.first_seen, max(self.since, seen.first_seen) + self.shift),
+            last_seen=max(known.last_seen, seen.last_seen + self.shift),
             frames=self.frames + sum(self.tracks.values()),
             similarity=max((each for each in (known.similarity, similarity) if each is not None), default=None),
             crop=known.crop or crop,
@@ -77,7 +87,21 @@ class _Open:
             if not self.sighting.person_id:
                 every = sorted((*self.shots, *seen.shots), key=lambda shot: shot.grade, reverse=True)
                 self.shots = tuple(every[:KEPT])
-        self.cooldown, self.dirty = camera.cooldown, True
+        self.cooldown, self.dirty = max(camera.cooldown, seen.patience), True
+
+
+@dataclass(frozen=True, slots=True)
+class _Stay:
+    sighting: Sighting
+    shift: float  # of its times, ahead of those of observations
+
+    @property
+    def last(self) -> float:
+        return self.sighting.last_seen - self.shift
+
+    def gap(self, seen: Observation) -> float:
+        """Return the seconds between it and what is seen elsewhere; negative where they overlap."""
+        return max(self.sighting.first_seen - self.shift - seen.last_seen, seen.first_seen - self.last)
 
 
 class Book:
@@ -87,21 +111,28 @@ class Book:
         journal: where it is written.
         settings: of cameras.
         threshold: of a gallery: what the similarity of a face and a person must exceed.
+        now: the clock of the observations.
     """
 
-    def __init__(self, journal: Journal, settings: Cameras, threshold: Callable[[str], float]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        settings: Cameras,
+        threshold: Callable[[str], float],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._journal = journal
         self._settings = settings
         self._threshold = threshold
         self._open: dict[Place, _Open] = {}
         self._tracks: dict[tuple[str, int], Who] = {}
         self._promoted: set[tuple[str, int]] = set()  # tracks whose tracker does not know yet that they have a name
-        self._visits: dict[Who, dict[str, Sighting]] = {}  # the latest by each camera
+        self._visits: dict[Who, dict[str, _Stay]] = {}  # the latest by each camera
         self._strangers: dict[tuple[str, str, int], Strangers] = {}  # gallery, network, dimension
         self._doubtful: dict[Place, _Open] = {}  # began, and whether that was written nobody knows
         self._twice: list[Sighting] = []  # open, where another of the same is
         self._flushed = self._pruned = _NEVER
-        self._restore()
+        self._restore(now())
 
     def observe(self, camera: Camera, observations: Sequence[Observation]) -> list[Event]:
         """Take in what a camera's tracker says of tracks that have a name, or are nobody's for sure.
@@ -115,21 +146,18 @@ class Book:
         """Return who a track of a camera is taken for now; None: nobody yet, or it is over."""
         return self._tracks.get((camera, track))
 
-    def tick(self, now: float, reached: Mapping[str, float] | None = None) -> list[Event]:
+    def tick(self, now: float, reached: Mapping[str, float] | None = None, shift: float = 0.0) -> list[Event]:
         """End the sightings whose person has left, write what changed, and keep to the retention, as often as it is due.
 
         Args:
             now: in the time of the observations.
             reached: of cameras whose frames come late, up to when it is known who was there: nobody has left after that.
+            shift: seconds by which the time of day is ahead of that: retention goes by it.
         """
         known = reached or {}
         self._settle()
         events = self._ended_twice()
-        left = [
-            at
-            for at, each in self._open.items()
-            if each.sighting.last_seen + each.cooldown < min(now, known.get(at[0], now))
-        ]
+        left = [at for at, each in self._open.items() if each.last + each.cooldown < min(now, known.get(at[0], now))]
         events += self._end(left)
         if abs(now - self._flushed) >= FLUSH_SECONDS:
             changed = [each for each in self._open.values() if each.dirty]
@@ -137,7 +165,7 @@ class Book:
             for each in changed:
                 each.dirty, each.crop = False, None
             self._flushed = now
-        if abs(now - self._pruned) >= PRUNE_SECONDS and self._prune(now):
+        if abs(now - self._pruned) >= PRUNE_SECONDS and self._prune(now, shift):
             self._pruned = now
         return events
 
@@ -220,7 +248,7 @@ class Book:
             forgotten = self._mistaken(old.sighting)
             news.append(News("changed", found.sighting, None, unknown, old.sighting, forgotten))
         else:
-            found = self._begun(camera, who, seen)
+            found = self._begun(camera, who, seen, again=before == who)
             news.append(News("began", found.sighting, None, unknown))
         found.see(camera, seen, similarity)
         events = self._record(place, found, [_shown(each, found) for each in news])
@@ -244,7 +272,7 @@ class Book:
             del self._tracks[number]
         if seen.ended or seen.person_id is not None:
             self._promoted.discard(number)
-        self._visits.setdefault(who, {})[camera.id] = found.sighting
+        self._visits.setdefault(who, {})[camera.id] = _Stay(found.sighting, found.shift)
         return events
 
     def _record(self, place: Place, found: _Open, news: Sequence[News]) -> list[Event]:
@@ -269,11 +297,12 @@ class Book:
             visits = 0 if (camera.id, who) in self._open else 1
             known = self._known(who)
             if known is not None:
-                return who, grown(known, seen.shots, seen.last_seen, visits), nearest[1]
+                return who, grown(known, seen.shots, seen.last_seen + seen.shift, visits), nearest[1]
             strangers.remove(who.id)
         name = self._journal.next_unknown(camera.gallery)
         shots = tuple(seen.shots[:KEPT])
-        made = Unknown(name, camera.gallery, seen.network, look, 1, seen.first_seen, seen.last_seen, shots)
+        first, last = seen.first_seen + seen.shift, seen.last_seen + seen.shift
+        made = Unknown(name, camera.gallery, seen.network, look, 1, first, last, shots)
         return Who(camera.gallery, False, name), made, None
 
     def _nearest(self, camera: Camera, strangers: Strangers, look: Floats) -> tuple[Unknown, float] | None:
@@ -287,23 +316,27 @@ class Book:
         nearest = strangers.nearest(look, here)
         return nearest if nearest is not None and nearest[1] >= threshold else None
 
-    def _begun(self, camera: Camera, who: Who, seen: Observation) -> _Open:
+    def _begun(self, camera: Camera, who: Who, seen: Observation, *, again: bool) -> _Open:
+        """Return a new sighting; `again`: of a track that an earlier one held, which ended while it was not seen."""
         within = self._settings.link_seconds
         elsewhere = [each for place, each in self._visits.get(who, {}).items() if place != camera.id]
-        near = [each for each in elsewhere if _gap(each, seen) <= within]
-        linked = max(near, key=lambda each: each.last_seen, default=None)
+        near = [each for each in elsewhere if each.gap(seen) <= within]
+        linked = max(near, key=lambda each: each.last, default=None)
+        since = seen.last_seen if again else seen.first_seen
         made = Sighting(
             id=uuid.uuid4().hex,
             camera=camera.id,
             gallery=camera.gallery,
-            first_seen=seen.first_seen,
-            last_seen=seen.last_seen,
+            first_seen=since + seen.shift,
+            last_seen=seen.last_seen + seen.shift,
             frames=0,
             similarity=None,
-            visit_id=linked.visit_id if linked else uuid.uuid4().hex,
+            visit_id=linked.sighting.visit_id if linked else uuid.uuid4().hex,
             **_named(who, seen),
         )
-        return _Open(made, camera.cooldown)
+        if again:
+            return _Open(made, camera.cooldown, seen.shift, since, frames=1 - seen.frames)
+        return _Open(made, camera.cooldown, seen.shift)
 
     def _end(self, places: Sequence[Place]) -> list[Event]:
         news = []
@@ -354,7 +387,7 @@ class Book:
                 return known.id
         return None
 
-    def _restore(self) -> None:
+    def _restore(self, now: float) -> None:
         cooldowns = {each.id: each.cooldown for each in self._journal.cameras()}
         after = ""
         while page := self._journal.sightings(Filter(open=True), after, _PAGE):
@@ -364,15 +397,16 @@ class Book:
                     self._twice.append(each)
                     continue
                 cooldown = cooldowns.get(each.camera, 0.0) + GRACE_SECONDS
-                self._open[each.camera, who] = _Open(each, cooldown, frames=each.frames)
-                self._visits.setdefault(who, {})[each.camera] = each
+                shift = max(0.0, each.last_seen - now)  # nobody is seen later than now: the clock was set back
+                self._open[each.camera, who] = _Open(each, cooldown, shift, frames=each.frames)
+                self._visits.setdefault(who, {})[each.camera] = _Stay(each, shift)
             after = page[-1].cursor
         for unknown in self._journal.unknowns():
             self._of(unknown).put(unknown)
 
-    def _prune(self, now: float) -> bool:
+    def _prune(self, now: float, shift: float) -> bool:
         """Erase what is too old or too much; False: there is more, for which the cameras do not wait now."""
-        before = now - self._settings.keep_days * 86_400
+        before = now + shift - self._settings.keep_days * 86_400
         if self._journal.prune(before, self._settings.keep_sightings, _PRUNED) >= _PRUNED:
             return False
         self._journal.prune_videos(before, self._settings.keep_videos)
@@ -380,7 +414,7 @@ class Book:
             self._forget(gallery, unknown)
         soon = now - self._settings.link_seconds
         for seen in self._visits.values():
-            for camera in [camera for camera, each in seen.items() if each.last_seen < soon]:
+            for camera in [camera for camera, each in seen.items() if each.last < soon]:
                 del seen[camera]
         self._visits = {who: each for who, each in self._visits.items() if each}
         return True
@@ -401,11 +435,6 @@ class Book:
 
 def _who(sighting: Sighting) -> Who:
     return Who(sighting.gallery, sighting.person_id is not None, sighting.person_id or sighting.unknown or "")
-
-
-def _gap(one: Sighting, seen: Observation) -> float:
-    """Return the seconds between two stays; negative where they overlap."""
-    return max(one.first_seen - seen.last_seen, seen.first_seen - one.last_seen)
 
 
 def _named(who: Who, seen: Observation) -> dict[str, Any]:

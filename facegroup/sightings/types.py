@@ -33,13 +33,16 @@ class Observation:
         person_id: who it is, of the camera's gallery; None: nobody of it.
         name: the person's, or ``not in the dataset``.
         similarity: the best of the agreeing frames with that person; None for nobody.
-        first_seen: seconds since the epoch of the track's first frame; of a video, seconds since its start.
+        first_seen: seconds of the track's first frame, since the epoch by a steady clock; of a video, since its start.
         last_seen: of its last frame.
         frames: in which the face was found.
         shots: the best looks, best first, at most `tracking.SHOTS`.
         ended: whether the track is over: nothing more comes of it.
         network: that made the descriptors.
         version: of the gallery that decided last.
+        shift: seconds by which the time of day was ahead of these times at the first frame: it may be set meanwhile.
+        patience: seconds unseen after which somebody has left, as often as frames are looked at; at least the camera's
+            cooldown.
     """
 
     track: int
@@ -53,6 +56,8 @@ class Observation:
     ended: bool = False
     network: str = ""
     version: int = 0
+    shift: float = 0.0
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,11 @@ from typer.testing import CliRunner
 
 from facegroup.client import Client
 from facegroup.errors import Contradiction, LooksLikeOwn
+from facegroup.journal import open_journal
+from facegroup.journal.base import News
+from facegroup.photos import Photo, Seen
+from facegroup.recognizer import Recognizer
+from facegroup.settings import load
 from facegroup.store import faces
 from facegroup.types import NOT_IN_DATASET
 from serve.cli import app
@@ -19,6 +26,7 @@ from tests.local_server import LocalServer
 from tests.photos import astronaut, both, encode, hopper, resized
 from tests.serve.conftest import files
 from tests.serve.driver import Api
+from tests.unit.journal.made import sighting
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +189,15 @@ def test_feedback_on_the_command_line(where: str, tmp_path: Path) -> None:
 
     assert run("enroll", str(tmp_path / "Grace.jpg"), "--name", "Grace")[0] == 0
     grace = json.loads(run("people", "--json")[1])["people"][0]["id"]
+    # A camera took Eileen for Grace, and kept what the network saw of her.
+    with Recognizer(load(network="dlib-resnet29", store=store)) as recognizer:
+        (looked,) = recognizer.see([Photo(encode(astronaut()), crops=True)])
+        assert isinstance(looked, Seen)
+        assert looked.crops is not None
+    with closing(open_journal(store)) as journal:
+        journal.record([News("began", sighting(time.time(), id="e" * 32, person_id=grace), looked.crops[0])])
     server = None
     if where == "server":
-        from facegroup.settings import load
-
         pipeline = LocalPipeline(load(network="dlib-resnet29", store=store))
         server = LocalServer(pipeline)
         place = ["--server", server.url]
@@ -197,6 +210,16 @@ def test_feedback_on_the_command_line(where: str, tmp_path: Path) -> None:
             0
         ]
         assert [face["name"] for face in photo["faces"]] == [NOT_IN_DATASET]
+        first = CliRunner().invoke(app, ["feedback", "--sighting", "e" * 32, "--not", grace, *place])
+        assert first.exit_code == 0, (first.stdout, first.exception)
+        again = json.loads(run("feedback", "--sighting", "e" * 32, "--not", grace, "--json")[1])
+        assert (again["kept"], again["refused"]) == (1, [])
+        done = CliRunner().invoke(app, ["feedback", "--sighting", "f" * 32, "--not", grace, *place])
+        assert getattr(done.exception, "code", None) == "unknown_sighting"
+        done = CliRunner().invoke(app, ["feedback", "--sighting", "e" * 32, "--not", "nobody", *place])
+        assert getattr(done.exception, "code", None) == "unknown_person"
+        done = CliRunner().invoke(app, ["feedback", "--not", grace, *place])
+        assert getattr(done.exception, "code", None) == "malformed_request"
     finally:
         if server is not None:
             server.stop()

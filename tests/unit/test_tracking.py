@@ -220,6 +220,76 @@ def test_a_slow_camera_is_given_time() -> None:
     assert [each.frames for each in done.observations] == [3]
 
 
+@pytest.mark.parametrize("apart", [3.0, 5.0, 30.0, 60.0, 120.0, 590.0])
+@pytest.mark.parametrize("name", ["Ada", None])
+def test_pictures_far_apart_name_whom_they_show(apart: float, name: str | None) -> None:
+    tracker = Tracker(CAMERA, "net")
+    heard = []
+    for number in range(8):
+        done = feed(tracker, number * apart, Face(100, 1, name))
+        heard.append([(each.track, each.frames, each.ended) for each in done.observations])
+        for moment in np.linspace(0, apart, 20)[1:-1]:  # between them nobody has left
+            assert tracker.idle(1000 + number * apart + float(moment)) == ()
+    wanted = 2 if name else 3
+    assert heard == [[]] * (wanted - 1) + [[(0, number, False)] for number in range(wanted, 9)]
+    assert done.observations[0].patience >= 2 * apart
+    gone = [feed(tracker, number * apart) for number in range(8, 16)]
+    assert [each.ended for done in gone for each in done.observations] == [True]
+
+
+def test_pictures_too_far_apart_say_nothing_of_each_other() -> None:
+    tracker = Tracker(CAMERA, "net")
+    assert [names(feed(tracker, number * 700, Face(100, 1, "Ada"))) for number in range(6)] == [[]] * 6
+
+
+def test_who_sits_still_stays() -> None:
+    """As the gate lets frames pass: all of the first seconds, then one in five; some looks find no face."""
+    tracker = Tracker(CAMERA, "net")
+    for number in range(7):
+        feed(tracker, number / 2, Face(100, 1, "Ada"))
+    for number in range(1, 24):
+        missed = number in (6, 7, 15)
+        done = feed(tracker, 3 + 5.0 * number, *(() if missed else (Face(101, 1, "Ada"),)))
+        assert tracker.idle(1000 + 3 + 5.0 * number + 4) == ()
+        assert [(each.track, each.ended) for each in done.observations] == [] if missed else [(0, False)]
+    (one,) = tracker.close()
+    assert (one.frames, one.last_seen - one.first_seen) == (7 + 23 - 3, 118)
+
+
+@pytest.mark.parametrize(("apart", "tracks"), [(5.0, 2), (30.0, 2), (60.0, 2)])
+@pytest.mark.parametrize("alike", [0.0, 0.3])
+def test_who_sits_down_where_somebody_sat_is_somebody_else(apart: float, tracks: int, alike: float) -> None:
+    tracker = Tracker(CAMERA, "net")
+    for number in range(4):
+        feed(tracker, number * apart, Face(100, 1, "Ada"))
+    other = Face(100, 2, "Bob")
+    mixed = other.descriptor + alike * unit(1)  # and looks a little like her
+    other.descriptor = np.asarray(mixed / np.linalg.norm(mixed), np.float32)
+    seen_as = {each.track: each.name for number in (4, 5) for each in feed(tracker, number * apart, other).observations}
+    assert seen_as[1] == "Bob"
+    assert len(seen_as) <= tracks
+    assert seen_as.get(0, "Ada") == "Ada"
+
+
+def test_who_is_there_after_a_pause_of_the_camera_has_come_anew() -> None:
+    tracker = Tracker(CAMERA, "net")
+    for number in range(8):
+        feed(tracker, number / 2, Face(100, 1, "Ada"))
+    (ended,) = feed(tracker, 300, Face(100, 1, "Ada")).observations
+    assert (ended.ended, ended.last_seen) == (True, 1003.5)
+    (again,) = feed(tracker, 300.5, Face(100, 1, "Ada")).observations
+    assert (again.track, again.first_seen) == (1, 1300)
+
+
+def test_frames_have_the_time_of_a_clock_that_nobody_sets() -> None:
+    tracker = Tracker(CAMERA, "net")
+    for at, moment in ((0.0, 5000.0), (0.5, 5000.5), (-3599.0, 5001.0), (7200.0, 5001.5)):
+        here = replace(frame(at), moment=moment)
+        done = tracker.update(here, seen(Face(100, 1, "Ada")))
+    (one,) = done.observations
+    assert (one.track, one.frames, one.first_seen, one.last_seen, one.shift) == (0, 4, 5000, 5001.5, -4000)
+
+
 def test_only_faces_in_a_region_count() -> None:
     left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
     corner = ((0.9, 0.0), (1.0, 0.0), (1.0, 0.9))

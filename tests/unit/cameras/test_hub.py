@@ -1,6 +1,7 @@
 """All cameras in one process, over a real journal: what breaks, is busy, is away or is erased, and who notices."""
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ import pytest
 
 from facegroup.cameras import hub as hubs
 from facegroup.cameras import watch as watches
+from facegroup.cameras.eye import Eye
 from facegroup.cameras.hub import Hub
 from facegroup.cameras.types import Camera, Condition, Frame, Status
 from facegroup.cameras.watch import Watch
@@ -32,6 +34,7 @@ from facegroup.sightings.book import Book
 from facegroup.sightings.types import Observation, Sighting
 from facegroup.store.audit import Origin
 from facegroup.types import Gallery
+from tests import photos
 from tests.unit.test_tracking import Face, seen
 
 DOOR = Camera("door", "file:///clips/door.mp4", "group", fps=5, cooldown=600)
@@ -394,3 +397,98 @@ def test_what_a_file_ends_with_is_noted_when_that_can_be_done(worlds: Worlds) ->
         await asyncio.wait([task])
 
     run(scenario())
+
+
+class Looking(Scene):
+    """A real eye in this process."""
+
+    def __init__(self, camera: Camera, folder: Path) -> None:
+        super().__init__()
+        self.eye = Eye(camera, Settings(cameras={"folder": folder}).cameras)
+
+    async def next(self, timeout: float) -> tuple[Frame | None, Status]:
+        frame = await asyncio.get_running_loop().run_in_executor(None, self.eye.next, timeout)
+        return frame, self.eye.status()
+
+    async def close(self) -> None:
+        self.eye.close()
+
+
+@pytest.mark.parametrize("apart", [5, 30, 60, 120, 300])
+def test_a_folder_of_pictures_far_apart_is_one_visit(
+    worlds: Worlds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: int
+) -> None:
+    """By its defaults: the gate for motion, two looks, 30 s of cooldown."""
+    monkeypatch.setattr("facegroup.sightings.book.FLUSH_SECONDS", 0.0)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    began = int(time.time()) - 10_000
+    for number in range(6):
+        picture = folder / f"{number}.jpg"
+        picture.write_bytes(photos.encode(photos.astronaut()))
+        os.utime(picture, (began + number * apart,) * 2)
+    camera = Camera("door", f"file://{folder}", "group", realtime=False)
+
+    async def scenario() -> None:
+        async with worlds(camera, door=[Looking(camera, tmp_path)]) as world:
+            one = await until(lambda: _latest_with(world, 6))
+            assert one.person_id == "ada"
+            assert (one.first_seen, one.last_seen) == (began, began + 5 * apart)
+            assert len(await world.sightings()) == 1
+
+    run(scenario())
+
+
+async def _latest_with(world: World, frames: int) -> Sighting | None:
+    return next((each for each in await world.sightings() if each.frames == frames), None)
+
+
+async def _ended(world: World) -> Sighting | None:
+    found = await world.sightings()
+    return found[0] if found and not found[0].open else None
+
+
+class Steadily(Scene):
+    """Frames of now, with a moment of the camera's machine, whose clock began with it; nobody is there after `last`."""
+
+    def __init__(self, stages: list[Stages], last: int) -> None:
+        super().__init__()
+        self.stages, self.leaves = stages, last
+
+    async def next(self, timeout: float) -> tuple[Frame | None, Status]:
+        await asyncio.sleep(0.1)
+        self.number += 1
+        if self.number > self.leaves:
+            self.stages[0].there = []
+        return Frame(b"jpeg", time.time(), 0.0, self.number, 640, 360, moment=time.monotonic() - 12_345), Status("live")
+
+
+@pytest.mark.parametrize("hours", [-1, 1, -24])
+def test_a_clock_that_is_set_ends_no_visit_and_makes_none_longer(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    monkeypatch.setattr(hubs, "_TICK_SECONDS", 0.05)
+    now, stages = time.time, list[Stages]()
+    eye = Steadily(stages, 20)
+
+    async def scenario() -> None:
+        async with worlds(replace(DOOR, cooldown=1), door=[eye]) as world:
+            stages.append(world.stages)
+            (known,) = await until(world.sightings)
+            monkeypatch.setattr(time, "time", lambda: now() + 3600 * hours)
+            number = eye.number
+            await until(lambda: eye.number > number + 3)
+            ((same,), events) = await world.sightings(), await world.hub.call("events", 0, 10)
+            assert (same.id, same.open, [each.kind for each in events]) == (known.id, True, ["began"])
+            one = await until(lambda: _ended(world))
+            assert (one.id, one.first_seen) == (known.id, known.first_seen)
+            assert 0 < one.last_seen - one.first_seen < 600
+            world.stages.there, eye.leaves = [ADA], 10_000
+            again = await until(lambda: _latest_but(world, known.id))
+            assert abs(again.first_seen - time.time()) < 600  # what is shown is the time of day
+
+    run(scenario())
+
+
+async def _latest_but(world: World, sighting: str) -> Sighting | None:
+    return next((each for each in await world.sightings() if each.id != sighting), None)

@@ -33,6 +33,15 @@ def test_a_still_scene_is_looked_at_now_and_again() -> None:
     assert set(np.diff(looks[looks >= 3])) == {5.0}
 
 
+@pytest.mark.parametrize("apart", [4.0, 5.0, 30.0])
+def test_frames_that_come_seldom_are_all_looked_at(apart: float) -> None:
+    """A camera is never exact: the one frame is a little early, the next a little late."""
+    gate, jitter = Gate(), np.random.default_rng(0)
+    frames = (av.VideoFrame.from_ndarray(picture, "rgb24") for picture in clips.still(20, clips.room()))
+    moments = [number * apart + float(jitter.uniform(-0.05, 0.05)) for number in range(20)]
+    assert all(gate.opens(SCISSORS.grey(frame), at) for frame, at in zip(frames, moments, strict=True))
+
+
 @pytest.mark.parametrize("side", [24, 48, 160])
 def test_somebody_who_comes_is_seen_at_once_and_for_as_long_as_they_sit_still(side: int) -> None:
     """The smallest face is about 20 pixels wide in a photo of 24."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from facegroup.delivery.couriers import Couriers
+from facegroup.delivery.presence import Live
 from facegroup.journal.base import Journal, News
 from facegroup.settings import Cameras
 from facegroup.sightings.types import Event, Webhook
@@ -22,11 +23,13 @@ class Delivering:
 
     Args:
         journal: what is delivered.
+        live: which cameras see something.
         settings: of cameras, beside the networks of this machine.
     """
 
-    def __init__(self, journal: Journal, **settings: Any) -> None:
+    def __init__(self, journal: Journal, live: Live | None = None, **settings: Any) -> None:
         self._journal = journal
+        self._live = live
         self._settings = Cameras(networks=NETWORKS, **settings)
         self._loop = asyncio.new_event_loop()
         self._threads = ThreadPoolExecutor(2)
@@ -77,7 +80,7 @@ class Delivering:
             call = partial(getattr(self._journal, method), *given)
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-        return Couriers(self._settings, asked)
+        return Couriers(self._settings, asked, self._live)
 
     async def _ended(self) -> None:
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

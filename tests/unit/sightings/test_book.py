@@ -47,9 +47,9 @@ class Kept:
         self.url, self.settings = url, Cameras(**settings)
         self.open()
 
-    def open(self) -> None:
+    def open(self, now: float = 1e9) -> None:
         self.journal: Journal = open_journal(self.url)
-        self.book = Book(self.journal, self.settings, lambda gallery: 0.9)
+        self.book = Book(self.journal, self.settings, lambda gallery: 0.9, lambda: now)
 
     def see(self, *observations: Observation, camera: Camera = DOOR) -> list[Event]:
         return self.book.observe(camera, observations)
@@ -302,6 +302,49 @@ def test_a_clock_that_was_set_back_links_nothing(kept: Kept) -> None:
     kept.see(seen(0, 10_000))
     kept.see(seen(0, 5_000), camera=GATE)
     assert len({each.visit_id for each in kept.all()}) == 2
+
+
+@pytest.mark.parametrize("shift", [-3600.0, 3600.0, 50 * 365 * 86_400.0])
+def test_a_clock_that_is_set_makes_no_visit_longer_or_shorter(kept: Kept, shift: float) -> None:
+    """Times of observations are of a steady clock; the time of day is ahead of it by what it was set."""
+    kept.see(seen(0, 1_000_000.0))
+    kept.see(seen(1, 1_000_005.0, "Bob", shift=shift))  # who came when it had been set
+    kept.see(seen(0, 1_000_008.0, shift=0.0))
+    assert kept.book.tick(1_000_014, None, shift) == []
+    assert kept.see(seen(0, 1_000_020.0, shift=0.0), camera=GATE)[0].kind == "began"
+    assert kinds(kept.book.tick(1_000_020, None, shift)) == [("ended", "Ada"), ("ended", "Bob")]
+    ada, bob = kept.all(camera="door", person_id="ada")[0], kept.all(person_id="bob")[0]
+    assert (ada.first_seen, ada.last_seen) == (999_999.0, 1_000_008.0)
+    assert (bob.first_seen, bob.last_seen) == (1_000_004.0 + shift, 1_000_005.0 + shift)
+    assert kept.all(camera="gate")[0].visit_id == ada.visit_id
+
+
+def test_a_visit_goes_on_where_a_clock_that_was_set_back_begins_anew(kept: Kept) -> None:
+    kept.see(seen(0, 9_000.0))
+    kept.open(now=5_400.0)  # the clock was set back an hour while the server was down
+    assert kept.book.tick(5_400 + 29) == []
+    assert kinds(kept.book.tick(5_400 + 31)) == [("ended", "Ada")]
+    assert kept.all()[0].last_seen == 9_000
+
+
+@pytest.mark.parametrize("apart", [12.0, 30.0, 60.0, 300.0])
+def test_a_visit_waits_for_frames_that_come_seldom(kept: Kept, apart: float) -> None:
+    for number in range(1, 6):
+        kept.see(seen(0, 1000 + number * apart, first_seen=1000.0, frames=number, patience=2.5 * apart))
+        assert kept.book.tick(1000 + (number + 1) * apart) == []
+    assert kept.book.tick(1000 + 7.4 * apart) == []
+    assert kinds(kept.book.tick(1000 + 7.6 * apart)) == [("ended", "Ada")]
+    (one,) = kept.all()
+    assert (one.first_seen, one.last_seen, one.frames) == (1000, 1000 + 5 * apart, 5)
+
+
+def test_a_track_that_goes_on_after_its_visit_ended_begins_another(kept: Kept) -> None:
+    kept.see(seen(0, 100, first_seen=90.0, frames=9))
+    assert kinds(kept.book.tick(111)) == [("ended", "Ada")]
+    assert kinds(kept.see(seen(0, 130, first_seen=90.0, frames=10))) == [("began", "Ada")]
+    kept.see(seen(0, 132, first_seen=90.0, frames=12))
+    kept.book.tick(200)
+    assert [(each.first_seen, each.last_seen, each.frames) for each in kept.all()] == [(90, 100, 9), (130, 132, 3)]
 
 
 def test_of_two_that_are_open_one_is_ended_after_a_restart(kept: Kept) -> None:
