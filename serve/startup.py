@@ -137,13 +137,13 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 def _with_ports(start: Callable[..., None]) -> Callable[..., None]:
-    """Return a node's constructor that gives its agents free ports."""
+    """Return a node's constructor that gives its agents free ports; callers name `ray_params`."""
 
-    def wrapped(node: Any, parameters: Any, *arguments: Any, **named: Any) -> None:
+    def wrapped(node: Any, ray_params: Any, *arguments: Any, **named: Any) -> None:
         for name, port in zip(_PORTS, _free_ports(), strict=False):
-            if not getattr(parameters, name):
-                setattr(parameters, name, port)
-        start(node, parameters, *arguments, **named)
+            if not getattr(ray_params, name):
+                setattr(ray_params, name, port)
+        start(node, ray_params, *arguments, **named)
 
     return wrapped
 
