@@ -13,10 +13,13 @@ _DECODED = 1 / 8
 _READ = 1 / 40
 _SCALED = 3 / 40
 _SCAN = 1 / 80
+_LOOKS = 3
+"""That a photo may take: second looks cost twice the first at most (`facegroup.second_look`). Cameras' frames get one."""
+
 _LEAST = 50_000
 """Of any photo, however small: what is done once for each."""
 
-TOGETHER = 4
+TOGETHER = 4 * _LOOKS
 """Batches of detection, of `detector.batch_pixels` each, that one batch of photos may cost."""
 
 
@@ -38,4 +41,5 @@ def price(photo: Photo, settings: Settings) -> float:
     smallest = photo.min_face_size or settings.detector.min_face_size
     scale = min(1.0, side / max(header.width, header.height))
     seen = max(12.0, smallest * scale)
-    return _LEAST + read + full * scale**2 * (MIN_FACE_SIZE / seen) ** 2
+    looks = 1 if photo.background else _LOOKS
+    return _LEAST + read + looks * full * scale**2 * (MIN_FACE_SIZE / seen) ** 2

@@ -71,3 +71,9 @@ def test_where_faces_are_known_only_decoding_counts(settings: Settings) -> None:
 def test_damaged_heads_have_a_price_all_the_same(settings: Settings, length: int) -> None:
     for form in ("JPEG", "PNG", "TIFF", "WEBP"):
         assert price(Photo(photo(form, 300, 300)[:length]), settings) > 0
+
+
+def test_second_looks_count_but_frames_of_cameras_get_none(settings: Settings) -> None:
+    data = photo("JPEG", 1280, 960)
+    frame, again = price(Photo(data, background=True), settings), price(Photo(data), settings)
+    assert again - frame == 2 * 1280 * 960
