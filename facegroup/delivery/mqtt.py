@@ -21,11 +21,12 @@ import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from facegroup.addresses import ESCAPED, parted
 from facegroup.delivery import letters
 from facegroup.delivery.topics import Topics
 from facegroup.errors import InvalidSettings
@@ -51,15 +52,12 @@ class Broker:
 
     def __init__(self, settings: Cameras) -> None:
         assert settings.mqtt is not None
-        parts = urlsplit(settings.mqtt.get_secret_value())
-        try:
-            port = parts.port or _PORTS[parts.scheme]
-            if not parts.hostname:
-                raise ValueError
-        except (KeyError, ValueError):
+        parts = parted(settings.mqtt.get_secret_value())
+        if parts is None or parts.scheme not in _PORTS or not parts.hostname:
             raise InvalidSettings(
-                "FACEGROUP_CAMERAS__MQTT must be mqtt://user:password@host:1883, or mqtts://"
-            ) from None
+                f"FACEGROUP_CAMERAS__MQTT must be mqtt://user:password@host:1883, or mqtts://. {ESCAPED}"
+            )
+        port = parts.port or _PORTS[parts.scheme]
         self.where = f"{parts.hostname}:{port}"
         self.topics = Topics(settings.mqtt_topic.strip("/"), settings.mqtt_discovery.strip("/"), settings.mqtt_pictures)
         self._discovery = settings.mqtt_discovery.strip("/")

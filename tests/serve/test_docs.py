@@ -13,7 +13,7 @@ import typer
 from typer.main import get_command
 
 from facegroup import errors
-from facegroup.errors import FacegroupError
+from facegroup.errors import FacegroupError, StoreUnavailable
 from facegroup.networks.registry import SPECS
 from serve.cli import app
 from tests.local_pipeline import LocalPipeline
@@ -41,10 +41,10 @@ def commands(word: str) -> list[tuple[str, list[str]]]:
 
 
 def leaves(kind: type[FacegroupError]) -> Iterator[type[FacegroupError]]:
-    below = kind.__subclasses__()
+    below = [each for each in kind.__subclasses__() if "code" in vars(each)]
     for each in below:
         yield from leaves(each)
-    if not below:
+    if not below or kind is StoreUnavailable:  # of which a full disk is one kind
         yield kind
 
 
