@@ -111,7 +111,7 @@ def _needed(marker: int, content: bytes) -> bytes:
     if marker == _JFIF:
         return b"\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" if content[2:7] == b"JFIF\0" else b""
     if marker == _ADOBE:
-        return content[:14] if content[2:7] == b"Adobe" else b""
+        return b"\x00\x0e" + content[2:14] if content[2:7] == b"Adobe" and len(content) >= 14 else b""
     return b"" if marker in _METADATA or marker == _START else content
 
 

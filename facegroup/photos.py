@@ -39,7 +39,7 @@ class Photo:
         query: whom to compare with, or None.
         background: whether it may wait for others: a frame of a camera.
         faces: those that were found in it before, in its pixels: they are not looked for again. None: look for them.
-        upright: whether every face is asked which way up it is, as for enrolment, and not only those that look odd.
+        upright: whether it must be found out which way up it is, as for enrolment, and not only if it looks odd.
         request: id of a request that takes turns with others; empty: it is small enough to go at once.
         cost: what it will cost, see `facegroup.cost`; 0: nobody asked.
     """
