@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from facegroup.boxes import clip
+from facegroup.boxes import clip, overlap
 from facegroup.types import Faces, Floats, Image
 
-SURE = 0.97
-"""A photo whose best face is below this is looked at turned. Of upright photos 1 % are, of turned ones 80 %."""
+SURE = 0.95
+"""A photo whose best face is below this is looked at turned: that may be no face, and a larger one may lie."""
 
 SUSPECT = 0.995
 """A best face below this is asked which way up it is. Of upright photos of LFW 9 % are."""
@@ -29,8 +29,13 @@ MORE = 1.0
 wrongly then, and two at 0.9; of 500 turned ones twelve kept a face that is not upright."""
 
 CLOSE = 1.6
-"""Log-odds by which the best look must lead those another way up; else which is upright is not known. Of upright photos
-0.5 % are told so."""
+"""Log-odds by which the best look must lead those another way up; else which is upright is not known."""
+
+SAME = 0.2
+"""Share of two boxes that one face has in two looks."""
+
+LARGER = 2
+"""Areas of the first look's face that another face has at least."""
 
 _MARGIN = 0.5
 _GREY = (127, 127, 127)
@@ -86,25 +91,32 @@ def better(firsts: Sequence[Look], must_be_upright: Sequence[bool], detect: Dete
         detect: finds faces.
         turns: asks them.
     """
-    best = list(firsts)
-    seen = [[first] for first in firsts]
+    asked = [
+        upright or first.faces.confidence.max(initial=0) < SUSPECT
+        for first, upright in zip(firsts, must_be_upright, strict=True)
+    ]
+    lying = _ways_up(firsts, asked, turns)
+    looks = _Looks(firsts, detect, turns)
     again: list[tuple[int, Look]] = []
-    for index, (first, wanted) in enumerate(zip(firsts, _ways_up(firsts, must_be_upright, turns), strict=True)):
+    for index, (first, lies) in enumerate(zip(firsts, lying, strict=True)):
         if not len(first.faces):
-            again += [(index, look) for look in (_bordered(first, 0, 2.9), *_turned(first))]
+            again += [(index, _bordered(first, 0, 2.9)), *((index, _turn(first, each, 2)) for each in (1, 2, 3))]
+        elif lies:
+            again.append((index, _turn(first, lies, 1)))
         elif first.faces.confidence.max() < SURE:
-            again += [(index, look) for look in _turned(first)]
-        elif wanted:
-            again.append((index, _turn(first, wanted, 1)))
-    _keep(best, seen, again, detect)
+            again += [(index, _turn(first, each, 2)) for each in (1, 2, 3)]
+    looks.take(again)
     third: list[tuple[int, Look]] = []
-    for index, (first, look) in enumerate(zip(firsts, best, strict=True)):
+    for index, (first, look) in enumerate(zip(firsts, looks.best, strict=True)):
         if not len(look.faces):
             third += [(index, _bordered(first, turned, 4)) for turned in (1, 2, 3)]
         elif look.turns and look.smallest > first.smallest and min(first.inside) >= _SMALL * first.smallest:
             third.append((index, _turn(first, look.turns, 1)))
-    _keep(best, seen, third, detect)
-    return [replace(look, upright=_clear(look, others)) for look, others in zip(best, seen, strict=True)]
+    looks.take(third)
+    return [
+        replace(look, upright=looks.leads(index) and not (lies and look is first))
+        for index, (look, first, lies) in enumerate(zip(looks.best, firsts, lying, strict=True))
+    ]
 
 
 def left_to_right(look: Look) -> Look:
@@ -135,50 +147,83 @@ def in_picture(look: Look) -> Faces:
     return Faces(boxes, points, faces.confidence)
 
 
-def _ways_up(firsts: Sequence[Look], must_be_upright: Sequence[bool], turns: Turns) -> list[int]:
-    """Return how many quarters counter-clockwise would make each picture's best face upright, by its own look."""
-    asked = [
-        replace(
-            first,
-            faces=_best(first.faces) if every or first.faces.confidence.max(initial=0) < SUSPECT else Faces.none(),
-        )
-        for first, every in zip(firsts, must_be_upright, strict=True)
+def _ways_up(looks: Sequence[Look], asked: Sequence[bool], turns: Turns) -> list[int]:
+    """Return how many quarters counter-clockwise would make the best face of each look upright, by its own look.
+
+    0 where there is none, or it is not asked.
+    """
+    some = [
+        replace(look, faces=_best(look.faces) if each else Faces.none())
+        for look, each in zip(looks, asked, strict=True)
     ]
-    return [int(np.argmax(odds[0])) if len(odds) else 0 for odds in turns(asked)]
+    return [int(np.argmax(odds[0])) if len(odds) else 0 for odds in turns(some)]
 
 
-def _keep(best: list[Look], seen: list[list[Look]], looks: Sequence[tuple[int, Look]], detect: Detect) -> None:
-    """Put looks in the place of those that found less, and beside all that were taken of the same picture."""
-    for (index, _), look in zip(looks, detect([look for _, look in looks]), strict=True):
-        first, held = seen[index][0], best[index]
-        if not len(first.faces) and look.faces.confidence.max(initial=0) < LEAST:
-            continue
-        same = (look.turns, look.edge) == (
-            held.turns,
-            held.edge,
-        )  # and closer: it finds smaller faces beside the others
-        if _found(look) - _found(held) > (-MORE if same else MORE if held is first else 0):
-            best[index] = look
-        seen[index].append(look)
+class _Looks:
+    """The looks that were taken of each picture, and the best of them.
+
+    Args:
+        firsts: see `better`.
+        detect: see `better`.
+        turns: see `better`.
+    """
+
+    def __init__(self, firsts: Sequence[Look], detect: Detect, turns: Turns) -> None:
+        self.best = list(firsts)
+        self._seen = [[first] for first in firsts]
+        self._detect = detect
+        self._turns = turns
+
+    def take(self, looks: Sequence[tuple[int, Look]]) -> None:
+        """Look at pictures, each told by its number. A face that itself says that it lies does not count."""
+        found = self._detect([look for _, look in looks])
+        lying = _ways_up(found, [True] * len(found), self._turns)
+        for (index, _), look, lies in zip(looks, found, lying, strict=True):
+            first, held = self._seen[index][0], self.best[index]
+            if (lies and look.turns) or not _counts(look, first):
+                continue
+            # The same once more is closer: it finds smaller faces beside the others.
+            closer = (look.turns, look.edge) == (held.turns, held.edge)
+            if _found(look) - _found(held) > (-MORE if closer else MORE if held is first else 0):
+                self.best[index] = look
+            self._seen[index].append(look)
+
+    def leads(self, index: int) -> bool:
+        """Say whether no other way up is nearly as good as the best look at a picture."""
+        best = self.best[index]
+        others = (look for look in self._seen[index] if look.turns != best.turns)
+        return all(_found(best) - _found(look) >= CLOSE for look in others)
 
 
-def _clear(best: Look, seen: Sequence[Look]) -> bool:
-    others = (look for look in seen if look.turns != best.turns)
-    return not len(best.faces) or all(_found(best) - _found(look) > CLOSE for look in others)
+def _counts(look: Look, first: Look) -> bool:
+    """Say whether what a look found may be true.
+
+    Where the first look found nobody, it must be sure. Else it must be the face that the first one found, or a larger one,
+    of which that was a part or which it overlooked: small false faces are found in many places of a photo.
+    """
+    if not len(look.faces) or not len(first.faces):
+        return bool(look.faces.confidence.max(initial=0) >= LEAST)
+    there = in_picture(replace(look, faces=_best(look.faces))).boxes
+    here = _best(first.faces).boxes
+    return overlap(there, here).item() > SAME or _area(there) > LARGER * _area(here)
+
+
+def _area(boxes: Floats) -> float:
+    return float(np.prod(boxes[0, 2:] - boxes[0, :2]))
 
 
 def _found(look: Look) -> float:
     """Return the log-odds of a look's best face, 0 for none. Many false faces would together outweigh a true one."""
-    best = min(float(look.faces.confidence.max(initial=0.5)), 0.9999)
-    return math.log(best / (1 - best))
+    return _odds(look.faces.confidence.max(initial=0.5))
+
+
+def _odds(probability: float) -> float:
+    sure = min(float(probability), 0.9999)
+    return math.log(sure / (1 - sure))
 
 
 def _best(faces: Faces) -> Faces:
     return faces[[int(np.argmax(faces.confidence))]] if len(faces) else faces
-
-
-def _turned(first: Look) -> list[Look]:
-    return [_turn(first, turns, 2) for turns in (1, 2, 3)]
 
 
 def _turn(first: Look, turns: int, larger: float) -> Look:

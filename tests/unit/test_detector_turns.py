@@ -145,7 +145,7 @@ def made(embedder: Embedder, **detector: Any) -> Detector:
 def photos(*faces: int | bytes, request: str = "", query: Query | None = None) -> list[Photo]:
     data = [each if isinstance(each, bytes) else b"%d" % each for each in faces]
     return [
-        Photo(each, embed=query is None, query=query, request=request, cost=12e6 if request else 1e5) for each in data
+        Photo(each, embed=query is None, query=query, request=request, cost=36e6 if request else 1e5) for each in data
     ]
 
 

@@ -61,7 +61,7 @@ def test_who_is_in_a_group_that_is_a_folder(tmp_path: Path) -> None:
     settings = load(network=NETWORK, cache_dir=tmp_path / "cache")
     found = of_folder(tmp_path / "people", settings)
     assert found.counts == Counts(
-        people=1, single=1, empty=3, photos=3, without_a_face=2, unreadable=0, duplicates=1, conflicting=2
+        people=1, single=1, empty=3, photos=3, without_a_face=2, unreadable=0, duplicates=1, conflicting=2, skipped=2
     )
     assert (found.people, found.singles) == (((0, 1),), (2,))
     assert found.descriptors.shape == (3, 128)

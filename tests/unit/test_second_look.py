@@ -126,14 +126,48 @@ def test_all_second_looks_cost_at_most_twice_the_first(size: tuple[int, int], fi
     assert sum(map(cost, looks)) <= 2.05 * cost(seen)  # sizes of faces are whole pixels
 
 
-def test_a_face_that_is_nearly_as_right_another_way_up_is_not_certain() -> None:
-    def detect(asked: Sequence[Look]) -> list[Look]:
-        return [replace(each, faces=faces(0.96)) for each in asked]
+def upside_down(asked: Sequence[Look]) -> list[Floats]:
+    """Every face looks best on its head, unless the picture was turned."""
+    return [np.array([[5, 0, 0, 0] if each.turns else [0, 0, 5, 0]] * len(each.faces), np.float32) for each in asked]
 
-    (look,) = second_look.better(
-        [Look(nobody(), 20, faces=faces(0.95))], [True], detect, lambda _: [np.zeros((1, 4), np.float32)]
-    )
-    assert (look.turns, look.upright) == (0, False)
+
+@pytest.mark.parametrize(
+    ("first", "second", "turned", "certain"),
+    [(0.95, 0.96, 0, False), (0.95, 0.99, 2, True), (0.98, 0.994, 2, False), (0.99, 0.5, 0, False)],
+)
+def test_another_way_up_must_be_better_by_far(first: float, second: float, turned: int, certain: bool) -> None:
+    def detect(asked: Sequence[Look]) -> list[Look]:
+        height, width = nobody().shape[:2]
+        found = faces(second, np.array([[width - 26, height - 31, width - 6, height - 6]], np.float32))
+        return [replace(each, faces=found) for each in asked]
+
+    (look,) = second_look.better([Look(nobody(), 20, faces=faces(first))], [True], detect, upside_down)
+    assert (look.turns, look.upright) == (turned, certain)
+
+
+@pytest.mark.parametrize(("side", "turned"), [(20, 0), (60, 1)])
+def test_a_face_elsewhere_must_be_larger_than_the_doubtful_one(side: int, turned: int) -> None:
+    """Small false faces are found in many places; a small false face may stand beside a large one that lies."""
+
+    def detect(asked: Sequence[Look]) -> list[Look]:
+        box = np.array([[100, 100, 100 + side, 100 + side]], np.float32)
+        return [replace(each, faces=faces(0.999, box) if each.turns == 1 else Faces.none()) for each in asked]
+
+    def upright(asked: Sequence[Look]) -> list[Floats]:
+        return [np.array([[5, 0, 0, 0]] * len(each.faces), np.float32) for each in asked]
+
+    (look,) = second_look.better([Look(nobody(), 20, faces=faces(0.85))], [True], detect, upright)
+    assert look.turns == turned
+
+
+def test_many_doubtful_faces_do_not_outweigh_a_sure_one() -> None:
+    def detect(asked: Sequence[Look]) -> list[Look]:
+        one = faces(0.97)
+        many = Faces(*(np.concatenate([part] * 5) for part in (one.boxes, one.landmarks, one.confidence)))
+        return [replace(each, faces=many) for each in asked]
+
+    (look,) = second_look.better([Look(nobody(), 20, faces=faces(0.985))], [True], detect, upside_down)
+    assert look.turns == 0
 
 
 def test_enrolment_tells_what_was_turned_and_a_strict_one_refuses_what_is_not_certain() -> None:
@@ -161,8 +195,8 @@ def open_simulated() -> Finder:
     return open_finder(settings, spec("vggface2-resnet50", settings))
 
 
-def faces(confidence: float) -> Faces:
-    box = np.array([[5, 5, 25, 30]], np.float32)
+def faces(confidence: float, box: Floats | None = None) -> Faces:
+    box = np.array([[5, 5, 25, 30]], np.float32) if box is None else box
     points = np.array([[[10, 12], [20, 12], [15, 18], [11, 24], [19, 24]]], np.float32)
     return Faces(box, points, np.array([confidence], np.float32))
 

@@ -22,7 +22,7 @@ def test_defaults_are_private_and_local() -> None:
     assert settings.store.startswith("sqlite:///")
     assert settings.network == "vggface2-resnet50"
     assert settings.threshold is None
-    assert settings.limits.image_pixels == 50_000_000
+    assert settings.limits.image_pixels == 100_000_000
 
 
 def test_order_of_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

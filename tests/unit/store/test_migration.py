@@ -93,7 +93,7 @@ def test_an_old_file_that_cannot_be_written_says_so_and_stays(old: Path) -> None
     data = bytearray(old.read_bytes())
     data[18] = 3  # a file format that this SQLite may read and not write
     old.write_bytes(data)
-    with pytest.raises(StoreUnavailable, match="readonly"):
+    with pytest.raises(StoreInvalid, match="readonly"):
         SqliteStore(old)
     assert schema(old)[0] == 1
 
