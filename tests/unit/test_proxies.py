@@ -118,5 +118,5 @@ def test_a_proxy_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch
     "url", ["127.0.0.1:8000", "localhost:8000", "ftp://x", "http://", "", "http://[::1", "http://x:p"]
 )
 def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(MalformedRequest, match="address of a server|server's address"):
+    with pytest.raises(MalformedRequest, match="address"):
         Client(url)
