@@ -23,6 +23,10 @@ _METADATA = {*range(0xE0, 0xF0), _COMMENT}
 FRAMES = frozenset(range(0xC0, 0xD0)) - {_HUFFMAN_TABLES, 0xC8, 0xCC}
 SEQUENTIAL, _PROGRESSIVE, _ARITHMETIC = {0xC0, 0xC1, 0xC9}, {0xC2, 0xCA}, {0xC9, 0xCA}
 _SEGMENTS = 10_000
+_JFIF_BYTES, _ADOBE_BYTES, _SCAN_BYTES = 16, 14, 6
+"""The least that libjpeg takes for such a segment, its length included."""
+_TRANSFORMS = {3: b"\x01", 4: b"\x02"}
+"""Adobe's words for YCbCr and YCCK; 0 is RGB or CMYK."""
 _SCANS = 100
 """A progressive JPEG has about ten; one made of thousands of empty ones keeps a decoder busy for hours."""
 _BITS = 8
@@ -76,43 +80,67 @@ def read(data: bytes) -> Jpeg:
         UnsupportedFormat: it has more scans than a photo has, more bits than 8, or is of a rare kind.
     """
     kept: list[bytes | memoryview] = [b"\xff\xd8"]
-    view, frame, frame_at, scans, first = memoryview(data), 0, 0, 0, 0
+    view, frame, frame_at, scans, behind = memoryview(data), 0, 0, 0, 0
+    adobe = b""
     missing: dict[int, NDArray[np.int8]] = {}
     for marker, begin, end in segments(data):
+        content = data[begin:end]
+        if scans:
+            kept.append(view[behind : begin - 2])
+        behind = end
         if marker in FRAMES and not scans:
             frame, frame_at = marker, begin
             missing = {data[begin + 8 + 3 * n]: np.ones(_COEFFICIENTS, np.int8) for n in range(data[begin + 7])}
-        if marker == SCAN:
+        if marker == _ADOBE:
+            adobe = content if content[2:7] == b"Adobe" and len(content) >= _ADOBE_BYTES else adobe
+        elif marker != SCAN:
+            kept += _needed(marker, content)
+        else:
+            if not scans and frame:
+                kept += _colours(adobe, data[frame_at + 7])
             scans += 1
-            first = first or begin - 2
-            _received(data[begin:end], frame in _PROGRESSIVE, missing)
+            _received(content, frame in _PROGRESSIVE, missing)
+            kept += (b"\xff\xda", _all_coefficients(content) if frame in SEQUENTIAL else content)
             if scans > _SCANS:
                 raise UnsupportedFormat(f"the JPEG has more than {_SCANS} scans; save it again")
             if scans == 1 and frame in SEQUENTIAL and not any(left.any() for left in missing.values()):
                 break
-        elif not scans and (kind := _needed(marker, data[begin:end])):
-            kept += (bytes((0xFF, marker)), kind)
     if not scans or not frame:
         raise TruncatedImage("the JPEG ends before its pixels begin")
     if data[frame_at + 2] != _BITS or frame not in SEQUENTIAL | _PROGRESSIVE:
         raise UnsupportedFormat("JPEGs of 8 bits are accepted, baseline or progressive; save it again as one of these")
     if any(left.any() for left in missing.values()):
         raise TruncatedImage("the JPEG ends before the last of its scans; send the whole file")
-    kept += (view[first:], _END_OF_IMAGE)
+    kept += (view[behind:], _END_OF_IMAGE)
     height, width = (int.from_bytes(data[at : at + 2], "big") for at in (frame_at + 3, frame_at + 5))
     return Jpeg(width, height, scans == 1 and frame in SEQUENTIAL, frame in _ARITHMETIC, bytearray().join(kept))
 
 
-def _needed(marker: int, content: bytes) -> bytes:
+def _needed(marker: int, content: bytes) -> tuple[bytes, ...]:
     """Return what decoding needs of a segment, empty where it needs nothing.
 
     Of metadata that is only what tells the colours, in the way libjpeg reads it without a warning.
     """
-    if marker == _JFIF:
-        return b"\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" if content[2:7] == b"JFIF\0" else b""
-    if marker == _ADOBE:
-        return b"\x00\x0e" + content[2:14] if content[2:7] == b"Adobe" and len(content) >= 14 else b""
-    return b"" if marker in _METADATA or marker == _START else content
+    if marker == _JFIF and content[2:7] == b"JFIF\0" and len(content) >= _JFIF_BYTES:
+        return (b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00",)
+    return () if marker in _METADATA or marker == _START else (bytes((0xFF, marker)), content)
+
+
+def _colours(adobe: bytes, components: int) -> tuple[bytes, ...]:
+    """Return Adobe's marker, of the length it has by its definition, with a transform that fits the components.
+
+    libjpeg takes any other transform for this one, and warns.
+    """
+    if not adobe:
+        return ()
+    known = _TRANSFORMS.get(components, b"\0")
+    transform = adobe[13:14] if adobe[13:14] in (b"\0", known) else known
+    return (b"\xff\xee\x00\x0e", adobe[2:13], transform)
+
+
+def _all_coefficients(scan: bytes) -> bytes:
+    """Return the header of a sequential scan as it must be: cameras write other numbers, which mean nothing there."""
+    return scan[:-3] + b"\x00\x3f\x00" if len(scan) > _SCAN_BYTES else scan
 
 
 def _received(scan: bytes, progressive: bool, missing: dict[int, NDArray[np.int8]]) -> None:

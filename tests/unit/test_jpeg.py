@@ -186,6 +186,67 @@ def test_damaged_metadata_does_not_cost_the_photo(metadata: bytes) -> None:
     assert np.array_equal(pixels(data[:2] + metadata + data[2:]), pixels(data))
 
 
+def scans_say(data: bytes, last: bytes) -> bytes:
+    """The file, with these three bytes at the end of each scan's header."""
+    return re.sub(rb"\xff\xda(..)(.)(.{2,8}?)\x00\x3f\x00", lambda found: found[0][:-3] + last, data, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "kind", ["baseline", "gray", "CMYK", "restart markers", "arithmetic", "a scan for each colour"]
+)
+@pytest.mark.parametrize(
+    "last", [b"\x00\x00\x00", b"\x00\x3f\x10", b"\x01\x40\x00", b"\xff\xff\xff"], ids=["0", "10", "40", "ff"]
+)
+def test_what_a_sequential_scan_says_of_coefficients_does_not_matter(kind: str, last: bytes) -> None:
+    """Samsung's phones write zeros there."""
+    data = KINDS[kind]
+    changed = scans_say(data, last)
+    assert changed.count(last) >= data.count(b"\xff\xda")
+    assert changed != data
+    assert np.array_equal(pixels(changed), pixels(data))
+
+
+def with_adobe(kind: str, segment: bytes) -> bytes:
+    """The file, with no other word on its colours than this segment."""
+    data = re.sub(rb"\xff[\xe0\xee]\x00[\x0e\x10](JFIF\0|Adobe).{7,9}?(?=\xff)", b"", KINDS[kind], flags=re.DOTALL)
+    return data[:2] + segment + data[2:]
+
+
+@pytest.mark.parametrize("transform", [0, 1, 2, 3, 255])
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "gray", "CMYK", "CMYK, progressive"])
+@pytest.mark.parametrize("tail", [0, 24], ids=["14 bytes", "38 bytes"])
+def test_adobe_markers_are_read_as_libjpeg_reads_them(kind: str, transform: int, tail: int) -> None:
+    """Whatever the transform; Photoshop writes 38 bytes."""
+    adobe = b"Adobe\x00\x64\x00\x00\x00\x00" + bytes([transform]) + bytes(tail)
+    data = with_adobe(kind, b"\xff\xee" + (len(adobe) + 2).to_bytes(2, "big") + adobe)
+    expected = np.asarray(pillow.open(io.BytesIO(data)).convert("RGB"), int)
+    assert np.array_equal(pixels(data), expected)
+
+
+@pytest.mark.parametrize("kind", ["baseline", "a scan for each colour", "progressive"])
+@pytest.mark.parametrize(
+    "between",
+    [
+        b"\xff\xfe\x00\x05abc",
+        b"\xff\xe0\x00\x10JFIF\x00\x07\x01\x00\x00\x01\x00\x01\x00\x00",
+        b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x09",
+        b"\xff\xff\xff\xff",
+    ],
+    ids=["comment", "JFIF 7", "Adobe", "fill bytes"],
+)
+def test_what_libjpeg_warns_of_between_the_scans_does_not_matter(kind: str, between: bytes) -> None:
+    data = KINDS[kind]
+    at = data.rindex(b"\xff\xc4", 0, data.rindex(b"\xff\xda")) if kind != "baseline" else data.index(b"\xff\xc4")
+    assert np.array_equal(pixels(data[:at] + between + data[at:]), pixels(data))
+
+
+@pytest.mark.parametrize("stray", [b"stray", bytes(999), b"\xff\x00" * 9])
+def test_stray_bytes_between_tables_do_not_matter(stray: bytes) -> None:
+    data = KINDS["baseline"]
+    at = data.index(b"\xff\xdb")
+    assert np.array_equal(pixels(data[:at] + stray + data[at:]), pixels(data))
+
+
 def test_twelve_bits_are_refused_by_name() -> None:
     data = bytearray(KINDS["baseline"])
     at = data.index(b"\xff\xc0")
