@@ -14,22 +14,41 @@ _CODED = {b"hvc1", b"hev1", b"av01"}
 HOLE = bytes(64)
 """Coded pixels look like noise; so many zeros in them are a piece that was never written."""
 _DEPTH = 8
-_REFERENCES = 100_000
+_PIECES = 100_000
+"""Boxes, items, extents, references and properties that a file may have together; a photo of 200 megapixels has 20,000."""
 
 
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield each box's type, where its content begins, and where it ends."""
-    while at + 8 <= end:
-        size, kind = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, at + 8)
-            head = 16
-        stop = end if size == 0 else at + size
-        if not at + head <= stop <= end:
-            return
-        yield kind, at + head, stop
-        at = stop
+class _Box:
+    """The content of a box, read from its beginning; nothing beyond its end is read.
+
+    Args:
+        data: the file.
+        at: where the content begins.
+        end: where it ends.
+    """
+
+    def __init__(self, data: bytes, at: int, end: int) -> None:
+        self.data, self.at, self.end = data, at, end
+
+    def take(self, size: int) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            struct.error: the box ends before.
+        """
+        at, self.at = self.at, self.at + size
+        if self.at > self.end:
+            raise struct.error("a box ends early")
+        return self.data[at : self.at]
+
+    def number(self, size: int) -> int:
+        """Return the next bytes as a number."""
+        return int.from_bytes(self.take(size), "big")
+
+    def numbers(self, count: int, size: int) -> list[int]:
+        """Return the next numbers of so many bytes each."""
+        content = self.take(count * size)
+        return [int.from_bytes(content[at : at + size], "big") for at in range(0, len(content), size)]
 
 
 class Items:
@@ -44,81 +63,97 @@ class Items:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._left = _PIECES
         self._kinds: dict[int, bytes] = {}
         self._extents: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self._tiles: dict[int, list[int]] = {}
         self._pixels: dict[int, int] = {}
-        sizes: list[int] = []
-        for kind, begin, end in _boxes(data, 0, len(data)):
-            for inner, at, stop in _boxes(data, begin + 4, end) if kind == b"meta" else ():
-                if inner == b"iinf":
-                    self._read_kinds(at, stop)
-                elif inner == b"iloc":
-                    self._read_extents(at)
-                elif inner == b"iref":
-                    self._read_tiles(at, stop)
-                elif inner == b"iprp":
-                    for name, first, last in _boxes(data, at, stop):
-                        if name == b"ipco":
-                            sizes = [
-                                _area(data, where) if property == b"ispe" else 0
-                                for property, where, _ in _boxes(data, first, last)
-                            ]
-                        elif name == b"ipma":
-                            self._read_pixels(first, sizes)
+        for kind, file in self._boxes(_Box(data, 0, len(data))):
+            if kind == b"meta":
+                file.take(4)
+                self._read(file)
 
-    def _number(self, at: int, size: int) -> int:
-        if at + size > len(self._data):
-            raise struct.error("a box ends early")
-        return int.from_bytes(self._data[at : at + size], "big")
+    def _read(self, meta: _Box) -> None:
+        for kind, box in self._boxes(meta):
+            if kind == b"iinf":
+                self._read_kinds(box)
+            elif kind == b"iloc":
+                self._read_extents(box)
+            elif kind == b"iref":
+                self._read_tiles(box)
+            elif kind == b"iprp":
+                sizes: list[int] = []
+                for name, inner in self._boxes(box):
+                    if name == b"ipco":
+                        sizes = [_area(it) if property == b"ispe" else 0 for property, it in self._boxes(inner)]
+                    elif name == b"ipma":
+                        self._read_pixels(inner, sizes)
 
-    def _read_kinds(self, at: int, end: int) -> None:
-        for kind, begin, _ in _boxes(self._data, at + (6 if self._data[at] == 0 else 8), end):
-            if kind == b"infe" and self._data[begin] >= 2:
-                wide = 2 if self._data[begin] == 2 else 4
-                type_at = begin + 4 + wide + 2
-                self._kinds[self._number(begin + 4, wide)] = self._data[type_at : type_at + 4]
+    def _spend(self, pieces: int) -> None:
+        """Refuse a file of more pieces than any photo has, before they are read."""
+        self._left -= pieces
+        if self._left < 0:
+            raise TooManyPixels("the image is made of too many tiles; save it again")
 
-    def _read_extents(self, at: int) -> None:
-        version, sizes = self._data[at], self._number(at + 4, 2)
+    def _boxes(self, outer: _Box) -> Iterator[tuple[bytes, _Box]]:
+        """Yield each box's type and content."""
+        while outer.at + 8 <= outer.end:
+            self._spend(1)
+            at = outer.at
+            size, kind = outer.number(4), outer.take(4)
+            if size == 1:
+                size = outer.number(8)
+            stop = outer.end if size == 0 else at + size
+            if not outer.at <= stop <= outer.end:
+                return
+            yield kind, _Box(outer.data, outer.at, stop)
+            outer.at = stop
+
+    def _read_kinds(self, box: _Box) -> None:
+        box.take(2 if box.take(4)[0] == 0 else 4)
+        for kind, entry in self._boxes(box):
+            version = entry.take(4)[0]
+            if kind == b"infe" and version >= 2:
+                item, _ = entry.number(2 if version == 2 else 4), entry.take(2)
+                self._kinds[item] = entry.take(4)
+
+    def _read_extents(self, box: _Box) -> None:
+        version, sizes = box.take(4)[0], box.number(2)
         offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
         wide = 4 if version == 2 else 2
-        count, at = self._number(at + 6, wide), at + 6 + wide
+        count = box.number(wide)
+        self._spend(count)
         for _ in range(count):
-            item, at = self._number(at, wide), at + wide
-            method, at = (self._number(at, 2) & 15, at + 2) if version else (0, at)
-            start, at = self._number(at + 2, base), at + 2 + base
-            pieces, at = self._number(at, 2), at + 2
+            item, method = box.number(wide), box.number(2) & 15 if version else 0
+            box.take(2)
+            start, pieces = box.number(base), box.number(2)
+            self._spend(pieces)
             for _ in range(pieces):
-                at += index if version else 0
-                where, many = self._number(at, offset), self._number(at + offset, length)
-                at += offset + length
+                box.take(index if version else 0)
+                where, many = box.number(offset), box.number(length)
                 if method == 0:
                     self._extents[item].append((start + where, many))
 
-    def _read_tiles(self, at: int, end: int) -> None:
-        wide = 2 if self._data[at] == 0 else 4
-        left = _REFERENCES
-        for kind, begin, _ in _boxes(self._data, at + 4, end):
-            count = self._number(begin + wide, 2)
-            left -= count
-            if left < 0:
-                raise TooManyPixels("the image is made of too many tiles; save it again")
+    def _read_tiles(self, box: _Box) -> None:
+        wide = 2 if box.take(4)[0] == 0 else 4
+        for kind, entry in self._boxes(box):
+            item, count = entry.number(wide), entry.number(2)
+            self._spend(count)
             if kind == b"dimg":
-                first = begin + wide + 2
-                self._tiles[self._number(begin, wide)] = [self._number(first + wide * n, wide) for n in range(count)]
+                self._tiles[item] = entry.numbers(count, wide)
 
-    def _read_pixels(self, at: int, sizes: list[int]) -> None:
-        wide, long = (2 if self._data[at] == 0 else 4), 1 + (self._data[at + 3] & 1)
-        count, at = self._number(at + 4, 4), at + 8
+    def _read_pixels(self, box: _Box, sizes: list[int]) -> None:
+        version, *_, flags = box.take(4)
+        wide, long = (2 if version == 0 else 4), 1 + (flags & 1)
+        count = box.number(4)
+        self._spend(count)
         for _ in range(count):
-            item, properties = self._number(at, wide), self._number(at + wide, 1)
-            at += wide + 1
-            for n in range(properties):
-                index = self._number(at + n * long, long) & (0x7F if long == 1 else 0x7FFF)
+            item, properties = box.number(wide), box.number(1)
+            self._spend(properties)
+            for number in box.numbers(properties, long):
+                index = number & (0x7F if long == 1 else 0x7FFF)
                 if 0 < index <= len(sizes) and sizes[index - 1]:
                     self._pixels[item] = sizes[index - 1]
-            at += properties * long
 
     def pixels(self) -> int:
         """Return the most pixels that are decoded for any one of the images.
@@ -144,16 +179,15 @@ class Items:
         Raises:
             TruncatedImage: a piece lies beyond the end, or was never written.
         """
-        for item, extents in self._extents.items():
-            for begin, length in extents if self._kinds.get(item) in _CODED else ():
-                if begin + length > len(self._data):
-                    raise TruncatedImage("the image ends before its last pixels; send the whole file")
-                if self._data.find(HOLE, begin, begin + length) >= 0:
-                    raise TruncatedImage(
-                        "a piece is missing inside the image: it holds only zeros; send the whole file"
-                    )
+        pieces = {piece for item, own in self._extents.items() if self._kinds.get(item) in _CODED for piece in own}
+        if any(begin + length > len(self._data) for begin, length in pieces):
+            raise TruncatedImage("the image ends before its last pixels; send the whole file")
+        if sum(length for _, length in pieces) > len(self._data):
+            raise TruncatedImage("the pieces of the image overlap; save it again")
+        if any(self._data.find(HOLE, begin, begin + length) >= 0 for begin, length in pieces):
+            raise TruncatedImage("a piece is missing inside the image: it holds only zeros; send the whole file")
 
 
-def _area(data: bytes, at: int) -> int:
-    width, height = struct.unpack_from(">4xII", data, at)
-    return int(width) * int(height)
+def _area(box: _Box) -> int:
+    box.take(4)
+    return box.number(4) * box.number(4)

@@ -161,3 +161,80 @@ def test_what_a_grid_costs() -> None:
         Items(grids(1, 1).replace(b"dimg\0\2\0\1\0\1", b"dimg\0\2\0\1\0\2")).pixels()
     with pytest.raises(errors.TooManyPixels, match="too many tiles"):
         Items(grids(60_000, 2))
+
+
+def file_of(*boxes: bytes, media: bytes = b"") -> bytes:
+    return box(b"ftyp", b"heic\0\0\0\0") + box(b"meta", bytes(4), *boxes) + box(b"mdat", media)
+
+
+def coded_item(item: int) -> bytes:
+    return box(b"iinf", bytes(4), b"\0\1", box(b"infe", b"\2\0\0\0", struct.pack(">HH", item, 0), b"hvc1\0"))
+
+
+def empty_extents(items: int) -> bytes:
+    """Items of 65,535 extents each that take no byte of the file."""
+    return box(b"iloc", b"\2\0\0\0\0\0", struct.pack(">I", items), b"\0\0\0\1\0\0\0\0\xff\xff" * items)
+
+
+def extents(*places: tuple[int, int], item: int = 1) -> bytes:
+    content = b"".join(struct.pack(">II", *place) for place in places)
+    return box(b"iloc", bytes(4), b"\x44\0", struct.pack(">HHHH", 1, item, 0, len(places)), content)
+
+
+def references(count: int, kind: bytes = b"dimg") -> bytes:
+    return box(b"iref", bytes(4), box(kind, struct.pack(">HH", 2, count), bytes(2 * count)))
+
+
+def associations(items: int, each: int) -> bytes:
+    of = struct.pack(">HB", 1, each) + bytes(each)
+    return box(b"iprp", box(b"ipco"), box(b"ipma", bytes(4), struct.pack(">I", items), of * items))
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [empty_extents(2)],
+        [empty_extents(10_000)],
+        [empty_extents(1), empty_extents(1)],
+        [references(60_000), references(60_000)],
+        [references(60_000), references(60_000, b"cdsc")],
+        [references(40_000), associations(300, 200)],
+        [empty_extents(1), references(40_000)],
+        [associations(100_001, 0)],
+        [box(b"free")] * 100_001,
+    ],
+    ids=["extents", "many extents", "ilocs", "irefs", "kinds", "associations", "together", "items", "boxes"],
+)
+def test_a_file_of_too_many_pieces_is_refused(boxes: list[bytes]) -> None:
+    with pytest.raises(errors.TooManyPixels, match="too many tiles"):
+        decode(file_of(*boxes), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        box(b"iref", bytes(4), box(b"dimg", struct.pack(">HH", 2, 400)), box(b"free", bytes(900))),
+        box(b"iloc", bytes(4), b"\x44\0", struct.pack(">HHHH", 1, 1, 0, 50)) + box(b"free", bytes(900)),
+        box(b"iprp", box(b"ipco"), box(b"ipma", bytes(4), struct.pack(">I", 9)), box(b"free", bytes(900))),
+        box(b"iinf", bytes(4)) + box(b"free", bytes(900)),
+    ],
+    ids=["dimg", "iloc", "ipma", "iinf"],
+)
+def test_nothing_is_read_beyond_its_box(boxes: bytes) -> None:
+    with pytest.raises(struct.error, match="a box ends early"):
+        Items(file_of(boxes))
+    with pytest.raises(errors.TruncatedImage):
+        decode(file_of(boxes), LIMITS)
+
+
+def test_pieces_that_overlap_are_refused() -> None:
+    media = b"\7" * 1000
+    places = [(200 + n, 900 - n) for n in range(50)]
+    with pytest.raises(errors.TruncatedImage, match="overlap"):
+        Items(file_of(coded_item(1), extents(*places), media=media)).refuse_holes()
+    Items(file_of(coded_item(1), extents((200, 900)), media=media)).refuse_holes()
+
+
+def test_images_may_share_a_piece() -> None:
+    places = [(200, 900)] * 50
+    Items(file_of(coded_item(1), extents(*places), media=b"\7" * 1000)).refuse_holes()
