@@ -110,7 +110,7 @@ _SIGNATURES = _table(
     (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript"),
     (rb"8BPS", "Photoshop"),
     (rb"\x00\x00[\x01\x02]\x00[^\x00]|icns", "an icon"),
-    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", "SVG"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", "SVG"),
     (
         rb"DDS |BLP[12]|FTEX|qoif|\x01\xda[\x00\x01]|\x59\xa6\x6a\x95|DanM|LinS|\xb1\x68\xde\x3a|P[7Ffy]\s",
         "a rare format",

@@ -258,6 +258,12 @@ JPEG = encoded(quarters(), "JPEG")
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", errors.TruncatedImage, "ends early"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", errors.UnsupportedFormat, "video"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', errors.UnsupportedFormat, "SVG"),
+        (b"<!-- a > b -- c -->\n<!----><!DOCTYPE svg>\n<!--->--><svg>", errors.UnsupportedFormat, "SVG"),
+        (b"<!---->" * 36 + b"<svg", errors.UnsupportedFormat, "SVG"),
+        (b"<!---->" * 40, errors.NotAnImage, "no image"),
+        (b"<!-- -->\n" * 40, errors.NotAnImage, "no image"),
+        (b"<!DOCTYPE svg>" * 40, errors.NotAnImage, "no image"),
+        (b"<!---->" * 20 + b"<!--" * 30, errors.NotAnImage, "no image"),
     ],
 )  # fmt: skip
 def test_refusals(data: bytes, error: type[errors.ImageError], word: str) -> None:
