@@ -31,7 +31,7 @@ ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF or PNM"
 
 
 class Jpeg(JpegImagePlugin.JpegImageFile):
-    """A JPEG, or the first image of an MPO, opened for its metadata; its pixels are decoded by `facegroup.jpeg`.
+    """A JPEG, or the first image of an MPO, opened for its mode and Exif; its pixels are decoded by `facegroup.jpeg`.
 
     Attributes:
         layout: what there is to decode.
@@ -45,7 +45,7 @@ class Jpeg(JpegImagePlugin.JpegImageFile):
 
 def _jpeg(stream: io.BytesIO) -> ImageFile:
     layout = jpeg.read(stream.getvalue())
-    picture = Jpeg(stream)
+    picture = Jpeg(io.BytesIO(layout.header))
     picture.layout = layout
     return picture
 

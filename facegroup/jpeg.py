@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import simplejpeg
@@ -18,10 +19,13 @@ from PIL import JpegImagePlugin
 from facegroup.errors import TruncatedImage, UnsupportedFormat
 
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
-_HUFFMAN_TABLES, _START, _END, SCAN, _JFIF, _ADOBE, _COMMENT = 0xC4, 0xD8, 0xD9, 0xDA, 0xE0, 0xEE, 0xFE
-_METADATA = {*range(0xE0, 0xF0), _COMMENT}
+_HUFFMAN_TABLES, _START, _END, SCAN, _JFIF, _EXIF, _ADOBE = 0xC4, 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
+_COMMENT = 0xFE
+_RESERVED = range(0x02, 0xC0)
+_NEEDLESS = {_START, *_RESERVED, *range(0xE0, 0xF0), _COMMENT}
 FRAMES = frozenset(range(0xC0, 0xD0)) - {_HUFFMAN_TABLES, 0xC8, 0xCC}
 SEQUENTIAL, _PROGRESSIVE, _ARITHMETIC = {0xC0, 0xC1, 0xC9}, {0xC2, 0xCA}, {0xC9, 0xCA}
+_TELLS_ORIENTATION = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")
 _SEGMENTS = 10_000
 _JFIF_BYTES, _ADOBE_BYTES, _SCAN_BYTES = 16, 14, 6
 """The least that libjpeg takes for such a segment, its length included."""
@@ -63,6 +67,7 @@ class Jpeg:
             components are kept until the last scan, whatever scale is wanted.
         arithmetic: whether it is coded arithmetically; a decoder of that does not notice where its bytes end.
         plain: the file as decoding needs it: without metadata, with an end marker.
+        header: the file up to its first scan, with the metadata that tells which way up it is, Exif and XMP, and no other.
     """
 
     width: int
@@ -70,6 +75,7 @@ class Jpeg:
     scalable: bool
     arithmetic: bool
     plain: bytearray
+    header: bytes
 
 
 def read(data: bytes) -> Jpeg:
@@ -81,7 +87,7 @@ def read(data: bytes) -> Jpeg:
     """
     kept: list[bytes | memoryview] = [b"\xff\xd8"]
     view, frame, frame_at, scans, behind = memoryview(data), 0, 0, 0, 0
-    adobe = b""
+    adobe = header = b""
     missing: dict[int, NDArray[np.int8]] = {}
     for marker, begin, end in segments(data):
         content = data[begin:end]
@@ -98,6 +104,7 @@ def read(data: bytes) -> Jpeg:
         else:
             if not scans and frame:
                 kept += _colours(adobe, data[frame_at + 7])
+                header = b"".join((*kept, *_orientation(data), b"\xff\xda", content))
             scans += 1
             _received(content, frame in _PROGRESSIVE, missing)
             kept += (b"\xff\xda", _all_coefficients(content) if frame in SEQUENTIAL else content)
@@ -113,7 +120,8 @@ def read(data: bytes) -> Jpeg:
         raise TruncatedImage("the JPEG ends before the last of its scans; send the whole file")
     kept += (view[behind:], _END_OF_IMAGE)
     height, width = (int.from_bytes(data[at : at + 2], "big") for at in (frame_at + 3, frame_at + 5))
-    return Jpeg(width, height, scans == 1 and frame in SEQUENTIAL, frame in _ARITHMETIC, bytearray().join(kept))
+    scalable = scans == 1 and frame in SEQUENTIAL
+    return Jpeg(width, height, scalable, frame in _ARITHMETIC, bytearray().join(kept), header)
 
 
 def _needed(marker: int, content: bytes) -> tuple[bytes, ...]:
@@ -123,7 +131,14 @@ def _needed(marker: int, content: bytes) -> tuple[bytes, ...]:
     """
     if marker == _JFIF and content[2:7] == b"JFIF\0" and len(content) >= _JFIF_BYTES:
         return (b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00",)
-    return () if marker in _METADATA or marker == _START else (bytes((0xFF, marker)), content)
+    return () if marker in _NEEDLESS else (bytes((0xFF, marker)), content)
+
+
+def _orientation(data: bytes) -> Iterator[bytes]:
+    """Yield the metadata before the first scan that tells which way up the photo is."""
+    for marker, begin, end in takewhile(lambda segment: segment[0] != SCAN, segments(data)):
+        if marker == _EXIF and data.startswith(_TELLS_ORIENTATION, begin + 2):
+            yield data[begin - 2 : end]
 
 
 def _colours(adobe: bytes, components: int) -> tuple[bytes, ...]:

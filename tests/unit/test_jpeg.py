@@ -179,11 +179,36 @@ def test_a_colour_whose_scan_is_missing() -> None:
         b"\xff\xe1\x00\x08Exif\x00\x00" + b"left over",
         b"\xff\xfe\xff\xff" + bytes(65533),
         b"\xff\xfe\x00\x03!" + b"garbage",
+        b"\xff\xe2\x00\x0eICC_PROFILE\x00",
+        b"\xff\xe0\x00\x07JFIF\x00",
+        b"\xff\xe0\x00\x06JFIF",
+        b"\xff\xee\x00\x07Adobe",
+        b"\xff\xed\x00\x14Photoshop 3.0\x008BIM",
+        b"\xff\xe2\x00\x06MPF\x00",
+        b"\xff\xe1\x00\x02",
+        b"\xff\xe1\x00\x1fhttp://ns.adobe.com/xap/1.0/\x00",
+        b"\xff\x02\x00\x04ab",
+        b"\xff\xbf\x00\x02",
+        b"\xff\x01",
+        b"\xff\xd3",
     ],
 )
-def test_damaged_metadata_does_not_cost_the_photo(metadata: bytes) -> None:
-    data = KINDS["baseline"]
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "CMYK"])
+def test_damaged_metadata_does_not_cost_the_photo(kind: str, metadata: bytes) -> None:
+    data = KINDS[kind]
     assert np.array_equal(pixels(data[:2] + metadata + data[2:]), pixels(data))
+
+
+@pytest.mark.parametrize("metadata", [b"\xff\xe2\x00\x0eICC_PROFILE\x00", b"\xff\x01", b"\xff\xe0\x00\x07JFIF\x00"])
+@pytest.mark.parametrize("form", ["exif", "xmp"])
+def test_damaged_metadata_does_not_cost_the_orientation(form: str, metadata: bytes) -> None:
+    exif = pillow.Exif()
+    exif[0x0112] = 6
+    word = {"exif": exif} if form == "exif" else {"xmp": b'<rdf:Description tiff:Orientation="6"/>'}
+    data = encoded(**word)
+    assert decode(data[:2] + metadata + data[2:], LIMITS).image.shape == (160, 120, 3)
+    frame = data.index(b"\xff\xc0")
+    assert decode(data[:frame] + metadata + data[frame:], LIMITS).image.shape == (160, 120, 3)
 
 
 def scans_say(data: bytes, last: bytes) -> bytes:
