@@ -22,7 +22,7 @@ from PIL import (
 )
 from PIL.ImageFile import ImageFile
 
-from facegroup import heif_items, jpeg
+from facegroup import headers, heif_items, jpeg
 from facegroup.errors import NotAnImage, TruncatedImage, UnsupportedFormat
 
 Opener: TypeAlias = Callable[[io.BytesIO], ImageFile]
@@ -89,6 +89,17 @@ def _avif(stream: io.BytesIO) -> ImageFile:
     return AvifImagePlugin.AvifImageFile(stream)
 
 
+def _with_header(plugin: Opener) -> Opener:
+    """Return what opens a file whose header is one that a photo has: Pillow reads whatever there is, byte by byte."""
+
+    def opened(stream: io.BytesIO) -> ImageFile:
+        if headers.read(stream.getvalue()) is None:
+            raise TruncatedImage("the image's header ends early, is damaged or is longer than a photo's; save it again")
+        return plugin(stream)
+
+    return opened
+
+
 def _table(*rows: tuple[bytes, Opener | str]) -> tuple[tuple[re.Pattern[bytes], Opener | str], ...]:
     return tuple((re.compile(signature, re.DOTALL), meaning) for signature, meaning in rows)
 
@@ -100,8 +111,8 @@ _SIGNATURES = _table(
     (rb"....ftyp(avif|avis|mif1....(....)*avif)", _avif),
     (rb"GIF8[79]a", GifImagePlugin.GifImageFile),
     (rb"BM.{12}[\x0c-\x7c]\x00\x00\x00", BmpImagePlugin.BmpImageFile),
-    (rb"II[*+]\x00|MM\x00[*+]", TiffImagePlugin.TiffImageFile),
-    (rb"P[1-6]\s+[#\d]", PpmImagePlugin.PpmImageFile),
+    (rb"II[*+]\x00|MM\x00[*+]", _with_header(TiffImagePlugin.TiffImageFile)),
+    (rb"P[1-6]\s+[#\d]", _with_header(PpmImagePlugin.PpmImageFile)),
     (rb"....ftyp(hei|hev|mif[12]|msf1|miaf|1pic|.{8}(....)*hei[cxms])", Heif),
     (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI |\x00\x00\x01\xba", "a video"),
     (rb"....jP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG 2000"),

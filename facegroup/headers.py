@@ -1,6 +1,7 @@
 """Encoded bytes → how many pixels they are, without decoding any.
 
 Each answer is found in a few microseconds and none raises, so whoever only queues photos can tell what each will cost.
+That holds for hostile files, too: of each so much is read as a photo's header has, and a longer one has no answer.
 What `image.decode` refuses or accepts is judged there, by the decoder's own reading of the file.
 """
 
@@ -9,12 +10,19 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
-from PIL import PpmImagePlugin, TiffImagePlugin
+from PIL import PpmImagePlugin
 
 from facegroup import jpeg
 
 _ISPE = re.compile(rb"ispe\x00{4}(.{8})", re.DOTALL)
+_ISPES = 10_000
+_PNM_BYTES = 4096
+_TIFF_TAGS = 500
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_KINDS = {1: "B", 3: "H", 4: "L", 16: "Q"}
+_TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,9 @@ def read(data: bytes) -> Header | None:
 
 def _iso(data: bytes) -> Header | None:
     """Read AVIF or HEIF: a grid has the size of the whole; its tiles and thumbnails are smaller."""
-    sizes = (struct.unpack(">II", size) for size in _ISPE.findall(data))
+    sizes = [struct.unpack(">II", found[1]) for found in islice(_ISPE.finditer(data), _ISPES + 1)]
+    if len(sizes) > _ISPES:
+        return None
     return max((Header(*size) for size in sizes), key=lambda header: header.width * header.height, default=None)
 
 
@@ -94,6 +104,23 @@ def _webp(data: bytes) -> Header | None:
     return None
 
 
+def _tiff(data: bytes) -> Header | None:
+    """Read the first directory, of which a photo has a few dozen tags, whose values are parts of the file."""
+    order, big = "<" if data.startswith(b"II") else ">", b"+" in data[2:4]
+    (start,) = struct.unpack_from(order + ("Q" if big else "L"), data, 8 if big else 4)
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+    head, entry = (8, order + "HHQ8s") if big else (2, order + "HHL4s")
+    if count > _TIFF_TAGS:
+        return None
+    sides, length = {}, 0
+    for n in range(count):
+        tag, kind, values, value = struct.unpack_from(entry, data, start + head + n * struct.calcsize(entry))
+        length += values * _TIFF_SIZES.get(kind, 0)
+        if tag in (_TIFF_WIDTH, _TIFF_HEIGHT) and kind in _TIFF_KINDS:
+            (sides[tag],) = struct.unpack_from(order + _TIFF_KINDS[kind], value)
+    return Header(sides[_TIFF_WIDTH], sides[_TIFF_HEIGHT]) if length <= len(data) else None
+
+
 _READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header | None]], ...] = (
     (re.compile(rb"\xff\xd8\xff"), _jpeg),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), lambda data: Header(*struct.unpack_from(">II", data, 16))),
@@ -101,6 +128,6 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header | None]], ...]
     (re.compile(rb"RIFF....WEBP", re.DOTALL), _webp),
     (re.compile(rb"....ftyp", re.DOTALL), _iso),
     (re.compile(rb"BM"), _bmp),
-    (re.compile(rb"II|MM"), lambda data: Header(*TiffImagePlugin.TiffImageFile(io.BytesIO(data)).size)),
-    (re.compile(rb"P[1-6]\s"), lambda data: Header(*PpmImagePlugin.PpmImageFile(io.BytesIO(data)).size)),
+    (re.compile(rb"II|MM"), _tiff),
+    (re.compile(rb"P[1-6]\s"), lambda data: Header(*PpmImagePlugin.PpmImageFile(io.BytesIO(data[:_PNM_BYTES])).size)),
 )

@@ -27,6 +27,8 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {_HUFFMAN_TABLES, 0xC8, 0xCC}
 SEQUENTIAL, _PROGRESSIVE, _ARITHMETIC = {0xC0, 0xC1, 0xC9}, {0xC2, 0xCA}, {0xC9, 0xCA}
 _TELLS_ORIENTATION = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")
 _SEGMENTS = 10_000
+_STRAY = 65_536
+"""So many bytes between two segments before the first scan are passed over; a photo has none."""
 _JFIF_BYTES, _ADOBE_BYTES, _SCAN_BYTES = 16, 14, 6
 """The least that libjpeg takes for such a segment, its length included."""
 _TRANSFORMS = {3: b"\x01", 4: b"\x02"}
@@ -46,14 +48,15 @@ _COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield each segment's marker, where its content begins and where it ends, up to the end of the first picture."""
-    found = _MARKER.search(data, 2)
+    found, scans = _MARKER.search(data, 2, 2 + _STRAY), False
     for _ in range(_SEGMENTS):
         if found is None or found[1][0] == _END:
             return
         begin = found.end()
         end = begin + int.from_bytes(data[begin : begin + 2], "big")
         yield found[1][0], begin, end
-        found = _MARKER.search(data, end)
+        scans = scans or found[1][0] == SCAN
+        found = _MARKER.search(data, end, len(data) if scans else end + _STRAY)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,7 @@
 """headers.read(): the size that decoding would find, for every format, and never an exception."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,46 @@ def test_nothing_raises(form: str) -> None:
         for place in rng.integers(0, min(len(whole), 200), 3):
             damaged[place] = rng.integers(0, 256)
         headers.read(bytes(damaged))
+
+
+def tiff(big: bool, order: str, tags: list[tuple[int, int, int, int]]) -> bytes:
+    count, entry, head = ("Q", "HHQQ", 16) if big else ("H", "HHLL", 8)
+    start = struct.pack(order + ("HHHQ" if big else "HL"), *((43, 8, 0, 16) if big else (42, head)))
+    content = b"".join(
+        # a value stands at the beginning of its field
+        struct.pack(order + entry, tag, kind, values, value << (order == ">") * (32 * big + 16 * (kind == 3)))
+        for tag, kind, values, value in tags
+    )
+    return {"<": b"II", ">": b"MM"}[order] + start + struct.pack(order + count, len(tags)) + content + bytes(900)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [3, 4])
+def test_tiff(big: bool, order: str, kind: int) -> None:
+    assert headers.read(tiff(big, order, [(256, kind, 1, 70), (257, kind, 1, 50)])) == Header(70, 50)
+    assert headers.read(tiff(big, order, [(256, kind, 1, 70)])) is None
+
+
+SIDES = [(256, 4, 1, 70), (257, 4, 1, 50)]
+LONG = {
+    "TIFF": tiff(False, "<", [*SIDES, *((1000 + n, 4, 1, 1) for n in range(60_000))]),
+    "BigTIFF": tiff(True, "<", [*SIDES, *((1000 + n % 60_000, 4, 1, 1) for n in range(100_000))]),
+    "TIFF of overlapping values": tiff(False, "<", [*SIDES, *((1000 + n, 1, 900, 0) for n in range(50))]),
+    "PNM, comment": b"P6 #" + b"x" * 5000 + b"\n1 1 255\n" + bytes(3),
+    "PNM, spaces": b"P5" + b" " * 5000 + b"1 1 255\n" + bytes(3),
+    "PNM, comments": b"P5\n" + b"#\n" * 5000 + b"1 1 255\n" + bytes(3),
+    "JPEG": encoded("JPEG")[:20] + b"\xff\x00" * 40_000 + encoded("JPEG")[20:],
+    "HEIF": b"\0\0\0\x18ftypheic" + b"ispe\0\0\0\0\0\0\0\1\0\0\0\1" * 10_001,
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_of_a_header_longer_than_any_photos_nothing_is_said(kind: str) -> None:
+    """And the photo is refused, so that nothing is decoded whose cost is unknown."""
+    assert headers.read(LONG[kind]) is None
+    with pytest.raises(ImageError):
+        decode(LONG[kind], Limits())
 
 
 def test_others_files(shared: Path) -> None:
