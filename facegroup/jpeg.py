@@ -37,6 +37,9 @@ _SCANS = 100
 """A progressive JPEG has about ten; one made of thousands of empty ones keeps a decoder busy for hours."""
 _BITS = 8
 _COEFFICIENTS = 64
+_CHROMA = (1, 2)
+_UNSENT = np.int8(127)
+"""Of a coefficient, instead of how many of its bits are missing."""
 _END_OF_IMAGE = b"\xff\xd9"
 _PADDED = "extraneous bytes before marker 0xd9"
 _ARITHMETIC_ZEROS = 4
@@ -99,7 +102,7 @@ def read(data: bytes) -> Jpeg:
         behind = end
         if marker in FRAMES and not scans:
             frame, frame_at = marker, begin
-            missing = {data[begin + 8 + 3 * n]: np.ones(_COEFFICIENTS, np.int8) for n in range(data[begin + 7])}
+            missing = {data[begin + 8 + 3 * n]: np.full(_COEFFICIENTS, _UNSENT) for n in range(data[begin + 7])}
         if marker == _ADOBE:
             adobe = content if content[2:7] == b"Adobe" and len(content) >= _ADOBE_BYTES else adobe
         elif marker != SCAN:
@@ -119,7 +122,7 @@ def read(data: bytes) -> Jpeg:
         raise TruncatedImage("the JPEG ends before its pixels begin")
     if data[frame_at + 2] != _BITS or frame not in SEQUENTIAL | _PROGRESSIVE:
         raise UnsupportedFormat("JPEGs of 8 bits are accepted, baseline or progressive; save it again as one of these")
-    if any(left.any() for left in missing.values()):
+    if any(left.any() for left in _promised(missing, ended=data.find(_END_OF_IMAGE, behind) >= 0)):
         raise TruncatedImage("the JPEG ends before the last of its scans; send the whole file")
     kept += (view[behind:], _END_OF_IMAGE)
     height, width = (int.from_bytes(data[at : at + 2], "big") for at in (frame_at + 3, frame_at + 5))
@@ -170,6 +173,19 @@ def _received(scan: bytes, progressive: bool, missing: dict[int, NDArray[np.int8
     for component in scan[3 : 3 + 2 * count : 2]:
         if component in missing:
             missing[component][slice(low, high + 1) if progressive else slice(None)] = shift if progressive else 0
+
+
+def _promised(missing: dict[int, NDArray[np.int8]], ended: bool) -> list[NDArray[np.int8]]:
+    """Return what must not be missing: all of each component, but an encoder may send no detail of chroma at all.
+
+    Args:
+        missing: of each component: luma, two of chroma, and perhaps black.
+        ended: whether the file has an end marker; one that is cut has none.
+    """
+    return [
+        left[:1] if ended and component in _CHROMA and (left[1:] == _UNSENT).all() else left
+        for component, left in enumerate(missing.values())
+    ]
 
 
 def reduced(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """A JPEG is decoded whole or refused: damage inside it, missing ends and scans; what stands behind it does not matter."""
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from PIL import JpegImagePlugin
 
 from facegroup import errors
 from facegroup.image import decode
+from facegroup.jpeg import segments
 from facegroup.settings import Limits
 from tests.jpegs import RARE
 
@@ -162,6 +164,55 @@ def test_a_progressive_jpeg_without_its_last_scans() -> None:
     for at in scans[2:]:
         with pytest.raises(errors.TruncatedImage):
             decode(data[:at] + b"\xff\xd9", LIMITS)
+
+
+def without_detail(data: bytes, *components: int) -> bytes:
+    """A progressive JPEG without the scans of these components that send more than their means."""
+    found = [*segments(data)]
+    ends = [begin - 2 for _, begin, _ in found[1:]] + [len(data) - 2]
+    for (marker, begin, _), end in [*zip(found, ends, strict=True)][::-1]:
+        if marker == 0xDA and data[begin + 2] == 1 and data[begin + 3] in components and data[begin + 5] > 0:
+            data = data[: begin - 2] + data[end:]
+    return data
+
+
+def test_an_encoder_may_send_no_detail_of_chroma() -> None:
+    data = KINDS["progressive"]
+    for components in ((2,), (3,), (2, 3)):
+        legal = without_detail(data, *components)
+        assert len(legal) < len(data)
+        expected = np.asarray(pillow.open(io.BytesIO(legal)).convert("RGB"), int)
+        assert np.array_equal(pixels(legal), expected)
+        assert np.array_equal(pixels(legal + b"behind"), expected)
+        with pytest.raises(errors.TruncatedImage):
+            decode(legal[:-2], LIMITS)  # it may have been cut there, or before
+
+
+@pytest.mark.parametrize(
+    ("kind", "components"),
+    [
+        ("progressive", b"\1"),
+        ("progressive", b"\1\2\3"),
+        ("gray, progressive", b"\1"),
+        ("CMYK, progressive", b"C"),
+        ("CMYK, progressive", b"K"),
+        ("CMYK, progressive", b"CMYK"),
+    ],
+)
+def test_a_photo_has_detail_of_luma(kind: str, components: bytes) -> None:
+    damaged = without_detail(KINDS[kind], *components)
+    assert len(damaged) < len(KINDS[kind])
+    with pytest.raises(errors.TruncatedImage):
+        decode(damaged, LIMITS)
+
+
+def test_a_part_of_the_detail_of_chroma_is_missing() -> None:
+    data = KINDS["progressive"]
+    found = [*segments(data)]
+    for (marker, begin, _), (_, after, _) in itertools.pairwise(found):
+        if marker == 0xDA and data[begin + 2] == 1:
+            with pytest.raises(errors.TruncatedImage):
+                decode(data[: begin - 2] + data[after - 2 :], LIMITS)
 
 
 def test_a_colour_whose_scan_is_missing() -> None:
