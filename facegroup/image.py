@@ -48,7 +48,9 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     """Return the photo in `data`, upright, RGB, scaled down to `limits.side_pixels`.
 
     Of an animation it is the first frame; transparent pixels are shown on white; 16-bit samples are scaled to 8 bits.
-    A damaged file is refused even where a part of it could be shown: half a face would be enrolled as a face.
+    A file is refused where its format tells that it is damaged, even where a part of it could be shown: half a face would
+    be enrolled as a face. Not all formats tell: a file that is cut is refused in each, but bytes that were changed inside
+    AVIF, HEIC, WebP, BMP, PNM or TIFF, and some inside JPEG, may only change the pixels (`docs/decisions/0001`).
 
     Raises:
         EmptyBody: no bytes.
