@@ -15,12 +15,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
+from facegroup.cameras.types import Camera
 from facegroup.delivery import letters
 from facegroup.delivery.letters import Gap
 from facegroup.delivery.mqtt import Broker
 from facegroup.delivery.presence import Journal, Live, Presence
 from facegroup.delivery.webhook import Outcome, Poster
-from facegroup.errors import FacegroupError
+from facegroup.errors import FacegroupError, UnknownCamera
 from facegroup.settings import Cameras
 from facegroup.sightings.types import DeadLetter, Event, Webhook
 
@@ -35,7 +36,7 @@ RETRY_SECONDS = 15.0
 """How long one `retry` goes on, so that whoever asked for it gets an answer."""
 _PAGE = 50
 LATE_SECONDS = 10.0
-"""An event that is told later than this is history."""
+"""An event that is told later than this, or of what was seen longer ago, is history."""
 _STATE_SECONDS = 2.0  # between two looks at who is there
 _LOOK_SECONDS = 5.0  # for events that nobody woke it for: there are none, but who knows
 
@@ -254,13 +255,23 @@ class Couriers:
             # Who is where is told all the same; subscribers see that numbers are missing.
             if isinstance(event, Gap):
                 return Outcome(True)
-            late = event.seq <= self._began or abs(time.time() - event.at) > LATE_SECONDS
-            late |= event.sighting.camera in self._presence.replayed
-            tell = partial(broker.tell, event, late=late)
+            tell = partial(broker.tell, event, late=await self._late(event))
             wrong = await asyncio.get_running_loop().run_in_executor(None, tell)
             return Outcome(wrong is None, detail=wrong or "")
 
         return send
+
+    async def _late(self, event: Event) -> bool:
+        """Whether an event is history: of before the start, written long ago, or of what a camera saw long ago."""
+        seen = event.sighting
+        try:
+            camera: Camera = await self._journal("camera", seen.camera)
+        except UnknownCamera:
+            return True
+        # Somebody who has left was not seen for as long as that is waited for.
+        unseen = max(camera.cooldown, seen.patience) if event.kind == "ended" else 0.0
+        age = max(abs(time.time() - event.at), time.time() - seen.last_seen - unseen)
+        return event.seq <= self._began or not camera.realtime or age > LATE_SECONDS
 
     async def _follow(self, broker: Broker) -> None:
         """Have the broker retain what is so now, whatever it was told of before."""

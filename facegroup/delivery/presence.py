@@ -1,7 +1,8 @@
 """The journal → what is so now: who is before each camera, and where every member is.
 
 Nothing here is made of events, which may be told late. An open sighting of before the start counts only when somebody was
-seen in it since: until then, or for `SETTLE_SECONDS`, it is not known whether they are still there.
+seen in it since: until then, or for `SETTLE_SECONDS`, it is not known whether they are still there. One in which somebody
+was seen too long ago never counts; where it counted before, it is not known.
 """
 
 import time
@@ -27,6 +28,9 @@ Person: TypeAlias = tuple[str, str]
 SETTLE_SECONDS = 60.0
 """How long after the start it takes, at most, until it is known who is there."""
 
+WRITTEN_SECONDS = 10.0
+"""How much later, at most, the journal may say that somebody was seen."""
+
 _PAGE = 500
 
 
@@ -50,7 +54,7 @@ class Now:
     Attributes:
         cameras: of each camera of the registry: whether what is said of it is so; else it is not known who is there.
         here: the sightings in which somebody is there, whoever came last first.
-        unsure: those of before the start, of which that is not known.
+        unsure: those of which that is not known.
         members: everybody of whom there is a sighting.
         faces: of each camera with somebody there, a JPEG of who came last; empty where pictures are not wanted.
         replayed: cameras that show what was, as a folder of old pictures: of them nothing is so now.
@@ -66,9 +70,6 @@ class Now:
 
 class Presence:
     """Follows the journal. Used from one event loop.
-
-    Attributes:
-        replayed: cameras that show what was, not what is: nothing of theirs is so now.
 
     Args:
         journal: where it is written who is there.
@@ -86,7 +87,8 @@ class Presence:
         self._faces: dict[str, bytes] = {}  # of sightings
         self._since = time.monotonic()
         self._erased = 0
-        self.replayed: frozenset[str] = frozenset()
+        self._ahead: dict[str, float] = {}  # of sightings: the time of day, of the steady clock, when they were found
+        self._counted: set[str] = set()  # sightings that are open and were so now
 
     async def look(self) -> Now:
         """Return what is so now. Raises StoreUnavailable."""
@@ -106,7 +108,7 @@ class Presence:
     async def _look(self) -> Now:
         seq, recent = await self._recent()
         every: list[Camera] = await self._journal("cameras")
-        cameras = [each.id for each in every]
+        cameras = {each.id: each for each in every}
         replayed = frozenset(each.id for each in every if not each.realtime)
         found = {each.id: each for each in await self._all_open()}
         first = self._unsure is None
@@ -115,8 +117,16 @@ class Presence:
         settled = time.monotonic() - self._since > SETTLE_SECONDS
         still = {key: at for key, at in before.items() if key in found and found[key].last_seen == at}
         watched = [each for each in found.values() if each.camera in cameras and each.camera not in replayed]
-        here = tuple(each for each in watched if each.id not in still)
-        unsure = tuple(each for each in watched if each.id in still and not settled)
+        ahead = {key: self._ahead.get(key, time.time() - time.monotonic()) for key in found}
+        clock = time.monotonic()
+        leave = {each.id: each.last_seen + max(cameras[each.camera].cooldown, each.patience) for each in watched}
+        over = {key: clock + ahead[key] - at for key, at in leave.items()}
+        counted = self._counted & found.keys()
+        late = {key for key, by in over.items() if by > (WRITTEN_SECONDS if key in counted else 0.0)}
+        here = tuple(each for each in watched if each.id not in still and each.id not in late)
+        counted |= {each.id for each in here}
+        waiting = set() if settled else still.keys()
+        unsure = tuple(each for each in watched if each.id in waiting or each.id in late & counted)
         faces = await self._pictured(here)
         # Nothing is waited for from here on.
         for each in (*recent, *found.values()):
@@ -125,7 +135,7 @@ class Presence:
                 last = known.last_seen if each.open else max(each.last_seen, known.last_seen or 0.0)
                 members[each.gallery, each.person_id] = Member(each.name, last)
         self._seq, self._unsure, self._members, self._faces = seq, still, members, faces
-        self.replayed = replayed
+        self._ahead, self._counted = ahead, counted
         doubtful = {each.camera for each in unsure} | replayed
         live = None if self._live is None else self._live()
         sure = {each: each not in doubtful and (live is None or live.get(each, False)) for each in cameras}

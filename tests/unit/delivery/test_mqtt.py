@@ -29,16 +29,21 @@ from tests.unit.delivery.authority import Authority
 from tests.unit.delivery.delivering import Delivering
 from tests.unit.delivery.listener import Listener
 from tests.unit.delivery.receiver import until
-from tests.unit.journal.made import sighting
+from tests.unit.journal import made
 
 PASSWORD = "hunter2:/@ word"
+
+
+def sighting(at: float = 100.0, **given: Any) -> Sighting:
+    """A visit that goes on now, which is 100."""
+    return made.sighting(time.time() - 5 + at - 100.0, **given)
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = open_journal(f"sqlite:///{tmp_path}/g.db")
     for camera in ("door", "yard", "gate"):
-        journal.create_camera(Camera(camera, "rtsp://10.0.0.1/", "group"), 10)
+        journal.create_camera(Camera(camera, "rtsp://10.0.0.1/", "group", cooldown=600), 10)
     yield journal
     journal.close()
 
@@ -82,7 +87,7 @@ def test_who_is_where_is_told_and_kept(broker: BrokerProcess, journal: Journal, 
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.record(ada, stranger)
-        delivering.record(replace(ada, last_seen=109.0, open=False), kind="ended")
+        delivering.record(replace(ada, last_seen=ada.last_seen + 4, open=False), kind="ended")
         until(lambda: journal.cursor("mqtt") == 3)
         until(lambda: events(listener) == [1, 2, 3])
         told = json.loads(listener.on("facegroup/cameras/door/sighting")[0])
@@ -103,7 +108,7 @@ def test_who_is_where_is_told_and_kept(broker: BrokerProcess, journal: Journal, 
             "present": False,
             "camera": None,
             "cameras": [],
-            "last_seen": 109.0,
+            "last_seen": ada.last_seen + 4,
         }
         assert json.loads(late.kept["facegroup/people/group/unknown-1"])["camera"] == "door"
         assert late.kept["facegroup/cameras/door/occupied"] == "ON"
@@ -202,7 +207,7 @@ def test_who_was_there_before_a_restart_is_there_when_they_are_seen(
             until(lambda: json.loads(listener.on("facegroup/people/group/ada")[-1])["present"] is False)
             assert listener.on("facegroup/cameras/door/last") == [""]
         else:
-            journal.update([(replace(event.sighting, last_seen=107.0), None)])
+            journal.update([(replace(event.sighting, last_seen=event.sighting.last_seen + 2), None)])
             until(lambda: listener.on("facegroup/cameras/door/occupied") == ["", "ON"])
             until(lambda: listener.on("facegroup/cameras/door/last") == ["", "Ada"])
             until(lambda: json.loads(listener.on("facegroup/people/group/ada")[-1])["camera"] == "door")
@@ -249,8 +254,8 @@ def test_missed_visits_are_history(
             assert listener.on(f"facegroup/cameras/door/{topic}") == [payload]
         assert listener.on("facegroup/cameras/door/visit") == []
         told = [json.loads(each) for each in listener.on("facegroup/cameras/door/sighting")]
-        assert all(isinstance(each["at"], float) and each["sighting"]["first_seen"] >= 100 for each in told)
-        delivering.record(replace(bob, last_seen=310.0, open=False), kind="ended")
+        assert all(isinstance(each["at"], float) and each["sighting"]["first_seen"] > 100 for each in told)
+        delivering.record(replace(bob, last_seen=bob.last_seen + 5, open=False), kind="ended")
         until(lambda: len(listener.on("facegroup/cameras/door/visit")) == 1)  # what happens now is told at once
         until(lambda: listener.on("facegroup/cameras/door/occupied") == ["ON", "OFF"])
 
@@ -269,6 +274,80 @@ def test_missed_visits_of_before_a_start_are_history(
         assert listener.on("facegroup/cameras/door/last") == []
         delivering.begin(1)
         until(lambda: len(listener.on("facegroup/cameras/door/visit")) == 1)
+
+
+@pytest.mark.parametrize("age", [3600.0, 700.0, 86_400.0])
+@pytest.mark.parametrize("kind", ["began", "changed"])
+def test_what_was_seen_long_ago_is_history_whenever_it_is_written(
+    broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], age: float, kind: Any
+) -> None:
+    listener = listen()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: listener.on("facegroup/cameras/door/occupied") == ["OFF"])
+        delivering.record(sighting(100 - age), kind=kind)
+        until(lambda: events(listener) == [1])
+        delivering.begin(1, person_id="bob", name="Bob", camera="yard")  # looked up after it
+        until(lambda: listener.on("facegroup/cameras/yard/last") == ["Bob"])
+        until(lambda: len(listener.on("facegroup/cameras/yard/visit")) == 1)
+        assert listener.on("facegroup/cameras/door/visit") == []
+        assert listener.on("facegroup/cameras/door/occupied") == ["OFF"]
+        assert listener.on("facegroup/cameras/door/last") == []
+        assert '"present": true' not in "".join(listener.on("facegroup/people/group/ada"))
+
+
+@pytest.mark.parametrize(("patience", "unseen", "told"), [(0, 605, 1), (0, 700, 0), (3000, 700, 1), (3000, 3100, 0)])
+def test_an_end_is_told_after_as_long_as_it_is_waited_for(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    patience: float,
+    unseen: float,
+    told: int,
+) -> None:
+    listener = listen()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.record(sighting(100 - unseen, open=False, patience=patience), kind="ended")
+        delivering.begin(1, person_id="bob", name="Bob", camera="yard")
+        until(lambda: len(listener.on("facegroup/cameras/yard/visit")) == 1)
+        assert len(listener.on("facegroup/cameras/door/visit")) == told
+
+
+def test_who_was_there_and_is_not_written_of_any_more_may_be_there(
+    broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "WRITTEN_SECONDS", 0.5)
+    journal.replace_camera(replace(journal.camera("door"), cooldown=2.0))
+    listener = listen()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        (event,) = delivering.begin(1)
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == [""])
+        until(lambda: listener.on("facegroup/cameras/door/status") == ["online", "offline"])
+        until(lambda: json.loads(listener.on("facegroup/people/group/ada")[-1])["present"] is None)
+        journal.update([(replace(event.sighting, last_seen=time.time() + 30), None)])
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-2:] == ["", "ON"])
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_lets_nobody_leave(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int,
+) -> None:
+    listener, now = listen(), time.time
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.begin(1)
+        until(lambda: listener.on("facegroup/cameras/door/last") == ["Ada"])
+        monkeypatch.setattr(time, "time", lambda: now() + 3600 * hours)
+        delivering.begin(1, person_id="bob", name="Bob", camera="yard")
+        until(lambda: listener.on("facegroup/cameras/yard/last") == ["Bob"])
+        assert listener.on("facegroup/cameras/door/last") == ["Ada"]
+        assert listener.on("facegroup/cameras/door/status") == ["online"]
 
 
 def test_whoever_came_last_of_those_who_are_there(
@@ -311,15 +390,15 @@ def test_somebody_whom_two_cameras_see_is_where_they_are_seen(
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.record(door, yard)
         until(lambda: where() == (True, "yard", ["yard", "door"]))
-        delivering.record(replace(door, last_seen=120.0, open=False), kind="ended")
+        delivering.record(replace(door, last_seen=door.last_seen + 15, open=False), kind="ended")
         until(lambda: where() == (True, "yard", ["yard"]))
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: where() == (None, None, []))
-        journal.update([(replace(yard, last_seen=130.0), None)])
+        journal.update([(replace(yard, last_seen=yard.last_seen + 20), None)])
         until(lambda: where() == (True, "yard", ["yard"]))
-        delivering.record(replace(yard, last_seen=140.0, open=False), kind="ended")
+        delivering.record(replace(yard, last_seen=yard.last_seen + 30, open=False), kind="ended")
         until(lambda: where() == (False, None, []))
-        assert json.loads(listener.on("facegroup/people/group/ada")[-1])["last_seen"] == 140.0
+        assert json.loads(listener.on("facegroup/people/group/ada")[-1])["last_seen"] == yard.last_seen + 30
     assert '"present": false' not in "".join(listener.on("facegroup/people/group/ada")[:-1])
 
 
