@@ -8,6 +8,7 @@ something before it could be told, a gap is told.
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -255,23 +256,28 @@ class Couriers:
             # Who is where is told all the same; subscribers see that numbers are missing.
             if isinstance(event, Gap):
                 return Outcome(True)
-            tell = partial(broker.tell, event, late=await self._late(event))
+            tell = partial(broker.tell, event, until=await self._news_until(event))
             wrong = await asyncio.get_running_loop().run_in_executor(None, tell)
             return Outcome(wrong is None, detail=wrong or "")
 
         return send
 
-    async def _late(self, event: Event) -> bool:
-        """Whether an event is history: of before the start, written long ago, or of what a camera saw long ago."""
+    async def _news_until(self, event: Event) -> float:
+        """Return until when, by `time.monotonic`, an event is news; then it is history, as some are at once.
+
+        That is what is of before the start, was written long ago, or is of what a camera saw long ago.
+        """
         seen = event.sighting
         try:
             camera: Camera = await self._journal("camera", seen.camera)
         except UnknownCamera:
-            return True
+            return -math.inf
+        if event.seq <= self._began or not camera.realtime:
+            return -math.inf
         # Somebody who has left was not seen for as long as that is waited for.
         unseen = max(camera.cooldown, seen.patience) if event.kind == "ended" else 0.0
-        age = max(abs(time.time() - event.at), time.time() - seen.last_seen - unseen)
-        return event.seq <= self._began or not camera.realtime or age > LATE_SECONDS
+        now = time.time()
+        return time.monotonic() + LATE_SECONDS - max(abs(now - event.at), now - seen.last_seen - unseen)
 
     async def _follow(self, broker: Broker) -> None:
         """Have the broker retain what is so now, whatever it was told of before."""

@@ -1,6 +1,7 @@
 """MQTT over a real mosquitto: what is told, what is retained, and what becomes of both when the broker goes and comes."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -330,6 +331,25 @@ def test_who_was_there_and_is_not_written_of_any_more_may_be_there(
         until(lambda: listener.on("facegroup/cameras/door/occupied")[-2:] == ["", "ON"])
 
 
+def test_a_visit_that_becomes_late_while_the_broker_is_waited_for_is_history(
+    broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(couriers, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr("facegroup.delivery.mqtt.WAIT_SECONDS", 60.0)
+    monkeypatch.setattr("facegroup.delivery.mqtt._AGAIN_SECONDS", 1)
+    broker.kill()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        (event,) = delivering.begin(1)  # which waits for a connection now
+        until(lambda: time.time() - event.at > 3)
+        broker.start()
+        listener = listen()
+        until(lambda: 1 in events(listener))
+        delivering.begin(1, camera="yard")
+        until(lambda: listener.on("facegroup/cameras/yard/visit"))
+        assert listener.on("facegroup/cameras/door/visit") == []
+
+
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_is_set_lets_nobody_leave(
     broker: BrokerProcess,
@@ -655,7 +675,7 @@ def test_no_name_makes_another_topic(
     seen: Sighting = sighting(name='"\n', **given)
     who = (seen.gallery, seen.person_id or "")
     speaker.show(speaker.topics.retained(Now({"door": True}, (seen,), members={who: Member(seen.name)})))
-    assert speaker.tell(Event(1, "a-1", "began", 1.0, seen), late=False) is None
+    assert speaker.tell(Event(1, "a-1", "began", 1.0, seen), until=math.inf) is None
     speaker.close()
     late = listen()
     until(lambda: len(late.kept) == 6)
