@@ -20,7 +20,7 @@ from facegroup.cameras.types import Camera
 from facegroup.delivery import letters
 from facegroup.delivery.letters import Gap
 from facegroup.delivery.mqtt import Broker
-from facegroup.delivery.presence import Journal, Live, Presence
+from facegroup.delivery.presence import Journal, Live, Now, Presence
 from facegroup.delivery.webhook import Outcome, Poster
 from facegroup.errors import FacegroupError, UnknownCamera
 from facegroup.settings import Cameras
@@ -284,17 +284,33 @@ class Couriers:
         while True:
             self._moved.clear()
             try:
-                now = await self._presence.look()
-                await asyncio.get_running_loop().run_in_executor(None, broker.show, broker.topics.retained(now))
+                await self._bring_up_to_date(broker)
             except FacegroupError as error:
                 log.debug("who is there is not known: %s", error.detail)  # `_deliver` says so
+                await self._show(broker, self._presence.lost())
             except Exception:
                 log.exception("what MQTT retains could not be brought up to date, which is a bug")
                 self._errors[MQTT] = "what is retained could not be brought up to date, which is a bug: see the log"
+                with suppress(Exception):
+                    await self._show(broker, self._presence.lost())
                 await asyncio.sleep(LONGEST)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STATE_SECONDS):
                     await self._moved.wait()
+
+    async def _bring_up_to_date(self, broker: Broker) -> None:
+        looking = asyncio.get_running_loop().create_task(self._presence.look())
+        try:
+            await asyncio.wait((looking,), timeout=LATE_SECONDS)
+            if not looking.done():  # what was so is not known to be so any more
+                await self._show(broker, self._presence.lost())
+            await self._show(broker, await looking)
+        finally:
+            looking.cancel()
+
+    async def _show(self, broker: Broker, now: Now | None) -> None:
+        if now is not None:
+            await asyncio.get_running_loop().run_in_executor(None, broker.show, broker.topics.retained(now))
 
 
 def _wants(hook: Webhook) -> Callable[[Event], bool]:

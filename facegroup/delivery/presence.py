@@ -54,18 +54,16 @@ class Now:
     Attributes:
         cameras: of each camera of the registry: whether what is said of it is so; else it is not known who is there.
         here: the sightings in which somebody is there, whoever came last first.
-        unsure: those of which that is not known.
         members: everybody of whom there is a sighting.
+        lost: those of them of whom it is not known where they are.
         faces: of each camera with somebody there, a JPEG of who came last; empty where pictures are not wanted.
-        replayed: cameras that show what was, as a folder of old pictures: of them nothing is so now.
     """
 
     cameras: Mapping[str, bool] = field(default_factory=dict)
     here: tuple[Sighting, ...] = ()
-    unsure: tuple[Sighting, ...] = ()
     members: Mapping[Person, Member] = field(default_factory=dict)
+    lost: frozenset[Person] = frozenset()
     faces: Mapping[str, bytes] = field(default_factory=dict)
-    replayed: frozenset[str] = frozenset()
 
 
 class Presence:
@@ -83,6 +81,7 @@ class Presence:
         self._pictures = pictures
         self._seq: int | None = None  # number of the newest event that was read
         self._unsure: dict[str, float] | None = None  # id → last_seen at the start; None: not looked yet
+        self._cameras: tuple[str, ...] = ()
         self._members: dict[Person, Member] = {}
         self._faces: dict[str, bytes] = {}  # of sightings
         self._since = time.monotonic()
@@ -97,6 +96,12 @@ class Presence:
             now = await self._look()
             if erased == self._erased:  # else somebody was erased whom this may still name
                 return now
+
+    def lost(self) -> Now | None:
+        """Return what is so while the journal is away: nobody knows who is where. None: nothing was said yet."""
+        if self._unsure is None:
+            return None
+        return Now(dict.fromkeys(self._cameras, False), members=self._members, lost=frozenset(self._members))
 
     def forget(self, gallery: str, ident: str | None) -> None:
         """Forget somebody who was erased, or everybody of a gallery."""
@@ -135,12 +140,14 @@ class Presence:
                 last = known.last_seen if each.open else max(each.last_seen, known.last_seen or 0.0)
                 members[each.gallery, each.person_id] = Member(each.name, last)
         self._seq, self._unsure, self._members, self._faces = seq, still, members, faces
-        self._ahead, self._counted = ahead, counted
+        self._cameras, self._ahead, self._counted = tuple(cameras), ahead, counted
         doubtful = {each.camera for each in unsure} | replayed
         live = None if self._live is None else self._live()
         sure = {each: each not in doubtful and (live is None or live.get(each, False)) for each in cameras}
         shown = {each.camera: faces[each.id] for each in reversed(here) if each.id in faces}
-        return Now(sure, here, unsure, members, shown, replayed)
+        seen = {_person(each) for each in here}
+        lost = frozenset(who for each in unsure if (who := _person(each)) in members and who not in seen)
+        return Now(sure, here, members, lost, shown)
 
     async def _recent(self) -> tuple[int, list[Sighting]]:
         """Return the sightings of the events since the last look, and the number of the newest."""
@@ -177,3 +184,7 @@ class Presence:
             with suppress(UnknownSighting):
                 faces[each.id] = self._faces.get(each.id) or await self._journal("crop", each.id)
         return faces
+
+
+def _person(sighting: Sighting) -> Person:
+    return sighting.gallery, sighting.person_id or ""

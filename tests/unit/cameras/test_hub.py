@@ -323,6 +323,34 @@ def test_a_journal_that_is_away_comes_later(worlds: Worlds, monkeypatch: pytest.
     run(scenario())
 
 
+def test_a_camera_is_not_sure_of_who_is_there_while_nothing_can_be_written(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "_TICK_SECONDS", 0.01)
+    full = True
+    tick = Book.tick
+
+    def fails(book: Book, *given: Any) -> Any:
+        if full:
+            raise StoreUnavailable("the disk is full")
+        return tick(book, *given)
+
+    async def scenario() -> None:
+        nonlocal full
+        async with worlds(DOOR) as world:
+            await until(lambda: world.condition().status.state == "live")
+            full = False
+            await until(lambda: world.hub._live() == {"door": True})
+            full = True
+            await until(lambda: not world.hub._live().get("door"))
+            assert world.condition().status.state == "live"
+            full = False
+            await until(lambda: world.hub._live() == {"door": True})
+
+    monkeypatch.setattr(Book, "tick", fails)
+    run(scenario())
+
+
 def test_a_camera_that_was_changed_is_looked_at_whatever_else_fails(
     worlds: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from facegroup.delivery import couriers, presence
 from facegroup.delivery.mqtt import Broker
 from facegroup.delivery.presence import Member, Now
 from facegroup.delivery.topics import Topics
-from facegroup.errors import InvalidSettings
+from facegroup.errors import InvalidSettings, StoreUnavailable
 from facegroup.journal import open_journal
 from facegroup.journal.base import Journal, News
 from facegroup.settings import Cameras, load
@@ -348,6 +349,50 @@ def test_a_visit_that_becomes_late_while_the_broker_is_waited_for_is_history(
         delivering.begin(1, camera="yard")
         until(lambda: listener.on("facegroup/cameras/yard/visit"))
         assert listener.on("facegroup/cameras/door/visit") == []
+
+
+@pytest.mark.parametrize("how", ["fails", "hangs", "breaks"])
+def test_while_the_journal_is_away_it_is_not_known_who_is_there(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    monkeypatch.setattr("facegroup.delivery.mqtt._AGAIN_SECONDS", 1)
+    monkeypatch.setattr(couriers, "LATE_SECONDS", 1.0)
+    listener, back, read = listen(), threading.Event(), journal.sightings
+
+    def away(*given: Any) -> Any:
+        if how == "hangs":
+            back.wait(60)
+        elif not back.is_set():
+            raise StoreUnavailable("the store is away") if how == "fails" else ValueError("a bug")
+        return read(*given)
+
+    def where() -> tuple[bool | None, str | None]:
+        told = json.loads(listener.on("facegroup/people/group/ada")[-1])
+        return told["present"], told["camera"]
+
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.begin(1)
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
+        until(lambda: listener.on("facegroup/people/group/ada") and where() == (True, "door"))
+        monkeypatch.setattr(journal, "sightings", away)
+        until(lambda: listener.on("facegroup/cameras/yard/status")[-1] == "offline")
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1] == "")
+        until(lambda: where() == (None, None))
+        broker.kill()
+        broker.start()
+        listener = listen()
+        until(lambda: listener.on("facegroup/status")[-1:] == ["online"])  # which comes after all other topics
+        assert set(listener.on("facegroup/cameras/door/status")) == {"offline"}
+        assert "ON" not in listener.on("facegroup/cameras/door/occupied")
+        assert where() == (None, None)
+        back.set()
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
+        until(lambda: where() == (True, "door"))
 
 
 @pytest.mark.parametrize("hours", [1, -1])
