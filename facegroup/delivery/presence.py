@@ -41,10 +41,24 @@ class Member:
     Attributes:
         name: as of their latest sighting.
         last_seen: seconds since the epoch, of the latest sighting that ended; None: none has.
+        visit_id: of their latest visit.
+        cameras: that saw them on it: where one of them sees nothing, it is not known whether they left.
     """
 
     name: str
     last_seen: float | None = None
+    visit_id: str = ""
+    cameras: frozenset[str] = frozenset()
+
+    def seen(self, sighting: Sighting) -> "Member":
+        """Return what is known of them after one more sighting."""
+        ended = None if sighting.open else sighting.last_seen
+        last = max((each for each in (ended, self.last_seen) if each is not None), default=None)
+        if sighting.visit_id == self.visit_id:
+            return Member(sighting.name, last, self.visit_id, self.cameras | {sighting.camera})
+        if self.last_seen is not None and sighting.last_seen < self.last_seen:  # told late
+            return Member(sighting.name, last, self.visit_id, self.cameras)
+        return Member(sighting.name, last, sighting.visit_id, frozenset((sighting.camera,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,7 @@ class Presence:
         self._seq: int | None = None  # number of the newest event that was read
         self._unsure: dict[str, float] | None = None  # id → last_seen at the start; None: not looked yet
         self._cameras: tuple[str, ...] = ()
+        self._blind: dict[str, float] = {}  # cameras that saw nothing: until when they may not have found who is there
         self._members: dict[Person, Member] = {}
         self._faces: dict[str, bytes] = {}  # of sightings
         self._since = time.monotonic()
@@ -136,17 +151,20 @@ class Presence:
         # Nothing is waited for from here on.
         for each in (*recent, *found.values()):
             if each.person_id is not None:
-                known = members.get((each.gallery, each.person_id), Member(each.name))
-                last = known.last_seen if each.open else max(each.last_seen, known.last_seen or 0.0)
-                members[each.gallery, each.person_id] = Member(each.name, last)
+                who = (each.gallery, each.person_id)
+                members[who] = members.get(who, Member(each.name)).seen(each)
         self._seq, self._unsure, self._members, self._faces = seq, still, members, faces
         self._cameras, self._ahead, self._counted = tuple(cameras), ahead, counted
         doubtful = {each.camera for each in unsure} | replayed
         live = None if self._live is None else self._live()
         sure = {each: each not in doubtful and (live is None or live.get(each, False)) for each in cameras}
         shown = {each.camera: faces[each.id] for each in reversed(here) if each.id in faces}
-        seen = {_person(each) for each in here}
-        lost = frozenset(who for each in unsure if (who := _person(each)) in members and who not in seen)
+        for key, camera in cameras.items():
+            if camera.realtime and live is not None and not live.get(key, False):
+                self._blind[key] = clock + min(camera.cooldown, SETTLE_SECONDS)
+        blind = {key for key, until in self._blind.items() if until > clock and key in cameras}
+        doubted = {_person(each) for each in unsure} | {who for who, each in members.items() if each.cameras & blind}
+        lost = frozenset((doubted & members.keys()) - {_person(each) for each in here})
         return Now(sure, here, members, lost, shown)
 
     async def _recent(self) -> tuple[int, list[Sighting]]:
@@ -173,7 +191,9 @@ class Presence:
         for gallery, person in sorted(await self._journal("people")):
             latest = await self._journal("sightings", Filter(gallery=gallery, person_id=person), "", 1)
             for each in latest:
-                members[gallery, person] = Member(each.name, None if each.open else each.last_seen)
+                visit: list[Sighting] = await self._journal("sightings", Filter(visit_id=each.visit_id), "", _PAGE)
+                last, cameras = None if each.open else each.last_seen, frozenset(one.camera for one in visit)
+                members[gallery, person] = Member(each.name, last, each.visit_id, cameras)
         return members
 
     async def _pictured(self, here: tuple[Sighting, ...]) -> dict[str, bytes]:

@@ -582,6 +582,49 @@ def test_a_camera_that_sees_nothing_says_so(
         until(lambda: listener.on("facegroup/cameras/yard/status") == ["offline", "online"])
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_whose_camera_sees_nothing_is_not_said_to_be_away(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    restart: bool,
+) -> None:
+    monkeypatch.setattr(presence, "SETTLE_SECONDS", 1.0)
+    listener = listen()
+    live = dict.fromkeys(("door", "yard", "gate"), True)
+    door = sighting()
+    yard = sighting(camera="yard", visit_id=door.visit_id)
+    bob = sighting(camera="gate", person_id="bob", name="Bob")
+
+    def where(person: str) -> list[bool | None]:
+        return [json.loads(each)["present"] for each in listener.on(f"facegroup/people/group/{person}")]
+
+    def left() -> bool:
+        return where("ada")[-1:] == [None] and where("bob")[-1:] == [False]
+
+    with Delivering(journal, live=lambda: live, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.record(door, yard, bob)
+        until(lambda: where("ada") == where("bob") == [True])
+        live["door"] = False
+        until(lambda: listener.on("facegroup/cameras/door/status")[-1] == "offline")
+        assert where("ada") == [True]
+        delivering.record(*(replace(each, open=False) for each in (door, yard, bob)), kind="ended")
+        until(left)
+        assert listener.on("facegroup/cameras/door/occupied")[-1] == ""
+        if not restart:
+            live["door"] = True
+            until(lambda: where("ada") == [True, None, False])
+    if restart:
+        listener.heard.clear()
+        with Delivering(journal, live=lambda: live, mqtt=at(broker)) as delivering:
+            until(lambda: listener.on("facegroup/status")[-1:] == ["online"])
+            until(left)
+            delivering.begin(1)
+            until(lambda: where("ada")[-1] is True)
+
+
 def test_pictures_of_before_are_history(
     broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener]
 ) -> None:
