@@ -91,7 +91,9 @@ class Eye:
             self._turn("failed", error)
             return None
         shape = (cut.width, cut.height, cut.offset, cut.scale)
-        return Frame(cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts, self._moment(glimpse))
+        moment = self._moment(glimpse)
+        age = 0.0 if moment is None else time.monotonic() - moment
+        return Frame(cut.data, glimpse.at, glimpse.position, held.number, *shape, glimpse.lasts, moment, age)
 
     def status(self) -> Status:
         """Return how the camera is. Known at once, whatever the source does."""

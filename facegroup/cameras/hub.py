@@ -518,6 +518,8 @@ class Hub:
             self._couriers[0].wake()
 
     def _live(self) -> dict[str, bool]:
+        if self._trouble is not None:  # nothing can be written down, also not that somebody has left
+            return {}
         return {camera: each.status.state == "live" for camera, each in self.conditions().items()}
 
     async def _look(self, photos: Sequence[Photo], _: None) -> list[Seen | FacegroupError]:

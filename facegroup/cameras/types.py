@@ -87,6 +87,7 @@ class Frame:
         scale: pixels of the data for one of the camera, at most 1.
         lasts: seconds for which it is shown, where the source says so; else 0.
         moment: seconds of a clock that nobody sets when it was received, of any beginning; None: only `at` tells its time.
+        age: seconds from then until it was handed out.
     """
 
     data: bytes
@@ -99,6 +100,7 @@ class Frame:
     scale: float = 1.0
     lasts: float = 0.0
     moment: float | None = None
+    age: float = 0.0
 
     def smallest(self, camera: Camera) -> int:
         """Return the smallest face that is looked for, in pixels of the data."""

@@ -191,8 +191,9 @@ class Watch:
         """Return a frame with its moment by our clock: the camera's process may run on another machine."""
         if frame.moment is None:
             return frame
-        if self._ahead is None:
-            self._ahead = self._clock.now() - frame.moment
+        ahead = self._clock.now() - frame.moment - frame.age
+        # What is handed over slowly seems later than it is, and nothing seems earlier.
+        self._ahead = ahead if self._ahead is None else min(self._ahead, ahead)
         return replace(frame, moment=frame.moment + self._ahead)
 
     async def _finished(self) -> None:

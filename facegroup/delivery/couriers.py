@@ -8,6 +8,7 @@ something before it could be told, a gap is told.
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -15,12 +16,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
+from facegroup.cameras.types import Camera
 from facegroup.delivery import letters
 from facegroup.delivery.letters import Gap
 from facegroup.delivery.mqtt import Broker
-from facegroup.delivery.presence import Journal, Live, Presence
+from facegroup.delivery.presence import Journal, Live, Now, Presence
 from facegroup.delivery.webhook import Outcome, Poster
-from facegroup.errors import FacegroupError
+from facegroup.errors import FacegroupError, UnknownCamera
 from facegroup.settings import Cameras
 from facegroup.sightings.types import DeadLetter, Event, Webhook
 
@@ -35,7 +37,7 @@ RETRY_SECONDS = 15.0
 """How long one `retry` goes on, so that whoever asked for it gets an answer."""
 _PAGE = 50
 LATE_SECONDS = 10.0
-"""An event that is told later than this is history."""
+"""An event that is told later than this, or of what was seen longer ago, is history."""
 _STATE_SECONDS = 2.0  # between two looks at who is there
 _LOOK_SECONDS = 5.0  # for events that nobody woke it for: there are none, but who knows
 
@@ -254,30 +256,61 @@ class Couriers:
             # Who is where is told all the same; subscribers see that numbers are missing.
             if isinstance(event, Gap):
                 return Outcome(True)
-            late = event.seq <= self._began or abs(time.time() - event.at) > LATE_SECONDS
-            late |= event.sighting.camera in self._presence.replayed
-            tell = partial(broker.tell, event, late=late)
+            tell = partial(broker.tell, event, until=await self._news_until(event))
             wrong = await asyncio.get_running_loop().run_in_executor(None, tell)
             return Outcome(wrong is None, detail=wrong or "")
 
         return send
+
+    async def _news_until(self, event: Event) -> float:
+        """Return until when, by `time.monotonic`, an event is news; then it is history, as some are at once.
+
+        That is what is of before the start, was written long ago, or is of what a camera saw long ago.
+        """
+        seen = event.sighting
+        try:
+            camera: Camera = await self._journal("camera", seen.camera)
+        except UnknownCamera:
+            return -math.inf
+        if event.seq <= self._began or not camera.realtime:
+            return -math.inf
+        # Somebody who has left was not seen for as long as that is waited for.
+        unseen = max(camera.cooldown, seen.patience) if event.kind == "ended" else 0.0
+        now = time.time()
+        return time.monotonic() + LATE_SECONDS - max(abs(now - event.at), now - seen.last_seen - unseen)
 
     async def _follow(self, broker: Broker) -> None:
         """Have the broker retain what is so now, whatever it was told of before."""
         while True:
             self._moved.clear()
             try:
-                now = await self._presence.look()
-                await asyncio.get_running_loop().run_in_executor(None, broker.show, broker.topics.retained(now))
+                await self._bring_up_to_date(broker)
             except FacegroupError as error:
                 log.debug("who is there is not known: %s", error.detail)  # `_deliver` says so
+                await self._show(broker, self._presence.lost())
             except Exception:
                 log.exception("what MQTT retains could not be brought up to date, which is a bug")
                 self._errors[MQTT] = "what is retained could not be brought up to date, which is a bug: see the log"
+                with suppress(Exception):
+                    await self._show(broker, self._presence.lost())
                 await asyncio.sleep(LONGEST)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STATE_SECONDS):
                     await self._moved.wait()
+
+    async def _bring_up_to_date(self, broker: Broker) -> None:
+        looking = asyncio.get_running_loop().create_task(self._presence.look())
+        try:
+            await asyncio.wait((looking,), timeout=LATE_SECONDS)
+            if not looking.done():  # what was so is not known to be so any more
+                await self._show(broker, self._presence.lost())
+            await self._show(broker, await looking)
+        finally:
+            looking.cancel()
+
+    async def _show(self, broker: Broker, now: Now | None) -> None:
+        if now is not None:
+            await asyncio.get_running_loop().run_in_executor(None, broker.show, broker.topics.retained(now))
 
 
 def _wants(hook: Webhook) -> Callable[[Event], bool]:

@@ -29,6 +29,7 @@ def sighting(found: Sighting) -> dict[str, Any]:
     """Return a sighting as receivers and callers see it."""
     shown = asdict(found)
     event = shown.pop("seq")
+    shown.pop("patience")
     similarity = None if found.similarity is None else round(found.similarity, 5)
     return {**shown, "similarity": similarity, "event": event}
 

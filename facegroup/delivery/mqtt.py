@@ -19,6 +19,7 @@ import logging
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -89,18 +90,18 @@ class Broker:
             if self._connected.is_set():
                 self._sync()
 
-    def tell(self, event: Event, *, late: bool) -> str | None:
+    def tell(self, event: Event, *, until: float) -> str | None:
         """Publish an event; return what went wrong, None when the broker has it.
 
         Args:
             event: what happened.
-            late: whether it is history: nothing is to be done for it any more.
+            until: when, by `time.monotonic`, it becomes history: nothing is to be done for it then.
         """
         if not self._connected.wait(WAIT_SECONDS):
             return self._refused or f"the broker at {self.where} does not answer"
         sent = self._client.publish(self.topics.sighting(event), letters.body(event), qos=1)
         wrong = self._wait(sent)
-        if wrong is None and not late:
+        if wrong is None and time.monotonic() < until:  # it may have waited for long
             self._client.publish(*self.topics.visit(event), qos=0)
         return wrong
 

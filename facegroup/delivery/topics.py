@@ -40,10 +40,9 @@ class Topics:
         told: dict[str, bytes] = {}
         for camera, sure in now.cameras.items():
             here = [each for each in now.here if each.camera == camera]
-            unsure = any(each.camera == camera for each in now.unsure)
             base = self._camera(camera)
             told |= self._announced(camera)
-            if here or not (unsure or camera in now.replayed):  # else nothing is said
+            if here or sure:  # else nothing is said
                 told[f"{base}/occupied"] = b"ON" if here else b"OFF"
                 told[f"{base}/people"] = _json(sorted(each.name for each in here))
             if here:
@@ -53,9 +52,8 @@ class Topics:
             told[f"{base}/status"] = b"online" if sure else b"offline"
         for who, member in now.members.items():
             seen = [each for each in now.here if (each.gallery, each.person_id) == who]
-            unsure = any((each.gallery, each.person_id) == who for each in now.unsure)
             told |= self._tracked(who, member)
-            told[self._person(*who)] = _where(member.name, seen, member.last_seen, unsure=unsure)
+            told[self._person(*who)] = _where(member.name, seen, member.last_seen, lost=who in now.lost)
         for each in now.here:
             if each.unknown is not None:
                 seen = [other for other in now.here if (other.gallery, other.unknown) == (each.gallery, each.unknown)]
@@ -132,10 +130,10 @@ class Topics:
             yield f"{self._discovery}/{kind}/{ident}/config", _json({**config, "unique_id": ident, **shared})
 
 
-def _where(name: str, seen: list[Sighting], last_seen: float | None, *, unsure: bool = False) -> bytes:
+def _where(name: str, seen: list[Sighting], last_seen: float | None, *, lost: bool = False) -> bytes:
     """Return where somebody is, by the sightings that are open: where they came to last, or nowhere."""
     cameras = [each.camera for each in seen]
-    present = None if unsure and not cameras else bool(cameras)
+    present = None if lost and not cameras else bool(cameras)
     told = {"name": name, "present": present, "camera": cameras[0] if cameras else None, "cameras": cameras}
     return _json({**told, "last_seen": None if cameras else last_seen})
 

@@ -26,7 +26,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("id", "camera", "source", "name", "visit_id", "network", "kind", "subscriber", "state"), _TEXT),
     **dict.fromkeys(("person_id", "unknown", "detail"), _TEXT + _NONE),
     **dict.fromkeys(("first_seen", "last_seen", "at", "created_at", "updated_at", "progress"), _NUMBER),
-    **dict.fromkeys(("fps", "cooldown", "stall_seconds", "picture_seconds"), _NUMBER),
+    **dict.fromkeys(("fps", "cooldown", "patience", "stall_seconds", "picture_seconds"), _NUMBER),
     **dict.fromkeys(("frames", "seq", "visits", "attempts", "confirm", "rotate"), _COUNT),
     **dict.fromkeys(("open", "crop", "snapshots", "motion", "realtime", "enabled"), _FLAG),
     "gallery": _TEXT,

@@ -71,6 +71,7 @@ class _Open:
         """Bring it up to date with one of its tracks."""
         self.tracks[seen.track] = seen.frames
         known = self.sighting
+        self.cooldown, self.dirty = max(camera.cooldown, seen.patience), True
         crop = camera.snapshots and bool(seen.shots) and seen.shots[0].crop is not None
         if crop and seen.shots[0].grade > self.grade:
             self.grade, self.crop = seen.shots[0].grade, seen.shots[0].crop
@@ -81,13 +82,13 @@ class _Open:
             frames=self.frames + sum(self.tracks.values()),
             similarity=max((each for each in (known.similarity, similarity) if each is not None), default=None),
             crop=known.crop or crop,
+            patience=self.cooldown,
         )
         if seen.ended:
             self.frames += self.tracks.pop(seen.track)
             if not self.sighting.person_id:
                 every = sorted((*self.shots, *seen.shots), key=lambda shot: shot.grade, reverse=True)
                 self.shots = tuple(every[:KEPT])
-        self.cooldown, self.dirty = max(camera.cooldown, seen.patience), True
 
 
 @dataclass(frozen=True, slots=True)

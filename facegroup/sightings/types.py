@@ -79,6 +79,7 @@ class Sighting:
         open: whether the person may still be there.
         crop: whether a picture of the face is kept.
         seq: number of the event that told of it last; 0: none yet.
+        patience: seconds unseen after which the person has left; 0: the camera's cooldown.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Sighting:
     open: bool = True
     crop: bool = False
     seq: int = 0
+    patience: float = 0.0
 
     @property
     def cursor(self) -> str:

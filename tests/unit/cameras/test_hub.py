@@ -323,6 +323,34 @@ def test_a_journal_that_is_away_comes_later(worlds: Worlds, monkeypatch: pytest.
     run(scenario())
 
 
+def test_a_camera_is_not_sure_of_who_is_there_while_nothing_can_be_written(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "_TICK_SECONDS", 0.01)
+    full = True
+    tick = Book.tick
+
+    def fails(book: Book, *given: Any) -> Any:
+        if full:
+            raise StoreUnavailable("the disk is full")
+        return tick(book, *given)
+
+    async def scenario() -> None:
+        nonlocal full
+        async with worlds(DOOR) as world:
+            await until(lambda: world.condition().status.state == "live")
+            full = False
+            await until(lambda: world.hub._live() == {"door": True})
+            full = True
+            await until(lambda: not world.hub._live().get("door"))
+            assert world.condition().status.state == "live"
+            full = False
+            await until(lambda: world.hub._live() == {"door": True})
+
+    monkeypatch.setattr(Book, "tick", fails)
+    run(scenario())
+
+
 def test_a_camera_that_was_changed_is_looked_at_whatever_else_fails(
     worlds: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,6 +463,44 @@ def test_a_folder_of_pictures_far_apart_is_one_visit(
             assert one.person_id == "ada"
             assert (one.first_seen, one.last_seen) == (began, began + 5 * apart)
             assert len(await world.sightings()) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("old", [3600, 86_400, 60])
+def test_a_picture_that_is_written_late_sets_no_clock(tmp_path: Path, old: int) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    camera = Camera("door", f"file://{folder}", "group", confirm=1, motion=False)
+    stages, noted = Stages(), list[Observation]()
+
+    async def opens(camera: Camera) -> Looking:
+        return Looking(camera, tmp_path)
+
+    async def look(photo: Photo) -> Seen | FacegroupError:
+        return (await stages.see([photo]))[0]
+
+    async def note(camera: Camera, observations: tuple[Observation, ...]) -> bool:
+        noted.extend(each for each in observations if not each.ended)
+        return False
+
+    def write(name: str, at: float) -> float:
+        (folder / f"{name}.part").write_bytes(photos.encode(photos.astronaut()))
+        os.utime(folder / f"{name}.part", (at, at))
+        (folder / f"{name}.part").rename(folder / f"{name}.jpg")
+        return at
+
+    async def scenario() -> None:
+        watch = Watch(camera, "net", opens, look, note)
+        task = asyncio.ensure_future(watch.run())
+        await until(lambda: watch.condition().status.state == "live")
+        await asyncio.sleep(1)  # it has looked for what was there before
+        for number, age in enumerate((old, 0)):
+            at = write(str(number), time.time() - age)
+            await until(lambda: len(noted) > number)  # noqa: B023
+            assert abs(noted[-1].last_seen - at) < 5
+        task.cancel()
+        await asyncio.wait([task])
 
     run(scenario())
 

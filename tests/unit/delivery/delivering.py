@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -61,8 +62,8 @@ class Delivering:
         return events
 
     def begin(self, count: int, **given: Any) -> list[Event]:
-        """Record so many sightings that began."""
-        return self.record(*(sighting(100.0 + number, **given) for number in range(count)))
+        """Record so many sightings that began now."""
+        return self.record(*(sighting(time.time() - 5 + number, **given) for number in range(count)))
 
     def hook(self, name: str, url: str, **given: Any) -> Webhook:
         """Add a webhook."""

@@ -1,9 +1,11 @@
 """MQTT over a real mosquitto: what is told, what is retained, and what becomes of both when the broker goes and comes."""
 
 import json
+import math
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,7 +21,7 @@ from facegroup.delivery import couriers, presence
 from facegroup.delivery.mqtt import Broker
 from facegroup.delivery.presence import Member, Now
 from facegroup.delivery.topics import Topics
-from facegroup.errors import InvalidSettings
+from facegroup.errors import InvalidSettings, StoreUnavailable
 from facegroup.journal import open_journal
 from facegroup.journal.base import Journal, News
 from facegroup.settings import Cameras, load
@@ -29,16 +31,21 @@ from tests.unit.delivery.authority import Authority
 from tests.unit.delivery.delivering import Delivering
 from tests.unit.delivery.listener import Listener
 from tests.unit.delivery.receiver import until
-from tests.unit.journal.made import sighting
+from tests.unit.journal import made
 
 PASSWORD = "hunter2:/@ word"
+
+
+def sighting(at: float = 100.0, **given: Any) -> Sighting:
+    """A visit that goes on now, which is 100."""
+    return made.sighting(time.time() - 5 + at - 100.0, **given)
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = open_journal(f"sqlite:///{tmp_path}/g.db")
     for camera in ("door", "yard", "gate"):
-        journal.create_camera(Camera(camera, "rtsp://10.0.0.1/", "group"), 10)
+        journal.create_camera(Camera(camera, "rtsp://10.0.0.1/", "group", cooldown=600), 10)
     yield journal
     journal.close()
 
@@ -82,7 +89,7 @@ def test_who_is_where_is_told_and_kept(broker: BrokerProcess, journal: Journal, 
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.record(ada, stranger)
-        delivering.record(replace(ada, last_seen=109.0, open=False), kind="ended")
+        delivering.record(replace(ada, last_seen=ada.last_seen + 4, open=False), kind="ended")
         until(lambda: journal.cursor("mqtt") == 3)
         until(lambda: events(listener) == [1, 2, 3])
         told = json.loads(listener.on("facegroup/cameras/door/sighting")[0])
@@ -103,7 +110,7 @@ def test_who_is_where_is_told_and_kept(broker: BrokerProcess, journal: Journal, 
             "present": False,
             "camera": None,
             "cameras": [],
-            "last_seen": 109.0,
+            "last_seen": ada.last_seen + 4,
         }
         assert json.loads(late.kept["facegroup/people/group/unknown-1"])["camera"] == "door"
         assert late.kept["facegroup/cameras/door/occupied"] == "ON"
@@ -202,7 +209,7 @@ def test_who_was_there_before_a_restart_is_there_when_they_are_seen(
             until(lambda: json.loads(listener.on("facegroup/people/group/ada")[-1])["present"] is False)
             assert listener.on("facegroup/cameras/door/last") == [""]
         else:
-            journal.update([(replace(event.sighting, last_seen=107.0), None)])
+            journal.update([(replace(event.sighting, last_seen=event.sighting.last_seen + 2), None)])
             until(lambda: listener.on("facegroup/cameras/door/occupied") == ["", "ON"])
             until(lambda: listener.on("facegroup/cameras/door/last") == ["", "Ada"])
             until(lambda: json.loads(listener.on("facegroup/people/group/ada")[-1])["camera"] == "door")
@@ -249,8 +256,8 @@ def test_missed_visits_are_history(
             assert listener.on(f"facegroup/cameras/door/{topic}") == [payload]
         assert listener.on("facegroup/cameras/door/visit") == []
         told = [json.loads(each) for each in listener.on("facegroup/cameras/door/sighting")]
-        assert all(isinstance(each["at"], float) and each["sighting"]["first_seen"] >= 100 for each in told)
-        delivering.record(replace(bob, last_seen=310.0, open=False), kind="ended")
+        assert all(isinstance(each["at"], float) and each["sighting"]["first_seen"] > 100 for each in told)
+        delivering.record(replace(bob, last_seen=bob.last_seen + 5, open=False), kind="ended")
         until(lambda: len(listener.on("facegroup/cameras/door/visit")) == 1)  # what happens now is told at once
         until(lambda: listener.on("facegroup/cameras/door/occupied") == ["ON", "OFF"])
 
@@ -269,6 +276,143 @@ def test_missed_visits_of_before_a_start_are_history(
         assert listener.on("facegroup/cameras/door/last") == []
         delivering.begin(1)
         until(lambda: len(listener.on("facegroup/cameras/door/visit")) == 1)
+
+
+@pytest.mark.parametrize("age", [3600.0, 700.0, 86_400.0])
+@pytest.mark.parametrize("kind", ["began", "changed"])
+def test_what_was_seen_long_ago_is_history_whenever_it_is_written(
+    broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], age: float, kind: Any
+) -> None:
+    listener = listen()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: listener.on("facegroup/cameras/door/occupied") == ["OFF"])
+        delivering.record(sighting(100 - age), kind=kind)
+        until(lambda: events(listener) == [1])
+        delivering.begin(1, person_id="bob", name="Bob", camera="yard")  # looked up after it
+        until(lambda: listener.on("facegroup/cameras/yard/last") == ["Bob"])
+        until(lambda: len(listener.on("facegroup/cameras/yard/visit")) == 1)
+        assert listener.on("facegroup/cameras/door/visit") == []
+        assert listener.on("facegroup/cameras/door/occupied") == ["OFF"]
+        assert listener.on("facegroup/cameras/door/last") == []
+        assert '"present": true' not in "".join(listener.on("facegroup/people/group/ada"))
+
+
+@pytest.mark.parametrize(("patience", "unseen", "told"), [(0, 605, 1), (0, 700, 0), (3000, 700, 1), (3000, 3100, 0)])
+def test_an_end_is_told_after_as_long_as_it_is_waited_for(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    patience: float,
+    unseen: float,
+    told: int,
+) -> None:
+    listener = listen()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.record(sighting(100 - unseen, open=False, patience=patience), kind="ended")
+        delivering.begin(1, person_id="bob", name="Bob", camera="yard")
+        until(lambda: len(listener.on("facegroup/cameras/yard/visit")) == 1)
+        assert len(listener.on("facegroup/cameras/door/visit")) == told
+
+
+def test_who_was_there_and_is_not_written_of_any_more_may_be_there(
+    broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "WRITTEN_SECONDS", 0.5)
+    journal.replace_camera(replace(journal.camera("door"), cooldown=2.0))
+    listener = listen()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        (event,) = delivering.begin(1)
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == [""])
+        until(lambda: listener.on("facegroup/cameras/door/status") == ["online", "offline"])
+        until(lambda: json.loads(listener.on("facegroup/people/group/ada")[-1])["present"] is None)
+        journal.update([(replace(event.sighting, last_seen=time.time() + 30), None)])
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-2:] == ["", "ON"])
+
+
+def test_a_visit_that_becomes_late_while_the_broker_is_waited_for_is_history(
+    broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(couriers, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr("facegroup.delivery.mqtt.WAIT_SECONDS", 60.0)
+    monkeypatch.setattr("facegroup.delivery.mqtt._AGAIN_SECONDS", 1)
+    broker.kill()
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        (event,) = delivering.begin(1)  # which waits for a connection now
+        until(lambda: time.time() - event.at > 3)
+        broker.start()
+        listener = listen()
+        until(lambda: 1 in events(listener))
+        delivering.begin(1, camera="yard")
+        until(lambda: listener.on("facegroup/cameras/yard/visit"))
+        assert listener.on("facegroup/cameras/door/visit") == []
+
+
+@pytest.mark.parametrize("how", ["fails", "hangs", "breaks"])
+def test_while_the_journal_is_away_it_is_not_known_who_is_there(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    monkeypatch.setattr("facegroup.delivery.mqtt._AGAIN_SECONDS", 1)
+    monkeypatch.setattr(couriers, "LATE_SECONDS", 1.0)
+    listener, back, read = listen(), threading.Event(), journal.sightings
+
+    def away(*given: Any) -> Any:
+        if how == "hangs":
+            back.wait(60)
+        elif not back.is_set():
+            raise StoreUnavailable("the store is away") if how == "fails" else ValueError("a bug")
+        return read(*given)
+
+    def where() -> tuple[bool | None, str | None]:
+        told = json.loads(listener.on("facegroup/people/group/ada")[-1])
+        return told["present"], told["camera"]
+
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.begin(1)
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
+        until(lambda: listener.on("facegroup/people/group/ada") and where() == (True, "door"))
+        monkeypatch.setattr(journal, "sightings", away)
+        until(lambda: listener.on("facegroup/cameras/yard/status")[-1] == "offline")
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1] == "")
+        until(lambda: where() == (None, None))
+        broker.kill()
+        broker.start()
+        listener = listen()
+        until(lambda: listener.on("facegroup/status")[-1:] == ["online"])  # which comes after all other topics
+        assert set(listener.on("facegroup/cameras/door/status")) == {"offline"}
+        assert "ON" not in listener.on("facegroup/cameras/door/occupied")
+        assert where() == (None, None)
+        back.set()
+        until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
+        until(lambda: where() == (True, "door"))
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_lets_nobody_leave(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int,
+) -> None:
+    listener, now = listen(), time.time
+    with Delivering(journal, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.begin(1)
+        until(lambda: listener.on("facegroup/cameras/door/last") == ["Ada"])
+        monkeypatch.setattr(time, "time", lambda: now() + 3600 * hours)
+        delivering.begin(1, person_id="bob", name="Bob", camera="yard")
+        until(lambda: listener.on("facegroup/cameras/yard/last") == ["Bob"])
+        assert listener.on("facegroup/cameras/door/last") == ["Ada"]
+        assert listener.on("facegroup/cameras/door/status") == ["online"]
 
 
 def test_whoever_came_last_of_those_who_are_there(
@@ -311,15 +455,15 @@ def test_somebody_whom_two_cameras_see_is_where_they_are_seen(
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.record(door, yard)
         until(lambda: where() == (True, "yard", ["yard", "door"]))
-        delivering.record(replace(door, last_seen=120.0, open=False), kind="ended")
+        delivering.record(replace(door, last_seen=door.last_seen + 15, open=False), kind="ended")
         until(lambda: where() == (True, "yard", ["yard"]))
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: where() == (None, None, []))
-        journal.update([(replace(yard, last_seen=130.0), None)])
+        journal.update([(replace(yard, last_seen=yard.last_seen + 20), None)])
         until(lambda: where() == (True, "yard", ["yard"]))
-        delivering.record(replace(yard, last_seen=140.0, open=False), kind="ended")
+        delivering.record(replace(yard, last_seen=yard.last_seen + 30, open=False), kind="ended")
         until(lambda: where() == (False, None, []))
-        assert json.loads(listener.on("facegroup/people/group/ada")[-1])["last_seen"] == 140.0
+        assert json.loads(listener.on("facegroup/people/group/ada")[-1])["last_seen"] == yard.last_seen + 30
     assert '"present": false' not in "".join(listener.on("facegroup/people/group/ada")[:-1])
 
 
@@ -436,6 +580,49 @@ def test_a_camera_that_sees_nothing_says_so(
         until(lambda: listener.on("facegroup/cameras/door/status") == ["online"])
         live["yard"] = True
         until(lambda: listener.on("facegroup/cameras/yard/status") == ["offline", "online"])
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_whose_camera_sees_nothing_is_not_said_to_be_away(
+    broker: BrokerProcess,
+    journal: Journal,
+    listen: Callable[[], Listener],
+    monkeypatch: pytest.MonkeyPatch,
+    restart: bool,
+) -> None:
+    monkeypatch.setattr(presence, "SETTLE_SECONDS", 1.0)
+    listener = listen()
+    live = dict.fromkeys(("door", "yard", "gate"), True)
+    door = sighting()
+    yard = sighting(camera="yard", visit_id=door.visit_id)
+    bob = sighting(camera="gate", person_id="bob", name="Bob")
+
+    def where(person: str) -> list[bool | None]:
+        return [json.loads(each)["present"] for each in listener.on(f"facegroup/people/group/{person}")]
+
+    def left() -> bool:
+        return where("ada")[-1:] == [None] and where("bob")[-1:] == [False]
+
+    with Delivering(journal, live=lambda: live, mqtt=at(broker)) as delivering:
+        until(lambda: journal.cursor("mqtt") == 0)
+        delivering.record(door, yard, bob)
+        until(lambda: where("ada") == where("bob") == [True])
+        live["door"] = False
+        until(lambda: listener.on("facegroup/cameras/door/status")[-1] == "offline")
+        assert where("ada") == [True]
+        delivering.record(*(replace(each, open=False) for each in (door, yard, bob)), kind="ended")
+        until(left)
+        assert listener.on("facegroup/cameras/door/occupied")[-1] == ""
+        if not restart:
+            live["door"] = True
+            until(lambda: where("ada") == [True, None, False])
+    if restart:
+        listener.heard.clear()
+        with Delivering(journal, live=lambda: live, mqtt=at(broker)) as delivering:
+            until(lambda: listener.on("facegroup/status")[-1:] == ["online"])
+            until(left)
+            delivering.begin(1)
+            until(lambda: where("ada")[-1] is True)
 
 
 def test_pictures_of_before_are_history(
@@ -576,7 +763,7 @@ def test_no_name_makes_another_topic(
     seen: Sighting = sighting(name='"\n', **given)
     who = (seen.gallery, seen.person_id or "")
     speaker.show(speaker.topics.retained(Now({"door": True}, (seen,), members={who: Member(seen.name)})))
-    assert speaker.tell(Event(1, "a-1", "began", 1.0, seen), late=False) is None
+    assert speaker.tell(Event(1, "a-1", "began", 1.0, seen), until=math.inf) is None
     speaker.close()
     late = listen()
     until(lambda: len(late.kept) == 6)

@@ -331,6 +331,7 @@ def test_a_visit_goes_on_where_a_clock_that_was_set_back_begins_anew(kept: Kept)
 def test_a_visit_waits_for_frames_that_come_seldom(kept: Kept, apart: float) -> None:
     for number in range(1, 6):
         kept.see(seen(0, 1000 + number * apart, first_seen=1000.0, frames=number, patience=2.5 * apart))
+        assert kept.all()[0].patience == max(DOOR.cooldown, 2.5 * apart)
         assert kept.book.tick(1000 + (number + 1) * apart) == []
     assert kept.book.tick(1000 + 7.4 * apart) == []
     assert kinds(kept.book.tick(1000 + 7.6 * apart)) == [("ended", "Ada")]
