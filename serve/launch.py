@@ -121,9 +121,11 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
             ending.close_doors()
     finally:
         long_start.cancel()
-        supervision.stop()
-        ray.shutdown()
-        end_all()
+        try:
+            supervision.stop()
+            ray.shutdown()
+        finally:  # whoever presses Ctrl-C once more: nothing stays behind
+            end_all()
 
 
 def _deploy(settings: Settings, wait_seconds: float) -> None:
