@@ -233,6 +233,26 @@ def test_large_requests_take_turns(finder: Finder) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_frames_that_are_asked_again_wait_for_large_requests(finder: Finder, requests: int) -> None:
+    async def scenario() -> None:
+        detector = made(Embedder())
+        frames = [replace(photo, background=True, cost=1e5) for photo in photos(8, 9, request="cameras")]
+        finder.open.clear()
+        first = asyncio.ensure_future(detector.see(photos(1, request="first"), 50))
+        await begun(finder)
+        late = asyncio.ensure_future(detector.see(frames, 50))
+        await asyncio.sleep(0)
+        asked = [asyncio.ensure_future(detector.see(photos(2, request=str(n)), 50)) for n in range(requests)]
+        await asyncio.sleep(0)
+        finder.open.set()
+        await asyncio.gather(first, *asked)
+        assert [faces(each) for each in await late] == [8, 9]
+        assert finder.decoded == [b"1"] + [b"2"] * requests + [b"8", b"9"]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("query", [None, Query("group")])
 def test_a_crowd_is_embedded_in_parts_and_decided_whole(finder: Finder, query: Query | None) -> None:
     async def scenario() -> None:
