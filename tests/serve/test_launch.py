@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from facegroup import proxies
 from facegroup.errors import EngineUnavailable, SetupError
 from facegroup.settings import Settings, load
-from serve import launch
+from serve import launch, startup
 from serve.instance import Instance
 from serve.launch import check_gpus
 
@@ -55,12 +56,12 @@ def test_nothing_stays_behind_when_a_server_is_told_twice_to_end(
         raise SetupError("it cannot start")
 
     monkeypatch.setattr(launch, "RAY", {})
-    monkeypatch.setattr(launch.startup, "PATIENT", {})
-    monkeypatch.setattr(launch.startup, "start_ray", lambda *_, **__: None)
-    monkeypatch.setattr(launch.startup, "remark", lambda: SimpleNamespace(cancel=lambda: None))
+    monkeypatch.setattr(startup, "PATIENT", {})
+    monkeypatch.setattr(startup, "start_ray", lambda *_, **__: None)
+    monkeypatch.setattr(startup, "remark", lambda: SimpleNamespace(cancel=lambda: None))
     for name in ("adopt", "irreplaceable"):
         monkeypatch.setattr(launch, name, lambda: None)
-    monkeypatch.setattr(launch.proxies, "forget", lambda: None)
+    monkeypatch.setattr(proxies, "forget", lambda: None)
     monkeypatch.setattr(launch, "Supervision", lambda pids: SimpleNamespace(stop=end("stop")))
     monkeypatch.setattr("ray.shutdown", end("shutdown"))
     monkeypatch.setattr(launch, "end_all", end("all"))
