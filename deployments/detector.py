@@ -107,6 +107,8 @@ class Detector:
             weigh=lambda photo: len(photo.data),
             owner=lambda photo: photo.request,
             ahead=_AHEAD,
+            background=lambda photo: photo.background,
+            share=settings.cameras.share,
         )
         self._large: Batcher[_Read, _Each, Answer] = Batcher(
             "detector",

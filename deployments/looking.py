@@ -15,6 +15,10 @@ CALL_BYTES = 48 << 20
 """Of the answers to one call, or of crops that are sent: well below what a gRPC call holds (serve/launch.py)."""
 
 
+_CAMERAS = "cameras"
+"""Whose all frames are that take turns with large requests: as many cameras as there are have no more turns than one."""
+
+
 async def look(
     ask: Callable[[Sequence[Photo]], Awaitable[Sequence[Answer]]], photos: Sequence[Photo]
 ) -> list[Seen | FacegroupError]:
@@ -27,7 +31,9 @@ async def look(
     answers = list(await ask(photos))
     request = ""
     while late := [index for index, answer in enumerate(answers) if answer is None]:
-        request = request or photos[late[0]].request or secrets.token_hex(8)
+        if not request:
+            first = photos[late[0]]
+            request = first.request or (_CAMERAS if first.background else secrets.token_hex(8))
         again = await ask([replace(photos[index], request=request) for index in late])
         for index, answer in zip(late, again, strict=True):
             answers[index] = answer

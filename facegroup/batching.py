@@ -223,7 +223,7 @@ class Batcher(Generic[In, Mid, Out]):
                     continue
                 items.delivery = asyncio.get_running_loop().create_task(self._answer(batch, items, done))
                 self._deliveries.add(items.delivery)
-                items.delivery.add_done_callback(self._deliveries.discard)
+                items.delivery.add_done_callback(self._delivered)
         finally:
             self._worker = None
 
@@ -235,11 +235,14 @@ class Batcher(Generic[In, Mid, Out]):
         except (Exception, asyncio.CancelledError) as error:
             self._fail(batch, error)
             return
-        finally:
-            self._ahead.release()
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
+
+    def _delivered(self, delivery: asyncio.Task[None]) -> None:
+        """Let the next one go. A task that is cancelled before its first step runs nothing of its own."""
+        self._deliveries.discard(delivery)
+        self._ahead.release()
 
     def _fail(self, batch: list[_Waiting[In, Out]], error: BaseException) -> None:
         """Answer a whole batch with an error, so that nobody waits for ever; be cancelled if it is we who are."""

@@ -4,6 +4,8 @@ In: an encoded photo. Out: that number, in microseconds, and nothing is decoded.
 a pixel; decoding takes 15 to 30 of each pixel, of a JPEG 5 and 15 more of each that is left after its reduced scale.
 """
 
+from collections.abc import Sequence
+
 from facegroup import headers
 from facegroup.photos import Photo
 from facegroup.settings import Settings
@@ -22,10 +24,18 @@ _LEAST = 50_000
 TOGETHER = 4 * _LOOKS
 """Batches of detection, of `detector.batch_pixels` each, that one batch of photos may cost."""
 
+_SMALL = TOGETHER * 2 / 3
+"""Of those, what a small request costs at most: a phone's photo of 12 to 50 megapixels costs 7 of the 8."""
+
 
 def _decoding(data: bytes) -> float:
     """Return what one pixel costs to decode: a JPEG that says so may have its pixels gone through a thousand times."""
     return _DECODED + (_SCAN * data.count(b"\xff\xda") if data.startswith(b"\xff\xd8") else 0)
+
+
+def is_small(photos: Sequence[Photo], settings: Settings) -> bool:
+    """Say whether photos that have their price cost so little together that they need not take turns."""
+    return sum(photo.cost for photo in photos) <= _SMALL * settings.detector.batch_pixels
 
 
 def price(photo: Photo, settings: Settings) -> float:

@@ -50,6 +50,7 @@ class Finder:
         self._batch_pixels = wanted.batch_pixels
         self._decoders = ThreadPoolExecutor(threads, "decode")
         self._room = Room(limits.image_pixels)
+        self._room_ahead = Room(limits.image_pixels)
 
     def find(
         self,
@@ -69,7 +70,7 @@ class Finder:
         decoded: dict[int, Decoded] = {}
 
         def read(index: int) -> Decoded | ImageError:
-            return self.decode(photos[index]) if wanted(index) else ImageError(GIVEN_UP)
+            return self._decode(photos[index], self._room) if wanted(index) else ImageError(GIVEN_UP)
 
         for index, picture in enumerate(pictures or self._decoders.map(read, range(len(photos)))):
             if isinstance(picture, ImageError):
@@ -99,10 +100,16 @@ class Finder:
         return [ImageError(GIVEN_UP) if answer is None else answer for answer in answers]
 
     def decode(self, photo: Photo) -> Decoded | ImageError:
-        """Return the picture of one photo, or why it cannot be used. Any thread may ask."""
+        """Return the picture of one photo, or why it cannot be used. Any thread may ask.
+
+        It waits for others that are decoded like this, and never for those of `find`, nor do those for it.
+        """
+        return self._decode(photo, self._room_ahead)
+
+    def _decode(self, photo: Photo, room: Room) -> Decoded | ImageError:
         try:
             header = headers.read(photo.data)
-            with self._room.of(header.decoded_pixels(self._limits.side_pixels) if header else 0):
+            with room.of(header.decoded_pixels(self._limits.side_pixels) if header else 0):
                 return decode(photo.data, self._limits)
         except ImageError as error:
             return error

@@ -49,11 +49,11 @@ class Embedded:
 
 
 def portions(photos: Sequence[Photo], found: Sequence[Found | FacegroupError], faces: int) -> Iterator[slice]:
-    """Cut a batch of photos into runs that have at most so many faces for the network, or are of one photo."""
+    """Cut a batch of photos into runs that have at most so many faces for the network; one with more is a run by itself."""
     start = count = 0
     for index, (photo, each) in enumerate(zip(photos, found, strict=True)):
         more = len(each.crops) if photo.needs_descriptors and isinstance(each, Found) else 0
-        if count and more and count + more > faces:
+        if index > start and count + more > faces:
             yield slice(start, index)
             start, count = index, 0
         count += more

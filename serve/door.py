@@ -22,6 +22,7 @@ from serve.haproxy_config import ANSWERS, HEADER, problem
 log = logging.getLogger("ray.serve")
 
 _ID = b"x-request-id"
+_ORIGIN = b"origin"
 _NAME = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _INSTANCE = HEADER.encode()
 _COMMANDS = re.compile(
@@ -71,9 +72,10 @@ class Door:
             await self._app(scope, receive, send)
             return
         meant = self._instance
-        headers = []
+        headers, names = [], set()
         for header in scope["headers"]:
             name, value = header
+            names.add(name)
             if name == _INSTANCE:
                 meant = value
             if not _COMMANDS.fullmatch(name) and (name != _ID or _NAME.fullmatch(value)):
@@ -84,7 +86,8 @@ class Door:
             # A port was another server's before, and whoever sent this does not know yet.
             await _answer(503, b"", send)
             return
-        for refuse in _refuse:
+        # What a page of another origin may read of a refusal, the application says.
+        for refuse in () if _ORIGIN in names else _refuse:
             refusal = refuse(scope)
             if refusal is not None:
                 await refusal(scope, receive, send)

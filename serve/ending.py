@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from serve.processes import below, end
 
 _ASK_SECONDS = 5.0
-_DOORS = ("ray::ServeController", "ray::HAProxyManager", "ray::ProxyActor", "haproxy.cfg")
+_LAST_SECONDS = 2.0
+_LOST = 50
+_MANAGERS = ("ray::ServeController", "ray::HAProxyManager", "ray::ProxyActor")
+_PROXY = "haproxy.cfg"
 
 
 def drain(app: str, seconds: float) -> None:
@@ -19,28 +23,52 @@ def drain(app: str, seconds: float) -> None:
         app: name of Serve's application.
         seconds: how long requests are waited for.
     """
-    with suppress(Exception):  # whatever is wrong with the server, it must end
-        asyncio.run(_drain(app, seconds))
+    for step in (_answer_all(app, seconds), _close_cameras(app)):
+        with suppress(Exception):  # whatever is wrong with the server, it must end
+            asyncio.run(step)
 
 
-async def _drain(app: str, seconds: float) -> None:
+async def _answer_all(app: str, seconds: float) -> None:
     import ray.serve
 
     handle = ray.serve.get_app_handle(app)
     deadline = time.monotonic() + seconds
-    while any(await _tell(handle, "drain")) and time.monotonic() < deadline:
+    lost = 0
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            if not any(await _tell(handle, "drain", min(left, _ASK_SECONDS))):
+                return
+            lost = 0
+        except TimeoutError:  # one is busy
+            lost = 0
+        except Exception:  # one was lost, and the others still have something to answer; or all were
+            lost += 1
+            if lost == _LOST:
+                raise
         await asyncio.sleep(0.1)
+
+
+async def _close_cameras(app: str) -> None:
+    import ray.serve
+
     if "Cameras" in ray.serve.status().applications[app].deployments:
-        await _tell(ray.serve.get_deployment_handle("Cameras", app), "close")
+        await _tell(ray.serve.get_deployment_handle("Cameras", app), "close", _ASK_SECONDS)
 
 
-async def _tell(handle: Any, method: str) -> list[Any]:
-    """Call a method of every replica; return the answers."""
-    async with asyncio.timeout(_ASK_SECONDS):
+async def _tell(handle: Any, method: str, seconds: float) -> list[Any]:
+    """Call a method of every replica; return the answers. Raises `TimeoutError`."""
+    async with asyncio.timeout(seconds):
         answers: list[Any] = await handle.broadcast(method).results_async()
         return answers
 
 
 def close_doors() -> None:
-    """Stop listening at once: who comes now is refused by the system, and not told by a proxy that there is no server."""
-    end(pid for pid, line in below(os.getpid()).items() if any(door in line for door in _DOORS))
+    """Stop listening at once: who comes now is refused by the system, and not told by a proxy that there is no server.
+
+    The proxy ends when it has sent what it still has of answers, or after `_LAST_SECONDS`.
+    """
+    found = below(os.getpid())
+    end(pid for pid, line in found.items() if any(name in line for name in _MANAGERS))  # they would replace the proxy
+    proxies = [pid for pid, line in found.items() if _PROXY in line]
+    end(proxies, _LAST_SECONDS, signal.SIGUSR1)
+    end(proxies)

@@ -17,7 +17,7 @@ from deployments.idle import Idle
 from deployments.looking import Answer, look
 from deployments.metrics import Export
 from facegroup.batching import Batcher, gather
-from facegroup.cost import TOGETHER, price
+from facegroup.cost import TOGETHER, is_small, price
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.photos import Matched, Photo, Query, Seen
 from facegroup.settings import Settings
@@ -119,7 +119,7 @@ class Ingress:
     def _is_small(self, photos: Sequence[Photo]) -> bool:
         if len(photos) > self._call or sum(len(photo.data) for photo in photos) > self._settings.ingress.batch_bytes:
             return False
-        return sum(photo.cost for photo in photos) <= TOGETHER * self._settings.detector.batch_pixels / 2
+        return is_small(photos, self._settings)
 
     async def match(self, descriptors: Descriptors, query: Query) -> Matched:
         """See `Pipeline`."""

@@ -91,6 +91,7 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
     startup.start_ray(
         wait_seconds,
         "FACEGROUP_CACHE_DIR",
+        settings.port,
         num_cpus=_cpus(settings) + SERVE_PROCESSES,
         object_store_memory=OBJECT_STORE_BYTES,
         _node_ip_address="127.0.0.1",  # Ray's own ports are nobody else's business
@@ -120,9 +121,11 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
             ending.close_doors()
     finally:
         long_start.cancel()
-        supervision.stop()
-        ray.shutdown()
-        end_all()
+        try:
+            supervision.stop()
+            ray.shutdown()
+        finally:  # whoever presses Ctrl-C once more: nothing stays behind
+            end_all()
 
 
 def _deploy(settings: Settings, wait_seconds: float) -> None:

@@ -38,9 +38,12 @@ def held(settings: Settings, environment: Mapping[str, str]) -> Iterator[dict[st
         SetupError: none are left.
     """
     with ExitStack() as stack:
-        where = f"{settings.host}:{settings.port}"
-        if not _hold(where, stack):
-            raise InvalidSettings(f"another server has {where}; choose another port with FACEGROUP_PORT")
+        # At all addresses: localhost, 127.0.0.1 and 0.0.0.0 are one, and Ray would share it between two servers.
+        if not _hold(f"{settings.port}", stack):
+            raise InvalidSettings(
+                f"another server has port {settings.port}, perhaps at another address of this machine; "
+                "choose another with FACEGROUP_PORT"
+            )
         _check_port(settings)
         for name in SINGLE.keys() & environment.keys():
             port = _number(name, environment)

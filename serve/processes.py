@@ -43,12 +43,12 @@ def adopt() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end(pids: Iterable[int], seconds: float = 5.0) -> None:
-    """Kill processes at once, and wait until they are gone, `seconds` at most."""
+def end(pids: Iterable[int], seconds: float = 5.0, by: signal.Signals = signal.SIGKILL) -> None:
+    """Send processes a signal, and wait until they are gone, `seconds` at most."""
     pids = set(pids)
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, by)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(map(alive, pids)):
         time.sleep(0.02)

@@ -31,15 +31,17 @@ _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, 
 _FILES = 8192  # as Ray recommends
 _LEAST_FILES = 512
 _PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+_AGENT_PORTS = range(10_000, 20_000)
 _AGENTS = ("dashboard_agent", "runtime_env_agent")
 
 
-def start_ray(seconds: float, folder: str, **options: Any) -> None:
+def start_ray(seconds: float, folder: str, port: int, **options: Any) -> None:
     """Start Ray's own processes, and connect to them.
 
     Args:
         seconds: how long that may take.
         folder: how the operator chooses another folder for Ray's files.
+        port: of the server, which is not listened on yet and is not to be one of Ray's.
         options: of `ray.init`.
 
     Raises:
@@ -50,7 +52,7 @@ def start_ray(seconds: float, folder: str, **options: Any) -> None:
     try:
         import ray
 
-        _patch(time.monotonic() + seconds)
+        _patch(time.monotonic() + seconds, port)
         ray.init(address="local", **options)
     except (Exception, SystemExit) as error:
         end_all()
@@ -111,7 +113,7 @@ def _raise_open_files() -> None:
         )
 
 
-def _patch(deadline: float) -> None:
+def _patch(deadline: float, port: int) -> None:
     """Change what Ray has no setting for.
 
     Its autoscaler and a dashboard that shows nothing are not started: together 130 MB, 4 seconds of processor time, and 3
@@ -125,7 +127,7 @@ def _patch(deadline: float) -> None:
     for start in ("start_monitor", "start_api_server"):
         assert callable(getattr(Node, start))
         setattr(Node, start, _nothing)
-    setattr(Node, "__init__", _with_ports(Node.__init__))  # noqa: B010
+    setattr(Node, "__init__", _with_ports(Node.__init__, port))  # noqa: B010
     services.get_node = _waiting(services.get_node, deadline)
     if shutil.which("setpriv"):
         name = "_build_python_executable_command_memory_profileable"
@@ -136,11 +138,11 @@ def _nothing(*_: object, **__: object) -> None:
     """Do nothing."""
 
 
-def _with_ports(start: Callable[..., None]) -> Callable[..., None]:
-    """Return a node's constructor that gives its agents free ports."""
+def _with_ports(start: Callable[..., None], taken: int) -> Callable[..., None]:
+    """Return a node's constructor that gives its agents free ports, none of them `taken`."""
 
     def wrapped(node: Any, ray_params: Any, *arguments: Any, **named: Any) -> None:
-        for name, port in zip(_PORTS, _free_ports(), strict=False):
+        for name, port in zip(_PORTS, _free_ports(taken), strict=False):
             if not getattr(ray_params, name):
                 setattr(ray_params, name, port)
         start(node, ray_params, *arguments, **named)
@@ -148,10 +150,12 @@ def _with_ports(start: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _free_ports() -> Iterator[int]:
+def _free_ports(taken: int) -> Iterator[int]:
     """Return ports that nobody listens on, neither a block of serve.ports nor what the system gives to connections."""
-    ports = random.SystemRandom().sample(range(10_000, 20_000), 1000)
+    ports = random.SystemRandom().sample(_AGENT_PORTS, min(1000, len(_AGENT_PORTS)))
     for port in ports:
+        if port == taken:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("", port))

@@ -7,11 +7,12 @@ process. `call` is its one door for HTTP.
 """
 
 import asyncio
+import contextvars
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -59,14 +60,19 @@ Open: TypeAlias = Callable[[Camera, Settings, bool], Awaitable[Eye]]
 READS = frozenset(("sighting", "crop", "sightings", "span", "unknowns", "unknown", "dead_letters", "videos", "video"))
 """Methods of the journal that `call` passes on as they are."""
 
-CALLS = frozenset(
+ASKS = frozenset(
+    ("events", "list_cameras", "show_camera", "snapshot", "try_camera", "list_webhooks", "show_webhook"),
+)
+"""Methods of the hub that `call` passes on, and that end when whoever called has gone."""
+
+CHANGES = frozenset(
     (
-        *("events", "list_cameras", "show_camera", "add_camera", "change_camera", "remove_camera", "snapshot"),
-        *("try_camera", "promote", "erase", "list_webhooks", "show_webhook", "add_webhook", "remove_webhook"),
+        *("add_camera", "change_camera", "remove_camera", "promote", "erase", "add_webhook", "remove_webhook"),
         *("retry_dead_letters", "begin_video", "add_to_video", "start_video", "give_up_video", "remove_video"),
     )
 )
-"""Methods of the hub that `call` passes on."""
+"""Methods of the hub that `call` passes on, and that are done to their end, whoever has gone: half done they would leave a
+camera that is written down and not looked at."""
 
 _TICK_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
@@ -106,6 +112,7 @@ class Hub:
         self._news = asyncio.Condition()
         self._newest = 0  # event that was recorded here
         self._changing = asyncio.Lock()
+        self._changes: set[asyncio.Task[Any]] = set()
         self._tries = asyncio.Semaphore(_TRIES)
         self._kept: tuple[Journal, Book] | None = None
         self._couriers: tuple[Couriers, asyncio.Task[None]] | None = None
@@ -145,6 +152,8 @@ class Hub:
 
     async def close(self) -> None:
         """Stop looking; what is open stays open in the journal, and goes on after a restart."""
+        if self._changes:
+            await asyncio.wait(self._changes, timeout=5)
         await asyncio.gather(*(self._stop(camera) for camera in list(self._watches)))
         for each in (self._couriers, self._videos):
             if each is not None:
@@ -156,7 +165,7 @@ class Hub:
             self._kept = None
 
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call one of `READS` of the journal, or one of `CALLS` here.
+        """Call one of `READS` of the journal, or one of `ASKS` or `CHANGES` here.
 
         Raises:
             StageUnavailable: the journal has not been opened yet.
@@ -167,9 +176,17 @@ class Hub:
                     await self._begun.wait()
         if method in READS:
             return await self._in(getattr(self._journal, method), *arguments, **named)
-        if method not in CALLS:
+        if method not in ASKS | CHANGES:
             raise ValueError(f"the cameras have no method {method}: this is a bug")
-        return await getattr(self, method)(*arguments, **named)
+        done = getattr(self, method)(*arguments, **named)
+        return await (self._to_its_end(done) if method in CHANGES else done)
+
+    async def _to_its_end(self, change: Coroutine[Any, Any, Any]) -> Any:
+        # In no caller's context: Ray Serve cancels what was called in the context of a request that is cancelled.
+        task = asyncio.get_running_loop().create_task(change, context=contextvars.Context())
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
 
     def conditions(self) -> dict[str, Condition]:
         """Return how every camera is that is looked at."""

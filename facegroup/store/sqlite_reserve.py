@@ -52,8 +52,11 @@ class Reserve:
             os.truncate(self._path, 0)
 
     def is_full(self) -> bool:
-        """Whether the disk is as good as full, not counting the room that is kept."""
-        disk = os.statvfs(self._database.parent)
+        """Whether the disk is as good as full, not counting the room that is kept. One that does not say is not."""
+        try:
+            disk = os.statvfs(self._database.parent)
+        except OSError:
+            return False
         return disk.f_bavail * disk.f_frsize < LEAST_FREE
 
     def try_out(self) -> bool:

@@ -39,7 +39,7 @@ def refusal(scope: Scope, has_room: Callable[[int], bool]) -> ASGIApp | None:
         scope: of an HTTP request.
         has_room: whether so many more photos would be taken now; asked only of photos, as who is told no counts as shed.
     """
-    if scope["method"] != "POST" or scope["path"] == _VIDEOS:
+    if scope["method"] != "POST" or scope["path"].rstrip("/") == _VIDEOS:
         return None
     headers = Headers(scope=scope)
     if not headers.get("content-type", _PHOTOS[0]).lower().startswith(_PHOTOS) or has_room(1):

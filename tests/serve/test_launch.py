@@ -1,9 +1,16 @@
-"""What is asked of a machine before anything is started on it."""
+"""What is asked of a machine before anything is started on it, and that nothing is left on it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from facegroup.errors import EngineUnavailable
+from facegroup import proxies
+from facegroup.errors import EngineUnavailable, SetupError
 from facegroup.settings import Settings, load
+from serve import launch, startup
+from serve.instance import Instance
 from serve.launch import check_gpus
 
 
@@ -28,3 +35,37 @@ def test_gpus_that_are_there_are_given(asked: tuple[int, float, int, float], the
 def test_gpus_that_are_not_there_are_refused(asked: tuple[int, float, int, float], there: float) -> None:
     with pytest.raises(EngineUnavailable, match="together, and this machine has"):
         check_gpus(asking(*asked), there)
+
+
+@pytest.mark.parametrize("where", ["stop", "shutdown"])
+@pytest.mark.parametrize("again", [KeyboardInterrupt, RuntimeError])
+def test_nothing_stays_behind_when_a_server_is_told_twice_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, again: type[BaseException]
+) -> None:
+    ended: list[str] = []
+
+    def end(part: str) -> Any:
+        def call() -> None:
+            ended.append(part)
+            if part == where:
+                raise again
+
+        return call
+
+    def refuse() -> None:
+        raise SetupError("it cannot start")
+
+    monkeypatch.setattr(launch, "RAY", {})
+    monkeypatch.setattr(startup, "PATIENT", {})
+    monkeypatch.setattr(startup, "start_ray", lambda *_, **__: None)
+    monkeypatch.setattr(startup, "remark", lambda: SimpleNamespace(cancel=lambda: None))
+    for name in ("adopt", "irreplaceable"):
+        monkeypatch.setattr(launch, name, lambda: None)
+    monkeypatch.setattr(proxies, "forget", lambda: None)
+    monkeypatch.setattr(launch, "Supervision", lambda pids: SimpleNamespace(stop=end("stop")))
+    monkeypatch.setattr("ray.shutdown", end("shutdown"))
+    monkeypatch.setattr(launch, "end_all", end("all"))
+    instance = cast("Instance", SimpleNamespace(name="a", temporary=tmp_path, seal=refuse))
+    with pytest.raises(again), launch._running(load(), instance, quiet=True, wait_seconds=1):
+        pass
+    assert ended[-1] == "all"

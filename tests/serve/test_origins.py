@@ -1,13 +1,17 @@
 """What a page in somebody's browser may do: nothing that its own server did not open, whatever name leads here."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 
 from facegroup.errors import InvalidSettings
 from facegroup.settings import Settings, load
+from serve import door
 from serve.api import build_api
+from serve.api.limits import refusal
+from serve.door import Door
 from tests.local_pipeline import LocalPipeline
 from tests.serve.driver import Api, Raw
 
@@ -232,3 +236,23 @@ def test_origins_in_variables(monkeypatch: pytest.MonkeyPatch, given: str, kept:
             load()
     else:
         assert load().cors_origins == kept
+
+
+def test_a_page_that_is_admitted_may_read_that_there_is_no_room(
+    settings: Settings, pipeline: LocalPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what stands in front of the application, as in a server."""
+    monkeypatch.setattr(pipeline, "has_room", lambda count, size=0: False)
+    monkeypatch.setattr(door, "_refuse", [lambda scope: refusal(scope, pipeline.has_room)])
+    app = build_api(load(**{**settings.model_dump(include={"network", "store"}), "cors_origins": (APP,)}), pipeline)
+    front = Api(app)
+    front.app = cast("FastAPI", Door(app))
+    answer = asked(front, "POST", "/v1/detect", host="127.0.0.1", content_type="image/jpeg", origin=APP)
+    assert (answer.status, answer.json()["code"]) == (429, "overloaded")
+    assert answer.headers["access-control-allow-origin"] == APP
+    assert "retry-after" in answer.headers["access-control-expose-headers"]
+    assert asked(front, "POST", "/v1/detect", host="127.0.0.1", content_type="image/jpeg").status == 429
+    foreign = asked(
+        front, "POST", "/v1/detect", host="127.0.0.1", content_type="image/jpeg", origin="http://evil.example"
+    )
+    assert (foreign.status, foreign.json()["code"]) == (403, "origin_not_allowed")

@@ -59,6 +59,20 @@ def test_a_port_is_refused_twice_and_given_again_afterwards(settings: Settings) 
             pass
 
 
+@pytest.mark.parametrize("first", ["127.0.0.1", "localhost", "0.0.0.0", "127.0.0.2"])
+@pytest.mark.parametrize("second", ["127.0.0.1", "localhost", "0.0.0.0", "127.0.0.2"])
+def test_one_port_is_one_servers_at_whatever_address(settings: Settings, first: str, second: str) -> None:
+    one, two = (settings.model_copy(update={"host": host}) for host in (first, second))
+    with held(one, {}), pytest.raises(InvalidSettings, match=str(settings.port)), held(two, {}):
+        pass
+
+
+@pytest.mark.parametrize("name", list(SINGLE))
+def test_the_servers_own_port_is_not_given_to_ray_of_another(name: str, settings: Settings, other: Settings) -> None:
+    with held(settings, {}), pytest.raises(InvalidSettings, match=name), held(other, {name: str(settings.port)}):
+        pass
+
+
 def test_what_somebody_listens_on_is_refused(settings: Settings) -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -318,6 +318,30 @@ def test_many_that_is_cancelled_leaves_the_queue() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_a_delivery_that_is_cancelled_before_it_begins_is_in_nobodys_way(ahead: int) -> None:
+    """Two callers leave around the moment at which their delivery is made: what it holds is given back all the same."""
+
+    async def scenario() -> None:
+        bench = Bench(ahead=ahead)
+        loop = asyncio.get_running_loop()
+        for _ in range(ahead):
+            bench.open.clear()
+            one, other = bench.ask(1, 2)
+            await settle()
+            # In the next turn of the loop: the work ends, `other` is cancelled, and `one` leaves as the last.
+            bench.open.set()
+            loop.call_soon(other.cancel)
+            one.cancel()
+            await settle()
+            assert one.cancelled()
+            assert other.cancelled()
+            assert bench.delivered == []
+        assert await bench.batcher(9) == "9 done"
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("ahead", [1, 2, 3])
 def test_slow_deliveries_block_work_only_beyond_ahead(ahead: int) -> None:
     async def scenario() -> None:

@@ -1,6 +1,7 @@
 """What a photo costs, before it is decoded: a small file may be much work, and a large one little."""
 
 import io
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegroup.cost import price
+from facegroup.cost import is_small, price
 from facegroup.photos import Photo
 from facegroup.settings import Settings, load
 from facegroup.types import Faces
@@ -78,3 +79,30 @@ def test_second_looks_count_but_frames_of_cameras_get_none(settings: Settings) -
     data = photo("JPEG", 1280, 960)
     frame, again = price(Photo(data, background=True), settings), price(Photo(data), settings)
     assert again - frame == 2 * 1280 * 960
+
+
+@pytest.mark.parametrize(
+    ("form", "width", "height", "options", "small"),
+    [
+        ("JPEG", 4032, 3024, {}, True),
+        ("JPEG", 3024, 4032, {"progressive": True}, True),
+        ("JPEG", 5184, 3888, {}, True),
+        ("JPEG", 5472, 3648, {}, True),
+        ("JPEG", 3024, 3024, {}, True),
+        ("JPEG", 8160, 6120, {}, True),
+        ("JPEG", 1280, 960, {}, True),
+        ("PNG", 4032, 3024, {}, True),
+        ("PNG", 7000, 7000, {}, False),
+    ],
+)
+def test_a_photo_of_a_phone_is_a_small_request(
+    settings: Settings, form: str, width: int, height: int, options: dict[str, Any], small: bool
+) -> None:
+    one = Photo(photo(form, width, height, **options))
+    assert is_small([replace(one, cost=price(one, settings))], settings) == small
+
+
+def test_ten_photos_of_a_phone_take_turns_and_ten_of_a_web_page_do_not(settings: Settings) -> None:
+    for width, height, small in ((4032, 3024, False), (640, 480, True)):
+        one = Photo(photo("JPEG", width, height))
+        assert is_small([replace(one, cost=price(one, settings))] * 10, settings) == small

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 
 from deployments.lending import Lent, borrow
 from deployments.looking import look
-from facegroup.errors import ImageError, NotAnImage, TimedOut
+from facegroup.cost import TOGETHER
+from facegroup.errors import FacegroupError, ImageError, NotAnImage, TimedOut
 from facegroup.finder import GIVEN_UP
 from facegroup.image import Decoded
 from facegroup.photos import Found, Matched, Photo, Quality, Query, Seen
@@ -27,6 +29,9 @@ with warnings.catch_warnings():  # Ray's own, of pydantic
 
 SIZE = 128
 """Of the crops of retail-0095."""
+
+LARGE = TOGETHER * 4e6
+"""What a photo costs that is a batch by itself."""
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -45,6 +50,7 @@ class Finder:
         self.open.set()
         self.decoded: list[bytes] = []
         self.found: list[bytes] = []
+        self.side = 2000
 
     def beside(self) -> "Finder":
         return self
@@ -59,7 +65,7 @@ class Finder:
         self.decoding.set()
         self.open.wait(30)
         self.decoded.append(photo.data)
-        return Decoded(np.empty((2000, 2000, 3), np.uint8), 1, 2000, 2000)
+        return Decoded(np.empty((self.side, self.side, 3), np.uint8), 1, self.side, self.side)
 
     def find(
         self, photos: Sequence[Photo], pictures: Sequence[Any] | None, wanted: Callable[[int], bool]
@@ -145,7 +151,7 @@ def made(embedder: Embedder, **detector: Any) -> Detector:
 def photos(*faces: int | bytes, request: str = "", query: Query | None = None) -> list[Photo]:
     data = [each if isinstance(each, bytes) else b"%d" % each for each in faces]
     return [
-        Photo(each, embed=query is None, query=query, request=request, cost=36e6 if request else 1e5) for each in data
+        Photo(each, embed=query is None, query=query, request=request, cost=LARGE if request else 1e5) for each in data
     ]
 
 
@@ -227,6 +233,26 @@ def test_large_requests_take_turns(finder: Finder) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_frames_that_are_asked_again_wait_for_large_requests(finder: Finder, requests: int) -> None:
+    async def scenario() -> None:
+        detector = made(Embedder())
+        frames = [replace(photo, background=True, cost=1e5) for photo in photos(8, 9, request="cameras")]
+        finder.open.clear()
+        first = asyncio.ensure_future(detector.see(photos(1, request="first"), 50))
+        await begun(finder)
+        late = asyncio.ensure_future(detector.see(frames, 50))
+        await asyncio.sleep(0)
+        asked = [asyncio.ensure_future(detector.see(photos(2, request=str(n)), 50)) for n in range(requests)]
+        await asyncio.sleep(0)
+        finder.open.set()
+        await asyncio.gather(first, *asked)
+        assert [faces(each) for each in await late] == [8, 9]
+        assert finder.decoded == [b"1"] + [b"2"] * requests + [b"8", b"9"]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("query", [None, Query("group")])
 def test_a_crowd_is_embedded_in_parts_and_decided_whole(finder: Finder, query: Query | None) -> None:
     async def scenario() -> None:
@@ -244,6 +270,32 @@ def test_a_crowd_is_embedded_in_parts_and_decided_whole(finder: Finder, query: Q
             assert isinstance(answer.matched, Matched)
             assert (len(answer.matched.matches), answer.descriptors, embedder.matched) == (250, None, [250])
         assert sum(embedder.queries) == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("query", [None, Query("group")])
+@pytest.mark.parametrize(
+    "counts",
+    [(0, 17), (40, 0), (0, 40, 3), (17, 0, 0, 5), (0, 0, 250), (40, b"none", 0), (b"none", 17), (17, 17), (40, 0, 40)],
+)
+def test_a_crowd_may_be_next_to_photos_without_faces(
+    finder: Finder, counts: tuple[int | bytes, ...], query: Query | None
+) -> None:
+    finder.side = 100  # so that all are looked through at once
+
+    async def scenario() -> None:
+        asked = [replace(photo, cost=1e5) for photo in photos(*counts, request="large", query=query)]
+        answers = await made(Embedder()).see(asked, 50)
+        for count, answer in zip(counts, answers, strict=True):
+            if isinstance(count, bytes):
+                assert isinstance(answer, NotAnImage)
+                continue
+            assert isinstance(answer, Seen)
+            assert faces(answer) == count
+            named = answer.descriptors if isinstance(answer.matched, FacegroupError | None) else answer.matched.matches
+            assert named is not None
+            assert len(named) == count
 
     run(scenario)
 

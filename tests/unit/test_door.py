@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from serve import door
+from serve.api.limits import refusal
 from serve.door import Door, middlewares
 
 
@@ -59,6 +60,31 @@ def test_who_is_refused_does_not_get_in() -> None:
     assert behind.asked == []
     assert through(behind, path="/room")[::2] == (200, b"in")
     assert [scope["path"] for scope in behind.asked] == ["/room"]
+
+
+def test_a_page_is_refused_by_the_application_which_knows_what_it_may_read() -> None:
+    behind = Behind()
+    door.watch(lambda scope: PlainTextResponse("out", 429))
+    assert through(behind, headers=[(b"origin", b"https://app.example.org")])[::2] == (200, b"in")
+    assert through(behind, headers=[(b"x-origin", b"https://app.example.org")])[::2] == (429, b"out")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "shed"),
+    [
+        ("POST", "/v1/videos", b"multipart/form-data", False),
+        ("POST", "/v1/videos/", b"multipart/form-data", False),
+        ("POST", "/v1/videos/", b"application/octet-stream", False),
+        ("POST", "/v1/detect", b"image/jpeg", True),
+        ("POST", "/v1/detect/", b"image/jpeg", True),
+        ("POST", "/v1/detect", b"application/json", False),
+        ("GET", "/v1/videos/", b"", False),
+        ("POST", "/v1/galleries/videos/people", b"multipart/form-data", True),
+    ],
+)
+def test_only_photos_are_shed_as_photos(method: str, path: str, kind: bytes, shed: bool) -> None:
+    scope = {"type": "http", "method": method, "path": path, "headers": [(b"content-type", kind)]}
+    assert (refusal(scope, lambda count: False) is not None) == shed
 
 
 def test_nobody_is_refused_where_nobody_refuses_and_the_last_who_does_is_asked() -> None:

@@ -75,5 +75,16 @@ def test_each_photo_gets_its_answer_in_its_place(most: int, request_id: str) -> 
     assert not request_id or again <= {request_id}
 
 
+def test_frames_of_all_cameras_take_turns_as_one() -> None:
+    detector = Detector(1)
+    for camera in range(3):
+        answers = asyncio.run(look(detector.see, [Photo(b"%d" % camera, background=True)] * 3))
+        assert [str(answer) for answer in answers] == [str(camera)] * 3
+    again = {request for call in detector.calls for _, request in call} - {""}
+    assert len(again) == 1
+    asyncio.run(look(detector.see, [Photo(b"of a request")] * 2))
+    assert detector.calls[-1][0][1] not in again
+
+
 def test_nothing_is_asked_of_no_photos() -> None:
     assert asyncio.run(look(Detector(1).see, [])) == []

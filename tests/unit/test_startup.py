@@ -1,11 +1,13 @@
 """What Ray's refusals to start become: one line that says what to do."""
 
 import errno
+import socket
 
 import pytest
 
 from facegroup.errors import FacegroupError, SetupError, StageUnavailable
-from serve.startup import failure, refusal
+from serve import startup
+from serve.startup import _free_ports, failure, refusal
 
 LONG = "/a" * 60
 TOO_LONG = OSError(f"validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: {LONG}")
@@ -50,3 +52,14 @@ def test_what_serve_refuses_is_one_line() -> None:
     error = failure(RuntimeError("Traceback (most recent call last):\n  File x\nValueError: no route"))
     assert "\n" not in error.detail
     assert error.detail.endswith("ValueError: no route")
+
+
+def test_the_servers_own_port_is_given_to_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as used, socket.socket() as free:
+        for each in (used, free):
+            each.bind(("", 0))
+        busy, own = used.getsockname()[1], free.getsockname()[1]
+        free.close()
+        monkeypatch.setattr(startup, "_AGENT_PORTS", (busy, own))
+        assert list(_free_ports(own)) == []
+        assert list(_free_ports(1)) == [own]

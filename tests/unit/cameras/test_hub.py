@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +29,7 @@ from facegroup.errors import (
 )
 from facegroup.journal import open_journal
 from facegroup.journal.base import Filter, Journal
+from facegroup.journal.journal import RowJournal
 from facegroup.photos import Photo, Seen
 from facegroup.settings import Settings, load
 from facegroup.sightings.book import Book
@@ -77,7 +79,7 @@ class Stages:
 class Scene:
     """An eye: frames a quarter of a second apart, as fast as they are taken; after `last` of them it has ended."""
 
-    def __init__(self, last: int | None = None, broken: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(self, last: int | None = None, broken: Callable[[], Awaitable[Any]] | None = None) -> None:
         self.last, self.broken = last, broken
         self.number, self.start = 0, time.time()
         self.closed = False
@@ -368,6 +370,68 @@ def test_a_camera_that_was_changed_is_looked_at_whatever_else_fails(
             ((camera, _),) = await world.hub.call("list_cameras")
             assert camera.gallery == "other"
             assert len(world.opened.eyes["door"]) == 2
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("held", "method", "arguments", "done"),
+    [
+        ("create_camera", "add_camera", (replace(DOOR, id="yard"), BY), {"door": True, "yard": True}),
+        ("replace_camera", "change_camera", ("door", {"enabled": False}, BY), {"door": False}),
+        ("replace_camera", "change_camera", ("door", {"fps": 3}, BY), {"door": True}),
+        ("delete_camera", "remove_camera", ("door", BY), {}),
+    ],
+)
+def test_what_is_begun_is_done_though_the_caller_has_gone(
+    worlds: Worlds,
+    monkeypatch: pytest.MonkeyPatch,
+    held: str,
+    method: str,
+    arguments: tuple[Any, ...],
+    done: dict[str, bool],
+) -> None:
+    """A camera that is written down is looked at, and one that is not is let go."""
+    begun, end = threading.Event(), threading.Event()
+    write = getattr(RowJournal, held)
+
+    def slow(*given: Any) -> Any:
+        made = write(*given)
+        begun.set()
+        assert end.wait(10)
+        return made
+
+    async def scenario() -> None:
+        async with worlds(DOOR) as world:
+            await until(lambda: world.condition().faces)
+            monkeypatch.setattr(RowJournal, held, slow)
+            call = asyncio.ensure_future(world.hub.call(method, *arguments))
+            await until(begun.is_set)
+            call.cancel()
+            await asyncio.wait([call])
+            assert call.cancelled()
+            end.set()
+            await until(lambda: not world.hub._changing.locked())
+            cameras = await world.hub.call("list_cameras")
+            assert {camera.id: camera.enabled for camera, _ in cameras} == done
+            assert set(world.hub.conditions()) == {camera for camera, enabled in done.items() if enabled}
+            if method == "change_camera" and done["door"]:
+                assert world.hub._watches["door"][0].camera.fps == 3
+
+    run(scenario())
+
+
+def test_whoever_tries_a_source_and_leaves_keeps_nothing(worlds: Worlds) -> None:
+    async def scenario() -> None:
+        silent = Scene(broken=asyncio.Event().wait)
+        silent.number = 3  # where it hangs
+        async with worlds(DOOR, yard=[silent]) as world:
+            await until(lambda: world.condition().faces)
+            call = asyncio.ensure_future(world.hub.call("try_camera", replace(DOOR, id="yard")))
+            await until(lambda: world.opened.eyes.get("yard"))
+            call.cancel()
+            await asyncio.wait([call])
+            await until(lambda: silent.closed)
 
     run(scenario())
 

@@ -1,5 +1,6 @@
 """A full disk: nothing can be added, everybody can be erased, and no message names the file."""
 
+import errno
 import os
 import resource
 import shutil
@@ -211,3 +212,18 @@ def test_a_server_starts_on_a_full_disk(disk: Path, caplog: pytest.LogCaptureFix
     fill(disk)
     check_store(f"sqlite:///{disk / 'gallery.db'}")
     assert "disk is full" in caplog.text
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.EIO, errno.EACCES, errno.ESTALE, errno.ENOSYS])
+def test_a_disk_that_does_not_say_how_full_it_is_is_not_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def away(path: Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    store = filled(tmp_path / "gallery.db", people=1, photos=5)
+    monkeypatch.setattr("os.statvfs", away)
+    assert not sqlite_reserve.Reserve(tmp_path / "gallery.db").is_full()
+    store.add_samples("g", "p0", samples(1), NETWORK)
+    store.check_writes()
+    store.close()
