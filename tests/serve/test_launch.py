@@ -2,9 +2,9 @@
 
 import pytest
 
-from facegroup.errors import EngineUnavailable
+from facegroup.errors import EngineUnavailable, SetupError
 from facegroup.settings import Settings, load
-from serve.launch import check_gpus
+from serve.launch import check_gpus, running
 
 
 def asking(detectors: int, each: float, embedders: int, of_each: float) -> Settings:
@@ -28,3 +28,9 @@ def test_gpus_that_are_there_are_given(asked: tuple[int, float, int, float], the
 def test_gpus_that_are_not_there_are_refused(asked: tuple[int, float, int, float], there: float) -> None:
     with pytest.raises(EngineUnavailable, match="together, and this machine has"):
         check_gpus(asking(*asked), there)
+
+
+def test_another_system_than_linux_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(SetupError, match="the server needs Linux"), running(load()):
+        pass
