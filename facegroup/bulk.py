@@ -20,7 +20,7 @@ from facegroup.errors import (
     TimedOut,
     UnknownGallery,
 )
-from facegroup.folders import Skipped, shown
+from facegroup.folders import Skipped, shown, unread
 from facegroup.layout import Wanted
 from facegroup.reading import MOST_BYTES, read
 from facegroup.types import FaceChoice
@@ -89,11 +89,11 @@ class Report:
 
     @property
     def status(self) -> int:
-        """Of the process: 0 all done, 1 something was refused or nobody enrolled, 2 the run was ended."""
+        """Of the process: 0 all done, 1 something was refused or not read, or nobody enrolled, 2 the run was ended."""
         if self.error is not None:
             return 2
         done = any(each.added or each.known for each in self.people)
-        return int(not done or any(each.error or each.refused for each in self.people))
+        return int(not done or unread(self.skipped) or any(each.error or each.refused for each in self.people))
 
     def counts(self) -> dict[str, int]:
         """Return how many there were of each."""

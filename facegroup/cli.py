@@ -119,7 +119,7 @@ def identify(
         left = len(found.files) - len(rows)
         typer.echo(f"the run ended early, {left} photos were not tried: {ended.detail} ({ended.code})", err=True)
         raise typer.Exit(2)
-    raise typer.Exit(int(failed > 0))
+    raise typer.Exit(int(failed > 0 or folders.unread(found.skipped)))
 
 
 def verify(
@@ -177,29 +177,43 @@ def feedback(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say that a face is not a person: it does not get that name again. Ends with status 1 where nothing was kept."""
+    """Say that a face is not a person: it does not get that name again.
+
+    Ends with status 1 if nothing was kept or anything was refused, and with 2 if an error ended the run.
+    """
     if not photos and not sighting:
         raise MalformedRequest("Name the photos, or the --sighting, in which a face got a wrong name.")
     which = commands.face_choice(face)
     found = folders.photos(photos) if photos else folders.Photos((), ())
     settings = load(gallery=gallery, network=network, store=store)
     kept = 0
+    count = left = len(found.files) + len(sighting or [])
     rows: dict[str, list[dict[str, str]]] = {"refused": [], "warnings": []}
+    ended: FacegroupError | None = None
+    interrupted = False
     with opened(server, settings) as service:
 
-        def answers() -> Iterator[tuple[list[Refused], Enrolment]]:
+        def answers() -> Iterator[tuple[int, list[Refused], Enrolment]]:
             for part in read(found.files):
                 bad = [Refused(shown(path), data) for path, data in part if isinstance(data, FacegroupError)]
                 good = [(shown(path), data) for path, data in part if isinstance(data, bytes)]
-                yield bad, service.correct(settings.gallery, good, person, which, strict)
+                yield len(part), bad, service.correct(settings.gallery, good, person, which, strict)
             for each in sighting or []:
-                yield [], sighted.correct(service, settings, each, person, strict)
+                yield 1, [], sighted.correct(service, settings, each, person, strict)
 
-        for bad, done in answers():
-            kept += len(done.photos)
-            told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in [*bad, *done.refused]]
-            for kind, each in [*told, *(("warnings", each) for each in done.doubts)]:
-                rows[kind].append({"photo": each.name, "code": each.error.code, "detail": each.error.detail})
+        try:
+            for tried, bad, done in answers():
+                left -= tried
+                kept += len(done.photos)
+                told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in [*bad, *done.refused]]
+                for kind, each in [*told, *(("warnings", each) for each in done.doubts)]:
+                    rows[kind].append({"photo": each.name, "code": each.error.code, "detail": each.error.detail})
+        except FacegroupError as error:
+            if left == count:
+                raise
+            ended = error
+        except KeyboardInterrupt:
+            interrupted = True
     if as_json:
         typer.echo(
             json.dumps(
@@ -209,6 +223,9 @@ def feedback(
                     "kept": kept,
                     **rows,
                     "skipped": [skipped_row(each) for each in found.skipped],
+                    "not_done": left,
+                    "error": error_row(ended),
+                    "interrupted": interrupted,
                 },
                 ensure_ascii=False,
             )
@@ -219,7 +236,14 @@ def feedback(
             for row in listed:
                 typer.echo(f"  {kind.rstrip('s')} {row['photo']}: {row['detail']} ({row['code']})")
     tell_skipped(found.skipped)
-    raise typer.Exit(int(not kept or bool(rows["refused"])))
+    if interrupted:
+        raise typer.Exit(130)
+    if ended is not None:
+        typer.echo(
+            f"the run ended early, {left} photos or sightings were not done: {ended.detail} ({ended.code})", err=True
+        )
+        raise typer.Exit(2)
+    raise typer.Exit(int(not kept or bool(rows["refused"]) or folders.unread(found.skipped)))
 
 
 def people(

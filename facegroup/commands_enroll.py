@@ -52,8 +52,8 @@ def enroll(
     """Enrol people from photos. The same photo twice is one sample.
 
     Of a photo with several faces the largest is taken where the others are far smaller or doubtful, and that is said; else
-    it is refused. Whatever is refused or skipped is listed. Ends with status 1 if anybody or any photo was refused, and with
-    2 if an error ended the run.
+    it is refused. Whatever is refused or skipped is listed. Ends with status 1 if anybody or any photo was refused or
+    could not be read, and with 2 if an error ended the run.
     """
     if largest and face is not None:
         raise MalformedRequest("--largest and --face say two things; give one of them")
@@ -127,7 +127,7 @@ def _say(report: Report, *, as_json: bool) -> None:
         )
     counts = report.counts()
     typer.echo(
-        f"{counts['enrolled']} photos of {counts['people']} people enrolled, {counts['known']} of them known before; "
+        f"{counts['enrolled']} new photos enrolled, {counts['known']} known already, of {counts['people']} people; "
         f"{counts['refused']} photos refused, {counts['failed']} people not enrolled, {counts['skipped']} files skipped",
         err=True,
     )

@@ -235,21 +235,21 @@ class UnknownParameter(ClientError):
 
 
 class UnsupportedEncoding(ClientError):
-    """The body is compressed; bodies are taken as they are."""
+    """The body is compressed; send it uncompressed."""
 
     code = "unsupported_encoding"
     status = 415
 
 
 class HostNotAllowed(ClientError):
-    """The request is for a host name that is none of this server's."""
+    """The server does not know the host name of the request; FACEGROUP_HOSTS names those that it knows."""
 
     code = "host_not_allowed"
     status = 403
 
 
 class OriginNotAllowed(ClientError):
-    """A web page of another origin asks for a change, and the settings do not admit it."""
+    """A web page of another origin asks for a change; FACEGROUP_CORS_ORIGINS names those that may."""
 
     code = "origin_not_allowed"
     status = 403
@@ -492,7 +492,7 @@ class SourceStalled(SourceError):
 
 
 class NoKeyFrame(SourceError):
-    """Video comes, but no picture can be made of it before a key frame does."""
+    """Video comes, but no key frame yet; without one there is no picture."""
 
     code = "no_key_frame"
 
@@ -550,7 +550,7 @@ class StoreUnavailable(ServiceError):
 
 
 class StoreFull(StoreUnavailable):
-    """The store's disk is full: nothing can be enrolled or changed; who is known is named, and erasing works."""
+    """The store's disk is full: you can erase, but not enrol or change. Known people are still named."""
 
     code = "store_full"
 

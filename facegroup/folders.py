@@ -66,7 +66,7 @@ def photos(paths: Iterable[Path]) -> Photos:
     files: list[Path] = []
     skipped: list[Skipped] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             found = below(path)
             files += found.files
             skipped += found.skipped
@@ -90,7 +90,7 @@ def people(folder: Path) -> People:
     inside, skipped = entries(folder)
     found = {}
     for each in inside:
-        if not each.is_dir():
+        if not os.path.isdir(each):
             skipped.append(Skipped(each, "loose", "it lies in no person's folder"))
             continue
         inner = below(each)
@@ -112,7 +112,7 @@ def entries(folder: Path) -> tuple[list[Path], list[Skipped]]:
     Raises:
         MalformedRequest: it is no folder, or cannot be read.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise MalformedRequest(f"{shown(folder)} is no folder; it should hold one folder per person, named after them")
     try:
         inside = sorted(folder.iterdir())
@@ -141,7 +141,7 @@ def below(folder: Path) -> Photos:
         for name in [*inside]:
             path = Path(place, name)
             out = _left_out(path)
-            if out is None and path.is_symlink():
+            if out is None and os.path.islink(path):
                 out = Skipped(path, "link", "links to folders are not followed")
             if out is not None:
                 skipped.append(out)
@@ -167,6 +167,11 @@ def loose(files: Iterable[Path]) -> Photos:
         else:
             skipped.append(out)
     return Photos(tuple(kept), tuple(skipped))
+
+
+def unread(skipped: Iterable[Skipped]) -> bool:
+    """Return whether something that may be a photo, or hold photos, could not be read."""
+    return any(each.why == "unreadable" for each in skipped)
 
 
 def summary(skipped: Iterable[Skipped]) -> str:

@@ -5,6 +5,7 @@ team1/Ada/1.jpg   depth 2: a folder in a folder is
 Ada.jpg           flat: a file is, named after it
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,18 +49,20 @@ def by_folder(paths: Iterable[Path], depth: int | None = None) -> Layout:
     Args:
         paths: folders that hold folders.
         depth: how many folders deep the people's folders are; None: 1, and a folder in which photos lie deeper is refused,
-            since it may as well be a group of people.
+            since it may as well be a group of people. A folder less deep that cannot be read, or that holds no folder, is
+            one of the people, with an error.
 
     Raises:
-        MalformedRequest: a path is no folder, cannot be read, or holds nothing that could be a person.
+        MalformedRequest: a path is no folder, cannot be read, or holds no folder of a person.
     """
     found: list[Wanted] = []
     skipped: list[Skipped] = []
     for path in paths:
-        people, more = _people(path, depth or 1)
+        people, failed, more = _people(path, depth or 1)
         skipped += more
         if not people:
             raise MalformedRequest(_nobody(path, more, depth or 1))
+        found += failed
         for each in people:
             inner = folders.below(each)
             skipped += inner.skipped
@@ -76,9 +79,12 @@ def flat(paths: Iterable[Path]) -> Layout:
     files: dict[str, list[Path]] = {}
     skipped: list[Skipped] = []
     for path in paths:
-        inside, more = folders.entries(path) if path.is_dir() else (list(folders.photos([path]).files), [])
-        skipped += [*more, *(Skipped(each, "folder", "--flat takes no folders") for each in inside if each.is_dir())]
-        photos = folders.loose(each for each in inside if not each.is_dir())
+        inside, more = folders.entries(path) if os.path.isdir(path) else (list(folders.photos([path]).files), [])
+        skipped += [
+            *more,
+            *(Skipped(each, "folder", "--flat takes no folders") for each in inside if os.path.isdir(each)),
+        ]
+        photos = folders.loose(each for each in inside if not os.path.isdir(each))
         skipped += photos.skipped
         for each in photos.files:
             files.setdefault(_name(each.stem)[0], []).append(each)
@@ -88,22 +94,40 @@ def flat(paths: Iterable[Path]) -> Layout:
     return Layout(tuple(people), tuple(skipped))
 
 
-def _people(folder: Path, depth: int) -> tuple[list[Path], list[Skipped]]:
-    """Return the folders so deep below one, and what lies above them."""
+def _people(folder: Path, depth: int) -> tuple[list[Path], list[Wanted], list[Skipped]]:
+    """Return the folders so deep below one, the folders above them in which there is none, and what else lies above them."""
     inside, skipped = folders.entries(folder)
     where = "a person's folder" if depth == 1 else f"a folder that is {depth} deep"
-    photos = folders.loose(each for each in inside if not each.is_dir())
+    photos = folders.loose(each for each in inside if not os.path.isdir(each))
     skipped += photos.skipped
     skipped += [Skipped(each, "loose", f"it lies in no person's folder: not in {where}") for each in photos.files]
-    below = [each for each in inside if each.is_dir()]
+    below = [each for each in inside if os.path.isdir(each)]
     if depth == 1:
-        return below, skipped
-    found = []
+        return below, [], skipped
+    found: list[Path] = []
+    failed: list[Wanted] = []
     for each in below:
-        people, more = _people(each, depth - 1)
+        try:
+            people, none, more = _people(each, depth - 1)
+        except MalformedRequest as error:
+            failed.append(Wanted(_name(each.name)[0], (), (each,), error=error))
+            continue
+        if not people and not none:
+            files = tuple(one.path for one in more if one.why == "loose")
+            more = [one for one in more if one.why != "loose"]
+            none = [Wanted(_name(each.name)[0], files, (each,), error=_shallow(each, files))]
         found += people
+        failed += none
         skipped += more
-    return found, skipped
+    return found, failed, skipped
+
+
+def _shallow(folder: Path, files: Sequence[Path]) -> FacegroupError:
+    what = "photos and no folder" if files else "no folder"
+    return MalformedRequest(
+        f"{shown(folder)} holds {what}, and --depth takes a folder in it for a person; enrol its photos by themselves, with "
+        "--name or --person ID"
+    )
 
 
 def _judged(folder: Path, inner: folders.Photos, *, strict: bool) -> Wanted:

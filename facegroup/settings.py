@@ -32,6 +32,7 @@ from pydantic_settings import (
 )
 from yaml import YAMLError, safe_load
 
+from facegroup.addresses import ESCAPED, parted
 from facegroup.errors import InvalidSettings
 
 PREFIX = "FACEGROUP_"
@@ -39,7 +40,6 @@ CONFIG = f"{PREFIX}CONFIG"
 INSTANCE = f"{PREFIX}INSTANCE"
 
 _TOPIC = r"^[^+#\x00]*$"
-_BROKER = re.compile(r"mqtts?://([^\s/@]+@)?([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
 
 _NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PORTS = {"http": 80, "https": 443}
@@ -255,8 +255,19 @@ class Cameras(_Part):
     @field_validator("mqtt")
     @classmethod
     def _is_broker(cls, given: SecretStr | None) -> SecretStr | None:
-        if given is not None and not _BROKER.fullmatch(given.get_secret_value()):
-            raise ValueError("should be mqtt://user:password@host:1883, or mqtts://")
+        if given is None:
+            return None
+        text = given.get_secret_value()
+        parts = None if re.search(r"[\s\x00-\x1f]", text) else parted(text)
+        if (
+            parts is None
+            or parts.scheme not in ("mqtt", "mqtts")
+            or not parts.hostname
+            or parts.path not in ("", "/")
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError(f"should be mqtt://user:password@host:1883, or mqtts://. {ESCAPED}")
         return given
 
     @field_validator("mqtt_ca")
@@ -291,7 +302,7 @@ class Settings(BaseSettings):
     model_dir: Path | None = Field(None, description="folder searched for weights before the user's cache")
     cache_dir: Path = Field(
         default_factory=lambda: platformdirs.user_cache_path("facegroup"),
-        description="downloaded and converted networks",
+        description="downloaded and converted networks; below `run`, what a running server writes (docs/deployment.md)",
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535)

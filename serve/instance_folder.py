@@ -61,7 +61,10 @@ def _base(cache: Path) -> Path:
             reasons.append(f"{place} {error.strerror or error}")
         else:
             return place
-    raise SetupError(f"no folder will do for the server's sockets: {'; '.join(reasons)}; name one in XDG_RUNTIME_DIR")
+    raise SetupError(
+        f"the server finds no folder for its sockets: {'; '.join(reasons)}; set XDG_RUNTIME_DIR to a folder of yours with a "
+        "short path"
+    )
 
 
 def _claim(place: Path) -> None:

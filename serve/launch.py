@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -76,6 +77,8 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         SetupError: what else Ray or a process refuses.
         StageUnavailable: a process cannot start, or it did not become ready in time.
     """
+    if sys.platform != "linux":
+        raise SetupError("the server needs Linux; the library and the other commands run on this machine")
     with own(settings) as instance, _running(settings, instance, quiet=quiet, wait_seconds=wait_seconds) as url:
         yield url
 

@@ -1,7 +1,7 @@
 """An address → what of it may be shown: all of it, but for user, password and what looks like a key elsewhere in it.
 
-A camera's path and its usual options are shown as they are, since the channels of one device differ in nothing else. What
-is neither known to be harmless nor to be secret is hidden.
+A camera's path and its usual options are shown as they are, since the channels of one device differ in nothing else. An
+option's value is shown only where its name is known and the value is a short number, a resolution, or made of known words.
 """
 
 import re
@@ -14,34 +14,41 @@ _NAMES = frozenset((
     "action", "audio", "audiocodec", "camera", "ch", "chan", "channel", "channelid", "chn", "cmd", "codec",
     "compression", "enablesrtp", "format", "fps", "framerate", "height", "id", "img", "inst", "media", "mode",
     "motion", "multicast", "name", "number", "profile", "proto", "protocol", "q", "quality", "rate", "res",
-    "resolution", "rotation", "size", "source", "stream", "streamid", "streamtype", "subtype", "substream", "track",
-    "trackid", "transport", "transportmode", "type", "unicast", "video", "videocodec", "videoid", "width",
+    "resolution", "rotation", "sessiontimeout", "size", "source", "stream", "streamid", "streamtype", "subtype",
+    "substream", "track", "trackid", "transport", "transportmode", "type", "unicast", "video", "videocodec", "videoid",
+    "width",
 ))
 # fmt: on
 """Of options whose values say what to show, and how."""
 
 _SECRET = (
-    r"user(?:name)?|usr|login\w*?|pass\w*?|pwd|psw|pw|pin|code|token|\w*?key|auth\w*?|secret|"
-    r"sig(?:nature)?|session(?:_?id)?|sid"
+    r"user(?:name)?|usr|login\w*?|pass\w*?|pas|pwd|psw|pw|psk|pin(?:code)?|code|token|\w*?key|auth\w*?|access\w*?|"
+    r"cred\w*?|secret|sig(?:nature)?|session(?:_?id)?|sid|otp|jwt|bearer"
 )
 _ASSIGNED = re.compile(rf"(?i)((?<![a-z])(?:{_SECRET})=)(.*?)(?=[_&;][a-z]+=|$)")
-_SECRETS = re.compile(rf"(?i)(?:.*[_.-])?(?:{_SECRET})")
-_PLAIN = re.compile(r"\d{1,4}|\d{1,5}x\d{1,5}|true|false|on|off|yes|no", re.IGNORECASE)
-_PIECE = re.compile(r"[^/&;=]+")
+_SECRETS = re.compile(rf"(?i)(?:.*[_.-])?(?:{_SECRET})s?")
+_PIECE = re.compile(r"[^&;=]+")
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _HEX = re.compile(r"(?i)(?=.*[0-9])(?=.*[a-f])[0-9a-f-]+")
-_WORDS = re.compile(
-    r"(?i)h26[45]|preview|main|sub|minor|second|third|stream(?:ing)?|channels?|profile|live|video|media|onvif|mpeg4?|jpe?g|"
+_WORD = (
+    r"h26[45]|preview|main|sub|minor|second|third|stream(?:ing)?|channels?|profile|live|video|media|onvif|mpeg4?|jpe?g|"
     r"https?|rtsp|input|track|unicast|realmonitor|camera|cam|high|low|hd|sd|ch|av|ip|(?<!\d)\d{1,4}(?!\d)|[_~+.-]"
 )
+_WORDS = re.compile(rf"(?i){_WORD}")
+_RESOLUTION = re.compile(r"(?i)\d{1,5}[x*]\d{1,5}|\d{3,4}p")
+_PLAIN = re.compile(
+    rf"(?i){_WORD}|true|false|on|off|yes|none|no|standard|"
+    r"normal|default|auto|best|medium|snap(?:shot)?|image|tcp|udp|rtp|primary|"
+    r"secondary|all|aac|opus|pcm[au]?|hevc|avc|mjpe?g|4?cif|q?vga"
+)
+_NAME = re.compile(r"[A-Za-z][\w.-]{,23}")
 
 
 def shown(parts: SplitResult) -> str:
     """Return an address for people. A part behind `#` is left out: no host is sent it."""
-    place = _PIECE.sub(lambda word: HIDDEN if looks_random(word[0]) else word[0], parts.path)
-    place, secrets = _ASSIGNED.subn(rf"\1{HIDDEN}", place)
+    place, secret = _place(parts.path)
     # A ? may be a part of the password in a path.
-    query = HIDDEN if secrets and parts.query else "&".join(map(_option, parts.query.split("&")))
+    query = HIDDEN if secret and parts.query else "&".join(map(_option, parts.query.split("&")))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{place}{'?' if query else ''}{query}"
 
 
@@ -63,10 +70,34 @@ def looks_random(word: str) -> bool:
     return any(len(each) >= 16 and not each.isalpha() and not each.isdigit() for each in pieces)
 
 
+def _place(path: str) -> tuple[str, bool]:
+    """Return a path for people, and whether it has a secret in it, not only what looks drawn by chance."""
+    path, assigned = _ASSIGNED.subn(rf"\1{HIDDEN}", path)
+    pieces, named, secret = [], False, assigned > 0
+    for piece in path.split("/"):
+        word = unquote(piece)
+        hidden = bool(piece) and (named or ":" in word)
+        pieces.append(
+            HIDDEN if hidden else _PIECE.sub(lambda part: HIDDEN if looks_random(part[0]) else part[0], piece)
+        )
+        secret |= hidden
+        named = _SECRETS.fullmatch(word) is not None if piece else named
+    return "/".join(pieces), secret
+
+
 def _option(pair: str) -> str:
-    name, equals, value = pair.partition("=")
-    if not equals:
-        return name if name.lower() in _NAMES else HIDDEN if name else ""
-    known = name.lower() in _NAMES and not looks_random(value)
-    plain = _PLAIN.fullmatch(value) and len(name) > 1 and not _SECRETS.fullmatch(name)
-    return f"{name}={value if known or plain else HIDDEN}"
+    name, _, value = pair.partition("=")
+    known = name.lower() in _NAMES
+    if not value:
+        return pair if known or not pair else HIDDEN
+    if known and _is_plain(value):
+        return pair
+    return f"{name if _NAME.fullmatch(name) and not looks_random(name) else HIDDEN}={HIDDEN}"
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a value is a short number, a resolution, or made of words that are known, with few digits."""
+    if _RESOLUTION.fullmatch(value):
+        return True
+    digits = re.findall(r"\d", re.sub(r"(?i)h26[45]", "", value))
+    return len(digits) <= 4 and not _PLAIN.sub("", value)

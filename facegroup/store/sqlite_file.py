@@ -195,7 +195,10 @@ class SqliteFile:
             return error
 
     def _fullness(self) -> StoreFull:
-        return StoreFull("the store's disk is full: nothing can be added or changed; erasing works", 30)
+        said = (
+            "the store's disk is full: nothing can be added or changed; free some space, or erase people, which works"
+        )
+        return StoreFull(said, 30)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

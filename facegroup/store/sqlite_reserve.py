@@ -82,13 +82,22 @@ def allocate(path: Path, size: int) -> None:
     """Make a file of so many bytes, all of which are on the disk. Raises `OSError`, and leaves an empty file then."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
+        else:  # macOS
+            _write_zeros(descriptor, size)
     except OSError as error:
         os.truncate(path, 0)
         if error.errno != errno.EOPNOTSUPP:
             raise
     finally:
         os.close(descriptor)
+
+
+def _write_zeros(descriptor: int, size: int) -> None:
+    while size:
+        size -= os.write(descriptor, bytes(min(size, 1 << 16)))
+    os.fsync(descriptor)
 
 
 def erases(

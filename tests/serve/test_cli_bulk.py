@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from facegroup.client import Client
+from facegroup.errors import StageUnavailable
 from facegroup.settings import load
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
@@ -126,7 +128,7 @@ def test_one_error_does_not_end_the_run(place: list[str], folder: Path, tmp_path
         *(
             "loose.jpg: it lies in no person's folder",
             "Thumbs.db: ",
-            "2 photos of 2 people enrolled",
+            "2 new photos enrolled, 0 known already, of 2 people; 2 photos refused, 3 people not enrolled",
             "3 files skipped",
         ),
     ):
@@ -152,7 +154,6 @@ def test_layouts(place: list[str], folder: Path) -> None:
 
 
 def test_who_share_a_name_are_enrolled_by_id(place: list[str], folder: Path) -> None:
-    from facegroup.client import Client
     from facegroup.store import open_store
 
     write(folder, Twin__1_jpg=encode(hopper()), Zoe__1_jpg=encode(astronaut()))
@@ -199,8 +200,6 @@ def test_the_server_is_lost_in_the_middle(folder: Path, tmp_path: Path) -> None:
         nonlocal asked
         asked += 1
         if asked == 2:
-            from facegroup.errors import StageUnavailable
-
             raise StageUnavailable("gone", 100)
         return await see(photos)
 
@@ -211,6 +210,39 @@ def test_the_server_is_lost_in_the_middle(folder: Path, tmp_path: Path) -> None:
         assert [row["added"] for row in answer["people"]] == [1, 0]
         assert (answer["not_tried"], answer["error"]["code"]) == (["Cea"], "stage_unavailable")
         assert people(["--server", server.url]) == {"Ada": 1}
+    finally:
+        server.stop()
+        pipeline.close()
+
+
+@pytest.mark.parametrize(("error", "status"), [(StageUnavailable("gone"), 2), (KeyboardInterrupt(), 130)])
+def test_feedback_that_ends_early_tells_what_it_kept(
+    error: BaseException, status: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dlib", reason="needs the extra dlib")
+    write(folder, Ada__1_jpg=encode(hopper()), **{f"Eileen__{n:02}_jpg": encode(astronaut()) for n in range(40)})
+    pipeline = LocalPipeline(load(network="dlib-resnet29", store=f"sqlite:///{tmp_path / 'g.db'}"))
+    server = LocalServer(pipeline)
+    place = ["--server", server.url]
+    correct = Client.correct
+    asked = 0
+
+    def lost(*given: Any, **named: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise error
+        return correct(*given, **named)
+
+    try:
+        assert enrolled(folder / "Ada" / "1.jpg", "--name", "Ada", *place)[0] == 0
+        ada = json.loads(run("people", "--json", *place).stdout)["people"][0]["id"]
+        monkeypatch.setattr(Client, "correct", lost)
+        done = run("feedback", folder / "Eileen", "--not", ada, "--json", *place)
+        answer = json.loads(done.stdout)
+        assert (done.exit_code, answer["kept"] + answer["not_done"]) == (status, 40)
+        assert 0 < answer["kept"] < 40
+        assert (answer["error"] is None, answer["interrupted"]) == (status == 130, status == 130)
     finally:
         server.stop()
         pipeline.close()

@@ -216,6 +216,13 @@ def test_feedback_on_the_command_line(where: str, tmp_path: Path) -> None:
         assert (again["kept"], again["refused"]) == (1, [])
         done = CliRunner().invoke(app, ["feedback", "--sighting", "f" * 32, "--not", grace, *place])
         assert getattr(done.exception, "code", None) == "unknown_sighting"
+        several = [str(tmp_path / "Eileen.jpg"), "--sighting", "e" * 32, "--sighting", "f" * 32, "--sighting", "a" * 32]
+        done = CliRunner().invoke(app, ["feedback", *several, "--not", grace, "--json", *place])
+        answer = json.loads(done.stdout)
+        assert (done.exit_code, answer["kept"], answer["not_done"]) == (2, 2, 2)
+        assert (answer["error"]["code"], answer["interrupted"]) == ("unknown_sighting", False)
+        assert "the run ended early, 2 photos or sightings were not done" in done.stderr
+        assert "2 faces are not" in CliRunner().invoke(app, ["feedback", *several, "--not", grace, *place]).stdout
         done = CliRunner().invoke(app, ["feedback", "--sighting", "e" * 32, "--not", "nobody", *place])
         assert getattr(done.exception, "code", None) == "unknown_person"
         done = CliRunner().invoke(app, ["feedback", "--not", grace, *place])

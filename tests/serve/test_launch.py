@@ -11,7 +11,7 @@ from facegroup.errors import EngineUnavailable, SetupError
 from facegroup.settings import Settings, load
 from serve import launch, startup
 from serve.instance import Instance
-from serve.launch import check_gpus
+from serve.launch import check_gpus, running
 
 
 def asking(detectors: int, each: float, embedders: int, of_each: float) -> Settings:
@@ -69,3 +69,9 @@ def test_nothing_stays_behind_when_a_server_is_told_twice_to_end(
     with pytest.raises(again), launch._running(load(), instance, quiet=True, wait_seconds=1):
         pass
     assert ended[-1] == "all"
+
+
+def test_another_system_than_linux_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(SetupError, match="the server needs Linux"), running(load()):
+        pass

@@ -20,6 +20,7 @@ from facegroup.errors import (
     TimedOut,
     UnknownPerson,
 )
+from facegroup.folders import Skipped
 from facegroup.layout import Wanted
 from facegroup.store.base import Enrolled
 from facegroup.types import FaceChoice, Person
@@ -111,6 +112,13 @@ def test_all_is_done(photos: Callable[..., Wanted]) -> None:
         "skipped": 0,
     }
     assert len(report.as_json()["people"][1]["chosen"]) == 40
+
+
+@pytest.mark.parametrize(("why", "status"), [("unreadable", 1), ("hidden", 0), ("loose", 0)])
+def test_what_could_not_be_read_is_not_done(photos: Callable[..., Wanted], why: str, status: int) -> None:
+    report = run(Fake(), photos("Ada", b"1"))
+    report.skipped = (Skipped(Path("2019"), why, "it is left out"),)
+    assert report.status == status
 
 
 def test_an_error_of_one_is_that_ones(photos: Callable[..., Wanted], tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Folders as people keep them: what is a photo, what is left out, and whose photos are whose."""
 
+import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,8 +114,54 @@ def test_a_folder_that_may_be_a_group_is_refused_and_named(tmp_path: Path) -> No
     one = {each.name: len(each.files) for each in layout.by_folder([tmp_path], 1).people}
     assert one == {"team1": 2, "Ada": 1, "Eve": 2}
     two = layout.by_folder([tmp_path], 2)
-    assert {each.name: len(each.files) for each in two.people} == {"Barack": 1, "Joe": 1, "2019": 1}
-    assert [each.why for each in two.skipped] == ["loose", "loose"]
+    assert {each.name: len(each.files) for each in two.people if not each.error} == {"Barack": 1, "Joe": 1, "2019": 1}
+    assert [each.name for each in two.people if each.error] == ["Ada"]
+    assert [each.path.parent.name for each in two.skipped if each.why == "loose"] == ["Eve"]
+
+
+@pytest.mark.parametrize(
+    ("files", "depth", "failed", "loose"),
+    [
+        (["Bob/1.jpg"], 2, {"Bob": 1}, []),
+        (["team2/1.jpg", "team2/2.jpg", "group.jpg"], 2, {"team2": 2}, ["group.jpg"]),
+        (["team2/clip.mp4", "Eve/1.cr2"], 2, {"team2": 0, "Eve": 1}, []),
+        (["city/team/Ada/1.jpg", "city/Bob/1.jpg", "Joe/1.jpg"], 3, {"Bob": 1, "Joe": 1, "Zoe": 1}, []),
+        (["team2/Eve/1.jpg", "team2/group.jpg"], 2, {}, ["group.jpg"]),
+    ],
+)
+def test_nobody_vanishes_who_is_less_deep(
+    tmp_path: Path, files: list[str], depth: int, failed: dict[str, int], loose: list[str]
+) -> None:
+    made(tmp_path, "team1/Zoe/1.jpg", *files)
+    made(tmp_path, *(each for each in files if each.endswith(".mp4")), data=VIDEO)
+    found = layout.by_folder([tmp_path], depth)
+    assert {each.name: len(each.files) for each in found.people if each.error is not None} == failed
+    assert all("--name" in str(each.error) for each in found.people if each.error is not None)
+    assert [each.path.name for each in found.skipped if each.why == "loose"] == loose
+
+
+@pytest.mark.parametrize("closed", ["team2", "team2/Ada", "team1/Joe/2019"])
+def test_a_folder_that_cannot_be_read(tmp_path: Path, closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, "team1/Zoe/1.jpg", "team1/Joe/1.jpg", "team1/Joe/2019/1.jpg", "team2/Ada/1.jpg")
+
+    def refusing(listed: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def refuse(path: Any) -> Any:
+            if Path(path) == tmp_path / closed:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return listed(path)
+
+        return refuse
+
+    for name in ("listdir", "scandir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    found = layout.by_folder([tmp_path], 2)
+    failed = [each.name for each in found.people if each.error is not None]
+    assert failed == ([] if "Joe" in closed else [Path(closed).name])
+    assert folders.unread(found.skipped) == (closed != "team2")
+    assert all("Permission denied" in str(each.error) for each in found.people if each.error is not None)
+    assert {"Zoe", "Joe"} <= {each.name for each in found.people if each.error is None}
+    with pytest.raises(MalformedRequest, match="cannot be read"):
+        layout.by_folder([tmp_path / closed])
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -60,6 +60,35 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, va
         load()
 
 
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("mqtt://host", True),
+        ("mqtts://me:p%40ss@[fd00::1]:8883/", True),
+        ("mqtt://me@broker.lan:1883", True),
+        ("mqtt://me:p@ss@host", True),
+        ("mqtt://me:hunter2/x@host", False),
+        ("mqtt://me:hunter2#x@host", False),
+        ("mqtt://me:hunter2@host:99999", False),
+        ("mqtt://me:hunter2@ho st", False),
+        ("mqtt://me:hunter2@host/topic", False),
+        ("mqtt://me:hunter2@host?x=1", False),
+        ("mqtt://me:hunter2@", False),
+        ("https://me:hunter2@host", False),
+        ("hunter2", False),
+    ],
+)
+def test_a_brokers_address(address: str, good: bool) -> None:
+    if good:
+        mqtt = load(cameras={"mqtt": address}).cameras.mqtt
+        assert mqtt is not None
+        assert mqtt.get_secret_value() == address
+        return
+    with pytest.raises(InvalidSettings, match=r"should be mqtt://user:password@host:1883, .*%40") as refused:
+        load(cameras={"mqtt": address})
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize("text", ["prot: 8000\n", "limits:\n  imges: 3\n", "port: [1, 2\n", "- port\n", "port: {}\n"])
 def test_a_wrong_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
     file = tmp_path / "facegroup.yaml"

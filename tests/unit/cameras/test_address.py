@@ -233,6 +233,29 @@ def test_a_network_that_is_none() -> None:
         ("https://h/api/webhook/abcDEF0123456789abcdef", "https://h/api/webhook/***"),
         ("hunter2", "***"),
         ("http://[hunter2", "***"),
+        ("http://h/v?id=2&q=80&size=640x480&name=main&fps=12.5&resolution=720p&quality=best", None),
+        ("http://h/v?codec=h265&transport=tcp&audio=none&res=4CIF&ch=", None),
+        ("http://h/v?name=admin:hunter2&ch=1", "http://h/v?name=***&ch=1"),
+        ("http://h/v?id=hunter2", "http://h/v?id=***"),
+        ("http://h/v?q=PASSW0RD", "http://h/v?q=***"),
+        ("http://h/v?size=1,pwd=hunter2", "http://h/v?size=***"),
+        ("http://h/v?channel=1;pwd=hunter2", "http://h/v?channel=***"),
+        ("http://h/v?id=1234-5678-9012", "http://h/v?id=***"),
+        ("http://h/v?stream=%68unter2", "http://h/v?stream=***"),
+        ("http://h/v?quirk=1", "http://h/v?quirk=***"),
+        ("http://h/v?hunter2=", "http://h/v?***"),
+        ("http://h/v?admin:hunter2=1", "http://h/v?***=***"),
+        ("rtsp://h/admin:hunter2/x", "rtsp://h/***/x"),
+        ("rtsp://h/admin%3Ahunter2/x", "rtsp://h/***/x"),
+        ("rtsp://h/user/admin/password/Secret12/ch1", "rtsp://h/user/***/password/***/ch1"),
+        ("rtsp://h/stream/key/1234567890123", "rtsp://h/stream/key/***"),
+        ("rtsp://h/api-tokens//hunter2/live", "rtsp://h/api-tokens//***/live"),
+        ("rtsp://h/PWD/hunter2?hunter3", "rtsp://h/PWD/***?***"),
+        ("rtsp://h/p%61ssword/hunter2/1", "rtsp://h/p%61ssword/***/1"),
+        *(
+            (f"http://h/v?{name}=1234", f"http://h/v?{name}=***")
+            for name in ("psk", "pas", "pincode", "credential", "access", "otp", "apikey", "PassPhrase", "x")
+        ),
     ],
 )
 def test_shown(source: str, expected: str | None) -> None:

@@ -142,6 +142,19 @@ def test_writes_go_on_when_there_is_room_again(disk: Path) -> None:
     store.close()
 
 
+def test_a_system_that_cannot_allocate_takes_the_room_by_writing(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "posix_fallocate")
+    store = filled(disk / "gallery.db")
+    reserve = (disk / "gallery.db-reserve").stat()
+    assert reserve.st_blocks * 512 >= reserve.st_size > 0
+    fill(disk)
+    added(store)
+    with pytest.raises(StoreFull, match="free some space, or erase people, which works"):
+        store.check_writes()
+    assert store.delete_person("g", "p3").people == 1
+    store.close()
+
+
 def test_a_limit_of_the_files_size_is_a_full_disk(tmp_path: Path) -> None:
     store = filled(tmp_path / "gallery.db", people=2, photos=10)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
