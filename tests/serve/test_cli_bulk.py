@@ -246,3 +246,16 @@ def test_feedback_that_ends_early_tells_what_it_kept(
     finally:
         server.stop()
         pipeline.close()
+
+
+def test_what_cannot_be_read_is_not_done(place: list[str], folder: Path) -> None:
+    write(folder, Hopper__1_jpg=encode(hopper()), team__Grace__1_jpg=encode(hopper()), Bob__1_jpg=encode(astronaut()))
+    (folder / "Hopper" / "gone").symlink_to(folder / "nowhere")
+    status, answer = enrolled(folder / "Hopper", "--name", "Grace", *place)
+    assert (status, answer["counts"]["enrolled"], answer["skipped"][0]["why"]) == (1, 1, "unreadable")
+    assert run("identify", folder / "Hopper", *place).exit_code == 1
+    assert run("identify", folder / "Hopper" / "1.jpg", *place).exit_code == 0
+    (folder / "Hopper" / "gone").unlink()
+    status, answer = enrolled(folder, "--depth", "2", *place)
+    assert (status, answer["counts"]["known"], answer["counts"]["failed"]) == (1, 1, 2)
+    assert {row["name"] for row in answer["people"] if row["error"]} == {"Bob", "Hopper"}
