@@ -16,6 +16,9 @@ import httpx
 
 from facegroup.errors import InvalidSettings, MalformedRequest
 
+_VARIABLES = {f"{scheme}_proxy" for scheme in ("http", "https", "all", "ftp", "ws", "wss", "socks", "grpc")}
+"""By name, as RAY_SERVE_ENABLE_HA_PROXY ends so, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -90,7 +93,7 @@ def through(url: str) -> str:
 
 def forget() -> None:
     """Take the proxies out of the environment of this process and of all that it starts."""
-    for name in [name for name in os.environ if name.lower().endswith("_proxy") and name.lower() != "no_proxy"]:
+    for name in [name for name in os.environ if name.lower() in _VARIABLES]:
         del os.environ[name]
 
 

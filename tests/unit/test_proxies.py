@@ -1,5 +1,6 @@
 """Proxies of the environment: never before this machine itself, and named where one is in the way."""
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -7,7 +8,7 @@ import pytest
 
 from facegroup.client import Client
 from facegroup.errors import InvalidSettings, MalformedRequest, StageUnavailable
-from facegroup.proxies import is_here, proxy_for
+from facegroup.proxies import forget, is_here, proxy_for
 from tests.unit.test_client import Stub
 
 DEAD = "http://user:secret@127.0.0.1:9"
@@ -120,3 +121,14 @@ def test_a_proxy_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(MalformedRequest, match="address"):
         Client(url)
+
+
+def test_what_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTPS_PROXY", "All_Proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, DEAD)
+    kept = {"no_proxy": "localhost", "RAY_SERVE_ENABLE_HA_PROXY": "1", "MY_PROXY_LIST": "a"}
+    for name, value in kept.items():
+        monkeypatch.setenv(name, value)
+    forget()
+    assert kept.items() <= os.environ.items()
+    assert not {name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")}
