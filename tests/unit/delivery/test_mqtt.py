@@ -75,6 +75,11 @@ def events(listener: Listener) -> list[int]:
     return [json.loads(payload)["seq"] for payload in told]
 
 
+def _started(listener: Listener) -> bool:
+    """Whether it was looked who was there before: what begins from then on is not of before the start."""
+    return listener.on("facegroup/status")[-1:] == ["online"]  # which is said last
+
+
 def _has(kept: dict[str, str], *topics: str) -> bool:
     return set(topics) <= kept.keys()
 
@@ -88,6 +93,7 @@ def test_who_is_where_is_told_and_kept(broker: BrokerProcess, journal: Journal, 
     ada, stranger = sighting(), sighting(101.0, person_id=None, unknown="unknown-1", name="unknown-1")
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.record(ada, stranger)
         delivering.record(replace(ada, last_seen=ada.last_seen + 4, open=False), kind="ended")
         until(lambda: journal.cursor("mqtt") == 3)
@@ -309,6 +315,7 @@ def test_an_end_is_told_after_as_long_as_it_is_waited_for(
     listener = listen()
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.record(sighting(100 - unseen, open=False, patience=patience), kind="ended")
         delivering.begin(1, person_id="bob", name="Bob", camera="yard")
         until(lambda: len(listener.on("facegroup/cameras/yard/visit")) == 1)
@@ -323,6 +330,7 @@ def test_who_was_there_and_is_not_written_of_any_more_may_be_there(
     listener = listen()
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         (event,) = delivering.begin(1)
         until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
         until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == [""])
@@ -376,6 +384,7 @@ def test_while_the_journal_is_away_it_is_not_known_who_is_there(
 
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.begin(1)
         until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
         until(lambda: listener.on("facegroup/people/group/ada") and where() == (True, "door"))
@@ -406,6 +415,7 @@ def test_a_clock_that_is_set_lets_nobody_leave(
     listener, now = listen(), time.time
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.begin(1)
         until(lambda: listener.on("facegroup/cameras/door/last") == ["Ada"])
         monkeypatch.setattr(time, "time", lambda: now() + 3600 * hours)
@@ -423,6 +433,7 @@ def test_whoever_came_last_of_those_who_are_there(
     last = "facegroup/cameras/door/last"
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.record(ada)
         until(lambda: listener.on(last) == ["Ada"])
         delivering.record(bob)
@@ -453,6 +464,7 @@ def test_somebody_whom_two_cameras_see_is_where_they_are_seen(
 
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.record(door, yard)
         until(lambda: where() == (True, "yard", ["yard", "door"]))
         delivering.record(replace(door, last_seen=door.last_seen + 15, open=False), kind="ended")
@@ -475,6 +487,7 @@ def test_a_face_is_published_only_where_that_is_wanted_and_while_they_are_there(
     face = "facegroup/cameras/door/face"
     with Delivering(journal, mqtt=at(broker), mqtt_pictures=True) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         journal.record([News("began", ada, b"Ada's JPEG")])
         delivering.couriers.wake()
         until(lambda: listener.on(face) == ["Ada's JPEG"])
@@ -522,6 +535,7 @@ def test_of_whom_was_erased_while_the_broker_was_away_nothing_is_kept(
     listener = listen()
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.record(sighting(), sighting(person_id="bob", name="Bob"))
         until(lambda: "facegroup/people/group/bob" in dict(listener.heard))
     listener.say("facegroup/people/group/somebody", '{"name": "Somebody"}', retain=True)  # of whom nothing is known
@@ -548,6 +562,7 @@ def test_of_a_camera_that_was_removed_nothing_is_kept_or_announced_again(
     listener = listen()
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         (event,) = delivering.begin(1)
         until(lambda: listener.on("facegroup/cameras/door/occupied")[-1:] == ["ON"])
         if not away:
@@ -605,6 +620,7 @@ def test_whose_camera_sees_nothing_is_not_said_to_be_away(
 
     with Delivering(journal, live=lambda: live, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listener))
         delivering.record(door, yard, bob)
         until(lambda: where("ada") == where("bob") == [True])
         live["door"] = False
