@@ -39,6 +39,8 @@ LARGER = 2
 
 _MARGIN = 0.5
 _GREY = (127, 127, 127)
+_SOMEWHAT = 0.6
+"""Of the side of a face that says that it lies: how large a face is looked for that other way up, which costs little."""
 _SMALL = 8
 """A photo with so few smallest faces across its shorter side is not looked at a third time."""
 
@@ -100,18 +102,19 @@ def better(firsts: Sequence[Look], must_be_upright: Sequence[bool], detect: Dete
     again: list[tuple[int, Look]] = []
     for index, (first, lies) in enumerate(zip(firsts, lying, strict=True)):
         if not len(first.faces):
-            again += [(index, _bordered(first, 0, 2.9)), *((index, _turn(first, each, 2)) for each in (1, 2, 3))]
+            again.append((index, _bordered(first, 0, 2.9)))
+            again += [(index, _turn(first, each, 2 * first.smallest)) for each in (1, 2, 3)]
         elif lies:
-            again.append((index, _turn(first, lies, 1)))
+            again.append((index, _turn(first, lies, max(first.smallest, round(_SOMEWHAT * _side(first))))))
         elif first.faces.confidence.max() < SURE:
-            again += [(index, _turn(first, each, 2)) for each in (1, 2, 3)]
+            again += [(index, _turn(first, each, max(2 * first.smallest, round(_side(first))))) for each in (1, 2, 3)]
     looks.take(again)
     third: list[tuple[int, Look]] = []
     for index, (first, look) in enumerate(zip(firsts, looks.best, strict=True)):
         if not len(look.faces):
             third += [(index, _bordered(first, turned, 4)) for turned in (1, 2, 3)]
         elif look.turns and look.smallest > first.smallest and min(first.inside) >= _SMALL * first.smallest:
-            third.append((index, _turn(first, look.turns, 1)))
+            third.append((index, _turn(first, look.turns, first.smallest)))
     looks.take(third)
     return [
         replace(look, upright=looks.leads(index) and not (lies and look is first))
@@ -226,8 +229,12 @@ def _best(faces: Faces) -> Faces:
     return faces[[int(np.argmax(faces.confidence))]] if len(faces) else faces
 
 
-def _turn(first: Look, turns: int, larger: float) -> Look:
-    return Look(np.ascontiguousarray(np.rot90(first.image, turns)), round(first.smallest * larger), turns)
+def _turn(first: Look, turns: int, smallest: int) -> Look:
+    return Look(np.ascontiguousarray(np.rot90(first.image, turns)), smallest, turns)
+
+
+def _side(first: Look) -> float:
+    return math.sqrt(max(_area(_best(first.faces).boxes), 0))
 
 
 def _bordered(first: Look, turns: int, larger: float) -> Look:
