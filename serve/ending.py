@@ -1,6 +1,7 @@
 """Ends a server in order: its ingresses refuse what comes, answer what they have, and only then everything ends."""
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -23,6 +24,7 @@ def drain(app: str, seconds: float) -> None:
         app: name of Serve's application.
         seconds: how long requests are waited for.
     """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would tell of its own connections
     for step in (_answer_all(app, seconds), _close_cameras(app)):
         with suppress(Exception):  # whatever is wrong with the server, it must end
             asyncio.run(step)
