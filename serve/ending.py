@@ -24,7 +24,9 @@ def drain(app: str, seconds: float) -> None:
         app: name of Serve's application.
         seconds: how long requests are waited for.
     """
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would tell of its own connections
+    import ray.serve
+
+    logging.getLogger(ray.serve.__name__).setLevel(logging.WARNING)  # it would tell of its own connections
     for step in (_answer_all(app, seconds), _close_cameras(app)):
         with suppress(Exception):  # whatever is wrong with the server, it must end
             asyncio.run(step)
