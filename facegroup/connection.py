@@ -8,8 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlunsplit
 
 import httpx
@@ -116,14 +115,6 @@ class Connection:
     def close(self) -> None:
         """Close the connections."""
         self.http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
