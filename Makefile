@@ -40,7 +40,7 @@ slow: .venv/ready redis mosquitto rtsp browser ## the tests that take minutes, o
 	$(BIN)/pytest -q -m slow
 
 docs: .venv/ready ## write the pages that come from code
-	$(BIN)/python -m facegroup.settings_page > docs/settings.md
+	$(BIN)/python -m docs.settings_page > docs/settings.md
 
 lock: .venv/ready ## pin again what pyproject.toml asks for; UPGRADE=1 takes the newest
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements-dev.lock

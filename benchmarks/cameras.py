@@ -18,8 +18,8 @@ import httpx
 from benchmarks.processes import cpu_seconds, difference, found, pss_mb
 from benchmarks.report import Options, Report, run
 from benchmarks.server import Server
+from facegroup.engines.precision import require_native
 from facegroup.errors import EngineUnavailable
-from facegroup.networks.precision import require_native
 from tests import clips
 from tests.rtsp_process import RtspProcess
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.boxes import overlap
-from facegroup.cameras.eye import Eye
+from facegroup.cameras.sources.reader import CameraReader
 from facegroup.cameras.types import Camera, Frame
-from facegroup.photos import Photo, Query, Seen
+from facegroup.detection.boxes import overlap
+from facegroup.pipeline.messages import Photo, PhotoResult, Query
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Cameras
 from facegroup.types import Floats
@@ -42,10 +42,10 @@ class Clip:
 
     name: str
     fps: float
-    frames: list[tuple[Frame, Seen]]
+    frames: list[tuple[Frame, PhotoResult]]
     people: dict[str, Any]
 
-    def looks(self, fps: float) -> Iterator[list[tuple[Frame, Seen]]]:
+    def looks(self, fps: float) -> Iterator[list[tuple[Frame, PhotoResult]]]:
         """Give the frames that are analysed at so many a second: one list for each phase."""
         step = max(1, round(self.fps / fps))
         for phase in range(min(step, len(self.frames))):
@@ -94,7 +94,7 @@ def read(recognizer: Recognizer) -> list[Clip]:
     return [_read(recognizer, VIDEOS / name, clip["people"]) for name, clip in truth.items() if clip["people"]]
 
 
-def detected(seen: Seen) -> Seen:
+def detected(seen: PhotoResult) -> PhotoResult:
     """Return what would have been seen, had only the faces been asked for."""
     return replace(seen, descriptors=None, crops=None, matched=None)
 
@@ -102,14 +102,14 @@ def detected(seen: Seen) -> Seen:
 def _read(recognizer: Recognizer, path: Path, people: dict[str, Any]) -> Clip:
     frames: list[Frame] = []
     camera = Camera("clip", path.as_uri(), GALLERY, fps=1000, motion=False, realtime=False)
-    with closing(Eye(camera, Cameras(folder=Path("/")))) as eye:
+    with closing(CameraReader(camera, Cameras(folder=Path("/")))) as eye:
         while (frame := eye.next(60)) is not None:
             frames.append(frame)
-    found: list[tuple[Frame, Seen]] = []
+    found: list[tuple[Frame, PhotoResult]] = []
     for start in range(0, len(frames), _BATCH):
         part = frames[start : start + _BATCH]
         photos = [Photo(each.data, crops=True, query=Query(GALLERY, candidates=1)) for each in part]
         for frame, seen in zip(part, recognizer.see(photos), strict=True):
-            assert isinstance(seen, Seen), seen
+            assert isinstance(seen, PhotoResult), seen
             found.append((frame, seen))
     return Clip(path.name, (len(frames) - 1) / frames[-1].position, found, people)

@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks import crowd
 from benchmarks.report import Report, cores
-from facegroup.index.people import People, empty
-from facegroup.index.plan import Plan
-from facegroup.index.products import Products
-from facegroup.index.segment import Segment
+from facegroup.gallery.index.people import People, empty
+from facegroup.gallery.index.plan import Plan
+from facegroup.gallery.index.products import Products
+from facegroup.gallery.index.segment import Segment
 from facegroup.types import Descriptors
 
 BATCHES = (1, 32)

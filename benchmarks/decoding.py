@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.report import Options, Report, run
-from facegroup.image import decode
+from facegroup.images.decode import decode
 from facegroup.settings import Limits
 
 

@@ -10,7 +10,7 @@ from benchmarks import weights
 from benchmarks.peers import TENSORFLOW, Asked, NotToBeHad, Worker, interleaved, opened
 from benchmarks.pipeline import PRECISIONS
 from benchmarks.report import Options, Report, cores, run
-from facegroup.networks.precision import narrow_weights
+from facegroup.engines.precision import narrow_weights
 
 PREDICT = "Keras predict, face by face"
 _LEAST = {"bf16": 8, "int8": 13}

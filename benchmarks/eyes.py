@@ -13,11 +13,12 @@ import av
 import numpy as np
 
 from benchmarks.report import Options, Report, run
-from facegroup.cameras.motion import Gate
-from facegroup.cameras.picture import Scissors, around
-from facegroup.finder import Finder, open_finder
+from facegroup.cameras.sources.frame_crop import FrameCropper, around
+from facegroup.cameras.sources.motion import MotionFilter
 from facegroup.networks.registry import spec
-from facegroup.photos import Found, Photo
+from facegroup.pipeline.finder import Finder
+from facegroup.pipeline.messages import DetectedFaces, Photo
+from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import load
 from facegroup.types import Floats, Image
 from tests import clips
@@ -52,13 +53,13 @@ def measure(options: Options) -> Report:
 
 def _gate(report: Report, seconds: int) -> None:
     finder = open_finder(load(network="retail-0095"), spec("retail-0095"))
-    scissors = Scissors(around(()), 1280)
+    scissors = FrameCropper(around(()), 1280)
     for fps in (2, 5):
         frames = passed = faces = lost = 0
         for clip in sorted(CLIPS.iterdir()):
             moving = list(clips.shots(clip, (640, 360), fps))
             pictures = [*moving, *clips.still(seconds * fps, moving[-1])]
-            gate = Gate()
+            gate = MotionFilter()
             opens = [
                 gate.opens(scissors.grey(av.VideoFrame.from_ndarray(each, "rgb24")), number / fps)
                 for number, each in enumerate(pictures)
@@ -76,9 +77,9 @@ def _gate(report: Report, seconds: int) -> None:
     finder.close()
 
 
-def _faces(finder: Finder, scissors: Scissors, picture: Image) -> Floats:
+def _faces(finder: Finder, scissors: FrameCropper, picture: Image) -> Floats:
     (seen,) = finder.find([Photo(scissors.cut(av.VideoFrame.from_ndarray(picture, "rgb24")).data)])
-    assert isinstance(seen, Found)
+    assert isinstance(seen, DetectedFaces)
     return seen.faces.boxes
 
 

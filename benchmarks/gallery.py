@@ -20,12 +20,12 @@ import redis
 from benchmarks import crowd
 from benchmarks.comparing import add, compared
 from benchmarks.report import Options, Report, cores, run
-from facegroup.gallery import Snapshot
-from facegroup.index.plan import Plan
-from facegroup.index.products import Products
+from facegroup.gallery.index.plan import Plan
+from facegroup.gallery.index.products import Products
+from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import open_store
-from facegroup.store.base import Store
-from facegroup.store.redis_rows import Keys, Record
+from facegroup.store.contract import Store
+from facegroup.store.redis.rows import Keys, Record
 from facegroup.types import Gallery, Sample
 
 _DIMENSIONS = (256, 2048)

@@ -7,7 +7,7 @@ store for which there is less is left out, and said to be.
 from benchmarks.comparing import add, compared
 from benchmarks.gallery import loaded
 from benchmarks.report import Options, Report, cores, run
-from facegroup.index.plan import Plan
+from facegroup.gallery.index.plan import Plan
 from facegroup.settings import Matcher
 
 

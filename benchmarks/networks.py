@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks import weights
+from facegroup.engines.precision import compile_options, require_executed
 from facegroup.errors import SetupError
 from facegroup.networks import registry
-from facegroup.networks.base import NetworkSpec
 from facegroup.networks.conversion import converted
 from facegroup.networks.openvino_engine import opened, with_preprocessing
-from facegroup.networks.precision import compile_options, require_executed
 from facegroup.networks.quantization import quantised
+from facegroup.networks.spec import NetworkSpec
 from facegroup.settings import load
 
 BATCHES = (1, 2, 4, 8, 16, 32)

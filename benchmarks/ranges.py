@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import openvino
 
-from facegroup import folders
+from facegroup.detection.mtcnn import Mtcnn
+from facegroup.detection.nets import RANGES, Net
+from facegroup.detection.nets_openvino import OpenVinoNets, graph
+from facegroup.engines.precision import compiled_for
 from facegroup.errors import ImageError
-from facegroup.image import decode
-from facegroup.mtcnn import Mtcnn
-from facegroup.networks.mtcnn_nets import RANGES, Net
-from facegroup.networks.mtcnn_openvino import OpenVinoNets, graph
-from facegroup.networks.precision import compiled_for
+from facegroup.images import folders
+from facegroup.images.decode import decode
 from facegroup.settings import Limits
 from facegroup.types import Floats
 

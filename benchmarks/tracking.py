@@ -17,16 +17,16 @@ from benchmarks import weights
 from benchmarks.clips import GALLERY, VIDEOS, Clip, detected, read
 from benchmarks.peers import Environment, NotToBeHad, Worker
 from benchmarks.report import Options, Report, cores, run
-from facegroup.boxes import overlap
+from facegroup.cameras.sightings.tracker import PATIENCE, Tracker
 from facegroup.cameras.types import Camera, Frame
-from facegroup.photos import Seen
+from facegroup.detection.boxes import overlap
+from facegroup.pipeline.messages import PhotoResult
 from facegroup.recognizer import Recognizer
 from facegroup.settings import load
-from facegroup.tracking import PATIENCE, Tracker
 from facegroup.types import Floats
 
 TRACKERS = Environment("trackers", ("trackers==2.6.1",))
-Looks: TypeAlias = list[tuple[Frame, Seen]]
+Looks: TypeAlias = list[tuple[Frame, PhotoResult]]
 Tracked: TypeAlias = list[list[tuple[int, Floats]]]
 """Of each frame: the track and the box of each face."""
 

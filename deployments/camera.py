@@ -13,7 +13,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from deployments.logs import configure
-from facegroup.cameras.eye import Eye
+from facegroup.cameras.sources.reader import CameraReader
 from facegroup.cameras.types import Camera, Frame, Status
 from facegroup.errors import StageUnavailable
 from facegroup.settings import Settings
@@ -33,10 +33,10 @@ class CameraActor:
 
     def __init__(self, camera: Camera, settings: Settings) -> None:
         configure(settings)
-        self._eye = Eye(camera, settings.cameras)
+        self._eye = CameraReader(camera, settings.cameras)
 
     def next(self, timeout: float) -> tuple[Frame | None, Status]:
-        """See `facegroup.cameras.types.Eye`."""
+        """See `facegroup.cameras.types.FrameReader`."""
         frame = self._eye.next(timeout)
         return frame, self._eye.status()
 
@@ -44,18 +44,18 @@ class CameraActor:
         """Return when it has started."""
 
     def close(self) -> None:
-        """See `facegroup.cameras.types.Eye`."""
+        """See `facegroup.cameras.types.FrameReader`."""
         self._eye.close()
 
 
-class RemoteEye:
-    """`facegroup.cameras.types.Eye` in a process of its own."""
+class RemoteReader:
+    """`facegroup.cameras.types.FrameReader` in a process of its own."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
     async def next(self, timeout: float) -> tuple[Frame | None, Status]:
-        """See `facegroup.cameras.types.Eye`."""
+        """See `facegroup.cameras.types.FrameReader`."""
         try:
             found: tuple[Frame | None, Status] = await self._actor.next.remote(timeout)
         except RayTaskError:  # raised there: a bug
@@ -65,7 +65,7 @@ class RemoteEye:
         return found
 
     async def close(self) -> None:
-        """See `facegroup.cameras.types.Eye`."""
+        """See `facegroup.cameras.types.FrameReader`."""
         with suppress(RayError, TimeoutError):
             async with asyncio.timeout(2):
                 await self._actor.close.remote()
@@ -78,7 +78,7 @@ def _remote() -> Any:
     return ray.remote(CameraActor)
 
 
-async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteEye:
+async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteReader:
     """Start a process that looks at a camera.
 
     Args:
@@ -99,4 +99,4 @@ async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteEye:
     except (RayError, TimeoutError) as error:
         ray.kill(actor)
         raise StageUnavailable("the camera's process did not start") from error
-    return RemoteEye(actor)
+    return RemoteReader(actor)

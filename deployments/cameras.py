@@ -7,16 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from deployments.calls import Handle, answers, call, with_pickle
 from deployments.camera import open_eye
-from deployments.hop import Handle, answers, hop, plain
 from deployments.logs import configure
 from deployments.looking import Answer, look
 from deployments.metrics import export_cameras
-from facegroup.cameras.hub import Hub
-from facegroup.cost import price
+from facegroup.cameras.hub.hub import Hub
+from facegroup.cameras.journal import open_journal
 from facegroup.errors import FacegroupError
-from facegroup.journal import open_journal
-from facegroup.photos import Photo, Seen
+from facegroup.pipeline.cost import price
+from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
 
 _EXPORT_SECONDS = 5.0
@@ -34,8 +34,8 @@ class Cameras:
     def __init__(self, settings: Settings, detector: Handle, gallery: Handle) -> None:
         configure(settings)
         self._settings = settings
-        self._detector = plain(detector)
-        self._gallery = plain(gallery)
+        self._detector = with_pickle(detector)
+        self._gallery = with_pickle(gallery)
         opens = partial(open_journal, settings.store, settings.cameras.key)
         self._hub = Hub(settings, opens, self._see, self._ask, open_eye)
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
@@ -43,7 +43,7 @@ class Cameras:
 
     @answers
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """See `facegroup.cameras.hub.Hub.call`."""
+        """See `facegroup.cameras.hub.hub.Hub.call`."""
         return await self._hub.call(method, *arguments, **named)
 
     async def check_health(self) -> None:
@@ -52,16 +52,16 @@ class Cameras:
             if task.done():
                 task.result()
 
-    async def _see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+    async def _see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
         return await look(self._call, [replace(photo, cost=price(photo, self._settings)) for photo in photos])
 
     async def _call(self, photos: Sequence[Photo]) -> list[Answer]:
         seconds = self._settings.limits.request_seconds
-        answers: list[Answer] = await hop(self._detector.see.remote(list(photos), seconds))
+        answers: list[Answer] = await call(self._detector.see.remote(list(photos), seconds))
         return answers
 
     async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return await hop(self._gallery.ask.remote(method, *arguments, **named))
+        return await call(self._gallery.ask.remote(method, *arguments, **named))
 
     async def _export(self) -> None:
         publish = export_cameras()

@@ -17,24 +17,24 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from deployments.hop import Handle, answers, hop, plain
-from deployments.idle import Idle
-from deployments.lending import Lender
+from deployments.calls import Handle, answers, call, with_pickle
 from deployments.logs import configure
 from deployments.looking import CALL_BYTES, Answer, that_fit
+from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
-from facegroup import pipeline
-from facegroup.batching import Batch, Batcher, gather
-from facegroup.cost import TOGETHER
+from deployments.shared_crops import CropSender
 from facegroup.errors import FacegroupError, ImageError, TimedOut
-from facegroup.finder import GIVEN_UP
-from facegroup.image import Decoded
+from facegroup.images.decode import Decoded
 from facegroup.networks.registry import spec
-from facegroup.photos import Found, Matched, Photo, Seen
-from facegroup.pipeline import Cut, Embedded
+from facegroup.pipeline import batches
+from facegroup.pipeline.batcher import Batch, Batcher, gather
+from facegroup.pipeline.batches import CropAnswers, CropBatch
+from facegroup.pipeline.cost import TOGETHER
+from facegroup.pipeline.finder import GIVEN_UP
+from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, PhotoResult
 from facegroup.settings import Settings
 
-_Each: TypeAlias = Sequence[Found | FacegroupError]
+_Each: TypeAlias = Sequence[DetectedFaces | FacegroupError]
 _AHEAD = 2
 
 
@@ -51,7 +51,7 @@ class _Read:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Portion:
     request: str
-    cut: Cut
+    cut: CropBatch
 
 
 class Detector:
@@ -63,11 +63,12 @@ class Detector:
     """
 
     def __init__(self, settings: Settings, embedder: Handle) -> None:
-        from facegroup.finder import open_finder  # here, as OpenCV would stay in every process that builds the server
+        # Imported here, or OpenCV would stay in every process that builds the server.
+        from facegroup.pipeline.open_finder import open_finder
 
         configure(settings)
-        self._embedder = plain(embedder)
-        self._send = Lender(lambda cut: hop(self._embedder.embed.remote(cut)))
+        self._embedder = with_pickle(embedder)
+        self._send = CropSender(lambda cut: call(self._embedder.embed.remote(cut)))
         self._spec = spec(settings.network, settings)
         self._finder = open_finder(settings, self._spec)
         self._thread = ThreadPoolExecutor(1, "find")
@@ -127,7 +128,7 @@ class Detector:
         self._portion = max(1, min(settings.embedder.batch // 2, most))
         self._crowd = max(1, min(settings.embedder.batch * 2, most))
         self._hops = asyncio.Semaphore(2 * settings.embedder.replicas)
-        self._portions: Batcher[_Portion, None, list[Embedded]] = Batcher(
+        self._portions: Batcher[_Portion, None, list[CropAnswers]] = Batcher(
             "detector",
             gather,
             self._send_portion,
@@ -137,7 +138,7 @@ class Detector:
             owner=lambda portion: portion.request,
             ahead=2 * settings.embedder.replicas,
         )
-        self._idle = Idle(self._batcher.fill, self._large.fill)
+        self._idle = IdleTrimmer(self._batcher.fill, self._large.fill)
 
     async def check_health(self) -> None:
         """Ray asks this every moment, which is the time to tidy up."""
@@ -145,7 +146,7 @@ class Detector:
 
     async def alive(self) -> None:
         """Answer when the next stage has."""
-        await hop(self._embedder.alive.remote())
+        await call(self._embedder.alive.remote())
 
     @answers
     async def see(self, photos: list[Photo], seconds: float) -> list[Answer]:
@@ -206,41 +207,41 @@ class Detector:
         self,
         photos: Sequence[Photo],
         found: _Each,
-        send: Callable[[Sequence[Photo], _Each], Awaitable[list[Embedded]]],
-    ) -> list[Seen | FacegroupError]:
-        portions = pipeline.portions(photos, found, self._portion)
+        send: Callable[[Sequence[Photo], _Each], Awaitable[list[CropAnswers]]],
+    ) -> list[PhotoResult | FacegroupError]:
+        portions = batches.portions(photos, found, self._portion)
         back = await asyncio.gather(*(send(photos[some], found[some]) for some in portions))
-        return pipeline.seen(photos, found, list(itertools.chain(*back)))
+        return batches.seen(photos, found, list(itertools.chain(*back)))
 
-    async def _embed_some(self, photos: Sequence[Photo], found: _Each) -> list[Embedded]:
+    async def _embed_some(self, photos: Sequence[Photo], found: _Each) -> list[CropAnswers]:
         async with self._hops:
-            batch = pipeline.cut(photos, found, self._spec.size)
+            batch = batches.cut(photos, found, self._spec.size)
             return await self._send(batch) if batch.counts else []
 
-    async def _embed_some_in_turns(self, photos: Sequence[Photo], found: _Each) -> list[Embedded]:
-        batch = pipeline.cut(photos, found, self._spec.size)
+    async def _embed_some_in_turns(self, photos: Sequence[Photo], found: _Each) -> list[CropAnswers]:
+        batch = batches.cut(photos, found, self._spec.size)
         if not batch.counts:
             return []
         request, most = photos[0].request, max(1, self._portion // 2)
         if len(batch) <= self._portion:
             return await self._portions(_Portion(request, batch))
-        parts = await self._portions.many([_Portion(request, piece) for piece in pipeline.pieces(batch, most)])
+        parts = await self._portions.many([_Portion(request, piece) for piece in batches.pieces(batch, most)])
         rows = []
         for part in parts:
             if isinstance(part, FacegroupError):
                 raise part
             rows += [each.descriptors for each in part if each.descriptors is not None]
         descriptors, query = np.concatenate(rows), batch.queries[0]
-        matched: Matched | FacegroupError | None = None
+        matched: PhotoMatches | FacegroupError | None = None
         if query is not None:
             try:
-                matched = await hop(self._embedder.match.remote(descriptors, query, batch.grades))
+                matched = await call(self._embedder.match.remote(descriptors, query, batch.grades))
             except FacegroupError as error:
                 matched = error
-        return [Embedded(descriptors if batch.keep[0] else None, matched)]
+        return [CropAnswers(descriptors if batch.keep[0] else None, matched)]
 
-    async def _send_portion(self, portions: Sequence[_Portion], _: None) -> list[list[Embedded]]:
+    async def _send_portion(self, portions: Sequence[_Portion], _: None) -> list[list[CropAnswers]]:
         return [await self._send(portion.cut) for portion in portions]
 
-    def _is_crowd(self, photo: Photo, found: Found | FacegroupError) -> bool:
-        return photo.needs_descriptors and isinstance(found, Found) and len(found.crops) > self._crowd
+    def _is_crowd(self, photo: Photo, found: DetectedFaces | FacegroupError) -> bool:
+        return photo.needs_descriptors and isinstance(found, DetectedFaces) and len(found.crops) > self._crowd

@@ -11,22 +11,22 @@ from typing import Any
 
 from ray.serve import metrics
 
-from deployments.hop import answers
+from deployments.calls import answers
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
-from facegroup import trial
 from facegroup.errors import FacegroupError, Overloaded, ServiceError, StoreFull, StoreUnavailable
-from facegroup.expiry import sweep_and_tell
-from facegroup.guarded import Guarded
-from facegroup.index.plan import Plan
-from facegroup.matching import Galleries
+from facegroup.gallery import calibrator
+from facegroup.gallery.calibrator import CalibrationResult, Strangers
+from facegroup.gallery.index.plan import Plan
+from facegroup.gallery.matching import Matcher
 from facegroup.networks.registry import spec
-from facegroup.photos import Matched, Query
+from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.store.audit import Origin
-from facegroup.store.base import Store
-from facegroup.trial import Strangers, Trial
+from facegroup.store.contract import Store
+from facegroup.store.expiry import sweep_and_tell
+from facegroup.store.guard import GuardedStore
 from facegroup.types import Descriptors, Floats, Gallery
 
 METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close", "centroid_pages"}
@@ -44,8 +44,8 @@ class GalleryActor:
         configure(settings)
         network = spec(settings.network, settings)
         self._store = open_store(settings.store)
-        self._galleries = Galleries(self._store, network, Plan.of(settings.matcher), degraded_counter())
-        self._guarded = Guarded(self._store, self._galleries.absence, self._galleries.ledger)
+        self._galleries = Matcher(self._store, network, Plan.of(settings.matcher), degraded_counter())
+        self._guarded = GuardedStore(self._store, self._galleries.absence, self._galleries.ledger)
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
         self._patrol = ThreadPoolExecutor(1, "patrol")
@@ -61,9 +61,9 @@ class GalleryActor:
     @answers
     async def match(
         self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
-    ) -> list[Matched | FacegroupError]:
-        """Decide on the faces of some photos; see `Galleries.match`."""
-        answers: list[Matched | FacegroupError]
+    ) -> list[PhotoMatches | FacegroupError]:
+        """Decide on the faces of some photos; see `Matcher.match`."""
+        answers: list[PhotoMatches | FacegroupError]
         answers = await self._in(self._matcher, self._galleries.match, descriptors, asked, grades)
         return answers
 
@@ -72,7 +72,7 @@ class GalleryActor:
 
     @answers
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the store; see `facegroup.store.base.Store`."""
+        """Call a method of the store; see `facegroup.store.contract.Store`."""
         return await self._ask(method, *arguments, **named)
 
     async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
@@ -83,8 +83,8 @@ class GalleryActor:
     @answers
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
-    ) -> Trial:
-        """Find the threshold for an FPIR and set it; see `facegroup.trial.run`."""
+    ) -> CalibrationResult:
+        """Find the threshold for an FPIR and set it; see `facegroup.gallery.calibrator.run`."""
         if self._trying:
             raise Overloaded("a gallery is being calibrated; try again later", 5)
         self._trying = True
@@ -95,11 +95,11 @@ class GalleryActor:
 
     async def _calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
-    ) -> Trial:
+    ) -> CalibrationResult:
         # Beside the matcher, which goes on answering: a snapshot never changes.
         snapshot = await self._in(self._matcher, self._galleries.snapshot, gallery)
-        work = partial(trial.run, self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
-        done: Trial = await self._in(self._trials, work)
+        work = partial(calibrator.run, self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
+        done: CalibrationResult = await self._in(self._trials, work)
         return done
 
     async def about(self) -> dict[str, Any]:

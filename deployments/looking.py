@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from facegroup.errors import FacegroupError
-from facegroup.photos import Matched, Photo, Seen
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult
 
-Answer: TypeAlias = Seen | FacegroupError | None
+Answer: TypeAlias = PhotoResult | FacegroupError | None
 """None: the photo is too much for this call, and is to be asked again as one of a request that takes turns."""
 
 CALL_BYTES = 48 << 20
@@ -21,7 +21,7 @@ _CAMERAS = "cameras"
 
 async def look(
     ask: Callable[[Sequence[Photo]], Awaitable[Sequence[Answer]]], photos: Sequence[Photo]
-) -> list[Seen | FacegroupError]:
+) -> list[PhotoResult | FacegroupError]:
     """Return what is in each photo.
 
     Args:
@@ -56,13 +56,13 @@ _FACE, _CANDIDATE = 400, 1_800
 """Bytes, the most: a name has up to 800, an id 200."""
 
 
-def _bytes(answer: Seen | FacegroupError) -> int:
+def _bytes(answer: PhotoResult | FacegroupError) -> int:
     """Return how many bytes an answer is on its way, rather too many."""
     if isinstance(answer, FacegroupError):
         return _FACE
     size = _FACE * (1 + len(answer.faces)) + sum(map(len, answer.crops or ()))
     if answer.descriptors is not None:
         size += answer.descriptors.nbytes
-    if isinstance(answer.matched, Matched):
+    if isinstance(answer.matched, PhotoMatches):
         size += _CANDIDATE * sum(len(each.candidates) + len(each.excluded) for each in answer.matched.matches)
     return size

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 from ray.serve import metrics
 
-from facegroup.batching import Fill
 from facegroup.cameras.types import Condition
+from facegroup.pipeline.batcher import Fill
 
 _COUNTERS = {
     "batches": "batches worked on",
     "items": "items in those batches",
-    "cost": "cost of those batches: faces in an embedder, pixels as `facegroup.cost` counts them elsewhere",
+    "cost": "cost of those batches: faces in an embedder, pixels as `facegroup.pipeline.cost` counts them elsewhere",
     "shed": "items refused because the queue was full",
     "gone": "items skipped because nobody waited for them any more",
     "seconds": "seconds of work on batches: near one each second, the stage is the slowest",

@@ -17,19 +17,20 @@ from urllib.parse import quote
 import httpx
 import numpy as np
 
-from facegroup import errors, inputs
-from facegroup.connection import KEY, Connection, error_of
-from facegroup.enrolment import Chosen, Doubt, Enrolment, Refused
+from facegroup import errors
+from facegroup.enrolment.samples import Chosen, Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError, ServiceError
-from facegroup.inputs import PhotoInput
-from facegroup.photos import Matched, Quality, Seen
-from facegroup.portions import Portions
+from facegroup.gallery.calibrator import CalibrationResult, ClosestPair, Strangers
+from facegroup.gallery.verification import Verified
+from facegroup.images import inputs
+from facegroup.images.inputs import PhotoInput
+from facegroup.pipeline.messages import PhotoMatches, PhotoResult, Quality
+from facegroup.remote.connection import KEY, Connection, error_of
+from facegroup.remote.portions import Portions
 from facegroup.store.audit import Entry, Event, Origin
-from facegroup.store.base import Changes, Enrolled, Erased, Merged
+from facegroup.store.contract import Changes, Enrolled, Erased, Merged
 from facegroup.store.gallery_settings import read_calibration
-from facegroup.trial import Likeness, Strangers, Trial
 from facegroup.types import Candidate, FaceChoice, Faces, Gallery, Match, Person, Policy
-from facegroup.verification import Verified
 
 
 class Client:
@@ -66,7 +67,7 @@ class Client:
         threshold: float | None = None,
         quality: Policy | None = None,
         unique: bool | None = None,
-    ) -> list[Seen | FacegroupError]:
+    ) -> list[PhotoResult | FacegroupError]:
         """Return who is in each photo; see `Recognizer.identify`."""
         params = _given(threshold=threshold, quality=quality, unique=unique)
         path = f"{_at(gallery)}/identify"
@@ -122,13 +123,13 @@ class Client:
         """Make faces counter-examples of a person; see `Recognizer.correct`. The same `key` again does nothing again."""
         return self._add("counter-examples", gallery, inputs.named(photos), person_id, face, strict, key)
 
-    def describe(self, photos: Iterable[PhotoInput]) -> list[Seen | FacegroupError]:
+    def describe(self, photos: Iterable[PhotoInput]) -> list[PhotoResult | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
         return self._see(inputs.several(photos), "/v1/embed", _embedded, {}, lambda: None)
 
     def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None = None, *, dry_run: bool = False
-    ) -> Trial:
+    ) -> CalibrationResult:
         """Find the threshold of a gallery for an FPIR, and set it; see `Recognizer.calibrate`."""
         asked: dict[str, Any] = {"fpir": fpir, "dry_run": dry_run}
         if strangers is not None:
@@ -136,9 +137,9 @@ class Client:
         answer = self._call("POST", f"{_at(gallery)}/calibrate", again=True, json=asked)
         found = read_calibration(json.dumps(answer["calibration"]))
         assert found is not None
-        closest = tuple(Likeness(each["whose"], Candidate(**each["like"])) for each in answer["closest"])
+        closest = tuple(ClosestPair(each["whose"], Candidate(**each["like"])) for each in answer["closest"])
         now = _gallery(answer["gallery"])
-        return Trial(now, found, answer["applied"], answer["threshold_before"], answer["searches"], closest)
+        return CalibrationResult(now, found, answer["applied"], answer["threshold_before"], answer["searches"], closest)
 
     # Cameras
 
@@ -292,18 +293,18 @@ class Client:
         self,
         photos: Sequence[bytes],
         path: str,
-        read: Callable[[Mapping[str, Any]], list[Seen | FacegroupError]],
+        read: Callable[[Mapping[str, Any]], list[PhotoResult | FacegroupError]],
         params: Mapping[str, Any],
         otherwise: Callable[[], object],
-    ) -> list[Seen | FacegroupError]:
+    ) -> list[PhotoResult | FacegroupError]:
         """Return what a route answers on each photo; `otherwise` asks what no photo is there to ask."""
         if not photos:
             otherwise()
 
-        def ask(part: Sequence[bytes]) -> list[Seen | FacegroupError]:
+        def ask(part: Sequence[bytes]) -> list[PhotoResult | FacegroupError]:
             return read(self._call("POST", path, again=True, params=params, files=_files(part)))
 
-        seen: list[Seen | FacegroupError] = []
+        seen: list[PhotoResult | FacegroupError] = []
         # A server answers the error of a single photo as its own.
         for _, answer in self._portions.send(photos, lambda photo: photo, ask, (errors.ImageError,)):
             seen += [answer] if isinstance(answer, FacegroupError) else answer
@@ -418,33 +419,33 @@ def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("photos", (str(index), data)) for index, data in enumerate(photos)]
 
 
-def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> Seen | FacegroupError:
+def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> PhotoResult | FacegroupError:
     if "error" in image:
         return error_of(image["error"])
     rows = image["faces"]
     matches = tuple(_match(row) for row in rows)
     threshold = matches[0].threshold if matches else 0.0
-    matched = Matched(matches, version, threshold, reason is not None, reason)
+    matched = PhotoMatches(matches, version, threshold, reason is not None, reason)
     turned = image.get("turned", 0)  # a server of before turns nothing
-    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), matched=matched, turned=turned)
+    return PhotoResult(image["width"], image["height"], _faces(rows), _quality(rows), matched=matched, turned=turned)
 
 
-def _identified(answer: Mapping[str, Any]) -> list[Seen | FacegroupError]:
+def _identified(answer: Mapping[str, Any]) -> list[PhotoResult | FacegroupError]:
     version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
     return [_seen(each, version, reason) for each in answer["images"]]
 
 
-def _embedded(answer: Mapping[str, Any]) -> list[Seen | FacegroupError]:
+def _embedded(answer: Mapping[str, Any]) -> list[PhotoResult | FacegroupError]:
     return [_described(each) for each in answer["images"]]
 
 
-def _described(image: Mapping[str, Any]) -> Seen | FacegroupError:
+def _described(image: Mapping[str, Any]) -> PhotoResult | FacegroupError:
     if "error" in image:
         return error_of(image["error"])
     rows = image["faces"]
     descriptors = np.array([row["descriptor"] for row in rows], np.float32)
     turned = image.get("turned", 0)
-    return Seen(image["width"], image["height"], _faces(rows), _quality(rows), descriptors, turned=turned)
+    return PhotoResult(image["width"], image["height"], _faces(rows), _quality(rows), descriptors, turned=turned)
 
 
 def _quality(rows: Sequence[Mapping[str, Any]]) -> Quality:

@@ -6,7 +6,7 @@ with Recognizer(load()) as recognizer:
     recognizer.enrol("group", ["ada1.jpg", "ada2.jpg"], ada.id)
     (seen,) = recognizer.identify(["party.jpg"], "group")
 
-A photo is a file's bytes, a path, a file object, a PIL image or an array: see `facegroup.inputs`.
+A photo is a file's bytes, a path, a file object, a PIL image or an array: see `facegroup.images.inputs`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,20 +16,23 @@ from typing import Self
 
 import numpy as np
 
-from facegroup import doubts, feedback, inputs, pipeline, trial
-from facegroup.embedding import open_embedder
-from facegroup.enrolment import Doubt, Enrolment, chosen, not_upright, samples
+from facegroup.enrolment import counter_examples, doubts
+from facegroup.enrolment.samples import Doubt, Enrolment, chosen, not_upright, samples
 from facegroup.errors import FacegroupError, ImageError, NetworkMismatch
-from facegroup.finder import open_finder
-from facegroup.index.plan import Plan
-from facegroup.inputs import PhotoInput
-from facegroup.matching import Galleries
-from facegroup.photos import Found, Photo, Query, Seen
+from facegroup.gallery import calibrator
+from facegroup.gallery.calibrator import CalibrationResult, Strangers
+from facegroup.gallery.index.plan import Plan
+from facegroup.gallery.matching import Matcher
+from facegroup.gallery.verification import Verified, of_person, pair
+from facegroup.images import inputs
+from facegroup.images.inputs import PhotoInput
+from facegroup.networks.embedder import open_embedder
+from facegroup.pipeline import batches
+from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoResult, Query
+from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
-from facegroup.trial import Strangers, Trial
 from facegroup.types import FaceChoice, Gallery, Policy
-from facegroup.verification import Verified, of_person, pair
 
 
 class Recognizer:
@@ -49,24 +52,24 @@ class Recognizer:
         self.spec = self.embedder.spec
         self.finder = open_finder(settings, self.spec)
         self.store = open_store(settings.store, actor)
-        self.galleries = Galleries(self.store, self.spec, Plan.of(settings.matcher))
+        self.galleries = Matcher(self.store, self.spec, Plan.of(settings.matcher))
         self._ahead = ThreadPoolExecutor(1, "find")
 
-    def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+    def see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
         """Return what is in each photo; one that cannot be used has its error as its answer."""
         size = self.settings.detector.batch
         parts = [photos[start : start + size] for start in range(0, max(1, len(photos)), size)]
-        found: list[Found | ImageError] = []
+        found: list[DetectedFaces | ImageError] = []
         cuts, rows = [], []
         for part, seen in zip(parts, self._found(parts), strict=True):
             found += seen
-            cuts.append(pipeline.cut(part, seen, self.spec.size))
+            cuts.append(batches.cut(part, seen, self.spec.size))
             rows.append(self.embedder.embed(cuts[-1].crops))
-        batch, descriptors = pipeline.join(cuts), np.concatenate(rows)
-        matched = self.galleries.match(*pipeline.asked(batch, descriptors))
-        return pipeline.seen(photos, found, pipeline.embedded(batch, descriptors, matched))
+        batch, descriptors = batches.join(cuts), np.concatenate(rows)
+        matched = self.galleries.match(*batches.asked(batch, descriptors))
+        return batches.seen(photos, found, batches.embedded(batch, descriptors, matched))
 
-    def _found(self, parts: Sequence[Sequence[Photo]]) -> Iterator[list[Found | ImageError]]:
+    def _found(self, parts: Sequence[Sequence[Photo]]) -> Iterator[list[DetectedFaces | ImageError]]:
         """Give the faces of each part; while the caller works on one, those of the next are looked for."""
         if len(parts) == 1:
             yield self.finder.find(parts[0])
@@ -85,11 +88,11 @@ class Recognizer:
         threshold: float | None = None,
         quality: Policy | None = None,
         unique: bool | None = None,
-    ) -> list[Seen | FacegroupError]:
-        """Return who is in each photo (1:N): `Seen.matched` holds the decision on each face.
+    ) -> list[PhotoResult | FacegroupError]:
+        """Return who is in each photo (1:N): `PhotoResult.matched` holds the decision on each face.
 
         Args:
-            photos: a list of them, each as `facegroup.inputs` takes it.
+            photos: a list of them, each as `facegroup.images.inputs` takes it.
             gallery: whose people are looked for.
             threshold: what a similarity must exceed; None: the gallery's own.
             quality: how good a face must be to be named; None: the gallery's own `probe_quality`.
@@ -102,7 +105,7 @@ class Recognizer:
         """
         query = Query(gallery, None, threshold, self.settings.matcher.candidates, quality, unique)
         seen = self.see([Photo(data, embed=False, query=query) for data in inputs.several(photos)])
-        matched = [each.matched for each in seen if isinstance(each, Seen)]
+        matched = [each.matched for each in seen if isinstance(each, PhotoResult)]
         if not matched:  # nothing has asked yet whether the gallery is there
             matched = [*self.galleries.match(np.empty((0, self.spec.dimension), np.float32), [(query, 0)])]
         for each in matched:
@@ -122,11 +125,12 @@ class Recognizer:
 
         Args:
             gallery: its name; it must exist.
-            photos: a list of them, or of pairs of a name and a photo, each as `facegroup.inputs` takes it.
+            photos: a list of them, or of pairs of a name and a photo, each as `facegroup.images.inputs` takes it.
             person_id: who is in them; the person must exist.
             face: which face is meant, by its number from the left or as ``largest`` or ``dominant`` (`FaceChoice`); None:
                 each photo must show exactly one.
-            strict: whether a photo that may show somebody else is refused, not only doubted; see `facegroup.doubts`.
+            strict: whether a photo that may show somebody else is refused, not only doubted
+                (`facegroup.enrolment.doubts`).
 
         Raises:
             UnknownGallery: there is none.
@@ -144,7 +148,7 @@ class Recognizer:
             if isinstance(matched, FacegroupError):
                 raise matched
             known = self.store.samples(gallery, person_id, counter=None)
-            good, unlike, named, doubted = doubts.sort_out(person_id, good, named, known, matched, strict)
+            good, unlike, named, doubted = doubts.judge(person_id, good, named, known, matched, strict)
             refused += unlike
         lying = not_upright(read, seen, named)
         done = self.store.add_samples(gallery, person_id, good, self.spec.name)
@@ -158,11 +162,11 @@ class Recognizer:
         face: FaceChoice | None = None,
         strict: bool = False,
     ) -> Enrolment:
-        """Make faces counter-examples of a person, who is not named there again; see `facegroup.feedback`.
+        """Make faces counter-examples of a person, who is not named there again; see `facegroup.enrolment.counter_examples`.
 
         Args:
             gallery: its name; it must exist.
-            photos: a list of them, or of pairs of a name and a photo, each as `facegroup.inputs` takes it.
+            photos: a list of them, or of pairs of a name and a photo, each as `facegroup.images.inputs` takes it.
             person_id: who is not in them; the person must exist.
             face: which face is meant, as for `enrol`.
             strict: whether a face that may show the person after all is refused, not only doubted.
@@ -175,12 +179,12 @@ class Recognizer:
         """
         read = inputs.named(photos)
         seen = self.see([Photo(data, crops=True, upright=True) for _, data in read])
-        good, refused, named = feedback.counter_examples(read, seen, face)
+        good, refused, named = counter_examples.counter_examples(read, seen, face)
         about = self.store.gallery(gallery)
         if about.network != self.spec.name:
             raise NetworkMismatch.of(gallery, about.network, self.spec.name)
         known = self.store.samples(gallery, person_id, counter=None)
-        good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
+        good, unfit, named, doubted = counter_examples.judge(good, named, known, about.threshold, strict)
         done = self.store.add_samples(gallery, person_id, good, self.spec.name)
         return Enrolment(done, refused + unfit, named, doubted)
 
@@ -212,12 +216,12 @@ class Recognizer:
 
     def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None = None, *, dry_run: bool = False
-    ) -> Trial:
+    ) -> CalibrationResult:
         """Find the threshold of a gallery for an FPIR, and set it. Raises what `trial.run` does."""
         snapshot = self.galleries.snapshot(gallery)
-        return trial.run(trial.asking(self.store), snapshot, fpir, strangers, dry_run=dry_run)
+        return calibrator.run(calibrator.asking(self.store), snapshot, fpir, strangers, dry_run=dry_run)
 
-    def describe(self, photos: Iterable[PhotoInput]) -> list[Seen | FacegroupError]:
+    def describe(self, photos: Iterable[PhotoInput]) -> list[PhotoResult | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
         return self.see([Photo(data) for data in inputs.several(photos)])
 

@@ -32,8 +32,8 @@ from pydantic_settings import (
 )
 from yaml import YAMLError, safe_load
 
-from facegroup.addresses import ESCAPED, parted
 from facegroup.errors import InvalidSettings
+from facegroup.remote.addresses import ESCAPED, parted
 
 PREFIX = "FACEGROUP_"
 CONFIG = f"{PREFIX}CONFIG"

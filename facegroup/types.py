@@ -29,11 +29,11 @@ TAKEN = "taken"
 """The reason of a face that is nobody's since another face of its image was named the person."""
 
 Policy: TypeAlias = Literal["off", "standard", "strict"]
-"""How good a face must be: `facegroup.policies` says what each asks for."""
+"""How good a face must be: `facegroup.pipeline.quality_policies` says what each asks for."""
 
 FaceChoice: TypeAlias = int | Literal["largest", "dominant"]
 """Which face of a photo is meant: its number, counted from 0 from left to right; ``largest``; or ``dominant``, the largest
-where every other face is far smaller or doubtful (`facegroup.enrolment.only_face`)."""
+where every other face is far smaller or doubtful (`facegroup.enrolment.samples.only_face`)."""
 
 NOT_IN_DATASET = "not in the dataset"
 """The literal answer for a face that is nobody's."""
@@ -96,7 +96,7 @@ class Match:
         estimated_fpir: of an identification in a calibrated gallery, how often a stranger gets a name at this threshold.
         estimated_fmr: of a verification in one, how often a stranger's photo passes for one person at this threshold.
         excluded: who is ruled out so, is above the threshold, and is more similar than the answer, best first: see
-            `facegroup.counterexamples`. Of a verification: the person, where above the threshold and ruled out.
+            `facegroup.gallery.exclusion`. Of a verification: the person, where above the threshold and ruled out.
         reasons: why nobody is named: of a face that is too poor the codes of `PoorQuality` and its kinds, ``taken`` of one
             whose person another face of the image was named; empty for any other.
         taken_by: which face of the image, from 0, has the name of the most similar person, who is above the threshold;
@@ -173,7 +173,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a gallery's threshold was found on people, and what it means: see `facegroup.calibration`.
+    """How a gallery's threshold was found on people, and what it means: see `facegroup.gallery.calibration`.
 
     Attributes:
         threshold: that was set.

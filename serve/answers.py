@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from facegroup import policies
-from facegroup.calibration import stale
-from facegroup.enrolment import Doubt, Enrolment, Refused
+from facegroup.enrolment.samples import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError
-from facegroup.photos import Matched, Quality, Seen
+from facegroup.gallery.calibration import stale
+from facegroup.gallery.calibrator import CalibrationResult
+from facegroup.gallery.verification import Verified
+from facegroup.pipeline import quality_policies
+from facegroup.pipeline.messages import PhotoMatches, PhotoResult, Quality
 from facegroup.store.audit import Entry
-from facegroup.store.base import Erased, Merged
-from facegroup.trial import Trial
+from facegroup.store.contract import Erased, Merged
 from facegroup.types import Candidate, Faces, Floats, Gallery, Match, Person
-from facegroup.verification import Verified
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _CORRECTION = ("name", "code", "detail", "own_similarity")
@@ -26,18 +26,18 @@ def error_body(error: FacegroupError) -> dict[str, Any]:
     return {"code": error.code, "status": error.status, "detail": error.detail}
 
 
-def faces(seen: Seen, *, descriptors: bool = False) -> list[dict[str, Any]]:
+def faces(seen: PhotoResult, *, descriptors: bool = False) -> list[dict[str, Any]]:
     """Return the faces of a photo, each with its decision where there is one."""
     parts = _rounded(np.array([getattr(seen.quality, part) for part in Quality.__slots__]).T, 4)
-    graded = policies.grades(seen.quality, seen.faces.confidence)
-    scores, meets = _rounded(graded.min(axis=1).clip(0, 1), 4), policies.best(graded)
+    graded = quality_policies.grades(seen.quality, seen.faces.confidence)
+    scores, meets = _rounded(graded.min(axis=1).clip(0, 1), 4), quality_policies.best(graded)
     rows = []
     for index, row in enumerate(_found(seen.faces)):
         quality = dict(zip(Quality.__slots__, parts[index], strict=True))
         row["quality"] = {**quality, "score": scores[index], "meets": meets[index]}
         if descriptors and seen.descriptors is not None:
             row["descriptor"] = seen.descriptors[index].tolist()
-        if isinstance(seen.matched, Matched):
+        if isinstance(seen.matched, PhotoMatches):
             row.update(decision(seen.matched.matches[index]))
         rows.append(row)
     return rows
@@ -75,12 +75,12 @@ def _rounded(numbers: Floats, digits: int) -> list[Any]:
     return rows
 
 
-def image(name: str, seen: Seen | FacegroupError, *, descriptors: bool = False) -> dict[str, Any]:
+def image(name: str, seen: PhotoResult | FacegroupError, *, descriptors: bool = False) -> dict[str, Any]:
     """Return one photo of an answer."""
     error = seen if isinstance(seen, FacegroupError) else seen.matched
     if isinstance(error, FacegroupError):
         return {"name": name, "error": error_body(error)}
-    assert isinstance(seen, Seen)
+    assert isinstance(seen, PhotoResult)
     return {
         "name": name,
         "width": seen.width,
@@ -126,7 +126,7 @@ def gallery(found: Gallery) -> dict[str, Any]:
     }
 
 
-def calibrated(done: Trial, refused: Sequence[Refused]) -> dict[str, Any]:
+def calibrated(done: CalibrationResult, refused: Sequence[Refused]) -> dict[str, Any]:
     """Return what a calibration found, and did."""
     return {
         "gallery": gallery(done.gallery),

@@ -16,7 +16,7 @@ from deployments.cameras import Cameras
 from deployments.detector import Detector
 from deployments.embedder import Embedder
 from deployments.gallery import GalleryActor
-from facegroup.journal import may_be_there
+from facegroup.cameras.journal import may_be_there
 from facegroup.settings import Settings
 from serve.ingress import Ingress
 

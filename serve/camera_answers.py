@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from facegroup.cameras import address
+from facegroup.cameras.delivery import payloads
+from facegroup.cameras.sightings.types import DeadLetter, Sighting, Unknown, Video, Webhook
+from facegroup.cameras.sources import address
 from facegroup.cameras.types import Camera, Condition
-from facegroup.delivery import letters
-from facegroup.sightings.types import DeadLetter, Sighting, Unknown, Video, Webhook
 
 
 def camera(found: Camera, condition: Condition) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def status(condition: Condition) -> dict[str, Any]:
 def sightings(found: Sequence[Sighting], limit: int) -> dict[str, Any]:
     """Return a page of sightings."""
     following = found[-1].cursor if len(found) == limit else None
-    return {"sightings": [letters.sighting(each) for each in found], "next": following}
+    return {"sightings": [payloads.sighting(each) for each in found], "next": following}
 
 
 def stranger(found: Unknown) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def webhook(found: Webhook, state: dict[str, Any], *, secret: bool = False) -> d
 
 def dead_letters(found: Sequence[DeadLetter], limit: int) -> dict[str, Any]:
     """Return a page of what a receiver would not take."""
-    rows = [{"event": letters.event(each.event), **_kept(each, "at", "attempts", "detail")} for each in found]
+    rows = [{"event": payloads.event(each.event), **_kept(each, "at", "attempts", "detail")} for each in found]
     return {"dead_letters": rows, "next": found[-1].event.seq if len(found) == limit else None}
 
 

@@ -1,8 +1,8 @@
 """All commands of `facegroup`: the library's are added to serve and demo."""
 
-from facegroup import cli
+from facegroup.cli import app as library
 from serve.commands import app
 
-cli.add_commands(app)
+library.add_commands(app)
 
 __all__ = ["app"]

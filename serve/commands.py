@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from facegroup import options
-from facegroup.addresses import ambiguous
+from facegroup.cli import options
 from facegroup.errors import FacegroupError, StageUnavailable
+from facegroup.remote.addresses import ambiguous
 
 app = typer.Typer(
     name="facegroup",

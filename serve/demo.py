@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from facegroup.cli.service import matches
 from facegroup.client import Client
-from facegroup.commands import matches
 from facegroup.errors import FacegroupError, SetupError
 from facegroup.networks import registry, weights
-from facegroup.photos import Seen
+from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import Settings, load
 from facegroup.types import NO_FACE_FOUND, NOT_IN_DATASET
 from serve.demo_photos import Group, own, packaged
@@ -70,11 +70,11 @@ def _judge(client: Client, group: Group, table: Table) -> int:
     return wrong
 
 
-def _names(seen: Seen | FacegroupError) -> list[str]:
+def _names(seen: PhotoResult | FacegroupError) -> list[str]:
     return [] if isinstance(seen, FacegroupError) else [match.name for match in matches(seen)]
 
 
-def _answers(seen: Seen | FacegroupError) -> list[tuple[str, str, str]]:
+def _answers(seen: PhotoResult | FacegroupError) -> list[tuple[str, str, str]]:
     if isinstance(seen, FacegroupError):
         return [(f"{seen.detail} ({seen.code})", "", "")]
     found = [(match.name, f"{match.similarity:.3f}", f"{match.threshold:g}") for match in matches(seen)]

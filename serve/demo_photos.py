@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image as pillow
 from PIL import ImageEnhance, ImageOps
 
-from facegroup import folders
 from facegroup.errors import MalformedRequest
+from facegroup.images import folders
 
 HOPPER = "Grace Hopper"
 COLLINS = "Eileen Collins"

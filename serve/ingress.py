@@ -12,19 +12,19 @@ import ray.serve
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
-from deployments.hop import Handle, hop, plain
-from deployments.idle import Idle
+from deployments.calls import Handle, call, with_pickle
 from deployments.looking import Answer, look
+from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
-from facegroup.batching import Batcher, gather
-from facegroup.cost import TOGETHER, is_small, price
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
-from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.gallery.calibrator import CalibrationResult, Strangers
+from facegroup.pipeline.batcher import Batcher, gather
+from facegroup.pipeline.cost import TOGETHER, is_small, price
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
-from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
-from serve import door
+from serve import early_refusal
 from serve.api import build_api
 from serve.api.draining import Drain
 from serve.api.limits import refusal
@@ -46,10 +46,10 @@ class Ingress:
         self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle, cameras: Handle | None = None
     ) -> None:
         self._settings = settings
-        self._detector = plain(detector)
-        self._embedder = plain(embedder)
-        self._gallery = plain(gallery)
-        self._cameras = None if cameras is None else plain(cameras)
+        self._detector = with_pickle(detector)
+        self._embedder = with_pickle(embedder)
+        self._gallery = with_pickle(gallery)
+        self._cameras = None if cameras is None else with_pickle(cameras)
         wanted = settings.ingress
         self._call = min(wanted.batch, _call(settings))
         self._export, self._export_large = Export("ingress"), Export("ingress_large")
@@ -72,7 +72,7 @@ class Ingress:
             )
             for export, most in ((self._export, max(wanted.inflight, ahead)), (self._export_large, ahead))
         )
-        self._idle = Idle(self._small.fill, self._large.fill)
+        self._idle = IdleTrimmer(self._small.fill, self._large.fill)
         self._drain: Drain | None = None
         self._thread = 0  # in which requests are answered
 
@@ -84,7 +84,7 @@ class Ingress:
         await self._idle.check()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        door.watch(self._refusal)
+        early_refusal.watch(self._refusal)
         api = build_api(self._settings, self)
         self._drain = api.state.drain
         return api
@@ -97,7 +97,7 @@ class Ingress:
             lane.fill.shed += count
         return room
 
-    async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+    async def see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
         """See `Pipeline`.
 
         A request that fits into one call goes at once, together with others. Any other takes turns with those like it, a
@@ -121,34 +121,36 @@ class Ingress:
             return False
         return is_small(photos, self._settings)
 
-    async def match(self, descriptors: Descriptors, query: Query) -> Matched:
+    async def match(self, descriptors: Descriptors, query: Query) -> PhotoMatches:
         """See `Pipeline`."""
-        (answer,) = await hop(self._gallery.match.remote(descriptors, [(query, len(descriptors))]))
+        (answer,) = await call(self._gallery.match.remote(descriptors, [(query, len(descriptors))]))
         if isinstance(answer, FacegroupError):
             raise answer
-        assert isinstance(answer, Matched)
+        assert isinstance(answer, PhotoMatches)
         return answer
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         """See `Pipeline`."""
-        return await hop(self._gallery.ask.remote(method, *arguments, **named))
+        return await call(self._gallery.ask.remote(method, *arguments, **named))
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
-    ) -> Trial:
+    ) -> CalibrationResult:
         """See `Pipeline`."""
-        done: Trial = await hop(self._gallery.calibrate.remote(gallery, fpir, strangers, dry_run=dry_run, by=by))
+        done: CalibrationResult = await call(
+            self._gallery.calibrate.remote(gallery, fpir, strangers, dry_run=dry_run, by=by)
+        )
         return done
 
     async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
         """See `Pipeline`."""
         if self._cameras is None:
             raise CamerasOff("this server has no cameras: FACEGROUP_CAMERAS__ENABLED is false")
-        return await hop(self._cameras.call.remote(method, *arguments, **named))
+        return await call(self._cameras.call.remote(method, *arguments, **named))
 
     async def alive(self) -> None:
         """See `Pipeline`. Each stage asks the next one, as it does for a photo."""
-        await asyncio.gather(hop(self._detector.alive.remote()), hop(self._gallery.alive.remote()))
+        await asyncio.gather(call(self._detector.alive.remote()), call(self._gallery.alive.remote()))
 
     async def drain(self) -> int:
         """Refuse requests from now on; return how many are under way."""
@@ -160,7 +162,7 @@ class Ingress:
     async def about(self) -> dict[str, Any]:
         """See `Pipeline`."""
         embedder, detector, gallery = await asyncio.gather(
-            *(hop(handle.about.remote()) for handle in (self._embedder, self._detector, self._gallery))
+            *(call(handle.about.remote()) for handle in (self._embedder, self._detector, self._gallery))
         )
         return {**embedder, "detector": detector, **gallery}
 
@@ -180,7 +182,7 @@ class Ingress:
 
     async def _ask_detector(self, photos: Sequence[Photo], _: None) -> list[Answer]:
         seconds = self._settings.limits.request_seconds
-        answers: list[Answer] = await hop(self._detector.see.remote(list(photos), seconds))
+        answers: list[Answer] = await call(self._detector.see.remote(list(photos), seconds))
         return answers
 
 

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from facegroup import errors, proxies
+from facegroup import errors
 from facegroup.errors import EngineUnavailable, FacegroupError, SetupError, StageUnavailable
+from facegroup.remote import proxies
 from facegroup.settings import Detector, Embedder, Settings
 from serve import ending, startup
 from serve.haproxy_config import HEADER
@@ -28,7 +29,7 @@ RAY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
-    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.door.middlewares",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.early_refusal.middlewares",
     "RAY_SERVE_LOG_TO_STDERR": "1",
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "134217728",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from facegroup.errors import MalformedRequest
-from facegroup.store.rules import YEAR_10000, check_expiry
+from facegroup.store.validation import YEAR_10000, check_expiry
 
 
 def seconds(value: Any) -> float | None:

@@ -1,10 +1,10 @@
-"""What ids and names look like, for the OpenAPI document. `facegroup.names` is who judges them, and says what is wrong."""
+"""Patterns of ids and names for the OpenAPI document. `facegroup.store.names` validates them and says what is wrong."""
 
 from typing import Annotated
 
 from pydantic import BeforeValidator, JsonValue, WithJsonSchema
 
-from facegroup.names import ID, MAX_CHARACTERS
+from facegroup.store.names import ID, MAX_CHARACTERS
 
 _NOT = r"/\\\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 

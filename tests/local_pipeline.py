@@ -7,32 +7,32 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from facegroup import trial
-from facegroup.cameras import eye as eyes
-from facegroup.cameras.hub import Hub
-from facegroup.cameras.types import Camera, Eye, Frame, Status
+from facegroup.cameras.hub.hub import Hub
+from facegroup.cameras.journal import open_journal
+from facegroup.cameras.sources import reader as eyes
+from facegroup.cameras.types import Camera, Frame, FrameReader, Status
 from facegroup.errors import CamerasOff, FacegroupError, StoreFull
-from facegroup.guarded import Guarded
-from facegroup.journal import open_journal
-from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.gallery import calibrator
+from facegroup.gallery.calibrator import CalibrationResult, Strangers
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
-from facegroup.trial import Strangers, Trial
+from facegroup.store.guard import GuardedStore
 from facegroup.types import Descriptors
 
 Answer = TypeVar("Answer")
 
 
 class LocalEye:
-    """`facegroup.cameras.types.Eye` in this process."""
+    """`facegroup.cameras.types.FrameReader` in this process."""
 
     def __init__(self, camera: Camera, settings: Settings) -> None:
-        self._eye = eyes.Eye(camera, settings.cameras)
+        self._eye = eyes.CameraReader(camera, settings.cameras)
         self._thread = ThreadPoolExecutor(1, "eye")
 
     @classmethod
-    async def open(cls, camera: Camera, settings: Settings, here: bool) -> Eye:
+    async def open(cls, camera: Camera, settings: Settings, here: bool) -> FrameReader:
         return cls(camera, settings)
 
     async def next(self, timeout: float) -> tuple[Frame | None, Status]:
@@ -60,7 +60,7 @@ class LocalPipeline:
         self.recognizer = Recognizer(settings)
         self.recognizer.new_gallery(settings.gallery)
         galleries = self.recognizer.galleries
-        self._guarded = Guarded(self.recognizer.store, galleries.absence, galleries.ledger)
+        self._guarded = GuardedStore(self.recognizer.store, galleries.absence, galleries.ledger)
         self._thread = ThreadPoolExecutor(1, "recognise")
         self._loop: asyncio.AbstractEventLoop | None = None
         if settings.cameras.enabled:
@@ -73,10 +73,10 @@ class LocalPipeline:
     def has_room(self, count: int, size: int = 0) -> bool:
         return not self.full
 
-    async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+    async def see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
         return await self._run(lambda: self.recognizer.see(photos))
 
-    async def match(self, descriptors: Descriptors, query: Query) -> Matched:
+    async def match(self, descriptors: Descriptors, query: Query) -> PhotoMatches:
         (answer,) = await self._run(lambda: self.recognizer.galleries.match(descriptors, [(query, len(descriptors))]))
         if isinstance(answer, FacegroupError):
             raise answer
@@ -87,10 +87,10 @@ class LocalPipeline:
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
-    ) -> Trial:
-        def run() -> Trial:
+    ) -> CalibrationResult:
+        def run() -> CalibrationResult:
             snapshot = self.recognizer.galleries.snapshot(gallery)
-            return trial.run(self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
+            return calibrator.run(self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
 
         return await self._run(run)
 

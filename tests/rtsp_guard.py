@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import suppress
 
-from facegroup.cameras.rtsp_login import Message, Wire
+from facegroup.cameras.sources.rtsp_login import Message, Wire
 
 USER, PASSWORD, REALM, NONCE = "me", "p@ss/hunter2", "camera, indoors", "abc=0123"
 

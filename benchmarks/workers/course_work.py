@@ -32,8 +32,8 @@ class CourseWork:
         self.detector = MTCNN()
         self.detector.detect_faces(np.full((250, 250, 3), 127, np.uint8))
         if weights:
-            from facegroup.networks.release import load_weights
             from facegroup.networks.vggface import build
+            from facegroup.networks.vggface_weights import load_weights
 
             self.model = build("vggface2-resnet50")
             load_weights(self.model, Path(weights))

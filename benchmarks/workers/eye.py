@@ -4,14 +4,14 @@ import sys
 import time
 from pathlib import Path
 
-from facegroup.cameras.eye import Eye
+from facegroup.cameras.sources.reader import CameraReader
 from facegroup.cameras.types import Camera
 from facegroup.settings import Cameras
 
 
 def main() -> None:
     """Warm up, then measure."""
-    eye = Eye(Camera("a", sys.argv[1], "g"), Cameras(networks=("127.0.0.1/32",)))
+    eye = CameraReader(Camera("a", sys.argv[1], "g"), Cameras(networks=("127.0.0.1/32",)))
     _take(eye, 10)
     cpu, start = time.process_time(), time.monotonic()
     _take(eye, 30)
@@ -22,7 +22,7 @@ def main() -> None:
     sys.stdout.write(f"{share:.2f} {pss:.1f} {private:.1f}\n")
 
 
-def _take(eye: Eye, seconds: float) -> None:
+def _take(eye: CameraReader, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         eye.next(1)

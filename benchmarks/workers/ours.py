@@ -32,9 +32,9 @@ def load(
         calibration: photos for int8.
         detector: the detector's own precision.
     """
-    from facegroup.embedding import open_embedder
-    from facegroup.finder import open_finder
+    from facegroup.networks.embedder import open_embedder
     from facegroup.networks.registry import spec
+    from facegroup.pipeline.open_finder import open_finder
     from facegroup.recognizer import Recognizer
     from facegroup.settings import load as settings_of
     from facegroup.types import Sample
@@ -88,7 +88,7 @@ def latency(path: str, times: int) -> dict[str, Any]:
 
 def detect(paths: list[str], batch: int) -> dict[str, Any]:
     """Find faces; decoding is not counted."""
-    from facegroup.image import decode
+    from facegroup.images.decode import decode
     from facegroup.settings import Limits
 
     images = [decode(Path(path).read_bytes(), Limits()).image for path in paths]

@@ -16,7 +16,7 @@ def peak(precision: str, threads: int) -> dict[str, Any]:
     import openvino
     from openvino import opset13 as op
 
-    from facegroup.networks.precision import compiled_for
+    from facegroup.engines.precision import compiled_for
 
     rows = op.parameter([_SIDE, _SIDE], np.float32)
     weights = np.random.default_rng(0).normal(size=(_SIDE, _SIDE)).astype(np.float32)

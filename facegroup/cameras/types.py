@@ -23,8 +23,8 @@ class Camera:
     Attributes:
         id: unique, 1–64 characters of ``[a-z0-9-]``.
         source: address, with the user and password that it needs: never logged and never answered as it is
-            (`facegroup.cameras.address.shown`). ``rtsp(s)://``, ``http(s)://`` (MJPEG, HLS, anything that FFmpeg reads),
-            ``file:///…`` (a video, or a folder of pictures that grows), ``v4l2:///dev/video0``.
+            (`facegroup.cameras.sources.address.shown`). ``rtsp(s)://``, ``http(s)://`` (MJPEG, HLS, anything that
+            FFmpeg reads), ``file:///…`` (a video, or a folder of pictures that grows), ``v4l2:///dev/video0``.
         gallery: whose people are looked for.
         fps: frames analysed a second, at most.
         min_face_size: smallest face looked for, in pixels of the picture; None: `SMALLEST` pixels of what is analysed.
@@ -79,7 +79,7 @@ class Frame:
         at: seconds since the epoch when it was received; of a source without a clock of its own (a file that is not played
             in real time) when it was read; of a picture in a folder, when it was written.
         position: seconds since the source's first frame, by the source's own time stamps; it only grows, over
-            reconnections too (`facegroup.cameras.clock`).
+            reconnections too (`facegroup.cameras.sources.clock`).
         number: counts every frame of the source, from 0, over reconnections.
         width: of the whole picture, in pixels of the data: as wide as the data, where there are no regions.
         height: of the whole picture, in pixels of the data.
@@ -181,8 +181,8 @@ class Condition:
     noted: tuple[float, float] | None = None
 
 
-class Eye(Protocol):
-    """A camera that is open, in this process or another; `facegroup.cameras.eye.Eye` is what looks."""
+class FrameReader(Protocol):
+    """A camera that is open, in this process or another; `facegroup.cameras.sources.reader.CameraReader` is what looks."""
 
     async def next(self, timeout: float) -> tuple[Frame | None, Status]:
         """Return the newest frame that is to be analysed, or None where none came in so many seconds; and how it is."""

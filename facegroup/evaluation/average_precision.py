@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.boxes import overlap
+from facegroup.detection.boxes import overlap
 from facegroup.types import Faces, Floats
 
 

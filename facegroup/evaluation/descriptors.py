@@ -15,12 +15,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 import facegroup
-from facegroup.embedding import open_embedder
 from facegroup.errors import InvalidSettings, NoFace
 from facegroup.evaluation.lfw import central
-from facegroup.finder import open_finder
 from facegroup.networks import projection, registry
-from facegroup.photos import Found, Photo
+from facegroup.networks.embedder import open_embedder
+from facegroup.pipeline.messages import DetectedFaces, Photo
+from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.types import Floats
 
@@ -29,11 +29,7 @@ ABSENT, UNREADABLE, UNUSABLE = "absent", "unreadable", "no_descriptor"
 
 _BATCH = 32
 _KEPT_EVERY = 16  # batches: what a crash costs; an interruption costs nothing
-_MADE_BY = (
-    *("image", "orientation", "averaging", "pyramid", "mtcnn", "boxes", "align"),
-    *("networks/mtcnn_nets", "networks/mtcnn_openvino", "networks/mtcnn_keras"),
-    *("networks/openvino_engine", "networks/keras_engine", "networks/dlib_engine"),
-)
+_MADE_BY = ("images/*.py", "detection/*.py", "pipeline/finder.py", "networks/alignment.py", "networks/*_engine.py")
 """The files of this program that an embedding depends on: where one has changed, everything is embedded anew."""
 
 
@@ -99,7 +95,7 @@ def _embed(missing: dict[str, Path], settings: Settings, cache: "_Cache", told: 
             found = finder.find([Photo(missing[key].read_bytes()) for key in part])
             crops, codes = {}, {}
             for key, each in zip(part, found, strict=True):
-                if not isinstance(each, Found):
+                if not isinstance(each, DetectedFaces):
                     codes[key] = each.code
                 elif not len(each.faces):
                     codes[key] = NoFace.code
@@ -168,6 +164,7 @@ def _arithmetic(settings: Settings) -> tuple[str, str, str]:
     program = hashlib.sha256(f"{finder.min_confidence} {settings.limits.side_pixels}".encode())
     if embedder.precision == "int8" and embedder.calibration is not None:
         program.update(str(embedder.calibration.absolute()).encode())
-    for name in _MADE_BY:
-        program.update((Path(facegroup.__file__).parent / f"{name}.py").read_bytes())
+    for pattern in _MADE_BY:
+        for file in sorted(Path(facegroup.__file__).parent.glob(pattern)):
+            program.update(file.read_bytes())
     return face, f"{embedder.engine}-{embedder.precision}", program.hexdigest()[:8]

@@ -19,9 +19,9 @@ from facegroup.evaluation import bootstrap
 from facegroup.evaluation.average_precision import Outcomes, area, outcomes
 from facegroup.evaluation.bootstrap import Estimate
 from facegroup.evaluation.descriptors import ABSENT, UNREADABLE
-from facegroup.finder import open_finder
 from facegroup.networks import registry
-from facegroup.photos import Found, Photo
+from facegroup.pipeline.messages import DetectedFaces, Photo
+from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.types import Faces, Floats
 
@@ -140,7 +140,7 @@ def _find(
                 except (OSError, ValueError) as error:
                     failed[name] = ABSENT if isinstance(error, FileNotFoundError) else UNREADABLE
             for name, each in zip(part, finder.find(list(part.values())), strict=True):
-                if isinstance(each, Found):
+                if isinstance(each, DetectedFaces):
                     found[name] = each.faces
                 else:
                     failed[name] = each.code

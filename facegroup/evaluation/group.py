@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facegroup.boxes import overlap
+from facegroup.detection.boxes import overlap
 from facegroup.errors import FacegroupError, NoFace
 from facegroup.evaluation.descriptors import ABSENT, UNREADABLE
 from facegroup.evaluation.group_truth import Enrolled, Group, Pictured
-from facegroup.photos import Matched, Photo, Seen
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
 from facegroup.types import Floats, Match
@@ -129,7 +129,7 @@ def _measured(recognizer: Recognizer, folder: Path, group: Group, threshold: flo
     return Run(network, precision, threshold, tuple(decisions), refused, tuple(unenrolled), failed, tuple(known))
 
 
-def decide(file: str, truth: Pictured, seen: Seen | str, names: Mapping[str, str]) -> Iterator[Decision]:
+def decide(file: str, truth: Pictured, seen: PhotoResult | str, names: Mapping[str, str]) -> Iterator[Decision]:
     """Compare the answers on one photo with the truth.
 
     Args:
@@ -140,8 +140,8 @@ def decide(file: str, truth: Pictured, seen: Seen | str, names: Mapping[str, str
     """
     matches: tuple[Match, ...] = ()
     boxes: Floats = np.empty((0, 4), np.float32)
-    if isinstance(seen, Seen):
-        assert isinstance(seen.matched, Matched)
+    if isinstance(seen, PhotoResult):
+        assert isinstance(seen.matched, PhotoMatches)
         matches, boxes = seen.matched.matches, seen.faces.boxes
     pairs = paired(truth.boxes, boxes)
     for place, (box, person) in enumerate(zip(truth.boxes, truth.people, strict=True)):
@@ -193,7 +193,7 @@ def _enrol(recognizer: Recognizer, folder: Path, wanted: Enrolled, person: str) 
     return (made.refused[0].error.code if made.refused else ""), hashlib.sha256(data).hexdigest()
 
 
-def _seen(recognizer: Recognizer, data: bytes | str, threshold: float) -> Seen | str:
+def _seen(recognizer: Recognizer, data: bytes | str, threshold: float) -> PhotoResult | str:
     if isinstance(data, str):
         return data
     (seen,) = recognizer.identify([data], GALLERY, threshold)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.embedding import failed, unit
-from facegroup.evaluation import bootstrap, openset, templates
+from facegroup.evaluation import bootstrap, openset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
 from facegroup.evaluation.openset import Searches, threshold_at
 from facegroup.evaluation.roster import Roster
+from facegroup.networks.embedder import failed, unit
 from facegroup.types import Floats
+from studies import templates
 
 FPIRS = (0.001, 0.01, 0.1)
 _BAND = 200  # drawings of the curve's band: a picture needs no more

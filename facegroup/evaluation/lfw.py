@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.embedding import Embedder, failed
-from facegroup.finder import Finder
-from facegroup.photos import Found, Photo
+from facegroup.networks.embedder import Embedder, failed
+from facegroup.pipeline.finder import Finder
+from facegroup.pipeline.messages import DetectedFaces, Photo
 from facegroup.types import Descriptors, Faces, Floats
 
 Flags = NDArray[np.bool_]
@@ -121,7 +121,7 @@ def _described(finder: Finder, embedder: Embedder, photos: Iterable[bytes], batc
         crops = {
             index: each.crops[central(each.faces, each.width, each.height)]
             for index, each in enumerate(found)
-            if isinstance(each, Found) and len(each.faces)
+            if isinstance(each, DetectedFaces) and len(each.faces)
         }
         if crops:
             rows[list(crops)] = embedder.embed(np.stack(list(crops.values())))

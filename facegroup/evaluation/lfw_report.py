@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.embedding import unit
 from facegroup.errors import MalformedRequest
 from facegroup.evaluation import bootstrap, lfw
 from facegroup.evaluation.bootstrap import Estimate, Numbers
@@ -19,6 +18,7 @@ from facegroup.evaluation.descriptors import embed
 from facegroup.evaluation.lfw import Accuracy, Flags, Pair
 from facegroup.evaluation.openset import threshold_at
 from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, rate, share, side_by_side
+from facegroup.networks.embedder import unit
 from facegroup.settings import Settings
 from facegroup.types import Floats
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facegroup import folders
 from facegroup.errors import MalformedRequest
 from facegroup.evaluation.descriptors import Embedded, embed
-from facegroup.folders import Skipped, shown
+from facegroup.images import folders
+from facegroup.images.folders import Skipped, shown
 from facegroup.settings import Settings
 
 COPIES = "Copies of a photo of the same person, left out"

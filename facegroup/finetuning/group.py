@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from facegroup import folders
-from facegroup.embedding import failed, unit
 from facegroup.errors import MalformedRequest
 from facegroup.evaluation.descriptors import embeddings
-from facegroup.moving import everybody
+from facegroup.images import folders
 from facegroup.networks import projection, registry
+from facegroup.networks.embedder import failed, unit
 from facegroup.settings import Settings
-from facegroup.store.base import Store
+from facegroup.store.contract import Store
+from facegroup.transfer.export_import import everybody
 from facegroup.types import Descriptors, Floats
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.embedding import unit
 from facegroup.evaluation import bootstrap
 from facegroup.evaluation.bootstrap import Estimate, estimate
 from facegroup.evaluation.openset import threshold_at
 from facegroup.finetuning.parts import Part
+from facegroup.networks.embedder import unit
 from facegroup.types import Descriptors, Floats
 
 FPIRS = (0.001, 0.01, 0.1)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.embedding import unit
 from facegroup.errors import MalformedRequest
 from facegroup.finetuning.group import Group
 from facegroup.finetuning.judging import Judgement, fpir_of, judged
 from facegroup.finetuning.learning import MARGIN, Learned, Learner, Softmax, Triplets, best, start
 from facegroup.finetuning.parts import Part, divided
-from facegroup.networks.base import NetworkSpec
+from facegroup.networks.embedder import unit
+from facegroup.networks.spec import NetworkSpec
 from facegroup.types import Floats
 
 LARGEST, SMALLEST = 1024, 32

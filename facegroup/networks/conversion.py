@@ -10,8 +10,9 @@ import logging
 import sys
 from pathlib import Path
 
-from facegroup.networks import cache, child
-from facegroup.networks.base import NetworkSpec
+from facegroup.engines import worker_process
+from facegroup.networks import cache
+from facegroup.networks.spec import NetworkSpec
 from facegroup.networks.weights import sha256
 
 _CHILD = "import sys; from facegroup.networks.conversion import main; main(*sys.argv[1:])"
@@ -42,16 +43,18 @@ def converted(spec: NetworkSpec, weights: Path, folder: Path) -> Path:
     def convert(making: Path) -> None:
         log.info("converting %s for OpenVINO: once, into %s", spec.name, entry)
         failure = f"{spec.name} could not be converted for OpenVINO"
-        child.run(_CHILD, (spec.name, weights, making / cache.IR), f"converting {spec.name}", failure, _TIMEOUT)
+        worker_process.run(
+            _CHILD, (spec.name, weights, making / cache.IR), f"converting {spec.name}", failure, _TIMEOUT
+        )
 
     return cache.made(entry, convert)
 
 
 def main(network: str, weights: str, out: str) -> None:
     """Convert in this process, for `converted`: write the IR to `out`."""
-    with child.reporting() as report:
-        from facegroup.networks.release import Release
+    with worker_process.reporting() as report:
         from facegroup.networks.vggface import build
+        from facegroup.networks.vggface_weights import Release
 
         # The converter would report its use to its makers; without the package it has a stand-in that does not.
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

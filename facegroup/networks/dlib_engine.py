@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from facegroup.engines.batch_sizes import BUCKETS
 from facegroup.errors import EngineUnavailable, WeightsInvalid
-from facegroup.networks.base import NetworkSpec
-from facegroup.networks.buckets import BUCKETS
+from facegroup.networks.spec import NetworkSpec
 from facegroup.types import Crops, Floats
 
 MODEL = "dlib_face_recognition_resnet_model_v1.dat"

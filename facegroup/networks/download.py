@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
-from facegroup.networks.base import RECORD, WeightsFile
 from facegroup.networks.file_lock import locked
-from facegroup.proxies import open_client, through
+from facegroup.networks.spec import RECORD, WeightsFile
+from facegroup.remote.proxies import open_client, through
 
 _PART = ".part"
 _VALIDATOR = ".part.etag"

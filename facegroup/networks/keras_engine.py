@@ -10,10 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from facegroup.engines.batch_sizes import BUCKETS, batches, buckets
+from facegroup.engines.keras_runtime import Backend
 from facegroup.errors import EngineUnavailable
-from facegroup.networks.base import NetworkSpec
-from facegroup.networks.buckets import BUCKETS, batches, buckets
-from facegroup.networks.keras_runtime import Backend
+from facegroup.networks.spec import NetworkSpec
 from facegroup.types import Crops, Floats
 
 _POLICIES = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
@@ -73,8 +73,8 @@ class KerasEngine:
             raise EngineUnavailable(f"the engine keras cannot compute in {precision}; it can in {', '.join(_POLICIES)}")
 
         def make() -> Any:
-            from facegroup.networks.release import load_weights
             from facegroup.networks.vggface import build
+            from facegroup.networks.vggface_weights import load_weights
 
             model = build(spec.name, _POLICIES[precision])
             load_weights(model, weights)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from facegroup.engines.batch_sizes import BUCKETS, PADDING, batches, buckets
+from facegroup.engines.precision import compiled_for, require_native
 from facegroup.errors import EngineUnavailable, WeightsInvalid
-from facegroup.networks.base import NetworkSpec
-from facegroup.networks.buckets import BUCKETS, PADDING, batches, buckets
-from facegroup.networks.precision import compiled_for, require_native
+from facegroup.networks.spec import NetworkSpec
 from facegroup.types import Crops, Floats
 
 # Crops a thread in one inference: more gain nothing on a CPU, and small networks fall out of its caches. Of retail-0095 a

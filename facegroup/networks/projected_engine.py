@@ -9,8 +9,8 @@ import numpy as np
 
 from facegroup.errors import WeightsInvalid
 from facegroup.networks import projection, weights
-from facegroup.networks.base import Engine, NetworkSpec
 from facegroup.networks.projection import Projection
+from facegroup.networks.spec import Engine, NetworkSpec
 from facegroup.settings import Settings
 from facegroup.types import Crops, Floats
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from facegroup.errors import InvalidName, InvalidSettings, MalformedRequest, UnknownNetwork, WeightsInvalid
-from facegroup.networks.base import NetworkSpec
+from facegroup.networks.spec import NetworkSpec
 from facegroup.settings import Settings
 from facegroup.types import Floats
 

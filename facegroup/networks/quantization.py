@@ -7,22 +7,22 @@ of its own. A server that finds the quantised network in the cache needs neither
 import hashlib
 import json
 import logging
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from facegroup.engines import worker_process
+from facegroup.engines.precision import LEAST, Agreement, agreement, narrow_weights, require_native
 from facegroup.errors import EngineUnavailable, InvalidSettings
-from facegroup.networks import cache, child, registry
-from facegroup.networks.base import NetworkSpec
-from facegroup.networks.precision import LEAST, Agreement, agreement, narrow_weights, require_native
+from facegroup.networks import cache, calibration_photos
+from facegroup.networks.spec import NetworkSpec
 from facegroup.networks.weights import sha256
 from facegroup.types import Crops, Floats
 
 RECORD = "agreement.json"
 """Beside the IR: how near it is to fp32, and what it was made with."""
 
-_CHILD = "import sys; from facegroup.networks.quantization import main; main(*sys.argv[1:])"
+_CHILD = "import sys; from facegroup.pipeline.quantizing import main; main(*sys.argv[1:])"
 _TIMEOUT = 3600
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,8 @@ def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Pat
     if calibration is None:
         return _told(_newest(folder, f"{stem}-{'*' if nncf == 'absent' else f'nncf{nncf}'}-*", spec))
 
-    from facegroup import sampling
-
-    photos = sampling.chosen(calibration)
-    photographed = sampling.fingerprint(photos)[:16]
+    photos = calibration_photos.chosen(calibration)
+    photographed = calibration_photos.fingerprint(photos)[:16]
     before = sorted(folder.glob(f"{stem}-nncf*-{photographed}/{cache.IR}")) if nncf == "absent" else []
     if before:
         return _told(before[-1])
@@ -70,7 +68,9 @@ def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Pat
     def quantise(making: Path) -> None:
         log.info("quantising %s: once, into %s", spec.name, entry)
         arguments = (spec.name, ir, calibration.absolute(), threads, making / cache.IR)
-        child.run(_CHILD, arguments, f"quantising {spec.name}", f"{spec.name} could not be quantised", _TIMEOUT)
+        worker_process.run(
+            _CHILD, arguments, f"quantising {spec.name}", f"{spec.name} could not be quantised", _TIMEOUT
+        )
 
     return _told(cache.made(entry, quantise))
 
@@ -81,25 +81,7 @@ def ready(spec: NetworkSpec, folder: Path) -> bool:
     return any(json.loads(record.read_text()).get("narrow", False) == narrow_weights() for record in records)
 
 
-def main(network: str, ir: str, calibration: str, threads: str, out: str) -> None:
-    """Quantise in this process, for `quantised`: write the IR to `out`, and the record beside it."""
-    with child.reporting() as report:
-        # NNCF would report its use to its makers; without the package it does not.
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        from facegroup import sampling
-
-        spec = registry.spec(network)
-        photos = sampling.chosen(Path(calibration))
-        given, held_out = sampling.crops(spec, photos, int(threads), report)
-        quantise(spec, Path(ir), given, Path(out), report)
-        report("checking", 0, 0)
-        found = check(spec, Path(ir), Path(out), held_out, int(threads))
-        record = {"network": network, **found.as_dict(), "calibrated_on": len(given), "narrow": narrow_weights()}
-        versions = {name: cache.release(name) for name in ("openvino", "nncf")}
-        Path(out).with_name(RECORD).write_text(json.dumps(record | versions, indent=2) + "\n")
-
-
-def quantise(spec: NetworkSpec, ir: Path, crops: Crops, out: Path, report: child.Report) -> None:
+def quantise(spec: NetworkSpec, ir: Path, crops: Crops, out: Path, report: worker_process.Report) -> None:
     """Write a network in int8 to `out`, calibrated on (n, s, s, 3) uint8 RGB crops.
 
     Raises:

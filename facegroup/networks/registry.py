@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from facegroup.errors import SetupError, UnknownNetwork
 from facegroup.networks import projection
-from facegroup.networks.base import NetworkSpec, WeightsFile
+from facegroup.networks.spec import NetworkSpec, WeightsFile
 from facegroup.settings import Settings
 
 _RELEASE = "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/"

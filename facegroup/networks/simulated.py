@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from facegroup.networks.base import NetworkSpec
+from facegroup.networks.spec import NetworkSpec
 from facegroup.types import Crops, Floats
 
 NAME = "simulated"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
-from facegroup.networks.base import RECORD, NetworkSpec, WeightsFile
 from facegroup.networks.registry import SPECS, installed
+from facegroup.networks.spec import RECORD, NetworkSpec, WeightsFile
 from facegroup.settings import Settings
 
 _DEPTH = 3

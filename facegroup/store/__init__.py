@@ -3,7 +3,7 @@
 import logging
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
-from facegroup.store.base import Store
+from facegroup.store.contract import Store
 
 __all__ = ["check_store", "open_store"]
 
@@ -15,7 +15,7 @@ def open_store(url: str, actor: str = "library") -> Store:
 
     Args:
         url: ``sqlite:///relative/path``, ``sqlite:////absolute/path``, ``redis://[user:password@]host[:port][/database]``,
-            or ``rediss://…`` for TLS, or ``redis+sentinel://…`` (`facegroup.store.redis_address` has the options).
+            or ``rediss://…`` for TLS, or ``redis+sentinel://…`` (`facegroup.store.redis.address` has the options).
         actor: whose writes are, for the audit log, where a call says nothing.
 
     Raises:
@@ -24,11 +24,11 @@ def open_store(url: str, actor: str = "library") -> Store:
     """
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        from facegroup.store.sqlite import SqliteStore
+        from facegroup.store.sqlite.store import SqliteStore
 
         return SqliteStore(rest[1:], actor=actor)
     if separator and scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):
-        from facegroup.store.redis import RedisStore
+        from facegroup.store.redis.store import RedisStore
 
         return RedisStore(url, actor=actor)
     raise StoreInvalid(

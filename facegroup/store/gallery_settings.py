@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from facegroup.errors import MalformedRequest, NetworkMismatch
 from facegroup.store.audit import Event
-from facegroup.store.base import Changes
+from facegroup.store.contract import Changes
 from facegroup.types import Calibration, Policy
 
 

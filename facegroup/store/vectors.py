@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.store.base import Centroids
+from facegroup.store.contract import Centroids
 from facegroup.types import Floats, Gallery, Sample, Times
 
 _WIRE = np.dtype("<f4")

@@ -32,7 +32,7 @@ from serve.api.limits import Guard
 from serve.api.origins import Origins
 from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
-from serve.api.room import Room
+from serve.api.room import BodyMemory
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
 
@@ -61,7 +61,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     pages.add_page(app)
     documented.install(app)
     app.add_middleware(Encodings)
-    room = Room(settings.ingress.queue_bytes)
+    room = BodyMemory(settings.ingress.queue_bytes)
     app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room, room=room)
     app.state.drain = Drain()
     app.add_middleware(Draining, drain=app.state.drain)

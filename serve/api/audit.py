@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from facegroup.errors import InvalidName, StoreInvalid, StoreUnavailable
-from facegroup.names import clean_name
 from facegroup.store.audit import Entry
+from facegroup.store.names import clean_name
 from serve import answers, patterns, schemas
 from serve.api import documented
 from serve.api.context import After, Limit, Server

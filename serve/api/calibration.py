@@ -6,8 +6,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 
-from facegroup.calibration import LEAST_FPIR, MOST_FPIR
-from facegroup.enrolment import Refused
+from facegroup.enrolment.samples import Refused
 from facegroup.errors import (
     FacegroupError,
     InvalidDescriptor,
@@ -16,8 +15,9 @@ from facegroup.errors import (
     NoFace,
     TooFewToCalibrate,
 )
-from facegroup.photos import Photo, Seen
-from facegroup.trial import Strangers, strangers
+from facegroup.gallery.calibration import LEAST_FPIR, MOST_FPIR
+from facegroup.gallery.calibrator import Strangers, strangers
+from facegroup.pipeline.messages import Photo, PhotoResult
 from serve import answers, schemas
 from serve.api import documented
 from serve.api.bodies import media_type, read_json, read_photos
@@ -102,5 +102,5 @@ def _strangers(wanted: schemas.Calibrator) -> Strangers | None:
 async def _photographed(request: Request, server: Context) -> tuple[Strangers, list[Refused]]:
     """Return every face in the photos, and the photos that show none."""
     named = (await read_photos(request, server.settings.limits)).named
-    seen: list[Seen | FacegroupError] = await server.see([Photo(data) for _, data in named])
+    seen: list[PhotoResult | FacegroupError] = await server.see([Photo(data) for _, data in named])
     return strangers([(name, each) for (name, _), each in zip(named, seen, strict=True)])

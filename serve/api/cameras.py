@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 from facegroup import errors
 from facegroup.cameras.types import Camera, Condition, Frame
 from facegroup.errors import FacegroupError
-from facegroup.names import check_id, clean_name
-from facegroup.photos import Photo
+from facegroup.pipeline.messages import Photo
+from facegroup.store.names import check_id, clean_name
 from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import By, CameraId, Server

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import Field
 
+from facegroup.cameras.journal import may_be_there
 from facegroup.errors import CamerasOff, FacegroupError, ImageError, ImageTooLarge, ServiceError
-from facegroup.journal import may_be_there
-from facegroup.names import check_id, clean_name
-from facegroup.networks.base import NetworkSpec
-from facegroup.photos import Photo, Seen
+from facegroup.networks.spec import NetworkSpec
+from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
+from facegroup.store.names import check_id, clean_name
 from facegroup.types import Policy
 from serve import patterns
 from serve.api.pipeline import Pipeline
@@ -31,7 +31,7 @@ class Context:
         """What a similarity must exceed where no gallery says."""
         return self.spec.threshold if self.settings.threshold is None else self.settings.threshold
 
-    async def see(self, photos: list[Photo]) -> list[Seen | FacegroupError]:
+    async def see(self, photos: list[Photo]) -> list[PhotoResult | FacegroupError]:
         """Return what is in each photo.
 
         Raises:

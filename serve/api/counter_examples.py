@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup import feedback
-from facegroup.enrolment import Doubt, Enrolment
+from facegroup.enrolment import counter_examples
+from facegroup.enrolment.samples import Doubt, Enrolment
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -16,8 +16,8 @@ from facegroup.errors import (
     UnknownPerson,
     UnknownPhoto,
 )
-from facegroup.photos import Photo
-from facegroup.store.once import Once
+from facegroup.pipeline.messages import Photo
+from facegroup.store.idempotency import IdempotencyKey
 from facegroup.types import Gallery, Sample
 from serve import answers, schemas
 from serve.api import documented
@@ -70,17 +70,17 @@ async def correct(
     upload = await read_photos(request, server.settings.limits)
     hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
     asked = f"{face} {min_face_size} {strict}"
-    once = None if key is None else Once.of(key, "counter-examples", person, asked, *hashes)
+    once = None if key is None else IdempotencyKey.of(key, "counter-examples", person, asked, *hashes)
     await server.pipeline.ask("person", gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
-    good, refused, named = feedback.counter_examples(upload.named, seen, face)
+    good, refused, named = counter_examples.counter_examples(upload.named, seen, face)
     doubted: tuple[Doubt, ...] = ()
     if good:
         about: Gallery = await server.pipeline.ask("gallery", gallery)
         if about.network != server.spec.name:
             raise NetworkMismatch.of(gallery, about.network, server.spec.name)
         known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
-        good, unfit, named, doubted = feedback.sort_out(good, named, known, about.threshold, strict)
+        good, unfit, named, doubted = counter_examples.judge(good, named, known, about.threshold, strict)
         refused += unfit
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error

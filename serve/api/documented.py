@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from facegroup import errors
 from facegroup.errors import FacegroupError
-from facegroup.policies import LIMITS
+from facegroup.pipeline.quality_policies import LIMITS
 from serve.api.problems import MEDIA_TYPE
 from serve.schemas import Problem
 

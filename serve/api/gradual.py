@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from facegroup.errors import FacegroupError
-from facegroup.photos import Matched, Seen
+from facegroup.pipeline.messages import PhotoMatches, PhotoResult
 
 _AT_ONCE = 50_000
 _FACES = 8
@@ -18,7 +18,9 @@ _FACE, _CANDIDATE = 30, 3
 """Numbers of a face without its descriptor, and of one of its candidates."""
 
 
-def answer(head: dict[str, Any], seen: Iterable[Seen | FacegroupError], images: Iterable[dict[str, Any]]) -> Response:
+def answer(
+    head: dict[str, Any], seen: Iterable[PhotoResult | FacegroupError], images: Iterable[dict[str, Any]]
+) -> Response:
     """Return an answer whose `images` are written one after the other where they are many numbers.
 
     Args:
@@ -31,10 +33,10 @@ def answer(head: dict[str, Any], seen: Iterable[Seen | FacegroupError], images: 
     return StreamingResponse(_parts(head, images), media_type="application/json")
 
 
-def _numbers(seen: Seen | FacegroupError) -> int:
+def _numbers(seen: PhotoResult | FacegroupError) -> int:
     if isinstance(seen, FacegroupError):
         return 0
-    named = seen.matched.matches if isinstance(seen.matched, Matched) else ()
+    named = seen.matched.matches if isinstance(seen.matched, PhotoMatches) else ()
     numbers = len(seen.faces) * _FACE + sum(len(match.candidates) for match in named) * _CANDIDATE
     return numbers + (0 if seen.descriptors is None else seen.descriptors.size)
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from facegroup.errors import BodyTooLarge, FacegroupError, ImageTooLarge, Overloaded, TimedOut
 from facegroup.settings import Limits
 from serve.api.problems import problem
-from serve.api.room import Room
+from serve.api.room import BodyMemory
 
 log = logging.getLogger("ray.serve")
 
@@ -55,7 +55,7 @@ class Guard:
 
     So it does with bodies for which there is no room beside those of other requests.
 
-    Photos for which there is no room it refuses, too, where nothing in front of Serve does (serve/door.py).
+    Photos for which there is no room it refuses, too, where nothing in front of Serve does (serve/early_refusal.py).
 
     Args:
         app: the routes.
@@ -64,7 +64,7 @@ class Guard:
         room: for the bodies of all requests.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, has_room: Callable[[int], bool], room: Room) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, has_room: Callable[[int], bool], room: BodyMemory) -> None:
         self._app = app
         self._limits = limits
         self._has_room = has_room
@@ -132,7 +132,7 @@ class _Body:
             raised while they read.
     """
 
-    def __init__(self, receive: Receive, scope: Scope, limits: Limits, room: Room) -> None:
+    def __init__(self, receive: Receive, scope: Scope, limits: Limits, room: BodyMemory) -> None:
         self.refused: FacegroupError | None = None
         self._receive = receive
         headers = Headers(scope=scope)

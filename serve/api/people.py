@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup import doubts
-from facegroup.enrolment import Doubt, Enrolment, chosen, not_upright, samples
+from facegroup.enrolment import doubts
+from facegroup.enrolment.samples import Doubt, Enrolment, chosen, not_upright, samples
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -22,9 +22,9 @@ from facegroup.errors import (
     UnknownPhoto,
     UnlikeOwn,
 )
-from facegroup.names import check_id, clean_name
-from facegroup.photos import Photo
-from facegroup.store.once import Once
+from facegroup.pipeline.messages import Photo
+from facegroup.store.idempotency import IdempotencyKey
+from facegroup.store.names import check_id, clean_name
 from facegroup.types import Gallery, Person, Sample
 from serve import answers, schemas
 from serve.api import documented
@@ -81,7 +81,7 @@ async def create_person(
     With an `Idempotency-Key`, the same request again creates nobody and answers the person as it is now; another request
     with that key is a conflict.
     """
-    once = None if key is None else Once.of(key, "people", json.dumps(new.model_dump(), sort_keys=True))
+    once = None if key is None else IdempotencyKey.of(key, "people", json.dumps(new.model_dump(), sort_keys=True))
     name = clean_name(new.name, "name of the person")
     wanted = None if new.id is None else check_id(new.id)
     expiry = {"expires_at": new.expires_at, "once": once, "by": by}
@@ -183,7 +183,9 @@ async def enrol(
     """
     upload = await read_photos(request, server.settings.limits)
     hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
-    once = None if key is None else Once.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
+    once = (
+        None if key is None else IdempotencyKey.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
+    )
     kept: Gallery = await server.pipeline.ask("gallery", gallery)
     await server.pipeline.ask("person", gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
@@ -192,7 +194,7 @@ async def enrol(
     if good:
         matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
         known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
-        good, unlike, named, doubted = doubts.sort_out(person, good, named, known, matched, strict)
+        good, unlike, named, doubted = doubts.judge(person, good, named, known, matched, strict)
         refused += unlike
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from facegroup.errors import FacegroupError
-from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.gallery.calibrator import CalibrationResult, Strangers
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.store.audit import Origin
-from facegroup.trial import Strangers, Trial
 from facegroup.types import Descriptors
 
 
@@ -16,22 +16,22 @@ class Pipeline(Protocol):
     def has_room(self, count: int, size: int = 0) -> bool:
         """Say whether so many more photos, of so many bytes together, would be taken now."""
 
-    async def see(self, photos: Sequence[Photo]) -> list[Seen | FacegroupError]:
+    async def see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
         """Return what is in each photo; one that cannot be used has its error as its answer."""
 
-    async def match(self, descriptors: Descriptors, query: Query) -> Matched:
+    async def match(self, descriptors: Descriptors, query: Query) -> PhotoMatches:
         """Decide on descriptors that the caller has. Raises what `Galleries.match` gives as an error."""
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the store; see `facegroup.store.base.Store`."""
+        """Call a method of the store; see `facegroup.store.contract.Store`."""
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
-    ) -> Trial:
-        """Find the threshold for an FPIR and set it; see `facegroup.trial.run`."""
+    ) -> CalibrationResult:
+        """Find the threshold for an FPIR and set it; see `facegroup.gallery.calibrator.run`."""
 
     async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the cameras' process; see `facegroup.cameras.hub.Hub.call`."""
+        """Call a method of the cameras' process; see `facegroup.cameras.hub.hub.Hub.call`."""
 
     async def alive(self) -> None:
         """Return when every stage has answered. Raises `StageUnavailable` where one cannot be reached."""

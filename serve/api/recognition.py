@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from facegroup.embedding import unit
 from facegroup.errors import InvalidDescriptor, MalformedRequest, NetworkMismatch, UnknownPerson
-from facegroup.photos import Matched, Photo, Query, Seen
-from facegroup.verification import of_person, pair
+from facegroup.gallery.verification import of_person, pair
+from facegroup.networks.embedder import unit
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from serve import answers, schemas
 from serve.api import documented, gradual, images
 from serve.api.bodies import Upload, media_type, read_json, read_photos
@@ -85,7 +85,9 @@ async def identify(
         upload = await read_photos(request, server.settings.limits)
     photos = [Photo(data, min_face_size, embed=False, query=query) for _, data in upload.named]
     seen = await server.see(photos)
-    matched = [each.matched for each in seen if isinstance(each, Seen) and isinstance(each.matched, Matched)]
+    matched = [
+        each.matched for each in seen if isinstance(each, PhotoResult) and isinstance(each.matched, PhotoMatches)
+    ]
     # A response and not its content: FastAPI would look through every number of it for what JSON cannot hold.
     head = {
         "gallery": gallery,
@@ -155,8 +157,8 @@ async def verify_person(
     query = Query(gallery, person, threshold)
     (seen,) = await server.see([Photo(upload.photos[0][2], embed=False, query=query)])
     verified = of_person(seen, face)
-    assert isinstance(seen, Seen)
-    assert isinstance(seen.matched, Matched)
+    assert isinstance(seen, PhotoResult)
+    assert isinstance(seen.matched, PhotoMatches)
     who = seen.matched.matches[0].candidates[0]
     answer = answers.verification(verified, server.spec.name)
     return answer | {"person": {"id": who.person_id, "name": who.name}, "gallery_version": seen.matched.version}

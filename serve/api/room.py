@@ -4,7 +4,7 @@ _LARGE = 64
 """A body of more than one part in so many of the whole is large."""
 
 
-class Room:
+class BodyMemory:
     """Bytes that bodies may take. The last quarter is kept for small ones, so that a few large ones refuse nobody else.
 
     Args:

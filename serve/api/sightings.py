@@ -8,10 +8,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from facegroup import errors
-from facegroup.delivery import letters
+from facegroup.cameras.delivery import payloads
+from facegroup.cameras.sightings.journal import Filter
+from facegroup.cameras.sightings.types import Event
 from facegroup.errors import ServiceError
-from facegroup.journal.base import Filter
-from facegroup.sightings.types import Event
 from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import After, Limit, Server, SightingId
@@ -91,7 +91,7 @@ async def stream(
 @router.get("/{sighting}", response_model=None, responses=_ONE, summary="Show a sighting")
 async def show_sighting(server: Server, sighting: SightingId) -> dict[str, Any]:
     """Return a sighting."""
-    return letters.sighting(await server.pipeline.cameras("sighting", sighting))
+    return payloads.sighting(await server.pipeline.cameras("sighting", sighting))
 
 
 @router.get("/{sighting}/crop", response_class=Response, responses=_CROP, summary="Show the face of a sighting")
@@ -120,10 +120,10 @@ async def _told(pipeline: Pipeline, known: int, camera: str | None, gallery: str
             yield _gap(known + 1, events[0].seq - 1)
         for each in events:
             known, seen = each.seq, each.sighting
-            if camera in (None, seen.camera) and gallery in (None, seen.gallery) and not letters.is_blank(each):
+            if camera in (None, seen.camera) and gallery in (None, seen.gallery) and not payloads.is_blank(each):
                 head = f"id: {each.seq}\nevent: sighting.{each.kind}\ndata: ".encode()
-                yield head + letters.body(each) + b"\n\n"
+                yield head + payloads.body(each) + b"\n\n"
 
 
 def _gap(first: int, last: int) -> bytes:
-    return f"id: {last}\nevent: gap\ndata: ".encode() + letters.body(letters.Gap(first, last)) + b"\n\n"
+    return f"id: {last}\nevent: gap\ndata: ".encode() + payloads.body(payloads.Gap(first, last)) + b"\n\n"

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from facegroup import errors
-from facegroup.names import check_id, clean_name
-from facegroup.sightings.types import Unknown
+from facegroup.cameras.sightings.types import Unknown
+from facegroup.store.names import check_id, clean_name
 from serve import answers, camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import By, GalleryName, Server, StrangerId

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from facegroup import errors
-from facegroup.names import clean_name
-from facegroup.sightings.types import Video
+from facegroup.cameras.sightings.types import Video
+from facegroup.store.names import clean_name
 from serve import camera_answers, camera_schemas, patterns
 from serve.api import documented
 from serve.api.bodies import media_type

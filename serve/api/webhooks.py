@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from facegroup import errors
-from facegroup.delivery import signature
-from facegroup.names import check_id
-from facegroup.sightings.types import Webhook
+from facegroup.cameras.delivery import signature
+from facegroup.cameras.sightings.types import Webhook
+from facegroup.store.names import check_id
 from serve import camera_answers, camera_schemas, patterns
 from serve.api import documented
 from serve.api.context import By, Limit, Server

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.align import to_jpeg
-from facegroup.embedding import unit
+from facegroup.networks.alignment import to_jpeg
+from facegroup.networks.embedder import unit
 from facegroup.networks.registry import spec
 from facegroup.networks.simulated import SimulatedEngine
 from facegroup.types import Floats

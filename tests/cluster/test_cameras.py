@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from facegroup.cameras.journal.encryption import new_key
 from facegroup.client import Client
-from facegroup.journal.sealed import new_key
 from serve.processes import below
 from tests import clips
 from tests.cluster.processes import REPLICA, Processes

@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from facegroup.store import open_store
-from facegroup.store.redis_server import RedisServer
+from facegroup.store.redis.server import RedisServer
 from facegroup.types import NOT_IN_DATASET
 from tests.cluster.processes import REPLICA, Processes
 from tests.cluster.server import Server

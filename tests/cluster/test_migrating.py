@@ -13,8 +13,8 @@ import redis
 
 from facegroup.errors import UnknownGallery
 from facegroup.store import open_store
-from facegroup.store.base import Store
-from facegroup.store.shelves import coming, previous
+from facegroup.store.contract import Store
+from facegroup.store.staging import coming, previous
 from tests.cluster.moving import NEW, SIMULATED, Move, Writer, apart, moved_descriptor
 from tests.cluster.server import Server
 from tests.cluster.test_faults import names, until

@@ -16,14 +16,14 @@ import httpx
 import numpy as np
 import pytest
 
+from facegroup.cli.service import matches
 from facegroup.client import Client
-from facegroup.commands import matches
 from facegroup.errors import FacegroupError, TooFewToCalibrate, TruncatedImage
-from facegroup.photos import Seen
+from facegroup.gallery.calibrator import Strangers
+from facegroup.pipeline.messages import PhotoResult
 from facegroup.recognizer import Recognizer
 from facegroup.settings import load
 from facegroup.store import open_store
-from facegroup.trial import Strangers
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY
 from tests.cluster.server import Server
 from tests.photos import astronaut, beside, encode, hopper, resized
@@ -31,8 +31,8 @@ from tests.photos import astronaut, beside, encode, hopper, resized
 Names = list[str]
 
 
-def names(seen: Seen | FacegroupError) -> Names:
-    assert isinstance(seen, Seen)
+def names(seen: PhotoResult | FacegroupError) -> Names:
+    assert isinstance(seen, PhotoResult)
     return [match.name for match in matches(seen)]
 
 
@@ -89,8 +89,8 @@ def test_five_celebrities_are_named_and_strangers_are_not(
         for other in (library, single):
             assert [names(each) for each in other] == truth
             for one, two in zip(together, other, strict=True):
-                assert isinstance(one, Seen)
-                assert isinstance(two, Seen)
+                assert isinstance(one, PhotoResult)
+                assert isinstance(two, PhotoResult)
                 ours, theirs = ([match.similarity for match in matches(each)] for each in (one, two))
                 assert ours == pytest.approx(theirs, abs=2e-3)
         assert [names(each) for each in crowd] == truth[:1] * 32
@@ -104,12 +104,12 @@ def test_five_celebrities_are_named_and_strangers_are_not(
 
 
 def _crowd(
-    server: Server, ask: Callable[[Client], Seen | FacegroupError], clients: int
-) -> Sequence[Seen | FacegroupError]:
+    server: Server, ask: Callable[[Client], PhotoResult | FacegroupError], clients: int
+) -> Sequence[PhotoResult | FacegroupError]:
     """Ask with so many clients at the same moment."""
     together = threading.Barrier(clients)
 
-    def one(_: int) -> Seen | FacegroupError:
+    def one(_: int) -> PhotoResult | FacegroupError:
         with server.client() as client:
             client.about()
             together.wait()
@@ -130,7 +130,7 @@ def test_a_crowd_of_clients_gets_each_its_own_answer(server: Server) -> None:
     lock = threading.Lock()
     got: list[tuple[str, Names]] = []
 
-    def ask(client: Client) -> Seen | FacegroupError:
+    def ask(client: Client) -> PhotoResult | FacegroupError:
         with lock:
             name = next(order)
         (seen,) = client.identify([people[name]], "crowd")

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from facegroup.embedding import unit
+from facegroup.networks.embedder import unit
 from facegroup.networks.registry import spec
 from facegroup.networks.simulated import SimulatedEngine
 

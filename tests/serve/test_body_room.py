@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from facegroup.settings import Limits
 from serve.api.limits import Guard
-from serve.api.room import Room
+from serve.api.room import BodyMemory
 
 SIZE = 64 * 1000
 """Of the room: bodies of up to 1,000 bytes are small, and larger ones get 48,000 together."""
@@ -30,7 +30,7 @@ class Server:
     """A guard before a route that reads the body and answers when it is told to."""
 
     def __init__(self, **limits: float) -> None:
-        self.room = Room(SIZE)
+        self.room = BodyMemory(SIZE)
         self.open = asyncio.Event()
         self.guard = Guard(self._route, Limits.model_validate(limits), lambda count: True, self.room)
 

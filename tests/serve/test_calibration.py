@@ -9,7 +9,7 @@ from tests.local_pipeline import LocalPipeline
 from tests.photos import both, encode, nobody
 from tests.serve.conftest import files
 from tests.serve.driver import Api
-from tests.unit.people_at_random import D, enrol, middles, photos
+from tests.unit.gallery.people_at_random import D, enrol, middles, photos
 
 
 @pytest.fixture

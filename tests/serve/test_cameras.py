@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from facegroup.cameras.delivery import signature
+from facegroup.cameras.journal.encryption import new_key
 from facegroup.client import Client
-from facegroup.delivery import signature
-from facegroup.journal.sealed import new_key
 from facegroup.settings import Settings, load
 from serve.api import build_api
 from tests import clips

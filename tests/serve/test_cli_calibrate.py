@@ -13,7 +13,7 @@ from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import both, encode, hopper
 from tests.serve.test_cli import run
-from tests.unit.people_at_random import enrol, middles, photos
+from tests.unit.gallery.people_at_random import enrol, middles, photos
 
 
 @pytest.fixture(scope="module")

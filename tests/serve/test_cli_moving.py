@@ -12,14 +12,14 @@ import pytest
 
 from facegroup.networks.registry import spec
 from facegroup.store import open_store
-from facegroup.store.base import Store
-from facegroup.store.shelves import ShelfStore
+from facegroup.store.contract import Store
+from facegroup.store.staging import ShelfStore
 from facegroup.types import Gallery
 from serve.commands import main
 from tests.unit.store.conftest import url  # noqa: F401 (a fixture)
 from tests.unit.store.samples import descriptor, sample
 from tests.unit.store.test_damage import Spoil, spoil  # noqa: F401 (a fixture)
-from tests.unit.test_moving import whole
+from tests.unit.transfer.test_export_import import whole
 
 OLD, NEW = spec("retail-0095"), spec("dlib-resnet29")
 

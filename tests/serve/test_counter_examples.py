@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from facegroup.cameras.journal import open_journal
+from facegroup.cameras.sightings.journal import News
 from facegroup.client import Client
 from facegroup.errors import Contradiction, LooksLikeOwn
-from facegroup.journal import open_journal
-from facegroup.journal.base import News
-from facegroup.photos import Photo, Seen
+from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.recognizer import Recognizer
 from facegroup.settings import load
-from facegroup.store import faces
+from facegroup.store import contradictions
 from facegroup.types import NOT_IN_DATASET
 from serve.cli import app
 from tests.local_pipeline import LocalPipeline
@@ -26,7 +26,7 @@ from tests.local_server import LocalServer
 from tests.photos import astronaut, both, encode, hopper, resized
 from tests.serve.conftest import files
 from tests.serve.driver import Api
-from tests.unit.journal.made import sighting
+from tests.unit.cameras.journal.made import sighting
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_what_cannot_be_is_refused(
     path = f"{only_grace}/people/grace/counter-examples"
     assert api.refused("GET", f"{path}/%00") == (404, "unknown_photo")
     assert api.refused("POST", f"{path}?strict=maybe", content=eileen) == (400, "malformed_request")
-    monkeypatch.setattr(faces, "MOST_COUNTERS", 0)
+    monkeypatch.setattr(contradictions, "MOST_COUNTERS", 0)
     assert api.refused("POST", path, content=eileen) == (409, "too_many_counter_examples")
 
 
@@ -192,7 +192,7 @@ def test_feedback_on_the_command_line(where: str, tmp_path: Path) -> None:
     # A camera took Eileen for Grace, and kept what the network saw of her.
     with Recognizer(load(network="dlib-resnet29", store=store)) as recognizer:
         (looked,) = recognizer.see([Photo(encode(astronaut()), crops=True)])
-        assert isinstance(looked, Seen)
+        assert isinstance(looked, PhotoResult)
         assert looked.crops is not None
     with closing(open_journal(store)) as journal:
         journal.record([News("began", sighting(time.time(), id="e" * 32, person_id=grace), looked.crops[0])])

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serve import door
-from serve.door import Door
+from serve import early_refusal
+from serve.early_refusal import EarlyRefusal
 from serve.haproxy_config import HEADER
 
 
@@ -39,7 +39,7 @@ class Serve:
 
 async def _ask(serve: Serve, instance: str = "", *, behind: bool = False, **headers: str) -> httpx.Response:
     given = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Door(serve, instance, behind=behind))) as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(EarlyRefusal(serve, instance, behind=behind))) as client:
         return await client.get("http://x/", headers=given)
 
 
@@ -121,7 +121,7 @@ def test_nothing_waits_for_an_ingress_without_end(monkeypatch: pytest.MonkeyPatc
     answer = ask(serve, behind=True)
     assert float(serve.asked["x-request-timeout-seconds"]) > 60, "an ingress that came must have its time"
     assert (answer.status_code, answer.json()["code"]) == (503, "stage_unavailable")
-    monkeypatch.setattr(door, "_refuse", [lambda _: None])  # this is an ingress
+    monkeypatch.setattr(early_refusal, "_refuse", [lambda _: None])  # this is an ingress
     assert ask(serve, behind=True).status_code == 408
     assert "x-request-timeout-seconds" not in serve.asked
 

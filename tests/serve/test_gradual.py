@@ -9,13 +9,13 @@ import pytest
 from fastapi.responses import JSONResponse, Response
 
 from facegroup.errors import FacegroupError, NotAnImage
-from facegroup.photos import Matched, Quality, Seen
+from facegroup.pipeline.messages import PhotoMatches, PhotoResult, Quality
 from facegroup.types import Candidate, Faces, Match
 from serve import answers
 from serve.api import gradual
 
 
-def seen(faces: int, dimension: int = 0, candidates: int = 0) -> Seen:
+def seen(faces: int, dimension: int = 0, candidates: int = 0) -> PhotoResult:
     quality = Quality(*(np.zeros(faces, np.float32) for _ in Quality.__slots__))
     found = Faces(
         np.zeros((faces, 4), np.float32),
@@ -24,10 +24,12 @@ def seen(faces: int, dimension: int = 0, candidates: int = 0) -> Seen:
     )
     descriptors = np.random.default_rng(0).normal(size=(faces, dimension)).astype(np.float32) if dimension else None
     match = Match(None, "not in the dataset", 0, 0.4, None, (Candidate("a", "Änne 🙂", 0.5),) * candidates)
-    return Seen(9, 9, found, quality, descriptors, None, Matched((match,) * faces, 1, 0.4) if candidates else None)
+    return PhotoResult(
+        9, 9, found, quality, descriptors, None, PhotoMatches((match,) * faces, 1, 0.4) if candidates else None
+    )
 
 
-CASES: dict[str, list[Seen | FacegroupError]] = {
+CASES: dict[str, list[PhotoResult | FacegroupError]] = {
     "descriptors": [seen(0, 2048), seen(1, 2048), NotAnImage("it is none"), seen(40, 2048), seen(8, 2048)],
     "faces": [seen(256)] * 10,
     "candidates": [seen(256, candidates=100), NotAnImage("it is none")],
@@ -79,7 +81,7 @@ def test_it_says_the_same(case: str) -> None:
 
 
 def test_few_numbers_are_written_at_once() -> None:
-    given: list[Seen | FacegroupError] = [seen(2, 2048), NotAnImage("it is none")]
+    given: list[PhotoResult | FacegroupError] = [seen(2, 2048), NotAnImage("it is none")]
     made = gradual.answer({"network": "x"}, given, iter([{"name": "a"}, {"name": "b"}]))
     assert isinstance(made, JSONResponse)
     assert json.loads(bytes(made.body)) == {"network": "x", "images": [{"name": "a"}, {"name": "b"}]}

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from facegroup import proxies
 from facegroup.errors import EngineUnavailable, SetupError
+from facegroup.remote import proxies
 from facegroup.settings import Settings, load
 from serve import launch, startup
 from serve.instance import Instance

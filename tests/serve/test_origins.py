@@ -8,10 +8,10 @@ from fastapi import FastAPI
 
 from facegroup.errors import InvalidSettings
 from facegroup.settings import Settings, load
-from serve import door
+from serve import early_refusal
 from serve.api import build_api
 from serve.api.limits import refusal
-from serve.door import Door
+from serve.early_refusal import EarlyRefusal
 from tests.local_pipeline import LocalPipeline
 from tests.serve.driver import Api, Raw
 
@@ -243,10 +243,10 @@ def test_a_page_that_is_admitted_may_read_that_there_is_no_room(
 ) -> None:
     """With what stands in front of the application, as in a server."""
     monkeypatch.setattr(pipeline, "has_room", lambda count, size=0: False)
-    monkeypatch.setattr(door, "_refuse", [lambda scope: refusal(scope, pipeline.has_room)])
+    monkeypatch.setattr(early_refusal, "_refuse", [lambda scope: refusal(scope, pipeline.has_room)])
     app = build_api(load(**{**settings.model_dump(include={"network", "store"}), "cors_origins": (APP,)}), pipeline)
     front = Api(app)
-    front.app = cast("FastAPI", Door(app))
+    front.app = cast("FastAPI", EarlyRefusal(app))
     answer = asked(front, "POST", "/v1/detect", host="127.0.0.1", content_type="image/jpeg", origin=APP)
     assert (answer.status, answer.json()["code"]) == (429, "overloaded")
     assert answer.headers["access-control-allow-origin"] == APP

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from facegroup.errors import InvalidName
-from facegroup.names import check_id, clean_name
+from facegroup.store.names import check_id, clean_name
 from serve import patterns
 from tests.serve.driver import Api
-from tests.unit.test_names import NAMES
+from tests.unit.store.test_names import NAMES
 
 
 def test_every_id_and_name_that_is_asked_for_has_a_pattern_and_a_length(api: Api) -> None:

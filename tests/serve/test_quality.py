@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from facegroup.client import Client
 from facegroup.errors import ImageError
-from facegroup.photos import Matched, Seen
+from facegroup.pipeline.messages import PhotoMatches, PhotoResult
 from facegroup.settings import load
 from facegroup.types import POOR_QUALITY, Image
 from serve.api import build_api
@@ -159,8 +159,8 @@ def test_client_and_commands_tell_it(place: LocalPipeline, choir: str, tmp_path:
         with Client(server.url) as client:
             assert gallery in [each.name for each in client.galleries()]
             (seen,) = client.identify([POOR["too_blurred"]], gallery, quality="standard")
-            assert isinstance(seen, Seen)
-            assert isinstance(seen.matched, Matched)
+            assert isinstance(seen, PhotoResult)
+            assert isinstance(seen.matched, PhotoMatches)
             assert (seen.matched.matches[0].poor, seen.matched.matches[0].reasons) == (True, ("too_blurred",))
             client.update_gallery(gallery, quality="standard")
             (refused,) = client.enrol(gallery, [("blurred.jpg", POOR["too_blurred"])], "grace").refused

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facegroup.client import Client
-from facegroup.photos import Matched, Seen
+from facegroup.pipeline.messages import PhotoMatches, PhotoResult
 from facegroup.settings import load
 from facegroup.types import NOT_IN_DATASET
 from serve.api import build_api
@@ -114,8 +114,8 @@ def test_client_and_commands(place: LocalPipeline, choir: str, tmp_path: Path) -
         with Client(server.url) as client:
             for unique, wanted in ((None, 1), (False, 2)):
                 (seen,) = client.identify([MIRROR], gallery, unique=unique)
-                assert isinstance(seen, Seen)
-                assert isinstance(seen.matched, Matched)
+                assert isinstance(seen, PhotoResult)
+                assert isinstance(seen.matched, PhotoMatches)
                 matches = seen.matched.matches
                 assert len([match for match in matches if match.person_id]) == wanted
                 assert not any(match.poor for match in matches)

@@ -25,7 +25,7 @@ from facegroup.errors import (
     TimedOut,
     TooManyImages,
 )
-from facegroup.photos import Seen
+from facegroup.pipeline.messages import PhotoResult
 
 PERSON = {"id": "ada", "name": "Ada", "metadata": {}, "photos": 1, "created_at": 0, "updated_at": 0, "expires_at": None}
 GALLERY = {
@@ -194,7 +194,7 @@ def test_what_waiting_does_not_help_is_raised_at_once(
 
 
 def test_patience_ends(server: Stub, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facegroup.connection.time.monotonic", lambda: float(sum(pauses)))
+    monkeypatch.setattr("facegroup.remote.connection.time.monotonic", lambda: float(sum(pauses)))
     server.judge = first(1000, Overloaded("full", 9))
     with Client(server.url, patience=30) as client, pytest.raises(Overloaded):
         client.identify([b"1"], "g")
@@ -217,7 +217,7 @@ def test_what_is_too_large_is_cut(server: Stub, most: int, refusal: FacegroupErr
     with Client(server.url) as client:
         seen = client.identify(photos, "g")
         done = client.enrol("g", [(str(place), data) for place, data in enumerate(photos)], "ada", key="mine")
-        assert [each.width if isinstance(each, Seen) else type(each) for each in seen] == [
+        assert [each.width if isinstance(each, PhotoResult) else type(each) for each in seen] == [
             len(each) if len(each) <= most else BodyTooLarge for each in photos
         ]
         assert [len(key) for key in done.enrolled.added] == [len(each) for each in photos if len(each) <= most]

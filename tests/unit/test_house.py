@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from docs.settings_page import page
 from facegroup.settings import PREFIX, Settings
-from facegroup.settings_page import page
 
 ROOT = Path(__file__).parents[2]
 LOCKS = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from facegroup.enrolment import Chosen
+from facegroup.enrolment.samples import Chosen
 from facegroup.errors import (
     EmptyBody,
     FacegroupError,
@@ -22,8 +22,8 @@ from facegroup.errors import (
     UnknownNetwork,
     UnknownPerson,
 )
-from facegroup.inputs import PhotoInput
-from facegroup.photos import Matched, Photo, Query, Seen
+from facegroup.images.inputs import PhotoInput
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings, load
 from facegroup.types import NOT_IN_DATASET, Gallery
@@ -55,9 +55,9 @@ def group(recognizer: Recognizer, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def named(answer: Seen | FacegroupError) -> list[str]:
-    assert isinstance(answer, Seen), answer
-    assert isinstance(answer.matched, Matched), answer.matched
+def named(answer: PhotoResult | FacegroupError) -> list[str]:
+    assert isinstance(answer, PhotoResult), answer
+    assert isinstance(answer.matched, PhotoMatches), answer.matched
     return [match.name for match in answer.matched.matches]
 
 
@@ -87,16 +87,16 @@ def test_what_is_asked_is_what_comes(recognizer: Recognizer) -> None:
     asked = [Photo(GRACE, embed=False), Photo(GRACE), Photo(GRACE, crops=True), Photo(GRACE, min_face_size=550)]
     only, embedded, cropped, small = recognizer.see(asked)
     for each in (only, embedded, cropped):
-        assert isinstance(each, Seen)
+        assert isinstance(each, PhotoResult)
         assert len(each.faces) == len(each.quality.size) == 1
-    assert isinstance(only, Seen)
+    assert isinstance(only, PhotoResult)
     assert (only.descriptors, only.crops, only.matched) == (None, None, None)
-    assert isinstance(embedded, Seen)
+    assert isinstance(embedded, PhotoResult)
     assert embedded.descriptors is not None
     assert np.linalg.norm(embedded.descriptors, axis=1) == pytest.approx([1])
-    assert isinstance(cropped, Seen)
+    assert isinstance(cropped, PhotoResult)
     assert [crop[:2] for crop in cropped.crops or ()] == [b"\xff\xd8"]
-    assert isinstance(small, Seen)
+    assert isinstance(small, PhotoResult)
     assert len(small.faces) == 0
 
 
@@ -269,9 +269,9 @@ def test_strangers_are_not_in_the_dataset(celebrities: Recognizer, shared: Path,
 def test_faces_that_are_known_are_named_without_looking(recognizer: Recognizer, group: str) -> None:
     data = encode(both(), quality=95)
     (looked,) = recognizer.see([Photo(data, query=Query(group))])
-    assert isinstance(looked, Seen)
+    assert isinstance(looked, PhotoResult)
     only = looked.faces[[0]]
     (told,) = recognizer.see([Photo(data, query=Query(group), faces=only)])
-    assert isinstance(told, Seen)
+    assert isinstance(told, PhotoResult)
     assert named(told) == named(looked)[:1] == ["Grace"]
     np.testing.assert_allclose(told.faces.boxes, only.boxes, atol=1e-3)

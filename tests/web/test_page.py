@@ -11,9 +11,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
-from facegroup.embedding import unit
-from facegroup.gallery import Snapshot
-from facegroup.index.people import People
+from facegroup.gallery.index.people import People
+from facegroup.gallery.snapshot import Snapshot
+from facegroup.networks.embedder import unit
 from facegroup.networks.registry import spec
 from facegroup.types import NOT_IN_DATASET, Descriptors
 from tests.local_server import LocalServer

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from facegroup.cameras.eye import Eye
+from facegroup.cameras.sources.reader import CameraReader
 from facegroup.cameras.types import Camera, Frame, Status
 from facegroup.settings import Cameras
 
@@ -13,10 +13,10 @@ LOCAL = Cameras(networks=("127.0.0.1/32",))
 
 
 @contextmanager
-def watching(source: str, settings: Cameras = LOCAL, **options: Any) -> Iterator[Eye]:
+def watching(source: str, settings: Cameras = LOCAL, **options: Any) -> Iterator[CameraReader]:
     """An eye on a source; closed, and its counts held against each other, at the end."""
     defaults = {"fps": 5.0, "motion": False, "stall_seconds": 2.0}
-    eye = Eye(Camera("door", source, "default", **(defaults | options)), settings)
+    eye = CameraReader(Camera("door", source, "default", **(defaults | options)), settings)
     try:
         yield eye
         add_up(eye.status())
@@ -27,7 +27,9 @@ def watching(source: str, settings: Cameras = LOCAL, **options: Any) -> Iterator
     assert eye.status().state == "stopped"
 
 
-def until(eye: Eye, right: Callable[[Status, Frame | None], Any], seconds: float = 30) -> tuple[Status, Frame | None]:
+def until(
+    eye: CameraReader, right: Callable[[Status, Frame | None], Any], seconds: float = 30
+) -> tuple[Status, Frame | None]:
     """Take frames until the status, or a frame, is right; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -39,7 +41,7 @@ def until(eye: Eye, right: Callable[[Status, Frame | None], Any], seconds: float
         assert time.monotonic() < deadline, status
 
 
-def everything(eye: Eye) -> list[Frame]:
+def everything(eye: CameraReader) -> list[Frame]:
     """All frames of a source that ends."""
     found = []
     while (frame := eye.next(10)) is not None:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegroup.embedding import open_embedder
 from facegroup.errors import EngineUnavailable, WeightsInvalid
 from facegroup.networks import conversion
 from facegroup.networks.conversion import converted
+from facegroup.networks.embedder import open_embedder
 from facegroup.networks.keras_engine import KerasEngine
 from facegroup.networks.openvino_engine import OpenVinoEngine
 from facegroup.networks.registry import spec
@@ -25,7 +25,7 @@ RESNET = spec("vggface2-resnet50")
 SECOND_START = """
 import sys
 import numpy as np
-from facegroup.embedding import open_embedder
+from facegroup.networks.embedder import open_embedder
 from facegroup.settings import load
 embedder = open_embedder(load(model_dir=sys.argv[1], cache_dir=sys.argv[2], embedder={"batch": 1}))
 descriptors = embedder.embed(np.zeros((1, 224, 224, 3), np.uint8))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from facegroup.errors import EngineUnavailable
-from facegroup.networks.base import NetworkSpec
 from facegroup.networks.keras_engine import KerasEngine
 from facegroup.networks.registry import spec
+from facegroup.networks.spec import NetworkSpec
 from facegroup.types import Crops
 
 SMALL = replace(spec("vggface2-resnet50"), size=8, dimension=5)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegroup.embedding import open_embedder
+from facegroup.networks.embedder import open_embedder
 from facegroup.settings import load
 
 

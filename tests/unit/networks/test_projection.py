@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegroup.embedding import open_embedder
 from facegroup.errors import InvalidName, MalformedRequest, UnknownNetwork, WeightsInvalid
 from facegroup.networks import projection, registry, weights
+from facegroup.networks.embedder import open_embedder
 from facegroup.networks.projected_engine import ProjectedEngine, fingerprint, project
 from facegroup.networks.projection import full_name, read, write
 from facegroup.networks.registry import SPECS, spec
@@ -210,7 +210,7 @@ def test_other_weights_of_the_base_are_refused(settings: Settings) -> None:
 
 
 def test_a_fingerprint_is_of_the_files(tmp_path: Path) -> None:
-    from facegroup.networks.base import WeightsFile
+    from facegroup.networks.spec import WeightsFile
 
     made = replace(spec("retail-0095"), weights=(WeightsFile("a.bin", ""), WeightsFile("b.bin", "")))
     settings = load(model_dir=tmp_path, cache_dir=tmp_path / "cache")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
-from facegroup.networks.base import NetworkSpec, WeightsFile
 from facegroup.networks.registry import spec
+from facegroup.networks.spec import NetworkSpec, WeightsFile
 from facegroup.networks.weights import downloads, fetch, find, ready, sha256
 from facegroup.settings import Settings, load
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from facegroup.store import open_store
-from facegroup.store.base import Store
+from facegroup.store.contract import Store
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D
 

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from facegroup.errors import MalformedRequest, UnknownGallery, UnknownPerson
-from facegroup.store import audit, sqlite_rows
+from facegroup.store import audit
 from facegroup.store.audit import Event, Origin
-from facegroup.store.base import Store
-from facegroup.store.once import Once
+from facegroup.store.contract import Store
+from facegroup.store.idempotency import IdempotencyKey
+from facegroup.store.sqlite import rows
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D, sample
 
@@ -18,7 +19,7 @@ CLERK = Origin("http 10.0.0.7", "request-1")
 def everything(store: Store, gallery: str) -> None:
     """Do every kind of write once."""
     store.create_person(gallery, "Ann Secret", {"note": "Secret"}, "p1", by=CLERK)
-    store.create_person(gallery, "Bo", person_id="p2", once=Once.of("key", "Bo"))
+    store.create_person(gallery, "Bo", person_id="p2", once=IdempotencyKey.of("key", "Bo"))
     store.add_samples(gallery, "p1", [sample(1), sample(2)], NETWORK, by=CLERK)
     store.add_samples(gallery, "p1", [sample(1)], NETWORK)  # nothing new: no write
     store.add_samples(gallery, "p2", [sample(2), sample(3)], NETWORK)
@@ -94,7 +95,7 @@ def test_a_gallery_made_anew_goes_on_with_its_log(store: Store, gallery: str) ->
 
 
 def test_the_oldest_entries_go(store: Store, gallery: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sqlite_rows, __import__("facegroup.store.redis_notes", fromlist=["KEPT"])):
+    for module in (rows, __import__("facegroup.store.redis.notes", fromlist=["KEPT"])):
         monkeypatch.setattr(module, "KEPT", 200)
     for _ in range(500):
         store.note(gallery, Event("exported"))

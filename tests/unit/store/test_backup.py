@@ -10,8 +10,8 @@ import redis
 
 from facegroup.errors import MalformedRequest
 from facegroup.store import open_store
-from facegroup.store.base import Store
-from facegroup.store.sqlite import SqliteStore
+from facegroup.store.contract import Store
+from facegroup.store.sqlite.store import SqliteStore
 from facegroup.types import Gallery
 from tests.conftest import RedisProcess
 from tests.unit.store.samples import NETWORK, D, sample

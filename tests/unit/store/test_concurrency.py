@@ -11,9 +11,9 @@ from pathlib import Path
 from numpy.testing import assert_allclose
 
 from facegroup.errors import NotFound
-from facegroup.gallery import Snapshot
+from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import open_store
-from facegroup.store.base import Store
+from facegroup.store.contract import Store
 from facegroup.types import Gallery
 from tests.conftest import RedisProcess
 from tests.unit.store.samples import NETWORK, D, mean_of, photo_id, sample

@@ -1,4 +1,4 @@
-"""What `facegroup.store.base` promises, asked of every store."""
+"""What `facegroup.store.contract` promises, asked of every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,8 +20,8 @@ from facegroup.errors import (
     UnknownPerson,
     UnknownPhoto,
 )
-from facegroup.store import rules
-from facegroup.store.base import Store, VersionGone
+from facegroup.store import validation
+from facegroup.store.contract import Store, VersionGone
 from facegroup.types import Gallery, Sample
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, mean_of, photo_id, sample
 
@@ -364,7 +364,7 @@ def test_changes_are_told_since_a_version(store: Store, gallery: str) -> None:
 
 
 def test_the_change_log_is_trimmed(store: Store, gallery: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "RETENTION", 4)
+    monkeypatch.setattr(validation, "RETENTION", 4)
     for number in range(10):
         store.create_person(gallery, "Ann", person_id=f"p{number}")
     assert store.centroids(gallery, since=6).gone == ("p6", "p7", "p8", "p9")

@@ -9,11 +9,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from facegroup.errors import Contradiction, IdempotencyConflict, TooManyCounterExamples, UnknownPhoto
-from facegroup.gallery import Snapshot
-from facegroup.store import faces, rules
-from facegroup.store.base import Store
-from facegroup.store.once import Once
-from facegroup.store.shelves import ShelfStore, coming
+from facegroup.gallery.snapshot import Snapshot
+from facegroup.store import contradictions, validation
+from facegroup.store.contract import Store
+from facegroup.store.idempotency import IdempotencyKey
+from facegroup.store.staging import ShelfStore, coming
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, photo_id, sample
 
@@ -67,14 +67,14 @@ def test_one_twice_is_a_duplicate_and_a_repeated_request_is_done_once(store: Sto
     done = store.add_samples(gallery, ann, [counter(3), counter(5), counter(5)], NETWORK)
     assert (done.added, done.duplicates) == ((photo_id(5),), (photo_id(3), photo_id(5)))
     assert store.add_samples(gallery, ann, [counter(3)], NETWORK).version == done.version
-    once = Once.of("key", "asked")
+    once = IdempotencyKey.of("key", "asked")
     first = store.add_samples(gallery, ann, [counter(6)], NETWORK, once=once)
     store.delete_sample(gallery, ann, photo_id(6), counter=True)
     again = store.add_samples(gallery, ann, [counter(6)], NETWORK, once=once)
     assert (again.added, again.version) == (first.added, first.version)
     assert numbers(store, gallery, ann) == [3, 4, 5]
     with pytest.raises(IdempotencyConflict):
-        store.add_samples(gallery, ann, [counter(7)], NETWORK, once=Once.of("key", "other"))
+        store.add_samples(gallery, ann, [counter(7)], NETWORK, once=IdempotencyKey.of("key", "other"))
 
 
 def renumbered(number: int, of: Sample) -> Sample:
@@ -108,7 +108,7 @@ def test_another_person_may_have_the_face(store: Store, gallery: str, ann: str) 
 
 
 def test_there_is_an_end_to_them(store: Store, gallery: str, ann: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faces, "MOST_COUNTERS", 3)
+    monkeypatch.setattr(contradictions, "MOST_COUNTERS", 3)
     with pytest.raises(TooManyCounterExamples):
         store.add_samples(gallery, ann, [counter(5), counter(6)], NETWORK)
     assert store.add_samples(gallery, ann, [counter(5), sample(6)], NETWORK).person.counters == 3
@@ -197,7 +197,7 @@ def test_a_shelf_takes_them_whole_and_brings_them(store: Store, gallery: str, an
     assert shelves.person(shelf, ann) == person
     shelves.put_people(shelf, [(person, [sample(1), counter(5)])])
     assert numbers(store, shelf, ann, counter=None) == [1, 5]
-    event = rules.enrolled(ann, [], 0)
+    event = validation.enrolled(ann, [], 0)
     shelves.switch_gallery(gallery, shelf, store.version(gallery), store.version(shelf), event)
     assert_array_equal(store.centroids(gallery).counters[ann], [descriptor(5)])
 
@@ -205,7 +205,7 @@ def test_a_shelf_takes_them_whole_and_brings_them(store: Store, gallery: str, an
 def test_a_merger_keeps_the_limit(store: Store, gallery: str, ann: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store.create_person(gallery, "Bo", person_id="bo")
     store.add_samples(gallery, "bo", [sample(11), counter(12)], NETWORK)
-    monkeypatch.setattr(faces, "MOST_COUNTERS", 2)
+    monkeypatch.setattr(contradictions, "MOST_COUNTERS", 2)
     with pytest.raises(TooManyCounterExamples):
         store.merge_people(gallery, ann, "bo")
     assert (numbers(store, gallery, ann), numbers(store, gallery, "bo")) == ([3, 4], [12])

@@ -12,11 +12,11 @@ import pytest
 import redis
 
 from facegroup.errors import StoreInvalid
-from facegroup.gallery import Snapshot
+from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import open_store
-from facegroup.store.base import Store
+from facegroup.store.contract import Store
 from facegroup.store.damage import Skipped
-from facegroup.store.redis_rows import Keys
+from facegroup.store.redis.rows import Keys
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, mean_of, sample
 

@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from facegroup.store import open_store
-from facegroup.store.base import Store
-from facegroup.store.once import Once
+from facegroup.store.contract import Store
+from facegroup.store.idempotency import IdempotencyKey
 from facegroup.types import Floats, Gallery, Sample
 from tests.unit.store.samples import NETWORK, descriptor, photo_id
 
@@ -35,7 +35,9 @@ def group(store: Store) -> str:
     store.create_gallery(Gallery("group", NETWORK, D, 0.4))
     for who, numbers in {"ann": (1, 2, 3), "bo": (4, 5)}.items():
         store.create_person("group", f"{who} Secret", {"note": "Secret"}, who)
-        store.add_samples("group", who, [sample(number) for number in numbers], NETWORK, once=Once.of(who, who))
+        store.add_samples(
+            "group", who, [sample(number) for number in numbers], NETWORK, once=IdempotencyKey.of(who, who)
+        )
     return "group"
 
 
@@ -152,7 +154,7 @@ def test_nothing_biometric_and_no_name_is_logged(
                 client.delete(key)
                 client.set(key, "foreign")
                 with pytest.raises(Exception, match="requests") as caught:
-                    store.add_samples(group, "ann", [sample(9)], NETWORK, once=Once.of("k", "x"))
+                    store.add_samples(group, "ann", [sample(9)], NETWORK, once=IdempotencyKey.of("k", "x"))
                 logging.getLogger("test").exception("failed", exc_info=caught.value)
                 client.delete(key)
         store.erase_expired(group)

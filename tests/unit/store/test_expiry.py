@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from facegroup.errors import MalformedRequest, UnknownPerson
-from facegroup.expiry import sweep
-from facegroup.gallery import Snapshot
-from facegroup.store.base import Store
+from facegroup.gallery.snapshot import Snapshot
+from facegroup.store.contract import Store
+from facegroup.store.expiry import sweep
 from facegroup.types import NOT_IN_DATASET
 from tests.unit.store.samples import NETWORK, descriptor, mean_of, photo_id, sample
 

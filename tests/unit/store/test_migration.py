@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
-from facegroup.store import sqlite_schema
-from facegroup.store.sqlite import SqliteStore
-from facegroup.store.sqlite_file import APPLICATION
+from facegroup.store.sqlite import schema as sqlite_schema
+from facegroup.store.sqlite.file import APPLICATION
+from facegroup.store.sqlite.store import SqliteStore
 from facegroup.store.vectors import to_bytes
 from tests.unit.store.samples import NETWORK, D, descriptor, photo_id, sample
 
@@ -107,6 +107,6 @@ def test_the_audit_log_is_append_only(old: Path) -> None:
 
 def test_the_present_schema_is_refused_by_what_came_before(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SqliteStore(old).close()
-    monkeypatch.setattr("facegroup.store.sqlite_file.SCHEMA", 1)
+    monkeypatch.setattr("facegroup.store.sqlite.file.SCHEMA", 1)
     with pytest.raises(StoreInvalid, match="newer facegroup"):
         SqliteStore(old)

@@ -18,9 +18,9 @@ from facegroup.errors import (
     UnknownPerson,
     UnknownPhoto,
 )
-from facegroup.gallery import Snapshot
-from facegroup.store.base import Store
-from facegroup.store.once import Once
+from facegroup.gallery.snapshot import Snapshot
+from facegroup.store.contract import Store
+from facegroup.store.idempotency import IdempotencyKey
 from facegroup.types import Gallery, Sample
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, mean_of, photo_id, sample
 
@@ -217,9 +217,9 @@ def create_once(model: Model, store: Store, gallery: str, who: str, key: str) ->
         expected = IdempotencyConflict if model.keys[key] != who else None if who in model.names else UnknownPerson
     if expected is not None:
         with pytest.raises(expected):
-            store.create_person(gallery, "Once", person_id=who, once=Once.of(key, who))
+            store.create_person(gallery, "Once", person_id=who, once=IdempotencyKey.of(key, who))
         return
-    made = store.create_person(gallery, "Once", person_id=who, once=Once.of(key, who))
+    made = store.create_person(gallery, "Once", person_id=who, once=IdempotencyKey.of(key, who))
     assert made.id == who
     if key not in model.keys:
         model.keys[key] = who
@@ -233,7 +233,7 @@ def enrol_twice(model: Model, store: Store, gallery: str, who: str, what: object
     assert isinstance(what, list)
     if who not in model.names or set(what) & set(model.counters[who]):
         return
-    once = Once.of(f"enrol-{next(COUNTER)}", who, str(what))
+    once = IdempotencyKey.of(f"enrol-{next(COUNTER)}", who, str(what))
     first = store.add_samples(gallery, who, [sample(number) for number in what], NETWORK, once=once)
     fresh = model.enrol(who, what)
     assert first.added == tuple(photo_id(number) for number in fresh)
@@ -246,7 +246,7 @@ def enrol_twice(model: Model, store: Store, gallery: str, who: str, what: object
     again = store.add_samples(gallery, who, [sample(number) for number in what], NETWORK, once=once)
     assert (again.added, again.duplicates, again.version) == (first.added, first.duplicates, first.version)
     with pytest.raises(IdempotencyConflict):
-        store.add_samples(gallery, who, [sample(9)], NETWORK, once=Once.of(once.key, who, "[9]"))
+        store.add_samples(gallery, who, [sample(9)], NETWORK, once=IdempotencyKey.of(once.key, who, "[9]"))
 
 
 def do_to_person(store: Store, gallery: str, step: str, who: str, what: object) -> bool:

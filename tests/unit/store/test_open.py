@@ -5,8 +5,8 @@ import pytest
 
 from facegroup.errors import StoreInvalid
 from facegroup.store import open_store
-from facegroup.store.redis import RedisStore
-from facegroup.store.sqlite import SqliteStore
+from facegroup.store.redis.store import RedisStore
+from facegroup.store.sqlite.store import SqliteStore
 
 
 def test_sqlite_paths_are_relative_or_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

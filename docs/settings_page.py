@@ -1,0 +1,88 @@
+"""Settings → docs/settings.md: the page that users read is made from the fields themselves.
+
+`python -m docs.settings_page > docs/settings.md`, or `make docs`; a test holds the committed page to this.
+"""
+
+from typing import Any, Literal, get_args, get_origin
+
+import platformdirs
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from facegroup.settings import PREFIX, Settings
+
+_HEAD = f"""# Settings
+
+<!-- made by `make docs` from facegroup/settings.py -->
+
+Each setting has one name, spelled three ways: `limits.image_bytes` is the variable `{PREFIX}LIMITS__IMAGE_BYTES` and,
+in the YAML file that `{PREFIX}CONFIG` names as in the arguments of `serve deploy`,
+
+```yaml
+limits:
+  image_bytes: 60000000
+```
+
+Arguments win over variables, variables over the file, the file over the defaults below. An unknown name is an error.
+"""
+
+
+def page() -> str:
+    """Return the whole page as Markdown."""
+    own = {name: field for name, field in Settings.model_fields.items() if _part(field) is None}
+    parts = {name: part for name, field in Settings.model_fields.items() if (part := _part(field))}
+    sections = [_section("", "", own)]
+    sections += [_section(name, (part.__doc__ or "").strip(), part.model_fields) for name, part in parts.items()]
+    return "\n".join([_HEAD, *sections])
+
+
+def _section(prefix: str, text: str, fields: dict[str, FieldInfo]) -> str:
+    heading = [f"## {prefix}", "", text, ""] if prefix else []
+    rows = [_row(f"{prefix}__{name}" if prefix else name, field) for name, field in fields.items()]
+    return "\n".join([*heading, "| variable | default | what |", "|---|---|---|", *rows, ""])
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    what = "; ".join(part for part in (field.description or "", _range(field)) if part)
+    return f"| `{PREFIX}{name.upper()}` | {_default(field)} | {what} |"
+
+
+def _part(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.get_default(call_default_factory=True, validated_data={})
+    if value is None:
+        return "none"
+    text = str(value)
+    for folder, meaning in (
+        (platformdirs.user_data_path("facegroup"), "<user's data folder>"),
+        (platformdirs.user_cache_path("facegroup"), "<user's cache folder>"),
+    ):
+        text = text.replace(str(folder), f"{meaning}/facegroup")
+    return f"`{text}`"
+
+
+def _range(field: FieldInfo) -> str:
+    """The values a field accepts, where it does not accept all of its type."""
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(f"`{value}`" for value in get_args(field.annotation))
+    bounds = []
+    for bound in field.metadata:
+        match bound:
+            case Ge(ge=value):
+                bounds.append(f"at least {value}")
+            case Gt(gt=value):
+                bounds.append(f"above {value}")
+            case Le(le=value):
+                bounds.append(f"at most {value}")
+            case Lt(lt=value):
+                bounds.append(f"below {value}")
+    return ", ".join(bounds)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,207 @@
+"""Rows' values ↔ cameras, sightings, events, strangers, receivers and videos: JSON, with float32 and JPEG in base64.
+
+Reading raises `Damaged`, whatever is wrong with the bytes.
+"""
+
+import json
+import math
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from facegroup.cameras.journal.encryption import Encryption
+from facegroup.cameras.sightings.types import DeadLetter, Event, Shot, Sighting, Unknown, Video, Webhook
+from facegroup.cameras.sources.address import has_secret
+from facegroup.cameras.types import Camera
+from facegroup.errors import StoreInvalid
+from facegroup.types import Floats
+
+Read = TypeVar("Read")
+
+_TEXT, _NUMBER, _COUNT, _FLAG, _NONE = (str,), (int, float), (int,), (bool,), (type(None),)
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("id", "camera", "source", "name", "visit_id", "network", "kind", "subscriber", "state"), _TEXT),
+    **dict.fromkeys(("person_id", "unknown", "detail"), _TEXT + _NONE),
+    **dict.fromkeys(("first_seen", "last_seen", "at", "created_at", "updated_at", "progress"), _NUMBER),
+    **dict.fromkeys(("fps", "cooldown", "patience", "stall_seconds", "picture_seconds"), _NUMBER),
+    **dict.fromkeys(("frames", "seq", "visits", "attempts", "confirm", "rotate"), _COUNT),
+    **dict.fromkeys(("open", "crop", "snapshots", "motion", "realtime", "enabled"), _FLAG),
+    "gallery": _TEXT,
+    "similarity": _NUMBER + _NONE,
+    "result": (dict, type(None)),
+}
+"""What fields of everything that is kept may be."""
+
+
+class Damaged(Exception):
+    """A value that cannot be read; the text says why, and nothing of the value."""
+
+
+def reading(form: Callable[[Any], Read], value: bytes) -> Read:
+    """Return what a value holds. Raises `Damaged`."""
+    try:
+        return form(json.loads(value))
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise Damaged(type(error).__name__) from None
+
+
+def written(document: dict[str, Any]) -> bytes:
+    """Return the value of a row."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
+
+
+def of_camera(camera: Camera, seal: Encryption) -> dict[str, Any]:
+    """Return a camera's document. Raises KeyMissing."""
+    return {**asdict(camera), **_sealed("source", camera.source, seal)}
+
+
+def to_camera(document: dict[str, Any], seal: Encryption) -> Camera:
+    """Return the camera of a document; its source is empty where it cannot be unsealed."""
+    regions = tuple(tuple((float(x), float(y)) for x, y in region) for region in document["regions"])
+    known = {field.name for field in fields(Camera)}
+    given = {name: value for name, value in document.items() if name in known}
+    return _checked(Camera(**{**given, "regions": regions, "source": _opened("source", document, seal)}))
+
+
+def source(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a camera's document says of its source, sealed or not."""
+    return {name: value for name, value in document.items() if name in ("source", "source_sealed")}
+
+
+def of_webhook(webhook: Webhook, seal: Encryption) -> dict[str, Any]:
+    """Return a webhook's document. Raises KeyMissing."""
+    hidden = {**_sealed("url", webhook.url, seal), "secret": None}
+    return {**asdict(webhook), **hidden, "secret_sealed": seal.close(webhook.secret)}
+
+
+def to_webhook(document: dict[str, Any], seal: Encryption) -> Webhook:
+    """Return the webhook of a document; URL and secret are empty where they cannot be unsealed."""
+    return Webhook(
+        document["id"],
+        _opened("url", document, seal),
+        _opened("secret", document, seal),
+        tuple(document["cameras"]),
+        document["gallery"],
+        float(document["created_at"]),
+    )
+
+
+def to_sighting(document: dict[str, Any]) -> Sighting:
+    """Return the sighting of a document."""
+    return _checked(Sighting(**document))
+
+
+def of_event(event: Event) -> dict[str, Any]:
+    """Return an event's document."""
+    return asdict(event)
+
+
+def to_event(document: dict[str, Any]) -> Event:
+    """Return the event of a document."""
+    return _checked(Event(**{**document, "sighting": to_sighting(document["sighting"])}))
+
+
+def blank(event: Event) -> Event:
+    """Return an event of which nothing is left but number, kind, date and camera."""
+    shown = event.sighting
+    return replace(
+        event,
+        sighting=Sighting(shown.id, shown.camera, shown.gallery, None, None, "", 0.0, 0.0, 0, None, "", open=False),
+    )
+
+
+def of_unknown(unknown: Unknown) -> dict[str, Any]:
+    """Return a stranger's document, without the shots."""
+    kept = {name: getattr(unknown, name) for name in ("id", "gallery", "network", "visits", "first_seen", "last_seen")}
+    crops = sum(shot.crop is not None for shot in unknown.shots)
+    return {**kept, "crops": crops, "centroid": _numbers(unknown.centroid)}
+
+
+def to_unknown(document: dict[str, Any]) -> Unknown:
+    """Return the stranger of a document, without the shots."""
+    return _checked(Unknown(**{**document, "centroid": _floats(document["centroid"]), "shots": ()}))
+
+
+def of_shots(shots: Sequence[Shot]) -> dict[str, Any]:
+    """Return the document of a stranger's shots."""
+    return {
+        "shots": [
+            {
+                "descriptor": _numbers(shot.descriptor),
+                "crop": None if shot.crop is None else _text(shot.crop),
+                "grade": shot.grade,
+            }
+            for shot in shots
+        ]
+    }
+
+
+def to_shots(document: dict[str, Any]) -> tuple[Shot, ...]:
+    """Return the shots of a document."""
+    shots = tuple(
+        Shot(
+            _floats(each["descriptor"]), None if each["crop"] is None else b64decode(each["crop"]), float(each["grade"])
+        )
+        for each in document["shots"]
+    )
+    if len({shot.descriptor.shape for shot in shots}) != 1:
+        raise ValueError("they are of several networks, or there is none")
+    return shots
+
+
+def of_dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    """Return a dead letter's document."""
+    return asdict(letter)
+
+
+def to_dead_letter(document: dict[str, Any]) -> DeadLetter:
+    """Return the dead letter of a document."""
+    return _checked(DeadLetter(**{**document, "event": to_event(document["event"])}))
+
+
+def to_video(document: dict[str, Any]) -> Video:
+    """Return the video of a document."""
+    return _checked(Video(**document))
+
+
+def _sealed(name: str, address: str, seal: Encryption) -> dict[str, Any]:
+    # None is there where it could not be unsealed: an empty one hides nothing.
+    hidden = bool(address) and has_secret(address)
+    return {name: None, f"{name}_sealed": seal.close(address)} if hidden else {name: address}
+
+
+def _opened(name: str, document: dict[str, Any], seal: Encryption) -> str:
+    if f"{name}_sealed" not in document:
+        return str(document[name])
+    try:
+        return seal.open(document[f"{name}_sealed"])
+    except StoreInvalid:
+        return ""
+
+
+def _numbers(values: Floats) -> str:
+    return _text(np.asarray(values, "<f4").tobytes())
+
+
+def _floats(text: str) -> Floats:
+    found = np.frombuffer(b64decode(text), "<f4").astype(np.float32)
+    if not len(found) or not np.isfinite(found).all() or not found.any():
+        raise ValueError
+    return found
+
+
+def _checked(found: Read) -> Read:
+    """Return what was read. Raises ValueError where a field is of another kind than it must be."""
+    for name, kinds in _KINDS.items():
+        if hasattr(found, name):
+            value = getattr(found, name)
+            if not isinstance(value, kinds) or (isinstance(value, int | float) and not math.isfinite(value)):
+                raise ValueError(name)
+    return found
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()

@@ -1,0 +1,110 @@
+"""A journal's rows in one SQLite file beside the gallery's: changes go in, each a transaction on disk; rows come out."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from facegroup.cameras.journal.rows import Count, Drop, Put, Row, Step
+from facegroup.store.sqlite.file import Layout, SqliteFile
+
+APPLICATION = 0x66676A6F  # "fgjo"
+
+_TABLES = (
+    """CREATE TABLE rows (
+        place TEXT NOT NULL, key TEXT NOT NULL, score REAL NOT NULL, value BLOB NOT NULL, PRIMARY KEY (place, key))
+        WITHOUT ROWID""",
+    "CREATE INDEX rows_by_score ON rows (place, score, key)",
+    "CREATE TABLE counts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+)
+_PUT = """INSERT INTO rows VALUES (?, ?, ?, ?)
+    ON CONFLICT (place, key) DO UPDATE SET score = excluded.score, value = excluded.value"""
+
+
+class SqliteRows:
+    """`facegroup.cameras.journal.rows.Rows` in a file.
+
+    Args:
+        path: the file; made where it is not there.
+        timeout: seconds to wait for another process's write.
+
+    Raises:
+        StoreInvalid: it is no journal.
+        StoreUnavailable: it cannot be opened.
+    """
+
+    def __init__(self, path: str | Path, timeout: float = 10) -> None:
+        self._file = SqliteFile(Path(path), timeout, Layout("journal of cameras", APPLICATION, _TABLES))
+
+    def apply(self, steps: Sequence[Step]) -> bool:
+        """See `Rows`."""
+        with self._file.write() as db:
+            if any(isinstance(step, Count) and _count(db, step.name) != step.known for step in steps):
+                return False
+            for step in steps:
+                match step:
+                    case Put(table, key, score, value):
+                        db.execute(_PUT, (table, key, score, value))
+                    case Drop(table, key):
+                        db.execute("DELETE FROM rows WHERE place = ? AND key = ?", (table, key))
+                    case Count(name, _, now):
+                        db.execute("INSERT OR REPLACE INTO counts VALUES (?, ?)", (name, now))
+        return True
+
+    def count(self, name: str) -> int:
+        """See `Rows`."""
+        with self._file.read() as db:
+            return _count(db, name)
+
+    def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
+        """See `Rows`."""
+        question = "SELECT key, score, value FROM rows WHERE place = ? AND key = ?"
+        with self._file.read() as db:
+            found = [db.execute(question, (table, key)).fetchone() for key in keys]
+        return [None if each is None else Row(*each) for each in found]
+
+    def page(
+        self,
+        table: str,
+        low: float,
+        high: float,
+        limit: int,
+        *,
+        newest: bool = False,
+        after: tuple[float, str] | None = None,
+    ) -> list[Row]:
+        """See `Rows`."""
+        if after:  # SQLite seeks by these bounds, not by those of pairs
+            low, high = (low, min(high, after[0])) if newest else (max(low, after[0]), high)
+        order, sign = ("DESC", "<") if newest else ("ASC", ">")
+        beyond = f" AND (score, key) {sign} (?, ?)" if after else ""
+        question = f"""SELECT key, score, value FROM rows WHERE place = ? AND score >= ? AND score <= ?{beyond}
+            ORDER BY score {order}, key {order} LIMIT ?"""
+        with self._file.read() as db:
+            return [Row(*each) for each in db.execute(question, (table, low, high, *(after or ()), limit))]
+
+    def size(self, table: str) -> int:
+        """See `Rows`."""
+        with self._file.read() as db:
+            return int(db.execute("SELECT count(*) FROM rows WHERE place = ?", (table,)).fetchone()[0])
+
+    def making_room(self) -> AbstractContextManager[None]:
+        """See `Rows`."""
+        return self._file.making_room()
+
+    def scrub(self) -> None:
+        """See `Rows`."""
+        self._file.scrub()
+
+    def ping(self) -> None:
+        """See `Rows`."""
+        self.count("seq")
+
+    def close(self) -> None:
+        """See `Rows`."""
+        self._file.close()
+
+
+def _count(db: sqlite3.Connection, name: str) -> int:
+    found = db.execute("SELECT value FROM counts WHERE name = ?", (name,)).fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,151 @@
+"""One face followed over frames: looks at it go in, who it is comes out, when enough of them agree, and the best looks."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from facegroup.cameras.sightings.types import Observation, Shot
+from facegroup.pipeline import quality_policies
+from facegroup.types import NOT_IN_DATASET, Floats, Match
+
+SHOTS = 5
+
+_BETTER = 0.2  # how much better a face must be to be recognised at once
+_FADING = 0.9  # of votes, with each that comes
+_MAJORITY = 0.6
+_APART = 0.18  # seconds between two frames that count as two: of the same moment one says no more than the other
+_LEAST_WEIGHT = 0.1
+_NEVER = float("-inf")
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One face, as far as it was followed.
+
+    Every look that is good enough to be named votes for a person, or for nobody, weighed by its grade, and earlier votes
+    fade. The track has a name from when enough looks agree and have a majority of 60 % on; while nobody has one, it keeps
+    the name that it has, so that one on the edge does not change to and fro.
+
+    Attributes:
+        number: unique for the tracker.
+        confirm: looks that must agree.
+        first: seconds of its first frame.
+        shift: seconds by which the time of day was ahead then.
+        box: (4,) float32: where it was last: x1, y1, x2, y2 in pixels of the whole picture.
+        last: seconds of its last frame.
+        frames: in which it was found.
+        descriptor: (d,) float32 of unit length: what it looks like; None: no look was good enough.
+        confirmed: whether it has a name, or is nobody's for sure.
+        recognised: seconds of the last look.
+    """
+
+    number: int
+    confirm: int
+    first: float
+    shift: float
+    box: Floats
+    last: float = _NEVER
+    frames: int = 0
+    descriptor: Floats | None = None
+    confirmed: bool = False
+    recognised: float = _NEVER
+    _who: str | None = None
+    _votes: dict[str | None, float] = field(default_factory=dict)
+    _agreed: dict[str | None, int] = field(default_factory=dict)
+    _best: dict[str | None, Match] = field(default_factory=dict)
+    _shots: list[tuple[int, Shot]] = field(default_factory=list)  # with the moment of each
+    _moment: float = _NEVER  # when the last moment of looks began
+    _moments: int = 0
+    _grade: float = _NEVER  # of the best look that voted
+    _looked: float = _NEVER  # of the best look at all
+    _version: int = 0
+
+    def found(self, box: Floats, at: float) -> None:
+        """Take in that it was found in a frame."""
+        self.box, self.last, self.frames = box, at, self.frames + 1
+
+    def look(self, match: Match, descriptor: Floats, crop: bytes | None, grade: float, version: int) -> None:
+        """Take in who it is in the frame that it was found in last.
+
+        Args:
+            match: the gallery's decision.
+            descriptor: (d,) float32 of unit length.
+            crop: as JPEG.
+            grade: how good the face is: its worst part's grade.
+            version: of the gallery.
+        """
+        self.recognised, self._version, self._looked = self.last, version, max(self._looked, grade)
+        apart = not self.just_seen(self.last)
+        if apart:
+            self._moment, self._moments = self.last, self._moments + 1
+        if match.poor:
+            return
+        weight = max(grade, _LEAST_WEIGHT)
+        mixed = descriptor if self.descriptor is None else self.descriptor + descriptor * weight
+        self.descriptor = np.asarray(mixed / np.linalg.norm(mixed), np.float32)
+        self._grade = max(self._grade, grade)
+        self._keep(Shot(descriptor, crop, grade))
+        self._vote(match, min(weight, 1.0), apart=apart)
+
+    def just_seen(self, now: float) -> bool:
+        """Say whether it was recognised in the same moment: another look counts for nothing."""
+        return now - self._moment < _APART
+
+    def known(self, now: float) -> bool:
+        """Say whether another look tells nothing new: it has a name, was too poor for one often enough, or just had one."""
+        poor = self._grade < quality_policies.LEAST["standard"]
+        return self.confirmed or self.just_seen(now) or (poor and self._moments >= 3 * self.confirm)
+
+    def better(self, grade: float) -> bool:
+        """Say whether a face of this grade is worth a look, whatever is known."""
+        return grade >= self._looked + _BETTER
+
+    def observation(self, network: str, patience: float, *, ended: bool = False) -> Observation:
+        """Return what is known of it, once it is confirmed.
+
+        Args:
+            network: that made the descriptors.
+            patience: see `Observation`.
+            ended: whether the track is over.
+        """
+        match = self._best[self._who]
+        return Observation(
+            self.number,
+            self._who,
+            NOT_IN_DATASET if self._who is None else match.name,
+            None if self._who is None else match.similarity,
+            self.first,
+            self.last,
+            self.frames,
+            tuple(shot for _, shot in self._shots),
+            ended,
+            network,
+            self._version,
+            self.shift,
+            patience,
+        )
+
+    def _keep(self, shot: Shot) -> None:
+        """Keep the best look of each moment, and of these the best."""
+        rivals = [each for moment, each in self._shots if moment == self._moments]
+        if rivals and rivals[0].grade >= shot.grade:
+            return
+        kept = [each for each in self._shots if each[0] != self._moments]
+        self._shots = sorted([*kept, (self._moments, shot)], key=lambda each: -each[1].grade)[:SHOTS]
+
+    def _vote(self, match: Match, weight: float, *, apart: bool) -> None:
+        who = match.person_id
+        for other in self._votes:
+            self._votes[other] *= _FADING
+        self._votes[who] = self._votes.get(who, 0.0) + weight
+        self._agreed[who] = self._agreed.get(who, 0) + apart
+        if who not in self._best or match.similarity > self._best[who].similarity:
+            self._best[who] = match
+        winner = max(self._votes, key=lambda each: self._votes[each])
+        # It takes more to be nobody: it may be no face at all, or one that is too poor to be named.
+        wanted = self.confirm + (winner is None)
+        agrees = self._agreed[winner] >= wanted and (
+            winner is not None or self._grade >= quality_policies.LEAST["standard"]
+        )
+        if agrees and self._votes[winner] >= _MAJORITY * sum(self._votes.values()):
+            self.confirmed, self._who = True, winner

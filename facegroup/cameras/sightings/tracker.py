@@ -1,0 +1,190 @@
+"""Tracks the faces of one camera's frames and recognises each over several frames: `PhotoResult`s in, `Observation`s out.
+
+A face belongs to the track that it overlaps and resembles most (`facegroup.cameras.sightings.association`), and a
+track has a name when enough looks agree (`facegroup.cameras.sightings.track`). It is recognised again only when that
+pays: frames in between are only searched for faces.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median_low
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.cameras.sightings.association import Association, nested
+from facegroup.cameras.sightings.track import SHOTS, Track
+from facegroup.cameras.sightings.types import Observation
+from facegroup.cameras.sources.regions import inside
+from facegroup.cameras.types import Camera, Frame
+from facegroup.pipeline import quality_policies
+from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
+from facegroup.types import Faces, Floats
+
+__all__ = ["FRESH", "PATIENCE", "SHOTS", "Tracker", "Update"]
+
+PATIENCE = 2.0
+"""Seconds without a face after which a track is over; where frames are looked at seldom, four of them."""
+
+LONGEST = 600.0
+"""Seconds between two frames beyond which the one says nothing of who is in the other."""
+
+FRESH = 4.0
+"""Seconds after which a track that has a name is recognised again."""
+
+_GAPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one frame led to.
+
+    Attributes:
+        observations: of the tracks that have a name, or are nobody's, and were seen in it or are over.
+        again: whether the frame shows a face that must be recognised and was only detected: ask with `Tracker.recognise`,
+            and update with the answer.
+        faces: the track of each face that counts, and its box: x1, y1, x2, y2 in pixels of the whole picture.
+    """
+
+    observations: tuple[Observation, ...]
+    again: bool = False
+    faces: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()
+
+
+class Tracker:
+    """The tracks of one camera. Used from one thread at a time.
+
+    Args:
+        camera: whose frames come.
+        network: that makes the descriptors.
+        played: whether times are positions in the source (a video), not of the clock.
+    """
+
+    def __init__(self, camera: Camera, network: str, *, played: bool = False) -> None:
+        self._camera = camera
+        self._network = network
+        self._played = played
+        self._association = Association()
+        self._tracks: list[Track] = []
+        self._next = 0
+        self._looked: float | None = None  # when the last frame was
+        self._gaps: deque[float] = deque(maxlen=_GAPS)  # between frames that were looked at
+
+    def photo(self, frame: Frame) -> Photo:
+        """Return what to ask of a frame: who is in it, or only where faces are, where all that were there are known."""
+        now = self._time(frame)
+        if self._tracks and all(self._fresh(each, now) for each in self._tracks):
+            return Photo(frame.data, frame.smallest(self._camera), embed=False, background=True)
+        return self.recognise(frame)
+
+    def recognise(self, frame: Frame, faces: Faces | None = None) -> Photo:
+        """Return the question who is in a frame, where faces were found in it before, who these are."""
+        query = Query(self._camera.gallery, None, None, 1, self._camera.quality)
+        least = frame.smallest(self._camera)
+        return Photo(frame.data, least, embed=True, crops=True, query=query, background=True, faces=faces)
+
+    def update(self, frame: Frame, seen: PhotoResult) -> Update:
+        """Take in what is in a frame. Raises what the gallery answered, where that is an error."""
+        if isinstance(seen.matched, Exception):
+            raise seen.matched
+        now = self._time(frame)
+        gaps = self._with(now)
+        boxes = seen.faces.boxes + np.tile(np.asarray(frame.offset, np.float32), 2)
+        centres = np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2 / (frame.width, frame.height), np.float32)
+        here = np.flatnonzero(inside(centres, self._camera.regions) & ~nested(boxes))
+        grades = quality_policies.grades(seen.quality, seen.faces.confidence).min(axis=1)
+        waiting = [each for each in self._tracks if now - each.last <= self._visit(gaps)]
+        pairs = self._paired(waiting, boxes[here], seen, here, now)
+        if seen.descriptors is None and not _settled(pairs, grades[here], now):
+            return Update((), again=True)
+        self._looked, self._gaps = now, gaps
+        changed = []
+        for place, known in zip(here.tolist(), pairs, strict=True):
+            track = known or self._begun(boxes[place], now, 0.0 if self._played else frame.at - now)
+            track.found(boxes[place], now)
+            if seen.descriptors is not None and isinstance(seen.matched, PhotoMatches):
+                crop = seen.crops[place] if seen.crops is not None else None
+                match, descriptor = seen.matched.matches[place], seen.descriptors[place]
+                track.look(match, descriptor, crop, float(grades[place]), seen.matched.version)
+            changed.append(track)
+        patience = self._visit(gaps)
+        observed = [track.observation(self._network, patience) for track in changed if track.confirmed]
+        faces = tuple((track.number, (*map(float, track.box),)) for track in changed)
+        return Update((*observed, *self.idle(now)), faces=faces)  # type: ignore[arg-type]
+
+    def idle(self, now: float) -> tuple[Observation, ...]:
+        """End the tracks that were not seen for long: call it also when no frame comes.
+
+        Who was in the last frame has not moved away since, as far as is known: that track waits for the next one.
+
+        Args:
+            now: in the time of the frames.
+        """
+        return self._ended([each for each in self._tracks if now - each.last > self._waits(each)])
+
+    def close(self) -> tuple[Observation, ...]:
+        """End all tracks."""
+        return self._ended(list(self._tracks))
+
+    def _waits(self, track: Track) -> float:
+        """Return for how many seconds a track may go on without a face."""
+        visit = self._visit(self._gaps)
+        if track.last == self._looked:
+            return visit if self._gaps else max(visit, LONGEST)
+        return min(visit, max(PATIENCE, 4 * median_low(self._gaps))) if self._gaps else PATIENCE
+
+    def _visit(self, gaps: Sequence[float]) -> float:
+        """Return the seconds unseen after which somebody has left: two frames must be looked at meanwhile."""
+        return max(self._camera.cooldown, 2.5 * median_low(gaps)) if gaps else self._camera.cooldown
+
+    def _with(self, now: float) -> deque[float]:
+        """Return the gaps with the one before a frame of now."""
+        gap = 0.0 if self._looked is None else now - self._looked
+        return deque([*self._gaps, gap], _GAPS) if 0 < gap <= LONGEST else self._gaps
+
+    def _fresh(self, track: Track, now: float) -> bool:
+        """Say whether it is certain enough that a face in a track's place is the same one."""
+        return track.known(now) and now - track.recognised < FRESH and now - track.last <= PATIENCE
+
+    def _begun(self, box: Floats, now: float, shift: float) -> Track:
+        track = Track(self._next, self._camera.confirm, now, shift, box)
+        self._tracks.append(track)
+        self._next += 1
+        return track
+
+    def _ended(self, over: Sequence[Track]) -> tuple[Observation, ...]:
+        self._tracks = [each for each in self._tracks if each not in over]
+        patience = self._visit(self._gaps)
+        return tuple(each.observation(self._network, patience, ended=True) for each in over if each.confirmed)
+
+    def _time(self, frame: Frame) -> float:
+        if self._played:
+            return frame.position
+        return frame.at if frame.moment is None else frame.moment
+
+    def _paired(
+        self, tracks: Sequence[Track], boxes: Floats, seen: PhotoResult, here: NDArray[np.intp], now: float
+    ) -> list[Track | None]:
+        """Return the track of each face, None for a new one."""
+        if not tracks or not len(boxes):
+            return [None] * len(boxes)
+        before = np.stack([track.box for track in tracks])
+        if seen.descriptors is None or not isinstance(seen.matched, PhotoMatches):
+            found = self._association.by_place(boxes, before)
+        else:
+            alike = np.full((len(boxes), len(tracks)), np.nan, np.float32)
+            for column, track in enumerate(tracks):
+                if track.descriptor is not None:
+                    alike[:, column] = seen.descriptors[here] @ track.descriptor
+            away = np.array([now - track.last > PATIENCE for track in tracks])
+            found = self._association.by_looks(boxes, before, alike, seen.matched.threshold, away)
+        return [None if each is None else tracks[each] for each in found]
+
+
+def _settled(pairs: Sequence[Track | None], grades: Floats, now: float) -> bool:
+    """Whether every face that was only detected belongs to a known track, and none is a better look than all before."""
+    return all(
+        track is not None and track.known(now) and (track.just_seen(now) or not track.better(grade))
+        for track, grade in zip(pairs, grades.tolist(), strict=True)
+    )

@@ -1,0 +1,1 @@
+"""How do frames come from a camera, a stream, a folder or a file?"""

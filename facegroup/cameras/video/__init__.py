@@ -1,0 +1,1 @@
+"""Who appears in a video file?"""

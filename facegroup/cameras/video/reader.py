@@ -1,0 +1,133 @@
+"""A video file → a viewing of it, in this process: read ahead, analysed in batches.
+
+What is told of it then: `facegroup.cameras.video.viewing.report`; as CSV or WebVTT:
+`facegroup.cameras.video.subtitles`; with boxes and names in a copy: `facegroup.cameras.video.annotated_copy`.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote
+
+from facegroup.cameras.sources.reader import CameraReader
+from facegroup.cameras.types import Camera, Frame
+from facegroup.cameras.video.files import broken, length, told
+from facegroup.cameras.video.viewing import VideoAnalysis
+from facegroup.errors import FacegroupError, NoVideo
+from facegroup.pipeline.messages import Photo, PhotoResult
+from facegroup.settings import Cameras
+
+BATCH = 8
+"""Frames that are analysed at once."""
+
+_WAIT_SECONDS = 0.2
+_PATIENCE_SECONDS = 60.0  # for one frame
+
+
+class Pipeline(Protocol):
+    """What sees: `facegroup.recognizer.Recognizer` is one."""
+
+    def see(self, photos: list[Photo]) -> list[PhotoResult | FacegroupError]:
+        """Return what is in each photo."""
+
+
+def look_through(
+    viewing: VideoAnalysis, camera: Camera, pipeline: Pipeline, tell: Callable[[float], None] = lambda _: None
+) -> FacegroupError | None:
+    """Let a viewing see every frame of a file that is due.
+
+    Args:
+        viewing: takes in what is seen.
+        camera: of `viewing.camera`.
+        pipeline: sees.
+        tell: is told how far it is, in seconds of the video.
+
+    Returns:
+        What is wrong with the file: it ends early, or a part of it is damaged; None: nothing.
+
+    Raises:
+        NoVideo: there is no frame in it at all.
+        FacegroupError: what the gallery said no with.
+    """
+    reader = _Reader(camera)
+    with closing(reader):
+        for frames in _batches(reader.frames()):
+            answers = pipeline.see([viewing.photo(frame) for frame in frames])
+            for frame, answer in zip(frames, answers, strict=True):
+                seen = _seen(answer)
+                if viewing.take(frame, seen):
+                    viewing.take(frame, _seen(pipeline.see([viewing.recognise(frame, seen.faces)])[0]))
+                tell(frame.position)
+    if not viewing.facts.analysed:
+        raise reader.problem or NoVideo("there is no picture in it")
+    return told(reader.problem, reader.status, viewing.facts, camera, length(_path(camera)))
+
+
+class _Reader:
+    """Reads the frames of a file that are due; the next ones are decoded while the caller works.
+
+    Attributes:
+        problem: why it ended before the file's end; None: it did not.
+        status: how its eye was last.
+    """
+
+    def __init__(self, camera: Camera) -> None:
+        # Whoever runs the command may read what they may.
+        self._eye = CameraReader(camera, Cameras(folder=Path("/")))
+        self._ahead: queue.Queue[Frame | None] = queue.Queue(2 * BATCH)
+        self._over = threading.Event()
+        self.problem: NoVideo | None = None
+        self.status = self._eye.status()
+        self._thread = threading.Thread(target=self._read, name="read", daemon=True)
+        self._thread.start()
+
+    def frames(self) -> Iterator[Frame]:
+        """Give them until the end."""
+        while (frame := self._ahead.get()) is not None:
+            yield frame
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._over.set()
+        self._eye.close()
+        self._thread.join(5)
+
+    def _read(self) -> None:
+        waited = 0.0
+        while not self._over.is_set():
+            frame, status = self._eye.next(_WAIT_SECONDS), self._eye.status()
+            self.status = status
+            waited = 0.0 if frame is not None else waited + _WAIT_SECONDS
+            self.problem = broken(frame, status)
+            if self.problem is None and waited > _PATIENCE_SECONDS:
+                self.problem = NoVideo(f"no frame came for {_PATIENCE_SECONDS:g} s")
+            if self.problem is not None or (frame is None and status.state == "ended"):
+                break
+            if frame is not None:
+                self._put(frame)
+        self._put(None)
+
+    def _put(self, frame: Frame | None) -> None:
+        while not self._over.is_set():
+            with suppress(queue.Full):
+                self._ahead.put(frame, timeout=_WAIT_SECONDS)
+                break
+
+
+def _path(camera: Camera) -> Path:
+    return Path(unquote(camera.source.removeprefix("file://")))
+
+
+def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    for first in frames:
+        yield list(chain([first], islice(frames, BATCH - 1)))
+
+
+def _seen(answer: PhotoResult | FacegroupError) -> PhotoResult:
+    if isinstance(answer, FacegroupError):
+        raise answer
+    return answer

@@ -1,0 +1,1 @@
+"""How is it reached from a shell? One file for each group of commands."""

@@ -1,0 +1,167 @@
+"""The command `calibrate`: a gallery and an error rate in, its threshold set and explained; with `--server URL`, too."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from facegroup.cli.bulk import skipped_row
+from facegroup.cli.options import AsJson, Server, Store
+from facegroup.cli.output import tell_skipped
+from facegroup.enrolment.samples import Refused
+from facegroup.errors import FacegroupError
+from facegroup.gallery import calibration, calibrator
+from facegroup.gallery.calibrator import CalibrationResult, Strangers
+from facegroup.gallery.matching import Matcher
+from facegroup.images import folders
+from facegroup.images.files import read
+from facegroup.images.folders import Skipped, shown
+from facegroup.networks import registry
+from facegroup.pipeline.messages import PhotoResult
+from facegroup.settings import Settings, load
+from facegroup.store import open_store
+from facegroup.types import Calibration, Gallery
+
+_Describe = Callable[[Sequence[bytes]], list[PhotoResult | FacegroupError]]
+
+_WHY = {
+    "people_changed": "its count of people has changed by over 20 % since it was calibrated",
+    "threshold_changed": "its threshold was set by hand since it was calibrated",
+}
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the command to a Typer app."""
+    app.command()(calibrate)
+
+
+def calibrate(
+    gallery: Annotated[str, typer.Argument(help="name of the gallery")],
+    fpir: Annotated[
+        float,
+        typer.Option(
+            min=calibration.LEAST_FPIR, max=calibration.MOST_FPIR, help="of strangers, the share that may get a name"
+        ),
+    ] = 0.01,
+    strangers: Annotated[
+        Path | None,
+        typer.Option(
+            help="folder of photos in which nobody is a member, best a folder per person; else members stand in"
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say which threshold it would be")] = False,
+    server: Server = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the threshold at which few enough strangers get a name, on the photos that are enrolled, and set it."""
+    found = None if strangers is None else folders.photos([strangers])
+    files = None if found is None else found.files
+    settings = load(store=store)
+    refused: list[Refused] = []
+    unknown: Strangers | None = None
+    if server is not None:
+        from facegroup.client import Client
+
+        with Client(server) as client:
+            if strangers is not None and files is not None:
+                unknown, refused = _described(strangers, files, client.describe)
+            done = client.calibrate(gallery, fpir, unknown, dry_run=dry_run)
+    elif strangers is not None and files is not None:
+        from facegroup.recognizer import Recognizer
+
+        with Recognizer(load(store=store, network=_network(settings, gallery)), "cli") as recognizer:
+            unknown, refused = _described(strangers, files, recognizer.describe)
+            done = recognizer.calibrate(gallery, fpir, unknown, dry_run=dry_run)
+    else:  # without the networks
+        with closing(open_store(settings.store, "cli")) as kept:
+            galleries = Matcher(kept, registry.spec(kept.gallery(gallery).network, settings))
+            done = calibrator.run(calibrator.asking(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
+    skipped = () if found is None else found.skipped
+    if as_json:
+        typer.echo(json.dumps(_row(done, refused, skipped), ensure_ascii=False))
+    else:
+        typer.echo("\n".join(_lines(done, refused)))
+    tell_skipped(skipped)
+
+
+def warn(gallery: Gallery) -> None:
+    """Say on standard error where a gallery's calibration is not what it was."""
+    why = calibration.stale(gallery)
+    if why is not None:
+        typer.echo(f"the gallery {gallery.name}: {_WHY[why]}; see `facegroup calibrate` ({why})", err=True)
+
+
+def _network(settings: Settings, gallery: str) -> str:
+    with closing(open_store(settings.store, "cli")) as kept:
+        return kept.gallery(gallery).network
+
+
+def _described(folder: Path, files: Sequence[Path], describe: _Describe) -> tuple[Strangers, list[Refused]]:
+    """Return the strangers in a folder; files of one folder below it are of one person."""
+    seen: list[tuple[str, PhotoResult | FacegroupError]] = []
+    with _bar("looking at strangers", len(files)) as tell:
+        for part in read(files):
+            found = iter(describe([data for _, data in part if isinstance(data, bytes)]))
+            seen += [(shown(path), next(found) if isinstance(data, bytes) else data) for path, data in part]
+            tell(len(part))
+    whose = [str(path if path.parent == folder else path.parent) for path in files]
+    return calibrator.strangers(seen, whose)
+
+
+def _row(done: CalibrationResult, refused: Sequence[Refused], skipped: Sequence[Skipped]) -> dict[str, Any]:
+    return {
+        "gallery": done.gallery.name,
+        "applied": done.applied,
+        "threshold_before": done.before,
+        "calibration": asdict(done.found),
+        "searches": done.searches,
+        "closest": [asdict(each) for each in done.closest],
+        "refused": [{"photo": each.name, "code": each.error.code, "detail": each.error.detail} for each in refused],
+        "skipped": [skipped_row(each) for each in skipped],
+    }
+
+
+def _lines(done: CalibrationResult, refused: Sequence[Refused]) -> Iterator[str]:
+    found = done.found
+    for each in refused:
+        yield f"not used: {each.name}: {each.error.detail} ({each.error.code})"
+    yield f"threshold {found.threshold} " + (
+        f"(was {done.before})" if done.applied else f"would be set; it is {done.before}"
+    )
+    low, high = found.fpir_interval
+    yield f"of strangers {found.fpir:.2%} get a name, as far as {_on(found)} can tell: {low:.2%} to {high:.2%}"
+    if found.tpir is None or found.tpir_interval is None:
+        yield "how many members are found is not known: nobody has two photos"
+    else:
+        low, high = found.tpir_interval
+        yield f"of members' photos {found.tpir:.1%} get the right name: {low:.1%} to {high:.1%}"
+    if found.strangers == 0 and found.sampled < found.people:
+        yield f"searched with photos of {found.sampled} of the {found.people} people, drawn at random or who have any"
+    for likeness in done.closest:
+        like = likeness.like
+        yield f"most alike: {likeness.whose} and {like.name} ({like.person_id}), {like.similarity:.3f}"
+
+
+def _on(found: Calibration) -> str:
+    if found.strangers:
+        return f"{found.strangers} strangers"
+    return f"{found.samples} photos of members, standing in for strangers,"
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Give what moves a progress bar on standard error, if somebody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda count: None
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda count: progress.advance(task, count)

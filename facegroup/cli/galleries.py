@@ -1,0 +1,111 @@
+"""The command that lists galleries and changes their settings, on this machine's store or on a server, without a network."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Annotated, Any, Protocol, Unpack
+
+import typer
+
+from facegroup.cli.options import Server, Store
+from facegroup.errors import MalformedRequest
+from facegroup.settings import Settings, load
+from facegroup.store.contract import Changes
+from facegroup.types import Gallery, Policy
+
+
+class Kept(Protocol):
+    """What keeps galleries: a store, or a client."""
+
+    def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
+        """Return a page of galleries, by name."""
+
+    def gallery(self, name: str) -> Gallery:
+        """Return one gallery."""
+
+    def update_gallery(self, name: str, **changes: Unpack[Changes]) -> Gallery:
+        """Change settings of a gallery."""
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the command to a Typer app."""
+    app.command()(galleries)
+
+
+def galleries(
+    gallery: Annotated[str | None, typer.Argument(help="name of the gallery to show or change [default: all]")] = None,
+    threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="cosine similarity to exceed")] = None,
+    quality: Annotated[Policy | None, typer.Option(help="how good a face must be to be enrolled")] = None,
+    probe_quality: Annotated[
+        Policy | None, typer.Option(help="how good a face must be to be named, else it is poor_quality")
+    ] = None,
+    unique: Annotated[
+        bool | None,
+        typer.Option(help="whether a person is named at most once in a photo; --no-unique: as often as seen"),
+    ] = None,
+    keep_crops: Annotated[
+        bool | None, typer.Option(help="whether aligned faces are kept; --no-keep-crops erases those kept")
+    ] = None,
+    server: Server = None,
+    store: Store = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document, for programs")] = False,
+) -> None:
+    """List the galleries, or show one; with a setting, change it. The policies are in docs/quality.md."""
+    changes: Changes = {
+        "threshold": threshold,
+        "quality": quality,
+        "probe_quality": probe_quality,
+        "unique": unique,
+        "keep_crops": keep_crops,
+    }
+    changing = any(value is not None for value in changes.values())
+    if changing and gallery is None:
+        raise MalformedRequest("say which gallery to change: facegroup galleries NAME --quality standard")
+    with _opened(server, load(store=store)) as kept:
+        if gallery is None:
+            found = list(_all(kept))
+        else:
+            found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
+    if as_json:
+        typer.echo(json.dumps({"galleries": [_row(each) for each in found]}, ensure_ascii=False))
+        return
+    for each in found:
+        typer.echo(
+            f"{each.name}: {each.people} people, {each.network}, threshold {each.threshold:g}, "
+            f"crops {'kept' if each.keep_crops else 'not kept'}, "
+            f"quality {each.quality}, probe quality {each.probe_quality}{'' if each.unique else ', not unique'}"
+        )
+
+
+def _all(kept: Kept) -> Iterator[Gallery]:
+    after = ""
+    while page := kept.galleries(after):
+        yield from page
+        after = page[-1].name
+
+
+def _row(found: Gallery) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "network": found.network,
+        "threshold": found.threshold,
+        "people": found.people,
+        "keep_crops": found.keep_crops,
+        "quality": found.quality,
+        "probe_quality": found.probe_quality,
+        "unique": found.unique,
+    }
+
+
+@contextmanager
+def _opened(server: str | None, settings: Settings) -> Iterator[Kept]:
+    if server is not None:
+        from facegroup.client import Client
+
+        with Client(server) as client:
+            yield client
+    else:
+        from facegroup.store import open_store
+
+        with closing(open_store(settings.store, "cli")) as store:
+            yield store

@@ -1,0 +1,213 @@
+"""What the commands do, on this machine's store or through a server: `Service` is `Recognizer` and `Client` alike."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, Unpack
+
+from facegroup.enrolment.samples import Enrolment
+from facegroup.errors import FacegroupError, MalformedRequest
+from facegroup.gallery.verification import Verified
+from facegroup.images import drawing
+from facegroup.images.decode import decode
+from facegroup.images.files import MOST_BYTES, read
+from facegroup.networks.alignment import from_jpeg
+from facegroup.pipeline.messages import PhotoMatches, PhotoResult
+from facegroup.settings import Limits
+from facegroup.store.audit import Entry
+from facegroup.store.contract import Changes, Erased, Merged
+from facegroup.types import NO_FACE_FOUND, TAKEN, FaceChoice, Gallery, Image, Match, Person, Policy
+
+
+class People(Protocol):
+    """The part of a store that commands use; see `facegroup.store.contract.Store`."""
+
+    def gallery(self, name: str) -> Gallery:
+        """Return one gallery."""
+
+    def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
+        """Return a page of people."""
+
+    def person(self, gallery: str, person_id: str) -> Person:
+        """Return one person."""
+
+    def create_person(
+        self, gallery: str, name: str, metadata: dict[str, Any] | None = None, person_id: str | None = None
+    ) -> Person:
+        """Create a person without samples."""
+
+    def update_person(
+        self,
+        gallery: str,
+        person_id: str,
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        expires_at: float | None = None,
+    ) -> Person:
+        """Rename a person, or set the expiry."""
+
+    def update_gallery(self, name: str, **changes: Unpack[Changes]) -> Gallery:
+        """Change settings of a gallery."""
+
+    def merge_people(self, gallery: str, into: str, source: str) -> Merged:
+        """Merge a person into another."""
+
+    def delete_person(self, gallery: str, person_id: str) -> Erased:
+        """Erase a person."""
+
+
+class Log(Protocol):
+    """What has an audit log: a store, or a client."""
+
+    def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
+        """Return a page of it."""
+
+
+class Service(Protocol):
+    """Whatever recognises faces; see `facegroup.recognizer.Recognizer`, whose methods these are."""
+
+    @property
+    def store(self) -> People:
+        """Galleries and people."""
+
+    def new_gallery(self, name: str) -> Gallery:
+        """Return the gallery of this name, created where there is none."""
+
+    def identify(
+        self,
+        photos: Sequence[bytes],
+        gallery: str,
+        threshold: float | None = None,
+        quality: Policy | None = None,
+        unique: bool | None = None,
+    ) -> list[PhotoResult | FacegroupError]:
+        """Return who is in each photo."""
+
+    def enrol(
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: FaceChoice | None = None,
+        strict: bool = False,
+    ) -> Enrolment:
+        """Enrol named photos of one person."""
+
+    def correct(
+        self,
+        gallery: str,
+        photos: Sequence[tuple[str, bytes]],
+        person_id: str,
+        face: FaceChoice | None = None,
+        strict: bool = False,
+    ) -> Enrolment:
+        """Make faces counter-examples of a person."""
+
+    def verify(
+        self,
+        photos: tuple[bytes, bytes],
+        threshold: float | None = None,
+        faces: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
+    ) -> Verified:
+        """Compare two photos."""
+
+    def verify_person(
+        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: FaceChoice | None = None
+    ) -> Verified:
+        """Compare a photo with a person."""
+
+    def crops(self, gallery: str, person_id: str) -> Iterable[bytes]:
+        """Return a person's aligned faces as JPEG."""
+
+
+def identify(
+    service: Service,
+    gallery: str,
+    files: Sequence[Path],
+    threshold: float | None,
+    quality: Policy | None = None,
+    unique: bool | None = None,
+    most: int = MOST_BYTES,
+) -> Iterator[tuple[Path, bytes, PhotoResult | FacegroupError]]:
+    """Return each photo with what is in it, as soon as it is known; one that cannot be read or used is its error."""
+    for part in read(files, most):
+        good = [data for _, data in part if isinstance(data, bytes)]
+        seen = iter(service.identify(good, gallery, threshold, quality, unique))
+        for path, data in part:
+            if isinstance(data, bytes):
+                yield path, data, next(seen)
+            else:
+                yield path, b"", data
+
+
+def everybody(service: Service, gallery: str) -> Iterator[Person]:
+    """Return all people of a gallery, by id."""
+    after = ""
+    while page := service.store.people(gallery, after):
+        yield from page
+        after = page[-1].id
+
+
+def moment(text: str) -> float:
+    """Return a time in seconds since the epoch; infinite for "never". Raises `MalformedRequest`."""
+    if text == "never":
+        return math.inf
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise MalformedRequest(f"{text!r} is no time; write 2030-01-31T12:00:00Z, or never") from None
+    if when.tzinfo is None:
+        raise MalformedRequest(f"{text!r} does not say its time zone; write 2030-01-31T12:00:00Z")
+    return when.timestamp()
+
+
+def face_choice(text: str | None, option: str = "--face") -> FaceChoice | None:
+    """Return which face an option means. Raises `MalformedRequest`."""
+    words: dict[str | None, FaceChoice | None] = {None: None, "largest": "largest", "dominant": "dominant"}
+    if text is None or text in words:
+        return words[text]
+    if text.isascii() and text.isdigit() and len(text) < 6:
+        return int(text)
+    raise MalformedRequest(f"{option} takes the number of a face, from 0, left to right; largest; or dominant")
+
+
+def log(kept: Log, gallery: str) -> Iterator[Entry]:
+    """Return the audit log of a gallery, oldest first."""
+    after = ""
+    while page := kept.audit(gallery, after):
+        yield from page
+        after = page[-1].id
+
+
+def sheet(service: Service, gallery: str, people: Sequence[Person]) -> Image:
+    """Return a picture with one row of aligned faces per person."""
+    rows = sorted(people, key=lambda person: person.name.casefold())
+    return drawing.sheet([(each.name, [from_jpeg(crop) for crop in service.crops(gallery, each.id)]) for each in rows])
+
+
+def boxes(data: bytes, seen: PhotoResult, limits: Limits) -> Image:
+    """Return a photo with its named boxes drawn."""
+    decoded = decode(data, limits)
+    labels = [f"{match.name} {match.similarity:.2f}" if match.person_id else answer(match) for match in matches(seen)]
+    return drawing.boxes(decoded.image, seen.faces.boxes * decoded.scale, labels)
+
+
+def matches(seen: PhotoResult) -> tuple[Match, ...]:
+    """Return the decisions on the faces of a photo that was identified."""
+    assert isinstance(seen.matched, PhotoMatches)
+    return seen.matched.matches
+
+
+def lines(seen: PhotoResult | FacegroupError) -> list[str]:
+    """Return what the course work prints for a photo: a name per face, from left to right."""
+    if isinstance(seen, FacegroupError):
+        return [f"error: {seen.detail} ({seen.code})"]
+    return [answer(match) for match in matches(seen)] or [NO_FACE_FOUND]
+
+
+def answer(match: Match) -> str:
+    """Return the name of a face, or that it is not in the dataset, or too poor and why."""
+    reasons = [f"taken by face {match.taken_by}" if each == TAKEN else each for each in match.reasons]
+    return f"{match.name} ({', '.join(reasons)})" if reasons else match.name

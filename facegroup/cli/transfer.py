@@ -1,0 +1,208 @@
+"""The commands that move and keep galleries: export, import, migrate, backup. They work on a store, not on a server."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from facegroup.cli.options import AsJson, Store
+from facegroup.errors import MalformedRequest, MigrationIncomplete, StoreInvalid, UnknownGallery
+from facegroup.networks import registry
+from facegroup.settings import Settings, load
+from facegroup.store import open_store
+from facegroup.store.audit import Event
+from facegroup.store.data_loss import refuse_lost
+from facegroup.store.staging import ShelfStore, coming, previous
+from facegroup.transfer.archive_reader import Archive
+from facegroup.transfer.export_import import Tell, export, take_in
+from facegroup.transfer.migration import Migrated, Migration
+from facegroup.transfer.reembedding import Reembedder
+from facegroup.types import Gallery
+
+Server = Annotated[str | None, typer.Option(help="refused: run the command where the store can be reached")]
+DropMissing = Annotated[bool, typer.Option("--drop-missing", help="leave behind what has no usable crop")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to a Typer app."""
+    app.command("export")(export_gallery)
+    app.command("import")(import_gallery)
+    app.command()(migrate)
+    app.command()(backup)
+
+
+def export_gallery(
+    gallery: Annotated[str, typer.Argument(help="name of the gallery")],
+    file: Annotated[
+        Path, typer.Argument(help="file to write; one that is there is replaced when the new one is whole")
+    ],
+    store: Store = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a gallery to one file: people, descriptors and crops, checksummed. Others may go on writing to it.
+
+    Status 1 if somebody is damaged and so not in the file, which is whole without them.
+    """
+    with _opened(server, load(store=store), gallery) as place, _bar("exporting", place.gallery(gallery).people) as tell:
+        done = export(place, gallery, file, tell)
+    answer = {name: done[name] for name in ("people", "samples", "crops", "sha256", "skipped")}
+    _say(as_json, {"gallery": done["gallery"]["name"], "file": str(file), **answer},
+         f"{done['people']} people, {done['samples']} samples, {done['crops']} crops in {file}")  # fmt: skip
+    if any(done["skipped"].values()):
+        _skipped(done["skipped"])
+        raise typer.Exit(1)
+
+
+def import_gallery(
+    file: Annotated[Path, typer.Argument(help="a file that `facegroup export` wrote")],
+    name: Annotated[str | None, typer.Option("--as", help="name of the gallery to be [default: as exported]")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="erase a gallery of this name that has people")] = False,
+    store: Store = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a gallery from a file that was exported: all of it in one step, or nothing."""
+    with _opened(server, load(store=store)) as place, Archive(file) as archive:
+        refuse_lost(place, name or archive.gallery.name)
+        bar = _bar("importing", archive.manifest["people"])
+        with bar as tell:
+            made = take_in(place, archive, name, replaces=replace, tell=tell)
+    answer = {"people": made.people, "network": made.network, "threshold": made.threshold, "version": made.version}
+    _say(as_json, {"gallery": made.name, **answer}, f"{made.people} people in the gallery {made.name}")
+
+
+def migrate(
+    gallery: Annotated[str, typer.Argument(help="name of the gallery")],
+    network: Annotated[str | None, typer.Option(help="the new network; see `facegroup models`")] = None,
+    threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the new network's own]")] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="put back what the last migration replaced")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="erase what a rollback, or a new start, needs")] = False,
+    drop_missing: DropMissing = False,
+    store: Store = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a gallery to another network, from its kept crops, while it serves; cut off, the same command goes on."""
+    if (network is not None) + rollback + forget != 1:
+        raise MalformedRequest("migrate takes one of --network NEW, --rollback and --forget")
+    with _opened(server, load(store=store), gallery) as place:
+        if forget:
+            _forget(place, gallery, as_json)
+            return
+        if rollback:
+            wanted = place.gallery(previous(place.gallery(gallery).name)) if _kept(place, gallery) else None
+            new = wanted or place.gallery(gallery)
+        else:
+            spec = registry.spec(network or "", load(store=store))
+            new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
+        settings = load(store=store, network=new.network)
+        with _bar("migrating", place.gallery(gallery).people) as tell:
+            work = Migration(place, gallery, new, lambda: Reembedder(settings), tell)
+            try:
+                done = (work.back if rollback else work.run)(drop_missing=drop_missing)
+            except MigrationIncomplete:
+                for each in work.missing:
+                    typer.echo(f"{each.person_id}  {each.sample_id}  {each.why}", err=True)
+                raise
+    _migrated(done, as_json)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="file to write; it must not be there")],
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a SQLite store, all galleries of one moment, while servers write to it. Redis has its own way: see docs."""
+    from facegroup.store.sqlite.store import SqliteStore
+
+    settings = load(store=store)
+    with _opened(None, settings) as place:
+        if not isinstance(place, SqliteStore):
+            raise StoreInvalid("backup copies a SQLite file; for Redis see docs/gallery.md, or export each gallery")
+        place.copy_to(file)
+    _say(as_json, {"file": str(file), "bytes": file.stat().st_size}, f"copied to {file}")
+
+
+def _skipped(skipped: dict[str, Any]) -> None:
+    for each in skipped["people"]:
+        typer.echo(f"skipped, damaged: {each}", err=True)
+    for person, sample in skipped["samples"]:
+        typer.echo(f"skipped, damaged: {person}  {sample}", err=True)
+    people, samples = len(skipped["people"]), len(skipped["samples"])
+    typer.echo(f"not in the file: {people} people and {samples} samples of others, which are damaged", err=True)
+
+
+def _migrated(done: Migrated, as_json: bool) -> None:
+    missing = [{"person_id": each.person_id, "sample_id": each.sample_id, "why": each.why} for each in done.missing]
+    answer: dict[str, Any] = {
+        "gallery": done.gallery.name,
+        "from": done.before,
+        "network": done.gallery.network,
+        "threshold": done.gallery.threshold,
+        "version": done.gallery.version,
+        "embedded": done.embedded,
+        "missing": missing,
+    }
+    for each in missing:
+        typer.echo(f"left behind: {each['person_id']}  {each['sample_id']}  {each['why']}", err=True)
+    text = f"{done.gallery.name} is of {done.gallery.network} now, threshold {done.gallery.threshold}; "
+    _say(as_json, answer, text + f"{done.embedded} samples were embedded, {len(missing)} left behind")
+
+
+def _kept(store: ShelfStore, gallery: str) -> bool:
+    try:
+        store.gallery(previous(store.gallery(gallery).name))
+    except UnknownGallery:
+        return False
+    return True
+
+
+def _forget(store: ShelfStore, gallery: str, as_json: bool) -> None:
+    name = store.gallery(gallery).name
+    samples = 0
+    for shelf in (coming(name), previous(name)):
+        try:
+            samples += store.delete_gallery(shelf).samples
+        except UnknownGallery:
+            continue
+    store.note(name, Event("forgotten", None, {"photos": samples}))
+    _say(as_json, {"gallery": name, "samples": samples}, f"{samples} samples of before were erased")
+
+
+@contextmanager
+def _opened(server: str | None, settings: Settings, gallery: str | None = None) -> Iterator[ShelfStore]:
+    """Give the store; refuse a `gallery` of which it lost data, as a server does."""
+    if server is not None:
+        raise MalformedRequest(
+            "this command works on the store itself and not through a server: run it where the store can be reached, "
+            "with --store; servers may go on running"
+        )
+    store = open_store(settings.store, "cli")
+    try:
+        if gallery is not None:
+            refuse_lost(store, gallery)
+        yield cast(ShelfStore, store)
+    finally:
+        store.close()
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[Tell]:
+    """Give what moves a progress bar on standard error, if somebody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda count: None
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def _say(as_json: bool, answer: dict[str, Any], text: str) -> None:
+    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)

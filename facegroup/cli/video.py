@@ -1,0 +1,105 @@
+"""The command that says who appears in a video, and when: `facegroup video`. Needs no server."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from facegroup.cli.options import Network, Store
+from facegroup.errors import MalformedRequest
+from facegroup.settings import load
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the command to a Typer app."""
+    app.command()(video)
+
+
+def video(
+    file: Annotated[Path, typer.Argument(help="a video, of any kind that FFmpeg reads")],
+    gallery: Annotated[str | None, typer.Option(help="whose people are looked for")] = None,
+    fps: Annotated[float, typer.Option(min=0.1, max=30, help="frames analysed a second of the video, at most")] = 5,
+    confirm: Annotated[int, typer.Option(min=1, help="frames that must agree before somebody has a name")] = 2,
+    cooldown: Annotated[
+        float, typer.Option(min=0.1, help="seconds unseen after which somebody who returns is new")
+    ] = 2,
+    min_face_size: Annotated[int | None, typer.Option(min=12, help="smallest face looked for, in pixels")] = None,
+    csv: Annotated[Path | None, typer.Option(help="file to write the sightings to, as CSV")] = None,
+    vtt: Annotated[Path | None, typer.Option(help="file to write subtitles to, as WebVTT")] = None,
+    annotated: Annotated[
+        Path | None, typer.Option("--annotate", help="file to write a copy to, with boxes and names, without sound")
+    ] = None,
+    network: Network = None,
+    store: Store = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
+) -> None:
+    """Say who appears in a video, and when. What can be read of a file that is damaged is reported, with status 1."""
+    from facegroup.cameras.video import annotated_copy, files, subtitles
+    from facegroup.cameras.video import reader as videos
+    from facegroup.cameras.video.viewing import VideoAnalysis, camera, report
+    from facegroup.recognizer import Recognizer
+
+    _check(file, [csv, vtt, annotated])
+    settings = load(gallery=gallery, network=network, store=store)
+    with Recognizer(settings, "cli") as recognizer:
+        about = recognizer.store.gallery(settings.gallery)
+        wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
+        with VideoAnalysis(wanted, recognizer.spec.name, about.threshold, settings.cameras) as viewing:
+            with _progress("looking", files.length(file)) as tell:
+                problem = videos.look_through(viewing, wanted, recognizer, tell)
+            told = report(file.name, viewing, viewing.finish(), settings.gallery, recognizer.spec.name)
+            if annotated is not None:
+                with _progress("drawing", told["video"]["seconds"]) as tell:
+                    annotated_copy.annotate(file, viewing, annotated, tell)
+    if csv is not None:
+        csv.write_text(subtitles.as_csv(told), encoding="utf-8", newline="")
+    if vtt is not None:
+        vtt.write_text(subtitles.as_vtt(told), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        for each in told["sightings"]:
+            similarity = "" if each["similarity"] is None else f", similarity {each['similarity']:.3f}"
+            moments = f"{each['first_seen']:8.1f} s – {each['last_seen']:.1f} s"
+            typer.echo(f"{moments}  {each['name']} ({each['frames']} frames{similarity})")
+        if not told["sightings"]:
+            typer.echo("nobody")
+    if problem is not None:
+        typer.echo(f"facegroup: {problem.detail} ({problem.code})", err=True)
+        raise typer.Exit(1)
+
+
+def _check(file: Path, targets: Sequence[Path | None]) -> None:
+    """Raise MalformedRequest where a path cannot be used, before anything takes time."""
+    if not file.exists() and (part := file.parts[0]).endswith(":") and len(part) > 2:  # rtsp://user:password@host
+        raise MalformedRequest("this is an address and no file; `facegroup camera add` looks at addresses")
+    if not file.is_file():
+        raise MalformedRequest(f"{file} is no file")
+    for target in targets:
+        if target is None:
+            continue
+        if not target.absolute().parent.is_dir():
+            raise MalformedRequest(f"{target} cannot be written: {target.absolute().parent} is no folder")
+        if target.is_dir():
+            raise MalformedRequest(f"{target} cannot be written: it is a folder")
+        if target.exists() and target.samefile(file):
+            raise MalformedRequest(f"{target} is the video itself")
+
+
+@contextmanager
+def _progress(what: str, seconds: float | None) -> Iterator[Callable[[float], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as shown:
+        task = shown.add_task(what, total=seconds)
+        yield lambda position: shown.update(task, completed=position)

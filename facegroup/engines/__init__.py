@@ -1,0 +1,1 @@
+"""How does a graph run on this machine? Precision, batch sizes and the process that converts."""

@@ -1,0 +1,1 @@
+"""May this photo stand for this person?"""

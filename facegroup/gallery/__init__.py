@@ -1,0 +1,1 @@
+"""Who is this face? Matching, verification and calibration against the people of a gallery."""

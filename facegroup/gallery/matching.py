@@ -1,0 +1,232 @@
+"""Descriptors → decisions, against whichever galleries are asked about: keeps their snapshots current with the store.
+
+Before every batch each gallery's version is looked up, so an answer is never older than the last write that was
+acknowledged before its request. While the store is away, or after it lost data, the last snapshot goes on answering and
+says `degraded`.
+"""
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.errors import (
+    FacegroupError,
+    InvalidDescriptor,
+    NetworkMismatch,
+    StoreInvalid,
+    StoreUnavailable,
+    StoreWentBack,
+    UnknownGallery,
+)
+from facegroup.gallery import gate
+from facegroup.gallery.calibration import rate_at
+from facegroup.gallery.index.plan import Plan
+from facegroup.gallery.snapshot import Snapshot
+from facegroup.networks.spec import NetworkSpec
+from facegroup.pipeline.messages import PhotoMatches, Query
+from facegroup.store.availability import Availability
+from facegroup.store.contract import Store
+from facegroup.store.data_loss import LossDetector
+from facegroup.store.gallery_settings import check_threshold
+from facegroup.types import NOT_IN_DATASET, Calibration, Candidate, Descriptors, Floats, Match
+
+log = logging.getLogger(__name__)
+
+_LOOKS = 3
+
+
+class Matcher:
+    """The galleries of a store, as matching reads them. Used from one thread at a time.
+
+    Args:
+        store: where they live.
+        spec: the network whose descriptors are compared.
+        plan: how the galleries are kept; None: exactly, on one thread.
+        observe: told the code of the reason each time that answers become `degraded`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        spec: NetworkSpec,
+        plan: Plan | None = None,
+        observe: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.store = store
+        self._plan = Plan() if plan is None else plan
+        self._spec = spec
+        self._snapshots: dict[str, Snapshot] = {}
+        self.absence = Availability(store.ping, lambda: observe(StoreUnavailable.code))
+        self.ledger = LossDetector(store, lambda: observe(StoreWentBack.code))
+        self._told: set[str] = set()
+
+    def match(
+        self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
+    ) -> list[PhotoMatches | FacegroupError]:
+        """Decide on the faces of some photos.
+
+        Args:
+            descriptors: (n, d) float32 of unit length, photo after photo.
+            asked: for each photo its query and its count of faces; the counts add up to n.
+            grades: (n, …) float32 of `policies.grades`; None: nothing is known, and no face is too poor.
+
+        Returns:
+            the decisions for each photo, or why there are none.
+        """
+        edges = np.cumsum([0, *(count for _, count in asked)])
+        current = {name: self._current(name) for name in {query.gallery for query, _ in asked}}
+        answers: list[PhotoMatches | FacegroupError | None] = [None] * len(asked)
+        together: dict[Query, list[int]] = {}
+        for index, (query, _) in enumerate(asked):
+            together.setdefault(query, []).append(index)
+        for query, indices in together.items():
+            known = current[query.gallery]
+            probes = np.concatenate([descriptors[edges[index] : edges[index + 1]] for index in indices])
+            photos = np.repeat(indices, [asked[index][1] for index in indices])
+            graded = None if grades is None else np.concatenate([grades[edges[i] : edges[i + 1]] for i in indices])
+            try:
+                if isinstance(known, FacegroupError):
+                    raise known
+                matched = self._decide(*known, probes, photos, query, graded)
+            except FacegroupError as error:
+                for index in indices:
+                    answers[index] = type(error)(*error.args)  # one for each: it is raised where each is answered
+                continue
+            for index in indices:
+                mine = itertools.compress(matched.matches, photos == index)
+                answers[index] = replace(matched, matches=tuple(mine))
+        return [answer for answer in answers if answer is not None]
+
+    def snapshot(self, gallery: str) -> Snapshot:
+        """Return a gallery as it is now, which never changes and may be used from any thread.
+
+        Raises:
+            FacegroupError: it cannot be read: unknown, of another network, damaged; or the store is away or lost data.
+        """
+        current = self._current(gallery)
+        if isinstance(current, FacegroupError):
+            raise current
+        snapshot, reason = current
+        if reason == StoreWentBack.code:
+            raise StoreWentBack(f"the store lost data of the gallery {gallery}")
+        if reason is not None:
+            raise StoreUnavailable("the store does not answer, so that the gallery may be an old one; try again later")
+        return snapshot
+
+    def ways(self) -> dict[str, str]:
+        """Return for each gallery that is held whether its people are compared `exact` or `compact`."""
+        return {name: "exact" if held.people.exact else "compact" for name, held in sorted(self._snapshots.items())}
+
+    def _decide(
+        self,
+        snapshot: Snapshot,
+        reason: str | None,
+        probes: Descriptors,
+        photos: NDArray[np.intp],
+        query: Query,
+        grades: Floats | None,
+    ) -> PhotoMatches:
+        """Decide on all faces that one question is asked about, in one matrix product."""
+        if probes.shape[1:] != (self._spec.dimension,) or not np.isfinite(probes).all():
+            raise InvalidDescriptor(f"descriptors of {self._spec.name} are {self._spec.dimension} finite numbers")
+        threshold = snapshot.threshold if query.threshold is None else check_threshold(query.threshold)
+        if query.person_id is None:
+            policy = snapshot.probe_quality if query.quality is None else query.quality
+
+            def match(rows: NDArray[np.intp], quality: Floats | None) -> list[Match]:
+                found = snapshot.match(probes[rows], photos[rows], quality, threshold, query.candidates, query.unique)
+                return [_in_photo(each, rows, photos) for each in found]
+
+            every = np.arange(len(probes))
+            matches = match(every, None) if grades is None else gate.pass_on(grades, policy, threshold, match)
+        else:
+            person_id, name = query.person_id, snapshot.name_of(query.person_id)
+            similarities = snapshot.similarity_to(person_id, probes)
+            out = snapshot.rules_out(person_id, probes, similarities)
+            matches = [
+                _verified(person_id, name, *each, threshold)
+                for each in zip(similarities.tolist(), out.tolist(), strict=True)
+            ]
+        if snapshot.calibration is not None:
+            matches = _estimated(matches, snapshot.calibration, threshold, one_to_one=query.person_id is not None)
+        return PhotoMatches(tuple(matches), snapshot.version, threshold, reason is not None, reason)
+
+    def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
+        held = self._snapshots.get(gallery)
+        try:
+            self.absence.check()
+        except StoreUnavailable as error:
+            return (held, error.code) if held else error
+        try:
+            snapshot = self._newest(gallery, held)
+            if snapshot.network != self._spec.name:
+                raise NetworkMismatch.of(gallery, snapshot.network, self._spec.name)
+        except (UnknownGallery, NetworkMismatch) as error:
+            self._snapshots.pop(gallery, None)
+            return error
+        except StoreUnavailable as error:
+            self.absence.noticed(error)
+            return (held, error.code) if held else error
+        except (StoreWentBack, StoreInvalid) as error:
+            self._tell(gallery, error)
+            return (held, error.code) if held else error
+        except FacegroupError as error:
+            return error
+        self._snapshots[gallery] = snapshot = snapshot.living()
+        return snapshot, None
+
+    def _tell(self, gallery: str, error: FacegroupError) -> None:
+        """Log once what is wrong with the gallery; a store that went back is told by the ledger."""
+        if isinstance(error, StoreInvalid) and str(error) not in self._told:
+            self._told.add(str(error))
+            log.error("the gallery %s cannot be read; what was read before goes on answering: %s", gallery, error)
+
+    def _newest(self, gallery: str, held: Snapshot | None) -> Snapshot:
+        for _ in range(_LOOKS):
+            standing = self.ledger.look(gallery)
+            if held is not None and held.version == standing.version:
+                return held
+            try:
+                snapshot = (
+                    Snapshot.load(self.store, gallery, self._plan) if held is None else held.caught_up(self.store)
+                )
+            except UnknownGallery:
+                continue  # erased since the look, or lost: the next one tells
+            if snapshot.version >= standing.floor:
+                return snapshot
+        raise StoreUnavailable(f"the gallery {gallery} comes and goes; try again later")
+
+
+def _in_photo(match: Match, rows: NDArray[np.intp], photos: NDArray[np.intp]) -> Match:
+    """Let a match say which face of its photo took the name, of those matched together; `photos` is sorted."""
+    if match.taken_by is None:
+        return match
+    face = rows[match.taken_by]
+    return replace(match, taken_by=int(face - np.searchsorted(photos, photos[face])))
+
+
+def _estimated(matches: list[Match], made: Calibration, threshold: float, *, one_to_one: bool) -> list[Match]:
+    rate = rate_at(made.one_to_one if one_to_one else made.curve, threshold)
+    if one_to_one:
+        return [replace(match, estimated_fmr=rate) for match in matches]
+    # Of a face too poor to be named nobody was looked for.
+    return [match if match.poor else replace(match, estimated_fpir=rate) for match in matches]
+
+
+def _verified(person_id: str, name: str, similarity: float, out: bool, threshold: float) -> Match:
+    who = Candidate(person_id, name, similarity)
+    alike = similarity > threshold
+    same = alike and not out
+    return Match(
+        person_id if same else None,
+        name if same else NOT_IN_DATASET,
+        similarity,
+        threshold,
+        None,
+        (who,),
+        excluded=(who,) if alike and out else (),
+    )

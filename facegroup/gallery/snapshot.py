@@ -1,0 +1,270 @@
+"""Who a face is: descriptors in, a `Match` for each out, decided on an immutable snapshot of a gallery's centroids.
+
+A `Snapshot` is loaded from a store once and caught up by the changes after its version; matching itself asks nobody. How
+the people are compared is the business of `facegroup.gallery.index`; what follows from it is decided here. The rule is
+DESIGN §5, which settles what the course work left open: it says both "score = 1 - cos, above 0.4, take the maximum"
+and "argmin of cos"; taken is *similarity above the threshold, the maximum wins*.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.errors import InvalidDescriptor
+from facegroup.gallery.assignment import assign
+from facegroup.gallery.exclusion import Counters, excluded, ruled_out
+from facegroup.gallery.index.loading import load
+from facegroup.gallery.index.nearest import Nearest
+from facegroup.gallery.index.people import People
+from facegroup.gallery.index.plan import Plan
+from facegroup.store.contract import Store, VersionGone
+from facegroup.store.gallery_settings import check_threshold
+from facegroup.store.vectors import limits
+from facegroup.types import NOT_IN_DATASET, TAKEN, Calibration, Candidate, Descriptors, Floats, Match, Policy
+
+_OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The people of one gallery who can be named, at one version. It never changes.
+
+    Attributes:
+        gallery: the gallery's name.
+        version: the version that all of it belongs to.
+        network: the network that made the descriptors; those of another must not be matched.
+        threshold: what a similarity must exceed unless the question says.
+        people: ids, names and centroids.
+        expires: from when on somebody is nobody, in seconds since the epoch; only of those who expire.
+        probe_quality: how good a face must be to be named.
+        unique: whether a person is named at most once in an image, unless the question says.
+        calibration: how the threshold was found, where it was.
+        counters: counter-examples of those who have some.
+    """
+
+    gallery: str
+    version: int
+    network: str
+    threshold: float
+    people: People
+    expires: Mapping[str, float] = field(default_factory=dict)
+    probe_quality: Policy = "off"
+    calibration: Calibration | None = None
+    counters: Counters = field(default_factory=dict)
+    unique: bool = True
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All person ids, sorted: for looking at, since it takes as long as there are people."""
+        return tuple(key for key, *_ in self.people)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names; as `ids`."""
+        return tuple(name for _, name, *_ in self.people)
+
+    @property
+    def matrix(self) -> Floats:
+        """Their centroids, (len(ids), d) float32, a copy; as `ids`."""
+        rows = [segment.rows.take(np.array([row]))[0] for _, _, segment, row in self.people]
+        return np.stack(rows) if rows else np.empty((0, self.people.dimension), np.float32)
+
+    @classmethod
+    def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
+        """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
+        found, people, expires, counters = load(store, gallery, Plan() if plan is None else plan)
+        policy = (found.probe_quality, found.calibration, counters, found.unique)
+        return cls(gallery, found.version, found.network, found.threshold, people, expires, *policy).caught_up(store)
+
+    def caught_up(self, store: Store) -> Self:
+        """Return the snapshot of the present version: this one where nothing changed, else one with the changes read.
+
+        Raises:
+            UnknownGallery: it was erased.
+            StoreUnavailable: the store does not answer; this snapshot can be matched on.
+        """
+        if store.version(self.gallery) == self.version:
+            return self
+        try:
+            changes = store.centroids(self.gallery, since=self.version)
+        except VersionGone:
+            return self.load(store, self.gallery, self.people.plan)
+        people = self.people.changed(changes.ids, changes.names, changes.matrix, changes.gone)
+        touched = {*changes.ids, *changes.gone}
+        expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
+        counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
+        policy = (changes.probe_quality, changes.calibration, counters, changes.unique)
+        return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
+
+    def living(self, now: float | None = None) -> Self:
+        """Return the snapshot without the people whose time is over at `now`, in seconds since the epoch; None: now."""
+        now = time.time() if now is None else now
+        over = [key for key, limit in self.expires.items() if limit <= now]
+        if not over:
+            return self
+        people = self.people.changed((), (), np.empty((0, self.people.dimension), np.float32), over)
+        counters = {key: rows for key, rows in self.counters.items() if key not in over}
+        expires = {key: limit for key, limit in self.expires.items() if key not in over}
+        return replace(self, people=people, expires=expires, counters=counters)
+
+    def match(
+        self,
+        probes: Descriptors,
+        images: NDArray[np.integer[Any]],
+        quality: Floats | None = None,
+        threshold: float | None = None,
+        candidates: int = 3,
+        unique: bool | None = None,
+    ) -> list[Match]:
+        """Decide who each face is (DESIGN §5).
+
+        The person with the greatest cosine similarity strictly above the threshold is named, one person at most once in
+        one image (`unique`): of all pairs of a face and a person above the threshold, the most similar is taken first, and
+        neither is looked at again in that image. A face that lost its best person may so get its next one, with a
+        negative margin, or none. A person whom a counter-example rules out for a face (`facegroup.gallery.exclusion`) is
+        passed over as if not in the gallery, and told in `Match.excluded` where that made a difference.
+
+        Args:
+            probes: (n, d) float32, rows of unit length; a row that is not (as with NaN in it) is nobody's, since one
+                bad face must not cost the others in a batch their answers.
+            images: (n,) integers: which image each face is in.
+            quality: (n,) float32; of two faces equally similar to a person, the greater one gets the name.
+            threshold: the gallery's own if None.
+            candidates: how many of the best people each answer lists.
+            unique: whether a person is named at most once in an image; None: as the gallery has it.
+
+        Returns:
+            n matches, in the order of the probes; `Match.taken_by` counts the probes.
+
+        Raises:
+            InvalidDescriptor: the probes are not (n, d), or `images` or `quality` not (n,).
+            MalformedRequest: the threshold is not in -1..1.
+        """
+        limit = self.threshold if threshold is None else check_threshold(threshold)
+        living = self.living()
+        clean, usable = self._checked(probes)
+        if images.shape != (len(probes),) or (quality is not None and quality.shape != (len(probes),)):
+            raise InvalidDescriptor("there must be one image, and one quality if any, for each descriptor")
+        if not len(probes):
+            return []
+        # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
+        crowd = max(Counter(images.tolist()).values(), default=0)
+        found, out = living._nearest(clean, max(candidates, crowd, 2))
+        best = np.where(usable[:, None] & ~out, found.similarities, np.float32(-np.inf))
+        ranking = np.zeros(len(probes)) if quality is None else quality
+        named, lost = assign(found.people, best, images, ranking, limit, living.unique if unique is None else unique)
+        told = _told(found, out & usable[:, None], limit)
+        return [
+            _answer(
+                *(found, found.people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates),
+                *(told.get(row, ()), lost.get(row)),
+            )
+            for row in range(len(probes))
+        ]
+
+    def similarity_to(self, person_id: str, probes: Descriptors) -> Floats:
+        """Return the cosine similarity of each probe to one person, for verification.
+
+        Args:
+            person_id: who the faces are said to be.
+            probes: (n, d) float32, rows of unit length.
+
+        Returns:
+            (n,) float32 in -1..1; -1 for a row that is not of unit length.
+
+        Raises:
+            UnknownPerson: nobody of this id has photos in the gallery.
+            InvalidDescriptor: the probes are not (n, d).
+        """
+        segment, row = self.living().people.find(person_id)
+        clean, usable = self._checked(probes)
+        scores = np.clip(clean @ segment.rows.take(np.array([row]))[0], -1, 1)
+        return np.where(usable, scores, np.float32(-1))
+
+    def rules_out(self, person_id: str, probes: Descriptors, similarities: Floats) -> NDArray[np.bool_]:
+        """Return which of some probes, (n,) bool, a counter-example rules out to be one person.
+
+        Their similarities are those of `similarity_to`.
+        """
+        counters = self.counters.get(person_id)
+        if counters is None:
+            return np.zeros(len(probes), np.bool_)
+        return ruled_out(self._checked(probes)[0], similarities, counters)
+
+    def name_of(self, person_id: str) -> str:
+        """Return the name of one person. Raises `UnknownPerson` where nobody of this id has photos in the gallery."""
+        segment, row = self.living().people.find(person_id)
+        return segment.names[row]
+
+    def _nearest(self, probes: Descriptors, count: int) -> tuple[Nearest, NDArray[np.bool_]]:
+        """Return so many of the people nearest to each probe that `count` are not ruled out, and who is: (n, k) bool.
+
+        Those who are ruled out come last.
+        """
+        wanted = count
+        while True:
+            found = self.people.nearest(probes, wanted)
+            out = excluded(found, probes, self.counters) if self.counters else None
+            if out is None:
+                return found, np.zeros(found.people.shape, np.bool_)
+            if wanted >= len(self.people) or not ((~out).sum(axis=1) < count).any():
+                order = np.argsort(out, axis=1, kind="stable")
+                people = np.take_along_axis(found.people, order, axis=1)
+                similarities = np.take_along_axis(found.similarities, order, axis=1)
+                ordered = replace(found, people=people, similarities=similarities)
+                return ordered, np.take_along_axis(out, order, axis=1)
+            wanted *= 2
+
+    def _checked(self, probes: Descriptors) -> tuple[Descriptors, NDArray[np.bool_]]:
+        """Return the probes with zeros in place of the unusable ones, and which are usable."""
+        if probes.ndim != 2 or probes.shape[1] != self.people.dimension:
+            raise InvalidDescriptor(f"descriptors must be (n, {self.people.dimension}), not {probes.shape}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            usable: NDArray[np.bool_] = np.abs(np.linalg.norm(probes, axis=1) - 1) < _OFF_UNIT  # false where it is NaN
+        return np.ascontiguousarray(np.where(usable[:, None], probes, 0), np.float32), usable
+
+
+def _told(found: Nearest, out: NDArray[np.bool_], threshold: float) -> dict[int, tuple[Candidate, ...]]:
+    """Return for each probe the people who are ruled out, where there are any above the threshold."""
+    told: dict[int, tuple[Candidate, ...]] = {}
+    for row, rank in np.argwhere(out & (found.similarities > threshold)).tolist():
+        person, score = found.people[row, rank], float(found.similarities[row, rank])
+        told[row] = (*told.get(row, ()), Candidate(found.ids[person], found.names[person], score))
+    return told
+
+
+def _answer(
+    found: Nearest,
+    people: list[int],
+    best: list[float],
+    rank: int | None,
+    threshold: float,
+    candidates: int,
+    told: tuple[Candidate, ...],
+    taken_by: int | None,
+) -> Match:
+    if not best or best[0] == -np.inf:
+        return Match(None, NOT_IN_DATASET, -1.0, threshold, None, excluded=told)
+    best = [score for score in best if score > -np.inf]
+    similarity = best[rank or 0]
+    others = best[:rank] + best[rank + 1 :] if rank is not None else best[1:]
+    listed = zip(people[:candidates], best[:candidates], strict=False)
+    return Match(
+        person_id=None if rank is None else found.ids[people[rank]],
+        name=NOT_IN_DATASET if rank is None else found.names[people[rank]],
+        similarity=similarity,
+        threshold=threshold,
+        margin=similarity - others[0] if others else None,
+        candidates=tuple(Candidate(found.ids[person], found.names[person], score) for person, score in listed),
+        excluded=tuple(each for each in told if each.similarity > similarity),
+        reasons=(TAKEN,) if taken_by is not None and rank is None else (),
+        taken_by=taken_by,
+    )

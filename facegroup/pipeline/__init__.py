@@ -1,0 +1,1 @@
+"""How does a batch of photos pass through? Detection, quality, cropping and the batches between processes."""

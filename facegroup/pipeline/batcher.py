@@ -1,0 +1,354 @@
+"""Single items → batches, formed at the moment when the worker is free, and answers back to whoever asked.
+
+Under no load an item is worked on at once and alone; under load whatever has come meanwhile is the next batch. There is
+no timer: one that cuts batches while the worker is busy turned 100 requests on a 200 ms model into 100 batches.
+The queue is bounded in number and in bytes; beyond it callers get `Overloaded` at once. Callers who have gone are skipped,
+and what is done for a batch ends when all of its callers have gone. Owners of many items take turns
+(`facegroup/pipeline/turns.py`). The form is that of text-embeddings-inference's queue (its core/src/queue.rs).
+"""
+
+import asyncio
+import contextvars
+import copy
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
+from facegroup.pipeline.turns import Turns
+
+In = TypeVar("In")
+Mid = TypeVar("Mid")
+Out = TypeVar("Out")
+
+
+@dataclass(slots=True, eq=False)
+class Fill:
+    """What a batcher does, for metrics: read by whoever exports them.
+
+    Attributes:
+        batches: batches worked on so far.
+        items: items in them.
+        cost: their cost.
+        waiting: items in the queue now.
+        shed: items refused because the queue was full.
+        gone: items skipped because nobody waited for them any more.
+        seconds: that the work took, of all batches.
+    """
+
+    batches: int = 0
+    items: int = 0
+    cost: float = 0
+    waiting: int = 0
+    shed: int = 0
+    gone: int = 0
+    seconds: float = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[In, Out]):
+    item: In
+    cost: float
+    size: int
+    answer: "asyncio.Future[Out]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    batch: "Batch[In] | None" = None
+
+
+class Batch(list[In], Generic[In]):
+    """Items that are worked on together.
+
+    Args:
+        waiting: those who wait for each.
+    """
+
+    def __init__(self, waiting: "Sequence[_Waiting[In, Any]]") -> None:
+        super().__init__(each.item for each in waiting)
+        self._answers = [each.answer for each in waiting]
+        self.delivery: asyncio.Task[None] | None = None
+
+    def wanted(self, index: int) -> bool:
+        """Say whether somebody still waits for the answer to an item. Any thread may ask."""
+        return not self._answers[index].done()
+
+    def any_wanted(self) -> bool:
+        """Say whether somebody still waits for any answer."""
+        return not all(answer.done() for answer in self._answers)
+
+
+class Batcher(Generic[In, Mid, Out]):
+    """A queue in front of a worker that likes batches.
+
+    Args:
+        name: of the worker, for messages and metrics.
+        work: does a batch; never runs twice at once. It may ask the batch which of its items are still wanted.
+        deliver: takes what `work` gave to the next stage and returns one answer per item; it may overlap the work on the
+            next batch, up to `ahead` times. It is cancelled when nobody waits for any of its answers.
+        limit: most cost in one batch; a single item may cost more.
+        size: most items in one batch.
+        size_bytes: most bytes in one batch; a single item may have more.
+        queue: most items waiting.
+        queue_bytes: most bytes of items waiting.
+        cost: of one item.
+        weigh: bytes of one item.
+        owner: whose an item is. Owners take turns, and a batch is of one owner; of an empty one are all who take none.
+        ahead: deliveries under way at once; when all are taken no new batch is formed, so a slow next stage fills this
+            queue and not its own.
+        observe: told the counters after each batch is formed.
+        background: whether an item may wait for the others: it has a queue of its own, half as long.
+        share: part of a batch that is left to those while others wait; 0: others first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Batch[In]], Awaitable[Mid]],
+        deliver: Callable[[Sequence[In], Mid], Awaitable[Sequence[Out]]],
+        *,
+        limit: float,
+        queue: int,
+        size: int = 1 << 30,
+        size_bytes: int = 1 << 62,
+        queue_bytes: int = 1 << 62,
+        cost: Callable[[In], float] = lambda item: 1,
+        weigh: Callable[[In], int] = lambda item: 0,
+        owner: Callable[[In], str] = lambda item: "",
+        ahead: int = 2,
+        observe: Callable[[Fill], None] = lambda fill: None,
+        background: Callable[[In], bool] = lambda item: False,
+        share: float = 0,
+    ) -> None:
+        self.fill = Fill()
+        self._name = name
+        self._work = work
+        self._deliver = deliver
+        self._limit = limit
+        self._size = size
+        self._size_bytes = size_bytes
+        self._queue = queue
+        self._queue_bytes = queue_bytes
+        self._cost = cost
+        self._weigh = weigh
+        self._owner = owner
+        self._observe = observe
+        self._ahead = asyncio.Semaphore(ahead)
+        self._background = background
+        self._share = share
+        self._waiting: Turns[_Waiting[In, Out]] = Turns()
+        self._patient: Turns[_Waiting[In, Out]] = Turns()
+        self._bytes = 0  # of all who wait
+        self._left = False  # whether somebody in the queues may have gone
+        self._worker: asyncio.Task[None] | None = None
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, item: In) -> Out:
+        """Return the answer for one item.
+
+        Raises:
+            Overloaded: the queue is full; nothing was done.
+            Exception: whatever the worker raised for the whole batch, as an exception of the item's own.
+        """
+        waiting = self._accept(item)
+        try:
+            return await waiting.answer
+        finally:
+            self._leave([waiting])
+
+    async def many(self, items: Sequence[In]) -> list[Out | FacegroupError]:
+        """Return the answer for each item, in order; one that failed, or had no place in the queue, is its error."""
+        accepted = [self._offer(item) for item in items]
+        waiting = [each for each in accepted if isinstance(each, _Waiting)]
+        try:
+            await asyncio.gather(*(each.answer for each in waiting), return_exceptions=True)
+        finally:
+            self._leave(waiting)
+        return [each if isinstance(each, FacegroupError) else _outcome(each.answer) for each in accepted]
+
+    def has_room(self, count: int, size: int = 0) -> bool:
+        """Say whether the queue would take so many items, of so many bytes together, now."""
+        if self._is_full(count, size):
+            self._tidy()
+        return not self._is_full(count, size)
+
+    def _is_full(self, count: int, size: int) -> bool:
+        # A queue in which nothing waits takes one item of any size.
+        over = self._bytes + size > self._queue_bytes and self._bytes > 0
+        return len(self._waiting) + count > self._queue or over
+
+    def _offer(self, item: In) -> "_Waiting[In, Out] | FacegroupError":
+        try:
+            return self._accept(item)
+        except Overloaded as error:
+            return error
+
+    def _accept(self, item: In) -> _Waiting[In, Out]:
+        patient = self._background(item)
+        size = self._weigh(item)
+        if not (self._has_room_behind(size) if patient else self.has_room(1, size)):
+            self.fill.shed += 1
+            raise Overloaded(f"{self._name}: {self._queue} items are waiting already; try again later")
+        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item), size)
+        (self._patient if patient else self._waiting).add(self._owner(item), waiting)
+        self._bytes += size
+        self.fill.waiting = len(self._waiting) + len(self._patient)
+        if self._worker is None:
+            # In no caller's context: Ray Serve cancels what was called in the context of a request that is cancelled.
+            self._worker = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
+        return waiting
+
+    async def _run(self) -> None:
+        # One turn of the loop, so that items that come at the same moment are seen together.
+        await asyncio.sleep(0)
+        try:
+            while self._waiting or self._patient:
+                await self._ahead.acquire()
+                batch = self._take()
+                if not batch:
+                    self._ahead.release()
+                    continue
+                items = Batch(batch)
+                for each in batch:
+                    each.batch = items
+                begun = time.perf_counter()
+                try:
+                    done = await self._work(items)
+                except (Exception, asyncio.CancelledError) as error:
+                    self._ahead.release()
+                    self._fail(batch, error)
+                    continue
+                finally:
+                    self.fill.seconds += time.perf_counter() - begun
+                if not items.any_wanted():
+                    self._ahead.release()
+                    continue
+                items.delivery = asyncio.get_running_loop().create_task(self._answer(batch, items, done))
+                self._deliveries.add(items.delivery)
+                items.delivery.add_done_callback(self._delivered)
+        finally:
+            self._worker = None
+
+    async def _answer(self, batch: list[_Waiting[In, Out]], items: Batch[In], done: Mid) -> None:
+        try:
+            answers = await self._deliver(items, done)
+            if len(answers) != len(batch):
+                raise RuntimeError(f"{self._name} gave {len(answers)} answers to {len(batch)} items: this is a bug")
+        except (Exception, asyncio.CancelledError) as error:
+            self._fail(batch, error)
+            return
+        for waiting, answer in zip(batch, answers, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(answer)
+
+    def _delivered(self, delivery: asyncio.Task[None]) -> None:
+        """Let the next one go. A task that is cancelled before its first step runs nothing of its own."""
+        self._deliveries.discard(delivery)
+        self._ahead.release()
+
+    def _fail(self, batch: list[_Waiting[In, Out]], error: BaseException) -> None:
+        """Answer a whole batch with an error, so that nobody waits for ever; be cancelled if it is we who are."""
+        cancelled = isinstance(error, asyncio.CancelledError)
+        if cancelled:
+            # An executor was shut down, or the call to the next stage given up. A future that is cancelled would look
+            # like a caller who has gone.
+            error = StageUnavailable(f"{self._name}: the work was given up; try again later")
+        for waiting in batch:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(own(error))
+        task = asyncio.current_task()
+        if cancelled and task is not None and task.cancelling():
+            raise asyncio.CancelledError
+
+    def _take(self) -> list[_Waiting[In, Out]]:
+        """Form the next batch, up to the limits: of whoever's turn it is, the longest waiting first."""
+        batch: list[_Waiting[In, Out]] = []
+        kept = self._share if self._patient else 0.0
+        turn, next_turn = self._waiting.owner(), self._patient.owner()
+        most = (self._limit * (1 - kept), max(1, round(self._size * (1 - kept))))
+        cost = self._move(self._waiting, turn, batch, 0.0, *most)
+        cost = self._move(self._patient, next_turn, batch, cost, self._limit, self._size)
+        cost = self._move(self._waiting, turn, batch, cost, self._limit, self._size)
+        self.fill.waiting = len(self._waiting) + len(self._patient)
+        if batch:
+            self.fill.batches += 1
+            self.fill.items += len(batch)
+            self.fill.cost += cost
+            self._observe(self.fill)
+        return batch
+
+    def _move(
+        self,
+        queue: "Turns[_Waiting[In, Out]]",
+        owner: str,
+        batch: "list[_Waiting[In, Out]]",
+        cost: float,
+        limit: float,
+        size: int,
+    ) -> float:
+        """Move what fits of an owner's from a queue into the batch; return what the batch costs."""
+        weight = sum(each.size for each in batch)
+        while len(batch) < size and (first := queue.first(owner)) is not None:
+            if first.answer.done():
+                queue.take(owner, 0)
+                self._bytes -= first.size
+                self.fill.gone += 1
+                continue
+            if batch and (cost + first.cost > limit or weight + first.size > self._size_bytes):
+                break
+            cost += first.cost
+            weight += first.size
+            self._bytes -= first.size
+            batch.append(queue.take(owner, first.cost))
+        return cost
+
+    def _has_room_behind(self, size: int) -> bool:
+        most = max(1, self._queue // 2)
+        if len(self._patient) >= most or self._is_full(0, size):
+            self._tidy()
+        return len(self._patient) < most and not self._is_full(0, size)
+
+    def _leave(self, callers: "Sequence[_Waiting[In, Out]]") -> None:
+        """Work no more for callers who are gone; on those who were answered it does nothing."""
+        for each in callers:
+            each.answer.cancel()
+        if not any(each.answer.cancelled() for each in callers):
+            return
+        self._left = True
+        for batch in _distinct(each.batch for each in callers):
+            if batch.delivery is not None and not batch.any_wanted():
+                batch.delivery.cancel()
+
+    def _tidy(self) -> None:
+        """Take from the queues who has gone. They are not looked through for each of thousands who find them full."""
+        if not self._left:
+            return
+        self._left = False
+        for queue in (self._waiting, self._patient):
+            self.fill.gone += queue.keep(lambda each: not each.answer.done())
+        self._bytes = sum(each.size for queue in (self._waiting, self._patient) for each in queue)
+
+
+async def gather(items: Sequence[object]) -> None:
+    """Be the work of a batcher that only forms batches: nothing."""
+
+
+def own(error: BaseException) -> BaseException:
+    """Return an exception of the same kind and text for one item alone: each raise of a shared one adds to its traceback."""
+    try:
+        made = copy.copy(error)
+    except Exception:  # it cannot be rebuilt from its arguments
+        made = RuntimeError(f"{type(error).__name__}: {error}")
+    made.__cause__ = error.__cause__
+    return made.with_traceback(error.__traceback__)
+
+
+def _distinct(batches: "Iterable[Batch[In] | None]") -> "list[Batch[In]]":
+    return list({id(each): each for each in batches if each is not None}.values())
+
+
+def _outcome(answer: "asyncio.Future[Any]") -> Any:
+    error = answer.exception()
+    if error is None:
+        return answer.result()
+    if isinstance(error, FacegroupError):
+        return error
+    raise error

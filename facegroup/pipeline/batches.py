@@ -1,0 +1,160 @@
+"""What crosses from stage to stage for a whole batch, and how it is taken apart again at the end.
+
+    Photo… ─find→ Found… ─cut→ Cut ─embed→ descriptors ─asked→ match ─embedded→ Embedded… ─seen→ Seen…
+
+One process (recognizer.py) and many (deployments/) use the same steps; none of them computes anything but grades.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegroup.errors import FacegroupError
+from facegroup.pipeline import quality_policies
+from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, PhotoResult, Quality, Query
+from facegroup.types import Crops, Descriptors, Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CropBatch:
+    """The faces of some photos on their way to the network.
+
+    Attributes:
+        crops: (n, s, s, 3) uint8 RGB, photo after photo.
+        counts: faces of each photo; they add up to n.
+        queries: what each photo asks the galleries, if anything.
+        keep: whether each photo's descriptors are wanted back.
+        grades: (n, len(policies.LIMITS)) float32: how good each part of each face is.
+    """
+
+    crops: Crops
+    counts: tuple[int, ...]
+    queries: tuple[Query | None, ...]
+    keep: tuple[bool, ...]
+    grades: Floats
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CropAnswers:
+    """What one photo brings back: descriptors where wanted, and the decisions where a query was asked."""
+
+    descriptors: Descriptors | None
+    matched: PhotoMatches | FacegroupError | None
+
+
+def portions(photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError], faces: int) -> Iterator[slice]:
+    """Cut a batch of photos into runs that have at most so many faces for the network; one with more is a run by itself."""
+    start = count = 0
+    for index, (photo, each) in enumerate(zip(photos, found, strict=True)):
+        more = len(each.crops) if photo.needs_descriptors and isinstance(each, DetectedFaces) else 0
+        if index > start and count + more > faces:
+            yield slice(start, index)
+            start, count = index, 0
+        count += more
+    yield slice(start, len(photos))
+
+
+def cut(photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError], size: int) -> CropBatch:
+    """Gather the crops of all photos that go on to the network, whose crops are `size` pixels wide."""
+    pairs = zip(photos, found, strict=True)
+    going = [(photo, each) for photo, each in pairs if photo.needs_descriptors and isinstance(each, DetectedFaces)]
+    return CropBatch(
+        np.concatenate([np.empty((0, size, size, 3), np.uint8), *(each.crops for _, each in going)]),
+        tuple(len(each.crops) for _, each in going),
+        tuple(photo.query for photo, _ in going),
+        tuple(photo.embed for photo, _ in going),
+        _grades([each for _, each in going]),
+    )
+
+
+def pieces(photo: CropBatch, faces: int) -> list[CropBatch]:
+    """Cut one photo with too many faces into parts that ask nothing: nobody is named twice in it, so it is decided whole."""
+    parts = (slice(start, start + faces) for start in range(0, len(photo), faces))
+    return [
+        CropBatch(photo.crops[some], (len(photo.crops[some]),), (None,), (True,), photo.grades[some]) for some in parts
+    ]
+
+
+def join(cuts: Sequence[CropBatch]) -> CropBatch:
+    """Make one cut of several."""
+    return CropBatch(
+        np.concatenate([each.crops for each in cuts]) if len(cuts) > 1 else cuts[0].crops,
+        tuple(count for each in cuts for count in each.counts),
+        tuple(query for each in cuts for query in each.queries),
+        tuple(keep for each in cuts for keep in each.keep),
+        np.concatenate([each.grades for each in cuts]),
+    )
+
+
+def split(cuts: Sequence[CropBatch], joined: Sequence[CropAnswers]) -> list[list[CropAnswers]]:
+    """Undo `join`, on the answers."""
+    edges = np.cumsum([0, *(len(each.counts) for each in cuts)])
+    return [list(joined[start:end]) for start, end in pairwise(edges.tolist())]
+
+
+def asked(batch: CropBatch, descriptors: Descriptors) -> tuple[Descriptors, list[tuple[Query, int]], Floats]:
+    """Return what the galleries are asked: rows of the photos that have a query, query and count of each, and grades."""
+    wants = np.repeat([query is not None for query in batch.queries], batch.counts).astype(bool)
+    pairs = zip(batch.queries, batch.counts, strict=True)
+    return descriptors[wants], [(query, count) for query, count in pairs if query is not None], batch.grades[wants]
+
+
+def embedded(
+    batch: CropBatch, descriptors: Descriptors, matched: Sequence[PhotoMatches | FacegroupError]
+) -> list[CropAnswers]:
+    """Return the answer of each photo of a batch, from all descriptors and the galleries' answers."""
+    answers = iter(matched)
+    return [
+        CropAnswers(rows if keep else None, next(answers) if query is not None else None)
+        for rows, keep, query in zip(_rows(batch, descriptors), batch.keep, batch.queries, strict=True)
+    ]
+
+
+def seen(
+    photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError], back: Sequence[CropAnswers]
+) -> list[PhotoResult | FacegroupError]:
+    """Return the answer for each photo."""
+    answers = iter(back)
+    return [
+        each
+        if isinstance(each, FacegroupError)
+        else _seen(photo, each, next(answers) if _goes_on(photo, each) else None)
+        for photo, each in zip(photos, found, strict=True)
+    ]
+
+
+def _goes_on(photo: Photo, found: DetectedFaces | FacegroupError) -> bool:
+    return photo.needs_descriptors and isinstance(found, DetectedFaces)
+
+
+def _seen(photo: Photo, found: DetectedFaces, back: CropAnswers | None) -> PhotoResult:
+    from facegroup.networks.alignment import to_jpeg  # OpenCV: an embedder has no use for its 10 MB
+
+    return PhotoResult(
+        found.width,
+        found.height,
+        found.faces,
+        found.quality,
+        back.descriptors if back else None,
+        tuple(to_jpeg(crop) for crop in found.crops) if photo.crops else None,
+        back.matched if back else None,
+        found.turned,
+        found.upright,
+    )
+
+
+def _grades(found: Sequence[DetectedFaces]) -> Floats:
+    none = np.empty(0, np.float32)
+    parts = ([getattr(each.quality, part) for each in found] for part in Quality.__slots__)
+    quality = Quality(*(np.concatenate([none, *values]) for values in parts))
+    return quality_policies.grades(quality, np.concatenate([none, *(each.faces.confidence for each in found)]))
+
+
+def _rows(batch: CropBatch, descriptors: Descriptors) -> list[NDArray[np.float32]]:
+    return np.split(descriptors, np.cumsum(batch.counts)[:-1]) if batch.counts else []

@@ -1,0 +1,183 @@
+"""What a gallery looks like in Redis: its keys, and its records, from bytes to facegroup's structs and back."""
+
+import hashlib
+import json
+import math
+import struct
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
+
+from facegroup.errors import FacegroupError, StoreInvalid
+from facegroup.store import validation, vectors
+from facegroup.store.gallery_settings import check_policy, read_calibration, write_calibration
+from facegroup.store.validation import check_gallery
+from facegroup.types import Gallery, Person, Sample
+
+INDEX = "facegroup:galleries"
+"""The names of all galleries. The gallery is the truth: a name here without one is skipped."""
+
+_DATE = struct.Struct("<d")
+
+
+class Keys(NamedTuple):
+    """The keys of one gallery, in the order in which the scripts take them; see `redis` for what they hold."""
+
+    gallery: str
+    born: str
+    ids: str
+    names: str
+    people: str
+    centroids: str
+    changes: str
+    samples: str
+    crops: str
+    audit: str
+    requests: str
+    requested: str
+    expiries: str
+    counters: str
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Return the keys of the gallery `name`: one hash tag, so that a cluster keeps them on one node."""
+        name, _, shelf = name.partition("/")  # which stand under the gallery's own tag: see `shelves`
+        tag = hashlib.sha256(name.encode()).hexdigest()[:32]
+        place = f"facegroup:{{{tag}}}:{shelf}:" if shelf else f"facegroup:{{{tag}}}:"
+        return cls(*(place + field for field in cls._fields))
+
+
+class Damaged(Exception):
+    """A value is not what `facegroup` writes. Its text says why, and nothing of the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A person as kept. `mark` is never the same twice, so that equal bytes mean that nothing was written between.
+
+    Attributes:
+        samples: the ids of the person's samples in the order in which they came.
+        counters: those of the counter-examples.
+    """
+
+    name: str
+    metadata: dict[str, Any]
+    samples: tuple[str, ...]
+    created_at: float
+    updated_at: float
+    expires_at: float | None = None
+    counters: tuple[str, ...] = ()
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Return the record that `to_bytes` wrote, of this version or an older one. Raises `Damaged` for what is none."""
+        try:
+            values = json.loads(data)
+            kept = {name: values[name] for name in cls.__slots__ if name in values}
+            ids = {"samples": tuple(values["samples"]), "counters": tuple(values.get("counters", ()))}
+            record = cls(**{**kept, **ids})
+            whole = isinstance(record.name, str) and isinstance(record.metadata, dict) and bool(record.name)
+            every = (*record.samples, *record.counters)
+            whole &= all(isinstance(key, str) for key in every) and isinstance(record.mark, str)
+            dates = (record.created_at, record.updated_at, record.expires_at or 0.0)
+            whole &= all(isinstance(each, int | float) and math.isfinite(each) for each in dates)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            whole = False
+        if not whole:
+            raise Damaged("it is no record of a person")
+        return record
+
+    def to_bytes(self) -> bytes:
+        """Return the record as JSON."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":")).encode()
+
+    def next(self, **given: Any) -> Self:
+        """Return the record with the `given` values changed, dated now, and with a mark of its own."""
+        return replace(self, **given, updated_at=validation.now(), mark=uuid.uuid4().hex)
+
+    def person(self, person_id: str) -> Person:
+        """Return it as a person."""
+        dates = (self.created_at, self.updated_at, self.expires_at)
+        return Person(person_id, self.name, self.metadata, len(self.samples), *dates, len(self.counters))
+
+
+def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
+    """Return what is kept of a new gallery."""
+    return {
+        "name": gallery.name,
+        "network": gallery.network,
+        "dimension": gallery.dimension,
+        "threshold": gallery.threshold,
+        "keep_crops": int(gallery.keep_crops),
+        "created_at": gallery.created_at,
+        "quality": gallery.quality,
+        "probe_quality": gallery.probe_quality,
+        "unique": int(gallery.unique),
+        "calibration": write_calibration(gallery.calibration),
+    }
+
+
+def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people: int) -> Gallery:
+    """Return the gallery of a hash, as HGETALL answers it by itself (a dict) or out of a script (a flat list).
+
+    Raises:
+        StoreInvalid: somebody else wrote into it.
+    """
+    kept = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+    try:
+        found = _gallery(kept, people)
+        if found.name == name:
+            found = replace(found, name=name)  # a shelf's is one
+        whole = check_gallery(found).name == name
+    except (KeyError, ValueError, FacegroupError):
+        whole = False
+    if not whole:
+        raise StoreInvalid(f"{Keys.of(name).gallery} is damaged: it is not the gallery as facegroup writes one")
+    return found
+
+
+def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
+    return Gallery(
+        name=kept[b"name"].decode(),
+        network=kept[b"network"].decode(),
+        dimension=int(kept[b"dimension"]),
+        threshold=float(kept[b"threshold"]),
+        keep_crops=kept[b"keep_crops"] == b"1",
+        version=int(kept[b"version"]),
+        people=people,
+        created_at=float(kept[b"created_at"]),
+        quality=check_policy(kept.get(b"quality", b"off").decode()),
+        probe_quality=check_policy(kept.get(b"probe_quality", b"off").decode()),
+        calibration=read_calibration(kept.get(b"calibration")),
+        unique=kept.get(b"unique", b"1") == b"1",
+    )
+
+
+def name_member(name: str, person_id: str) -> bytes:
+    """Return a person's member of the index by name; no name holds a NUL."""
+    return f"{name}\0{person_id}".encode()
+
+
+def sample_field(person_id: str, sample_id: str) -> str:
+    """Return the field of a sample, in the gallery's samples and in its crops; no id holds a colon."""
+    return f"{person_id}:{sample_id}"
+
+
+def write_sample(sample: Sample) -> bytes:
+    """Return a sample as kept: its date, float64, then its descriptor, both little-endian."""
+    return _DATE.pack(sample.created_at) + vectors.to_bytes(sample.descriptor)
+
+
+def sample_fault(data: bytes, dimension: int) -> str | None:
+    """Return why a kept sample cannot be used; None where it can."""
+    date, descriptor = data[: _DATE.size], data[_DATE.size :]
+    if len(date) < _DATE.size or not math.isfinite(_DATE.unpack(date)[0]):
+        return "it has no date"
+    return vectors.faults(dimension, {"": descriptor}).get("")
+
+
+def read_sample(sample_id: str, data: bytes, crop: bytes | None = None) -> Sample:
+    """Return the sample that `write_sample` wrote."""
+    return Sample(sample_id, vectors.from_bytes(data[_DATE.size :]), crop, _DATE.unpack_from(data)[0])

@@ -1,0 +1,267 @@
+"""The two kinds of step of a Redis store: reading, all of one moment, and changing a person who is still as read."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.store import validation, vectors
+from facegroup.store.audit import Event, Origin
+from facegroup.store.damage import Damage
+from facegroup.store.idempotency import IdempotencyKey, RecordedResult
+from facegroup.store.redis import scripts
+from facegroup.store.redis.notes import Note, read_done
+from facegroup.store.redis.rows import (
+    Damaged,
+    Keys,
+    Record,
+    name_member,
+    read_gallery,
+    read_sample,
+    sample_fault,
+    sample_field,
+    write_sample,
+)
+from facegroup.store.redis.server import Command, RedisServer
+from facegroup.types import Gallery, Sample
+
+_FIRST_PAUSE = 0.001
+_DOUBLINGS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to become of a person.
+
+    Attributes:
+        record: the new record; None to erase.
+        event: what it is, for the audit log.
+        added: samples that come.
+        removed: ids of samples that go.
+        places: where, in what was sent, the samples that come were.
+    """
+
+    record: Record | None
+    event: Event
+    added: Sequence[Sample] = ()
+    removed: Sequence[str] = ()
+    places: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change left: the record (the last one, of an erased person), the version, and how many crops went."""
+
+    record: Record
+    version: int
+    crops: int = 0
+
+
+def script(lua: str, gallery: str, *args: str | bytes | float) -> Command:
+    """Return the command that runs one of `redis_scripts` on the keys of a gallery."""
+    keys = Keys.of(gallery)
+    return ("EVAL", lua, len(keys), *keys, *args)
+
+
+class RedisSteps:
+    """Steps on one server.
+
+    Args:
+        server: where.
+        patience: seconds to try a change again that others get before.
+        actor: whose writes are that say nothing of it.
+    """
+
+    def __init__(self, server: RedisServer, patience: float, actor: str = "library") -> None:
+        self._server = server
+        self._patience = patience
+        self._origin = Origin(actor)
+        self.damage = Damage()
+
+    def note(
+        self, event: Event, by: Origin | None, once: IdempotencyKey | None = None, added: Sequence[int] = ()
+    ) -> list[Any]:
+        """Return the end of a writing script's arguments."""
+        return Note(event, by or self._origin, once, added).args()
+
+    def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
+        """Return a gallery and the answers to commands on its keys, all of one moment. Raises `UnknownGallery`."""
+        keys = Keys.of(validation.sought_gallery(gallery))
+        kept, people, *answers = self._server.read(
+            ("HGETALL", keys.gallery), ("HLEN", keys.people), *(command(keys) for command in commands)
+        )
+        if not kept:
+            raise validation.unknown_gallery(gallery)
+        return read_gallery(validation.sought_gallery(gallery), kept, people), answers
+
+    def record(self, found: Gallery, person_id: str, data: bytes) -> Record:
+        """Return a person's record. Raises `StoreInvalid` where it is damaged."""
+        key = f"{Keys.of(found.name).people} {person_id}"
+        try:
+            record = Record.read(data)
+        except Damaged as error:
+            self.damage.settle(found.name, found.version, key.__eq__, {key: str(error)})
+            raise StoreInvalid(f"{key} is damaged: {error}; erase the person and enrol anew") from None
+        self.damage.settle(found.name, found.version, key.__eq__, {})
+        return record
+
+    def done(self, gallery: str, once: IdempotencyKey | None) -> RecordedResult | None:
+        """Return what was done under a key before. Raises `UnknownGallery` or `IdempotencyConflict`."""
+        if once is None:
+            return None
+        _, (kept,) = self.read(gallery, lambda keys: ("HGET", keys.requests, once.key))
+        return read_done(kept, once)
+
+    def person(self, gallery: str, person_id: str) -> tuple[Gallery, bytes]:
+        """Return a gallery and a person's record as it is kept. Raises `UnknownGallery` or `UnknownPerson`."""
+        found, (data,) = self.read(gallery, lambda keys: ("HGET", keys.people, validation.sortable(person_id)))
+        if data is None:
+            raise validation.unknown_person(person_id)
+        return found, data
+
+    def change(
+        self,
+        gallery: str,
+        person_id: str,
+        decide: Callable[[Gallery, Record], Edit | None],
+        by: Origin | None = None,
+        once: IdempotencyKey | None = None,
+    ) -> Changed | RecordedResult:
+        """Change a person, deciding anew as often as somebody else was faster.
+
+        Args:
+            gallery: the gallery's name.
+            person_id: who.
+            decide: from what was read, what is to become of it; None for nothing.
+            by: whose request it is.
+            once: its key, if it has one.
+
+        Returns:
+            What was changed, or what was done under the key before.
+
+        Raises:
+            UnknownGallery: there is none.
+            UnknownPerson: there is none.
+            StoreUnavailable: others were faster for as long as patience goes.
+        """
+        for _ in self.attempts():
+            found, data = self.person(gallery, person_id)
+            if done := self.done(gallery, once):
+                return done
+            record = self.record(found, person_id, data)
+            edit = decide(found, record)
+            if edit is None:
+                if once is None or self._remember(found.name, person_id, data, once, by):
+                    return Changed(record, found.version)
+                continue
+            written = self.write(found, person_id, data, edit, by, once)
+            if written is not None:
+                return Changed(edit.record or record, *written)
+        raise StoreUnavailable(f"too many others change person {person_id} at once")
+
+    def write(
+        self,
+        found: Gallery,
+        person_id: str,
+        data: bytes,
+        edit: Edit,
+        by: Origin | None = None,
+        once: IdempotencyKey | None = None,
+        named: Sequence[bytes] | None = None,
+    ) -> tuple[int, int] | None:
+        """Do `edit` if the person's record is still `data` (b"": if there is none), and `once` was not done before.
+
+        `named` is given instead of reading the record, where it is damaged: the members of the index by name.
+
+        Returns:
+            The version and how many crops went; None where nothing was done.
+
+        Raises:
+            UnknownGallery: there is none.
+        """
+        gallery = found.name
+        before = Record.read(data) if data and named is None else None
+        fields: list[str | bytes] = ["0"]
+        counters = b""
+        if edit.added or edit.removed:
+            every = (*before.samples, *before.counters) if before else ()
+            left = [key for key in every if key not in edit.removed]
+            samples = [*self.descriptors(found, {person_id: left}, *([before] if before else ())), *edit.added]
+            centroid, counters = vectors.centroid_of(samples), vectors.stacked(samples)
+            fields = ["1", b"" if centroid is None else vectors.to_bytes(centroid), str(len(edit.removed))]
+            fields += [sample_field(person_id, key) for key in edit.removed]
+            for sample in edit.added:
+                fields += [sample_field(person_id, sample.id), write_sample(sample), sample.crop or b""]
+        step = script(
+            scripts.PERSON,
+            gallery,
+            *(validation.RETENTION, person_id, data, edit.record.to_bytes() if edit.record else b""),
+            name_member(before.name, person_id) if before else (*(named or ()), b"")[0],
+            name_member(edit.record.name, person_id) if edit.record else b"",
+            *fields,
+            counters,
+            "" if edit.record is None or edit.record.expires_at is None else edit.record.expires_at,
+            *self.note(edit.event, by, once, edit.places),
+        )
+        (answer,) = self._server.write(step)
+        if answer is None:
+            raise validation.unknown_gallery(gallery)
+        return None if isinstance(answer, int) else (int(answer[0]), int(answer[1]))
+
+    def descriptors(self, found: Gallery, wanted: Mapping[str, Sequence[str]], *whose: Record) -> list[Sample]:
+        """Return samples, by person, without crops and without those that are damaged.
+
+        Which of them are counter-examples, the records of `whose` they are say.
+        One that is not there is skipped, too: either its person was changed, which the step will see, or it is lost.
+        """
+        fields = [sample_field(person, key) for person, keys in wanted.items() for key in keys]
+        if not fields:
+            return []
+        (kept,) = self._server.read(("HMGET", Keys.of(found.name).samples, *fields))
+        return self.sound(found, fields, kept, (), [key for record in whose for key in record.counters])
+
+    def sound(
+        self,
+        found: Gallery,
+        fields: Sequence[str],
+        rows: Sequence[bytes | None],
+        crops: Sequence[bytes | None] = (),
+        counters: Sequence[str] = (),
+    ) -> list[Sample]:
+        """Return the samples of some fields, without those that are not there and those that are damaged.
+
+        The ids of those that are counter-examples are `counters`.
+        """
+        key = Keys.of(found.name).samples
+        bad, samples = {}, []
+        for field, row, crop in zip(fields, rows, crops or [None] * len(fields), strict=True):
+            if row is None:
+                continue
+            if fault := sample_fault(row, found.dimension):
+                bad[f"{key} {field}"] = fault
+            else:
+                key_of = field.rpartition(":")[2]
+                samples.append(replace(read_sample(key_of, row, crop), counter=key_of in counters))
+        self.damage.settle(found.name, found.version, {f"{key} {field}" for field in fields}.__contains__, bad)
+        return samples
+
+    def _remember(self, gallery: str, person_id: str, data: bytes, once: IdempotencyKey, by: Origin | None) -> bool:
+        note = self.note(Event("", person_id), by, once)
+        (answer,) = self._server.write(script(scripts.REMEMBER, gallery, person_id, data, *note))
+        if answer is None:
+            raise validation.unknown_gallery(gallery)
+        return int(answer) >= 0
+
+    def attempts(self) -> Iterator[None]:
+        """Go round until patience is over, with longer and longer pauses."""
+        deadline = time.monotonic() + self._patience
+        attempt = 0
+        while True:
+            yield
+            if time.monotonic() > deadline:
+                return
+            # Not all at the same time, and longer the more there are.
+            time.sleep(random.uniform(0, _FIRST_PAUSE * 2 ** min(attempt, _DOUBLINGS)))
+            attempt += 1

@@ -1,0 +1,169 @@
+"""Rows of a SQLite gallery: found by name, turned into facegroup's structs, and moved on by one version."""
+
+import json
+import math
+import sqlite3
+from collections.abc import Sequence
+
+from facegroup.errors import FacegroupError, StoreInvalid
+from facegroup.store import idempotency, validation, vectors
+from facegroup.store.audit import KEPT, Event, Origin
+from facegroup.store.damage import Damage
+from facegroup.store.gallery_settings import read_calibration
+from facegroup.store.idempotency import IdempotencyKey, RecordedResult
+from facegroup.store.staging import Shelf, on_shelf
+from facegroup.types import Gallery, Person, Sample
+
+SAMPLES = "SELECT key, id, created_at, descriptor, counter FROM samples"
+GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.key) AS people FROM galleries"
+
+
+def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
+    """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` where somebody else wrote into it."""
+    name = row["name"]
+    try:
+        found = Gallery(
+            *(Shelf(name) if on_shelf(name) else name, row["network"], row["dimension"], row["threshold"]),
+            *(bool(row["keep_crops"]), row["version"], row["people"], row["created_at"]),
+            damaged=damaged,
+            quality=row["quality"],
+            probe_quality=row["probe_quality"],
+            calibration=read_calibration(row["calibration"]),
+            unique=bool(row["unique"]),
+        )
+        whole = validation.check_gallery(found).name == found.name and isinstance(found.network, str)
+    except (TypeError, AttributeError, FacegroupError):
+        whole = False
+    if not whole:
+        raise StoreInvalid(f"row {row['key']} of galleries is damaged: it is no gallery as facegroup writes one")
+    return found
+
+
+def person_of(row: sqlite3.Row) -> Person:
+    """Return the person of one row of people. Raises `StoreInvalid` where somebody else wrote into it."""
+    try:
+        notes = json.loads(row["metadata"])
+        expiry = row["expires_at"]
+        whole = isinstance(notes, dict) and isinstance(row["name"], str) and bool(row["name"])
+        whole &= all(math.isfinite(each) for each in (row["created_at"], row["updated_at"], expiry or 0.0))
+    except (ValueError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise StoreInvalid(f"{person_key(row)} is damaged; erase the person and enrol anew")
+    dates = (row["created_at"], row["updated_at"], expiry)
+    return Person(row["id"], row["name"], notes, row["samples"], *dates, row["counters"])
+
+
+def sample_of(row: sqlite3.Row) -> Sample:
+    """Return the sample of one row of `SAMPLES`, without its crop."""
+    descriptor = vectors.from_bytes(row["descriptor"])
+    return Sample(row["id"], descriptor, created_at=row["created_at"], counter=bool(row["counter"]))
+
+
+def insert_samples(db: sqlite3.Connection, person: int, samples: Sequence[Sample]) -> None:
+    """Write new samples of the person of this key."""
+    rows = [(person, s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop, s.counter) for s in samples]
+    columns = "person, id, created_at, descriptor, crop, counter"
+    db.executemany(f"INSERT INTO samples ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def derived(samples: Sequence[Sample]) -> tuple[bytes | None, bytes | None]:
+    """Return what a row of people keeps of these samples: the centroid, and the counter-examples."""
+    centroid = vectors.centroid_of(samples)
+    return None if centroid is None else vectors.to_bytes(centroid), vectors.stacked(samples) or None
+
+
+def person_key(row: sqlite3.Row) -> str:
+    """Return how a row of people is called in logs and errors; it ends with the person's id."""
+    return f"row {row['key']} of people, {row['id']}"
+
+
+def sound(damage: Damage, gallery: Gallery, person_id: str, rows: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Return the rows of one person's samples whose descriptor can be used."""
+    keys = {row["key"]: f"row {row['key']} of samples, {person_id}:{row['id']}" for row in rows}
+    bad = vectors.faults(gallery.dimension, {keys[row["key"]]: blob(row["descriptor"]) for row in rows})
+    damage.settle(gallery.name, gallery.version, set(keys.values()).__contains__, bad)
+    return [row for row in rows if keys[row["key"]] not in bad]
+
+
+def blob(value: object) -> bytes:
+    """Return a kept value if it is bytes; SQLite's columns hold anything, and nothing of anything else is a vector."""
+    return value if isinstance(value, bytes) else b""
+
+
+def note(db: sqlite3.Connection, gallery: str, event: Event, by: Origin) -> None:
+    """Append an entry to the audit log, and let the oldest go."""
+    if on_shelf(gallery):
+        return  # what is done there is no event
+    row = (gallery, validation.now(), event.what, event.person_id or "", event.json(), by.actor, by.request)
+    columns = "gallery, at, what, person, detail, actor, request"
+    number = db.execute(f"INSERT INTO audit ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0
+    db.execute("DELETE FROM audit WHERE key <= ?", (number - KEPT,))
+
+
+def done(db: sqlite3.Connection, gallery: sqlite3.Row, key: IdempotencyKey | None) -> RecordedResult | None:
+    """Return what was done under a key before. Raises `IdempotencyConflict`."""
+    if key is None:
+        return None
+    which = (gallery["key"], key.key)
+    row = db.execute("SELECT version, answer FROM requests WHERE gallery = ? AND key = ?", which).fetchone()
+    return None if row is None else idempotency.read(row["answer"], row["version"], key, validation.now())
+
+
+def remember(
+    db: sqlite3.Connection,
+    gallery: sqlite3.Row,
+    key: IdempotencyKey | None,
+    person_id: str,
+    version: int,
+    added: Sequence[int] = (),
+) -> None:
+    """Keep what was done under a key, and let old keys go."""
+    if key is not None:
+        now = validation.now()
+        db.execute("DELETE FROM requests WHERE at < ?", (now - idempotency.SECONDS,))
+        answer = idempotency.write(key, now, person_id, added)
+        row = (gallery["key"], key.key, now, version, answer)
+        db.execute("INSERT OR REPLACE INTO requests (gallery, key, at, version, answer) VALUES (?, ?, ?, ?, ?)", row)
+
+
+def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
+    """Return the row of a gallery. Raises `UnknownGallery`."""
+    row: sqlite3.Row | None = db.execute(f"{GALLERIES} WHERE name = ?", (validation.sought_gallery(name),)).fetchone()
+    if row is None:
+        raise validation.unknown_gallery(name)
+    return row
+
+
+def find_person(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str) -> sqlite3.Row:
+    """Return the row of a person. Raises `UnknownPerson`."""
+    which = (gallery["key"], validation.sought_person(person_id))
+    row: sqlite3.Row | None = db.execute("SELECT * FROM people WHERE gallery = ? AND id = ?", which).fetchone()
+    if row is None:
+        raise validation.unknown_person(person_id)
+    return row
+
+
+def raise_version(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str | None) -> int:
+    """Raise the gallery's version by one, note whom it was for, forget what is too old; return the version."""
+    version = int(gallery["version"]) + 1
+    db.execute("UPDATE galleries SET version = ? WHERE key = ?", (version, gallery["key"]))
+    if person_id is not None:
+        db.execute("INSERT OR REPLACE INTO changes VALUES (?, ?, ?)", (gallery["key"], person_id, version))
+    db.execute(
+        "DELETE FROM changes WHERE gallery = ? AND version <= ?", (gallery["key"], version - validation.RETENTION)
+    )
+    return version
+
+
+def recompute(db: sqlite3.Connection, gallery: sqlite3.Row, person: sqlite3.Row, damage: Damage) -> int:
+    """Bring a person's centroid, counter-examples and counts in line with the samples; return the gallery's new version."""
+    rows = db.execute(f"{SAMPLES} WHERE person = ?", (person["key"],)).fetchall()
+    usable = [sample_of(row) for row in sound(damage, gallery_of(gallery), person["id"], rows)]
+    counters = sum(bool(row["counter"]) for row in rows)
+    centroid, counter_rows = derived(usable)
+    db.execute(
+        "UPDATE people SET centroid = ?, samples = ?, counters = ?, counter_rows = ?, updated_at = ? WHERE key = ?",
+        (centroid, len(rows) - counters, counters, counter_rows, validation.now(), person["key"]),
+    )
+    return raise_version(db, gallery, person["id"])

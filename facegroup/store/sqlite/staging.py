@@ -1,0 +1,98 @@
+"""Shelves in a SQLite file: rows of `galleries` whose name has a slash. People come in whole; a switch is two renames."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import fields, replace
+from pathlib import Path
+
+from facegroup.errors import MalformedRequest, SwitchConflict
+from facegroup.store import validation
+from facegroup.store.audit import Event, Origin
+from facegroup.store.damage import Damage
+from facegroup.store.names import check_id
+from facegroup.store.sqlite.file import SqliteFile
+from facegroup.store.sqlite.rows import derived, find_gallery, gallery_of, insert_samples, note, raise_version
+from facegroup.store.staging import Shelf, previous
+from facegroup.types import Person, Sample
+
+_COLUMNS = tuple(field.name for field in fields(Person))
+_KEPT = ("gallery", *_COLUMNS, "centroid", "counter_rows")
+_PERSON = f"INSERT INTO people ({', '.join(_KEPT)}) VALUES ({', '.join('?' * len(_KEPT))})"
+
+
+class SqliteShelves:
+    """The part of `SqliteStore` that keeps shelves; see `shelves.ShelfStore` for what the methods do and raise."""
+
+    _file: SqliteFile
+    _origin: Origin
+    _damage: Damage
+
+    def put_people(self, shelf: Shelf, people: list[tuple[Person, list[Sample]]]) -> int:
+        """Write people whole, in one step."""
+        with self._file.write() as db:
+            found = find_gallery(db, shelf)
+            gallery = gallery_of(found)
+            for person, samples in people:
+                kept, _ = validation.sort_out(samples, gallery, gallery.network, ())
+                counters = sum(sample.counter for sample in kept)
+                whole = replace(
+                    person,
+                    samples=len(kept) - counters,
+                    counters=counters,
+                    expires_at=validation.check_expiry(person.expires_at),
+                )
+                row = {name: getattr(whole, name) for name in _COLUMNS}
+                row["metadata"] = validation.write_metadata(row["metadata"])
+                which = (found["key"], check_id(person.id))
+                db.execute("DELETE FROM people WHERE gallery = ? AND id = ?", which)
+                key = db.execute(_PERSON, (found["key"], *row.values(), *derived(kept))).lastrowid or 0
+                insert_samples(db, key, kept)
+            return raise_version(db, found, None)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the whole file, as it is at one moment, without holding up who writes. Raises `MalformedRequest`."""
+        part = path.with_name(path.name + ".part")
+        try:
+            if path.exists():
+                raise FileExistsError(17, "it is there already", str(path))
+            part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
+            with self._file.read() as db, closing(sqlite3.connect(part)) as copy:
+                db.backup(copy)
+            part.replace(path)
+        except (OSError, sqlite3.Error) as error:
+            raise MalformedRequest(f"{path} cannot be written: {error}") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def switch_gallery(
+        self, gallery: str, shelf: Shelf, expected: int | None, made: int, event: Event, *, by: Origin | None = None
+    ) -> int:
+        """Put a shelf in the gallery's place, in one step."""
+        name = validation.sought_gallery(gallery)
+        away = previous(name)
+        with self._file.write() as db:
+            rows = {
+                row["name"]: row
+                for row in db.execute("SELECT * FROM galleries WHERE name IN (?, ?, ?)", (name, shelf, away))
+            }
+            here, there = rows.get(name), rows.get(shelf)
+            if there is None or there["version"] != made or (here["version"] if here else None) != expected:
+                raise SwitchConflict(f'the gallery "{name}", or what was to take its place, has changed meanwhile')
+            floor = int(db.execute("SELECT version FROM erased").fetchone()[0])
+            version = max(floor, made, expected or 0) + 1
+            if away in rows and shelf != away:
+                db.execute("DELETE FROM galleries WHERE key = ?", (rows[away]["key"],))
+            for row, becomes in ((there, name + "/moving"), (here, away), (there, name)):
+                if row is not None:
+                    db.execute("UPDATE galleries SET name = ? WHERE key = ?", (becomes, row["key"]))
+            db.execute("DELETE FROM changes WHERE gallery = ?", (there["key"],))
+            db.execute("UPDATE galleries SET version = ?, born = ? WHERE key = ?", (version, version, there["key"]))
+            if here is not None:  # idempotency keys stay with the name
+                db.execute("UPDATE OR REPLACE requests SET gallery = ? WHERE gallery = ?", (there["key"], here["key"]))
+            note(db, name, event, by or self._origin)
+        for each in (name, shelf, away):
+            self._damage.forget(each)
+        if here is None or shelf != away:
+            self._file.scrub()
+        return version

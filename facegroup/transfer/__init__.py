@@ -1,0 +1,1 @@
+"""How does a gallery move, to a file or to another network?"""

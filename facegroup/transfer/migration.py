@@ -1,0 +1,269 @@
+"""A gallery from one network to another: descriptors made anew from kept crops beside it, then switched in one step.
+
+The new gallery grows on a shelf while the old one serves and takes enrolments. It is brought level with the old one
+person by person: first all, then those that the change log names, and the switch is made only if the old one is still
+at the version that was caught up with. A person is done when the shelf has them with the same date of change; so a
+migration that was cut off needs nothing but to be started again. What was replaced lies on the shelf `previous`, and a
+rollback is the same work from there: only samples that came since the switch are embedded.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from facegroup.errors import MalformedRequest, MigrationIncomplete, SwitchConflict, UnknownGallery, UnknownPerson
+from facegroup.store.audit import Event, Origin
+from facegroup.store.contract import Changes
+from facegroup.store.staging import Shelf, ShelfStore, coming, previous
+from facegroup.transfer.export_import import Tell, changed, everybody
+from facegroup.transfer.reembedding import Embeds, Fault
+from facegroup.types import Floats, Gallery, Person, Sample
+
+_BATCH = 32
+_ROUNDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A sample that the new network has no descriptor of, and why."""
+
+    person_id: str
+    sample_id: str
+    why: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a migration did: the gallery after it, the network before, samples embedded, and those left behind."""
+
+    gallery: Gallery
+    before: str
+    embedded: int
+    missing: tuple[Missing, ...]
+
+
+class Migration:
+    """The migration of one gallery; `run` may be cut off at any time and run again by another process.
+
+    Args:
+        store: where the gallery is.
+        gallery: its name.
+        network: the new network, and its dimension and threshold.
+        embeds: opens the network, when there is something to embed.
+        tell: is told of the people who are done, those of an earlier run included.
+        by: whose request it is.
+    """
+
+    def __init__(
+        self,
+        store: ShelfStore,
+        gallery: str,
+        network: Gallery,
+        embeds: Callable[[], Embeds],
+        tell: Tell = lambda count: None,
+        by: Origin | None = None,
+    ) -> None:
+        self._store = store
+        self._old = store.gallery(gallery)
+        self._name = self._old.name
+        self._new = network
+        self._open = embeds
+        self._network: Embeds | None = None
+        self._tell = tell
+        self._missing: dict[str, list[Missing]] = {}
+        self._embedded = 0
+        self._back = False
+        self._by = by
+
+    def run(self, *, drop_missing: bool = False) -> Migrated:
+        """Migrate to the new network.
+
+        Args:
+            drop_missing: whether samples that cannot be embedded anew may be left behind.
+
+        Raises:
+            MalformedRequest: the gallery is of that network already.
+            MigrationIncomplete: there are such samples, and they may not; nothing was switched. See `missing`.
+            SwitchConflict: another migration or import was faster.
+        """
+        if self._old.network == self._new.network:
+            raise MalformedRequest(f'the gallery "{self._name}" is of {self._new.network} already')
+        if not (self._old.keep_crops or drop_missing) and self._old.people:
+            raise MigrationIncomplete(
+                f'the gallery "{self._name}" keeps no crops to make descriptors from: enrol its photos anew, or leave '
+                "the samples without a crop behind with --drop-missing"
+            )
+        shelf = coming(self._name)
+        with suppress(UnknownGallery):
+            begun = self._store.gallery(shelf)
+            if (begun.network, begun.dimension) != (self._new.network, self._new.dimension):
+                self._store.delete_gallery(shelf)
+        old = self._old
+        made = replace(
+            self._new,
+            name=shelf,
+            created_at=old.created_at,
+            keep_crops=old.keep_crops,
+            quality=old.quality,
+            probe_quality=old.probe_quality,
+            unique=old.unique,
+        )
+        self._store.create_gallery(made)
+        self._store.update_gallery(shelf, threshold=self._new.threshold)
+        return self._switch(shelf, drop_missing)
+
+    def back(self, *, drop_missing: bool = False) -> Migrated:
+        """Put back what the last switch took away, with what was enrolled, renamed and erased since.
+
+        Raises:
+            MalformedRequest: nothing is kept of before.
+            MigrationIncomplete: samples that came since have no descriptor of the old network, and may not be lost.
+            SwitchConflict: another migration or import was faster.
+        """
+        shelf = previous(self._name)
+        try:
+            before = self._store.gallery(shelf)
+        except UnknownGallery:
+            raise MalformedRequest(f'nothing is kept of the gallery "{self._name}" as it was before') from None
+        if before.network == self._old.network:
+            raise MalformedRequest(f'the gallery "{self._name}" was of {before.network} before, too')
+        self._back = True
+        return self._switch(shelf, drop_missing)
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """The samples that have no descriptor of the new network, as far as is known."""
+        return tuple(each for rows in self._missing.values() for each in rows)
+
+    def _switch(self, shelf: Shelf, drop_missing: bool) -> Migrated:
+        version = self._all(shelf)
+        for _ in range(_ROUNDS):
+            made = self._store.version(shelf)
+            now = self._store.gallery(self._name)
+            if now.network != self._old.network:
+                break
+            if _kept(now) != _kept(self._store.gallery(shelf)):
+                self._store.update_gallery(shelf, **_kept(now))
+                continue
+            if now.version == version:
+                if self._missing and not drop_missing:
+                    raise MigrationIncomplete(
+                        f"{len(self.missing)} of the samples cannot be embedded anew; nothing was switched. Enrol other "
+                        "photos, or leave these samples behind with --drop-missing"
+                    )
+                if now.damaged and not drop_missing:
+                    raise MigrationIncomplete(
+                        f"{now.damaged} values of the gallery are damaged; nothing was switched. Mend them, or leave "
+                        "them behind with --drop-missing (the log names them)"
+                    )
+                with suppress(SwitchConflict):
+                    detail = {"from": now.network, "network": self._store.gallery(shelf).network}
+                    event = Event(
+                        "rolled_back" if self._back else "migrated", None, {**detail, "left": len(self.missing)}
+                    )
+                    self._store.switch_gallery(self._name, shelf, version, made, event, by=self._by)
+                    after = self._store.gallery(self._name)
+                    return Migrated(after, self._old.network, self._embedded, self.missing)
+                continue
+            changes = changed(self._store, self._name, version)
+            if changes is None:
+                version = self._all(shelf)
+                continue
+            version, people = changes
+            for person_id, person in people.items():
+                if person is None:
+                    self._erase(shelf, person_id)
+            self._bring(shelf, [person for person in people.values() if person is not None])
+        raise SwitchConflict(f'the gallery "{self._name}" was switched by somebody else, or changes too fast')
+
+    def _all(self, shelf: Shelf) -> int:
+        """Bring everybody level; return the version of the gallery before that."""
+        version = self._store.version(self._name)
+        there = everybody(self._store, shelf)
+        ahead = next(there, None)
+        batch: list[Person] = []
+        waiting = 0
+        for person in everybody(self._store, self._name):
+            while ahead is not None and ahead.id < person.id:
+                self._erase(shelf, ahead.id)
+                ahead = next(there, None)
+            done = None
+            if ahead is not None and ahead.id == person.id:
+                done, ahead = ahead, next(there, None)
+            if done == person:
+                self._tell(1)
+                continue
+            batch.append(person)
+            waiting += max(1, person.samples + person.counters)
+            if waiting >= _BATCH:
+                self._bring(shelf, batch)
+                self._tell(len(batch))
+                batch, waiting = [], 0
+        self._bring(shelf, batch)
+        self._tell(len(batch))
+        while ahead is not None:
+            self._erase(shelf, ahead.id)
+            ahead = next(there, None)
+        return version
+
+    def _bring(self, shelf: Shelf, people: list[Person]) -> None:
+        """Write people to the shelf as they are now; a sample that is there keeps its descriptor."""
+        rows: list[tuple[Person, list[Sample], dict[str, Sample]]] = []
+        for person in people:
+            try:
+                samples = self._store.samples(self._name, person.id, crops=True, counter=None)
+            except UnknownPerson:
+                continue  # erased since; the change log has it
+            known: list[Sample] = []
+            with suppress(UnknownPerson):
+                known = self._store.samples(shelf, person.id, crops=True, counter=None)
+            rows.append((person, samples, {each.id: each for each in known}))
+        wanted = [each for _, samples, there in rows for each in samples if each.id not in there]
+        made = self._embed(wanted)
+        ready = []
+        for person, samples, there in rows:
+            whole: list[Sample] = []
+            missing: list[Missing] = []
+            for each in samples:
+                answer: Floats | Fault = "no_crop"
+                if each.id in there:
+                    answer = there[each.id].descriptor
+                elif each.crop is not None:
+                    answer = made[each.crop]
+                if isinstance(answer, str):
+                    missing.append(Missing(person.id, each.id, answer))
+                else:
+                    whole.append(replace(each, descriptor=answer))
+            if self._back:  # what the migration left behind; what was erased since is erased here, too
+                here = {each.id for each in samples}
+                left = [each for each in there.values() if each.id not in here]
+                whole = sorted([*whole, *left], key=lambda each: each.created_at)
+            self._missing.pop(person.id, None)
+            if missing:
+                self._missing[person.id] = missing
+            ready.append((person, whole))
+        if ready:
+            self._store.put_people(shelf, ready)
+
+    def _embed(self, samples: list[Sample]) -> dict[bytes, Floats | Fault]:
+        """Return what becomes of samples, by crop: the same crop has the same descriptor."""
+        crops = list({each.crop for each in samples if each.crop is not None})
+        made: dict[bytes, Floats | Fault] = {}
+        for start in range(0, len(crops), _BATCH):
+            if self._network is None:
+                self._network = self._open()
+            part = crops[start : start + _BATCH]
+            made.update(zip(part, self._network.embed(part), strict=True))
+        self._embedded += sum(not isinstance(each, str) for each in made.values())
+        return made
+
+    def _erase(self, shelf: Shelf, person_id: str) -> None:
+        self._missing.pop(person_id, None)
+        with suppress(UnknownPerson):
+            self._store.delete_person(shelf, person_id)
+
+
+def _kept(gallery: Gallery) -> Changes:
+    """Return what another network leaves as it is; a threshold and how it was found it does not."""
+    kept: Changes = {"keep_crops": gallery.keep_crops, "unique": gallery.unique}
+    return {**kept, "quality": gallery.quality, "probe_quality": gallery.probe_quality}

@@ -1,0 +1,1 @@
+"""Why is it built so? Measurements behind docs/decisions; not part of the package."""

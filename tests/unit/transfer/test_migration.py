@@ -1,0 +1,151 @@
+"""Migrations on both stores, with the simulated network: complete, resumed after a kill, level with writers, undone."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from facegroup.errors import MalformedRequest, MigrationIncomplete, UnknownPerson
+from facegroup.networks.registry import spec
+from facegroup.settings import load
+from facegroup.store import open_store
+from facegroup.store.staging import ShelfStore, coming, previous
+from facegroup.transfer.migration import Migration
+from facegroup.transfer.reembedding import Reembedder
+from facegroup.types import Gallery, Sample
+from tests.unit.store.conftest import url  # noqa: F401 (a fixture)
+from tests.unit.store.samples import descriptor, photo_id
+
+OLD, NEW = spec("retail-0095"), spec("dlib-resnet29")
+ROOT = Path(__file__).parents[3]
+
+
+def sample(number: int, crop: bytes | None = b"") -> Sample:
+    return Sample(photo_id(number), descriptor(number, OLD.dimension), b"crop %d" % number if crop == b"" else crop)
+
+
+@pytest.fixture
+def place(url: str) -> ShelfStore:  # noqa: F811
+    """A store with a gallery of 60 people, each with one sample."""
+    store = cast(ShelfStore, open_store(url))
+    store.create_gallery(Gallery("group", OLD.name, OLD.dimension, 0.4))
+    for number in range(60):
+        store.create_person("group", f"P{number}", {"n": number}, f"p{number:02d}")
+        store.add_samples("group", f"p{number:02d}", [sample(number)], OLD.name)
+    return store
+
+
+def migration(store: ShelfStore, tell: Callable[[int], None] = lambda n: None, back: bool = False) -> Migration:
+    target = OLD if back else NEW
+    part = {"engine": "simulated", "simulated_ms": 0}
+    settings = load(network=target.name, detector=part, embedder=part)
+    new = Gallery("group", target.name, target.dimension, target.threshold)
+    return Migration(store, "group", new, lambda: Reembedder(settings), tell)
+
+
+def test_all_are_embedded_anew_and_nothing_else_changes(place: ShelfStore) -> None:
+    before = place.people("group")
+    done = migration(place).run()
+    assert (done.before, done.embedded, done.missing) == (OLD.name, 60, ())
+    assert (done.gallery.network, done.gallery.threshold) == (NEW.name, NEW.threshold)
+    assert place.people("group") == before
+    assert place.centroids("group").matrix.shape == (60, NEW.dimension)
+    assert [each.crop for each in place.samples("group", "p07", crops=True)] == [b"crop 7"]
+    with pytest.raises(MalformedRequest):
+        migration(place).run()
+
+
+def test_who_changes_meanwhile_is_in_it(place: ShelfStore) -> None:
+    told = 0
+
+    def meanwhile(count: int) -> None:
+        nonlocal told
+        told += count
+        if told == count:
+            assert place.gallery("group").network == OLD.name  # it serves on
+            place.delete_person("group", "p00")
+            place.update_person("group", "p01", name="Renamed")
+            place.add_samples("group", "p02", [sample(102)], OLD.name)
+            place.create_person("group", "New", person_id="a-new")
+            place.add_samples("group", "a-new", [sample(200)], OLD.name)
+
+    migration(place, meanwhile).run()
+    assert place.gallery("group").people == 60
+    assert place.person("group", "p01").name == "Renamed"
+    assert place.person("group", "p02").samples == 2
+    assert "a-new" in place.centroids("group").ids
+    with pytest.raises(UnknownPerson):
+        place.person("group", "p00")
+
+
+def test_policies_are_those_of_the_last_moment_there_and_back(place: ShelfStore) -> None:
+    def meanwhile(count: int) -> None:
+        place.update_gallery("group", probe_quality="standard")
+
+    migration(place, meanwhile).run()
+    assert place.gallery("group").probe_quality == "standard"
+    place.update_gallery("group", quality="strict", keep_crops=False)
+    place.update_gallery("group", probe_quality="off", keep_crops=True)
+    migration(place, back=True).back(drop_missing=True)
+    back = place.gallery("group")
+    assert (back.network, back.quality, back.probe_quality, back.keep_crops) == (OLD.name, "strict", "off", True)
+
+
+def test_killed_it_goes_on_where_it_was(place: ShelfStore, url: str) -> None:  # noqa: F811
+    command = [sys.executable, "-m", "tests.unit.transfer.migrating", url, "group"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.kill()
+    assert place.gallery("group").network == OLD.name
+    done_before = place.gallery(coming("group")).people
+    assert 0 < done_before < 60
+    place.delete_person("group", "p00")
+    done = migration(place).run()
+    assert done.embedded <= 60 - done_before
+    assert place.gallery("group").people == 59
+    assert place.centroids("group").matrix.shape == (59, NEW.dimension)
+
+
+def test_samples_without_a_crop_are_listed_and_never_lost_unasked(place: ShelfStore) -> None:
+    place.add_samples("group", "p03", [sample(300, None)], OLD.name)
+    for _ in range(2):  # a second try lists them too
+        work = migration(place)
+        with pytest.raises(MigrationIncomplete):
+            work.run()
+        assert [(each.person_id, each.sample_id, each.why) for each in work.missing] == [
+            ("p03", photo_id(300), "no_crop")
+        ]
+        assert place.gallery("group").network == OLD.name
+    assert len(migration(place).run(drop_missing=True).missing) == 1
+    assert place.person("group", "p03").samples == 1
+    migration(place, back=True).back()
+    assert [each.id for each in place.samples("group", "p03")] == [photo_id(3), photo_id(300)]
+
+
+def test_a_gallery_that_keeps_no_crops_is_refused_at_once(place: ShelfStore) -> None:
+    place.update_gallery("group", keep_crops=False)
+    with pytest.raises(MigrationIncomplete):
+        migration(place).run()
+
+
+def test_a_rollback_brings_back_the_descriptors_and_keeps_what_came_since(place: ShelfStore) -> None:
+    before = place.samples("group", "p05")[0].descriptor
+    with pytest.raises(MalformedRequest):
+        migration(place, back=True).back()
+    migration(place).run()
+    place.delete_person("group", "p01")
+    place.create_person("group", "Late", person_id="late")
+    late = np.asarray(descriptor(9, NEW.dimension))
+    place.add_samples("group", "late", [Sample(photo_id(900), late, b"late")], NEW.name)
+    done = migration(place, back=True).back()
+    assert (done.gallery.network, done.gallery.threshold, done.embedded) == (OLD.name, 0.4, 1)
+    np.testing.assert_array_equal(place.samples("group", "p05")[0].descriptor, before)
+    assert place.gallery("group").people == 60
+    assert "late" in place.centroids("group").ids
+    assert "p01" not in place.centroids("group").ids
+    assert place.gallery(previous("group")).network == NEW.name
