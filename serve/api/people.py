@@ -44,6 +44,7 @@ from serve.api.context import (
     Server,
     Strict,
 )
+from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
@@ -136,9 +137,7 @@ async def change_person(
 async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> dict[str, Any]:
     """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
     await server.pipeline.ask(Store.person, gallery, person)
-    sightings = await server.erase_sightings(gallery, person)
-    done = await server.pipeline.ask(Store.delete_person, gallery, person, by=by)
-    return answers.erased(done, sightings + await server.erase_rest(gallery, person))
+    return answers.erased(*await erase(server, by, gallery, person))
 
 
 @router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")
