@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import Field
 
+from facegroup.enrolment.steps import Stages
 from facegroup.errors import FacegroupError, ImageError, ImageTooLarge
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.messages import Photo, PhotoResult
@@ -29,6 +30,11 @@ class Context:
     def threshold(self) -> float:
         """What a similarity must exceed where no gallery says."""
         return self.spec.threshold if self.settings.threshold is None else self.settings.threshold
+
+    @property
+    def stages(self) -> Stages:
+        """The stages of an enrolment."""
+        return Stages(self.see, self.pipeline.match, self.pipeline.ask, self.spec.name)
 
     async def see(self, photos: list[Photo]) -> list[PhotoResult | FacegroupError]:
         """Return what is in each photo.
