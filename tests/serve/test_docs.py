@@ -132,7 +132,10 @@ def test_the_example_in_python_works(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jpg").write_bytes(encode(photo))
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert sorted(line.rpartition(" ")[0] for line in done.stdout.splitlines()) == ["Ada Lovelace", "not in the dataset"]
+    assert sorted(line.rpartition(" ")[0] for line in done.stdout.splitlines()) == [
+        "Ada Lovelace",
+        "not in the dataset",
+    ]
 
 
 def test_every_example_with_curl_works(tmp_path: Path, pipeline: LocalPipeline) -> None:
