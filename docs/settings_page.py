@@ -16,8 +16,8 @@ _HEAD = f"""# Settings
 
 <!-- made by `make docs` from facegroup/settings.py -->
 
-You can set each setting as a variable, in a YAML file, or in the arguments of `serve deploy`. `limits.image_bytes` is the
-variable `{PREFIX}LIMITS__IMAGE_BYTES`. In the YAML file that `{PREFIX}CONFIG` names, and in the arguments, it is
+You can set each setting as a variable, in a YAML file, or in the arguments of `serve deploy`. `limits.image_bytes` is
+the variable `{PREFIX}LIMITS__IMAGE_BYTES`. In the YAML file that `{PREFIX}CONFIG` names, and in the arguments, it is
 
 ```yaml
 limits:
