@@ -1,43 +1,25 @@
-"""The commands that need no server: identify, verify, people, audit, models. Each also takes `--server URL`."""
+"""The commands `identify`, `verify` and `feedback`."""
 
 import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from PIL import Image as pillow
-from rich.table import Table
 
-from facegroup.cli import (
-    calibrate,
-    cameras,
-    enroll,
-    evaluate,
-    finetune,
-    galleries,
-    sighting_photos,
-    sightings,
-    tables,
-    transfer,
-    video,
-)
+from facegroup.cli import calibrate, sighting_photos
 from facegroup.cli import service as commands
-from facegroup.cli.bulk import error_row, skipped_row
+from facegroup.cli.bulk import error_row, photo_row, skipped_row
 from facegroup.cli.options import AsJson, Face, Gallery, Network, Server, Store
-from facegroup.cli.output import bar, opened, show_log, tell_skipped
+from facegroup.cli.output import end_run, opened, save_picture, tell_skipped, tracked
 from facegroup.enrolment.samples import Doubt, Enrolment, Refused
 from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.images import folders
 from facegroup.images.files import MOST_BYTES, read
 from facegroup.images.folders import shown
 from facegroup.pipeline.messages import PhotoResult
-from facegroup.settings import Settings, load
-from facegroup.types import Image, Person, Policy
-
-Item = TypeVar("Item")
+from facegroup.settings import load
+from facegroup.types import Policy
 
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="cosine similarity to exceed")]
 ProbeQuality = Annotated[
@@ -47,17 +29,8 @@ ProbeQuality = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app."""
-    for command in (identify, verify, feedback, people, audit, models):
+    for command in (identify, verify, feedback):
         app.command()(command)
-    enroll.add_commands(app)
-    transfer.add_commands(app)
-    finetune.add_commands(app)
-    calibrate.add_commands(app)
-    evaluate.add_commands(app)
-    galleries.add_commands(app)
-    cameras.add_commands(app)
-    sightings.add_commands(app)
-    video.add_commands(app)
 
 
 def identify(
@@ -90,13 +63,13 @@ def identify(
         calibrate.warn(service.store.gallery(settings.gallery))
         answers = commands.identify(service, settings.gallery, found.files, threshold, quality, unique, most)
         try:
-            for path, data, seen in bar(answers, "identifying", len(found.files), quiet=not as_json):
+            for path, data, seen in tracked(answers, "identifying", len(found.files), quiet=not as_json):
                 failed += isinstance(seen, FacegroupError)
                 rows.append({"photo": shown(path), **_row(seen)})
                 if not as_json:
                     typer.echo("\n".join([f"===== {shown(path)} =====", *commands.lines(seen)]))
                 if boxes is not None and isinstance(seen, PhotoResult):
-                    _save(commands.boxes(data, seen, settings.limits), boxes / _flat(path))
+                    save_picture(commands.boxes(data, seen, settings.limits), boxes / _flat(path))
         except FacegroupError as error:
             ended = error
         except KeyboardInterrupt:
@@ -113,13 +86,8 @@ def identify(
         }
         typer.echo(json.dumps(answer, ensure_ascii=False))
     tell_skipped(found.skipped)
-    if interrupted:
-        raise typer.Exit(130)
-    if ended is not None:
-        left = len(found.files) - len(rows)
-        typer.echo(f"the run ended early, {left} photos were not tried: {ended.detail} ({ended.code})", err=True)
-        raise typer.Exit(2)
-    raise typer.Exit(int(failed > 0 or folders.unread(found.skipped)))
+    not_tried = f"{len(found.files) - len(rows)} photos were not tried"
+    end_run(ended, not_tried, interrupted=interrupted, failed=failed > 0 or folders.unread(found.skipped))
 
 
 def verify(
@@ -207,7 +175,7 @@ def feedback(
                 kept += len(done.photos)
                 told: list[tuple[str, Refused | Doubt]] = [("refused", each) for each in [*bad, *done.refused]]
                 for kind, each in [*told, *(("warnings", each) for each in done.doubts)]:
-                    rows[kind].append({"photo": each.name, "code": each.error.code, "detail": each.error.detail})
+                    rows[kind].append(photo_row(each))
         except FacegroupError as error:
             if left == count:
                 raise
@@ -236,145 +204,8 @@ def feedback(
             for row in listed:
                 typer.echo(f"  {kind.rstrip('s')} {row['photo']}: {row['detail']} ({row['code']})")
     tell_skipped(found.skipped)
-    if interrupted:
-        raise typer.Exit(130)
-    if ended is not None:
-        typer.echo(
-            f"the run ended early, {left} photos or sightings were not done: {ended.detail} ({ended.code})", err=True
-        )
-        raise typer.Exit(2)
-    raise typer.Exit(int(not kept or bool(rows["refused"]) or folders.unread(found.skipped)))
-
-
-def people(
-    sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
-    rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
-    erase: Annotated[str | None, typer.Option(help="person id: erases every descriptor and crop")] = None,
-    merge: Annotated[
-        tuple[str, str] | None,
-        typer.Option(help="two person ids: the first gets all photos of the second, who is erased"),
-    ] = None,
-    expire: Annotated[
-        tuple[str, str] | None, typer.Option(help="person id and a time such as 2030-01-31T12:00:00Z, or never")
-    ] = None,
-    keep_crops: Annotated[
-        bool | None, typer.Option(help="whether the gallery keeps aligned faces; --no-keep-crops erases those kept")
-    ] = None,
-    gallery: Gallery = None,
-    server: Server = None,
-    network: Network = None,
-    store: Store = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
-    settings = load(gallery=gallery, network=network, store=store)
-    with opened(server, settings, stored=True) as service:
-        if rename is not None:
-            service.store.update_person(settings.gallery, rename[0], name=rename[1])
-        if erase is not None:
-            done = service.store.delete_person(settings.gallery, erase)
-            typer.echo(f"erased {erase} with {done.samples} photos and {done.crops} crops", err=True)
-        if merge is not None:
-            both = service.store.merge_people(settings.gallery, *merge)
-            typer.echo(f"merged: {both.moved} photos came over, {both.duplicates} were known", err=True)
-        if expire is not None:
-            service.store.update_person(settings.gallery, expire[0], expires_at=commands.moment(expire[1]))
-        if keep_crops is not None:
-            service.store.update_gallery(settings.gallery, keep_crops=keep_crops)
-        found = list(commands.everybody(service, settings.gallery))
-        calibrate.warn(service.store.gallery(settings.gallery))
-        if sheet is not None:
-            _save(commands.sheet(service, settings.gallery, found), sheet)
-    _list(settings.gallery, found, as_json)
-
-
-def audit(
-    gallery: Gallery = None,
-    server: Server = None,
-    network: Network = None,
-    store: Store = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show who did what to a gallery and when, oldest first: ids and counts, no names and nothing biometric."""
-    settings = load(gallery=gallery, network=network, store=store)
-    with _log(server, settings) as log:
-        entries = list(commands.log(log, settings.gallery))
-    if as_json:
-        rows = [
-            {
-                "id": each.id,
-                "at": each.at,
-                "what": each.event.what,
-                "person_id": each.event.person_id,
-                "detail": each.event.detail,
-                "actor": each.origin.actor,
-                "request_id": each.origin.request or None,
-            }
-            for each in entries
-        ]
-        typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
-        return
-    for each in entries:
-        at = datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        event = each.event
-        whom = event.person_id or "the gallery"
-        typer.echo(f"{at}  {each.origin.actor}  {event.what}  {whom}  {json.dumps(event.detail)}")
-
-
-def models(as_json: AsJson = False) -> None:
-    """List the networks: which are ready on this machine, what they are, and under which licence."""
-    from facegroup.networks import quantization, registry, weights
-
-    settings = load()
-    cache = settings.cache_dir / "openvino"
-    learned, damaged = registry.learned(settings)
-    rows = [
-        {
-            "name": spec.name,
-            "ready": weights.ready(spec, settings),
-            "used": spec.name == settings.network,
-            "dimension": spec.dimension,
-            "threshold": spec.threshold,
-            "threshold_source": spec.threshold_source,
-            "engines": list(spec.engines),
-            "int8": quantization.ready(spec, cache),
-            "base": spec.base or None,
-            "licence": spec.licence,
-            "weights": [{"file": file.name, "url": file.url, "bytes": file.bytes} for file in spec.weights],
-        }
-        for spec in (*registry.SPECS.values(), *learned)
-    ]
-    for error in damaged:
-        typer.echo(f"{error.detail} ({error.code})", err=True)
-    if as_json:
-        typer.echo(json.dumps({"models": rows}, ensure_ascii=False))
-        return
-    table = Table("network", "ready", "int8", "d", "threshold", "engines", "licence of the weights", box=None)
-    for row in rows:
-        name, engines = row["name"], ", ".join(row["engines"])  # type: ignore[arg-type]
-        used = f"{name} *" if row["used"] else str(name)
-        ready, int8 = ("yes" if row[key] else "no" for key in ("ready", "int8"))
-        table.add_row(used, ready, int8, str(row["dimension"]), str(row["threshold"]), engines, str(row["licence"]))
-    tables.show(table)
-    for spec in registry.SPECS.values():
-        typer.echo(f"{spec.name}: threshold {spec.threshold}: {spec.threshold_source}")
-    typer.echo(f"* chosen by FACEGROUP_NETWORK. Weights are looked for in {settings.model_dir or settings.cache_dir}")
-
-
-@contextmanager
-def _log(server: str | None, settings: Settings) -> Iterator[commands.Log]:
-    """Give what has an audit log, without the networks."""
-    show_log(settings)
-    if server is not None:
-        from facegroup.client import Client
-
-        with Client(server) as client:
-            yield client
-    else:
-        from facegroup.store import open_store
-
-        with closing(open_store(settings.store, "cli")) as kept:
-            yield kept
+    failed = not kept or bool(rows["refused"]) or folders.unread(found.skipped)
+    end_run(ended, f"{left} photos or sightings were not done", interrupted=interrupted, failed=failed)
 
 
 def _only(path: Path, most: int) -> bytes:
@@ -387,7 +218,7 @@ def _only(path: Path, most: int) -> bytes:
 
 def _row(seen: PhotoResult | FacegroupError) -> dict[str, Any]:
     if isinstance(seen, FacegroupError):
-        return {"error": {"code": seen.code, "detail": seen.detail}}
+        return {"error": error_row(seen)}
     boxes = seen.faces.boxes.astype(float).round(2).tolist()
     return {
         "faces": [
@@ -405,24 +236,6 @@ def _row(seen: PhotoResult | FacegroupError) -> dict[str, Any]:
             for match, box in zip(commands.matches(seen), boxes, strict=True)
         ]
     }
-
-
-def _list(gallery: str, found: list[Person], as_json: bool) -> None:
-    if as_json:
-        rows = [{"id": each.id, "name": each.name, "photos": each.samples} for each in found]
-        typer.echo(json.dumps({"gallery": gallery, "people": rows}, ensure_ascii=False))
-        return
-    for each in sorted(found, key=lambda person: person.name.casefold()):
-        typer.echo(f"{each.id}  {each.name}  ({each.samples} photos)")
-    typer.echo(f"{len(found)} people in the gallery {gallery}", err=True)
-
-
-def _save(picture: Image, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pillow.fromarray(picture).save(path)
-    except (OSError, ValueError) as error:
-        raise MalformedRequest(f"{path} cannot be written: {error}") from error
 
 
 def _flat(path: Path) -> str:

@@ -1,0 +1,26 @@
+"""All commands that need no server. Those that work on galleries also take `--server URL`."""
+
+import typer
+
+from facegroup.cli import (
+    calibrate,
+    cameras,
+    enroll,
+    evaluate,
+    finetune,
+    galleries,
+    networks,
+    people,
+    recognition,
+    sightings,
+    transfer,
+    video,
+)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to a Typer app, in the order in which `--help` lists them."""
+    recognition.add_commands(app)
+    people.add_commands(app)
+    for part in (networks, enroll, transfer, finetune, calibrate, evaluate, galleries, cameras, sightings, video):
+        part.add_commands(app)
