@@ -31,7 +31,7 @@ from facegroup import errors
 from facegroup.cameras.journal import documents, queries, redaction
 from facegroup.cameras.journal.encryption import Encryption
 from facegroup.cameras.journal.rows import Count, Drop, Edge, Put, Row, Rows, Step
-from facegroup.cameras.sightings.journal import Filter, News
+from facegroup.cameras.sightings.journal import Filter, NewEvent
 from facegroup.cameras.sightings.types import DeadLetter, Event, Sighting, Unknown, Video, Webhook
 from facegroup.cameras.types import Camera
 from facegroup.errors import FacegroupError, StoreInvalid, StoreUnavailable
@@ -105,7 +105,7 @@ class RowJournal:
 
     # Sightings
 
-    def record(self, news: Sequence[News]) -> list[Event]:
+    def record(self, news: Sequence[NewEvent]) -> list[Event]:
         """See `Journal`."""
         if not news:
             return []

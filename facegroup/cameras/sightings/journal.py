@@ -46,7 +46,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NewEvent:
     """One event to be written: `record` gives it its number.
 
     Attributes:
@@ -94,7 +94,7 @@ class Journal(Protocol):
 
     # Sightings
 
-    def record(self, news: Sequence[News]) -> list[Event]:
+    def record(self, news: Sequence[NewEvent]) -> list[Event]:
         """Write sightings and their events, in one step; the numbers go on without a gap."""
 
     def update(self, sightings: Sequence[tuple[Sighting, bytes | None]]) -> None:
