@@ -19,16 +19,16 @@ from facegroup.errors import StoreUnavailable
 class EventRecords(Records):
     """Class that stores events; see `facegroup.cameras.sightings.journal.Journal`."""
 
-    def record(self, news: Sequence[NewEvent]) -> list[Event]:
+    def record(self, new: Sequence[NewEvent]) -> list[Event]:
         """See `Journal`."""
-        if not news:
+        if not new:
             return []
         with self._writing:
             for _ in range(TRIES):
                 (known, last), now = self._counted("seq"), time.time()
-                steps: list[Step] = [Count("seq", known, last + len(news))]
+                steps: list[Step] = [Count("seq", known, last + len(new))]
                 events = []
-                for seq, each in enumerate(news, last + 1):
+                for seq, each in enumerate(new, last + 1):
                     sighting = replace(each.sighting, seq=seq, crop=each.sighting.crop or each.crop is not None)
                     event = Event(seq, f"{sighting.id}-{seq}", each.kind, now, sighting)
                     events.append(event)
@@ -40,7 +40,7 @@ class EventRecords(Records):
                     if each.forgotten is not None:
                         steps += drop_stranger(f"{sighting.gallery}/{each.forgotten}")
                 if self._rows.apply(steps):
-                    self._reached["seq"] = last + len(news)
+                    self._reached["seq"] = last + len(new)
                     return events
         raise StoreUnavailable("Another server writes events into this journal. Let only one server use it.")
 
