@@ -29,7 +29,7 @@ from facegroup.store.audit import Event
 from facegroup.store.contract import VersionGone
 from facegroup.store.gallery_settings import check_policy, check_threshold
 from facegroup.store.names import MAX_CHARACTERS, check_id, clean_name
-from facegroup.store.staging import Shelf
+from facegroup.store.staging import StagingName
 from facegroup.types import Gallery, Sample
 
 RETENTION = 10_000
@@ -56,7 +56,7 @@ def check_gallery(gallery: Gallery) -> Gallery:
         raise MalformedRequest("a gallery's calibration must be of its own network")
     return replace(
         gallery,
-        name=gallery.name if isinstance(gallery.name, Shelf) else clean_name(gallery.name, "gallery name"),
+        name=gallery.name if isinstance(gallery.name, StagingName) else clean_name(gallery.name, "gallery name"),
         threshold=check_threshold(gallery.threshold),
         quality=check_policy(gallery.quality),
         probe_quality=check_policy(gallery.probe_quality),
@@ -143,7 +143,7 @@ def sought_name(name: str) -> str:
 
 def sought_gallery(name: str) -> str:
     """Return the name under which a gallery would be kept. Raises `UnknownGallery` where there cannot be one."""
-    kept = name if isinstance(name, Shelf) else sought_name(name)
+    kept = name if isinstance(name, StagingName) else sought_name(name)
     if not kept:
         raise unknown_gallery(name)
     return kept

@@ -33,7 +33,7 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, StoreUnavailable, UnknownPerson
-from facegroup.store import contradictions, gallery_settings, validation, vectors
+from facegroup.store import contradictions, gallery_settings, staging, validation, vectors
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.contract import Centroids, Changes, Enrolled, Erased, Merged, Standing
 from facegroup.store.damage import Skipped
@@ -55,13 +55,13 @@ from facegroup.store.redis.rows import (
 )
 from facegroup.store.redis.scripts import script
 from facegroup.store.redis.server import Command, RedisServer
-from facegroup.store.redis.staging import RedisShelves
+from facegroup.store.redis.staging import RedisStaging
 from facegroup.store.redis.steps import Changed, Edit, RedisSteps
-from facegroup.store.staging import Shelf, also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
+from facegroup.store.staging import StagingName
 from facegroup.types import Gallery, Person, Sample
 
 
-class RedisStore(RedisShelves):
+class RedisStore(RedisStaging):
     """A `Store` on a Redis server.
 
     Args:
@@ -102,7 +102,7 @@ class RedisStore(RedisShelves):
         listed: Command = ("ZADD", INDEX, 0, wanted.name)
         event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
         create = script("create", wanted.name, fields=flat(gallery_fields(wanted)), note=self._steps.note(event, by))
-        if isinstance(wanted.name, Shelf):  # which is listed nowhere
+        if isinstance(wanted.name, StagingName):  # which is listed nowhere
             listed = ("PING",)
         _, answer, _ = self._server.write(listed, create, listed)
         return validation.same_gallery(read_gallery(wanted.name, *answer), wanted)
@@ -133,38 +133,43 @@ class RedisStore(RedisShelves):
             start = names[-1]
         return found
 
-    @crops_on_shelves
     def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
-        columns = gallery_settings.columns(changes)
-        made = changes.get("calibration")
-        update = script(
-            "update",
-            validation.sought_gallery(name),
-            network=made and made.network,
-            fields=flat(columns),
-            note=self._steps.note(gallery_settings.event(columns), by),
-        )
-        (answer,) = self._server.write(update)
-        if answer is None:
-            raise validation.unknown_gallery(name)
-        if len(answer) == 1:
-            gallery_settings.check_network(answer[0].decode(), changes)
-        found = read_gallery(validation.sought_gallery(name), *answer)
-        return replace(found, damaged=self._damage.count(found.name))
+        try:
+            columns = gallery_settings.columns(changes)
+            made = changes.get("calibration")
+            update = script(
+                "update",
+                validation.sought_gallery(name),
+                network=made and made.network,
+                fields=flat(columns),
+                note=self._steps.note(gallery_settings.event(columns), by),
+            )
+            (answer,) = self._server.write(update)
+            if answer is None:
+                raise validation.unknown_gallery(name)
+            if len(answer) == 1:
+                gallery_settings.check_network(answer[0].decode(), changes)
+            found = read_gallery(validation.sought_gallery(name), *answer)
+            return replace(found, damaged=self._damage.count(found.name))
+        finally:
+            if changes.get("keep_crops") is False:
+                staging.on_copies(name, self.update_gallery, keep_crops=False)
 
-    @also_on_shelves
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
-        kept = validation.sought_gallery(name)
-        (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))
-        self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
-        (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
-        if made_meanwhile and not isinstance(kept, Shelf):
-            self._server.write(("ZADD", INDEX, 0, kept))
-        if counts is None:
-            raise validation.unknown_gallery(name)
-        self._damage.forget(kept)
-        people, samples, crops, counters = counts
-        return Erased(people, samples - counters, 0, crops, counters)
+        try:
+            kept = validation.sought_gallery(name)
+            (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))
+            self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
+            (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
+            if made_meanwhile and not isinstance(kept, StagingName):
+                self._server.write(("ZADD", INDEX, 0, kept))
+            if counts is None:
+                raise validation.unknown_gallery(name)
+            self._damage.forget(kept)
+            people, samples, crops, counters = counts
+            return Erased(people, samples - counters, 0, crops, counters)
+        finally:
+            staging.on_copies(name, self.delete_gallery)
 
     def create_person(
         self,
@@ -226,7 +231,6 @@ class RedisStore(RedisShelves):
                     rows.append(self._steps.record(kind, key, data).person(key))
         return ids, rows
 
-    @expiry_on_shelves
     def update_person(
         self,
         gallery: str,
@@ -247,11 +251,22 @@ class RedisStore(RedisShelves):
             gallery, person_id, lambda _, old: Edit(old.next(**given), event) if given else None, by
         )
         assert isinstance(changed, Changed)
-        return changed.record.person(person_id)
+        done = changed.record.person(person_id)
+        if expires_at is not None:
+            staging.on_copies(gallery, self.update_person, person_id, expires_at=expires_at)
+        return done
 
-    @merger_on_shelves
     def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
         validation.check_merger(into, source)
+        try:
+            done = self._merge(gallery, into, source, by)
+        except UnknownPerson:
+            staging.erase_merged(self, gallery, source)
+            raise
+        staging.merge_on_copies(self, gallery, into, source)
+        return done
+
+    def _merge(self, gallery: str, into: str, source: str, by: Origin | None) -> Merged:
         for _ in self._steps.attempts():
             found, kept = self._steps.person(gallery, into)
             _, gone = self._steps.person(gallery, source)
@@ -287,41 +302,41 @@ class RedisStore(RedisShelves):
                 return Merged(merged.person(into), len(moved), len(both), int(version))
         raise StoreUnavailable(f"too many others change person {into} or {source} at once")
 
-    @also_on_shelves
     def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
-        event = Event("erased", person_id)
         try:
-            changed = self._steps.change(gallery, person_id, lambda _, old: _erasing(old, event), by)
-        except StoreInvalid:
-            return self._salvage(gallery, person_id, event, by)
-        assert isinstance(changed, Changed)
-        self._damage.forget(validation.sought_gallery(gallery), person_id)
-        return _erased(changed)
-
-    @also_on_shelves
-    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
-        now = validation.now()
-        found, (ids,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYSCORE", keys.expiries, "-inf", now))
-        total = Erased(0, 0, found.version)
-        for person_id in (each.decode() for each in ids):
-            event = Event("expired", person_id)
-            old: list[Record] = []
-
-            def erase(_: Gallery, record: Record, event: Event = event, old: list[Record] = old) -> Edit | None:
-                old[:] = [record] if record.expires_at is not None and record.expires_at <= now else []
-                return _erasing(record, event) if old else None
-
+            event = Event("erased", person_id)
             try:
-                changed = self._steps.change(gallery, person_id, erase, by)
-            except (UnknownPerson, StoreInvalid):  # another sweep was faster; or the record is damaged, and was counted
-                continue
-            if old and isinstance(changed, Changed):
-                one = _erased(changed)
-                total = Erased(
-                    *(total.people + 1, total.samples + one.samples, one.version),
-                    *(total.crops + one.crops, total.counters + one.counters),
-                )
-        return total
+                changed = self._steps.change(gallery, person_id, lambda _, old: _erasing(old, event), by)
+            except StoreInvalid:
+                return self._salvage(gallery, person_id, event, by)
+            assert isinstance(changed, Changed)
+            self._damage.forget(validation.sought_gallery(gallery), person_id)
+            return _erased(changed)
+        finally:
+            staging.on_copies(gallery, self.delete_person, person_id)
+
+    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
+        try:
+            now = validation.now()
+            found, (ids,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYSCORE", keys.expiries, "-inf", now))
+            total = Erased(0, 0, found.version)
+            for person_id in (each.decode() for each in ids):
+                event = Event("expired", person_id)
+                old: list[Record] = []
+
+                def erase(_: Gallery, record: Record, event: Event = event, old: list[Record] = old) -> Edit | None:
+                    old[:] = [record] if record.expires_at is not None and record.expires_at <= now else []
+                    return _erasing(record, event) if old else None
+
+                try:
+                    changed = self._steps.change(gallery, person_id, erase, by)
+                except (UnknownPerson, StoreInvalid):  # another sweep was faster; or the record is damaged, and counted
+                    continue
+                if old and isinstance(changed, Changed):
+                    total += _erased(changed)
+            return total
+        finally:
+            staging.on_copies(gallery, self.erase_expired)
 
     def add_samples(
         self,
@@ -379,23 +394,25 @@ class RedisStore(RedisShelves):
         found = self._steps.sound(kind, fields, rows, images if crops else (), record.counters)
         return sorted(found, key=lambda sample: sample.created_at)
 
-    @also_on_shelves
     def delete_sample(
         self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
     ) -> Erased:
-        event = validation.erased_one(person_id, counter)
-        kind = "counters" if counter else "samples"
+        try:
+            event = validation.erased_one(person_id, counter)
+            kind = "counters" if counter else "samples"
 
-        def remove(_: Gallery, old: Record) -> Edit:
-            ids: tuple[str, ...] = getattr(old, kind)
-            if sample_id not in ids:
-                raise validation.unknown_photo(person_id, counter)
-            left = tuple(key for key in ids if key != sample_id)
-            return Edit(old.next(**{kind: left}), event, removed=[sample_id])
+            def remove(_: Gallery, old: Record) -> Edit:
+                ids: tuple[str, ...] = getattr(old, kind)
+                if sample_id not in ids:
+                    raise validation.unknown_photo(person_id, counter)
+                left = tuple(key for key in ids if key != sample_id)
+                return Edit(old.next(**{kind: left}), event, removed=[sample_id])
 
-        changed = self._steps.change(gallery, person_id, remove, by)
-        assert isinstance(changed, Changed)
-        return Erased(0, int(not counter), changed.version, changed.crops, int(counter))
+            changed = self._steps.change(gallery, person_id, remove, by)
+            assert isinstance(changed, Changed)
+            return Erased(0, int(not counter), changed.version, changed.crops, int(counter))
+        finally:
+            staging.on_copies(gallery, self.delete_sample, person_id, sample_id, counter=counter)
 
     def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
         name = validation.sought_gallery(gallery)

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Unpack
 
-from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid
-from facegroup.store import contradictions, gallery_settings, validation, vectors
+from facegroup.errors import MalformedRequest, PersonExists, StoreInvalid, UnknownPerson
+from facegroup.store import contradictions, gallery_settings, staging, validation, vectors
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.contract import Centroids, Changes, Enrolled, Erased, Merged, Standing
 from facegroup.store.damage import Damage, Skipped
@@ -40,8 +40,7 @@ from facegroup.store.sqlite.rows import (
     sample_of,
     sound,
 )
-from facegroup.store.sqlite.staging import SqliteShelves
-from facegroup.store.staging import also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
+from facegroup.store.sqlite.staging import SqliteStaging
 from facegroup.types import Gallery, Person, Sample
 
 
@@ -68,7 +67,7 @@ def _expired(store: "SqliteStore", gallery: str, *, by: Origin | None = None) ->
         after = page[-1].id
 
 
-class SqliteStore(SqliteShelves):
+class SqliteStore(SqliteStaging):
     """A `Store` in one file.
 
     Args:
@@ -142,40 +141,45 @@ class SqliteStore(SqliteShelves):
             self._damage.settle("", 0, key.__eq__, bad)
         return found
 
-    @crops_on_shelves
     def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
-        columns = gallery_settings.columns(changes)
-        erases = changes.get("keep_crops") is False
-        with self._file.write() as db:
-            gallery = find_gallery(db, name)
-            gallery_settings.check_network(gallery["network"], changes)
-            if columns:
-                settings = ", ".join(f'"{column}" = ?' for column in columns)
-                db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
-                raise_version(db, gallery, None)
-                note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
+        try:
+            columns = gallery_settings.columns(changes)
+            erases = changes.get("keep_crops") is False
+            with self._file.write() as db:
+                gallery = find_gallery(db, name)
+                gallery_settings.check_network(gallery["network"], changes)
+                if columns:
+                    settings = ", ".join(f'"{column}" = ?' for column in columns)
+                    db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
+                    raise_version(db, gallery, None)
+                    note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
+                if erases:
+                    people = "SELECT key FROM people WHERE gallery = ?"
+                    db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
+                changed = self._gallery(db, name)
             if erases:
-                people = "SELECT key FROM people WHERE gallery = ?"
-                db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
-            changed = self._gallery(db, name)
-        if erases:
-            self._file.scrub()
-        return changed
+                self._file.scrub()
+            return changed
+        finally:
+            if changes.get("keep_crops") is False:
+                staging.on_copies(name, self.update_gallery, keep_crops=False)
 
-    @also_on_shelves
     @erases(_people)
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
-        with self._file.write() as db:
-            gallery = find_gallery(db, name)
-            people = "SELECT key FROM people WHERE gallery = ?"
-            total = f"SELECT count(*), count(crop), total(counter) FROM samples WHERE person IN ({people})"
-            samples, crops, counters = map(int, db.execute(total, (gallery["key"],)).fetchone())
-            db.execute("DELETE FROM galleries WHERE key = ?", (gallery["key"],))
-            db.execute("UPDATE erased SET version = max(version, ?)", (gallery["version"] + 1,))
-            note(db, gallery["name"], Event("erased"), by or self._origin)
-        self._damage.forget(gallery["name"])
-        self._file.scrub()
-        return Erased(gallery["people"], samples - counters, 0, crops, counters)
+        try:
+            with self._file.write() as db:
+                gallery = find_gallery(db, name)
+                people = "SELECT key FROM people WHERE gallery = ?"
+                total = f"SELECT count(*), count(crop), total(counter) FROM samples WHERE person IN ({people})"
+                samples, crops, counters = map(int, db.execute(total, (gallery["key"],)).fetchone())
+                db.execute("DELETE FROM galleries WHERE key = ?", (gallery["key"],))
+                db.execute("UPDATE erased SET version = max(version, ?)", (gallery["version"] + 1,))
+                note(db, gallery["name"], Event("erased"), by or self._origin)
+            self._damage.forget(gallery["name"])
+            self._file.scrub()
+            return Erased(gallery["people"], samples - counters, 0, crops, counters)
+        finally:
+            staging.on_copies(name, self.delete_gallery)
 
     def create_person(
         self,
@@ -233,7 +237,6 @@ class SqliteStore(SqliteShelves):
                 after = rows[-1]["id"]
         return people
 
-    @expiry_on_shelves
     def update_person(
         self,
         gallery: str,
@@ -260,11 +263,22 @@ class SqliteStore(SqliteShelves):
                 )
                 raise_version(db, found, person_id)
                 note(db, found["name"], event, by or self._origin)
-            return person_of(find_person(db, found, person_id))
+            done = person_of(find_person(db, found, person_id))
+        if expires_at is not None:
+            staging.on_copies(gallery, self.update_person, person_id, expires_at=expires_at)
+        return done
 
-    @merger_on_shelves
     def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
         validation.check_merger(into, source)
+        try:
+            done = self._merge(gallery, into, source, by)
+        except UnknownPerson:
+            staging.erase_merged(self, gallery, source)
+            raise
+        staging.merge_on_copies(self, gallery, into, source)
+        return done
+
+    def _merge(self, gallery: str, into: str, source: str, by: Origin | None) -> Merged:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
             person, other = find_person(db, found, into), find_person(db, found, source)
@@ -278,39 +292,39 @@ class SqliteStore(SqliteShelves):
         self._file.scrub()
         return merged
 
-    @also_on_shelves
     @erases(_samples)
     def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
-        with self._file.write() as db:
-            found = find_gallery(db, gallery)
-            person = find_person(db, found, person_id)
-            erased = self._erase(db, found, person, "erased", by)
-        self._damage.forget(found["name"], person_id)
-        self._file.scrub()
-        return erased
-
-    @also_on_shelves
-    @erases(_expired)
-    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
-        now = validation.now()
-        over = "SELECT * FROM people WHERE gallery = ? AND expires_at <= ?"
-        with self._file.read() as db:
-            found = find_gallery(db, gallery)
-            ids = [row["id"] for row in db.execute(over, (found["key"], now))]
-        total = Erased(0, 0, found["version"])
-        for person_id in ids:
+        try:
             with self._file.write() as db:
                 found = find_gallery(db, gallery)
-                person = db.execute(f"{over} AND id = ?", (found["key"], now, person_id)).fetchone()
-                if person is not None:
-                    one = self._erase(db, found, person, "expired", by)
-                    total = Erased(
-                        *(total.people + 1, total.samples + one.samples, one.version),
-                        *(total.crops + one.crops, total.counters + one.counters),
-                    )
+                person = find_person(db, found, person_id)
+                erased = self._erase(db, found, person, "erased", by)
             self._damage.forget(found["name"], person_id)
-        self._file.scrub()
-        return total
+            self._file.scrub()
+            return erased
+        finally:
+            staging.on_copies(gallery, self.delete_person, person_id)
+
+    @erases(_expired)
+    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
+        try:
+            now = validation.now()
+            over = "SELECT * FROM people WHERE gallery = ? AND expires_at <= ?"
+            with self._file.read() as db:
+                found = find_gallery(db, gallery)
+                ids = [row["id"] for row in db.execute(over, (found["key"], now))]
+            total = Erased(0, 0, found["version"])
+            for person_id in ids:
+                with self._file.write() as db:
+                    found = find_gallery(db, gallery)
+                    person = db.execute(f"{over} AND id = ?", (found["key"], now, person_id)).fetchone()
+                    if person is not None:
+                        total += self._erase(db, found, person, "expired", by)
+                self._damage.forget(found["name"], person_id)
+            self._file.scrub()
+            return total
+        finally:
+            staging.on_copies(gallery, self.erase_expired)
 
     def add_samples(
         self,
@@ -365,24 +379,26 @@ class SqliteStore(SqliteShelves):
         usable = sound(self._damage, gallery_of(found), person_id, rows)
         return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4], bool(row[5])) for row in usable]
 
-    @also_on_shelves
     @erases()
     def delete_sample(
         self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
     ) -> Erased:
-        with self._file.write() as db:
-            found = find_gallery(db, gallery)
-            person = find_person(db, found, person_id)
-            which = (person["key"], validation.sortable(sample_id), counter)
-            one = "WHERE person = ? AND id = ? AND counter = ?"
-            sample = db.execute(f"SELECT crop FROM samples {one}", which).fetchone()
-            if sample is None:
-                raise validation.unknown_photo(person_id, counter)
-            db.execute(f"DELETE FROM samples {one}", which)
-            version = recompute(db, found, person, self._damage)
-            note(db, found["name"], validation.erased_one(person_id, counter), by or self._origin)
-        self._file.scrub()
-        return Erased(0, int(not counter), version, int(sample["crop"] is not None), int(counter))
+        try:
+            with self._file.write() as db:
+                found = find_gallery(db, gallery)
+                person = find_person(db, found, person_id)
+                which = (person["key"], validation.sortable(sample_id), counter)
+                one = "WHERE person = ? AND id = ? AND counter = ?"
+                sample = db.execute(f"SELECT crop FROM samples {one}", which).fetchone()
+                if sample is None:
+                    raise validation.unknown_photo(person_id, counter)
+                db.execute(f"DELETE FROM samples {one}", which)
+                version = recompute(db, found, person, self._damage)
+                note(db, found["name"], validation.erased_one(person_id, counter), by or self._origin)
+            self._file.scrub()
+            return Erased(0, int(not counter), version, int(sample["crop"] is not None), int(counter))
+        finally:
+            staging.on_copies(gallery, self.delete_sample, person_id, sample_id, counter=counter)
 
     def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
         with self._file.write() as db:
