@@ -1,7 +1,7 @@
 """A gallery to a file and back: `export` reads a store while others write to it, `take_in` fills a store in one step."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Store, VersionGone
 from facegroup.store.names import clean_name
+from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingStore, import_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.archive_writer import ArchiveWriter
@@ -141,14 +142,6 @@ def take_in(
             store.delete_gallery(copy)
         raise
     return store.gallery(name)
-
-
-def everybody(store: Store, gallery: str, page: int = 500) -> Iterator[Person]:
-    """Return all people of a gallery, by id."""
-    after = ""
-    while found := store.people(gallery, after, page):
-        yield from found
-        after = found[-1].id
 
 
 def changed(store: Store, gallery: str, since: int) -> tuple[int, dict[str, Person | None]] | None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from facegroup.errors import MalformedRequest, MigrationIncomplete, SwitchConflict, UnknownGallery, UnknownPerson
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Changes
+from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingName, StagingStore, migration_copy, previous_copy
-from facegroup.transfer.export_import import Tell, changed, everybody
+from facegroup.transfer.export_import import Tell, changed
 from facegroup.transfer.reembedding import Embeds, Fault
 from facegroup.types import Floats, Gallery, Person, Sample
 

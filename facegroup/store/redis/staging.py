@@ -11,10 +11,10 @@ from facegroup.errors import SwitchConflict
 from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.names import check_id
+from facegroup.store.redis.base import RedisBase
 from facegroup.store.redis.rows import INDEX, Keys, Record, derived, name_member, packed_samples
 from facegroup.store.redis.scripts import on_keys, script
-from facegroup.store.redis.server import Command, RedisServer
-from facegroup.store.redis.steps import RedisSteps
+from facegroup.store.redis.server import Command
 from facegroup.store.staging import StagingName, previous_copy
 from facegroup.types import Person, Sample
 
@@ -22,11 +22,8 @@ _IDS = {"samples", "counters"}
 _RECORD = frozenset(field.name for field in fields(Record)) & {field.name for field in fields(Person)} - _IDS
 
 
-class RedisStaging:
-    """The part of `RedisStore` that keeps staging copies; see `StagingStore` for what the methods do and raise."""
-
-    _server: RedisServer
-    _steps: RedisSteps
+class RedisStaging(RedisBase):
+    """The part of `RedisStore` that keeps staging copies; see `staging.StagingStore` for what the methods do and raise."""
 
     def put_people(self, copy: StagingName, people: list[tuple[Person, list[Sample]]]) -> int:
         """Write people whole, in one step for each; the version is that after the last."""
@@ -72,7 +69,7 @@ class RedisStaging:
         by: Origin | None = None,
     ) -> int:
         """Put a staging copy in the gallery's place, in one step."""
-        name = validation.sought_gallery(gallery)
+        name = validation.normalise_gallery(gallery)
         away = previous_copy(name)
         keys = [*Keys.of(name), *Keys.of(copy), *Keys.of(away), Keys.of(StagingName(f"{name}/moving")).gallery]
         made_of = {

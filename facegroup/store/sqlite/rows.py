@@ -129,7 +129,9 @@ def remember(
 
 def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
     """Return the row of a gallery. Raises `UnknownGallery`."""
-    row: sqlite3.Row | None = db.execute(f"{GALLERIES} WHERE name = ?", (validation.sought_gallery(name),)).fetchone()
+    row: sqlite3.Row | None = db.execute(
+        f"{GALLERIES} WHERE name = ?", (validation.normalise_gallery(name),)
+    ).fetchone()
     if row is None:
         raise validation.unknown_gallery(name)
     return row
@@ -137,7 +139,7 @@ def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
 
 def find_person(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str) -> sqlite3.Row:
     """Return the row of a person. Raises `UnknownPerson`."""
-    which = (gallery["key"], validation.sought_person(person_id))
+    which = (gallery["key"], validation.normalise_person(person_id))
     row: sqlite3.Row | None = db.execute("SELECT * FROM people WHERE gallery = ? AND id = ?", which).fetchone()
     if row is None:
         raise validation.unknown_person(person_id)

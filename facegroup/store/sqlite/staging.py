@@ -1,16 +1,12 @@
 """Staging copies in a SQLite file: rows of `galleries` whose name has a slash. A switch is two renames."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import fields, replace
-from pathlib import Path
 
-from facegroup.errors import MalformedRequest, SwitchConflict
+from facegroup.errors import SwitchConflict
 from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
-from facegroup.store.damage import Damage
 from facegroup.store.names import check_id
-from facegroup.store.sqlite.file import SqliteFile
+from facegroup.store.sqlite.base import SqliteBase
 from facegroup.store.sqlite.rows import derived, find_gallery, gallery_of, insert_samples, note, raise_version
 from facegroup.store.staging import StagingName, previous_copy
 from facegroup.types import Person, Sample
@@ -20,12 +16,8 @@ _KEPT = ("gallery", *_COLUMNS, "centroid", "counter_rows")
 _PERSON = f"INSERT INTO people ({', '.join(_KEPT)}) VALUES ({', '.join('?' * len(_KEPT))})"
 
 
-class SqliteStaging:
-    """The part of `SqliteStore` that keeps staging copies; see `StagingStore` for what the methods do and raise."""
-
-    _file: SqliteFile
-    _origin: Origin
-    _damage: Damage
+class SqliteStaging(SqliteBase):
+    """The part of `SqliteStore` that keeps staging copies; see `staging.StagingStore` for what the methods do and raise."""
 
     def put_people(self, copy: StagingName, people: list[tuple[Person, list[Sample]]]) -> int:
         """Write people whole, in one step."""
@@ -49,22 +41,6 @@ class SqliteStaging:
                 insert_samples(db, key, kept)
             return raise_version(db, found, None)
 
-    def copy_to(self, path: Path) -> None:
-        """Copy the whole file, as it is at one moment, without holding up who writes. Raises `MalformedRequest`."""
-        part = path.with_name(path.name + ".part")
-        try:
-            if path.exists():
-                raise FileExistsError(17, "it is there already", str(path))
-            part.unlink(missing_ok=True)
-            part.touch(mode=0o600)
-            with self._file.read() as db, closing(sqlite3.connect(part)) as whole:
-                db.backup(whole)
-            part.replace(path)
-        except (OSError, sqlite3.Error) as error:
-            raise MalformedRequest(f"{path} cannot be written: {error}") from error
-        finally:
-            part.unlink(missing_ok=True)
-
     def switch_gallery(
         self,
         gallery: str,
@@ -76,7 +52,7 @@ class SqliteStaging:
         by: Origin | None = None,
     ) -> int:
         """Put a staging copy in the gallery's place, in one step."""
-        name = validation.sought_gallery(gallery)
+        name = validation.normalise_gallery(gallery)
         away = previous_copy(name)
         with self._file.write() as db:
             rows = {

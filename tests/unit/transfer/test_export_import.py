@@ -27,10 +27,11 @@ from facegroup.errors import (
 from facegroup.store import open_store
 from facegroup.store.contract import Store
 from facegroup.store.names import clean_name
+from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingStore, import_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.archive_writer import GALLERY_FIELDS, ArchiveWriter
-from facegroup.transfer.export_import import everybody, export, take_in
+from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample
