@@ -7,10 +7,10 @@ import typer
 
 from facegroup.cli.options import Server, Store
 from facegroup.cli.output import opened_store
-from facegroup.cli.service import pages
 from facegroup.errors import MalformedRequest
 from facegroup.settings import load
 from facegroup.store.contract import Changes
+from facegroup.store.paging import every
 from facegroup.types import Gallery, Policy
 
 
@@ -50,7 +50,7 @@ def galleries(
         raise MalformedRequest("say which gallery to change: facegroup galleries NAME --quality standard")
     with opened_store(server, load(store=store)) as kept:
         if gallery is None:
-            found = list(pages(kept.galleries, lambda each: each.name))
+            found = list(every(kept.galleries, lambda each: each.name))
         else:
             found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
     if as_json:

@@ -13,6 +13,7 @@ from facegroup.cli import service as commands
 from facegroup.cli.options import AsJson, Gallery, Network, Server, Store
 from facegroup.cli.output import opened, opened_store, save_picture, show_log
 from facegroup.settings import load
+from facegroup.store.paging import every, everybody
 from facegroup.types import Person
 
 
@@ -57,7 +58,7 @@ def people(
             service.store.update_person(settings.gallery, expire[0], expires_at=commands.moment(expire[1]))
         if keep_crops is not None:
             service.store.update_gallery(settings.gallery, keep_crops=keep_crops)
-        found = list(commands.pages(partial(service.store.people, settings.gallery), lambda each: each.id))
+        found = list(everybody(service.store, settings.gallery))
         calibrate.warn(service.store.gallery(settings.gallery))
         if sheet is not None:
             save_picture(commands.sheet(service, settings.gallery, found), sheet)
@@ -75,7 +76,7 @@ def audit(
     settings = load(gallery=gallery, network=network, store=store)
     show_log(settings)
     with opened_store(server, settings) as log:
-        entries = list(commands.pages(partial(log.audit, settings.gallery), lambda each: each.id))
+        entries = list(every(partial(log.audit, settings.gallery), lambda each: each.id))
     if as_json:
         rows = [
             {
