@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from serve.processes import alive, below
+from serve.processes import below
 from serve.supervision import LOST
-from tests.cluster.processes import Processes
+from tests.cluster.processes import Processes, all_gone
 from tests.cluster.server import Server
 from tests.cluster.traffic import NETWORK
 
@@ -29,13 +29,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path, FACEGROUP_STORE=f"sqlite:///{tmp_path / 'gallery.db'}", **SIMULATED)
     yield server
     server.close()
-
-
-def all_gone(pids: set[int]) -> None:
-    deadline = time.monotonic() + 20
-    while left := [pid for pid in pids if alive(pid)]:
-        assert time.monotonic() < deadline, [below(1).get(pid) for pid in left]
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
@@ -64,13 +57,6 @@ def test_what_ray_does_not_replace_ends_the_server_which_says_so(
     assert last.startswith("facegroup: Ray lost ")
     assert name.removeprefix("ray::").partition("/")[0].removesuffix(".py") in last
     assert last.endswith("which nothing replaces: the server ends; start it again (stage_unavailable)")
-
-
-def test_a_server_that_is_killed_leaves_nothing_behind(server: Server) -> None:
-    server.start()
-    everything = {server.pid, *below(server.pid)}
-    server.kill()
-    all_gone(everything)
 
 
 @pytest.mark.slow
