@@ -7,7 +7,7 @@ import pytest
 
 from facegroup.errors import FacegroupError, SetupError, StageUnavailable
 from serve import startup
-from serve.startup import _free_ports, failure, refusal
+from serve.startup import _free_ports, deployment_error, start_error
 
 LONG = "/a" * 60
 TOO_LONG = OSError(f"validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: {LONG}")
@@ -39,7 +39,7 @@ TOO_LONG = OSError(f"validate_socket_filename failed: AF_UNIX path length cannot
     ],
 )
 def test_what_ray_refuses_is_one_line(raised: BaseException, kind: type[FacegroupError], said: str) -> None:
-    error = refusal(raised, 300, "THERE")
+    error = start_error(raised, 300, "THERE")
     assert type(error) is kind
     assert said in error.detail
     assert "\n" not in error.detail
@@ -48,8 +48,8 @@ def test_what_ray_refuses_is_one_line(raised: BaseException, kind: type[Facegrou
 
 def test_what_serve_refuses_is_one_line() -> None:
     known = SetupError("known")
-    assert failure(known) is known
-    error = failure(RuntimeError("Traceback (most recent call last):\n  File x\nValueError: no route"))
+    assert deployment_error(known) is known
+    error = deployment_error(RuntimeError("Traceback (most recent call last):\n  File x\nValueError: no route"))
     assert "\n" not in error.detail
     assert error.detail.endswith("ValueError: no route")
 
