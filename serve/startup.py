@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import re
 import resource
 import shutil
 import socket
@@ -113,9 +114,9 @@ def _patch(deadline: float, port: int) -> None:
     """Change what Ray has no setting for.
 
     Its autoscaler and a dashboard that shows nothing are not started: together 130 MB, 4 seconds of processor time, and 3
-    that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents are told their ports:
-    raylet aborts when an agent that chooses a port has not told it within 15 seconds. And agents end with the process that
-    started them: by themselves they are there for another minute when all else was killed.
+    that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents, and raylet, are told
+    the agents' ports: raylet aborts if it must wait for one for more than 15 seconds. And agents end with the process that
+    started them: otherwise they live for another minute when all else was killed.
     """
     from ray._private import services
     from ray._private.node import Node
@@ -124,6 +125,7 @@ def _patch(deadline: float, port: int) -> None:
         assert callable(getattr(Node, start))
         setattr(Node, start, _nothing)
     setattr(Node, "__init__", _with_ports(Node.__init__, port))  # noqa: B010
+    services.start_ray_process = _telling_raylet(services.start_ray_process)
     services.get_node = _waiting(services.get_node, deadline)
     if shutil.which("setpriv"):
         name = "_build_python_executable_command_memory_profileable"
@@ -139,9 +141,19 @@ def _with_ports(start: Callable[..., None], taken: int) -> Callable[..., None]:
 
     def wrapped(node: Any, ray_params: Any, *arguments: Any, **named: Any) -> None:
         for name, port in zip(_PORTS, _free_ports(taken), strict=False):
-            if not getattr(ray_params, name):
-                setattr(ray_params, name, port)
+            setattr(ray_params, name, port)
         start(node, ray_params, *arguments, **named)
+
+    return wrapped
+
+
+def _telling_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Return Ray's function that starts its processes, made to tell raylet the port that Ray tells only to the agent."""
+
+    def wrapped(command: list[str], part: str, **named: Any) -> Any:
+        agent = re.search(r"--listen-port=(\d+)", " ".join(command)) if part == "raylet" else None
+        more = [f"--dashboard_agent_listen_port={agent[1]}"] if agent else []
+        return start([*command, *more], part, **named)
 
     return wrapped
 
