@@ -12,7 +12,7 @@ Answer: TypeAlias = PhotoResult | FacegroupError | None
 """None: the photo is too much for this call, and is to be asked again as one of a request that takes turns."""
 
 CALL_BYTES = 48 << 20
-"""Of the answers to one call, or of crops that are sent: well below what a gRPC call holds (serve/launch.py)."""
+"""Of the answers to one call, or of crops that are sent: well below what a gRPC call holds (serve/ray_environment.py)."""
 
 
 _CAMERAS = "cameras"

@@ -1,4 +1,4 @@
-"""The command that lists galleries and changes their settings, on this machine's store or on a server, without a network."""
+"""The command `galleries`: lists galleries and changes their settings, without a network."""
 
 import json
 from typing import Annotated, Any
@@ -47,7 +47,7 @@ def galleries(
     }
     changing = any(value is not None for value in changes.values())
     if changing and gallery is None:
-        raise MalformedRequest("say which gallery to change: facegroup galleries NAME --quality standard")
+        raise MalformedRequest("name the gallery to change: facegroup galleries NAME --quality standard")
     with opened_store(server, load(store=store)) as kept:
         if gallery is None:
             found = list(every(kept.galleries, lambda each: each.name))

@@ -26,10 +26,10 @@ def add_commands(app: typer.Typer) -> None:
 def people(
     sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
     rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
-    erase: Annotated[str | None, typer.Option(help="person id: erases every descriptor and crop")] = None,
+    erase: Annotated[str | None, typer.Option(help="id of a person to erase, with every descriptor and crop")] = None,
     merge: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="two person ids: the first gets all photos of the second, who is erased"),
+        typer.Option(help="two person ids: the first gets all photos of the second, who is then erased"),
     ] = None,
     expire: Annotated[
         tuple[str, str] | None, typer.Option(help="person id and a time such as 2030-01-31T12:00:00Z, or never")
@@ -43,7 +43,7 @@ def people(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
+    """List the people of a gallery and draw their faces; rename, erase or merge people, or let them expire."""
     settings = load(gallery=gallery, network=network, store=store)
     with opened(server, settings, stored=True) as service:
         if rename is not None:
