@@ -78,7 +78,7 @@ def _remote() -> Any:
     return ray.remote(CameraActor)
 
 
-async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteReader:
+async def open_reader(camera: Camera, settings: Settings, here: bool) -> RemoteReader:
     """Start a process that looks at a camera.
 
     Args:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from deployments.calls import Handle, answers, call, with_pickle
-from deployments.camera import open_eye
+from deployments.camera import open_reader
 from deployments.logs import configure
 from deployments.looking import Answer, look
 from deployments.metrics import export_cameras
@@ -37,7 +37,7 @@ class Cameras:
         self._detector = with_pickle(detector)
         self._gallery = with_pickle(gallery)
         opens = partial(open_journal, settings.store, settings.cameras.key)
-        self._hub = Hub(settings, opens, self._see, self._ask, open_eye)
+        self._hub = Hub(settings, opens, self._see, self._ask, open_reader)
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
         self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import Field
 
+from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.journal import may_be_there
 from facegroup.errors import CamerasOff, FacegroupError, ImageError, ImageTooLarge, ServiceError
 from facegroup.networks.spec import NetworkSpec
@@ -57,7 +58,7 @@ class Context:
         if not may_be_there(self.settings.store):
             return 0  # nothing was ever seen: no process need be started to say so
         try:
-            removed: int = await self.pipeline.cameras("erase", gallery, person)
+            removed = await self.pipeline.cameras(SightingLog.erase, gallery, person)
         except CamerasOff:
             return 0
         return removed

@@ -19,10 +19,10 @@ from typing import TypeAlias
 from facegroup.cameras.delivery import payloads
 from facegroup.cameras.delivery.mqtt import Broker
 from facegroup.cameras.delivery.payloads import Gap
-from facegroup.cameras.delivery.presence import Journal, Live, Now, Presence
+from facegroup.cameras.delivery.presence import Live, Now, Presence
 from facegroup.cameras.delivery.webhook import Outcome, Poster
+from facegroup.cameras.sightings.journal import Journal
 from facegroup.cameras.sightings.types import DeadLetter, Event, Webhook
-from facegroup.cameras.types import Camera
 from facegroup.errors import FacegroupError, UnknownCamera
 from facegroup.settings import Cameras
 
@@ -73,11 +73,11 @@ class EventDelivery:
             while True:
                 self._changed.clear()
                 try:
-                    hooks: dict[str, Webhook] = {f"webhook:{each.id}": each for each in await self._journal("webhooks")}
+                    found = await asyncio.to_thread(self._journal.webhooks)
                 except FacegroupError:
                     await asyncio.sleep(FIRST)
                     continue
-                await self._match(hooks)
+                await self._match({each.subscriber: each for each in found})
                 await self._changed.wait()
         finally:
             await self.close()
@@ -117,7 +117,7 @@ class EventDelivery:
     async def retry(self, webhook: Webhook) -> int:
         """Try the dead letters of a webhook once more, until one is not taken or 15 s are over; return how many were."""
         taken, end = 0, time.monotonic() + RETRY_SECONDS
-        while page := await self._journal("dead_letters", f"webhook:{webhook.id}"):
+        while page := await asyncio.to_thread(self._journal.dead_letters, webhook.subscriber):
             for letter in page:
                 if time.monotonic() > end:
                     return taken
@@ -127,7 +127,7 @@ class EventDelivery:
                         self._errors[letter.subscriber] = outcome.detail
                         return taken
                     taken += 1
-                await self._journal("forget_dead_letters", letter.subscriber, [letter.event.seq])
+                await asyncio.to_thread(self._journal.forget_dead_letters, letter.subscriber, [letter.event.seq])
         return taken
 
     async def _match(self, hooks: dict[str, Webhook]) -> None:
@@ -161,9 +161,9 @@ class EventDelivery:
                 if cursor is None:
                     cursor = await self._start(name)
                 self._woken[name].clear()
-                events: list[Event] = await self._journal("events", cursor, _PAGE)
+                events = await asyncio.to_thread(self._journal.events, cursor, _PAGE)
                 if not events:
-                    oldest, newest = await self._journal("span")
+                    oldest, newest = await asyncio.to_thread(self._journal.span)
                     if oldest > newest > cursor:  # nothing is left of what it was to be told
                         cursor = await self._missed(name, send, cursor, newest)
                         continue
@@ -177,10 +177,12 @@ class EventDelivery:
                     if event.seq > cursor + 1:
                         await self._missed(name, send, cursor, event.seq - 1)
                     if wants(event):
-                        await self._journal("advance", name, event.seq, await self._one(name, send, event))
+                        await asyncio.to_thread(
+                            self._journal.advance, name, event.seq, await self._one(name, send, event)
+                        )
                     cursor = event.seq
                 if not wants(events[-1]):
-                    await self._journal("advance", name, cursor)
+                    await asyncio.to_thread(self._journal.advance, name, cursor)
             except FacegroupError as error:
                 if name not in self._away:
                     log.warning("%s: %s", name, error.detail)
@@ -192,12 +194,12 @@ class EventDelivery:
                 await asyncio.sleep(LONGEST)
 
     async def _start(self, name: str) -> int:
-        known: int | None = await self._journal("cursor", name)
-        newest: int = (await self._journal("span"))[1]
+        known = await asyncio.to_thread(self._journal.cursor, name)
+        newest = (await asyncio.to_thread(self._journal.span))[1]
         if name == MQTT:
             self._began = newest
         if known is None:
-            await self._journal("advance", name, newest)
+            await asyncio.to_thread(self._journal.advance, name, newest)
         return newest if known is None else min(known, newest)
 
     async def _missed(self, name: str, send: Send, cursor: int, last: int) -> int:
@@ -209,7 +211,7 @@ class EventDelivery:
             tries += 1
             await self._pause(name, outcome, tries)
         self._errors.pop(name, None)
-        await self._journal("advance", name, last)
+        await asyncio.to_thread(self._journal.advance, name, last)
         return last
 
     async def _one(self, name: str, send: Send, event: Event) -> DeadLetter | None:
@@ -217,7 +219,7 @@ class EventDelivery:
         tries = 0
         while True:
             # As it is now: whoever was erased meanwhile is not told of.
-            current: list[Event] = await self._journal("events", event.seq - 1, 1)
+            current = await asyncio.to_thread(self._journal.events, event.seq - 1, 1)
             if not current or current[0].seq != event.seq:
                 await self._missed(name, send, event.seq - 1, event.seq)
                 return None
@@ -269,7 +271,7 @@ class EventDelivery:
         """
         seen = event.sighting
         try:
-            camera: Camera = await self._journal("camera", seen.camera)
+            camera = await asyncio.to_thread(self._journal.camera, seen.camera)
         except UnknownCamera:
             return -math.inf
         if event.seq <= self._began or not camera.realtime:

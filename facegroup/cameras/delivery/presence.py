@@ -5,19 +5,16 @@ seen in it since: until then, or for `SETTLE_SECONDS`, it is not known whether t
 was seen too long ago never counts; where it counted before, it is not known.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from facegroup.cameras.sightings.journal import Filter
+from facegroup.cameras.sightings.journal import Filter, Journal
 from facegroup.cameras.sightings.types import Sighting
-from facegroup.cameras.types import Camera
 from facegroup.errors import UnknownSighting
-
-Journal: TypeAlias = Callable[..., Awaitable[Any]]
-"""Calls a method of the journal by name, in a thread."""
 
 Live: TypeAlias = Callable[[], Mapping[str, bool]]
 """Returns of each camera whether frames of it come."""
@@ -127,7 +124,7 @@ class Presence:
 
     async def _look(self) -> Now:
         seq, recent = await self._recent()
-        every: list[Camera] = await self._journal("cameras")
+        every = await asyncio.to_thread(self._journal.cameras)
         cameras = {each.id: each for each in every}
         replayed = frozenset(each.id for each in every if not each.realtime)
         found = {each.id: each for each in await self._all_open()}
@@ -170,10 +167,10 @@ class Presence:
     async def _recent(self) -> tuple[int, list[Sighting]]:
         """Return the sightings of the events since the last look, and the number of the newest."""
         if self._seq is None:
-            return (await self._journal("span"))[1], []
+            return (await asyncio.to_thread(self._journal.span))[1], []
         seq = self._seq
         found: list[Sighting] = []
-        while page := await self._journal("events", seq, _PAGE):
+        while page := await asyncio.to_thread(self._journal.events, seq, _PAGE):
             found += [each.sighting for each in page]
             seq = page[-1].seq
         return seq, found
@@ -181,17 +178,17 @@ class Presence:
     async def _all_open(self) -> list[Sighting]:
         found: list[Sighting] = []
         after = ""
-        while page := await self._journal("sightings", Filter(open=True), after, _PAGE):
+        while page := await asyncio.to_thread(self._journal.sightings, Filter(open=True), after, _PAGE):
             found += page
             after = page[-1].cursor
         return found
 
     async def _known(self) -> dict[Person, Member]:
         members: dict[Person, Member] = {}
-        for gallery, person in sorted(await self._journal("people")):
-            latest = await self._journal("sightings", Filter(gallery=gallery, person_id=person), "", 1)
+        for gallery, person in sorted(await asyncio.to_thread(self._journal.people)):
+            latest = await asyncio.to_thread(self._journal.sightings, Filter(gallery=gallery, person_id=person), "", 1)
             for each in latest:
-                visit: list[Sighting] = await self._journal("sightings", Filter(visit_id=each.visit_id), "", _PAGE)
+                visit = await asyncio.to_thread(self._journal.sightings, Filter(visit_id=each.visit_id), "", _PAGE)
                 last, cameras = None if each.open else each.last_seen, frozenset(one.camera for one in visit)
                 members[gallery, person] = Member(each.name, last, each.visit_id, cameras)
         return members
@@ -202,7 +199,8 @@ class Presence:
         latest = {each.camera: each for each in reversed(here)} if self._pictures else {}
         for each in latest.values():
             with suppress(UnknownSighting):
-                faces[each.id] = self._faces.get(each.id) or await self._journal("crop", each.id)
+                known = self._faces.get(each.id)
+                faces[each.id] = await asyncio.to_thread(self._journal.crop, each.id) if known is None else known
         return faces
 
 

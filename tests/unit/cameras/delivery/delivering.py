@@ -4,8 +4,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -33,7 +31,6 @@ class Delivering:
         self._live = live
         self._settings = Cameras(networks=NETWORKS, **settings)
         self._loop = asyncio.new_event_loop()
-        self._threads = ThreadPoolExecutor(2)
         self._thread = threading.Thread(target=self._loop.run_forever)
 
     def __enter__(self) -> "Delivering":
@@ -50,7 +47,6 @@ class Delivering:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._threads.shutdown()
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(30)
@@ -77,11 +73,7 @@ class Delivering:
         self._loop.call_soon_threadsafe(self.couriers.changed)
 
     async def _made(self) -> EventDelivery:
-        async def asked(method: str, *given: Any) -> Any:
-            call = partial(getattr(self._journal, method), *given)
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-        return EventDelivery(self._settings, asked, self._live)
+        return EventDelivery(self._settings, self._journal, self._live)
 
     async def _ended(self) -> None:
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
