@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from facegroup.cameras.delivery.couriers import EventDelivery
+from facegroup.cameras.delivery.event_delivery import EventDelivery
 from facegroup.cameras.hub.part import Ask, Changes, HubContext, HubPart, Open
 from facegroup.cameras.hub.receivers import Receivers
 from facegroup.cameras.hub.reconciliation import Reconciliation

@@ -19,7 +19,7 @@ from facegroup.cameras.types import Camera, FrameReader
 from facegroup.settings import Settings
 
 if TYPE_CHECKING:  # its HTTP and MQTT clients are not for the processes that only call the hub
-    from facegroup.cameras.delivery.couriers import EventDelivery
+    from facegroup.cameras.delivery.event_delivery import EventDelivery
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

@@ -1,4 +1,4 @@
-"""Couriers at work in a thread, over a real journal, as the hub has them."""
+"""Event delivery in a thread, over a real journal, as the hub has them."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any
 
-from facegroup.cameras.delivery.couriers import EventDelivery
+from facegroup.cameras.delivery.event_delivery import EventDelivery
 from facegroup.cameras.delivery.presence import Live
 from facegroup.cameras.sightings.journal import Journal, News
 from facegroup.cameras.sightings.types import Event, Webhook
@@ -35,8 +35,8 @@ class Delivering:
 
     def __enter__(self) -> "Delivering":
         self._thread.start()
-        self.couriers: EventDelivery = self.run(self._made())
-        self._running = asyncio.run_coroutine_threadsafe(self.couriers.run(), self._loop)
+        self.delivery: EventDelivery = self.run(self._made())
+        self._running = asyncio.run_coroutine_threadsafe(self.delivery.run(), self._loop)
         return self
 
     def __exit__(
@@ -52,9 +52,9 @@ class Delivering:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(30)
 
     def record(self, *sightings: Any, kind: Any = "began") -> list[Event]:
-        """Write events and wake the couriers, as the hub does."""
+        """Write events and wake the delivery, as the hub does."""
         events = self._journal.record([News(kind, each) for each in sightings])
-        self._loop.call_soon_threadsafe(self.couriers.wake)
+        self._loop.call_soon_threadsafe(self.delivery.wake)
         return events
 
     def begin(self, count: int, **given: Any) -> list[Event]:
@@ -64,13 +64,13 @@ class Delivering:
     def hook(self, name: str, url: str, **given: Any) -> Webhook:
         """Add a webhook."""
         made = self._journal.create_webhook(Webhook(name, url, "whsec_c2VjcmV0", **given), 10)
-        self._loop.call_soon_threadsafe(self.couriers.changed)
+        self._loop.call_soon_threadsafe(self.delivery.changed)
         return made
 
     def remove(self, name: str) -> None:
         """Remove a webhook."""
         self._journal.delete_webhook(name)
-        self._loop.call_soon_threadsafe(self.couriers.changed)
+        self._loop.call_soon_threadsafe(self.delivery.changed)
 
     async def _made(self) -> EventDelivery:
         return EventDelivery(self._settings, self._journal, self._live)

@@ -189,8 +189,8 @@ class EventDelivery:
                 self._away.add(name)
                 await asyncio.sleep(FIRST)
             except Exception:
-                log.exception("%s: its courier broke, which is a bug", name)
-                self._errors[name] = "its courier broke, which is a bug: see the log"
+                log.exception("%s: its delivery broke, which is a bug", name)
+                self._errors[name] = "its delivery broke, which is a bug: see the log"
                 await asyncio.sleep(LONGEST)
 
     async def _start(self, name: str) -> int:
