@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Concatenate
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import ray
 import ray.serve
@@ -16,7 +16,7 @@ from deployments.calls import Handle, call, with_pickle
 from deployments.looking import Answer, look
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
-from facegroup.cameras.hub.part import P, Part, Result
+from facegroup.cameras.hub.part import Part
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.pipeline.batcher import Batcher, gather
@@ -24,11 +24,15 @@ from facegroup.pipeline.cost import TOGETHER, is_small, price
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
+from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
 from serve import early_refusal
 from serve.api import build_api
 from serve.api.draining import Drain
 from serve.api.limits import refusal
+
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
 
 
 @ray.serve.ingress()
@@ -130,9 +134,12 @@ class Ingress:
         assert isinstance(answer, PhotoMatches)
         return answer
 
-    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+    async def ask(
+        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
         """See `Pipeline`."""
-        return await call(self._gallery.ask.remote(method, *arguments, **named))
+        answer: _Answer = await call(self._gallery.ask.remote(method.__name__, *arguments, **named))
+        return answer
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
@@ -144,12 +151,16 @@ class Ingress:
         return done
 
     async def cameras(
-        self, method: Callable[Concatenate[Part, P], Coroutine[Any, Any, Result]], /, *given: P.args, **named: P.kwargs
-    ) -> Result:
+        self,
+        method: Callable[Concatenate[Part, _P], Coroutine[Any, Any, _Answer]],
+        /,
+        *given: _P.args,
+        **named: _P.kwargs,
+    ) -> _Answer:
         """See `Pipeline`."""
         if self._cameras is None:
             raise CamerasOff("this server has no cameras: FACEGROUP_CAMERAS__ENABLED is false")
-        answer: Result = await call(self._cameras.call.remote(method.__qualname__, *given, **named))
+        answer: _Answer = await call(self._cameras.call.remote(method.__qualname__, *given, **named))
         return answer
 
     async def alive(self) -> None:

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Concatenate, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from facegroup.cameras.hub.hub import Hub
-from facegroup.cameras.hub.part import P, Part, Result
+from facegroup.cameras.hub.part import Part
 from facegroup.cameras.journal import open_journal
 from facegroup.cameras.sources import reader as eyes
 from facegroup.cameras.types import Camera, Frame, FrameReader, Status
@@ -19,9 +19,11 @@ from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
+from facegroup.store.contract import RemoteStore, Store
 from facegroup.store.guard import GuardedStore
 from facegroup.types import Descriptors
 
+P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 
@@ -83,7 +85,9 @@ class LocalPipeline:
             raise answer
         return answer
 
-    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+    async def ask(
+        self, method: Callable[Concatenate[RemoteStore, P], Answer], /, *arguments: P.args, **named: P.kwargs
+    ) -> Answer:
         return await self._run(lambda: self._guarded.call(method, *arguments, **named))
 
     async def calibrate(
@@ -96,12 +100,12 @@ class LocalPipeline:
         return await self._run(run)
 
     async def cameras(
-        self, method: Callable[Concatenate[Part, P], Coroutine[Any, Any, Result]], /, *given: P.args, **named: P.kwargs
-    ) -> Result:
+        self, method: Callable[Concatenate[Part, P], Coroutine[Any, Any, Answer]], /, *given: P.args, **named: P.kwargs
+    ) -> Answer:
         if self._loop is None:
             raise CamerasOff("this server has no cameras")
         answer = asyncio.run_coroutine_threadsafe(self.hub.call(method.__qualname__, *given, **named), self._loop)
-        done: Result = await asyncio.wrap_future(answer)
+        done: Answer = await asyncio.wrap_future(answer)
         return done
 
     async def alive(self) -> None:
@@ -110,8 +114,8 @@ class LocalPipeline:
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder
         try:
-            await self.ask("ping")
-            await self.ask("check_writes")
+            await self.ask(Store.ping)
+            await self.ask(Store.check_writes)
         except StoreFull as error:
             store: dict[str, Any] = {"store": "full", "detail": error.detail}
         except FacegroupError as error:

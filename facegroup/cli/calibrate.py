@@ -26,6 +26,7 @@ from facegroup.networks import registry
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
+from facegroup.store.calls import direct
 from facegroup.types import Calibration, Gallery
 
 _Describe = Callable[[Sequence[bytes]], list[PhotoResult | FacegroupError]]
@@ -82,7 +83,7 @@ def calibrate(
     else:  # without the networks
         with closing(open_store(settings.store, "cli")) as kept:
             galleries = Matcher(kept, registry.spec(kept.gallery(gallery).network, settings))
-            done = calibrator.run(calibrator.asking(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
+            done = calibrator.run(direct(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
     skipped = () if found is None else found.skipped
     if as_json:
         typer.echo(json.dumps(_row(done, refused, skipped), ensure_ascii=False))

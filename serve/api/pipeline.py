@@ -1,14 +1,18 @@
 """What the routes need of the rest of the server. `serve.ingress.Ingress` is it on Ray; tests give the library itself."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Concatenate, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from facegroup.cameras.hub.part import P, Part, Result
+from facegroup.cameras.hub.part import Part
 from facegroup.errors import FacegroupError
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.store.audit import Origin
+from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
+
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
 
 
 class Pipeline(Protocol):
@@ -23,8 +27,10 @@ class Pipeline(Protocol):
     async def match(self, descriptors: Descriptors, query: Query) -> PhotoMatches:
         """Decide on descriptors that the caller has. Raises what `Galleries.match` gives as an error."""
 
-    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the store; see `facegroup.store.contract.Store`."""
+    async def ask(
+        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        """Call a method of the store, with its errors: ``ask(Store.person, gallery, person_id)``."""
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
@@ -32,8 +38,12 @@ class Pipeline(Protocol):
         """Find the threshold for an FPIR and set it; see `facegroup.gallery.calibrator.run`."""
 
     async def cameras(
-        self, method: Callable[Concatenate[Part, P], Coroutine[Any, Any, Result]], /, *given: P.args, **named: P.kwargs
-    ) -> Result:
+        self,
+        method: Callable[Concatenate[Part, _P], Coroutine[Any, Any, _Answer]],
+        /,
+        *given: _P.args,
+        **named: _P.kwargs,
+    ) -> _Answer:
         """Call a method of a part of the hub, in the cameras' process; see `facegroup.cameras.hub.part`."""
 
     async def alive(self) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from facegroup.cameras.delivery.event_delivery import EventDelivery
-from facegroup.cameras.hub.part import Ask, Changes, HubContext, HubPart, Open
+from facegroup.cameras.hub.part import Changes, HubContext, HubPart, Open
 from facegroup.cameras.hub.receivers import Receivers
 from facegroup.cameras.hub.reconciliation import Reconciliation
 from facegroup.cameras.hub.recorder import SightingRecorder
@@ -34,6 +34,7 @@ from facegroup.networks.registry import spec
 from facegroup.pipeline.batcher import Batcher, gather
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
+from facegroup.store.calls import AskStore
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Hub:
     """
 
     def __init__(
-        self, settings: Settings, open_journal: Callable[[], Journal], see: See, ask: Ask, open_reader: Open
+        self, settings: Settings, open_journal: Callable[[], Journal], see: See, ask: AskStore, open_reader: Open
     ) -> None:
         self._settings = settings
         self._open_journal = open_journal

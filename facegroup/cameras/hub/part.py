@@ -17,15 +17,13 @@ from facegroup.cameras.hub.running import RunningCameras
 from facegroup.cameras.sightings.journal import Journal
 from facegroup.cameras.types import Camera, FrameReader
 from facegroup.settings import Settings
+from facegroup.store.calls import AskStore
 
 if TYPE_CHECKING:  # its HTTP and MQTT clients are not for the processes that only call the hub
     from facegroup.cameras.delivery.event_delivery import EventDelivery
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
-
-Ask: TypeAlias = Callable[..., Awaitable[Any]]
-"""Calls a method of the gallery store; see `serve.api.pipeline.Pipeline.ask`."""
 
 Open: TypeAlias = Callable[[Camera, Settings, bool], Awaitable[FrameReader]]
 """Opens a camera with settings, on this machine (True) or on any. Raises StageUnavailable."""
@@ -76,7 +74,7 @@ class HubContext:
     running: RunningCameras
     delivery: "EventDelivery"
     look: Look
-    ask: Ask
+    ask: AskStore
     open_reader: Open
     thresholds: MutableMapping[str, float]
     changes: Changes

@@ -7,6 +7,7 @@ import time
 from facegroup.cameras.hub.part import HubContext
 from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.errors import NetworkMismatch, ServiceError, UnknownGallery, UnknownPerson
+from facegroup.store.contract import Store
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Reconciliation:
         """Erase the sightings of people who no longer exist. If the store is unavailable, leave the rest for later."""
         for gallery, person_id in sorted(await asyncio.to_thread(self._hub.journal.people)):
             try:
-                await self._hub.ask("person", gallery, person_id)
+                await self._hub.ask(Store.person, gallery, person_id)
             except (UnknownPerson, UnknownGallery):
                 removed = await SightingLog(self._hub).erase(gallery, person_id)
                 log.info("erased %d sightings of a person of %s who is gone", removed, gallery)

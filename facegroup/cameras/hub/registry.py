@@ -13,6 +13,7 @@ from facegroup.cameras.sources import address
 from facegroup.cameras.types import Camera, Condition, Frame, Status
 from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
 from facegroup.store.audit import Origin
+from facegroup.store.contract import Store
 
 log = logging.getLogger(__name__)
 
@@ -108,4 +109,4 @@ class CameraRegistry(HubPart):
 
     async def _check(self, camera: Camera) -> None:
         await asyncio.to_thread(address.check, camera.source, self._hub.settings.cameras)
-        await self._hub.ask("gallery", camera.gallery)
+        await self._hub.ask(Store.gallery, camera.gallery)

@@ -11,8 +11,9 @@ from facegroup.cameras.sightings.book import SightingBook
 from facegroup.cameras.sightings.types import Unknown
 from facegroup.errors import NetworkMismatch, UnknownPerson
 from facegroup.store.audit import Origin
+from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.types import Gallery, Person, Sample
+from facegroup.types import Person, Sample
 
 
 class StrangerLog(HubPart):
@@ -49,7 +50,7 @@ class StrangerLog(HubPart):
             UnknownPerson: no person has this id, and there is no name to create one.
         """
         stranger = await self.show(gallery, unknown)
-        about: Gallery = await self._hub.ask("gallery", gallery)
+        about = await self._hub.ask(Store.gallery, gallery)
         if about.network != stranger.network:
             raise NetworkMismatch(
                 f"{unknown} was seen with {stranger.network}, and {gallery} is of {about.network} since facegroup migrate; "
@@ -60,17 +61,15 @@ class StrangerLog(HubPart):
             Sample(hashlib.sha256(shot.crop or shot.descriptor.tobytes()).hexdigest(), shot.descriptor, shot.crop)
             for shot in stranger.shots
         ]
-        done = await self._hub.ask("add_samples", gallery, person.id, samples, stranger.network, by=by)
+        done = await self._hub.ask(Store.add_samples, gallery, person.id, samples, stranger.network, by=by)
         moved = await self._hub.recorder.run(SightingBook.promoted, gallery, unknown, person.id, person.name)
         return done.person, len(done.added), moved
 
     async def _person(self, gallery: str, unknown: str, name: str | None, person_id: str | None, by: Origin) -> Person:
         if person_id is not None:
             with suppress(UnknownPerson):
-                known: Person = await self._hub.ask("person", gallery, person_id)
-                return known
-            if name is None:
-                raise UnknownPerson(f"there is no person {person_id!r} in {gallery}; a name would make one")
+                return await self._hub.ask(Store.person, gallery, person_id)
+        if name is None:
+            raise UnknownPerson(f"there is no person {person_id!r} in {gallery}; a name would make one")
         once = IdempotencyKey.of(f"promote-{unknown}", gallery, json.dumps([name, person_id]))
-        made: Person = await self._hub.ask("create_person", gallery, name, {}, person_id, once=once, by=by)
-        return made
+        return await self._hub.ask(Store.create_person, gallery, name, {}, person_id, once=once, by=by)

@@ -15,7 +15,7 @@ from facegroup.cameras.types import Camera
 from facegroup.cameras.video.viewing import camera
 from facegroup.errors import BodyTooLarge, NetworkMismatch, NoVideo, TooManyVideos, UnknownVideo
 from facegroup.settings import Settings
-from facegroup.types import Gallery
+from facegroup.store.contract import Store
 
 WAITING = 8
 """Videos that are uploaded or wait at once."""
@@ -55,7 +55,7 @@ class VideoJobs(HubPart):
     @completed
     async def begin(self, name: str, gallery: str) -> str:
         """Begin an upload; return the video's id. Raises UnknownGallery, NetworkMismatch, TooManyVideos."""
-        about: Gallery = await self._hub.ask("gallery", gallery)
+        about = await self._hub.ask(Store.gallery, gallery)
         if about.network != self._hub.network:
             raise NetworkMismatch.of(gallery, about.network, self._hub.network)
         self._hub.thresholds[gallery] = about.threshold

@@ -1,4 +1,4 @@
-"""Event delivery over both journals and real receivers: all, in order, whatever becomes of receivers, journal and process."""
+"""Event delivery over both journals and real receivers: every event, in order, whatever fails."""
 
 import random
 import subprocess
