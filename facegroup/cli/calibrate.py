@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from facegroup.cli.bulk import skipped_row
+from facegroup.cli.bulk import photo_row, skipped_row
 from facegroup.cli.options import AsJson, Server, Store
-from facegroup.cli.output import tell_skipped
+from facegroup.cli.output import bar, tell_skipped
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import FacegroupError
 from facegroup.gallery import calibration, calibrator
@@ -107,11 +105,11 @@ def _network(settings: Settings, gallery: str) -> str:
 def _described(folder: Path, files: Sequence[Path], describe: _Describe) -> tuple[Strangers, list[Refused]]:
     """Return the strangers in a folder; files of one folder below it are of one person."""
     seen: list[tuple[str, PhotoResult | FacegroupError]] = []
-    with _bar("looking at strangers", len(files)) as tell:
+    with bar("looking at strangers", len(files)) as progress:
         for part in read(files):
             found = iter(describe([data for _, data in part if isinstance(data, bytes)]))
             seen += [(shown(path), next(found) if isinstance(data, bytes) else data) for path, data in part]
-            tell(len(part))
+            progress.advance(len(part))
     whose = [str(path if path.parent == folder else path.parent) for path in files]
     return calibrator.strangers(seen, whose)
 
@@ -124,7 +122,7 @@ def _row(done: CalibrationResult, refused: Sequence[Refused], skipped: Sequence[
         "calibration": asdict(done.found),
         "searches": done.searches,
         "closest": [asdict(each) for each in done.closest],
-        "refused": [{"photo": each.name, "code": each.error.code, "detail": each.error.detail} for each in refused],
+        "refused": [photo_row(each) for each in refused],
         "skipped": [skipped_row(each) for each in skipped],
     }
 
@@ -154,15 +152,3 @@ def _on(found: Calibration) -> str:
     if found.strangers:
         return f"{found.strangers} strangers"
     return f"{found.samples} photos of members, standing in for strangers,"
-
-
-@contextmanager
-def _bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Give what moves a progress bar on standard error, if somebody looks."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda count: None
-        return
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda count: progress.advance(task, count)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from facegroup.errors import InvalidName, StoreInvalid, StoreUnavailable
 from facegroup.store.contract import Store
 from facegroup.store.names import clean_name
-from serve import answers, patterns, schemas
+from facegroup.wire import patterns
+from serve import answers, schemas
 from serve.api import documented
 from serve.api.context import After, Limit, Server
 

@@ -9,7 +9,8 @@ from facegroup.cameras.delivery import signature
 from facegroup.cameras.hub.receivers import Receivers
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.store.names import check_id
-from serve import camera_answers, camera_schemas, patterns
+from facegroup.wire import patterns
+from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import By, Limit, Server
 

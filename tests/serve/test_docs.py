@@ -15,12 +15,14 @@ from typer.main import get_command
 from facegroup import errors
 from facegroup.errors import FacegroupError, StoreUnavailable
 from facegroup.networks.registry import SPECS
-from serve.cli import app
+from serve.commands import program
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import astronaut, both, encode, hopper, resized
 from tests.serve.driver import Api
 from tests.unit.test_house import is_setting
+
+app = program()
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
