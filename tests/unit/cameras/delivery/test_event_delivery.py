@@ -137,7 +137,7 @@ def test_one_that_is_made_again_is_another(journal: Journal, receiver: Receiver)
         until(lambda: receiver.numbers() == [1])
         journal.delete_webhook("hook")  # both before the delivery looks
         delivering.hook("hook", other.url)
-        until(lambda: delivering.delivery._hooks["webhook:hook"].url == other.url)
+        until(lambda: delivering.delivery._hooks["webhook:hook"][0].url == other.url)
         delivering.begin(2)
         until(lambda: other.numbers() == [2, 3])
         delivering.remove("hook")

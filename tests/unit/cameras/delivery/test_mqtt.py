@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from facegroup.cameras.delivery import event_delivery, presence
+from facegroup.cameras.delivery import mqtt_publisher, presence
 from facegroup.cameras.delivery.mqtt import Broker
 from facegroup.cameras.delivery.presence import Member, Now
 from facegroup.cameras.delivery.topics import Topics
@@ -53,7 +53,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is there is looked up often."""
-    monkeypatch.setattr(event_delivery, "_STATE_SECONDS", 0.1)
+    monkeypatch.setattr(mqtt_publisher, "_STATE_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_missed_visits_are_history(
 ) -> None:
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt.WAIT_SECONDS", 0.3)
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt._AGAIN_SECONDS", 1)
-    monkeypatch.setattr(event_delivery, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(mqtt_publisher, "LATE_SECONDS", 1.0)
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         broker.kill()
@@ -343,7 +343,7 @@ def test_who_was_there_and_is_not_written_of_any_more_may_be_there(
 def test_a_visit_that_becomes_late_while_the_broker_is_waited_for_is_history(
     broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_delivery, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(mqtt_publisher, "LATE_SECONDS", 1.0)
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt.WAIT_SECONDS", 60.0)
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt._AGAIN_SECONDS", 1)
     broker.kill()
@@ -368,7 +368,7 @@ def test_while_the_journal_is_away_it_is_not_known_who_is_there(
     how: str,
 ) -> None:
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt._AGAIN_SECONDS", 1)
-    monkeypatch.setattr(event_delivery, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(mqtt_publisher, "LATE_SECONDS", 1.0)
     listener, back, read = listen(), threading.Event(), journal.sightings
 
     def away(*given: Any) -> Any:
