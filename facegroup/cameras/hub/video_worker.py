@@ -10,7 +10,7 @@ from dataclasses import replace
 from facegroup.cameras.hub.part import HubContext
 from facegroup.cameras.hub.video_jobs import VideoJob, uploads
 from facegroup.cameras.types import FrameReader
-from facegroup.cameras.video.files import broken, length, told
+from facegroup.cameras.video.files import broken, incomplete, length
 from facegroup.cameras.video.viewing import VideoAnalysis, report
 from facegroup.errors import FacegroupError, NoVideo, Overloaded, SourceError, StoreUnavailable, UnknownVideo
 from facegroup.pipeline.messages import Photo, PhotoResult
@@ -103,7 +103,7 @@ class VideoWorker:
                 await asyncio.to_thread(self._hub.journal.write_video, running)
         if not analysis.facts.analysed:
             raise problem or NoVideo("there is no picture in it")
-        return told(problem, status, analysis.facts, job.camera, seconds)
+        return incomplete(problem, status, analysis.facts, job.camera, seconds)
 
     async def _seen(self, photo: Photo) -> PhotoResult:
         while True:
