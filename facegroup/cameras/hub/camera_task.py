@@ -19,7 +19,7 @@ import numpy as np
 from facegroup.cameras.hub.frame_clock import FrameClock
 from facegroup.cameras.sightings.tracker import Tracker
 from facegroup.cameras.sightings.types import Observation
-from facegroup.cameras.steady import Steady
+from facegroup.cameras.steady_clock import SteadyClock
 from facegroup.cameras.types import Camera, Condition, Frame, FrameReader, Status
 from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult
@@ -72,7 +72,7 @@ class CameraTask:
         open_reader: OpenReader,
         look: Look,
         note: Note,
-        clock: Steady | None = None,
+        clock: SteadyClock | None = None,
     ) -> None:
         self.camera = camera
         self.snapshot: Frame | None = None
@@ -82,7 +82,7 @@ class CameraTask:
         self._look = look
         self._note = note
         self._network = network
-        self._steady = clock or Steady()
+        self._steady = clock or SteadyClock()
         self._clock = FrameClock(self._steady)
         self._tracker = Tracker(camera, network)
         self._status = Status("connecting", since=time.time())

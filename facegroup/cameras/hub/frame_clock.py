@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from facegroup.cameras.steady import Steady
+from facegroup.cameras.steady_clock import SteadyClock
 from facegroup.cameras.types import Frame
 
 
@@ -13,7 +13,7 @@ class FrameClock:
         clock: of the server.
     """
 
-    def __init__(self, clock: Steady) -> None:
+    def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         self._ahead: float | None = None  # the server's clock, of the moments of frames
         self._behind: float | None = None  # the server's clock, of frames without a moment

@@ -27,7 +27,7 @@ from facegroup.cameras.hub.video_jobs import VideoJobs
 from facegroup.cameras.hub.video_worker import VideoWorker
 from facegroup.cameras.sightings.book import SightingBook
 from facegroup.cameras.sightings.journal import Journal
-from facegroup.cameras.steady import Steady
+from facegroup.cameras.steady_clock import SteadyClock
 from facegroup.cameras.types import Condition
 from facegroup.errors import FacegroupError, StageUnavailable
 from facegroup.networks.registry import spec
@@ -82,7 +82,7 @@ class Hub:
         own = network.threshold if settings.threshold is None else settings.threshold
         self._network = network.name
         self._thresholds: defaultdict[str, float] = defaultdict(lambda: own)
-        self._clock = Steady()
+        self._clock = SteadyClock()
         self._changes = Changes()
         self._opened: _Opened | None = None
         self._started = asyncio.Event()

@@ -7,7 +7,7 @@ from facegroup.cameras.hub.camera_task import CameraTask, Look, OpenReader
 from facegroup.cameras.hub.recorder import SightingRecorder
 from facegroup.cameras.sightings.book import SightingBook
 from facegroup.cameras.sightings.types import Observation
-from facegroup.cameras.steady import Steady
+from facegroup.cameras.steady_clock import SteadyClock
 from facegroup.cameras.types import Camera, Condition, Frame, Status
 
 _STOP_SECONDS = 5.0
@@ -32,7 +32,7 @@ class RunningCameras:
         open_reader: OpenReader,
         recorder: SightingRecorder,
         thresholds: MutableMapping[str, float],
-        clock: Steady,
+        clock: SteadyClock,
     ) -> None:
         self._network = network
         self._look = look
