@@ -744,7 +744,7 @@ def test_what_is_wrong_with_a_brokers_certificate_is_said(
 
 
 def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match=r"cameras\.mqtt_ca: .*there is no file"):
+    with pytest.raises(InvalidSettings, match=r"cameras\.mqtt_ca: .*does not exist"):
         load(cameras={"mqtt_ca": str(tmp_path / "ca.pem")})
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(InvalidSettings, match=r"mqtt_ca: .*holds no certificate"):
