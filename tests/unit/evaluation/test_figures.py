@@ -9,7 +9,7 @@ import pytest
 from facegroup.evaluation import bootstrap, group_truth, identification, openset_report
 from facegroup.evaluation.average_precision import area, average_precision, outcomes
 from facegroup.evaluation.bootstrap import Estimate
-from facegroup.evaluation.descriptors import Embedded
+from facegroup.evaluation.descriptors import PhotoEmbeddings
 from facegroup.evaluation.detection import SIZES, Truth
 from facegroup.evaluation.group import (
     BESIDE,
@@ -45,7 +45,7 @@ def floats(*rows: tuple[float, ...]) -> Floats:
 def roster(rows: Floats) -> Roster:
     """Two members with two photos, Ada and Bob, and the strangers Cy, with two, and Dan."""
     codes = tuple("" if row.any() else "no_face" for row in rows)
-    embedded = Embedded(rows, codes, tuple(map(str, range(len(rows)))))
+    embedded = PhotoEmbeddings(rows, codes, tuple(map(str, range(len(rows)))))
     files = tuple(Path(f"{place}.jpg") for place in range(len(rows)))
     return Roster(files, embedded, {"Ada": (0, 1), "Bob": (2, 3)}, {"Cy": (4, 5), "Dan": (6,)}, {})
 
@@ -82,7 +82,7 @@ def test_tpir_where_strangers_come_between() -> None:
 
 def test_one_member_has_no_interval() -> None:
     rows = floats((1, 0), (1, 0), (0.6, 0.8))
-    embedded = Embedded(rows, ("", "", ""), ("0", "1", "2"))
+    embedded = PhotoEmbeddings(rows, ("", "", ""), ("0", "1", "2"))
     alone = Roster((Path("a"), Path("b"), Path("c")), embedded, {"Ada": (0, 1)}, {"Cy": (2,)}, {})
     run = identification.measure(alone, ("net", "fp32"), 0.7, enrol=1, splits=2)
     assert figure(run.tpir[0]) == {"value": 1.0, "interval": [None, None]}
