@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field, Strict
 
 from facegroup.cameras.types import SMALLEST
 from facegroup.types import Policy
-from serve.patterns import WHOLE, Ident, Name
-from serve.schemas import Request
+from facegroup.wire.model import Request
+from facegroup.wire.patterns import WHOLE, Ident, Name
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Corner = Annotated[tuple[Share, Share], Strict(False)]  # a list, as JSON has no tuples; its numbers stay strict

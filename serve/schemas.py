@@ -7,8 +7,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from facegroup.errors import MalformedRequest
 from facegroup.store import metadata
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Policy
-from serve.moments import Moment
-from serve.patterns import WHOLE, Ident, Name
+from facegroup.wire.model import Request
+from facegroup.wire.patterns import WHOLE, Ident, Name
+from facegroup.wire.problem import ErrorBody
+from facegroup.wire.timestamps import Moment
 
 
 def _storable(given: dict[str, Any]) -> dict[str, Any]:
@@ -19,12 +21,6 @@ def _storable(given: dict[str, Any]) -> dict[str, Any]:
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
-
-
-class Request(BaseModel):
-    """A JSON body: no other fields, and each of exactly its type, as `0` is no boolean and `"1"` no number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NewGallery(Request):
@@ -96,14 +92,6 @@ class Calibrator(Request):
     )
     whose: list[str] | None = Field(None, description="who each stranger is: several photos of one count for less")
     dry_run: bool | None = Field(None, description="only say which threshold it would be")
-
-
-class ErrorBody(BaseModel):
-    """Why one image, or a request, has no answer."""
-
-    code: str
-    status: int
-    detail: str
 
 
 class Candidate(BaseModel):
@@ -493,14 +481,3 @@ class Erased(BaseModel):
 
     removed: Removed
     gallery_version: int = Field(description="0 when the gallery itself is gone")
-
-
-class Problem(BaseModel):
-    """An error, as RFC 9457 has it."""
-
-    type: str
-    title: str
-    status: int
-    code: str = Field(description="stable: what programs go by")
-    detail: str = Field(description="one sentence for a person")
-    request_id: str

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from facegroup.errors import InvalidName, StoreInvalid, StoreUnavailable
-from facegroup.store.audit import Entry
+from facegroup.store.contract import Store
 from facegroup.store.names import clean_name
-from serve import answers, patterns, schemas
+from facegroup.wire import patterns
+from serve import answers, schemas
 from serve.api import documented
 from serve.api.context import After, Limit, Server
 
@@ -29,5 +30,5 @@ async def read_audit(
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Return a page of a gallery's audit log, oldest first; `next` is the cursor of the following page, or null."""
-    rows: list[Entry] = await server.pipeline.ask("audit", clean_name(gallery, "gallery name"), after, limit)
+    rows = await server.pipeline.ask(Store.audit, clean_name(gallery, "gallery name"), after, limit)
     return {"entries": [answers.entry(each) for each in rows], "next": rows[-1].id if len(rows) == limit else None}

@@ -14,7 +14,7 @@ from facegroup.settings import Settings
 from facegroup.store.audit import Origin
 from facegroup.store.names import check_id, clean_name
 from facegroup.types import Policy
-from serve import patterns
+from facegroup.wire import patterns
 from serve.api.pipeline import Pipeline
 
 

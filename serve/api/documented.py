@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from facegroup import errors
 from facegroup.errors import FacegroupError
 from facegroup.pipeline.quality_policies import LIMITS
+from facegroup.wire.problem import Problem
 from serve.api.problems import MEDIA_TYPE
-from serve.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
 

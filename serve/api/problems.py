@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from facegroup.errors import FacegroupError, MalformedRequest, ServiceError
+from facegroup.wire.problem import Problem
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -23,13 +24,13 @@ _DETAIL = 500
 _SHOWN = 200
 
 
-class Problem(JSONResponse):
+class ProblemResponse(JSONResponse):
     """A problem+json answer."""
 
     media_type = MEDIA_TYPE
 
 
-def problem(error: FacegroupError, request_id: str, *, close: bool = False) -> Problem:
+def problem(error: FacegroupError, request_id: str, *, close: bool = False) -> ProblemResponse:
     """Return the answer that an error is."""
     headers = {"retry-after": str(error.retry_after)} if isinstance(error, ServiceError) else {}
     if close:
@@ -46,15 +47,15 @@ def faults(found: Sequence[Any]) -> str:
 def install(app: FastAPI) -> None:
     """Make the app answer every error as a problem."""
 
-    async def known(request: Request, error: Exception) -> Problem:
+    async def known(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, FacegroupError)
         return problem(error, _id(request))
 
-    async def invalid(request: Request, error: Exception) -> Problem:
+    async def invalid(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, RequestValidationError)
         return problem(MalformedRequest(faults(error.errors())), _id(request))
 
-    async def framework(request: Request, error: Exception) -> Problem:
+    async def framework(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, HTTPException)
         code = _CODES.get(error.status_code, MalformedRequest.code)
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
@@ -78,17 +79,17 @@ def _allowed(app: FastAPI, request: Request) -> str:
     return ", ".join(fits).replace("GET", "GET, HEAD")
 
 
-def _answer(status: int, code: str, detail: str, request_id: str, headers: dict[str, str]) -> Problem:
-    content = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
+def _answer(status: int, code: str, detail: str, request_id: str, headers: dict[str, str]) -> ProblemResponse:
+    made = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
         # Halves of surrogate pairs, which JSON can spell, are echoed in messages and cannot be sent.
-        "detail": detail[:_DETAIL].encode("utf-8", "backslashreplace").decode(),
-        "request_id": request_id,
-    }
-    return Problem(content, status, headers)
+        detail=detail[:_DETAIL].encode("utf-8", "backslashreplace").decode(),
+        request_id=request_id,
+    )
+    return ProblemResponse(made.model_dump(), status, headers)
 
 
 def _id(request: Request) -> str:

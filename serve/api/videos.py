@@ -8,7 +8,8 @@ from starlette.requests import ClientDisconnect
 from facegroup import errors
 from facegroup.cameras.sightings.types import Video
 from facegroup.store.names import clean_name
-from serve import camera_answers, camera_schemas, patterns
+from facegroup.wire import patterns
+from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.bodies import media_type
 from serve.api.context import Limit, MinFaceSize, Server, VideoId

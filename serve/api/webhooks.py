@@ -8,7 +8,8 @@ from facegroup import errors
 from facegroup.cameras.delivery import signature
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.store.names import check_id
-from serve import camera_answers, camera_schemas, patterns
+from facegroup.wire import patterns
+from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import By, Limit, Server
 

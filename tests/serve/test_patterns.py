@@ -7,7 +7,7 @@ import pytest
 
 from facegroup.errors import InvalidName
 from facegroup.store.names import check_id, clean_name
-from serve import patterns
+from facegroup.wire import patterns
 from tests.serve.driver import Api
 from tests.unit.store.test_names import NAMES
 

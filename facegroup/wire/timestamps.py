@@ -1,4 +1,4 @@
-"""When something ends, as a request says it: RFC 3339 or seconds since the epoch in, seconds out."""
+"""Points in time in requests: RFC 3339 text, or seconds since the epoch."""
 
 from datetime import datetime
 from typing import Annotated, Any

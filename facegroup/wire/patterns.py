@@ -1,4 +1,4 @@
-"""Patterns of ids and names for the OpenAPI document. `facegroup.store.names` validates them and says what is wrong."""
+"""Patterns of ids and names for the OpenAPI document. `facegroup.store.names` checks them and says what is wrong."""
 
 from typing import Annotated
 
