@@ -16,9 +16,8 @@ from facegroup.evaluation import bootstrap, openset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
 from facegroup.evaluation.openset import Searches, threshold_at
 from facegroup.evaluation.roster import Roster
-from facegroup.networks.embedder import failed, unit
+from facegroup.networks.embedder import failed, unit, unit_mean
 from facegroup.types import Floats
-from studies import templates
 
 FPIRS = (0.001, 0.01, 0.1)
 _BAND = 200  # drawings for the curve's band, enough for a picture
@@ -85,7 +84,7 @@ def search(
     known = np.array([bool(rows) for rows in enrolled])
     centroids = np.zeros((len(members), embeddings.shape[1]), np.float32)
     for place in np.flatnonzero(known).tolist():
-        centroids[place] = templates.mean(embeddings[enrolled[place]])
+        centroids[place] = unit_mean(unit(embeddings[enrolled[place]]))
 
     def similarities(rows: Sequence[int]) -> Floats:
         found = descriptors[list(rows)] @ centroids.T
