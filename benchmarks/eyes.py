@@ -1,7 +1,7 @@
-"""What a camera costs on which nothing moves, each eye a process of its own, and which faces the motion gate would lose.
+"""Measure a camera with a still scene, each reader in a process of its own, and the faces lost by motion detection.
 
-The cameras are GStreamer's, 640 × 360 at 25 frames a second; the faces those of the clips of ../shared, each of which is
-followed by half a minute of its last picture with a camera's noise.
+The cameras are GStreamer's, 640 × 360 at 25 frames a second. The faces are those of the clips in ../shared, each followed by
+half a minute of its last picture with a camera's noise.
 """
 
 import subprocess
@@ -28,7 +28,7 @@ CLIPS = Path(__file__).parents[2] / "shared" / "faces" / "videos"
 
 
 def measure(options: Options) -> Report:
-    """Measure eyes on a still and on a moving scene, then the gate."""
+    """Measure readers on a still and on a moving scene, then motion detection."""
     report = Report("eyes: RTSP in, JPEG out, 640 × 360 at 25 frames/s, 2 analysed")
     with tempfile.TemporaryDirectory() as folder:
         quiet = clips.recording(Path(folder) / "still", clips.still(250, clips.room()), every=50)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facegroup.evaluation import bootstrap, openset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
 from facegroup.evaluation.openset import Searches, threshold_at
-from facegroup.evaluation.roster import Roster
+from facegroup.evaluation.openset_data import OpenSetData
 from facegroup.networks.embedder import failed, unit, unit_mean
 from facegroup.types import Floats
 
@@ -30,7 +30,7 @@ class Run:
     Attributes:
         network: its name.
         precision: its numerical precision.
-        roster: the members and strangers.
+        data: the members and strangers.
         splits: number of splits.
         tpir: TPIR at each of `FPIRS`, the mean over the splits.
         thresholds: threshold at each of `FPIRS`, the mean over the splits.
@@ -44,7 +44,7 @@ class Run:
 
     network: str
     precision: str
-    roster: Roster
+    data: OpenSetData
     splits: int
     tpir: tuple[Estimate, ...]
     thresholds: tuple[float, ...]
@@ -96,7 +96,7 @@ def search(
 
 
 def measure(
-    roster: Roster,
+    data: OpenSetData,
     named: tuple[str, str],
     threshold: float,
     enrol: int,
@@ -107,7 +107,7 @@ def measure(
     """Return the results of a network.
 
     Args:
-        roster: the members and strangers, embedded by the network.
+        data: the members and strangers, embedded by the network.
         named: the network and its precision.
         threshold: the network's threshold.
         enrol: number of photos to enrol of each member.
@@ -115,11 +115,11 @@ def measure(
         seed: seed of the first split; each further split has the next.
         drawings: drawings of the bootstrap.
     """
-    members, others = list(roster.members), list(roster.strangers.values())
+    members, others = list(data.members), list(data.strangers.values())
     owners = np.repeat(np.arange(len(others)), [len(rows) for rows in others])
     strangers = [row for rows in others for row in rows]
-    rows = [roster.members[name] for name in members]
-    every = [search(roster.embedded.rows, rows, strangers, enrol, seed + split) for split in range(splits)]
+    rows = [data.members[name] for name in members]
+    every = [search(data.embedded.rows, rows, strangers, enrol, seed + split) for split in range(splits)]
     done = [each.searches for each in every]
     drawn = bootstrap.draw(len(members), len(others), drawings, seed)
     # A stranger is drawn with all photos, like a member.
@@ -138,7 +138,7 @@ def measure(
     hits = np.mean([bootstrap.shares(each.mated > threshold, drawn.people[:, each.owners]) for each in done], axis=0)
     absent = Counter(members[place] for each in every for place in each.unenrolled)
     return Run(
-        *(*named, roster, splits, tuple(tpirs)),
+        *(*named, data, splits, tuple(tpirs)),
         tuple(float(np.mean([threshold_at(each.nonmated, fpir) for each in done])) for fpir in FPIRS),
         rank_1,
         (threshold, told(fpir, alarms), told(tpir, hits)),

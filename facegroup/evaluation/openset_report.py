@@ -17,8 +17,8 @@ def report(
         "Open-set identification: are members named, and strangers not?",
         (
             *subject.items(),
-            ("People", f"{len(first.roster.members):,} members, {len(first.roster.strangers):,} strangers"),
-            ("Photos", f"{first.roster.photos:,}"),
+            ("People", f"{len(first.data.members):,} members, {len(first.data.strangers):,} strangers"),
+            ("Photos", f"{first.data.photos:,}"),
             (
                 "Protocol",
                 f"{enrol} photos of each member enrolled, searched with all others; {first.splits} splits from seed {seed}",
@@ -39,7 +39,7 @@ def report(
 
 
 def _table(runs: Sequence[Run]) -> Table:
-    searched = sum(map(len, runs[0].roster.strangers.values()))
+    searched = sum(map(len, runs[0].data.strangers.values()))
     return side_by_side(
         "Members named correctly (TPIR), by the share of strangers named (FPIR)",
         [(run.network, run.precision) for run in runs],
@@ -49,7 +49,7 @@ def _table(runs: Sequence[Run]) -> Table:
                 for place, fpir in enumerate(FPIRS)
             ),
             ("rank 1: the right member is first", [percent(run.rank_1) for run in runs]),
-            ("photos without a descriptor", [_of(len(run.roster.failed), run.roster.photos) for run in runs]),
+            ("photos without a descriptor", [_of(len(run.data.failed), run.data.photos) for run in runs]),
             ("members not enrolled in some split", [str(len(run.unenrolled)) for run in runs]),
         ],
         "TPIR is the share of the members' photos that return the right name. The rest is FNIR, and includes photos without "
@@ -107,11 +107,11 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
 
 
 def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[str]]:
-    listed: dict[str, Sequence[str]] = {**runs[0].roster.left_out}
+    listed: dict[str, Sequence[str]] = {**runs[0].data.left_out}
     for run in runs:
         of = f"{run.network} {run.precision}"
-        if run.roster.failed:
-            listed[f"Failures to acquire, {of}"] = [f"{file} ({code})" for file, code in run.roster.failed.items()]
+        if run.data.failed:
+            listed[f"Failures to acquire, {of}"] = [f"{file} ({code})" for file, code in run.data.failed.items()]
         if run.unenrolled:
             listed[f"Failures to enrol, {of}"] = [
                 f"{name} (in {count} of {run.splits} splits)" for name, count in sorted(run.unenrolled.items())
@@ -123,7 +123,7 @@ def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[s
 
 def _json(run: Run) -> dict[str, Any]:
     threshold, fpir, tpir = run.at_default
-    missed = run.roster.failed
+    missed = run.data.failed
     fpirs, fnirs, low, high = run.curve
     return {
         "network": run.network,
@@ -139,14 +139,14 @@ def _json(run: Run) -> dict[str, Any]:
             for a, b, c, d in zip(fpirs, fnirs, low, high, strict=True)
         ],
         "counts": {
-            "members": len(run.roster.members),
-            "strangers": len(run.roster.strangers),
-            "photos": run.roster.photos,
-            "nonmated_searches": sum(map(len, run.roster.strangers.values())),
+            "members": len(run.data.members),
+            "strangers": len(run.data.strangers),
+            "photos": run.data.photos,
+            "nonmated_searches": sum(map(len, run.data.strangers.values())),
             "failures_to_acquire": len(missed),
             "failures_to_enrol": len(run.unenrolled),
         },
         "failures_to_acquire": [{"file": file, "code": code} for file, code in missed.items()],
         "failures_to_enrol": [{"person": name, "splits": count} for name, count in sorted(run.unenrolled.items())],
-        "left_out": {heading: list(items) for heading, items in run.roster.left_out.items()},
+        "left_out": {heading: list(items) for heading, items in run.data.left_out.items()},
     }

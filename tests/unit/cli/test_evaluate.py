@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from facegroup.cli import evaluate
 from facegroup.errors import FacegroupError, MalformedRequest, UnknownNetwork
-from facegroup.evaluation import lfw_report, roster
+from facegroup.evaluation import lfw_report, openset_data
 from tests.photos import encode, nobody
 
 TRUTH = {"good.jpg": [{"box": [1, 2, 30, 40], "invalid": 0}]}
@@ -83,7 +83,13 @@ def test_open_set(shared: Path, people: Path, tmp_path: Path) -> None:
         "broken.jpg": "not_an_image",
     }
     left = {heading: len(items) for heading, items in read["left_out"].items()}
-    assert left == {roster.COPIES: 1, roster.CONTRADICTIONS: 2, roster.TOO_FEW: 1, roster.EMPTY: 1, roster.LOOSE: 1}
+    assert left == {
+        openset_data.COPIES: 1,
+        openset_data.CONTRADICTIONS: 2,
+        openset_data.TOO_FEW: 1,
+        openset_data.EMPTY: 1,
+        openset_data.LOOSE: 1,
+    }
     assert set(read["tpir_at_fpir"]) == {"0.001", "0.01", "0.1"}
     for figure in (*read["tpir_at_fpir"].values(), read["rank_1"]):
         bounded(figure)
@@ -104,8 +110,8 @@ def test_strangers_of_another_folder(shared: Path, people: Path, tmp_path: Path)
         shutil.copy(group / name, strangers / "Somebody")
     read = report("openset", people, "--strangers", strangers, "--splits", "2", "--network", "retail-0095")
     assert (read["counts"]["strangers"], read["counts"]["nonmated_searches"]) == (1, 2)
-    assert len(read["left_out"][roster.CONTRADICTIONS]) >= 6, "a member's photo was taken for a stranger's"
-    assert len(read["left_out"][roster.TOO_FEW]) >= 4
+    assert len(read["left_out"][openset_data.CONTRADICTIONS]) >= 6, "a member's photo was taken for a stranger's"
+    assert len(read["left_out"][openset_data.TOO_FEW]) >= 4
     assert read["tpir_at_fpir"]["0.01"]["interval"] == [None, None], "one stranger says nothing of others"
     assert read["strangers"] == str(strangers)
 

@@ -77,9 +77,9 @@ def test_an_unknown_network_is_refused(tmp_path: Path) -> None:
         ("retail-0095", {"engine": "dlib"}, "cannot run on the engine dlib"),
         ("vggface2-resnet50", {"engine": "dlib"}, "It runs on openvino or keras"),
         ("dlib-resnet29", {"engine": "openvino"}, "It runs on dlib"),
-        ("retail-0095", {"num_gpus": 1}, "set num_gpus to 0"),
-        ("dlib-resnet29", {"num_gpus": 1}, "set num_gpus to 0"),
-        ("vggface2-resnet50", {"engine": "openvino", "num_gpus": 1}, "set num_gpus to 0"),
+        ("retail-0095", {"num_gpus": 1}, "Set num_gpus to 0"),
+        ("dlib-resnet29", {"num_gpus": 1}, "Set num_gpus to 0"),
+        ("vggface2-resnet50", {"engine": "openvino", "num_gpus": 1}, "Set num_gpus to 0"),
     ],
 )
 def test_an_engine_that_cannot_run_the_network_is_refused(

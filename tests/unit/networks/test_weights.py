@@ -217,7 +217,7 @@ class TestFind:
     def test_an_operators_file_of_another_size_is_refused(self, settings: Settings, tmp_path: Path) -> None:
         (tmp_path / "models").mkdir()
         (tmp_path / "models" / "net.bin").write_bytes(b"short")
-        with pytest.raises(WeightsInvalid, match=r"net\.bin has 5 bytes; net\.bin has 1,048,576"):
+        with pytest.raises(WeightsInvalid, match=r"net\.bin has 5 bytes, expected 1,048,576"):
             fetch(network("http://127.0.0.1:9/net.bin"), settings)
 
     def test_an_operators_file_of_another_hash_is_refused(self, settings: Settings, tmp_path: Path) -> None:

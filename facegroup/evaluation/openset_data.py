@@ -23,7 +23,7 @@ MEMBERS = "Strangers with a member's name, left out"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Roster:
+class OpenSetData:
     """Photos of members and strangers, with their embeddings.
 
     Attributes:
@@ -81,7 +81,7 @@ def listing(folder: Path, strangers: Path | None) -> Listing:
     return Listing(people.photos, others, {EMPTY: empty, LOOSE: loose, OTHERS: rest})
 
 
-def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], None] = lambda _: None) -> Roster:
+def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], None] = lambda _: None) -> OpenSetData:
     """Embed the photos, and divide the people into members and strangers.
 
     Without a folder of strangers, people with too few photos to enrol `enrol` and search with one are the strangers.
@@ -117,7 +117,7 @@ def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], 
             f"{len(kept['strangers'])} strangers. At least one of each is needed (see --enrol and --strangers)."
         )
     every = {**listed.left_out, **{heading: tuple(items) for heading, items in left.items()}}
-    return Roster(
+    return OpenSetData(
         files, embedded, kept["members"], kept["strangers"], {key: each for key, each in every.items() if each}
     )
 
