@@ -116,12 +116,12 @@ def _idle(report: Report, server: Server, warm: float, seconds: float, alone: di
     time.sleep(seconds)
     took = time.monotonic() - begun
     used, memory = difference(cpu_seconds(server.mark), cpu), pss_mb(server.mark)
-    eyes = sum(kind == "camera" for kind in found(server.mark).values())
-    report.add("nothing moves: CPU of a camera's process", used["camera"] / took / eyes * 100, "% of a core", most=3)
-    report.add("nothing moves: memory (PSS) of a camera's process", memory["camera"] / eyes, "MB", most=60)
+    cameras = sum(kind == "camera" for kind in found(server.mark).values())
+    report.add("nothing moves: CPU of a camera's process", used["camera"] / took / cameras * 100, "% of a core", most=3)
+    report.add("nothing moves: memory (PSS) of a camera's process", memory["camera"] / cameras, "MB", most=60)
     report.add("nothing moves: CPU of all of the server", sum(used.values()) / took * 100, "% of a core")
     more = sum(memory.values()) - sum(alone.values())
-    report.add("nothing moves: memory of all, over the server without cameras, a camera", more / eyes, "MB")
+    report.add("nothing moves: memory of all, over the server without cameras, a camera", more / cameras, "MB")
 
 
 def _precision() -> str:

@@ -102,8 +102,8 @@ def detected(seen: PhotoResult) -> PhotoResult:
 def _read(recognizer: Recognizer, path: Path, people: dict[str, Any]) -> Clip:
     frames: list[Frame] = []
     camera = Camera("clip", path.as_uri(), GALLERY, fps=1000, motion=False, realtime=False)
-    with closing(CameraReader(camera, Cameras(folder=Path("/")))) as eye:
-        while (frame := eye.next(60)) is not None:
+    with closing(CameraReader(camera, Cameras(folder=Path("/")))) as reader:
+        while (frame := reader.next(60)) is not None:
             frames.append(frame)
     found: list[tuple[Frame, PhotoResult]] = []
     for start in range(0, len(frames), _BATCH):
