@@ -36,6 +36,9 @@ from facegroup.images.folders import shown
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import Settings, load
 from facegroup.types import Image, Person, Policy
+from facegroup.wire.galleries import AuditEntry
+from facegroup.wire.people import Person as WiredPerson
+from facegroup.wire.recognition import FaceRow
 
 Item = TypeVar("Item")
 
@@ -300,18 +303,7 @@ def audit(
     with _log(server, settings) as log:
         entries = list(commands.log(log, settings.gallery))
     if as_json:
-        rows = [
-            {
-                "id": each.id,
-                "at": each.at,
-                "what": each.event.what,
-                "person_id": each.event.person_id,
-                "detail": each.event.detail,
-                "actor": each.origin.actor,
-                "request_id": each.origin.request or None,
-            }
-            for each in entries
-        ]
+        rows = [AuditEntry.of(each).model_dump(exclude={"gallery"}) for each in entries]
         typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
         return
     for each in entries:
@@ -387,29 +379,15 @@ def _only(path: Path, most: int) -> bytes:
 
 def _row(seen: PhotoResult | FacegroupError) -> dict[str, Any]:
     if isinstance(seen, FacegroupError):
-        return {"error": {"code": seen.code, "detail": seen.detail}}
+        return {"error": error_row(seen)}
     boxes = seen.faces.boxes.astype(float).round(2).tolist()
-    return {
-        "faces": [
-            {
-                "name": match.name,
-                "person_id": match.person_id,
-                "similarity": round(match.similarity, 5),
-                "threshold": match.threshold,
-                "margin": None if match.margin is None else round(match.margin, 5),
-                "estimated_fpir": match.estimated_fpir,
-                "box": box,
-                "reasons": list(match.reasons),
-                "taken_by": match.taken_by,
-            }
-            for match, box in zip(commands.matches(seen), boxes, strict=True)
-        ]
-    }
+    faces = zip(commands.matches(seen), boxes, strict=True)
+    return {"faces": [FaceRow.of(match, box).as_json() for match, box in faces]}
 
 
 def _list(gallery: str, found: list[Person], as_json: bool) -> None:
     if as_json:
-        rows = [{"id": each.id, "name": each.name, "photos": each.samples} for each in found]
+        rows = [WiredPerson.of(each).model_dump(include={"id", "name", "photos"}) for each in found]
         typer.echo(json.dumps({"gallery": gallery, "people": rows}, ensure_ascii=False))
         return
     for each in sorted(found, key=lambda person: person.name.casefold()):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Annotated, Any, Protocol, Unpack
+from typing import Annotated, Protocol, Unpack
 
 import typer
 
@@ -12,6 +12,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.settings import Settings, load
 from facegroup.store.contract import Changes
 from facegroup.types import Gallery, Policy
+from facegroup.wire.galleries import GalleryRow
 
 
 class Kept(Protocol):
@@ -67,7 +68,9 @@ def galleries(
         else:
             found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
     if as_json:
-        typer.echo(json.dumps({"galleries": [_row(each) for each in found]}, ensure_ascii=False))
+        typer.echo(
+            json.dumps({"galleries": [GalleryRow.from_struct(each).as_json() for each in found]}, ensure_ascii=False)
+        )
         return
     for each in found:
         typer.echo(
@@ -82,19 +85,6 @@ def _all(kept: Kept) -> Iterator[Gallery]:
     while page := kept.galleries(after):
         yield from page
         after = page[-1].name
-
-
-def _row(found: Gallery) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "network": found.network,
-        "threshold": found.threshold,
-        "people": found.people,
-        "keep_crops": found.keep_crops,
-        "quality": found.quality,
-        "probe_quality": found.probe_quality,
-        "unique": found.unique,
-    }
 
 
 @contextmanager
