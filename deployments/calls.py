@@ -1,6 +1,7 @@
-"""A call from one process to the next: its answer, or an error that facegroup knows."""
+"""Calls from one process to another, and the errors that cross with them."""
 
 import asyncio
+import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
@@ -50,6 +51,18 @@ def with_pickle(handle: Handle) -> Handle:
     """
     os.environ.setdefault("no_grpc_proxy", EVERYBODY)
     return handle.options(request_serialization="pickle", response_serialization="pickle")
+
+
+def method_of(contract: type, name: str) -> Callable[..., Any]:
+    """Return the public method of a class that another process asked for by its name.
+
+    Raises:
+        ValueError: the class has no such method, which is a bug of the caller.
+    """
+    method = None if name.startswith("_") else getattr(contract, name, None)
+    if not inspect.isfunction(method):
+        raise ValueError(f"{contract.__name__} has no method {name}: this is a bug")
+    return method
 
 
 async def call(response: Awaitable[Any]) -> Any:

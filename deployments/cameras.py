@@ -1,11 +1,11 @@
 """Cameras process: looks after all cameras. Frames of their processes in, to the detectors with them, sightings out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from deployments.calls import Handle, answers, call, with_pickle
 from deployments.camera import open_eye
@@ -18,6 +18,10 @@ from facegroup.errors import FacegroupError
 from facegroup.pipeline.cost import price
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
+from facegroup.store.contract import RemoteStore
+
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
 
 _EXPORT_SECONDS = 5.0
 
@@ -60,8 +64,11 @@ class Cameras:
         answers: list[Answer] = await call(self._detector.see.remote(list(photos), seconds))
         return answers
 
-    async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return await call(self._gallery.ask.remote(method, *arguments, **named))
+    async def _ask(
+        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        answer: _Answer = await call(self._gallery.ask.remote(method.__name__, *arguments, **named))
+        return answer
 
     async def _export(self) -> None:
         publish = export_cameras()

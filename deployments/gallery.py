@@ -1,17 +1,16 @@
-"""Gallery actor: descriptors in, decisions out; and the one process that reads and writes the store for HTTP."""
+"""The gallery actor: it matches descriptors, and it reads and writes the store for all other processes."""
 
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ray.serve import metrics
 
-from deployments.calls import answers
+from deployments.calls import answers, method_of
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
 from facegroup.errors import FacegroupError, Overloaded, ServiceError, StoreFull, StoreUnavailable
@@ -24,13 +23,13 @@ from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.store.audit import Origin
-from facegroup.store.contract import Store
+from facegroup.store.contract import RemoteStore, Store
 from facegroup.store.expiry import sweep_and_tell
 from facegroup.store.guard import GuardedStore
 from facegroup.types import Descriptors, Floats, Gallery
 
-METHODS = frozenset(name for name in vars(Store) if not name.startswith("_")) - {"close", "centroid_pages"}
-"""What `ask` may call."""
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
 
 
 class GalleryActor:
@@ -63,21 +62,19 @@ class GalleryActor:
         self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
     ) -> list[PhotoMatches | FacegroupError]:
         """Decide on the faces of some photos; see `Matcher.match`."""
-        answers: list[PhotoMatches | FacegroupError]
-        answers = await self._in(self._matcher, self._galleries.match, descriptors, asked, grades)
-        return answers
+        return await self._in(self._matcher, lambda: self._galleries.match(descriptors, asked, grades))
 
     async def alive(self) -> None:
         """Answer; the store is not looked at."""
 
     @answers
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the store; see `facegroup.store.contract.Store`."""
-        return await self._ask(method, *arguments, **named)
+        """Call a method of `RemoteStore` by its name."""
+        return await self._ask(method_of(RemoteStore, method), *arguments, **named)
 
-    async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        if method not in METHODS:
-            raise ValueError(f"the store has no method {method}: this is a bug")
+    async def _ask(
+        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
         return await self._in(self._writers, lambda: self._guarded.call(method, *arguments, **named))
 
     @answers
@@ -97,21 +94,22 @@ class GalleryActor:
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
     ) -> CalibrationResult:
         # Beside the matcher, which goes on answering: a snapshot never changes.
-        snapshot = await self._in(self._matcher, self._galleries.snapshot, gallery)
-        work = partial(calibrator.run, self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by)
-        done: CalibrationResult = await self._in(self._trials, work)
-        return done
+        snapshot = await self._in(self._matcher, lambda: self._galleries.snapshot(gallery))
+        return await self._in(
+            self._trials,
+            lambda: calibrator.run(self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by),
+        )
 
     async def about(self) -> dict[str, Any]:
         """Say how the store is."""
         try:
-            await self._ask("ping")
+            await self._ask(Store.ping)
         except FacegroupError as error:
             return {"store": "unavailable", "detail": error.detail}
         if lost := self._galleries.ledger.lost:
             return {"store": "went_back", "detail": "; ".join(lost[:3])}
         try:
-            await self._ask("check_writes")
+            await self._ask(Store.check_writes)
         except FacegroupError as error:
             return {"store": "full" if isinstance(error, StoreFull) else "read_only", "detail": error.detail}
         about = {"store": "ok", "compared": self._galleries.ways()}
@@ -133,7 +131,7 @@ class GalleryActor:
 
     def _create(self) -> None:
         try:
-            self._guarded.call("create_gallery", self._own)
+            self._guarded.call(Store.create_gallery, self._own)
         except FacegroupError as error:
             # Another network's gallery, or a store that is away: every answer says so; restarting would not mend it.
             self._trouble = error
@@ -147,5 +145,5 @@ class GalleryActor:
             time.sleep(seconds)
 
     @staticmethod
-    async def _in(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(pool, call, *arguments)
+    async def _in(pool: ThreadPoolExecutor, call: Callable[[], _Answer]) -> _Answer:
+        return await asyncio.get_running_loop().run_in_executor(pool, call)

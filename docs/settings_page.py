@@ -1,6 +1,6 @@
-"""Settings → docs/settings.md: the page that users read is made from the fields themselves.
+"""Write docs/settings.md from the fields of the settings.
 
-`python -m docs.settings_page > docs/settings.md`, or `make docs`; a test holds the committed page to this.
+Run `make docs`, or `python -m docs.settings_page > docs/settings.md`. A test compares the committed page with this one.
 """
 
 from typing import Any, Literal, get_args, get_origin
@@ -16,15 +16,16 @@ _HEAD = f"""# Settings
 
 <!-- made by `make docs` from facegroup/settings.py -->
 
-Each setting has one name, spelled three ways: `limits.image_bytes` is the variable `{PREFIX}LIMITS__IMAGE_BYTES` and,
-in the YAML file that `{PREFIX}CONFIG` names as in the arguments of `serve deploy`,
+You can set each setting as a variable, in a YAML file, or in the arguments of `serve deploy`. `limits.image_bytes` is
+the variable `{PREFIX}LIMITS__IMAGE_BYTES`. In the YAML file that `{PREFIX}CONFIG` names, and in the arguments, it is
 
 ```yaml
 limits:
   image_bytes: 60000000
 ```
 
-Arguments win over variables, variables over the file, the file over the defaults below. An unknown name is an error.
+Arguments override variables, variables override the file, and the file overrides the defaults below. An unknown name is
+an error.
 """
 
 
@@ -40,12 +41,11 @@ def page() -> str:
 def _section(prefix: str, text: str, fields: dict[str, FieldInfo]) -> str:
     heading = [f"## {prefix}", "", text, ""] if prefix else []
     rows = [_row(f"{prefix}__{name}" if prefix else name, field) for name, field in fields.items()]
-    return "\n".join([*heading, "| variable | default | what |", "|---|---|---|", *rows, ""])
+    return "\n".join([*heading, "| variable | default | accepts | what |", "|---|---|---|---|", *rows, ""])
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    what = "; ".join(part for part in (field.description or "", _range(field)) if part)
-    return f"| `{PREFIX}{name.upper()}` | {_default(field)} | {what} |"
+    return f"| `{PREFIX}{name.upper()}` | {_default(field)} | {_range(field)} | {field.description or ''} |"
 
 
 def _part(field: FieldInfo) -> type[BaseModel] | None:
@@ -67,7 +67,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    """The values a field accepts, where it does not accept all of its type."""
+    """Return the values that a field accepts, or nothing if it accepts all of its type."""
     if get_origin(field.annotation) is Literal:
         return "one of " + ", ".join(f"`{value}`" for value in get_args(field.annotation))
     bounds = []

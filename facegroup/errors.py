@@ -1,16 +1,8 @@
-"""Every way in which facegroup says no, each on the arrow where it happens.
-
-    bytes ─decode→ image ─detect→ faces ─align→ crops ─embed→ descriptors ─match→ names
-      │              │              │                     │                  │
-      EmptyBody      │              NoFace                WeightsMissing     UnknownGallery
-      BodyTooLarge   │              MultipleFaces         WeightsInvalid     UnknownPerson
-      NotAnImage     TooManyPixels  PoorQuality           EngineUnavailable  NetworkMismatch
-      TruncatedImage                                                         StoreUnavailable
-      UnsupportedFormat
+"""Every error that facegroup raises on purpose, with its stable code and its HTTP status.
 
     FacegroupError
-    ├── ClientError                    the caller's input is at fault: 4xx
-    │   ├── ImageError                 one image; in a batch the others are answered
+    ├── ClientError                    the request is at fault: 4xx
+    │   ├── ImageError                 one image; the others of a batch are answered
     │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
     │   │   ├── NoFace · MultipleFaces · NotUpright · LooksLike · UnlikeOwn · LooksLikeOwn
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
@@ -33,8 +25,8 @@
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
                                        EngineUnavailable · InvalidSettings · StoreInvalid
 
-``code`` is stable and part of the API; ``status`` is the HTTP status. An exception holds exactly the arguments that it
-was made with, so that it can be rebuilt on the other side of a process border.
+``code`` is stable and part of the API; ``status`` is the HTTP status. An exception keeps exactly the arguments it was
+created with, so that it can be rebuilt in another process.
 """
 
 import shlex
@@ -42,10 +34,10 @@ from typing import ClassVar, Self
 
 
 class FacegroupError(Exception):
-    """Root of all errors that facegroup raises on purpose.
+    """Base class of all errors that facegroup raises on purpose.
 
     Args:
-        detail: one sentence for a person: what is wrong and what to do.
+        detail: a message for a person: what is wrong and what to do.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -56,7 +48,7 @@ class FacegroupError(Exception):
 
     @property
     def detail(self) -> str:
-        """The sentence for a person."""
+        """The message for a person."""
         return str(self.args[0]) if self.args and self.args[0] else self.code.replace("_", " ")
 
     def __str__(self) -> str:
@@ -64,109 +56,109 @@ class FacegroupError(Exception):
 
 
 class ClientError(FacegroupError):
-    """The caller's input is at fault."""
+    """The request is at fault."""
 
     code = "bad_request"
     status = 400
 
 
 class ImageError(ClientError):
-    """One image cannot be used; the other images of the request can."""
+    """One image cannot be used. The other images of the request can."""
 
     code = "bad_image"
     status = 422
 
 
 class EmptyBody(ImageError):
-    """There are no bytes."""
+    """The image is empty."""
 
     code = "empty_body"
     status = 400
 
 
 class NotAnImage(ImageError):
-    """The bytes are no image."""
+    """The image format is not recognised."""
 
     code = "not_an_image"
 
 
 class TruncatedImage(ImageError):
-    """The image ends early or is damaged inside."""
+    """The image is incomplete or damaged."""
 
     code = "truncated_image"
 
 
 class UnsupportedFormat(ImageError):
-    """An image, or a body, of a format that is not accepted."""
+    """The format of the image or body is not supported."""
 
     code = "unsupported_format"
     status = 415
 
 
 class TooManyPixels(ImageError):
-    """The image would decode to more pixels than the limit."""
+    """The image has more pixels than the limit."""
 
     code = "too_many_pixels"
     status = 413
 
 
 class ImageTooLarge(ImageError):
-    """One image has more bytes than the limit for one image."""
+    """The image has more bytes than the limit for one image."""
 
     code = "image_too_large"
     status = 413
 
 
 class NoFace(ImageError):
-    """An enrolment or verification photo without a face."""
+    """No face was found in an enrolment or verification photo."""
 
     code = "no_face"
 
 
 class MultipleFaces(ImageError):
-    """An enrolment or verification photo with several faces and no word of which is meant."""
+    """An enrolment or verification photo has several faces, and the request does not say which one is meant."""
 
     code = "multiple_faces"
 
 
 class NotUpright(ImageError):
-    """An enrolment photo that may not be upright; refused only where the request is strict, and else enrolled turned."""
+    """An enrolment photo may not be upright. Only a strict request refuses it; otherwise it is enrolled turned."""
 
     code = "not_upright"
 
 
 class LooksLike(ImageError):
-    """An enrolment photo that is more like another person of the gallery; refused only where the request is strict."""
+    """An enrolment photo is more similar to another person of the gallery. Only a strict request refuses it."""
 
     code = "looks_like"
 
 
 class UnlikeOwn(ImageError):
-    """An enrolment photo that is far from its person's others; refused only where the request is strict."""
+    """An enrolment photo differs too much from the person's other photos. Only a strict request refuses it."""
 
     code = "unlike_own"
 
 
 class LooksLikeOwn(ImageError):
-    """A counter-example that is so like its person that it may show them; refused only where the request is strict."""
+    """A counter-example is so similar to its person that it may show them. Only a strict request refuses it."""
 
     code = "looks_like_own"
 
 
 class PoorQuality(ImageError):
-    """An enrolment photo whose face is below the gallery's policy; which part of it, one of the following says."""
+    """The face in an enrolment photo does not meet the gallery's quality policy. A subclass says which part."""
 
     code = "poor_quality"
 
 
 class LowConfidence(PoorQuality):
-    """The detector is not sure that it is a face."""
+    """The detector is not certain that this is a face."""
 
     code = "low_confidence"
 
 
 class FaceCutOff(PoorQuality):
-    """A part of the face lies outside the photo."""
+    """Part of the face is outside the photo."""
 
     code = "face_cut_off"
 
@@ -178,7 +170,7 @@ class FaceTooSmall(PoorQuality):
 
 
 class TooBlurred(PoorQuality):
-    """The face is not sharp."""
+    """The face is blurred."""
 
     code = "too_blurred"
 
@@ -196,7 +188,7 @@ class TooBright(PoorQuality):
 
 
 class LowContrast(PoorQuality):
-    """The face is grey in grey: fog, or light from behind."""
+    """The face has too little contrast, for example because of fog or light from behind."""
 
     code = "low_contrast"
 
@@ -222,173 +214,173 @@ class TooManyImages(ClientError):
 
 
 class MalformedRequest(ClientError):
-    """The request is not what the route takes: broken multipart or JSON, a missing part, a wrong type."""
+    """The request is malformed: broken multipart or JSON, a missing part, or a wrong type."""
 
     code = "malformed_request"
 
 
 class UnknownParameter(ClientError):
-    """The request has a query parameter or form field that the route does not know."""
+    """The request has a query parameter or form field that the route does not have."""
 
     code = "unknown_parameter"
     status = 422
 
 
 class UnsupportedEncoding(ClientError):
-    """The body is compressed; send it uncompressed."""
+    """The body is compressed. Send it uncompressed."""
 
     code = "unsupported_encoding"
     status = 415
 
 
 class HostNotAllowed(ClientError):
-    """The server does not know the host name of the request; FACEGROUP_HOSTS names those that it knows."""
+    """The server does not accept the request's host name. Add the name to FACEGROUP_HOSTS."""
 
     code = "host_not_allowed"
     status = 403
 
 
 class OriginNotAllowed(ClientError):
-    """A web page of another origin asks for a change; FACEGROUP_CORS_ORIGINS names those that may."""
+    """A web page of another origin tried to change something. Add the origin to FACEGROUP_CORS_ORIGINS."""
 
     code = "origin_not_allowed"
     status = 403
 
 
 class InvalidName(ClientError):
-    """A name of a gallery or a person that cannot be accepted."""
+    """The name of a gallery or a person is not valid."""
 
     code = "invalid_name"
     status = 422
 
 
 class InvalidDescriptor(ClientError):
-    """A descriptor of a wrong length, or not finite, or zero."""
+    """A descriptor has the wrong length, is not finite, or is zero."""
 
     code = "invalid_descriptor"
     status = 422
 
 
 class NotFound(ClientError):
-    """What was asked for does not exist."""
+    """The requested resource does not exist."""
 
     code = "not_found"
     status = 404
 
 
 class UnknownGallery(NotFound):
-    """There is no gallery of this name."""
+    """No gallery has this name."""
 
     code = "unknown_gallery"
 
 
 class UnknownPerson(NotFound):
-    """There is no person of this id in the gallery."""
+    """No person in the gallery has this id."""
 
     code = "unknown_person"
 
 
 class UnknownPhoto(NotFound):
-    """The person has no sample of this id."""
+    """The person has no photo with this id."""
 
     code = "unknown_photo"
 
 
 class Conflict(ClientError):
-    """The request contradicts what is stored."""
+    """The request conflicts with what is stored."""
 
     code = "conflict"
     status = 409
 
 
 class GalleryExists(Conflict):
-    """There is a gallery of this name with other settings."""
+    """A gallery with this name but other settings exists."""
 
     code = "gallery_exists"
 
 
 class PersonExists(Conflict):
-    """There is a person of this id."""
+    """A person with this id exists."""
 
     code = "person_exists"
 
 
 class NetworkMismatch(Conflict):
-    """The gallery was made with another network; descriptors of two networks cannot be compared."""
+    """The gallery was made with another network. Descriptors of two networks cannot be compared."""
 
     code = "network_mismatch"
 
     @classmethod
     def of(cls, gallery: str, made_with: str, runs: str) -> Self:
-        """Return the error of a gallery of another network than the one that runs, which says how it is moved."""
+        """Return the error for a gallery of another network than the running one, with the command that migrates it."""
         return cls(
-            f"the gallery {gallery} was made with {made_with}, and this runs {runs}; run {made_with}, or move the gallery: "
-            f"facegroup migrate {shlex.quote(gallery)} --network {runs}"
+            f"Gallery {gallery} was made with {made_with}, but this server runs {runs}. Run {made_with}, or migrate the "
+            f"gallery: facegroup migrate {shlex.quote(gallery)} --network {runs}"
         )
 
 
 class IdempotencyConflict(Conflict):
-    """The idempotency key was used for another request before."""
+    """The idempotency key was already used for a different request."""
 
     code = "idempotency_conflict"
 
 
 class SwitchConflict(Conflict):
-    """Somebody else changed what an import or a migration was about to switch; nothing was switched."""
+    """The gallery changed while an import or a migration was about to replace it. Nothing was replaced."""
 
     code = "switch_conflict"
 
 
 class MigrationIncomplete(Conflict):
-    """Some samples cannot be embedded anew; nothing was switched."""
+    """Some samples cannot be embedded with the new network. Nothing was replaced."""
 
     code = "migration_incomplete"
 
 
 class TooFewToCalibrate(Conflict):
-    """The photos are too few to say which threshold keeps the FPIR that was asked for; nothing was changed."""
+    """There are too few photos to find a threshold for the requested FPIR. Nothing was changed."""
 
     code = "too_few_to_calibrate"
 
 
 class Contradiction(Conflict):
-    """A face would be a photo of a person and said not to be that person."""
+    """A face cannot be both a photo and a counter-example of the same person."""
 
     code = "contradiction"
 
 
 class TooManyCounterExamples(Conflict):
-    """A person has as many counter-examples as are kept of one."""
+    """The person has the maximum number of counter-examples."""
 
     code = "too_many_counter_examples"
 
 
 class UnknownCamera(NotFound):
-    """There is no camera of this id."""
+    """No camera has this id."""
 
     code = "unknown_camera"
 
 
 class UnknownSighting(NotFound):
-    """There is no sighting of this id, or no picture of it is kept."""
+    """No sighting has this id, or no picture of it is stored."""
 
     code = "unknown_sighting"
 
 
 class UnknownStranger(NotFound):
-    """There is no stranger of this id in the gallery."""
+    """No stranger in the gallery has this id."""
 
     code = "unknown_stranger"
 
 
 class UnknownWebhook(NotFound):
-    """There is no webhook of this id."""
+    """No webhook has this id."""
 
     code = "unknown_webhook"
 
 
 class UnknownVideo(NotFound):
-    """There is no video of this id."""
+    """No video has this id."""
 
     code = "unknown_video"
 
@@ -400,128 +392,128 @@ class CamerasOff(NotFound):
 
 
 class CameraExists(Conflict):
-    """There is a camera of this id."""
+    """A camera with this id exists."""
 
     code = "camera_exists"
 
 
 class TooManyCameras(Conflict):
-    """There are as many cameras as the limit allows."""
+    """The server has the maximum number of cameras."""
 
     code = "too_many_cameras"
 
 
 class WebhookExists(Conflict):
-    """There is a webhook of this id."""
+    """A webhook with this id exists."""
 
     code = "webhook_exists"
 
 
 class TooManyWebhooks(Conflict):
-    """There are as many webhooks as the limit allows."""
+    """The server has the maximum number of webhooks."""
 
     code = "too_many_webhooks"
 
 
 class TooManyVideos(Conflict):
-    """As many videos as the limit allows are waiting already."""
+    """The maximum number of videos is already waiting."""
 
     code = "too_many_videos"
 
 
 class KeyMissing(Conflict):
-    """A password would have to be kept, and the settings have no key to seal it with."""
+    """A password or secret cannot be stored, because no encryption key is set."""
 
     code = "key_missing"
 
 
 class SourceError(ClientError):
-    """A camera's source, or a video, that cannot be looked at."""
+    """A camera's source or a video cannot be used."""
 
     code = "source_error"
     status = 422
 
 
 class InvalidSource(SourceError):
-    """The address is none that can be read: a wrong scheme, no host, not a path."""
+    """The source address is invalid: a wrong scheme, no host, or not a path."""
 
     code = "invalid_source"
 
 
 class SourceNotAllowed(SourceError):
-    """The address leads where the settings do not let anybody look: a private network, another folder."""
+    """The settings do not allow this source: it is in a private network or outside the allowed folder."""
 
     code = "source_not_allowed"
     status = 403
 
 
 class SourceUnreachable(SourceError):
-    """Nobody answers at the address, or the connection was lost."""
+    """The source does not answer, or the connection was lost."""
 
     code = "source_unreachable"
 
 
 class SourceRefused(SourceError):
-    """The source answers and says no: a wrong user or password, or nothing of this name."""
+    """The source refused the request: a wrong user or password, or no such stream."""
 
     code = "source_refused"
 
 
 class NoVideo(SourceError):
-    """What the source sends is no video that can be decoded."""
+    """The source does not send decodable video."""
 
     code = "not_a_video"
 
 
 class DamagedVideo(SourceError):
-    """A part of a video cannot be decoded; the rest of it can."""
+    """Part of a video cannot be decoded. The rest can."""
 
     code = "damaged_video"
 
 
 class SourceEnded(SourceError):
-    """The source came to its end."""
+    """The source has ended."""
 
     code = "source_ended"
 
 
 class SourceStalled(SourceError):
-    """The source is open, and no frame comes."""
+    """The source is connected but sends no frames."""
 
     code = "source_stalled"
 
 
 class NoKeyFrame(SourceError):
-    """Video comes, but no key frame yet; without one there is no picture."""
+    """The source sends video but no key frame yet. Decoding starts at the first key frame."""
 
     code = "no_key_frame"
 
 
 class ArchiveError(ClientError):
-    """An exported file cannot be taken in; nothing was imported."""
+    """An exported file cannot be imported. Nothing was imported."""
 
     code = "archive_error"
     status = 422
 
 
 class ArchiveInvalid(ArchiveError):
-    """An exported file is damaged, or none at all."""
+    """The file is damaged or is not an exported gallery."""
 
     code = "archive_invalid"
 
 
 class ArchiveNewer(ArchiveError):
-    """An exported file is of a newer version of the format than this program knows."""
+    """The exported file has a newer format than this version supports."""
 
     code = "archive_newer"
 
 
 class ServiceError(FacegroupError):
-    """Nothing is wrong with the request; try again later.
+    """The server cannot process a valid request now. Try again later.
 
     Args:
-        detail: one sentence for a person.
-        retry_after: seconds after which another try makes sense.
+        detail: a message for a person.
+        retry_after: seconds to wait before the next try.
     """
 
     code = "unavailable"
@@ -532,55 +524,55 @@ class ServiceError(FacegroupError):
 
     @property
     def retry_after(self) -> int:
-        """Seconds after which another try makes sense."""
+        """Seconds to wait before the next try."""
         return int(self.args[1])
 
 
 class Overloaded(ServiceError):
-    """A queue is full: the request was shed, unprocessed."""
+    """A queue is full. The request was rejected without processing."""
 
     code = "overloaded"
     status = 429
 
 
 class StoreUnavailable(ServiceError):
-    """The store does not answer; nothing was written."""
+    """The store does not answer. Nothing was written."""
 
     code = "store_unavailable"
 
 
 class StoreFull(StoreUnavailable):
-    """The store's disk is full: you can erase, but not enrol or change. Known people are still named."""
+    """The store's disk is full. You can erase, but not enrol or change. Enrolled people are still recognised."""
 
     code = "store_full"
 
 
 class StoreWentBack(ServiceError):
-    """The store lost data of the gallery that were there before: nothing is written until an operator accepts that."""
+    """The store lost data of the gallery. Writing is disabled until an operator accepts the loss."""
 
     code = "store_went_back"
 
 
 class StageUnavailable(ServiceError):
-    """A process of the pipeline was lost or is not up yet; the request may or may not have been worked on."""
+    """A process of the server was lost or has not started yet. The request may or may not have been processed."""
 
     code = "stage_unavailable"
 
 
 class TimedOut(ServiceError):
-    """The request took longer than the limit and was given up."""
+    """The request took longer than the limit and was cancelled."""
 
     code = "timed_out"
 
 
 class SetupError(FacegroupError):
-    """The operator must act: the program cannot start or go on as it was told to."""
+    """The operator must act: the program cannot start or continue with this setup."""
 
     code = "setup_error"
 
 
 class WeightsMissing(SetupError):
-    """A network's weights are not there and cannot be downloaded."""
+    """A network's weights are missing and cannot be downloaded."""
 
     code = "weights_missing"
 
@@ -592,24 +584,24 @@ class WeightsInvalid(SetupError):
 
 
 class UnknownNetwork(SetupError):
-    """There is no network of this name."""
+    """No network has this name."""
 
     code = "unknown_network"
 
 
 class EngineUnavailable(SetupError):
-    """The engine or device that was asked for is not there; none is taken in its place."""
+    """The requested engine or device is not available. No other one is used instead."""
 
     code = "engine_unavailable"
 
 
 class InvalidSettings(SetupError):
-    """A setting is unknown or has a value that it cannot have."""
+    """A setting is unknown or has an invalid value."""
 
     code = "invalid_settings"
 
 
 class StoreInvalid(SetupError):
-    """The store's address or file is not one that this version can use."""
+    """The store's address or file cannot be used by this version."""
 
     code = "store_invalid"

@@ -32,6 +32,7 @@ from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoResult, Query
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
+from facegroup.store.calls import direct
 from facegroup.types import FaceChoice, Gallery, Policy
 
 
@@ -219,7 +220,7 @@ class Recognizer:
     ) -> CalibrationResult:
         """Find the threshold of a gallery for an FPIR, and set it. Raises what `trial.run` does."""
         snapshot = self.galleries.snapshot(gallery)
-        return calibrator.run(calibrator.asking(self.store), snapshot, fpir, strangers, dry_run=dry_run)
+        return calibrator.run(direct(self.store), snapshot, fpir, strangers, dry_run=dry_run)
 
     def describe(self, photos: Iterable[PhotoInput]) -> list[PhotoResult | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""

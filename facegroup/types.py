@@ -1,7 +1,7 @@
-"""The data that crosses the arrows of the pipeline: frozen structs of arrays, sliced like NumPy.
+"""Shared data types: faces as frozen structs of arrays, and the people, samples and galleries of a store.
 
-Shapes are written (n, …) with n faces; boxes and landmarks are in pixels of the decoded, upright image, x to the right,
-y down, the pixel centre of the top-left pixel at (0, 0). Left and right are as seen in the picture.
+Shapes are written (n, …) for n faces. Boxes and landmarks are in pixels of the decoded, upright image: x points right, y
+points down, and the centre of the top-left pixel is (0, 0). Left and right are as seen in the image.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Crops: TypeAlias = NDArray[np.uint8]
 """Aligned faces, ready for a network: (n, s, s, 3) uint8 RGB."""
 
 Descriptors: TypeAlias = NDArray[np.float32]
-"""Unit-length embeddings, one row a face: (n, d) float32, every row's L2 norm 1."""
+"""Unit-length embeddings, one row per face: (n, d) float32, L2 norm 1."""
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -26,23 +26,23 @@ Times: TypeAlias = NDArray[np.float64]
 """Seconds since the epoch: (n,) float64."""
 
 TAKEN = "taken"
-"""The reason of a face that is nobody's since another face of its image was named the person."""
+"""The reason code of a face that is not named because another face of the image has the person's name."""
 
 Policy: TypeAlias = Literal["off", "standard", "strict"]
-"""How good a face must be: `facegroup.pipeline.quality_policies` says what each asks for."""
+"""How good a face must be; `facegroup.pipeline.quality_policies` has the limits."""
 
 FaceChoice: TypeAlias = int | Literal["largest", "dominant"]
-"""Which face of a photo is meant: its number, counted from 0 from left to right; ``largest``; or ``dominant``, the largest
-where every other face is far smaller or doubtful (`facegroup.enrolment.samples.only_face`)."""
+"""Which face of a photo is meant: its number from left to right, starting at 0; ``largest``; or ``dominant``, the largest
+if every other face is much smaller or doubtful (`facegroup.enrolment.samples.only_face`)."""
 
 NOT_IN_DATASET = "not in the dataset"
-"""The literal answer for a face that is nobody's."""
+"""The literal answer for a face that matches nobody."""
 
 NO_FACE_FOUND = "no face found"
 """The literal answer of the command line for a photo without a face."""
 
 POOR_QUALITY = "poor_quality"
-"""The literal answer for a face that is too poor to be named: nobody was looked for."""
+"""The literal answer for a face of too poor quality, which is not searched for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,13 +68,13 @@ class Faces:
 
     @classmethod
     def none(cls) -> Self:
-        """No face at all."""
+        """Return an empty set of faces."""
         return cls(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One person whom a probe may be, with the cosine similarity in -1..1."""
+    """A person who may be the one in a probe, with the cosine similarity in -1..1."""
 
     person_id: str
     name: str
@@ -83,24 +83,25 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The decision on one face (DESIGN §5).
+    """The decision on one face.
 
     Attributes:
-        person_id: the person named, or None.
+        person_id: id of the named person, or None if nobody is named.
         name: the person's name, or ``not in the dataset``, or ``poor_quality``.
-        similarity: cos θ between the probe and the person named, or the best candidate where none is; -1 in an empty
-            gallery, and for a poor face.
-        threshold: what the similarity had to exceed.
-        margin: similarity less that of the next other person; None when there is no other.
-        candidates: the best people, best first, without those whom a counter-example rules out.
-        estimated_fpir: of an identification in a calibrated gallery, how often a stranger gets a name at this threshold.
-        estimated_fmr: of a verification in one, how often a stranger's photo passes for one person at this threshold.
-        excluded: who is ruled out so, is above the threshold, and is more similar than the answer, best first: see
-            `facegroup.gallery.exclusion`. Of a verification: the person, where above the threshold and ruled out.
-        reasons: why nobody is named: of a face that is too poor the codes of `PoorQuality` and its kinds, ``taken`` of one
-            whose person another face of the image was named; empty for any other.
-        taken_by: which face of the image, from 0, has the name of the most similar person, who is above the threshold;
-            None: no other face has it.
+        similarity: cos θ between the probe and the named person, or the best candidate if nobody is named; -1 in an empty
+            gallery and for a face of poor quality.
+        threshold: the similarity must exceed this.
+        margin: similarity minus that of the next other person; None if there is no other.
+        candidates: the most similar people, best first, without those excluded by a counter-example.
+        estimated_fpir: for an identification in a calibrated gallery, how often a stranger is named at this threshold.
+        estimated_fmr: for a verification in a calibrated gallery, how often a stranger's photo is accepted as one person
+            at this threshold.
+        excluded: people above the threshold and more similar than the answer whom a counter-example excludes, best first
+            (`facegroup.gallery.exclusion`). For a verification, the person if excluded above the threshold.
+        reasons: why nobody is named: the codes of `PoorQuality` and its subclasses for a face of poor quality, ``taken``
+            for a face whose person was named for another face of the image, otherwise empty.
+        taken_by: the number of the face that has the name of the most similar person, who is above the threshold; None if
+            no other face has it.
     """
 
     person_id: str | None
@@ -117,7 +118,7 @@ class Match:
 
     @property
     def poor(self) -> bool:
-        """Whether nobody was looked for, since the face is too poor."""
+        """Whether the face was not searched for because of its poor quality."""
         return self.name == POOR_QUALITY
 
     @property
@@ -128,15 +129,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One enrolled photo of one person, or a face that was said not to be that person.
+    """An enrolled photo of a person, or a counter-example: a face that is known not to be that person.
 
     Attributes:
-        id: sha256 of the photo's bytes, 64 hexadecimal digits: the same photo twice is one sample. Of a counter-example
-            the sha256 of the photo's bytes and the face's number, since a photo can hold several.
+        id: sha256 of the photo's bytes, 64 hexadecimal digits, so the same photo twice is one sample. For a
+            counter-example, sha256 of the photo's bytes and the face's number, since one photo can have several.
         descriptor: (d,) float32 of unit length.
-        crop: the aligned face as JPEG, or None where the gallery keeps no crops.
+        crop: the aligned face as JPEG, or None if the gallery keeps no crops.
         created_at: seconds since the epoch; 0 lets the store set it.
-        counter: whether it is a counter-example, which is no part of the centroid.
+        counter: whether it is a counter-example, which does not count for the centroid.
     """
 
     id: str
@@ -151,14 +152,14 @@ class Person:
     """One member of a gallery.
 
     Attributes:
-        id: stable, unique in the gallery, 1–64 characters of ``[a-z0-9-]``.
-        name: what is answered; two people may share one.
+        id: stable id, unique in the gallery, 1–64 characters of ``[a-z0-9-]``.
+        name: the name in answers; two people may have the same.
         metadata: the caller's own JSON object.
-        samples: how many photos are enrolled; with none the person is never named.
+        samples: how many photos are enrolled; a person without any is never named.
         created_at: seconds since the epoch.
         updated_at: seconds since the epoch of the last change of any kind.
-        expires_at: seconds since the epoch from which on the person is never named, and erased soon; None for never.
-        counters: how many counter-examples there are.
+        expires_at: seconds since the epoch from which the person is no longer named, and soon erased; None never expires.
+        counters: how many counter-examples the person has.
     """
 
     id: str
@@ -173,23 +174,24 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a gallery's threshold was found on people, and what it means: see `facegroup.gallery.calibration`.
+    """How a gallery's threshold was measured on people, and the error rates there (`facegroup.gallery.calibration`).
 
     Attributes:
-        threshold: that was set.
-        fpir: the false-positive identification rate that was asked for, in 0..1.
-        fpir_interval: of the rate at the threshold, 95 %.
-        tpir: the share of searches with members' photos that get the right name at the threshold; None: nobody has two
-            photos, so nobody could be searched with one and found by the others.
-        tpir_interval: 95 %.
-        network: whose descriptors were compared.
-        people: in the gallery.
-        samples: photos of theirs that were searched with.
-        strangers: photos of people who are not in the gallery, searched with; 0: the members stood in for them.
+        threshold: the threshold that was set.
+        fpir: the requested false-positive identification rate, in 0..1.
+        fpir_interval: 95 % confidence interval of the rate at the threshold.
+        tpir: the share of searches with members' photos that return the right name at the threshold; None if nobody has
+            two photos, one to search with and one to be found by.
+        tpir_interval: 95 % confidence interval of `tpir`.
+        network: the network whose descriptors were compared.
+        people: number of people in the gallery.
+        samples: number of members' photos that were searched with.
+        strangers: number of strangers' photos that were searched with; 0 if members' photos were used instead.
         at: seconds since the epoch.
-        curve: (similarity, FPIR) pairs, the similarity rising: the rate if that were the threshold.
-        sampled: whose photos those `samples` are: fewer than `people` where a gallery is large, or some have one photo.
-        one_to_one: (similarity, FMR) pairs: the false match rate of verification, a stranger's photo with one person.
+        curve: (similarity, FPIR) pairs with rising similarity: the rate if that were the threshold.
+        sampled: number of people whose photos `samples` are; fewer than `people` in a large gallery, or if some have only
+            one photo.
+        one_to_one: (similarity, FMR) pairs: the false match rate of verification, a stranger's photo against one person.
     """
 
     threshold: float
@@ -212,19 +214,19 @@ class Gallery:
     """A named set of people, pinned to the network that made its descriptors.
 
     Attributes:
-        name: unique in the store.
+        name: the name, unique in the store.
         network: name of the NetworkSpec.
-        dimension: d of its descriptors.
-        threshold: what a similarity must exceed.
+        dimension: dimension d of its descriptors.
+        threshold: a similarity must exceed this.
         keep_crops: whether samples keep the aligned face.
-        version: raised by one by every write.
-        people: how many there are.
+        version: increased by one with every write.
+        people: number of people.
         created_at: seconds since the epoch.
-        damaged: values of it that this process met in the store, could not use and skipped.
+        damaged: number of damaged values that this process skipped in the store.
         quality: how good a face must be to be enrolled.
         probe_quality: how good a face must be to be named.
         unique: whether a person is named at most once in an image.
-        calibration: how the threshold was found; None: it was set by hand, or is the network's own.
+        calibration: how the threshold was found; None if it was set by hand or is the network's own.
     """
 
     name: str

@@ -3,7 +3,6 @@
 A server's start waits for what is imported here, and what is stays as long as it runs; so each command imports its own.
 """
 
-import importlib
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,16 +16,29 @@ from facegroup.cli import options
 from facegroup.errors import FacegroupError, StageUnavailable
 from facegroup.remote.addresses import ambiguous
 
-app = typer.Typer(
-    name="facegroup",
-    help="Face recognition for groups: photos go in, names come out.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+
+def program(*, all_commands: bool = True) -> typer.Typer:
+    """Return the command line.
+
+    Args:
+        all_commands: whether to add the library's commands, too; they take a second to import.
+    """
+    app = typer.Typer(
+        name="facegroup",
+        help="Face recognition for groups: photos go in, names come out.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.command()(serve)
+    app.command()(demo)
+    if all_commands:
+        from facegroup.cli.app import add_commands
+
+        add_commands(app)
+    return app
 
 
-@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="[default: 8000]")] = None,
@@ -58,7 +70,6 @@ def serve(
         typer.echo("stopping", err=True)
 
 
-@app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="end after the table; status 1 if an answer was wrong")] = False,
     photos: Annotated[Path | None, typer.Option(help="your own folders, one per person")] = None,
@@ -88,10 +99,8 @@ def main() -> None:
     The process ends with 0 where all was done, with 1 where the answer is no or a part was not done, and with 2 where an
     error ended it.
     """
-    if sys.argv[1:2] != ["serve"]:
-        importlib.import_module("serve.cli")  # adds the others to this app: a second that no server's start need take
     try:
-        app()
+        program(all_commands=sys.argv[1:2] != ["serve"])()
     except KeyboardInterrupt:
         sys.exit(130)
     except FacegroupError as error:

@@ -26,7 +26,8 @@ def drain(app: str, seconds: float) -> None:
     """
     import ray.serve
 
-    logging.getLogger(ray.serve.__name__).setLevel(logging.WARNING)  # it would tell of its own connections
+    # It would report its own connections, of which some are bound to an event loop that ends here.
+    logging.getLogger(ray.serve.__name__).setLevel(logging.CRITICAL)
     for step in (_answer_all(app, seconds), _close_cameras(app)):
         with suppress(Exception):  # whatever is wrong with the server, it must end
             asyncio.run(step)
@@ -66,13 +67,24 @@ async def _tell(handle: Any, method: str, seconds: float) -> list[Any]:
         return answers
 
 
-def close_doors() -> None:
-    """Stop listening at once: who comes now is refused by the system, and not told by a proxy that there is no server.
+def stop_printing() -> None:
+    """Print no more of what Ray tells this process: it would report each process that ends here as lost."""
+    import ray
 
-    The proxy ends when it has sent what it still has of answers, or after `_LAST_SECONDS`.
+    worker = ray._private.worker.global_worker
+    worker.threads_stopped.set()  # as ray.shutdown does before it ends Ray's processes
+    for name in ("gcs_error_subscriber", "gcs_log_subscriber"):
+        with suppress(Exception):  # there is none, or Ray was lost
+            getattr(worker, name).close()
+
+
+def stop_listening() -> None:
+    """Stop listening at once: the system refuses new connections, and no proxy answers that there is no server.
+
+    HAProxy ends when it has sent the rest of its answers, or after `_LAST_SECONDS`.
     """
     found = below(os.getpid())
-    end(pid for pid, line in found.items() if any(name in line for name in _MANAGERS))  # they would replace the proxy
+    end(pid for pid, line in found.items() if any(name in line for name in _MANAGERS))  # they would replace HAProxy
     proxies = [pid for pid, line in found.items() if _PROXY in line]
     end(proxies, _LAST_SECONDS, signal.SIGUSR1)
     end(proxies)

@@ -3,9 +3,9 @@
 import asyncio
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import ray
 import ray.serve
@@ -23,11 +23,15 @@ from facegroup.pipeline.cost import TOGETHER, is_small, price
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
+from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
 from serve import early_refusal
 from serve.api import build_api
 from serve.api.draining import Drain
 from serve.api.limits import refusal
+
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
 
 
 @ray.serve.ingress()
@@ -129,9 +133,12 @@ class Ingress:
         assert isinstance(answer, PhotoMatches)
         return answer
 
-    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+    async def ask(
+        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
         """See `Pipeline`."""
-        return await call(self._gallery.ask.remote(method, *arguments, **named))
+        answer: _Answer = await call(self._gallery.ask.remote(method.__name__, *arguments, **named))
+        return answer
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin

@@ -122,7 +122,8 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
             yield url
         finally:
             ending.drain(APP, settings.limits.request_seconds)
-            ending.close_doors()
+            ending.stop_printing()
+            ending.stop_listening()
     finally:
         long_start.cancel()
         try:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from facegroup.cameras.hub.hub import Hub
 from facegroup.cameras.journal import open_journal
@@ -18,9 +18,11 @@ from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.recognizer import Recognizer
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
+from facegroup.store.contract import RemoteStore, Store
 from facegroup.store.guard import GuardedStore
 from facegroup.types import Descriptors
 
+P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 
@@ -82,7 +84,9 @@ class LocalPipeline:
             raise answer
         return answer
 
-    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
+    async def ask(
+        self, method: Callable[Concatenate[RemoteStore, P], Answer], /, *arguments: P.args, **named: P.kwargs
+    ) -> Answer:
         return await self._run(lambda: self._guarded.call(method, *arguments, **named))
 
     async def calibrate(
@@ -106,8 +110,8 @@ class LocalPipeline:
     async def about(self) -> dict[str, Any]:
         embedder = self.recognizer.embedder
         try:
-            await self.ask("ping")
-            await self.ask("check_writes")
+            await self.ask(Store.ping)
+            await self.ask(Store.check_writes)
         except StoreFull as error:
             store: dict[str, Any] = {"store": "full", "detail": error.detail}
         except FacegroupError as error:

@@ -60,8 +60,8 @@ class Enrolled:
             "from": [shown(each) for each in self.source],
             "added": self.added,
             "known": self.known,
-            "refused": [_row(each) for each in self.refused],
-            "warnings": [_row(each) for each in self.doubts],
+            "refused": [photo_row(each) for each in self.refused],
+            "warnings": [photo_row(each) for each in self.doubts],
             "chosen": [{"photo": each.name, "face": each.face, "faces": each.faces} for each in self.chosen],
             "error": error_row(self.error),
         }
@@ -174,7 +174,8 @@ def error_row(error: FacegroupError | None) -> dict[str, str] | None:
     return None if error is None else {"code": error.code, "detail": error.detail}
 
 
-def _row(each: Refused | Doubt) -> dict[str, str]:
+def photo_row(each: Refused | Doubt) -> dict[str, str]:
+    """Return a photo that was refused or doubted, for programs."""
     return {"photo": each.name, "code": each.error.code, "detail": each.error.detail}
 
 

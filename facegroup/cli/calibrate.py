@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from facegroup.cli.bulk import skipped_row
+from facegroup.cli.bulk import photo_row, skipped_row
 from facegroup.cli.options import AsJson, Server, Store
-from facegroup.cli.output import tell_skipped
+from facegroup.cli.output import bar, tell_skipped
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import FacegroupError
 from facegroup.gallery import calibration, calibrator
@@ -26,6 +24,7 @@ from facegroup.networks import registry
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
+from facegroup.store.calls import direct
 from facegroup.types import Calibration, Gallery
 
 _Describe = Callable[[Sequence[bytes]], list[PhotoResult | FacegroupError]]
@@ -82,7 +81,7 @@ def calibrate(
     else:  # without the networks
         with closing(open_store(settings.store, "cli")) as kept:
             galleries = Matcher(kept, registry.spec(kept.gallery(gallery).network, settings))
-            done = calibrator.run(calibrator.asking(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
+            done = calibrator.run(direct(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
     skipped = () if found is None else found.skipped
     if as_json:
         typer.echo(json.dumps(_row(done, refused, skipped), ensure_ascii=False))
@@ -106,11 +105,11 @@ def _network(settings: Settings, gallery: str) -> str:
 def _described(folder: Path, files: Sequence[Path], describe: _Describe) -> tuple[Strangers, list[Refused]]:
     """Return the strangers in a folder; files of one folder below it are of one person."""
     seen: list[tuple[str, PhotoResult | FacegroupError]] = []
-    with _bar("looking at strangers", len(files)) as tell:
+    with bar("looking at strangers", len(files)) as progress:
         for part in read(files):
             found = iter(describe([data for _, data in part if isinstance(data, bytes)]))
             seen += [(shown(path), next(found) if isinstance(data, bytes) else data) for path, data in part]
-            tell(len(part))
+            progress.advance(len(part))
     whose = [str(path if path.parent == folder else path.parent) for path in files]
     return calibrator.strangers(seen, whose)
 
@@ -123,7 +122,7 @@ def _row(done: CalibrationResult, refused: Sequence[Refused], skipped: Sequence[
         "calibration": asdict(done.found),
         "searches": done.searches,
         "closest": [asdict(each) for each in done.closest],
-        "refused": [{"photo": each.name, "code": each.error.code, "detail": each.error.detail} for each in refused],
+        "refused": [photo_row(each) for each in refused],
         "skipped": [skipped_row(each) for each in skipped],
     }
 
@@ -153,15 +152,3 @@ def _on(found: Calibration) -> str:
     if found.strangers:
         return f"{found.strangers} strangers"
     return f"{found.samples} photos of members, standing in for strangers,"
-
-
-@contextmanager
-def _bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Give what moves a progress bar on standard error, if somebody looks."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda count: None
-        return
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda count: progress.advance(task, count)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from facegroup.cli import tables
+from facegroup.cli.output import show_table
 from facegroup.errors import MalformedRequest
 from facegroup.settings import Settings, load
 from facegroup.types import Policy
@@ -207,4 +207,4 @@ def _show(cameras: list[dict[str, Any]], as_json: bool) -> None:
             ),
             *("" if latency is None else f"{latency['p95']:.0f}", each["source"]),
         )
-    tables.show(table)
+    show_table(table)

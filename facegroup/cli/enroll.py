@@ -10,7 +10,7 @@ import typer
 from facegroup.cli import bulk
 from facegroup.cli.bulk import Enrolled, Report
 from facegroup.cli.options import AsJson, Face, Gallery, Network, Server, Store
-from facegroup.cli.output import bar, opened, tell_skipped
+from facegroup.cli.output import opened, tell_skipped, tracked
 from facegroup.cli.service import face_choice
 from facegroup.errors import MalformedRequest
 from facegroup.images import folders, layout
@@ -69,7 +69,7 @@ def enroll(
             if person is not None:
                 service.store.person(settings.gallery, person)
             done = bulk.enrol(service, report, wanted.people, which, strict, most)
-            for each in bar(done, "enrolling", len(wanted.people)):
+            for each in tracked(done, "enrolling", len(wanted.people)):
                 if not as_json:
                     typer.echo("\n".join(_lines(each)))
     except KeyboardInterrupt:

@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from facegroup.cli.output import bar
 from facegroup.errors import EngineUnavailable, InvalidSettings, MalformedRequest, SetupError, WeightsMissing
 from facegroup.evaluation.report import Report, show
 from facegroup.settings import Settings, load
@@ -113,7 +113,7 @@ def detection(
     from facegroup.evaluation import detection as detecting
     from facegroup.evaluation import detection_report
 
-    with _one_line(keeps=False):
+    with _one_line():
         _check(sheet)
         boxes = detecting.read_truth(truth)
         _folder(folder)
@@ -143,7 +143,7 @@ def group(
     from facegroup.evaluation import group as deciding
     from facegroup.evaluation import group_report, group_truth
 
-    with _one_line(keeps=False):
+    with _one_line():
         _check(sheet)
         known = group_truth.read(truth)
         _folder(photos)
@@ -177,8 +177,8 @@ def _each(
     first: SetupError | None = None
     for name, settings in wanted:
         try:
-            with _bar(name, total) as told:
-                runs.append(measure(settings, told))
+            with bar(name, total) as progress:
+                runs.append(measure(settings, progress.reach))
         except (EngineUnavailable, WeightsMissing, InvalidSettings) as error:
             first = first or error
             not_run.append(f"{name}: {error.detail} ({error.code})")
@@ -188,20 +188,7 @@ def _each(
 
 
 @contextmanager
-def _bar(text: str, total: int) -> Iterator[Told]:
-    """Give what sets a progress bar on standard error, if somebody looks."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda done: progress.update(task, completed=done)
-
-
-@contextmanager
-def _one_line(*, keeps: bool = True) -> Iterator[None]:
+def _one_line() -> Iterator[None]:
     """Say in one line that somebody pressed Ctrl-C, and whether anything was kept."""
     try:
         yield

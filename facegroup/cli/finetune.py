@@ -1,15 +1,15 @@
 """The command that learns a projection of a network on one's own people: `facegroup finetune`. Needs no server."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from facegroup.cli.options import Store
+from facegroup.cli.output import bar
 from facegroup.errors import MalformedRequest
 from facegroup.networks import projection, registry
 from facegroup.settings import Settings, load
@@ -48,14 +48,16 @@ def finetune(
         groups.check_base(settings.network)
         projection.check_free(projection.full_name(settings.network, name), settings)
         run.dimension_of(registry.spec(settings.network), dimension)
-    with _progress() as tell:
-        found = _group(group, network, settings, tell)
+    with bar() as progress:
+        found = _group(group, network, settings, progress.say)
         base = registry.spec(found.network)
         full = projection.full_name(base.name, name)
         projection.check_free(full, settings)
         wanted = run.dimension_of(base, dimension)
         digest = fingerprint(base, settings)  # before the minutes of learning
-        done = run.finetuned(found, wanted, seed, lambda what, epoch: tell(f"learning by {what}, epoch {epoch}"))
+        done = run.finetuned(
+            found, wanted, seed, lambda what, epoch: progress.say(f"learning by {what}, epoch {epoch}")
+        )
     installs = done.judgement.helps or force
     why = _why(done.report, installs)
     manifest = {"network": full, **done.report, "base_sha256": digest, "forced": force and not done.judgement.helps,
@@ -145,14 +147,3 @@ def _write(path: Path, report: dict[str, Any]) -> None:
         path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise MalformedRequest(f"{path} cannot be written: {error.strerror}") from error
-
-
-@contextmanager
-def _progress() -> Iterator[Told]:
-    """Give what says on standard error how far it is, if somebody looks."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda text: None
-        return
-    with console.status("") as status:
-        yield status.update

@@ -1,31 +1,18 @@
 """The command that lists galleries and changes their settings, on this machine's store or on a server, without a network."""
 
 import json
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import Annotated, Protocol, Unpack
+from typing import Annotated
 
 import typer
 
 from facegroup.cli.options import Server, Store
+from facegroup.cli.output import opened_store
+from facegroup.cli.service import pages
 from facegroup.errors import MalformedRequest
-from facegroup.settings import Settings, load
+from facegroup.settings import load
 from facegroup.store.contract import Changes
-from facegroup.types import Gallery, Policy
+from facegroup.types import Policy
 from facegroup.wire.galleries import GalleryRow
-
-
-class Kept(Protocol):
-    """What keeps galleries: a store, or a client."""
-
-    def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
-        """Return a page of galleries, by name."""
-
-    def gallery(self, name: str) -> Gallery:
-        """Return one gallery."""
-
-    def update_gallery(self, name: str, **changes: Unpack[Changes]) -> Gallery:
-        """Change settings of a gallery."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -62,9 +49,9 @@ def galleries(
     changing = any(value is not None for value in changes.values())
     if changing and gallery is None:
         raise MalformedRequest("say which gallery to change: facegroup galleries NAME --quality standard")
-    with _opened(server, load(store=store)) as kept:
+    with opened_store(server, load(store=store)) as kept:
         if gallery is None:
-            found = list(_all(kept))
+            found = list(pages(kept.galleries, lambda each: each.name))
         else:
             found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
     if as_json:
@@ -78,24 +65,3 @@ def galleries(
             f"crops {'kept' if each.keep_crops else 'not kept'}, "
             f"quality {each.quality}, probe quality {each.probe_quality}{'' if each.unique else ', not unique'}"
         )
-
-
-def _all(kept: Kept) -> Iterator[Gallery]:
-    after = ""
-    while page := kept.galleries(after):
-        yield from page
-        after = page[-1].name
-
-
-@contextmanager
-def _opened(server: str | None, settings: Settings) -> Iterator[Kept]:
-    if server is not None:
-        from facegroup.client import Client
-
-        with Client(server) as client:
-            yield client
-    else:
-        from facegroup.store import open_store
-
-        with closing(open_store(settings.store, "cli")) as store:
-            yield store

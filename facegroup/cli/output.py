@@ -1,33 +1,44 @@
-"""What several commands share: what does the work, progress, and what is told of files that were left out."""
+"""What several commands share: opening what does the work, progress, tables, pictures, and how a run ends."""
 
 import logging
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
 import typer
+from PIL import Image as pillow
 from rich.console import Console
-from rich.progress import Progress
+from rich.measure import Measurement
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from facegroup.cli.service import Service
+from facegroup.errors import FacegroupError, MalformedRequest
 from facegroup.images.folders import Skipped, shown
 from facegroup.settings import Settings
 from facegroup.store.data_loss import refuse_lost
+from facegroup.types import Image
+
+if TYPE_CHECKING:
+    from facegroup.client import Client
+    from facegroup.store.contract import Store
 
 Item = TypeVar("Item")
 
-
-def show_log(settings: Settings) -> None:
-    """Print what is logged, from the settings' level on, to standard error."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
-    if settings.log_level != "debug":
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # else it names every request
+_WIDEST = 100_000
 
 
 @contextmanager
 def opened(server: str | None, settings: Settings, *, stored: bool = False) -> Iterator[Service]:
-    """Give what does it; refuse at once where the gallery's store is to be read or written, and lost data of it."""
+    """Open a client of a server, or a recogniser on this machine.
+
+    Args:
+        server: URL; None uses the settings' store on this machine.
+        settings: of the command.
+        stored: whether to refuse a gallery whose store lost data.
+    """
     show_log(settings)
     if server is not None:
         from facegroup.client import Client
@@ -43,20 +54,119 @@ def opened(server: str | None, settings: Settings, *, stored: bool = False) -> I
             yield recognizer
 
 
-def bar(items: Iterable[Item], text: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
-    """Return the items behind a progress bar on standard error, if somebody looks."""
+@contextmanager
+def opened_store(server: str | None, settings: Settings) -> Iterator[Union["Client", "Store"]]:
+    """Open a client of a server, or the settings' store on this machine, without a network."""
+    if server is not None:
+        from facegroup.client import Client
+
+        with Client(server) as client:
+            yield client
+    else:
+        from facegroup.store import open_store
+
+        with closing(open_store(settings.store, "cli")) as store:
+            yield store
+
+
+def show_log(settings: Settings) -> None:
+    """Print what is logged, from the settings' level on, to standard error."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+    if settings.log_level != "debug":
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # else it names every request
+
+
+class Bar:
+    """Class that moves a progress bar.
+
+    Args:
+        progress: what draws it.
+        text: what stands before it.
+        total: how much there is to do; None if nobody knows.
+    """
+
+    def __init__(self, progress: Progress, text: str, total: float | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task(text, total=total)
+
+    def advance(self, count: float) -> None:
+        """Add what was done."""
+        self._progress.advance(self._task, count)
+
+    def reach(self, done: float) -> None:
+        """Set how much was done in all."""
+        self._progress.update(self._task, completed=done)
+
+    def say(self, text: str) -> None:
+        """Set what stands before the bar."""
+        self._progress.update(self._task, description=text)
+
+
+@contextmanager
+def bar(text: str = "", total: float | None = None, *, quiet: bool = False) -> Iterator[Bar]:
+    """Show a progress bar on standard error while the body runs; nothing is shown where that is no terminal.
+
+    Args:
+        text: what stands before it.
+        total: how much there is to do; None if nobody knows.
+        quiet: whether to show nothing.
+    """
     console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield from items
-        return
-    with Progress(console=console, transient=True) as progress:
-        yield from progress.track(items, total, description=text)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        yield Bar(progress, text, total)
+
+
+def tracked(items: Iterable[Item], text: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
+    """Return the items one by one, and move a progress bar."""
+    with bar(text, total, quiet=quiet) as shown_bar:
+        for each in items:
+            yield each
+            shown_bar.advance(1)
+
+
+def show_table(table: Table) -> None:
+    """Print a table on standard output, as wide as its longest cells: an id that is cut off is useless.
+
+    Lines that are too long for a terminal go on in its next line.
+    """
+    console = Console()
+    options = console.options.update(max_width=_WIDEST)
+    needed = Measurement.get(console, options, table).maximum
+    Console(width=max(console.width, needed), soft_wrap=True).print(table)
+
+
+def save_picture(picture: Image, path: Path) -> None:
+    """Write a picture to a file. Raises `MalformedRequest` if it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pillow.fromarray(picture).save(path)
+    except (OSError, ValueError) as error:
+        raise MalformedRequest(f"{path} cannot be written: {error}") from error
 
 
 def tell_skipped(skipped: Iterable[Skipped]) -> None:
-    """Say on standard error which files were left out and why, and how many."""
+    """Print on standard error which files were skipped and why, and how many."""
     listed = list(skipped)
     for each in listed:
         typer.echo(f"skipped {shown(each.path)}: {each.detail} ({each.why})", err=True)
     if listed:
         typer.echo(f"{len(listed)} files or folders skipped", err=True)
+
+
+def end_run(ended: FacegroupError | None, left: str, *, interrupted: bool, failed: bool) -> NoReturn:
+    """End a command that worked through many files, with the exit status of what became of them.
+
+    Args:
+        ended: what ended the run before its end; None if nothing did.
+        left: what was not done, for the message about it.
+        interrupted: whether Ctrl-C ended the run.
+        failed: whether some of the files could not be used.
+    """
+    if interrupted:
+        raise typer.Exit(130)
+    if ended is not None:
+        typer.echo(f"the run ended early, {left}: {ended.detail} ({ended.code})", err=True)
+        raise typer.Exit(2)
+    raise typer.Exit(int(failed))

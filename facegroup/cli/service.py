@@ -1,10 +1,10 @@
 """What the commands do, on this machine's store or through a server: `Service` is `Recognizer` and `Client` alike."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol, TypeVar, Unpack
 
 from facegroup.enrolment.samples import Enrolment
 from facegroup.errors import FacegroupError, MalformedRequest
@@ -15,9 +15,10 @@ from facegroup.images.files import MOST_BYTES, read
 from facegroup.networks.alignment import from_jpeg
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult
 from facegroup.settings import Limits
-from facegroup.store.audit import Entry
 from facegroup.store.contract import Changes, Erased, Merged
 from facegroup.types import NO_FACE_FOUND, TAKEN, FaceChoice, Gallery, Image, Match, Person, Policy
+
+Item = TypeVar("Item")
 
 
 class People(Protocol):
@@ -56,13 +57,6 @@ class People(Protocol):
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person."""
-
-
-class Log(Protocol):
-    """What has an audit log: a store, or a client."""
-
-    def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
-        """Return a page of it."""
 
 
 class Service(Protocol):
@@ -142,12 +136,17 @@ def identify(
                 yield path, b"", data
 
 
-def everybody(service: Service, gallery: str) -> Iterator[Person]:
-    """Return all people of a gallery, by id."""
+def pages(page: Callable[[str], list[Item]], key: Callable[[Item], str]) -> Iterator[Item]:
+    """Return the items of all pages.
+
+    Args:
+        page: returns the page after a key; an empty page is the last.
+        key: returns the key of an item.
+    """
     after = ""
-    while page := service.store.people(gallery, after):
-        yield from page
-        after = page[-1].id
+    while found := page(after):
+        yield from found
+        after = key(found[-1])
 
 
 def moment(text: str) -> float:
@@ -171,14 +170,6 @@ def face_choice(text: str | None, option: str = "--face") -> FaceChoice | None:
     if text.isascii() and text.isdigit() and len(text) < 6:
         return int(text)
     raise MalformedRequest(f"{option} takes the number of a face, from 0, left to right; largest; or dominant")
-
-
-def log(kept: Log, gallery: str) -> Iterator[Entry]:
-    """Return the audit log of a gallery, oldest first."""
-    after = ""
-    while page := kept.audit(gallery, after):
-        yield from page
-        after = page[-1].id
 
 
 def sheet(service: Service, gallery: str, people: Sequence[Person]) -> Image:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from facegroup.cli.options import AsJson, Store
+from facegroup.cli.output import bar
 from facegroup.errors import MalformedRequest, MigrationIncomplete, StoreInvalid, UnknownGallery
 from facegroup.networks import registry
 from facegroup.settings import Settings, load
@@ -19,7 +18,7 @@ from facegroup.store.audit import Event
 from facegroup.store.data_loss import refuse_lost
 from facegroup.store.staging import ShelfStore, coming, previous
 from facegroup.transfer.archive_reader import Archive
-from facegroup.transfer.export_import import Tell, export, take_in
+from facegroup.transfer.export_import import export, take_in
 from facegroup.transfer.migration import Migrated, Migration
 from facegroup.transfer.reembedding import Reembedder
 from facegroup.types import Gallery
@@ -49,8 +48,11 @@ def export_gallery(
 
     Status 1 if somebody is damaged and so not in the file, which is whole without them.
     """
-    with _opened(server, load(store=store), gallery) as place, _bar("exporting", place.gallery(gallery).people) as tell:
-        done = export(place, gallery, file, tell)
+    with (
+        _opened(server, load(store=store), gallery) as place,
+        bar("exporting", place.gallery(gallery).people) as progress,
+    ):
+        done = export(place, gallery, file, progress.advance)
     answer = {name: done[name] for name in ("people", "samples", "crops", "sha256", "skipped")}
     _say(as_json, {"gallery": done["gallery"]["name"], "file": str(file), **answer},
          f"{done['people']} people, {done['samples']} samples, {done['crops']} crops in {file}")  # fmt: skip
@@ -70,9 +72,8 @@ def import_gallery(
     """Read a gallery from a file that was exported: all of it in one step, or nothing."""
     with _opened(server, load(store=store)) as place, Archive(file) as archive:
         refuse_lost(place, name or archive.gallery.name)
-        bar = _bar("importing", archive.manifest["people"])
-        with bar as tell:
-            made = take_in(place, archive, name, replaces=replace, tell=tell)
+        with bar("importing", archive.manifest["people"]) as progress:
+            made = take_in(place, archive, name, replaces=replace, tell=progress.advance)
     answer = {"people": made.people, "network": made.network, "threshold": made.threshold, "version": made.version}
     _say(as_json, {"gallery": made.name, **answer}, f"{made.people} people in the gallery {made.name}")
 
@@ -102,8 +103,8 @@ def migrate(
             spec = registry.spec(network or "", load(store=store))
             new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
         settings = load(store=store, network=new.network)
-        with _bar("migrating", place.gallery(gallery).people) as tell:
-            work = Migration(place, gallery, new, lambda: Reembedder(settings), tell)
+        with bar("migrating", place.gallery(gallery).people) as progress:
+            work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance)
             try:
                 done = (work.back if rollback else work.run)(drop_missing=drop_missing)
             except MigrationIncomplete:
@@ -190,18 +191,6 @@ def _opened(server: str | None, settings: Settings, gallery: str | None = None) 
         yield cast(ShelfStore, store)
     finally:
         store.close()
-
-
-@contextmanager
-def _bar(text: str, total: int) -> Iterator[Tell]:
-    """Give what moves a progress bar on standard error, if somebody looks."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda count: None
-        return
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda count: progress.advance(task, count)
 
 
 def _say(as_json: bool, answer: dict[str, Any], text: str) -> None:

@@ -1,17 +1,14 @@
 """The command that says who appears in a video, and when: `facegroup video`. Needs no server."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from facegroup.cli.options import Network, Store
+from facegroup.cli.output import bar
 from facegroup.errors import MalformedRequest
 from facegroup.settings import load
 
@@ -51,12 +48,12 @@ def video(
         about = recognizer.store.gallery(settings.gallery)
         wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
         with VideoAnalysis(wanted, recognizer.spec.name, about.threshold, settings.cameras) as viewing:
-            with _progress("looking", files.length(file)) as tell:
-                problem = videos.look_through(viewing, wanted, recognizer, tell)
+            with bar("looking", files.length(file)) as progress:
+                problem = videos.look_through(viewing, wanted, recognizer, progress.reach)
             told = report(file.name, viewing, viewing.finish(), settings.gallery, recognizer.spec.name)
             if annotated is not None:
-                with _progress("drawing", told["video"]["seconds"]) as tell:
-                    annotated_copy.annotate(file, viewing, annotated, tell)
+                with bar("drawing", told["video"]["seconds"]) as progress:
+                    annotated_copy.annotate(file, viewing, annotated, progress.reach)
     if csv is not None:
         csv.write_text(subtitles.as_csv(told), encoding="utf-8", newline="")
     if vtt is not None:
@@ -90,16 +87,3 @@ def _check(file: Path, targets: Sequence[Path | None]) -> None:
             raise MalformedRequest(f"{target} cannot be written: it is a folder")
         if target.exists() and target.samefile(file):
             raise MalformedRequest(f"{target} is the video itself")
-
-
-@contextmanager
-def _progress(what: str, seconds: float | None) -> Iterator[Callable[[float], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f} s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as shown:
-        task = shown.add_task(what, total=seconds)
-        yield lambda position: shown.update(task, completed=position)

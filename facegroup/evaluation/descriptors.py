@@ -14,7 +14,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-import facegroup
 from facegroup.errors import InvalidSettings, NoFace
 from facegroup.evaluation.lfw import central
 from facegroup.networks import projection, registry
@@ -165,6 +164,6 @@ def _arithmetic(settings: Settings) -> tuple[str, str, str]:
     if embedder.precision == "int8" and embedder.calibration is not None:
         program.update(str(embedder.calibration.absolute()).encode())
     for pattern in _MADE_BY:
-        for file in sorted(Path(facegroup.__file__).parent.glob(pattern)):
+        for file in sorted(Path(__file__).parents[1].glob(pattern)):
             program.update(file.read_bytes())
     return face, f"{embedder.engine}-{embedder.precision}", program.hexdigest()[:8]

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.embedder import failed, unit
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.store.audit import Origin
+from facegroup.store.calls import CallStore
 from facegroup.store.contract import Store
 from facegroup.store.vectors import centroid
 from facegroup.types import Calibration, Candidate, Descriptors, Floats, Gallery
@@ -42,9 +42,6 @@ STRANGERS = 10_000
 _BATCH = 256
 _COMPARED = 1024  # people whose centroids are compared one to one
 _CLOSEST = 5
-
-Ask = Callable[..., Any]
-"""A method of a store by its name, as `Guarded.call` has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +87,7 @@ class CalibrationResult:
 
 
 def run(
-    ask: Ask,
+    ask: CallStore,
     snapshot: Snapshot,
     fpir: float,
     strangers: Strangers | None = None,
@@ -101,7 +98,7 @@ def run(
     """Calibrate a gallery: find the threshold for an FPIR, and set it with its provenance in one step.
 
     Args:
-        ask: of the store that the gallery is in.
+        ask: calls the store that the gallery is in.
         snapshot: of the gallery, as new as it can be had.
         fpir: the false-positive identification rate wanted, in 0.0003..0.5.
         strangers: whose searches must stay nameless; None: members stand in for them.
@@ -116,7 +113,7 @@ def run(
         FacegroupError: what the store raises.
     """
     calibration.check_fpir(fpir)
-    before: Gallery = ask("gallery", snapshot.gallery)
+    before = ask(Store.gallery, snapshot.gallery)
     if before.network != snapshot.network:
         raise NetworkMismatch(
             f"facegroup migrate moved the gallery {before.name} to {before.network} meanwhile; it was of {snapshot.network}"
@@ -133,17 +130,8 @@ def run(
     found = calibration.calibrate(scores, fpir, snapshot.network, before, time.time())
     after = before
     if not dry_run:
-        after = ask("update_gallery", snapshot.gallery, threshold=found.threshold, calibration=found, by=by)
+        after = ask(Store.update_gallery, snapshot.gallery, threshold=found.threshold, calibration=found, by=by)
     return CalibrationResult(after, found, not dry_run, before.threshold, len(scores.nonmated), closest)
-
-
-def asking(store: Store) -> Ask:
-    """Return how a store of this process is asked."""
-
-    def ask(method: str, *arguments: Any, **named: Any) -> Any:
-        return getattr(store, method)(*arguments, **named)
-
-    return ask
 
 
 def strangers(
@@ -215,9 +203,9 @@ def _check_count(count: int) -> None:
         raise MalformedRequest(f"there are {count:,} faces of strangers; send {STRANGERS:,} at most")
 
 
-def _descriptors(ask: Ask, gallery: str, person: str) -> Descriptors:
+def _descriptors(ask: CallStore, gallery: str, person: str) -> Descriptors:
     try:
-        samples = ask("samples", gallery, person)
+        samples = ask(Store.samples, gallery, person)
     except UnknownPerson:  # erased since the snapshot
         samples = []
     return np.stack([each.descriptor for each in samples]) if samples else np.empty((0, 0), np.float32)

@@ -1,8 +1,7 @@
-"""bytes → one upright RGB image, no larger than detection wants it.
+"""Decode an untrusted image file to an upright RGB array that is scaled down for detection.
 
-In: an untrusted file. Out: `Decoded`, or an `ImageError` that says what is wrong with the file; nothing else is raised.
-Size in pixels is judged on the header, before memory is taken. Nothing process-wide is changed, so any number of
-threads may decode at once.
+The size in pixels is read from the header and checked before memory is allocated. No process-wide state changes, so any
+number of threads may decode at the same time.
 """
 
 import io
@@ -21,21 +20,21 @@ from facegroup.settings import Limits
 from facegroup.types import Image
 
 _INTERPRETED = {"bmp_rle", "ppm", "ppm_plain"}
-"""Pillow decodes these in Python, at a second per megapixel."""
+"""Codecs that Pillow runs in Python, at about one second per megapixel."""
 _INTERPRETED_PIXELS = 1_000_000
 _TILES = 2
-"""Tiles may reach so far beyond the picture that is made of them."""
+"""How many times the pixels of the shown image its tiles may have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """One image, ready for detection.
+    """A decoded image, ready for detection.
 
     Attributes:
         image: (h, w, 3) uint8 RGB, upright, C-contiguous, writable; its longer side is at most `Limits.side_pixels`.
-        scale: side of `image` / side of the photo, at most 1: a box in the photo's own upright pixels is box / scale.
-        width: of the photo itself, upright, in pixels.
-        height: of the photo itself, upright, in pixels.
+        scale: side of `image` / side of the photo, at most 1. Divide a box by it to get pixels of the upright photo.
+        width: width of the upright photo, in pixels.
+        height: height of the upright photo, in pixels.
     """
 
     image: Image
@@ -47,35 +46,35 @@ class Decoded:
 def decode(data: bytes, limits: Limits) -> Decoded:
     """Return the photo in `data`, upright, RGB, scaled down to `limits.side_pixels`.
 
-    Of an animation it is the first frame; transparent pixels are shown on white; 16-bit samples are scaled to 8 bits.
-    A file is refused where its format tells that it is damaged, even where a part of it could be shown: half a face would
-    be enrolled as a face. Not all formats tell: a file that is cut is refused in each, but bytes that were changed inside
-    AVIF, HEIC, WebP, BMP, PNM or TIFF, and some inside JPEG, may only change the pixels (`docs/decisions/0001`).
+    Only the first frame of an animation is decoded. Transparent pixels become white, and 16-bit samples are scaled to 8
+    bits. A damaged file is refused even if a part of it could be shown: half a face would be enrolled as a face. A
+    truncated file is refused in every format. Bytes that were changed inside AVIF, HEIC, WebP, BMP, PNM or TIFF, and some
+    inside JPEG, can't be detected: they may only change pixels (`docs/decisions/0001`).
 
     Raises:
-        EmptyBody: no bytes.
-        ImageTooLarge: more than `limits.image_bytes`.
-        NotAnImage: the bytes are of no known image format.
-        UnsupportedFormat: an image or a video, but of a format or variant that is not accepted.
-        TooManyPixels: more than `limits.image_pixels`, `jpeg_pixels` or `progressive_pixels`.
-        TruncatedImage: the file ends early or is damaged.
+        EmptyBody: `data` is empty.
+        ImageTooLarge: the file has more than `limits.image_bytes`.
+        NotAnImage: the image format is not recognised.
+        UnsupportedFormat: it is an image or a video of a format or variant that is not supported.
+        TooManyPixels: the image has more than `limits.image_pixels`, `jpeg_pixels` or `progressive_pixels`.
+        TruncatedImage: the file is incomplete or damaged.
     """
     if not data:
-        raise EmptyBody("the image is empty: 0 bytes were sent")
+        raise EmptyBody("The image is empty (0 bytes).")
     if len(data) > limits.image_bytes:
         limit = f"{limits.image_bytes:,} (image_bytes)"
-        raise ImageTooLarge(f"the image has {len(data):,} bytes; the limit is {limit}; send a smaller photo")
+        raise ImageTooLarge(f"The image has {len(data):,} bytes. The limit is {limit}. Send a smaller photo.")
     try:
         return _decode(formats.opener(data)(io.BytesIO(data)), limits)
     except ImageError:
         raise
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning, MemoryError) as error:
-        raise TooManyPixels(f"the image is too large to decode; the limit is {_limit(limits)}") from error
+        raise TooManyPixels(f"The image is too large to decode. The limit is {_limit(limits)}.") from error
     except Exception as error:
         # Damaged files make Pillow raise OSError, SyntaxError, ValueError, struct.error and more, by design.
         if re.search(r"unsupported|unknown|not supported|unrecogni[sz]ed (?!data)", str(error), re.IGNORECASE):
-            raise UnsupportedFormat(f"this variant of the format is not accepted: {error}") from error
-        raise TruncatedImage(f"the image ends early or is damaged ({error})") from error
+            raise UnsupportedFormat(f"This variant of the image format is not supported: {error}") from error
+        raise TruncatedImage(f"The image is incomplete or damaged ({error}).") from error
 
 
 def _decode(picture: ImageFile, limits: Limits) -> Decoded:
@@ -83,28 +82,28 @@ def _decode(picture: ImageFile, limits: Limits) -> Decoded:
     width, height = (layout.width, layout.height) if layout else picture.size
     scale = min(1.0, limits.side_pixels / max(width, height))
     size = headers.fitted(width, height, limits.side_pixels)
-    _judge(width, height, size, picture, limits)
+    _check_pixels(width, height, size, picture, limits)
     if layout:
         flat = _from_jpeg(layout, picture.mode, size)
     else:
         _refuse_slow(picture)
         picture.load()
         flat = _rgb(picture, size)
-    # These are turned by their libraries, while they load.
-    way_up = 1 if isinstance(picture, TiffImagePlugin.TiffImageFile | formats.Heif) else orientation.find(picture.info)
-    if orientation.swaps_sides(way_up):
+    # These are turned upright by their libraries while they load.
+    stored = 1 if isinstance(picture, TiffImagePlugin.TiffImageFile | formats.Heif) else orientation.find(picture.info)
+    if orientation.swaps_sides(stored):
         width, height = height, width
-    return Decoded(_array(flat, way_up), scale, width, height)
+    return Decoded(_array(flat, stored), scale, width, height)
 
 
-def _judge(width: int, height: int, size: tuple[int, int], picture: ImageFile, limits: Limits) -> None:
-    """Refuse what would take too long, or too much memory, before any is taken."""
+def _check_pixels(width: int, height: int, size: tuple[int, int], picture: ImageFile, limits: Limits) -> None:
+    """Refuse an image that would take too long or too much memory to decode, before any is allocated."""
     if isinstance(picture, formats.Jpeg):
         if picture.layout.scalable and width * height > limits.jpeg_pixels:
             raise TooManyPixels(_over("JPEG", width, height, f"{limits.jpeg_pixels:,} pixels (jpeg_pixels)"))
         if not picture.layout.scalable and width * height > limits.progressive_pixels:
             limit = f"{limits.progressive_pixels:,} pixels for a progressive JPEG (progressive_pixels)"
-            raise TooManyPixels(_over("JPEG", width, height, limit) + ", or save it as a baseline JPEG")
+            raise TooManyPixels(_over("JPEG", width, height, limit, "Send a smaller photo or a baseline JPEG."))
         decoded = math.prod(jpeg.reduced(width, height, size))
     elif isinstance(picture, formats.Heif):
         decoded = max(width * height, picture.coded_pixels // _TILES)
@@ -114,8 +113,8 @@ def _judge(width: int, height: int, size: tuple[int, int], picture: ImageFile, l
         raise TooManyPixels(_over("image", width, height, _limit(limits)))
 
 
-def _over(kind: str, width: int, height: int, limit: str) -> str:
-    return f"the {kind} has {width} × {height} pixels; the limit is {limit}; send a smaller photo"
+def _over(kind: str, width: int, height: int, limit: str, advice: str = "Send a smaller photo.") -> str:
+    return f"The {kind} has {width} × {height} pixels. The limit is {limit}. {advice}"
 
 
 def _limit(limits: Limits) -> str:
@@ -128,24 +127,24 @@ def _from_jpeg(layout: jpeg.Jpeg, mode: str, size: tuple[int, int]) -> Image | p
     if mode == "RGB":
         stored = (pixels.shape[1], pixels.shape[0])
         return pixels if stored == size else _resized(pillow.fromarray(pixels), size)
-    if mode == "CMYK":  # stored as if it were light, by all that write it
+    if mode == "CMYK":  # every encoder stores it inverted
         return _resized(pillow.fromarray(~pixels, "CMYK"), size).convert("RGB")
     return _resized(pillow.fromarray(pixels[..., 0]), size).convert("RGB")
 
 
-def _array(flat: Image | pillow.Image, way_up: int) -> Image:
+def _array(flat: Image | pillow.Image, stored: int) -> Image:
     """Return the picture upright, as an array of its own."""
     if isinstance(flat, np.ndarray):
-        if way_up == 1:
+        if stored == 1:
             return flat
         flat = pillow.fromarray(flat)
-    return np.array(orientation.turn(flat, way_up))
+    return np.array(orientation.turn(flat, stored))
 
 
 def _refuse_slow(picture: ImageFile) -> None:
     codecs = {tile[0] for tile in picture.tile}
     if codecs & _INTERPRETED and picture.width * picture.height > _INTERPRETED_PIXELS:
-        raise UnsupportedFormat("run-length BMP and plain PNM are accepted up to one megapixel; send JPEG or PNG")
+        raise UnsupportedFormat("Run-length BMP and plain PNM are limited to one megapixel. Send JPEG or PNG instead.")
 
 
 def _rgb(picture: ImageFile, size: tuple[int, int]) -> pillow.Image:
@@ -169,11 +168,13 @@ def _resized(picture: pillow.Image, size: tuple[int, int]) -> pillow.Image:
 
 
 def _eight_bits(picture: ImageFile) -> pillow.Image:
-    """Return gray of more than 8 bits as gray of 8, the whole range kept."""
+    """Return a gray picture of more than 8 bits with its whole range scaled to 8 bits."""
     tags = getattr(picture, "tag_v2", {})
     bits = int((tags.get(TiffImagePlugin.BITSPERSAMPLE) or (16,))[0])
     if picture.mode == "F" or bits > 16 or 2 in (tags.get(TiffImagePlugin.SAMPLEFORMAT) or ()):
-        raise UnsupportedFormat("signed, float and 32-bit samples say nowhere what is white; save it with 8 or 16 bits")
+        raise UnsupportedFormat(
+            "Signed, 32-bit and floating-point images are not supported. Save the image with 8 or 16 bits per channel."
+        )
     gray = (np.asarray(picture) >> (bits - 8)).astype(np.uint8)
     white_is_zero = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
     return pillow.fromarray(255 - gray if white_is_zero else gray)

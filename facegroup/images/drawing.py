@@ -1,6 +1,6 @@
-"""Pictures for people: a photo with its faces named, and a sheet with one row of faces per person.
+"""Draw named boxes on a copy of a photo, and a contact sheet with one row of faces per person.
 
-In and out: RGB uint8 arrays, as everywhere; nothing given is drawn upon.
+Pictures are RGB uint8 arrays. The input is never modified.
 """
 
 import zlib
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image as pillow
 from PIL import ImageDraw
-from PIL.ImageDraw import ImageDraw as Pen
+from PIL.ImageDraw import ImageDraw as Canvas
 
 from facegroup.images.fonts import Font, font_for
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Floats, Image
@@ -26,7 +26,7 @@ _MOST = 20
 
 
 def boxes(image: Image, faces: Floats, labels: Sequence[str]) -> Image:
-    """Return the photo with a box around each face and its label on it; a person has one colour in every photo.
+    """Return the photo with a labelled box around each face. A person has the same colour in every photo.
 
     Args:
         image: (h, w, 3) uint8 RGB.
@@ -36,39 +36,39 @@ def boxes(image: Image, faces: Floats, labels: Sequence[str]) -> Image:
     Raises:
         ValueError: there are not as many labels as faces.
     """
-    paper = pillow.fromarray(image)
-    pen = ImageDraw.Draw(paper)
-    line = max(1, round(max(paper.size) / 400))
-    letters = max(11, round(max(paper.size) / 45))
+    picture = pillow.fromarray(image)
+    canvas = ImageDraw.Draw(picture)
+    line = max(1, round(max(picture.size) / 400))
+    letters = max(11, round(max(picture.size) / 45))
     for (x1, y1, x2, y2), label in zip(np.asarray(faces, float).tolist(), labels, strict=True):
         colour = _colour(label)
-        pen.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=colour, width=line)
-        _tag(pen, label, (x1, y1, y2), letters, colour, paper.size)
-    return np.array(paper)
+        canvas.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=colour, width=line)
+        _tag(canvas, label, (x1, y1, y2), letters, colour, picture.size)
+    return np.array(picture)
 
 
 def sheet(rows: Sequence[tuple[str, Sequence[Image]]]) -> Image:
-    """Return one row a person: the name at the left, then the aligned faces; beyond twenty faces their number.
+    """Return a sheet with one row per person: the name at the left, then up to twenty faces, then how many more there are.
 
     Args:
-        rows: names, and of each (s, s, 3) uint8 RGB crops of any size.
+        rows: each person's name and aligned crops, (s, s, 3) uint8 RGB of any size.
     """
     columns = max([min(len(crops), _MOST) + (len(crops) > _MOST) for _, crops in rows], default=0)
     width = _NAME + columns * (_CELL + _GAP) + _GAP
     height = max(1, len(rows)) * (_CELL + _GAP) + _GAP
-    paper = pillow.new("RGB", (width, height), "white")
-    pen = ImageDraw.Draw(paper)
+    picture = pillow.new("RGB", (width, height), "white")
+    canvas = ImageDraw.Draw(picture)
     if not rows:
-        _write(pen, "nobody is enrolled", (_GAP, height // 2), _NAME)
+        _write(canvas, "Nobody is enrolled.", (_GAP, height // 2), _NAME)
     for row, (name, crops) in enumerate(rows):
         top = _GAP + row * (_CELL + _GAP)
-        _write(pen, name, (2 * _GAP, top + _CELL // 2), _NAME - 3 * _GAP)
+        _write(canvas, name, (2 * _GAP, top + _CELL // 2), _NAME - 3 * _GAP)
         for column, crop in enumerate(crops[:_MOST]):
             face = pillow.fromarray(crop).resize((_CELL, _CELL), pillow.Resampling.LANCZOS)
-            paper.paste(face, (_NAME + column * (_CELL + _GAP), top))
+            picture.paste(face, (_NAME + column * (_CELL + _GAP), top))
         if len(crops) > _MOST:
-            _write(pen, f"+{len(crops) - _MOST}", (_NAME + _MOST * (_CELL + _GAP) + _GAP, top + _CELL // 2), _CELL)
-    return np.array(paper)
+            _write(canvas, f"+{len(crops) - _MOST}", (_NAME + _MOST * (_CELL + _GAP) + _GAP, top + _CELL // 2), _CELL)
+    return np.array(picture)
 
 
 def _colour(label: str) -> tuple[int, int, int]:
@@ -78,33 +78,33 @@ def _colour(label: str) -> tuple[int, int, int]:
 
 
 def _tag(
-    pen: Pen,
+    canvas: Canvas,
     label: str,
     edges: tuple[float, float, float],
     letters: int,
     colour: tuple[int, int, int],
     size: tuple[int, int],
 ) -> None:
-    """Write the label on a plate above its box, or below it where the photo ends, always inside the photo."""
+    """Write the label on a plate above its box, or below it at the top of the photo, always inside the photo."""
     left, top, bottom = edges
     font = font_for(label, letters)
     pad = max(2, letters // 4)
-    text = _cut(label, font, size[0] - 2 * pad)
+    text = _shortened(label, font, size[0] - 2 * pad)
     ascent, descent = font.getmetrics()
     width, height = font.getlength(text) + 2 * pad, ascent + descent + pad
     x = min(max(0.0, left), max(0.0, size[0] - width))
     y = top - height if top >= height else min(bottom, size[1] - height)
-    pen.rectangle((x, y, x + width, y + height), fill=colour)
-    pen.text((x + pad, y + height / 2), text, font=font, fill="white", anchor="lm")
+    canvas.rectangle((x, y, x + width, y + height), fill=colour)
+    canvas.text((x + pad, y + height / 2), text, font=font, fill="white", anchor="lm")
 
 
-def _write(pen: Pen, text: str, place: tuple[int, int], width: int) -> None:
+def _write(canvas: Canvas, text: str, place: tuple[int, int], width: int) -> None:
     font = font_for(text, 20)
-    pen.text(place, _cut(text, font, width), font=font, fill="black", anchor="lm")
+    canvas.text(place, _shortened(text, font, width), font=font, fill="black", anchor="lm")
 
 
-def _cut(text: str, font: Font, width: float) -> str:
-    """Return as much of the text as the width holds, in one line."""
+def _shortened(text: str, font: Font, width: float) -> str:
+    """Return the text in one line, shortened to fit the width."""
     text = " ".join(text.split())
     if font.getlength(text) <= width:
         return text

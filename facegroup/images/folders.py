@@ -1,7 +1,7 @@
-"""Folders of photos on disk → paths of photos, by person where folders are people, and what was left out and why.
+"""Find the photos in folders, grouped by person if each folder is a person, and report what was skipped and why.
 
-A photo is told by its suffix, and where that says nothing by its first bytes, so that `.JPG_large` or a name without a
-suffix is one, too. Links to folders inside folders are not followed.
+A photo is recognised by its suffix. If the suffix is unknown, the first bytes decide, so that `.JPG_large` or a name
+without a suffix is found too. Symbolic links to folders are not followed.
 """
 
 import os
@@ -17,23 +17,23 @@ SUFFIXES = frozenset(
 )
 
 _PICTURES = frozenset(".jxl .jp2 .j2k .jpx .heics .hif .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .psd .svg".split())  # noqa: SIM905
-"""Suffixes of pictures that are not read: their refusal is told by whatever reads photos."""
+"""Suffixes of unsupported pictures. They count as photos here, so that reading them reports the reason."""
 
 _SYSTEM = frozenset({"@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
-"""Folders that systems make beside one's own: thumbnails, what was thrown away."""
+"""Folders that operating systems create, such as thumbnails and trash."""
 
 _HEAD = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or folder that was left out.
+    """A file or folder that was skipped.
 
     Attributes:
-        path: of it.
+        path: its path.
         why: a code: ``not_an_image``, ``unsupported_format``, ``hidden``, ``system``, ``link``, ``unreadable``, ``loose``,
             ``folder`` or ``empty``.
-        detail: why, for a person.
+        detail: the reason as a sentence.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """What was found below some paths: photos, sorted within each path, and what is none."""
+    """The photos found below some paths, sorted within each path, and the skipped files and folders."""
 
     files: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
@@ -51,17 +51,17 @@ class Photos:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Name → photos, and what else was there."""
+    """The photos of each person by name, and the skipped files and folders."""
 
     photos: dict[str, tuple[Path, ...]]
     skipped: tuple[Skipped, ...]
 
 
 def photos(paths: Iterable[Path]) -> Photos:
-    """Return the files named, and of the folders named every photo below them.
+    """Return the given files, and every photo below the given folders.
 
     Raises:
-        MalformedRequest: a path does not exist, or there is no photo at all.
+        MalformedRequest: a path does not exist, or no photo was found.
     """
     files: list[Path] = []
     skipped: list[Skipped] = []
@@ -73,47 +73,49 @@ def photos(paths: Iterable[Path]) -> Photos:
         elif os.path.lexists(path):
             files.append(path)
         else:
-            raise MalformedRequest(f"{shown(path)} does not exist")
+            raise MalformedRequest(f"{shown(path)} does not exist.")
     if not files:
-        raise MalformedRequest(f"there is no photo in what was named{summary(skipped)}")
+        raise MalformedRequest(f"No photo found{summary(skipped)}.")
     return Photos(tuple(files), tuple(skipped))
 
 
 def people(folder: Path) -> People:
-    """Return the photos of a folder that holds one folder per person, by its name.
+    """Return the photos in a folder that has one folder per person, by the person's name.
 
-    Everything below a person's folder is of that person; `facegroup.images.layout` is stricter.
+    All photos below a person's folder are taken for that person; `facegroup.images.layout` is stricter.
 
     Raises:
-        MalformedRequest: it is no folder, or holds no folder with photos.
+        MalformedRequest: it is not a folder, or has no folder with photos.
     """
     inside, skipped = entries(folder)
     found = {}
     for each in inside:
         if not os.path.isdir(each):
-            skipped.append(Skipped(each, "loose", "it lies in no person's folder"))
+            skipped.append(Skipped(each, "loose", "The file is not in a person's folder."))
             continue
         inner = below(each)
         skipped += inner.skipped
         if inner.files:
             found[each.name] = inner.files
         else:
-            skipped.append(Skipped(each, "empty", "the folder holds no photo"))
+            skipped.append(Skipped(each, "empty", "The folder has no photos."))
     if not found:
         raise MalformedRequest(
-            f"{shown(folder)} holds no folder with photos{summary(skipped)}; it should hold one per person, named after them"
+            f"{shown(folder)} has no folder with photos{summary(skipped)}. Make one folder per person, named after them."
         )
     return People(found, tuple(skipped))
 
 
 def entries(folder: Path) -> tuple[list[Path], list[Skipped]]:
-    """Return what lies in a folder itself, sorted, without what is hidden or the system's.
+    """Return the direct entries of a folder, sorted, without hidden files and system folders.
 
     Raises:
-        MalformedRequest: it is no folder, or cannot be read.
+        MalformedRequest: it is not a folder, or cannot be read.
     """
     if not os.path.isdir(folder):
-        raise MalformedRequest(f"{shown(folder)} is no folder; it should hold one folder per person, named after them")
+        raise MalformedRequest(
+            f"{shown(folder)} is not a folder. Give a folder with one folder per person, named after them."
+        )
     try:
         inside = sorted(folder.iterdir())
     except OSError as error:
@@ -130,19 +132,19 @@ def entries(folder: Path) -> tuple[list[Path], list[Skipped]]:
 
 
 def below(folder: Path) -> Photos:
-    """Return every photo below a folder, sorted, and what else is there."""
+    """Return every photo below a folder, sorted, and the skipped files and folders."""
     files: list[Path] = []
     skipped: list[Skipped] = []
 
     def unreadable(error: OSError) -> None:
-        skipped.append(Skipped(Path(error.filename), "unreadable", f"it cannot be read: {error.strerror}"))
+        skipped.append(Skipped(Path(error.filename), "unreadable", f"The folder cannot be read: {error.strerror}"))
 
     for place, inside, names in os.walk(folder, onerror=unreadable):
         for name in [*inside]:
             path = Path(place, name)
             out = _left_out(path)
             if out is None and os.path.islink(path):
-                out = Skipped(path, "link", "links to folders are not followed")
+                out = Skipped(path, "link", "Symbolic links to folders are not followed.")
             if out is not None:
                 skipped.append(out)
                 inside.remove(name)
@@ -157,7 +159,7 @@ def below(folder: Path) -> Photos:
 
 
 def loose(files: Iterable[Path]) -> Photos:
-    """Return which of some files are photos, and what the others are."""
+    """Return which of some files are photos, and why the others are skipped."""
     kept: list[Path] = []
     skipped: list[Skipped] = []
     for each in files:
@@ -170,43 +172,43 @@ def loose(files: Iterable[Path]) -> Photos:
 
 
 def unread(skipped: Iterable[Skipped]) -> bool:
-    """Return whether something that may be a photo, or hold photos, could not be read."""
+    """Return whether a file or folder that may contain photos could not be read."""
     return any(each.why == "unreadable" for each in skipped)
 
 
 def summary(skipped: Iterable[Skipped]) -> str:
-    """Return how many were skipped and the first of them, to follow a message; empty where there are none."""
+    """Return the number of skipped files and the first of them, as the end of a message; empty if there are none."""
     listed = list(skipped)
     if not listed:
         return ""
     first = listed[0]
-    return f" ({len(listed)} skipped, such as {shown(first.path)}: {first.detail})"
+    return f" ({len(listed)} skipped, such as {shown(first.path)}: {first.detail.removesuffix('.')})"
 
 
 def shown(path: Path | str) -> str:
-    """Return a path as it can be printed: any file name is, but not all can be written as text or to a terminal."""
+    """Return a path as printable text. Not every file name is valid text or safe to write to a terminal."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _left_out(path: Path) -> Skipped | None:
     if path.name in _SYSTEM:
-        return Skipped(path, "system", "a folder of the system")
-    return Skipped(path, "hidden", "its name begins with a dot") if path.name.startswith(".") else None
+        return Skipped(path, "system", "System folders are skipped.")
+    return Skipped(path, "hidden", "The name begins with a dot.") if path.name.startswith(".") else None
 
 
 def _no_photo(file: Path) -> Skipped | None:
-    """Return why a file is no photo; None: it is one, or whoever reads it tells what is wrong with it."""
+    """Return why a file is skipped, or None if it is a photo or reading it reports a more exact error."""
     suffix = file.suffix.lower()
     if suffix in SUFFIXES or suffix in _PICTURES:
         return None
     try:
         if not file.is_file():
-            return Skipped(file, "unreadable", "it is no file, or a link to nothing")
+            return Skipped(file, "unreadable", "This is not a regular file, or a broken link.")
         with file.open("rb") as opened:
             formats.opener(opened.read(_HEAD))
     except OSError as error:
-        return Skipped(file, "unreadable", f"it cannot be read: {error.strerror}")
+        return Skipped(file, "unreadable", f"The file cannot be read: {error.strerror}")
     except (NotAnImage, UnsupportedFormat) as error:
         return Skipped(file, error.code, error.detail)
     except FacegroupError:

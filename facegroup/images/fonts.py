@@ -1,7 +1,7 @@
-"""A text and a size → a font of this machine that can write it.
+"""Choose an installed font that can write a given text.
 
-Pillow's own font writes Latin only; names come in every script. So the fonts that systems usually carry are looked for, at
-the first use, and the first that has all the glyphs is taken; where none has, the one with the most.
+Pillow's own font has only Latin letters, but names come in every script. The usual system fonts are searched at the first
+use, and the first one with all glyphs is taken, or else the one with most of them.
 """
 
 import functools
@@ -41,14 +41,14 @@ _FOLDERS = (
 
 
 def font_for(text: str, size: int) -> Font:
-    """Return a font of `size` pixels that has the glyphs of `text`, or as many of them as any here."""
+    """Return the installed font with the most glyphs of `text`, at `size` pixels."""
     wanted = frozenset(character for character in text if not character.isspace())
     return _sized(min(_found(), key=lambda path: len(_missing(path, wanted))), size)
 
 
 @functools.cache
 def _found() -> tuple[str, ...]:
-    """The fonts of this machine by preference, and Pillow's own, named by an empty path."""
+    """Return the installed fonts in order of preference, and Pillow's own as an empty path."""
     places = {name: Path(folder, name) for top in _FOLDERS for folder, _, names in os.walk(top) for name in names}
     return (*(str(places[name]) for name in _FILES if name in places), "")
 
@@ -63,7 +63,7 @@ def _sized(path: str, size: int) -> Font:
 
 @functools.lru_cache(maxsize=4096)
 def _missing(path: str, characters: frozenset[str]) -> frozenset[str]:
-    """The characters for which the font draws what it draws for a character that does not exist."""
+    """Return the characters that the font draws like a character that does not exist."""
     font = _sized(path, 20)
     nothing = _drawn(font, "\U0010ffff")
     return frozenset(character for character in characters if _drawn(font, character) == nothing)

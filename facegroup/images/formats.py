@@ -1,7 +1,7 @@
-"""Which format a file is of: its first bytes → what opens it, or the reason why it is refused.
+"""Recognise the format of an image file by its first bytes, and open it with the one decoder for that format.
 
-An allow-list, by signature: Pillow's other forty formats are never handed a stranger's bytes. The plugin's class is
-called itself, because `PIL.Image.open` would try every format, warn, and judge sizes by a limit that is global.
+Only the formats of this list are ever decoded; Pillow has forty more. The plugin's class is called directly, because
+`PIL.Image.open` would try every format, warn, and apply a size limit that is global to the process.
 """
 
 import io
@@ -27,20 +27,20 @@ from facegroup.images import headers, heif_items, jpeg
 
 Opener: TypeAlias = Callable[[io.BytesIO], ImageFile]
 
-ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF or PNM"
+ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF and PNM"
 
 
 class Jpeg(JpegImagePlugin.JpegImageFile):
-    """A JPEG, or the first image of an MPO, opened for its mode and Exif; its pixels are decoded by `facegroup.images.jpeg`.
+    """A JPEG, or the first image of an MPO, opened for its mode and EXIF. `facegroup.images.jpeg` decodes its pixels.
 
     Attributes:
-        layout: what there is to decode.
+        layout: the parts of the file that decoding needs.
     """
 
     layout: jpeg.Jpeg
 
     def _read_dpi_from_exif(self) -> None:
-        """Not read: it would parse, and warn about, all of the EXIF."""
+        """Skip this step of Pillow's: it would parse all of the EXIF and warn about it."""
 
 
 def _jpeg(stream: io.BytesIO) -> ImageFile:
@@ -51,10 +51,10 @@ def _jpeg(stream: io.BytesIO) -> ImageFile:
 
 
 class Heif(HeifImageFile):  # type: ignore[misc]  # pi_heif is untyped
-    """The primary image of a HEIC or HEIF file. It is turned while it is decoded, and its EXIF says upright then.
+    """The primary image of a HEIC or HEIF file. Decoding turns it upright and resets its EXIF orientation.
 
     Attributes:
-        coded_pixels: so many pixels are decoded for it; what is shown may be cut out of them.
+        coded_pixels: how many pixels are decoded; the shown image may be a crop of them.
     """
 
     coded_pixels: int
@@ -68,33 +68,33 @@ class Heif(HeifImageFile):  # type: ignore[misc]  # pi_heif is untyped
         except SyntaxError as error:
             if "primary" in str(error):
                 raise UnsupportedFormat(
-                    "the HEIF file is a video or a sequence without a photo; send a photo"
+                    "The HEIF file contains a video or a sequence but no photo. Send a photo."
                 ) from error
             raise
         if not self.info.get("primary"):
-            raise TruncatedImage("the photo in the HEIF file is damaged; send the whole file")
+            raise TruncatedImage("The photo in the HEIF file is damaged. Send the whole file.")
 
     def load(self) -> Any:
-        """Decode, and refuse what turns out to be of another size than was judged."""
-        promised = self.size
+        """Decode the image, and refuse it if its size is not the one in the header, which was checked."""
+        declared = self.size
         loaded = super().load()
-        if self.size != promised:
-            raise TruncatedImage("the photo in the HEIF file is of another size than its header says")
+        if self.size != declared:
+            raise TruncatedImage("The photo in the HEIF file has a different size from the one in its header.")
         return loaded
 
 
 def _avif(stream: io.BytesIO) -> ImageFile:
-    """Open an AVIF file no piece of which is missing; its decoder would show grey there."""
+    """Open an AVIF file, and refuse one with missing parts, which its decoder would show as grey."""
     heif_items.Items(stream.getvalue()).refuse_holes()
     return AvifImagePlugin.AvifImageFile(stream)
 
 
 def _with_header(plugin: Opener) -> Opener:
-    """Return what opens a file whose header is one that a photo has: Pillow reads whatever there is, byte by byte."""
+    """Return an opener that first checks the header, because Pillow reads a header of any length, byte by byte."""
 
     def opened(stream: io.BytesIO) -> ImageFile:
         if headers.read(stream.getvalue()) is None:
-            raise TruncatedImage("the image's header ends early, is damaged or is longer than a photo's; save it again")
+            raise TruncatedImage("The image's header is incomplete, damaged or too long. Save the image again.")
         return plugin(stream)
 
     return opened
@@ -124,24 +124,29 @@ _SIGNATURES = _table(
     (rb"\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg", "SVG"),
     (
         rb"DDS |BLP[12]|FTEX|qoif|\x01\xda[\x00\x01]|\x59\xa6\x6a\x95|DanM|LinS|\xb1\x68\xde\x3a|P[7Ffy]\s",
-        "a rare format",
+        "an image in a rare format",
     ),
-    (rb"SIMPLE  =|\x89HDF\r\n|GRIB|BUFR|Image type:|/\* XPM \*/|#define \S+_width|\xd7\xcd\xc6\x9a", "a rare format"),
+    (
+        rb"SIMPLE  =|\x89HDF\r\n|GRIB|BUFR|Image type:|/\* XPM \*/|#define \S+_width|\xd7\xcd\xc6\x9a",
+        "an image in a rare format",
+    ),
     (rb"\x0a[\x00\x02\x03\x05][\x00\x01][\x01\x02\x04\x08]", "PCX"),
 )
 
 
 def opener(data: bytes) -> Opener:
-    """Return what opens `data`.
+    """Return the function that opens `data`.
 
     Raises:
-        NotAnImage: the first bytes are those of no image format known here.
-        UnsupportedFormat: they are of an image or a video that is not accepted.
+        NotAnImage: the image format is not recognised.
+        UnsupportedFormat: it is an image or a video of a format that is not supported.
     """
     head = data[:256]
     for signature, meaning in _SIGNATURES:
         if signature.match(head):
             if isinstance(meaning, str):
-                raise UnsupportedFormat(f"the file is {meaning}, which is not accepted; send {ACCEPTED}")
+                raise UnsupportedFormat(
+                    f"The file is {meaning}, which is not supported. Supported formats: {ACCEPTED}."
+                )
             return meaning
-    raise NotAnImage(f"the file is no image that is known here; send {ACCEPTED}")
+    raise NotAnImage(f"Unrecognised image format. Supported formats: {ACCEPTED}.")

@@ -1,8 +1,7 @@
-"""Encoded bytes → how many pixels they are, without decoding any.
+"""Read the size of an encoded image from its header, to estimate what decoding will cost before it is queued.
 
-Each answer is found in a few microseconds and none raises, so whoever only queues photos can tell what each will cost.
-That holds for hostile files, too: of each so much is read as a photo's header has, and a longer one has no answer.
-What `image.decode` refuses or accepts is judged there, by the decoder's own reading of the file.
+Reading takes microseconds and never raises, hostile files included: no more is read than a photo's header is long. This
+is only an estimate: `facegroup.images.decode` decides by the decoder's own reading of the file whether it is accepted.
 """
 
 import io
@@ -27,13 +26,13 @@ _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first bytes of a photo say.
+    """The size of an image as its header states it.
 
     Attributes:
-        width: in pixels, as stored; a photo that EXIF turns has its sides the other way round.
-        height: in pixels, as stored.
-        scalable: whether it is a JPEG that is decoded row by row at a reduced scale, so that its pixels are never all in
-            memory. A JPEG of several scans keeps all its coefficients and is not.
+        width: stored width in pixels, before an EXIF orientation is applied.
+        height: stored height in pixels.
+        scalable: whether it is a JPEG that can be decoded row by row at a reduced scale, so that its pixels are never all
+            in memory. A JPEG of several scans keeps all its coefficients in memory and is not scalable.
     """
 
     width: int
@@ -41,7 +40,7 @@ class Header:
     scalable: bool = False
 
     def decoded_pixels(self, side_pixels: int) -> int:
-        """Return how many pixels are decoded where the longer side is wanted with `side_pixels`."""
+        """Return how many pixels are decoded to get an image whose longer side is `side_pixels`."""
         if not self.scalable:
             return self.width * self.height
         width, height = jpeg.reduced(self.width, self.height, fitted(self.width, self.height, side_pixels))
@@ -49,13 +48,13 @@ class Header:
 
 
 def fitted(width: int, height: int, side_pixels: int) -> tuple[int, int]:
-    """Return the sides of a picture that is scaled down, where needed, until the longer one is `side_pixels`."""
+    """Return width and height scaled down, if needed, so that the longer side is `side_pixels`."""
     scale = min(1.0, side_pixels / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def read(data: bytes) -> Header | None:
-    """Return what the header of `data` says, None where it is of no image format known here, or damaged."""
+    """Return the header of `data`, or None if the format is unknown or the header damaged."""
     try:
         header = next((reader(data) for signature, reader in _READERS if signature.match(data)), None)
     except Exception:
@@ -65,7 +64,7 @@ def read(data: bytes) -> Header | None:
 
 
 def _iso(data: bytes) -> Header | None:
-    """Read AVIF or HEIF: a grid has the size of the whole; its tiles and thumbnails are smaller."""
+    """Read AVIF or HEIF. The largest size is that of the whole image; tiles and thumbnails are smaller."""
     sizes = [struct.unpack(">II", found[1]) for found in islice(_ISPE.finditer(data), _ISPES + 1)]
     if len(sizes) > _ISPES:
         return None
@@ -105,7 +104,7 @@ def _webp(data: bytes) -> Header | None:
 
 
 def _tiff(data: bytes) -> Header | None:
-    """Read the first directory, of which a photo has a few dozen tags, whose values are parts of the file."""
+    """Read the first directory. A photo has a few dozen tags, whose values all lie within the file."""
     order, big = "<" if data.startswith(b"II") else ">", b"+" in data[2:4]
     (start,) = struct.unpack_from(order + ("Q" if big else "L"), data, 8 if big else 4)
     (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)

@@ -1,7 +1,7 @@
-"""What is inside a HEIF or AVIF file: its images, where their coded bytes lie, and how many pixels are decoded for each.
+"""Read which images a HEIF or AVIF file contains, where their coded bytes lie, and how many pixels decoding them takes.
 
-Their decoders show whatever they make of bytes that are missing, and decode a tile as often as a grid names it, so both
-are looked at before.
+The decoders fill missing bytes with made-up pixels and decode a tile as often as a grid refers to it, so both are checked
+before decoding.
 """
 
 import struct
@@ -12,19 +12,19 @@ from facegroup.errors import TooManyPixels, TruncatedImage
 
 _CODED = {b"hvc1", b"hev1", b"av01"}
 HOLE = bytes(64)
-"""Coded pixels look like noise; so many zeros in them are a piece that was never written."""
+"""Coded pixels look like noise, so a run of this many zeros is a part that was never written."""
 _DEPTH = 8
 _PIECES = 100_000
-"""Boxes, items, extents, references and properties that a file may have together; a photo of 200 megapixels has 20,000."""
+"""Limit for boxes, items, extents, references and properties together. A photo of 200 megapixels has 20,000."""
 
 
 class _Box:
-    """The content of a box, read from its beginning; nothing beyond its end is read.
+    """The content of a box, read from its beginning and never beyond its end.
 
     Args:
         data: the file.
-        at: where the content begins.
-        end: where it ends.
+        at: offset of the content.
+        end: offset of the end of the content.
     """
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
@@ -34,7 +34,7 @@ class _Box:
         """Return the next bytes.
 
         Raises:
-            struct.error: the box ends before.
+            struct.error: the box ends before that.
         """
         at, self.at = self.at, self.at + size
         if self.at > self.end:
@@ -46,7 +46,7 @@ class _Box:
         return int.from_bytes(self.take(size), "big")
 
     def numbers(self, count: int, size: int) -> list[int]:
-        """Return the next numbers of so many bytes each."""
+        """Return the next `count` numbers of `size` bytes each."""
         content = self.take(count * size)
         return [int.from_bytes(content[at : at + size], "big") for at in range(0, len(content), size)]
 
@@ -90,10 +90,10 @@ class Items:
                         self._read_pixels(inner, sizes)
 
     def _spend(self, pieces: int) -> None:
-        """Refuse a file of more pieces than any photo has, before they are read."""
+        """Refuse a file that has more pieces than any photo, before they are read."""
         self._left -= pieces
         if self._left < 0:
-            raise TooManyPixels("the image is made of too many tiles; save it again")
+            raise TooManyPixels("The image has too many tiles. Save it again.")
 
     def _boxes(self, outer: _Box) -> Iterator[tuple[bytes, _Box]]:
         """Yield each box's type and content."""
@@ -156,16 +156,16 @@ class Items:
                     self._pixels[item] = sizes[index - 1]
 
     def pixels(self) -> int:
-        """Return the most pixels that are decoded for any one of the images.
+        """Return the number of pixels decoded for the image that needs most.
 
         Raises:
-            TooManyPixels: images are made of images that are made of images, too often.
+            TooManyPixels: images are nested too deeply.
         """
         known: dict[int, int] = {}
 
         def decoded(item: int, depth: int) -> int:
             if depth > _DEPTH:
-                raise TooManyPixels("the image is made of tiles within tiles; save it again")
+                raise TooManyPixels("The image has too many levels of tiles within tiles. Save it again.")
             if item not in known:
                 parts = sum(decoded(tile, depth + 1) for tile in self._tiles.get(item, ()))
                 known[item] = max(parts, self._pixels.get(item, 0))
@@ -174,18 +174,18 @@ class Items:
         return max((decoded(item, 0) for item in {*self._pixels, *self._tiles}), default=0)
 
     def refuse_holes(self) -> None:
-        """Refuse coded pixels of which a piece is missing.
+        """Refuse a file in which coded pixels are missing.
 
         Raises:
-            TruncatedImage: a piece lies beyond the end, or was never written.
+            TruncatedImage: a piece lies beyond the end of the file, or was never written.
         """
         pieces = {piece for item, own in self._extents.items() if self._kinds.get(item) in _CODED for piece in own}
         if any(begin + length > len(self._data) for begin, length in pieces):
-            raise TruncatedImage("the image ends before its last pixels; send the whole file")
+            raise TruncatedImage("The image ends before its last pixels. Send the whole file.")
         if sum(length for _, length in pieces) > len(self._data):
-            raise TruncatedImage("the pieces of the image overlap; save it again")
+            raise TruncatedImage("Parts of the image data overlap. Save the image again.")
         if any(self._data.find(HOLE, begin, begin + length) >= 0 for begin, length in pieces):
-            raise TruncatedImage("a piece is missing inside the image: it holds only zeros; send the whole file")
+            raise TruncatedImage("Part of the image data is missing (only zeros). Send the whole file.")
 
 
 def _area(box: _Box) -> int:

@@ -1,7 +1,7 @@
-"""What a caller of the library has for a photo → the bytes of an image file, which is what the pipeline takes.
+"""Convert the photos that callers of the library pass (paths, bytes, arrays, PIL images) to the bytes of an image file.
 
-Arrays and PIL images become PNG: without loss, and the same pixels are the same sample. What is none of these is refused
-by its type, before anything looks for an image in it.
+Arrays and PIL images become PNG, which is lossless, so the same pixels are always the same sample. An object of any other
+type is refused before anything tries to read an image from it.
 """
 
 import io
@@ -22,7 +22,7 @@ class Readable(Protocol):
     """A file object that was opened for reading bytes."""
 
     def read(self) -> bytes:
-        """Return all bytes that are left."""
+        """Return all remaining bytes."""
 
 
 PhotoInput: TypeAlias = (
@@ -32,14 +32,14 @@ PhotoInput: TypeAlias = (
 (h, w) grey."""
 
 _KEPT = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-"""Modes of PIL that PNG holds as they are."""
+"""PIL modes that PNG stores without conversion."""
 
 
 def encoded(photo: PhotoInput) -> bytes:
     """Return the bytes of an image file.
 
     Raises:
-        MalformedRequest: it is nothing that can be a photo, or a file that cannot be read; the message names the type.
+        MalformedRequest: the object is not a photo, or the file cannot be read. The message names the type.
     """
     if isinstance(photo, bytes):
         return photo
@@ -56,15 +56,15 @@ def encoded(photo: PhotoInput) -> bytes:
         data = photo.read()
         if isinstance(data, bytes):
             return data
-        raise MalformedRequest(f"the file gives {type(data).__name__}, not bytes; open it with mode 'rb'")
+        raise MalformedRequest(f"The file returns {type(data).__name__} instead of bytes. Open it with mode 'rb'.")
     raise MalformedRequest(
-        f"a photo cannot be a {type(photo).__name__}; give a file's bytes, its path, a file object, a PIL image, or a NumPy "
-        "array of RGB"
+        f"A photo cannot be a {type(photo).__name__}. Pass a file's bytes, its path, a file object, a PIL image, or an RGB "
+        "NumPy array."
     )
 
 
 def several(photos: Iterable[PhotoInput]) -> list[bytes]:
-    """Return the bytes of each photo of a list; see `encoded`. A single photo that is in no list is refused."""
+    """Return the bytes of each photo of a list, as `encoded` does. A single photo outside a list is refused."""
     return [encoded(each) for each in _list(photos, "[photo]")]
 
 
@@ -72,12 +72,12 @@ def pair(photos: Iterable[PhotoInput]) -> tuple[bytes, bytes]:
     """Return the bytes of each of two photos; see `several`."""
     read = several(photos)
     if len(read) != 2:
-        raise MalformedRequest(f"give two photos to compare; there are {len(read)}")
+        raise MalformedRequest(f"Pass exactly two photos to compare, not {len(read)}.")
     return read[0], read[1]
 
 
 def named(photos: Iterable[PhotoInput | tuple[str, PhotoInput]]) -> list[tuple[str, bytes]]:
-    """Return name and bytes of each photo of a list of pairs; one without a name is called by its path or place."""
+    """Return name and bytes of each photo of a list. A photo without a name is named by its path or its position."""
     pairs = []
     for place, each in enumerate(_list(photos, '[("photo.jpg", photo)]')):
         name, photo = each if isinstance(each, tuple) and len(each) == 2 else (_name(each, place), each)
@@ -88,7 +88,7 @@ def named(photos: Iterable[PhotoInput | tuple[str, PhotoInput]]) -> list[tuple[s
 def _list(photos: Iterable[Any], form: str) -> Sequence[Any]:
     single = isinstance(photos, bytes | bytearray | memoryview | str | os.PathLike | np.ndarray | pillow.Image)
     if single or hasattr(photos, "read") or not isinstance(photos, Iterable):
-        raise MalformedRequest(f"give a list of photos, such as {form}; this is a single {type(photos).__name__}")
+        raise MalformedRequest(f"Pass a list of photos, such as {form}, instead of a single {type(photos).__name__}.")
     return list(photos)
 
 
@@ -98,7 +98,7 @@ def _name(photo: object, place: int) -> str:
 
 def _read(path: str | os.PathLike[str]) -> bytes:
     if isinstance(path, str) and path.partition(":")[0].lower() in ("http", "https", "data"):
-        raise MalformedRequest("addresses are not fetched; read the photo first, and give its bytes")
+        raise MalformedRequest("URLs are not fetched. Download the photo first and pass its bytes.")
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
@@ -110,8 +110,8 @@ def _picture(array: NDArray[Any]) -> pillow.Image:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size:
         raise MalformedRequest(
-            f"an array of {array.dtype} and shape {array.shape} is no photo; give uint8 of shape (h, w, 3) in RGB, "
-            "(h, w, 4) in RGBA or (h, w) in grey"
+            f"An array of {array.dtype} with shape {array.shape} is not a photo. Pass uint8 of shape (h, w, 3) for RGB, "
+            "(h, w, 4) for RGBA or (h, w) for grey."
         )
     return pillow.fromarray(np.ascontiguousarray(array[..., 0] if array.ndim == 3 and channels == 1 else array))
 
@@ -121,5 +121,5 @@ def _png(picture: pillow.Image) -> bytes:
     try:
         picture.save(file, "PNG", compress_level=1)
     except (OSError, ValueError, SyntaxError) as error:
-        raise MalformedRequest(f"the image cannot be used: {error}") from error
+        raise MalformedRequest(f"The image cannot be converted to PNG: {error}") from error
     return file.getvalue()

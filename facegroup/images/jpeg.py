@@ -1,8 +1,8 @@
-"""The bytes of a JPEG → all of its pixels, or why they cannot be had.
+"""Decode a JPEG strictly: return all of its pixels, or refuse it if any are missing.
 
-Pillow shows whatever it can of a damaged JPEG and does not say that it is damaged; libjpeg-turbo does, by warnings, and
-`simplejpeg` raises them. Only what decoding needs is handed to it, so nothing in metadata can cost the photo, and an end
-marker is put behind, so a photo that lacks only that is whole.
+Pillow decodes as much as it can of a damaged JPEG without reporting the damage. libjpeg-turbo reports it by warnings, which
+`simplejpeg` raises as errors. Only the segments that decoding needs are passed on, so damaged metadata does not matter, and
+an end marker is appended, so a photo that lacks only that is accepted.
 """
 
 import io
@@ -28,29 +28,29 @@ SEQUENTIAL, _PROGRESSIVE, _ARITHMETIC = {0xC0, 0xC1, 0xC9}, {0xC2, 0xCA}, {0xC9,
 _TELLS_ORIENTATION = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")
 _SEGMENTS = 10_000
 _STRAY = 65_536
-"""So many bytes between two segments before the first scan are passed over; a photo has none."""
+"""Most bytes skipped between two segments before the first scan. A photo has none there."""
 _JFIF_BYTES, _ADOBE_BYTES, _SCAN_BYTES = 16, 14, 6
-"""The least that libjpeg takes for such a segment, its length included."""
+"""Shortest segment that libjpeg accepts as one, its length field included."""
 _TRANSFORMS = {3: b"\x01", 4: b"\x02"}
-"""Adobe's words for YCbCr and YCCK; 0 is RGB or CMYK."""
+"""Adobe's transform bytes for YCbCr and YCCK; 0 is RGB or CMYK."""
 _SCANS = 100
-"""A progressive JPEG has about ten; one made of thousands of empty ones keeps a decoder busy for hours."""
+"""A progressive JPEG has about ten scans. Thousands of empty ones would keep a decoder busy for hours."""
 _BITS = 8
 _COEFFICIENTS = 64
 _CHROMA = (1, 2)
 _UNSENT = np.int8(127)
-"""Of a coefficient, instead of how many of its bits are missing."""
+"""Marks a coefficient that no scan contains, instead of the number of its missing bits."""
 _END_OF_IMAGE = b"\xff\xd9"
 _PADDED = "extraneous bytes before marker 0xd9"
 _ARITHMETIC_ZEROS = 4
-"""An arithmetic encoder leaves out zeros at the end, and ends with as many as it can: the two last bytes of its state."""
+"""Most zeros that an arithmetic encoder omits at the end."""
 _NOISE = bytes(range(1, 255)) * 40
 _ODD_SAMPLING = "Could not determine subsampling"
 _COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield each segment's marker, where its content begins and where it ends, up to the end of the first picture."""
+    """Yield the marker, start and end of each segment's content, up to the end of the first picture."""
     found, scans = _MARKER.search(data, 2, 2 + _STRAY), False
     for _ in range(_SEGMENTS):
         if found is None or found[1][0] == _END:
@@ -64,16 +64,16 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 @dataclass(slots=True, eq=False)
 class Jpeg:
-    """A JPEG's layout.
+    """The layout of a JPEG.
 
     Attributes:
-        width: in pixels, as stored.
-        height: in pixels, as stored.
-        scalable: whether its rows are decoded one after the other, at a reduced scale. Otherwise all coefficients of all
-            components are kept until the last scan, whatever scale is wanted.
-        arithmetic: whether it is coded arithmetically; a decoder of that does not notice where its bytes end.
-        plain: the file as decoding needs it: without metadata, with an end marker.
-        header: the file up to its first scan, with the metadata that tells which way up it is, Exif and XMP, and no other.
+        width: stored width in pixels.
+        height: stored height in pixels.
+        scalable: whether it can be decoded row by row at a reduced scale. Otherwise all coefficients of all components stay
+            in memory until the last scan, at any scale.
+        arithmetic: whether it uses arithmetic coding, whose decoder does not notice that bytes are missing at the end.
+        plain: the file without metadata and with an end marker.
+        header: the file up to its first scan, with only the metadata that states the orientation (EXIF and XMP).
     """
 
     width: int
@@ -89,7 +89,7 @@ def read(data: bytes) -> Jpeg:
 
     Raises:
         TruncatedImage: the file ends before its last scan.
-        UnsupportedFormat: it has more scans than a photo has, more bits than 8, or is of a rare kind.
+        UnsupportedFormat: it has too many scans, more than 8 bits, or a rare coding process.
     """
     kept: list[bytes | memoryview] = [b"\xff\xd8"]
     view, frame, frame_at, scans, behind = memoryview(data), 0, 0, 0, 0
@@ -115,15 +115,17 @@ def read(data: bytes) -> Jpeg:
             _received(content, frame in _PROGRESSIVE, missing)
             kept += (b"\xff\xda", _all_coefficients(content) if frame in SEQUENTIAL else content)
             if scans > _SCANS:
-                raise UnsupportedFormat(f"the JPEG has more than {_SCANS} scans; save it again")
+                raise UnsupportedFormat(f"The JPEG has more than {_SCANS} scans. Save it again.")
             if scans == 1 and frame in SEQUENTIAL and not any(left.any() for left in missing.values()):
                 break
     if not scans or not frame:
-        raise TruncatedImage("the JPEG ends before its pixels begin")
+        raise TruncatedImage("The JPEG ends before its pixels begin. Send the whole file.")
     if data[frame_at + 2] != _BITS or frame not in SEQUENTIAL | _PROGRESSIVE:
-        raise UnsupportedFormat("JPEGs of 8 bits are accepted, baseline or progressive; save it again as one of these")
+        raise UnsupportedFormat(
+            "This kind of JPEG is not supported. Save it with 8 bits per channel, baseline or progressive."
+        )
     if any(left.any() for left in _promised(missing, ended=data.find(_END_OF_IMAGE, behind) >= 0)):
-        raise TruncatedImage("the JPEG ends before the last of its scans; send the whole file")
+        raise TruncatedImage("The JPEG ends before its last scan. Send the whole file.")
     kept += (view[behind:], _END_OF_IMAGE)
     height, width = (int.from_bytes(data[at : at + 2], "big") for at in (frame_at + 3, frame_at + 5))
     scalable = scans == 1 and frame in SEQUENTIAL
@@ -131,9 +133,9 @@ def read(data: bytes) -> Jpeg:
 
 
 def _needed(marker: int, content: bytes) -> tuple[bytes, ...]:
-    """Return what decoding needs of a segment, empty where it needs nothing.
+    """Return the part of a segment that decoding needs, empty if it needs nothing.
 
-    Of metadata that is only what tells the colours, in the way libjpeg reads it without a warning.
+    Metadata is kept only where it states the colour space, and in a form that libjpeg reads without a warning.
     """
     if marker == _JFIF and content[2:7] == b"JFIF\0" and len(content) >= _JFIF_BYTES:
         return (b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00",)
@@ -141,16 +143,16 @@ def _needed(marker: int, content: bytes) -> tuple[bytes, ...]:
 
 
 def _orientation(data: bytes) -> Iterator[bytes]:
-    """Yield the metadata before the first scan that tells which way up the photo is."""
+    """Yield the metadata before the first scan that states the photo's orientation."""
     for marker, begin, end in takewhile(lambda segment: segment[0] != SCAN, segments(data)):
         if marker == _EXIF and data.startswith(_TELLS_ORIENTATION, begin + 2):
             yield data[begin - 2 : end]
 
 
 def _colours(adobe: bytes, components: int) -> tuple[bytes, ...]:
-    """Return Adobe's marker, of the length it has by its definition, with a transform that fits the components.
+    """Return Adobe's marker in its defined length, with a transform that fits the components.
 
-    libjpeg takes any other transform for this one, and warns.
+    libjpeg reads any other transform as this one, with a warning.
     """
     if not adobe:
         return ()
@@ -160,12 +162,12 @@ def _colours(adobe: bytes, components: int) -> tuple[bytes, ...]:
 
 
 def _all_coefficients(scan: bytes) -> bytes:
-    """Return the header of a sequential scan as it must be: cameras write other numbers, which mean nothing there."""
+    """Return the header of a sequential scan with the coefficient range it must have. Some cameras write another one."""
     return scan[:-3] + b"\x00\x3f\x00" if len(scan) > _SCAN_BYTES else scan
 
 
 def _received(scan: bytes, progressive: bool, missing: dict[int, NDArray[np.int8]]) -> None:
-    """Note what a scan brings: of each component, which coefficients are no longer missing a bit."""
+    """Note which coefficients of each component a scan contains, and how many of their bits are still missing."""
     count = scan[2] if len(scan) > 2 else 0
     if len(scan) < 6 + 2 * count:
         return
@@ -176,11 +178,11 @@ def _received(scan: bytes, progressive: bool, missing: dict[int, NDArray[np.int8
 
 
 def _promised(missing: dict[int, NDArray[np.int8]], ended: bool) -> list[NDArray[np.int8]]:
-    """Return what must not be missing: all of each component, but an encoder may send no detail of chroma at all.
+    """Return the missing bits that matter: an encoder may omit all detail of a chroma component, but nothing else.
 
     Args:
-        missing: of each component: luma, two of chroma, and perhaps black.
-        ended: whether the file has an end marker; one that is cut has none.
+        missing: missing bits per coefficient of each component: luma, two of chroma, and possibly black.
+        ended: whether the file has an end marker; a truncated file has none.
     """
     return [
         left[:1] if ended and component in _CHROMA and (left[1:] == _UNSENT).all() else left
@@ -189,24 +191,24 @@ def _promised(missing: dict[int, NDArray[np.int8]], ended: bool) -> list[NDArray
 
 
 def reduced(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
-    """Return the sides at the least of libjpeg's scales, 1/8, 2/8 … 8/8, that leaves both at least `size`."""
+    """Return width and height at the smallest of libjpeg's scales (1/8, 2/8 … 8/8) at which both are at least `size`."""
     scales = ((-(-width * eighths // 8), -(-height * eighths // 8)) for eighths in range(1, 8))
     return next(((w, h) for w, h in scales if w >= size[0] and h >= size[1]), (width, height))
 
 
 def decode(jpeg: Jpeg, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return all pixels, at the scale that `reduced` tells or the next larger one.
+    """Return all pixels, at the scale of `reduced` or the next larger one.
 
     Args:
-        jpeg: as `read` made it.
-        mode: Pillow's word for its colours: L, RGB or CMYK.
-        size: least width and height.
+        jpeg: the layout from `read`.
+        mode: Pillow's name for its colours: L, RGB or CMYK.
+        size: minimum width and height.
 
     Returns:
         (h, w, 1) gray, (h, w, 3) RGB or (h, w, 4) CMYK as stored, uint8.
 
     Raises:
-        TruncatedImage: the file ends early or is damaged, anywhere.
+        TruncatedImage: the file is incomplete or damaged anywhere.
     """
     colour, (width, height) = _COLOURS[mode], size
 
@@ -222,39 +224,42 @@ def decode(jpeg: Jpeg, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
         except ValueError as error:
             if _ODD_SAMPLING in str(error):
                 image = _by_pillow(jpeg.plain, size)
-                return _same_whatever_follows(lambda data: _by_pillow(data, size), jpeg.plain, image, 0)
+                return _require_complete(lambda data: _by_pillow(data, size), jpeg.plain, image, 0)
             bare, end = _without_padding(jpeg.plain)
             if _PADDED not in str(error) or len(bare) == end:
                 raise
             image = strict(bare + _END_OF_IMAGE)
         if jpeg.arithmetic:
-            _same_whatever_follows(lambda data: strict(data, False), jpeg.plain, image, _ARITHMETIC_ZEROS)
+            _require_complete(lambda data: strict(data, False), jpeg.plain, image, _ARITHMETIC_ZEROS)
         return image
     except ValueError as error:
-        raise TruncatedImage(f"the image ends early or is damaged ({error})") from error
+        raise TruncatedImage(f"The image is incomplete or damaged ({error}).") from error
 
 
 def _without_padding(data: bytearray) -> tuple[bytearray, int]:
-    """Return a JPEG up to its end marker without the zeros that some cameras put there, and where the marker is."""
+    """Return a JPEG up to its end marker, without the zeros that some cameras put before it, and the marker's offset."""
     end = data.find(_END_OF_IMAGE, data.find(b"\xff\xda"))
-    padded = data[:end].rstrip(b"\xff")  # which may be repeated before any marker
+    padded = data[:end].rstrip(b"\xff")  # 0xff may be repeated before any marker
     bare = padded.rstrip(b"\x00")
     stuffed = bare.endswith(b"\xff") and len(bare) < len(padded)
     return (bare + b"\x00" if stuffed else bare), end
 
 
-def _same_whatever_follows(
+def _require_complete(
     decoded: Callable[[bytearray], NDArray[np.uint8]], data: bytearray, image: NDArray[np.uint8], zeros: int
 ) -> NDArray[np.uint8]:
-    """Return the pixels of a JPEG whose decoder does not tell where its bytes end, if all of them are in the file.
+    """Return the pixels of a JPEG whose decoder does not notice missing bytes, if none are missing.
 
-    Then they stay the same when noise is put behind.
+    If the file is complete, noise appended to it does not change its pixels.
 
     Args:
         decoded: the decoder.
         data: the file.
         image: its pixels.
-        zeros: so many bytes an encoder may have left out because they are zeros.
+        zeros: how many zero bytes at the end an encoder may have omitted.
+
+    Raises:
+        ValueError: bytes are missing at the end.
     """
     bare, _ = _without_padding(data)
     if not np.array_equal(image, decoded(bare + bytes(zeros) + _NOISE + _END_OF_IMAGE)):
@@ -266,6 +271,6 @@ def _by_pillow(data: bytearray, size: tuple[int, int]) -> NDArray[np.uint8]:
     picture = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
     picture.draft(None, size)
     pixels = np.array(picture)
-    if picture.mode == "CMYK":  # Pillow has turned it over
+    if picture.mode == "CMYK":  # Pillow has inverted it
         return ~pixels
     return pixels[..., None] if pixels.ndim == 2 else pixels

@@ -1,7 +1,7 @@
-"""Which way up a photo is: metadata of an opened picture → one of the EXIF orientations 1 to 8.
+"""Read a photo's EXIF orientation (1 to 8) from its metadata, and turn it upright.
 
-Read here rather than by Pillow's ``getexif``: that one parses every tag and warns about each one that is damaged, and
-one damaged tag beside a good orientation must not cost the photo.
+Pillow's ``getexif`` is not used: it parses every tag and warns about each damaged one, and a damaged tag beside a valid
+orientation must not cost the photo.
 """
 
 import re
@@ -26,21 +26,21 @@ _UPRIGHT = {
 
 
 def turn(picture: Image.Image, orientation: int) -> Image.Image:
-    """Return the picture upright, given how it is stored."""
+    """Return the picture turned upright from the EXIF orientation in which it is stored."""
     method = _UPRIGHT.get(orientation)
     return picture if method is None else picture.transpose(method)
 
 
 def swaps_sides(orientation: int) -> bool:
-    """Whether width and height change places when the picture is turned upright."""
+    """Return whether turning the picture upright swaps its width and height."""
     return orientation >= 5
 
 
 def find(info: dict[Any, Any]) -> int:
-    """Return the EXIF orientation 1–8 that `info` states, 1 where it states none or nonsense.
+    """Return the EXIF orientation 1–8 that `info` states, or 1 if it states none or an invalid one.
 
     Args:
-        info: ``Image.info`` of a loaded picture: exif, xmp or their PNG spellings; the first that states one wins.
+        info: ``Image.info`` of a loaded picture, with exif, xmp or their PNG spellings. The first that states one wins.
     """
     exif = info.get("exif") or _hexadecimal(info.get("Raw profile type exif", ""))
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
@@ -48,7 +48,7 @@ def find(info: dict[Any, Any]) -> int:
 
 
 def _hexadecimal(profile: str) -> bytes:
-    """ImageMagick's way of putting EXIF into a PNG: two lines of heading, then hexadecimal digits."""
+    """Return the EXIF block that ImageMagick writes into a PNG: two lines of heading, then hexadecimal digits."""
     try:
         return bytes.fromhex("".join(profile.split("\n")[3:]))
     except ValueError:
@@ -56,7 +56,7 @@ def _hexadecimal(profile: str) -> bytes:
 
 
 def _from_exif(exif: bytes) -> int:
-    """The orientation in the first directory of an EXIF block, 0 where there is none."""
+    """Return the orientation in the first directory of an EXIF block, or 0 if there is none."""
     exif = re.sub(rb"^(?:Exif\x00\x00)+", b"", exif)
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
@@ -69,7 +69,7 @@ def _from_exif(exif: bytes) -> int:
             if tag == _TAG:
                 return value if kind == _SHORT and 1 <= value <= 8 else 0
     except struct.error:
-        pass  # the block ends early: what was read of it said nothing
+        pass  # the block ends before it states an orientation
     return 0
 
 

@@ -140,17 +140,14 @@ class Standing:
         return both and self.born <= known.floor and self.created_at != known.created_at
 
 
-class Store(Protocol):
-    """A database of galleries. See the module's docstring for what holds for every method."""
+class RemoteStore(Protocol):
+    """The methods of a store that another process may call. See the module's docstring for what holds for every method."""
 
     def ping(self) -> None:
         """Raise `StoreUnavailable` unless the database answers."""
 
     def check_writes(self) -> None:
         """Raise `StoreUnavailable` unless a photo could be written now; `StoreFull` where the disk has no room for it."""
-
-    def close(self) -> None:
-        """Let go of the database. Closing twice is fine."""
 
     # Galleries
 
@@ -365,6 +362,13 @@ class Store(Protocol):
             UnknownGallery: there is none.
             VersionGone: the change log does not reach back to `since`, or `since` is ahead of it: load anew.
         """
+
+
+class Store(RemoteStore, Protocol):
+    """A database of galleries, in this process."""
+
+    def close(self) -> None:
+        """Let go of the database. Closing twice is fine."""
 
     def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
         """Give all centroids page by page, without `gone`, so that neither side ever holds them twice.

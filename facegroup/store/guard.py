@@ -1,26 +1,31 @@
-"""The store as a server's callers reach it: their calls go in; what it answers comes out, or at once why it cannot.
+"""The store as a server's callers reach it.
 
-While the store is away nobody waits for it; and a gallery of which it lost data takes no writes until that was accepted,
-by `accept`, or by erasing the gallery.
+While the store does not answer, every call fails at once instead of waiting. A gallery that lost data refuses writes until
+someone accepts the loss (`accept`) or erases the gallery.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from facegroup.errors import StoreUnavailable, StoreWentBack, UnknownGallery
 from facegroup.store.availability import Availability
-from facegroup.store.contract import Erased, Store
+from facegroup.store.calls import bound
+from facegroup.store.contract import Erased, RemoteStore, Store
 from facegroup.store.data_loss import LossDetector
 from facegroup.types import Gallery
 
-_OF_NO_GALLERY = frozenset({"ping", "check_writes", "galleries", "damaged"})
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
+
+_OF_NO_GALLERY = (Store.ping, Store.check_writes, Store.galleries, Store.damaged)
 
 
 class GuardedStore:
-    """A store with what is known of its absence and its losses. May be used from several threads.
+    """Class that calls a store and refuses what its absence or a loss of data forbids. May be used from several threads.
 
     Args:
         store: the store.
-        absence: whether it is away.
+        absence: whether it answers.
         ledger: whether it lost data.
     """
 
@@ -29,35 +34,38 @@ class GuardedStore:
         self._absence = absence
         self._ledger = ledger
 
-    def call(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the store, with its errors.
+    def call(
+        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        """Call a method of the store, with its errors; see `facegroup.store.calls.CallStore`.
 
         Raises:
-            StoreUnavailable: the store is away.
+            StoreUnavailable: the store does not answer.
             StoreWentBack: it lost data of the gallery that the call is about.
         """
-        self._absence.check()  # not within: what is known already is no news
+        self._absence.check()  # outside the try block: an absence that is known already needs no confirmation
         try:
             if method in _OF_NO_GALLERY:
-                return getattr(self._store, method)(*arguments, **named)
-            return self._of_gallery(method, *arguments, **named)
+                return bound(self._store, method)(*arguments, **named)
+            answer: _Answer = self._of_gallery(method, *arguments, **named)
+            return answer
         except StoreUnavailable:
             self._absence.confirm()
             raise
 
-    def _of_gallery(self, method: str, about: str | Gallery, *arguments: Any, **named: Any) -> Any:
-        gallery = about.name if isinstance(about, Gallery) else about
-        if method == "accept":
+    def _of_gallery(self, method: Callable[..., Any], about: Any, *arguments: Any, **named: Any) -> Any:
+        gallery: str = about.name if isinstance(about, Gallery) else about
+        if method == Store.accept:
             return self._ledger.accept(gallery)
         try:
             self._ledger.look(gallery)
         except UnknownGallery:
-            pass  # the store says so itself, unless it is to create it
+            pass  # the store raises this itself, unless the call creates the gallery
         except StoreWentBack:
-            if method != "delete_gallery":
+            if method != Store.delete_gallery:
                 raise
             if self._ledger.accept(gallery).version is None:
                 return Erased(0, 0, 0)
-        answer = getattr(self._store, method)(about, *arguments, **named)
+        answer = bound(self._store, method)(about, *arguments, **named)
         self._ledger.learn(gallery, getattr(answer, "version", 0))
         return answer

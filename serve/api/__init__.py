@@ -25,6 +25,7 @@ from serve.api import (
     videos,
     webhooks,
 )
+from serve.api.body_memory import BodyMemory
 from serve.api.context import Context
 from serve.api.draining import Drain, Draining
 from serve.api.encodings import Encodings
@@ -32,7 +33,6 @@ from serve.api.limits import Guard
 from serve.api.origins import Origins
 from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
-from serve.api.room import BodyMemory
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
 

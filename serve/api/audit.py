@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from facegroup.errors import InvalidName, StoreInvalid, StoreUnavailable
-from facegroup.store.audit import Entry
+from facegroup.store.contract import Store
 from facegroup.store.names import clean_name
 from facegroup.wire import patterns
 from facegroup.wire.galleries import AuditPage
@@ -30,5 +30,5 @@ async def read_audit(
     limit: Limit = 100,
 ) -> AuditPage:
     """Return a page of a gallery's audit log, oldest first; `next` is the cursor of the following page, or null."""
-    rows: list[Entry] = await server.pipeline.ask("audit", clean_name(gallery, "gallery name"), after, limit)
+    rows = await server.pipeline.ask(Store.audit, clean_name(gallery, "gallery name"), after, limit)
     return AuditPage.of(rows, limit)

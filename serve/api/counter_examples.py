@@ -16,8 +16,8 @@ from facegroup.errors import (
     UnknownPhoto,
 )
 from facegroup.pipeline.messages import Photo
+from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.types import Gallery, Sample
 from facegroup.wire import people as wire
 from serve.api import documented
 from serve.api.bodies import read_photos
@@ -70,34 +70,34 @@ async def correct(
     hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
     asked = f"{face} {min_face_size} {strict}"
     once = None if key is None else IdempotencyKey.of(key, "counter-examples", person, asked, *hashes)
-    await server.pipeline.ask("person", gallery, person)
+    await server.pipeline.ask(Store.person, gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
     good, refused, named = counter_examples.counter_examples(upload.named, seen, face)
     doubted: tuple[Doubt, ...] = ()
     if good:
-        about: Gallery = await server.pipeline.ask("gallery", gallery)
+        about = await server.pipeline.ask(Store.gallery, gallery)
         if about.network != server.spec.name:
             raise NetworkMismatch.of(gallery, about.network, server.spec.name)
-        known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
+        known = await server.pipeline.ask(Store.samples, gallery, person, counter=None)
         good, unfit, named, doubted = counter_examples.judge(good, named, known, about.threshold, strict)
         refused += unfit
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error
-    done = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name, once=once, by=by)
+    done = await server.pipeline.ask(Store.add_samples, gallery, person, good, server.spec.name, once=once, by=by)
     return wire.Correction.of(Enrolment(done, refused, named, doubted))
 
 
 @router.get("", response_model=None, responses=_LISTED, summary="List a person's counter-examples")
 async def list_counter_examples(server: Server, gallery: GalleryName, person: PersonId) -> wire.CounterExamples:
     """Return the counter-examples of a person, oldest first."""
-    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=True)
+    rows = await server.pipeline.ask(Store.samples, gallery, person, counter=True)
     return wire.CounterExamples.of(rows)
 
 
 @router.get("/{example}", response_class=Response, responses=_CROP, summary="Show a counter-example")
 async def show_counter_example(server: Server, gallery: GalleryName, person: PersonId, example: ExampleId) -> Response:
     """Return the aligned face of a counter-example, as JPEG, where the gallery keeps it."""
-    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True, counter=True, only=example)
+    rows = await server.pipeline.ask(Store.samples, gallery, person, crops=True, counter=True, only=example)
     found = rows[0] if rows else None
     if found is None or found.crop is None:
         raise UnknownPhoto(f"the person has no counter-example {example[:64]!r}, or the gallery keeps no crops")
@@ -109,4 +109,4 @@ async def erase_counter_example(
     server: Server, gallery: GalleryName, person: PersonId, example: ExampleId, by: By
 ) -> wire.Erased:
     """Erase one counter-example with its descriptor and crop: it was a mistake."""
-    return wire.Erased.of(await server.pipeline.ask("delete_sample", gallery, person, example, counter=True, by=by))
+    return wire.Erased.of(await server.pipeline.ask(Store.delete_sample, gallery, person, example, counter=True, by=by))

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable, StoreWentBack
+from facegroup.store.contract import Changes, Store
 from facegroup.types import Gallery
 from facegroup.wire import galleries as wire
 from facegroup.wire.people import Erased
@@ -21,7 +22,7 @@ _ERASED = documented.of(Erased, *documented.STORED)
 @router.get("", response_model=None, responses=_PAGE, summary="List galleries")
 async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> wire.GalleryPage:
     """Return a page of galleries, by name; `next` is the cursor of the following page, or null."""
-    rows = await server.pipeline.ask("galleries", after, limit)
+    rows = await server.pipeline.ask(Store.galleries, after, limit)
     return wire.GalleryPage.of(rows, limit)
 
 
@@ -38,20 +39,27 @@ async def create_gallery(
         probe_quality=wanted.probe_quality,
         unique=wanted.unique,
     )
-    made = await server.pipeline.ask("create_gallery", new, by=by)
+    made = await server.pipeline.ask(Store.create_gallery, new, by=by)
     return wire.Gallery.of(made)
 
 
 @router.get("/{gallery}", response_model=None, responses=_ONE, summary="Show a gallery")
 async def show_gallery(server: Server, gallery: GalleryName) -> wire.Gallery:
     """Return a gallery's settings, version and count of people."""
-    return wire.Gallery.of(await server.pipeline.ask("gallery", gallery))
+    return wire.Gallery.of(await server.pipeline.ask(Store.gallery, gallery))
 
 
 @router.patch("/{gallery}", response_model=None, responses=_ONE, summary="Change a gallery")
 async def change_gallery(server: Server, gallery: GalleryName, change: wire.GalleryChange, by: By) -> wire.Gallery:
     """Change the threshold, or whether crops are kept; switching them off erases those kept."""
-    return wire.Gallery.of(await server.pipeline.ask("update_gallery", gallery, **change.model_dump(), by=by))
+    changes: Changes = {
+        "threshold": change.threshold,
+        "keep_crops": change.keep_crops,
+        "quality": change.quality,
+        "probe_quality": change.probe_quality,
+        "unique": change.unique,
+    }
+    return wire.Gallery.of(await server.pipeline.ask(Store.update_gallery, gallery, by=by, **changes))
 
 
 @router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")
@@ -59,12 +67,12 @@ async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> Erased:
     """Erase a gallery with every person, descriptor and crop in it, and what its cameras saw."""
     # Not looked up first: of a gallery that the store lost, erasing is what an operator may do.
     sightings = await server.erase_sightings(gallery)
-    done = await server.pipeline.ask("delete_gallery", gallery, by=by)
+    done = await server.pipeline.ask(Store.delete_gallery, gallery, by=by)
     return Erased.of(done, sightings + await server.erase_rest(gallery))
 
 
 @router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")
 async def accept_gallery(server: Server, gallery: GalleryName) -> wire.Accepted:
     """Take a gallery of which the store lost data as it is now; nothing happens where nothing was lost."""
-    standing = await server.pipeline.ask("accept", gallery)
+    standing = await server.pipeline.ask(Store.accept, gallery)
     return wire.Accepted(gallery=gallery, gallery_version=standing.version)

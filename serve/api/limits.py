@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facegroup.errors import BodyTooLarge, FacegroupError, ImageTooLarge, Overloaded, TimedOut
 from facegroup.settings import Limits
+from serve.api.body_memory import BodyMemory
 from serve.api.problems import problem
-from serve.api.room import BodyMemory
 
 log = logging.getLogger("ray.serve")
 

@@ -22,9 +22,9 @@ from facegroup.errors import (
     UnlikeOwn,
 )
 from facegroup.pipeline.messages import Photo
+from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
-from facegroup.types import Gallery, Person, Sample
 from facegroup.wire import people as wire
 from serve.api import documented
 from serve.api.bodies import read_photos
@@ -67,7 +67,7 @@ async def list_people(
     server: Server, gallery: GalleryName, after: After = "", limit: Limit = 100, name: AskedName = None
 ) -> wire.PeoplePage:
     """Return a page of people, by id; with `name`, only those of that name."""
-    rows: list[Person] = await server.pipeline.ask("people", gallery, after, limit, name)
+    rows = await server.pipeline.ask(Store.people, gallery, after, limit, name)
     return wire.PeoplePage.of(rows, limit)
 
 
@@ -83,14 +83,16 @@ async def create_person(
     once = None if key is None else IdempotencyKey.of(key, "people", json.dumps(new.model_dump(), sort_keys=True))
     name = clean_name(new.name, "name of the person")
     wanted = None if new.id is None else check_id(new.id)
-    expiry = {"expires_at": new.expires_at, "once": once, "by": by}
-    return wire.Person.of(await server.pipeline.ask("create_person", gallery, name, new.metadata, wanted, **expiry))
+    made = await server.pipeline.ask(
+        Store.create_person, gallery, name, new.metadata, wanted, expires_at=new.expires_at, once=once, by=by
+    )
+    return wire.Person.of(made)
 
 
 @router.get("/{person}", response_model=None, responses=_ONE, summary="Show a person")
 async def show_person(server: Server, gallery: GalleryName, person: PersonId) -> wire.Person:
     """Return a person."""
-    return wire.Person.of(await server.pipeline.ask("person", gallery, person))
+    return wire.Person.of(await server.pipeline.ask(Store.person, gallery, person))
 
 
 @router.put("/{person}", response_model=None, responses=_PUT, summary="Create or change a person")
@@ -106,11 +108,11 @@ async def put_person(
     name = clean_name(new.name, "name of the person")
     try:
         made = await server.pipeline.ask(
-            "create_person", gallery, name, new.metadata, person, expires_at=new.expires_at, by=by
+            Store.create_person, gallery, name, new.metadata, person, expires_at=new.expires_at, by=by
         )
     except PersonExists:
         made = await server.pipeline.ask(
-            "update_person", gallery, person, name=name, metadata=new.metadata, expires_at=_expiry(new), by=by
+            Store.update_person, gallery, person, name=name, metadata=new.metadata, expires_at=_expiry(new), by=by
         )
     else:
         response.status_code = 201
@@ -124,7 +126,7 @@ async def change_person(
     """Rename a person, replace the metadata, or set the expiry; `"expires_at": null` lifts it."""
     name = None if change.name is None else clean_name(change.name, "name of the person")
     made = await server.pipeline.ask(
-        "update_person", gallery, person, name=name, metadata=change.metadata, expires_at=_expiry(change), by=by
+        Store.update_person, gallery, person, name=name, metadata=change.metadata, expires_at=_expiry(change), by=by
     )
     return wire.Person.of(made)
 
@@ -132,9 +134,9 @@ async def change_person(
 @router.delete("/{person}", response_model=None, responses=_ERASED, summary="Erase a person")
 async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> wire.Erased:
     """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
-    await server.pipeline.ask("person", gallery, person)
+    await server.pipeline.ask(Store.person, gallery, person)
     sightings = await server.erase_sightings(gallery, person)
-    done = await server.pipeline.ask("delete_person", gallery, person, by=by)
+    done = await server.pipeline.ask(Store.delete_person, gallery, person, by=by)
     return wire.Erased.of(done, sightings + await server.erase_rest(gallery, person))
 
 
@@ -144,7 +146,7 @@ async def merge_people(
 ) -> wire.Merged:
     """Give a person all photos of another, who is erased, in one step; name, metadata and expiry stay as they are."""
     other = check_id(wanted.source)
-    return wire.Merged.of(await server.pipeline.ask("merge_people", gallery, person, other, by=by))
+    return wire.Merged.of(await server.pipeline.ask(Store.merge_people, gallery, person, other, by=by))
 
 
 @router.post(
@@ -185,19 +187,19 @@ async def enrol(
     once = (
         None if key is None else IdempotencyKey.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
     )
-    kept: Gallery = await server.pipeline.ask("gallery", gallery)
-    await server.pipeline.ask("person", gallery, person)
+    kept = await server.pipeline.ask(Store.gallery, gallery)
+    await server.pipeline.ask(Store.person, gallery, person)
     seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
     good, refused, named = samples(upload.named, seen, face, kept.quality, strict)
     doubted: tuple[Doubt, ...] = ()
     if good:
         matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
-        known: list[Sample] = await server.pipeline.ask("samples", gallery, person, counter=None)
+        known = await server.pipeline.ask(Store.samples, gallery, person, counter=None)
         good, unlike, named, doubted = doubts.judge(person, good, named, known, matched, strict)
         refused += unlike
     if len(refused) == len(upload.photos) == 1:
         raise refused[0].error
-    enrolled = await server.pipeline.ask("add_samples", gallery, person, good, server.spec.name, once=once, by=by)
+    enrolled = await server.pipeline.ask(Store.add_samples, gallery, person, good, server.spec.name, once=once, by=by)
     lying = not_upright(upload.named, seen, named)
     taken = chosen(upload.named, seen, face, named)
     return wire.Enrolment.of(Enrolment(enrolled, refused, named, (*lying, *doubted), taken))
@@ -206,14 +208,14 @@ async def enrol(
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")
 async def list_photos(server: Server, gallery: GalleryName, person: PersonId) -> wire.Photos:
     """Return the samples of a person, oldest first."""
-    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person)
+    rows = await server.pipeline.ask(Store.samples, gallery, person)
     return wire.Photos.of(rows)
 
 
 @router.get("/{person}/photos/{photo}", response_class=Response, responses=_CROP, summary="Show an aligned face")
 async def show_photo(server: Server, gallery: GalleryName, person: PersonId, photo: PhotoId) -> Response:
     """Return the aligned face of a sample, as JPEG, where the gallery keeps it."""
-    rows: list[Sample] = await server.pipeline.ask("samples", gallery, person, crops=True, only=photo)
+    rows = await server.pipeline.ask(Store.samples, gallery, person, crops=True, only=photo)
     found = rows[0] if rows else None
     if found is None or found.crop is None:
         raise UnknownPhoto(f"the person has no photo {photo[:64]!r}, or the gallery keeps no crops")
@@ -223,7 +225,7 @@ async def show_photo(server: Server, gallery: GalleryName, person: PersonId, pho
 @router.delete("/{person}/photos/{photo}", response_model=None, responses=_ERASED_PHOTO, summary="Erase a photo")
 async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: PhotoId, by: By) -> wire.Erased:
     """Erase one sample with its descriptor and crop."""
-    return wire.Erased.of(await server.pipeline.ask("delete_sample", gallery, person, photo, by=by))
+    return wire.Erased.of(await server.pipeline.ask(Store.delete_sample, gallery, person, photo, by=by))
 
 
 def _expiry(wanted: wire.NewPerson | wire.PersonChange) -> float | None:

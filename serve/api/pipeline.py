@@ -1,13 +1,17 @@
 """What the routes need of the rest of the server. `serve.ingress.Ingress` is it on Ray; tests give the library itself."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from facegroup.errors import FacegroupError
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.store.audit import Origin
+from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
+
+_P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
 
 
 class Pipeline(Protocol):
@@ -22,8 +26,10 @@ class Pipeline(Protocol):
     async def match(self, descriptors: Descriptors, query: Query) -> PhotoMatches:
         """Decide on descriptors that the caller has. Raises what `Galleries.match` gives as an error."""
 
-    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the store; see `facegroup.store.contract.Store`."""
+    async def ask(
+        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        """Call a method of the store, with its errors: ``ask(Store.person, gallery, person_id)``."""
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin

@@ -142,6 +142,8 @@ def drained(server: Server) -> None:
     assert status == 0
     assert set(codes) <= {"200", "503", "nobody", "stage_unavailable application/problem+json"}, codes
     assert "503" in codes
+    at_the_end = server.log().rpartition("stopping\n")[2].splitlines()
+    assert not [line for line in at_the_end if " facegroup." not in line], "Ray tells of what was ended on purpose"
 
 
 def test_who_is_asked_to_end_answers_what_is_under_way(server: Server) -> None:

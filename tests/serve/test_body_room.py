@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from facegroup.settings import Limits
+from serve.api.body_memory import BodyMemory
 from serve.api.limits import Guard
-from serve.api.room import BodyMemory
 
 SIZE = 64 * 1000
 """Of the room: bodies of up to 1,000 bytes are small, and larger ones get 48,000 together."""

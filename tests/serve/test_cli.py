@@ -11,10 +11,11 @@ import pytest
 from PIL import Image as pillow
 from typer.testing import CliRunner, Result
 
-from serve.cli import app
-from serve.commands import main
+from serve.commands import main, program
 from serve.demo_photos import own, packaged
 from tests.photos import astronaut, both, encode, hopper, nobody, resized
+
+app = program()
 
 PEOPLE = {"Hopper": hopper, "曾宏鈞": astronaut}
 

@@ -120,13 +120,13 @@ def test_one_error_does_not_end_the_run(place: list[str], folder: Path, tmp_path
     for said in (
         *("not enrolled: not in the dataset: the name of the person is reserved", "not enrolled: Text: "),
         *(
-            "not enrolled: team: photos lie in folders below",
+            "not enrolled: team: Photos are in folders below",
             "refused: ",
             "(unsupported_format)",
             "gone.jpg cannot be read",
         ),
         *(
-            "loose.jpg: it lies in no person's folder",
+            "loose.jpg: The file is not in a person's folder",
             "Thumbs.db: ",
             "2 new photos enrolled, 0 known already, of 2 people; 2 photos refused, 3 people not enrolled",
             "3 files skipped",

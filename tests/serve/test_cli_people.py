@@ -8,10 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from facegroup.settings import load
-from serve.cli import app
+from serve.commands import program
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import astronaut, encode, hopper
+
+app = program()
 
 
 @pytest.fixture(params=["here", "server"])

@@ -20,13 +20,15 @@ from facegroup.recognizer import Recognizer
 from facegroup.settings import load
 from facegroup.store import contradictions
 from facegroup.types import NOT_IN_DATASET
-from serve.cli import app
+from serve.commands import program
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import astronaut, both, encode, hopper, resized
 from tests.serve.conftest import files
 from tests.serve.driver import Api
 from tests.unit.cameras.journal.made import sighting
+
+app = program()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from typer.main import get_command
 from facegroup import errors
 from facegroup.errors import FacegroupError, StoreUnavailable
 from facegroup.networks.registry import SPECS
-from serve.cli import app
+from serve.commands import program
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import astronaut, both, encode, hopper, resized
 from tests.serve.driver import Api
 from tests.unit.test_house import is_setting
+
+app = program()
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -123,6 +126,18 @@ def test_the_networks_page_is_that_of_the_registry() -> None:
             assert f"({file.url})" in line
             assert (f"{file.bytes:,}" if file.bytes else "not published") in line
             assert (file.sha256 or "not published") in line
+
+
+def test_the_example_in_python_works(tmp_path: Path) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    for name, photo in {"ada1": hopper(), "ada2": resized(hopper(), 400), "party": both()}.items():
+        (tmp_path / f"{name}.jpg").write_bytes(encode(photo))
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(line.rpartition(" ")[0] for line in done.stdout.splitlines()) == [
+        "Ada Lovelace",
+        "not in the dataset",
+    ]
 
 
 def test_every_example_with_curl_works(tmp_path: Path, pipeline: LocalPipeline) -> None:

@@ -15,12 +15,14 @@ from facegroup.pipeline.messages import PhotoMatches, PhotoResult
 from facegroup.settings import load
 from facegroup.types import POOR_QUALITY, Image
 from serve.api import build_api
-from serve.cli import app
+from serve.commands import program
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import astronaut, beside, both, encode, hopper, resized
 from tests.serve.conftest import files
 from tests.serve.driver import Api
+
+app = program()
 
 
 def blurred(photo: Image, sigma: float = 12) -> Image:

@@ -14,11 +14,13 @@ from facegroup.pipeline.messages import PhotoMatches, PhotoResult
 from facegroup.settings import load
 from facegroup.types import NOT_IN_DATASET
 from serve.api import build_api
-from serve.cli import app
+from serve.commands import program
 from tests.local_pipeline import LocalPipeline
 from tests.local_server import LocalServer
 from tests.photos import astronaut, beside, encode, hopper, resized
 from tests.serve.driver import Api
+
+app = program()
 
 GRACE = encode(hopper(), quality=95)
 MIRROR = encode(beside([astronaut(), hopper(), np.ascontiguousarray(hopper()[:, ::-1])]), "PNG")

@@ -43,16 +43,15 @@ from facegroup.pipeline.batcher import Batcher, gather
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
 from facegroup.store.audit import Origin
+from facegroup.store.calls import AskStore
+from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.types import Gallery, Person, Sample
+from facegroup.types import Person, Sample
 
 log = logging.getLogger(__name__)
 
 See: TypeAlias = Callable[[Sequence[Photo]], Awaitable[list[PhotoResult | FacegroupError]]]
 """What is in each photo; see `serve.api.pipeline.Pipeline.see`."""
-
-Ask: TypeAlias = Callable[..., Awaitable[Any]]
-"""Calls a method of the gallery's store; see `serve.api.pipeline.Pipeline.ask`."""
 
 Open: TypeAlias = Callable[[Camera, Settings, bool], Awaitable[FrameReader]]
 """Opens the eye of a camera, with settings, on this machine or on any. Raises StageUnavailable where it cannot be had."""
@@ -96,7 +95,7 @@ class Hub:
     """
 
     def __init__(
-        self, settings: Settings, open_journal: Callable[[], Journal], see: See, ask: Ask, open_eye: Open
+        self, settings: Settings, open_journal: Callable[[], Journal], see: See, ask: AskStore, open_eye: Open
     ) -> None:
         self._settings = settings
         self._open_journal = open_journal
@@ -315,7 +314,7 @@ class Hub:
             UnknownPerson: there is none of this id, and no name to make one.
         """
         stranger = await self._in(self._journal.unknown, gallery, unknown)
-        about: Gallery = await self._ask("gallery", gallery)
+        about = await self._ask(Store.gallery, gallery)
         if about.network != stranger.network:
             raise NetworkMismatch(
                 f"{unknown} was seen with {stranger.network}, and {gallery} is of {about.network} since facegroup migrate; "
@@ -326,7 +325,7 @@ class Hub:
             Sample(hashlib.sha256(shot.crop or shot.descriptor.tobytes()).hexdigest(), shot.descriptor, shot.crop)
             for shot in stranger.shots
         ]
-        done = await self._ask("add_samples", gallery, person.id, samples, stranger.network, by=by)
+        done = await self._ask(Store.add_samples, gallery, person.id, samples, stranger.network, by=by)
         moved: int = await self._in_book(lambda book: book.promoted(gallery, unknown, person.id, person.name))
         return done.person, len(done.added), moved
 
@@ -335,13 +334,11 @@ class Hub:
     ) -> Person:
         if person_id is not None:
             with suppress(UnknownPerson):
-                known: Person = await self._ask("person", gallery, person_id)
-                return known
-            if name is None:
-                raise UnknownPerson(f"there is no person {person_id!r} in {gallery}; a name would make one")
+                return await self._ask(Store.person, gallery, person_id)
+        if name is None:
+            raise UnknownPerson(f"there is no person {person_id!r} in {gallery}; a name would make one")
         once = IdempotencyKey.of(f"promote-{unknown}", gallery, json.dumps([name, person_id]))
-        made: Person = await self._ask("create_person", gallery, name, {}, person_id, once=once, by=by)
-        return made
+        return await self._ask(Store.create_person, gallery, name, {}, person_id, once=once, by=by)
 
     # Receivers
 
@@ -392,7 +389,7 @@ class Hub:
 
     async def begin_video(self, name: str, gallery: str) -> str:
         """See `VideoJobs.begin`. Raises UnknownGallery, NetworkMismatch."""
-        about: Gallery = await self._ask("gallery", gallery)
+        about = await self._ask(Store.gallery, gallery)
         if about.network != self._spec.name:
             raise NetworkMismatch.of(gallery, about.network, self._spec.name)
         self._thresholds[gallery] = about.threshold
@@ -485,7 +482,7 @@ class Hub:
 
     async def _check(self, camera: Camera) -> None:
         await self._in(address.check, camera.source, self._settings.cameras)
-        await self._ask("gallery", camera.gallery)
+        await self._ask(Store.gallery, camera.gallery)
 
     async def _note(self, camera: Camera, observations: tuple[Observation, ...]) -> bool:
         watch = self._watches.get(camera.id)
@@ -505,7 +502,7 @@ class Hub:
         """Erase the sightings of people who were erased where the hub did not hear of it: by expiry, or a command."""
         for gallery, person_id in sorted(await self._in(self._journal.people)):
             try:
-                await self._ask("person", gallery, person_id)
+                await self._ask(Store.person, gallery, person_id)
             except (UnknownPerson, UnknownGallery):
                 removed = await self.erase(gallery, person_id)
                 log.info("erased %d sightings of a person of %s who is gone", removed, gallery)

@@ -1,10 +1,10 @@
-"""What every write of a Redis store takes along: its audit entry and its idempotency key, for the end of a script's ARGV."""
+"""The audit entry and the idempotency key that go with every write of a Redis store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from facegroup.store import idempotency as once
-from facegroup.store import validation
+from facegroup.store import idempotency, validation
 from facegroup.store.audit import KEPT, Entry, Event, Origin
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 
@@ -25,15 +25,25 @@ class Note:
     once: IdempotencyKey | None = None
     added: Sequence[int] = ()
 
-    def args(self) -> list[str | float]:
-        """Return the arguments that `redis_scripts` take off the end, the last one first."""
-        now = validation.now()
-        person = self.event.person_id or ""
-        kept = once.write(self.once, now, person, self.added) if self.once else ""
-        return [
-            *(kept, self.once.key if self.once else "", now - once.SECONDS),
-            *(now, KEPT, self.by.request, self.by.actor, self.event.json(), person, self.event.what),
-        ]
+    def packed(self) -> dict[str, Any]:
+        """Return it as the scripts take it."""
+        now, once = validation.now(), self.once
+        return {
+            "at": str(now),
+            "kept": KEPT,
+            "retention": validation.RETENTION,
+            "what": self.event.what,
+            "person": self.event.person_id or "",
+            "detail": self.event.json(),
+            "actor": self.by.actor,
+            "request": self.by.request,
+            "once": once
+            and {
+                "key": once.key,
+                "oldest": str(now - idempotency.SECONDS),
+                "answer": idempotency.write(once, now, self.event.person_id or "", self.added),
+            },
+        }
 
 
 def read_done(kept: bytes | None, key: IdempotencyKey) -> RecordedResult | None:
@@ -41,7 +51,7 @@ def read_done(kept: bytes | None, key: IdempotencyKey) -> RecordedResult | None:
     if kept is None:
         return None
     version, _, answer = kept.partition(b" ")
-    return once.read(answer, int(version), key, validation.now())
+    return idempotency.read(answer, int(version), key, validation.now())
 
 
 def read_entry(gallery: str, number: bytes, fields: Sequence[bytes]) -> Entry:

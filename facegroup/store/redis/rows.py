@@ -5,7 +5,7 @@ import json
 import math
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
@@ -97,10 +97,19 @@ class Record:
         """Return the record with the `given` values changed, dated now, and with a mark of its own."""
         return replace(self, **given, updated_at=validation.now(), mark=uuid.uuid4().hex)
 
+    def expiry(self) -> str | None:
+        """Return when the person expires, as the scripts take it."""
+        return None if self.expires_at is None else str(self.expires_at)
+
     def person(self, person_id: str) -> Person:
         """Return it as a person."""
         dates = (self.created_at, self.updated_at, self.expires_at)
         return Person(person_id, self.name, self.metadata, len(self.samples), *dates, len(self.counters))
+
+
+def flat(fields: Mapping[str, str | int | float]) -> list[str]:
+    """Return names and values one after the other, as HSET takes them."""
+    return [word for name, value in fields.items() for word in (name, str(value))]
 
 
 def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
@@ -168,6 +177,23 @@ def sample_field(person_id: str, sample_id: str) -> str:
 def write_sample(sample: Sample) -> bytes:
     """Return a sample as kept: its date, float64, then its descriptor, both little-endian."""
     return _DATE.pack(sample.created_at) + vectors.to_bytes(sample.descriptor)
+
+
+def packed_samples(person_id: str, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Return a person's samples as the scripts take them."""
+    return [
+        {"field": sample_field(person_id, each.id), "value": write_sample(each), "crop": each.crop or None}
+        for each in samples
+    ]
+
+
+def derived(samples: Sequence[Sample]) -> dict[str, bytes | None]:
+    """Return what is kept of a person's samples for matching: the centroid, and the counter-examples."""
+    centroid = vectors.centroid_of(samples)
+    return {
+        "centroid": None if centroid is None else vectors.to_bytes(centroid),
+        "counters": vectors.stacked(samples) or None,
+    }
 
 
 def sample_fault(data: bytes, dimension: int) -> str | None:

@@ -7,23 +7,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
-from facegroup.store import validation, vectors
+from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.damage import Damage
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
-from facegroup.store.redis import scripts
 from facegroup.store.redis.notes import Note, read_done
 from facegroup.store.redis.rows import (
     Damaged,
     Keys,
     Record,
+    derived,
     name_member,
+    packed_samples,
     read_gallery,
     read_sample,
     sample_fault,
     sample_field,
-    write_sample,
 )
+from facegroup.store.redis.scripts import script
 from facegroup.store.redis.server import Command, RedisServer
 from facegroup.types import Gallery, Sample
 
@@ -59,12 +60,6 @@ class Changed:
     crops: int = 0
 
 
-def script(lua: str, gallery: str, *args: str | bytes | float) -> Command:
-    """Return the command that runs one of `redis_scripts` on the keys of a gallery."""
-    keys = Keys.of(gallery)
-    return ("EVAL", lua, len(keys), *keys, *args)
-
-
 class RedisSteps:
     """Steps on one server.
 
@@ -82,9 +77,9 @@ class RedisSteps:
 
     def note(
         self, event: Event, by: Origin | None, once: IdempotencyKey | None = None, added: Sequence[int] = ()
-    ) -> list[Any]:
-        """Return the end of a writing script's arguments."""
-        return Note(event, by or self._origin, once, added).args()
+    ) -> dict[str, Any]:
+        """Return what every writing script takes as `note`."""
+        return Note(event, by or self._origin, once, added).packed()
 
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
         """Return a gallery and the answers to commands on its keys, all of one moment. Raises `UnknownGallery`."""
@@ -183,27 +178,27 @@ class RedisSteps:
         """
         gallery = found.name
         before = Record.read(data) if data and named is None else None
-        fields: list[str | bytes] = ["0"]
-        counters = b""
+        after = edit.record
+        samples = None
         if edit.added or edit.removed:
             every = (*before.samples, *before.counters) if before else ()
             left = [key for key in every if key not in edit.removed]
-            samples = [*self.descriptors(found, {person_id: left}, *([before] if before else ())), *edit.added]
-            centroid, counters = vectors.centroid_of(samples), vectors.stacked(samples)
-            fields = ["1", b"" if centroid is None else vectors.to_bytes(centroid), str(len(edit.removed))]
-            fields += [sample_field(person_id, key) for key in edit.removed]
-            for sample in edit.added:
-                fields += [sample_field(person_id, sample.id), write_sample(sample), sample.crop or b""]
+            samples = {
+                **derived([*self.descriptors(found, {person_id: left}, *([before] if before else ())), *edit.added]),
+                "removed": [sample_field(person_id, key) for key in edit.removed],
+                "added": packed_samples(person_id, edit.added),
+            }
         step = script(
-            scripts.PERSON,
+            "person",
             gallery,
-            *(validation.RETENTION, person_id, data, edit.record.to_bytes() if edit.record else b""),
-            name_member(before.name, person_id) if before else (*(named or ()), b"")[0],
-            name_member(edit.record.name, person_id) if edit.record else b"",
-            *fields,
-            counters,
-            "" if edit.record is None or edit.record.expires_at is None else edit.record.expires_at,
-            *self.note(edit.event, by, once, edit.places),
+            id=person_id,
+            read=data,
+            record=after and after.to_bytes(),
+            old_name=name_member(before.name, person_id) if before else next(iter(named or ()), None),
+            new_name=after and name_member(after.name, person_id),
+            expires=after and after.expiry(),
+            samples=samples,
+            note=self.note(edit.event, by, once, edit.places),
         )
         (answer,) = self._server.write(step)
         if answer is None:
@@ -249,7 +244,7 @@ class RedisSteps:
 
     def _remember(self, gallery: str, person_id: str, data: bytes, once: IdempotencyKey, by: Origin | None) -> bool:
         note = self.note(Event("", person_id), by, once)
-        (answer,) = self._server.write(script(scripts.REMEMBER, gallery, person_id, data, *note))
+        (answer,) = self._server.write(script("remember", gallery, id=person_id, read=data, note=note))
         if answer is None:
             raise validation.unknown_gallery(gallery)
         return int(answer) >= 0

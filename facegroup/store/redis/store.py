@@ -39,21 +39,24 @@ from facegroup.store.contract import Centroids, Changes, Enrolled, Erased, Merge
 from facegroup.store.damage import Skipped
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 from facegroup.store.names import check_id, clean_name
-from facegroup.store.redis import data_loss, scripts
+from facegroup.store.redis import data_loss
 from facegroup.store.redis.notes import read_entry
 from facegroup.store.redis.rows import (
     INDEX,
     Damaged,
     Keys,
     Record,
+    derived,
+    flat,
     gallery_fields,
     name_member,
     read_gallery,
     sample_field,
 )
+from facegroup.store.redis.scripts import script
 from facegroup.store.redis.server import Command, RedisServer
 from facegroup.store.redis.staging import RedisShelves
-from facegroup.store.redis.steps import Changed, Edit, RedisSteps, script
+from facegroup.store.redis.steps import Changed, Edit, RedisSteps
 from facegroup.store.staging import Shelf, also_on_shelves, crops_on_shelves, expiry_on_shelves, merger_on_shelves
 from facegroup.types import Gallery, Person, Sample
 
@@ -94,12 +97,11 @@ class RedisStore(RedisShelves):
 
     def create_gallery(self, gallery: Gallery, *, by: Origin | None = None) -> Gallery:
         wanted = validation.check_gallery(gallery)
-        fields = [word for pair in gallery_fields(wanted).items() for word in pair]
         # The index lies on another node of a cluster, so it is no part of the step. Listed before and after: then
         # neither a crash nor an erasure at the same time leaves a gallery that is not listed.
         listed: Command = ("ZADD", INDEX, 0, wanted.name)
         event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
-        create = script(scripts.CREATE, wanted.name, *fields, *self._steps.note(event, by))
+        create = script("create", wanted.name, fields=flat(gallery_fields(wanted)), note=self._steps.note(event, by))
         if isinstance(wanted.name, Shelf):  # which is listed nowhere
             listed = ("PING",)
         _, answer, _ = self._server.write(listed, create, listed)
@@ -134,11 +136,14 @@ class RedisStore(RedisShelves):
     @crops_on_shelves
     def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
         columns = gallery_settings.columns(changes)
-        fields = [word for pair in columns.items() for word in pair]
-        note = self._steps.note(gallery_settings.event(columns), by)
         made = changes.get("calibration")
-        network = "" if made is None else made.network
-        update = script(scripts.UPDATE, validation.sought_gallery(name), validation.RETENTION, network, *fields, *note)
+        update = script(
+            "update",
+            validation.sought_gallery(name),
+            network=made and made.network,
+            fields=flat(columns),
+            note=self._steps.note(gallery_settings.event(columns), by),
+        )
         (answer,) = self._server.write(update)
         if answer is None:
             raise validation.unknown_gallery(name)
@@ -150,8 +155,7 @@ class RedisStore(RedisShelves):
     @also_on_shelves
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         kept = validation.sought_gallery(name)
-        note = self._steps.note(Event("erased"), by)
-        (counts,) = self._server.write(script(scripts.ERASE, kept, *note))
+        (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))
         self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
         (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
         if made_meanwhile and not isinstance(kept, Shelf):
@@ -264,18 +268,16 @@ class RedisStore(RedisShelves):
             contradictions.check_count(len(counters))
             came = [*moved, *(key for key in brought if key not in out)]
             merged = record.next(samples=(*record.samples, *moved), counters=counters)
-            centroid = vectors.centroid_of(samples)
-            dropped = [key for key in record.counters if key in out]
             step = script(
-                scripts.MERGE,
+                "merge",
                 found.name,
-                *(validation.RETENTION, into, kept, merged.to_bytes(), source, gone, name_member(other.name, source)),
-                b"" if centroid is None else vectors.to_bytes(centroid),
-                str(len(came)),
-                *(*came, *(key for key in (*other.samples, *other.counters) if key not in came)),
-                *(*dropped, str(len(dropped))),
-                vectors.stacked([each for each in samples if each.id not in out]),
-                *self._steps.note(validation.merged(into, source, len(moved), len(both)), by),
+                into={"id": into, "read": kept, "record": merged.to_bytes()},
+                source={"id": source, "read": gone, "name": name_member(other.name, source)},
+                moved=came,
+                left=[key for key in (*other.samples, *other.counters) if key not in came],
+                dropped=[key for key in record.counters if key in out],
+                note=self._steps.note(validation.merged(into, source, len(moved), len(both)), by),
+                **derived([each for each in samples if each.id not in out]),
             )
             (version,) = self._server.write(step)
             if version is None:
@@ -397,7 +399,7 @@ class RedisStore(RedisShelves):
 
     def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
         name = validation.sought_gallery(gallery)
-        (done,) = self._server.write(script(scripts.NOTE, name, *self._steps.note(event, by)))
+        (done,) = self._server.write(script("note", name, note=self._steps.note(event, by)))
         if done is None:
             raise validation.unknown_gallery(gallery)
 
@@ -426,8 +428,8 @@ class RedisStore(RedisShelves):
         return data_loss.accept(self._server, gallery, version)
 
     def centroids(self, gallery: str, since: int | None = None) -> Centroids:
-        after = "" if since is None else str(since)
-        (answer,) = self._server.read(script(scripts.CHANGES, validation.sought_gallery(gallery), after))
+        after = None if since is None else str(since)
+        (answer,) = self._server.read(script("changes", validation.sought_gallery(gallery), since=after))
         if answer is None:
             raise validation.unknown_gallery(gallery)
         kept, people, born, ids, records, rows, counters = answer

@@ -24,9 +24,11 @@ from facegroup.settings import load
 from facegroup.store import open_store
 from facegroup.store.staging import ShelfStore
 from facegroup.types import Gallery, Sample
-from serve.cli import app
+from serve.commands import program
 from tests.photos import astronaut, encode, hopper, resized
 from tests.unit.finetuning.groups import DIMENSION, People
+
+app = program()
 
 BASE = "dlib-resnet29"
 

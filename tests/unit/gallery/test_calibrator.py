@@ -14,6 +14,7 @@ from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.matching import Matcher
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store import open_store
+from facegroup.store.calls import direct
 from facegroup.store.contract import Store
 from facegroup.types import Descriptors, Gallery
 from tests.unit.gallery.people_at_random import SPEC, D, enrol, middles, photos
@@ -32,7 +33,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def run(store: Store) -> Callable[..., CalibrationResult]:
     def run(fpir: float = 0.05, strangers: Strangers | None = None, *, dry_run: bool = True) -> CalibrationResult:
         snapshot = Matcher(store, SPEC).snapshot("group")
-        return calibrator.run(calibrator.asking(store), snapshot, fpir, strangers, dry_run=dry_run)
+        return calibrator.run(direct(store), snapshot, fpir, strangers, dry_run=dry_run)
 
     return run
 
@@ -122,7 +123,7 @@ def test_somebody_under_two_ids_is_shown_once(tmp_path: Path) -> None:
     people = photos(middles(10, 0), 8, 1)
     enrol(store, [*people, people[4][:4]])
     snapshot = Matcher(store, SPEC).snapshot("group")
-    done = calibrator.run(calibrator.asking(store), snapshot, 0.5)
+    done = calibrator.run(direct(store), snapshot, 0.5)
     worst, second = done.closest[:2]
     assert {worst.whose, worst.like.person_id} == {"p4", "p10"}
     assert worst.like.similarity > 0.8 > second.like.similarity
@@ -134,14 +135,14 @@ def test_people_with_one_photo_or_none_cost_nothing(tmp_path: Path) -> None:
     enrol(store, photos(middles(30, 0), 1, 1))
     store.create_person("group", "Nobody yet", person_id="later")
     snapshot = Matcher(store, SPEC).snapshot("group")
-    done = calibrator.run(calibrator.asking(store), snapshot, 0.3)
+    done = calibrator.run(direct(store), snapshot, 0.3)
     assert (done.found.tpir, done.found.sampled, done.found.people) == (None, 30, 31)
     store.delete_gallery("group")
     store.create_gallery(Gallery("group", SPEC.name, D, 0.9))
     with pytest.raises(TooFewToCalibrate):
-        calibrator.run(calibrator.asking(store), Matcher(store, SPEC).snapshot("group"), 0.3)
+        calibrator.run(direct(store), Matcher(store, SPEC).snapshot("group"), 0.3)
     with pytest.raises(TooFewToCalibrate):
-        calibrator.run(calibrator.asking(store), Matcher(store, SPEC).snapshot("group"), 0.3, strangers(400))
+        calibrator.run(direct(store), Matcher(store, SPEC).snapshot("group"), 0.3, strangers(400))
     store.close()
 
 
@@ -158,7 +159,7 @@ def test_a_large_gallery_is_tried_on_some_of_its_photos(
 def test_a_gallery_kept_compact_is_calibrated_alike(store: Store, run: Callable[..., CalibrationResult]) -> None:
     snapshot = Matcher(store, SPEC, Plan(index="compact")).snapshot("group")
     assert not snapshot.people.exact
-    done = calibrator.run(calibrator.asking(store), snapshot, 0.05, dry_run=True)
+    done = calibrator.run(direct(store), snapshot, 0.05, dry_run=True)
     assert done.found.threshold == pytest.approx(run().found.threshold, abs=0.002)
 
 

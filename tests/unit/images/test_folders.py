@@ -97,9 +97,9 @@ def test_a_folder_is_a_person(tmp_path: Path) -> None:
         ("Only HEIC", 1),
     ]
     failed = {each.name: each.error.detail for each in found.people if each.error is not None}
-    assert "holds no photo (1 skipped, such as" in failed["Only JXL"]
+    assert "has no photos (1 skipped, such as" in failed["Only JXL"]
     assert "JPEG XL" in failed["Only JXL"]
-    assert "holds no photo" in failed["Empty"]
+    assert "has no photos" in failed["Empty"]
     assert why(found.skipped) == {"loose.jpg": "loose", "notes.txt": "not_an_image", "a": "unsupported_format"}
 
 
@@ -202,9 +202,9 @@ def test_a_file_is_a_person_where_it_is_flat(tmp_path: Path) -> None:
     ("files", "depth", "said"),
     [
         (["a.jpg"], None, "--flat"),
-        ([], None, "holds no folder"),
-        (["a/1.jpg"], 2, "holds no folder that is 2 deep"),
-        (["a.txt"], None, "holds no folder"),
+        ([], None, "has no folders"),
+        (["a/1.jpg"], 2, "has no folders 2 levels deep"),
+        (["a.txt"], None, "has no folders"),
     ],
 )
 def test_a_folder_without_people_says_what_is_wanted(
@@ -213,5 +213,5 @@ def test_a_folder_without_people_says_what_is_wanted(
     made(tmp_path, *files, data=b"text" if "a.txt" in files else JPEG)
     with pytest.raises(MalformedRequest, match=said):
         layout.by_folder([tmp_path], depth)
-    with pytest.raises(MalformedRequest, match="is no folder"):
+    with pytest.raises(MalformedRequest, match="is not a folder"):
         layout.by_folder([tmp_path / "absent"], depth)

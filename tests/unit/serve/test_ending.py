@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -135,10 +136,32 @@ def test_the_proxy_sends_what_it_has_and_one_that_does_not_end_is_ended(
     other = process("answering", "ray::Ingress")
     # Time enough for the one, and none for the other.
     monkeypatch.setattr(ending, "_LAST_SECONDS", 2.0)
-    ending.close_doors()
+    ending.stop_listening()
     assert answering.wait(10) == 0
     assert answering.stdout is not None
     assert answering.stdout.read() == "the last bytes\n"
     assert [each.wait(10) for each in (endless, *managers)] == [-signal.SIGKILL] * 3
     os.kill(other.pid, 0)
     assert other.poll() is None
+
+
+@pytest.mark.parametrize("lost", [(), ("gcs_error_subscriber",), ("gcs_error_subscriber", "gcs_log_subscriber")])
+def test_ray_is_not_listened_to_while_its_processes_end(monkeypatch: pytest.MonkeyPatch, lost: tuple[str, ...]) -> None:
+    closed: list[str] = []
+
+    def subscriber(name: str) -> Any:
+        def close() -> None:
+            closed.append(name)
+            if name in lost:
+                raise ConnectionError
+
+        return SimpleNamespace(close=close)
+
+    names = ("gcs_error_subscriber", "gcs_log_subscriber")
+    worker = SimpleNamespace(threads_stopped=threading.Event(), **{name: subscriber(name) for name in names})
+    monkeypatch.setattr(ray._private.worker, "global_worker", worker)
+    ending.stop_printing()
+    assert worker.threads_stopped.is_set()
+    assert closed == list(names)
+    del worker.gcs_log_subscriber  # where what processes log is not printed
+    ending.stop_printing()

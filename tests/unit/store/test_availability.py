@@ -13,6 +13,7 @@ from facegroup.gallery.matching import Matcher
 from facegroup.pipeline.messages import PhotoMatches
 from facegroup.store import open_store
 from facegroup.store.availability import Availability
+from facegroup.store.contract import Store
 from facegroup.store.guard import GuardedStore
 from tests.conftest import RedisProcess
 from tests.unit.gallery.test_matching import PEOPLE, SPEC, clock, fill, names
@@ -91,7 +92,7 @@ def test_a_redis_that_hangs_is_away(process: RedisProcess, monkeypatch: pytest.M
             assert isinstance(held, PhotoMatches)
             assert (names(held), held.reason) == (["group 0"], "store_unavailable")
         with pytest.raises(StoreUnavailable) as refused:
-            guarded.call("create_person", "group", "Late", None, "late")
+            guarded.call(Store.create_person, "group", "Late", None, "late")
         assert refused.value.retry_after >= 1
     finally:
         os.kill(process._process.pid, signal.SIGCONT)
@@ -119,11 +120,11 @@ def test_a_write_that_fails_for_itself_does_not_make_the_store_away(
 
     monkeypatch.setattr(store, "update_person", crowded)
     with pytest.raises(StoreUnavailable, match="too many"):
-        guarded.call("update_person", "group", "p0", name="Bo")
+        guarded.call(Store.update_person, "group", "p0", name="Bo")
     galleries.absence.check()
     process.kill()
     with pytest.raises(StoreUnavailable, match="cannot be used now"):
-        guarded.call("gallery", "group")
+        guarded.call(Store.gallery, "group")
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        guarded.call("gallery", "group")
+        guarded.call(Store.gallery, "group")
     store.close()

@@ -68,9 +68,9 @@ class Group:
         return older
 
     def enrol(self, person: int) -> int:
-        self.guarded.call("create_person", "group", f"group {person}", None, f"p{person}")
+        self.guarded.call(Store.create_person, "group", f"group {person}", None, f"p{person}")
         sample = Sample(f"{person:064x}", PEOPLE[person])
-        return int(self.guarded.call("add_samples", "group", f"p{person}", [sample], SPEC.name).version)
+        return int(self.guarded.call(Store.add_samples, "group", f"p{person}", [sample], SPEC.name).version)
 
 
 @pytest.fixture
@@ -145,16 +145,16 @@ def test_an_emptied_store_is_not_taken_for_an_erased_gallery(
     assert caplog.text.count("without having been erased") == 1
     assert "group" in group.galleries.ledger.lost[0]
     for call in (
-        lambda: group.guarded.call("create_gallery", NEW),
+        lambda: group.guarded.call(Store.create_gallery, NEW),
         lambda: group.enrol(3),
-        lambda: group.guarded.call("gallery", "group"),
-        lambda: group.guarded.call("delete_person", "group", "p0"),
+        lambda: group.guarded.call(Store.gallery, "group"),
+        lambda: group.guarded.call(Store.delete_person, "group", "p0"),
     ):
         with pytest.raises(StoreWentBack) as refused:
             call()
         assert refused.value.retry_after > 1
     assert group.store.galleries() == [], "a refused write is not half done"
-    assert group.guarded.call("create_gallery", Gallery("other", SPEC.name, D, 0.6)).version == 0
+    assert group.guarded.call(Store.create_gallery, Gallery("other", SPEC.name, D, 0.6)).version == 0
 
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES.keys())
@@ -173,9 +173,9 @@ def test_one_who_only_wrote_or_watched_notices_it(group: Group) -> None:
     group.enrol(3)
     group.flush()
     with pytest.raises(StoreWentBack):
-        group.guarded.call("create_gallery", NEW)
-    group.guarded.call("accept", "group")
-    group.guarded.call("create_gallery", NEW)
+        group.guarded.call(Store.create_gallery, NEW)
+    group.guarded.call(Store.accept, "group")
+    group.guarded.call(Store.create_gallery, NEW)
     watcher = LossDetector(group.store)
     watcher.patrol()
     group.flush()
@@ -186,9 +186,9 @@ def test_one_who_only_wrote_or_watched_notices_it(group: Group) -> None:
 
 def test_a_gallery_erased_on_purpose_is_gone_and_can_come_back(group: Group) -> None:
     group.first()
-    group.guarded.call("delete_gallery", "group")
+    group.guarded.call(Store.delete_gallery, "group")
     assert isinstance(group.first(), UnknownGallery)
-    group.guarded.call("create_gallery", NEW)
+    group.guarded.call(Store.create_gallery, NEW)
     assert names(group.first()) == [NOT_IN_DATASET]
     assert group.reported == []
 
@@ -207,7 +207,7 @@ def test_an_older_dump_is_noticed_also_when_it_is_written_to(group: Group) -> No
     held = group.first(3)
     assert isinstance(held, PhotoMatches)
     assert held.reason == "store_went_back"
-    standing = group.guarded.call("accept", "group")
+    standing = group.guarded.call(Store.accept, "group")
     after = group.first(3)
     assert isinstance(after, PhotoMatches)
     assert (names(after), after.degraded, after.version) == ([NOT_IN_DATASET], False, standing.version)
@@ -247,10 +247,10 @@ def test_erasing_accepts_a_loss(group: Group) -> None:
     other.match(PEOPLE[[0]], ASKED)
     group.flush()
     assert isinstance(group.first(), PhotoMatches)
-    assert group.guarded.call("delete_gallery", "group").people == 0
+    assert group.guarded.call(Store.delete_gallery, "group").people == 0
     for galleries in (group.galleries, other):
         assert isinstance(galleries.match(PEOPLE[[0]], ASKED)[0], UnknownGallery)
-    group.guarded.call("create_gallery", NEW)
+    group.guarded.call(Store.create_gallery, NEW)
     for galleries in (group.galleries, other):
         assert names(galleries.match(PEOPLE[[0]], ASKED)[0]) == [NOT_IN_DATASET]
     other.store.close()

@@ -16,6 +16,7 @@ from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.messages import Query
 from facegroup.store import open_store
 from facegroup.store.audit import Origin
+from facegroup.store.contract import Store
 from facegroup.store.guard import GuardedStore
 from facegroup.store.staging import ShelfStore
 from facegroup.transfer.archive_reader import Archive
@@ -67,15 +68,15 @@ def test_an_import_in_its_place_is_no_loss(place: ShelfStore, tmp_path: Path) ->
     guarded = GuardedStore(place, galleries.absence, galleries.ledger)
     export(place, "group", tmp_path / "g.zip", by=ANN)
     before = place.people("group")
-    guarded.call("delete_person", "group", "p2")
+    guarded.call(Store.delete_person, "group", "p2")
     assert names(galleries.match(PEOPLE[[2]], ASKED)[0]) == [NOT_IN_DATASET]
     for _ in range(2):
         with Archive(tmp_path / "g.zip") as archive:
             take_in(place, archive, replaces=True, by=ANN)
         assert names(galleries.match(PEOPLE[[2]], ASKED)[0]) == ["group 2"]
-        assert guarded.call("people", "group") == before
+        assert guarded.call(Store.people, "group") == before
     assert before[0].expires_at == 4e9 + 0.123
-    guarded.call("update_person", "group", "p2", name="Renamed")
+    guarded.call(Store.update_person, "group", "p2", name="Renamed")
     assert names(galleries.match(PEOPLE[[2]], ASKED)[0]) == ["Renamed"]
     galleries.ledger.patrol()
     assert not galleries.ledger.lost
@@ -100,10 +101,10 @@ def test_a_migration_and_its_way_back_are_no_loss(place: ShelfStore) -> None:
         moved(place, OTHER).run(drop_missing=True)
         assert names(old.match(PEOPLE[[1]], ASKED)[0]) is NetworkMismatch
         assert names(new.match(axes[[1]], ASKED)[0]) == ["group 1"]
-        assert [each.expires_at for each in guarded.call("people", "group")] == [4e9 + 0.123, None, None]
+        assert [each.expires_at for each in guarded.call(Store.people, "group")] == [4e9 + 0.123, None, None]
         moved(place, SPEC).back()
-        assert guarded.call("people", "group") == before
-    assert guarded.call("delete_person", "group", "p1").people == 1
+        assert guarded.call(Store.people, "group") == before
+    assert guarded.call(Store.delete_person, "group", "p1").people == 1
     assert names(old.match(PEOPLE[[1]], ASKED)[0]) == [NOT_IN_DATASET]
     assert not old.ledger.lost
     assert not new.ledger.lost

@@ -35,6 +35,7 @@ from facegroup.errors import (
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings, load
 from facegroup.store.audit import Origin
+from facegroup.store.contract import Store
 from facegroup.types import Gallery
 from tests import photos
 from tests.unit.cameras.sightings.test_tracker import Face, seen
@@ -67,10 +68,10 @@ class Stages:
             return UnknownGallery("there is no gallery group")
         return self.wrong.popleft() if self.wrong else seen(*self.there, recognised=photo.embed)
 
-    async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
-        if method == "gallery":
+    async def ask(self, method: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        if method == Store.gallery:
             return Gallery("group", "dlib-resnet29", 128, 0.9)
-        assert method == "person"
+        assert method == Store.person
         if arguments[1] not in self.people:
             raise UnknownPerson("gone")
         return None

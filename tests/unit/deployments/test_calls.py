@@ -1,0 +1,19 @@
+"""Which methods of a class another process may call by their names."""
+
+import pytest
+
+from deployments.calls import method_of
+from facegroup.store.contract import RemoteStore, Store
+
+
+def test_a_method_of_the_contract_is_found_by_its_name() -> None:
+    assert method_of(RemoteStore, "person") is Store.person
+    assert method_of(Store, "person") is Store.person  # inherited ones, too
+
+
+@pytest.mark.parametrize(
+    "name", ["close", "centroid_pages", "nobody", "", "_is_protocol", "__init__", "__class__", "register", "mro"]
+)
+def test_nothing_else_of_the_class_is(name: str) -> None:
+    with pytest.raises(ValueError, match="RemoteStore has no method"):
+        method_of(RemoteStore, name)
