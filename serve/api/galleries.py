@@ -10,6 +10,7 @@ from facegroup.types import Gallery
 from serve import answers, schemas
 from serve.api import documented
 from serve.api.context import After, By, GalleryName, Limit, Server
+from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries", tags=["galleries"])
 
@@ -70,9 +71,7 @@ async def change_gallery(server: Server, gallery: GalleryName, change: schemas.G
 async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> dict[str, Any]:
     """Erase a gallery with every person, descriptor and crop in it, and what its cameras saw."""
     # Not looked up first: of a gallery that the store lost, erasing is what an operator may do.
-    sightings = await server.erase_sightings(gallery)
-    done = await server.pipeline.ask(Store.delete_gallery, gallery, by=by)
-    return answers.erased(done, sightings + await server.erase_rest(gallery))
+    return answers.erased(*await erase(server, by, gallery))
 
 
 @router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")

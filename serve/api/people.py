@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup.enrolment import doubts
-from facegroup.enrolment.samples import Doubt, Enrolment, chosen, not_upright, samples
+from facegroup.enrolment import steps
+from facegroup.enrolment.steps import Wanted
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -22,7 +22,6 @@ from facegroup.errors import (
     UnknownPhoto,
     UnlikeOwn,
 )
-from facegroup.pipeline.messages import Photo
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
@@ -44,6 +43,7 @@ from serve.api.context import (
     Server,
     Strict,
 )
+from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
@@ -136,9 +136,7 @@ async def change_person(
 async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> dict[str, Any]:
     """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
     await server.pipeline.ask(Store.person, gallery, person)
-    sightings = await server.erase_sightings(gallery, person)
-    done = await server.pipeline.ask(Store.delete_person, gallery, person, by=by)
-    return answers.erased(done, sightings + await server.erase_rest(gallery, person))
+    return answers.erased(*await erase(server, by, gallery, person))
 
 
 @router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")
@@ -188,22 +186,8 @@ async def enrol(
     once = (
         None if key is None else IdempotencyKey.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
     )
-    kept = await server.pipeline.ask(Store.gallery, gallery)
-    await server.pipeline.ask(Store.person, gallery, person)
-    seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
-    good, refused, named = samples(upload.named, seen, face, kept.quality, strict)
-    doubted: tuple[Doubt, ...] = ()
-    if good:
-        matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
-        known = await server.pipeline.ask(Store.samples, gallery, person, counter=None)
-        good, unlike, named, doubted = doubts.judge(person, good, named, known, matched, strict)
-        refused += unlike
-    if len(refused) == len(upload.photos) == 1:
-        raise refused[0].error
-    enrolled = await server.pipeline.ask(Store.add_samples, gallery, person, good, server.spec.name, once=once, by=by)
-    lying = not_upright(upload.named, seen, named)
-    taken = chosen(upload.named, seen, face, named)
-    return answers.enrolment(Enrolment(enrolled, refused, named, (*lying, *doubted), taken))
+    wanted = Wanted(gallery, person, upload.named, face, strict, min_face_size, raise_single=True, once=once, by=by)
+    return answers.enrolment(await steps.enrol(server.stages, wanted))
 
 
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.cameras.sources.deinterlacing import Fields
+from facegroup.cameras.sources.deinterlacing import Deinterlacer
 from facegroup.cameras.sources.pose import Pose, square
 from facegroup.cameras.sources.video_tracks import moving, stamp
 from facegroup.cameras.video.viewing import VideoAnalysis
@@ -80,7 +80,7 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
     """Yield every frame that can be decoded, upright, with its seconds since the first frame."""
     import av
 
-    start, last, fields = None, -1.0, Fields()
+    start, last, deinterlacer = None, -1.0, Deinterlacer()
     video: Any = moving(source)
     rate = float(video.average_rate or 25)
     for packet in source.demux(video):
@@ -97,7 +97,7 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
             last = time - start
             aspect = float(video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio or 1)
             width, height = map(round, square(frame.width, frame.height, aspect))
-            shown: Any = fields.one(frame).to_ndarray(format="rgb24", width=width, height=height)
+            shown: Any = deinterlacer.deinterlace(frame).to_ndarray(format="rgb24", width=width, height=height)
             yield last, np.ascontiguousarray(Pose.of(frame).shown(shown))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from facegroup.cameras.delivery.event_delivery import EventDelivery
 from facegroup.cameras.delivery.presence import Live
-from facegroup.cameras.sightings.journal import Journal, News
+from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Event, Webhook
 from facegroup.settings import Cameras
 from tests.unit.cameras.journal.made import sighting
@@ -53,7 +53,7 @@ class Delivering:
 
     def record(self, *sightings: Any, kind: Any = "began") -> list[Event]:
         """Write events and wake the delivery, as the hub does."""
-        events = self._journal.record([News(kind, each) for each in sightings])
+        events = self._journal.record([NewEvent(kind, each) for each in sightings])
         self._loop.call_soon_threadsafe(self.delivery.wake)
         return events
 

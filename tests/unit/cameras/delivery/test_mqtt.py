@@ -21,7 +21,7 @@ from facegroup.cameras.delivery.mqtt import Broker
 from facegroup.cameras.delivery.presence import Member, Now
 from facegroup.cameras.delivery.topics import Topics
 from facegroup.cameras.journal import open_journal
-from facegroup.cameras.sightings.journal import Journal, News
+from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Event, Sighting
 from facegroup.cameras.types import Camera
 from facegroup.errors import InvalidSettings, StoreUnavailable
@@ -228,7 +228,7 @@ def test_whom_nobody_sees_after_a_restart_is_not_said_to_be_there(
     broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "SETTLE_SECONDS", 0.5)
-    delivered = [News("began", sighting(number, camera="gate")) for number in range(3)]
+    delivered = [NewEvent("began", sighting(number, camera="gate")) for number in range(3)]
     journal.record(delivered)
     listener = listen()
     with Delivering(journal, mqtt=at(broker)):
@@ -273,7 +273,7 @@ def test_missed_visits_of_before_a_start_are_history(
 ) -> None:
     journal.advance("mqtt", 0)
     ada = sighting()
-    journal.record([News("began", ada), News("ended", replace(ada, open=False))])  # and the server died
+    journal.record([NewEvent("began", ada), NewEvent("ended", replace(ada, open=False))])  # and the server died
     listener = listen()
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: events(listener) == [1, 2])
@@ -488,10 +488,10 @@ def test_a_face_is_published_only_where_that_is_wanted_and_while_they_are_there(
     with Delivering(journal, mqtt=at(broker), mqtt_pictures=True) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         until(partial(_started, listener))
-        journal.record([News("began", ada, b"Ada's JPEG")])
+        journal.record([NewEvent("began", ada, b"Ada's JPEG")])
         delivering.delivery.wake()
         until(lambda: listener.on(face) == ["Ada's JPEG"])
-        journal.record([News("began", bob, b"Bob's JPEG")])
+        journal.record([NewEvent("began", bob, b"Bob's JPEG")])
         until(lambda: listener.on(face) == ["Ada's JPEG", "Bob's JPEG"])
         config = json.loads(listener.on("homeassistant/image/facegroup_door_face/config")[-1])
         assert config["image_topic"] == face
@@ -571,7 +571,7 @@ def test_of_a_camera_that_was_removed_nothing_is_kept_or_announced_again(
             until(lambda: listener.on("facegroup/cameras/door/occupied")[-1] == "")
     if away:
         journal.delete_camera("door")
-        journal.record([News("ended", replace(event.sighting, open=False))])
+        journal.record([NewEvent("ended", replace(event.sighting, open=False))])
     for _ in range(2):  # and once more after a start
         listener.heard.clear()
         with Delivering(journal, mqtt=at(broker)):
