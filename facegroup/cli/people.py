@@ -15,6 +15,8 @@ from facegroup.cli.output import opened, opened_store, save_picture, show_log
 from facegroup.settings import load
 from facegroup.store.paging import every, everybody
 from facegroup.types import Person
+from facegroup.wire import people as wire
+from facegroup.wire.galleries import AuditEntry
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -26,10 +28,10 @@ def add_commands(app: typer.Typer) -> None:
 def people(
     sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
     rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
-    erase: Annotated[str | None, typer.Option(help="person id: erases every descriptor and crop")] = None,
+    erase: Annotated[str | None, typer.Option(help="id of a person to erase, with every descriptor and crop")] = None,
     merge: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="two person ids: the first gets all photos of the second, who is erased"),
+        typer.Option(help="two person ids: the first gets all photos of the second, who is then erased"),
     ] = None,
     expire: Annotated[
         tuple[str, str] | None, typer.Option(help="person id and a time such as 2030-01-31T12:00:00Z, or never")
@@ -43,7 +45,7 @@ def people(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
+    """List the people of a gallery and draw their faces; rename, erase or merge people, or let them expire."""
     settings = load(gallery=gallery, network=network, store=store)
     with opened(server, settings, stored=True) as service:
         if rename is not None:
@@ -78,18 +80,7 @@ def audit(
     with opened_store(server, settings) as log:
         entries = list(every(partial(log.audit, settings.gallery), lambda each: each.id))
     if as_json:
-        rows = [
-            {
-                "id": each.id,
-                "at": each.at,
-                "what": each.event.what,
-                "person_id": each.event.person_id,
-                "detail": each.event.detail,
-                "actor": each.origin.actor,
-                "request_id": each.origin.request or None,
-            }
-            for each in entries
-        ]
+        rows = [AuditEntry.of(each).model_dump(exclude={"gallery"}) for each in entries]
         typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
         return
     for each in entries:
@@ -101,7 +92,7 @@ def audit(
 
 def _list(gallery: str, found: list[Person], as_json: bool) -> None:
     if as_json:
-        rows = [{"id": each.id, "name": each.name, "photos": each.samples} for each in found]
+        rows = [wire.Person.of(each).model_dump(include={"id", "name", "photos"}) for each in found]
         typer.echo(json.dumps({"gallery": gallery, "people": rows}, ensure_ascii=False))
         return
     for each in sorted(found, key=lambda person: person.name.casefold()):
