@@ -12,7 +12,7 @@ Answer: TypeAlias = PhotoResult | FacegroupError | None
 """None if the photo is too large for this call, and must be sent again as part of a request that takes turns."""
 
 CALL_BYTES = 48 << 20
-"""Most bytes of the answers to one call, or of crops in one: well below the limit of gRPC (serve/launch.py)."""
+"""Most bytes of the answers to one call, or of crops in one: well below the limit of gRPC (serve/ray_environment.py)."""
 
 
 _CAMERAS = "cameras"

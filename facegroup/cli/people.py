@@ -13,7 +13,10 @@ from facegroup.cli import service as commands
 from facegroup.cli.options import AsJson, Gallery, Network, Server, Store
 from facegroup.cli.output import opened, opened_store, save_picture, show_log
 from facegroup.settings import load
+from facegroup.store.paging import every, everybody
 from facegroup.types import Person
+from facegroup.wire import people as wire
+from facegroup.wire.galleries import AuditEntry
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -25,10 +28,10 @@ def add_commands(app: typer.Typer) -> None:
 def people(
     sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
     rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
-    erase: Annotated[str | None, typer.Option(help="person id: erases every descriptor and crop")] = None,
+    erase: Annotated[str | None, typer.Option(help="id of a person to erase, with every descriptor and crop")] = None,
     merge: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="two person ids: the first gets all photos of the second, who is erased"),
+        typer.Option(help="two person ids: the first gets all photos of the second, who is then erased"),
     ] = None,
     expire: Annotated[
         tuple[str, str] | None, typer.Option(help="person id and a time such as 2030-01-31T12:00:00Z, or never")
@@ -42,7 +45,7 @@ def people(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
+    """List the people of a gallery and draw their faces; rename, erase or merge people, or let them expire."""
     settings = load(gallery=gallery, network=network, store=store)
     with opened(server, settings, stored=True) as service:
         if rename is not None:
@@ -57,7 +60,7 @@ def people(
             service.store.update_person(settings.gallery, expire[0], expires_at=commands.moment(expire[1]))
         if keep_crops is not None:
             service.store.update_gallery(settings.gallery, keep_crops=keep_crops)
-        found = list(commands.pages(partial(service.store.people, settings.gallery), lambda each: each.id))
+        found = list(everybody(service.store, settings.gallery))
         calibrate.warn(service.store.gallery(settings.gallery))
         if sheet is not None:
             save_picture(commands.sheet(service, settings.gallery, found), sheet)
@@ -75,20 +78,9 @@ def audit(
     settings = load(gallery=gallery, network=network, store=store)
     show_log(settings)
     with opened_store(server, settings) as log:
-        entries = list(commands.pages(partial(log.audit, settings.gallery), lambda each: each.id))
+        entries = list(every(partial(log.audit, settings.gallery), lambda each: each.id))
     if as_json:
-        rows = [
-            {
-                "id": each.id,
-                "at": each.at,
-                "what": each.event.what,
-                "person_id": each.event.person_id,
-                "detail": each.event.detail,
-                "actor": each.origin.actor,
-                "request_id": each.origin.request or None,
-            }
-            for each in entries
-        ]
+        rows = [AuditEntry.of(each).model_dump(exclude={"gallery"}) for each in entries]
         typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
         return
     for each in entries:
@@ -100,7 +92,7 @@ def audit(
 
 def _list(gallery: str, found: list[Person], as_json: bool) -> None:
     if as_json:
-        rows = [{"id": each.id, "name": each.name, "photos": each.samples} for each in found]
+        rows = [wire.Person.of(each).model_dump(include={"id", "name", "photos"}) for each in found]
         typer.echo(json.dumps({"gallery": gallery, "people": rows}, ensure_ascii=False))
         return
     for each in sorted(found, key=lambda person: person.name.casefold()):

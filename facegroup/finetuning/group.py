@@ -20,7 +20,7 @@ from facegroup.networks import projection, registry
 from facegroup.networks.embedder import failed, unit
 from facegroup.settings import Settings
 from facegroup.store.contract import Store
-from facegroup.transfer.export_import import everybody
+from facegroup.store.paging import everybody
 from facegroup.types import Descriptors, Floats
 
 
