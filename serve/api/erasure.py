@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from facegroup import erasure
+from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.journal import may_be_there
 from facegroup.errors import CamerasOff
 from facegroup.store.audit import Origin
@@ -21,10 +22,9 @@ class Sightings:
         if not may_be_there(self.server.settings.store):
             return 0
         try:
-            removed: int = await self.server.pipeline.cameras("erase", gallery, person_id)
+            return await self.server.pipeline.cameras(SightingLog.erase, gallery, person_id)
         except CamerasOff:
             return 0
-        return removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ def test_models_lists_every_network() -> None:
         (["enroll", "x", "--flat", "--depth", "2"], 2, "contradict each other; use one of them"),
         (["evaluate", "openset", "absent"], 2, "is no folder"),
         (["export", "absent", "x.zip"], 2, "unknown_gallery"),
-        (["video", "absent.mp4"], 2, "is no file"),
+        (["video", "absent.mp4"], 2, "is not a file"),
         (["serve", "--network", "vggface2-senet50"], 2, "rcmalli_vggface_tf_notop_senet50.h5"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -172,6 +172,11 @@ class Webhook:
     gallery: str | None = None
     created_at: float = 0.0
 
+    @property
+    def subscriber(self) -> str:
+        """Name under which the journal keeps what was delivered."""
+        return f"webhook:{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
