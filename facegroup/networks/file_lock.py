@@ -1,4 +1,4 @@
-"""One worker at a time on one machine: the replicas that start together download and convert a network once."""
+"""Lock a file between the processes of one machine, so that replicas download and convert a network only once."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that a file stands for, waiting for it; a process that dies lets go of it.
+    """Wait for the lock of a file and hold it. The system releases it if the process dies.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

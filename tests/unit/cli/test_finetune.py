@@ -166,7 +166,7 @@ def test_what_does_not_help_is_not_installed_unless_forced(place: Path) -> None:
     [
         (["duo", "--name", "duo"], MalformedRequest, "2 people with two usable photos"),
         (["nobody", "--name", "x"], UnknownGallery, "nobody"),
-        (["choir", "--name", "A B"], InvalidName, "projection's name"),
+        (["choir", "--name", "A B"], InvalidName, "projection name"),
         (["choir", "--name", "x", "--dimension", "129"], MalformedRequest, "32 to 128"),
         (["choir", "--name", "x", "--network", "retail-0095"], MalformedRequest, "leave --network out"),
         (["{empty}", "--name", "x", "--network", BASE], MalformedRequest, "no folder with photos"),
