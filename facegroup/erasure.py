@@ -10,9 +10,9 @@
    each process catches up before its next answer.
 6. Places 1 to 3 once more, for what the cameras saw in between.
 
-The process of the cameras does 1 to 3 in one call (`SightingLog.erase`), which is the `Erasable` of the sightings. The
-`Erasable` of the store does 4. A command that works on the store alone, a merger and an expiry do 4 only; the cameras'
-process compares once an hour and then does 1 to 3.
+The process of the cameras does 1 to 3 in one call (`SightingLog.erase`), which is the `Erasable` of the sightings.
+The `Erasable` of the store does 4. A command that works on the store alone, a merger and an expiry do 4 only; the
+cameras' process compares once an hour and then does 1 to 3.
 
 These stay: the audit log, which holds ids, counts and times, and the idempotency keys, which hold hashes and ids.
 """

@@ -1,7 +1,7 @@
 """The command `galleries`: lists galleries and changes their settings, without a network."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,7 +11,8 @@ from facegroup.errors import MalformedRequest
 from facegroup.settings import load
 from facegroup.store.contract import Changes
 from facegroup.store.paging import every
-from facegroup.types import Gallery, Policy
+from facegroup.types import Policy
+from facegroup.wire.galleries import GalleryRow
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -54,7 +55,9 @@ def galleries(
         else:
             found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
     if as_json:
-        typer.echo(json.dumps({"galleries": [_row(each) for each in found]}, ensure_ascii=False))
+        typer.echo(
+            json.dumps({"galleries": [GalleryRow.from_struct(each).as_json() for each in found]}, ensure_ascii=False)
+        )
         return
     for each in found:
         typer.echo(
@@ -62,16 +65,3 @@ def galleries(
             f"crops {'kept' if each.keep_crops else 'not kept'}, "
             f"quality {each.quality}, probe quality {each.probe_quality}{'' if each.unique else ', not unique'}"
         )
-
-
-def _row(found: Gallery) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "network": found.network,
-        "threshold": found.threshold,
-        "people": found.people,
-        "keep_crops": found.keep_crops,
-        "quality": found.quality,
-        "probe_quality": found.probe_quality,
-        "unique": found.unique,
-    }

@@ -15,6 +15,8 @@ from facegroup.cli.output import opened, opened_store, save_picture, show_log
 from facegroup.settings import load
 from facegroup.store.paging import every, everybody
 from facegroup.types import Person
+from facegroup.wire import people as wire
+from facegroup.wire.galleries import AuditEntry
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -78,18 +80,7 @@ def audit(
     with opened_store(server, settings) as log:
         entries = list(every(partial(log.audit, settings.gallery), lambda each: each.id))
     if as_json:
-        rows = [
-            {
-                "id": each.id,
-                "at": each.at,
-                "what": each.event.what,
-                "person_id": each.event.person_id,
-                "detail": each.event.detail,
-                "actor": each.origin.actor,
-                "request_id": each.origin.request or None,
-            }
-            for each in entries
-        ]
+        rows = [AuditEntry.of(each).model_dump(exclude={"gallery"}) for each in entries]
         typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
         return
     for each in entries:
@@ -101,7 +92,7 @@ def audit(
 
 def _list(gallery: str, found: list[Person], as_json: bool) -> None:
     if as_json:
-        rows = [{"id": each.id, "name": each.name, "photos": each.samples} for each in found]
+        rows = [wire.Person.of(each).model_dump(include={"id", "name", "photos"}) for each in found]
         typer.echo(json.dumps({"gallery": gallery, "people": rows}, ensure_ascii=False))
         return
     for each in sorted(found, key=lambda person: person.name.casefold()):

@@ -40,8 +40,14 @@ def list_sightings(
     as_json: AsJson = False,
 ) -> None:
     """List the latest sightings, newest first."""
-    wanted = {"camera": camera, "gallery": gallery, "person": person, "unknown": unknown}
-    found = call("GET", "/v1/sightings", server, limit=limit, **wanted)["sightings"]
+    wanted: dict[str, Any] = {
+        "camera": camera,
+        "gallery": gallery,
+        "person": person,
+        "unknown": unknown,
+        "limit": limit,
+    }
+    found = call("GET", "/v1/sightings", server, **wanted)["sightings"]
     _print({"sightings": found}, map(_line, found), as_json)
 
 

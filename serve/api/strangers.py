@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from facegroup import errors
 from facegroup.cameras.hub.stranger_log import StrangerLog
 from facegroup.store.names import check_id, clean_name
-from serve import answers, camera_answers, camera_schemas
+from facegroup.wire.people import Person
+from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import By, GalleryName, Server, StrangerId
 
@@ -74,4 +75,4 @@ async def promote(server: Server, gallery: GalleryName, wanted: camera_schemas.P
     person, photos, moved = await server.pipeline.cameras(
         StrangerLog.promote, gallery, wanted.unknown, name, person_id, by
     )
-    return {"person": answers.person(person), "photos": photos, "sightings": moved}
+    return {"person": Person.of(person).as_json(), "photos": photos, "sightings": moved}
