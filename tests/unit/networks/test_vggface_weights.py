@@ -107,7 +107,7 @@ def one(value: float) -> Callable[[Any], Any]:
         (without("conv1/7x7_s2"), r"has no layer conv1/7x7_s2"),
         (
             lambda layers: layers.update({"conv6/extra": {"kernel": np.ones((1, 1), np.float32)}}),
-            "has not: conv6/extra",
+            "does not have: conv6/extra",
         ),
         (
             changed("conv2_1_3x3", "kernel", lambda kernel: kernel[:1]),
