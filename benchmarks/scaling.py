@@ -26,7 +26,7 @@ FAST = (5.0, 64)
 """Milliseconds and faces of a batch: an H200's for 64 crops."""
 
 NETWORK = "vggface2-resnet50"
-"""Whose crops and descriptors: the largest, so that the hops between processes cost most."""
+"""The network with the largest crops and descriptors, so that calls between processes cost most."""
 
 SINGLE = "requests of one image"
 MANY = "requests of 16 images"

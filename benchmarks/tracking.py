@@ -28,7 +28,7 @@ from facegroup.types import Floats
 TRACKERS = Environment("trackers", ("trackers==2.6.1",))
 Looks: TypeAlias = list[tuple[Frame, PhotoResult]]
 Tracked: TypeAlias = list[list[tuple[int, Floats]]]
-"""Of each frame: the track and the box of each face."""
+"""The track and the box of each face, for each frame."""
 
 
 def ours(looks: Looks, fps: float) -> tuple[Tracked, int]:

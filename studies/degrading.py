@@ -14,7 +14,7 @@ from facegroup.types import Image
 Random = np.random.Generator
 
 _FACE = (0.32, 0.27, 0.68, 0.74)
-"""Where the face is in an LFW photo: left, top, right and bottom as fractions."""
+"""Position of the face in an LFW photo: left, top, right and bottom as fractions."""
 
 
 def small(image: Image, pixels: float, _: Random) -> Image:
@@ -95,7 +95,7 @@ KINDS: Mapping[str, tuple[Callable[[Image, float, Random], Image], tuple[float, 
     "tilted": (tilted, (20, 40, 60)),
     "masked": (masked, (0.45,)),
 }
-"""What a copy can suffer, and how much of it."""
+"""The kinds of degradation and their levels."""
 
 
 def copies(image: Image, count: int, seed: int) -> list[tuple[str, Image]]:

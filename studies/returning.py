@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")
-    parser.add_argument("--least", type=int, default=4, help="photos of somebody who comes back")
+    parser.add_argument("--least", type=int, default=4, help="least photos of a person who returns")
     parser.add_argument("--most", type=int, default=20, help="photos of a person that are used")
     parser.add_argument("--orders", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows here")

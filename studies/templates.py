@@ -15,7 +15,7 @@ Enrolled = Sequence[Floats]
 """For each person the raw embeddings of the enrolled photos, (k, d) float32."""
 
 Template = Callable[[Enrolled, Descriptors], Floats]
-"""People and (p, d) probes of unit length → (p, people) similarities."""
+"""Function from people and (p, d) probes of unit length to (p, people) similarities."""
 
 
 def raw_mean(rows: Floats) -> Floats:
@@ -32,7 +32,7 @@ def rejecting(limit: float) -> Callable[[Floats], Floats]:
     """Return a template with the mean of the unit descriptors without outliers.
 
     While the sample that is least similar to the mean of the others kept is below `limit`, it is dropped, but never
-    half of the samples or more: of two that disagree neither is known to be the wrong one.
+    half of the samples or more: if two disagree, it is not known which one is wrong.
     """
 
     def template(rows: Floats) -> Floats:

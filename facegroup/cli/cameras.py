@@ -20,7 +20,7 @@ Server = Annotated[str | None, typer.Option(help="URL of the server [default: th
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document, for programs")]
 Gallery = Annotated[str | None, typer.Option(help="gallery whose members are recognised [default: the server's own]")]
 Fps = Annotated[float | None, typer.Option(help="frames analysed a second, at most [default: 2]")]
-MinFaceSize = Annotated[int | None, typer.Option(help="smallest face looked for, in pixels of the picture")]
+MinFaceSize = Annotated[int | None, typer.Option(help="smallest face to detect, in pixels of the picture")]
 Quality = Annotated[Policy | None, typer.Option(help="how good a face must be to be named")]
 Confirm = Annotated[int | None, typer.Option(help="frames that must agree before a face is named [default: 2]")]
 Cooldown = Annotated[float | None, typer.Option(help="seconds without a detection before the visit ends [default: 30]")]
@@ -69,10 +69,10 @@ def add(
 ) -> None:
     """Add a camera. The server reads it from now on, also after a restart."""
     given = {"id": camera, "source": source, "gallery": gallery, "transport": "udp" if udp else None}
-    looks = {"fps": fps, "min_face_size": min_face_size, "regions": _regions(region), "quality": quality}
+    analysis = {"fps": fps, "min_face_size": min_face_size, "regions": _regions(region), "quality": quality}
     rest = {"confirm": confirm, "cooldown": cooldown, "snapshots": snapshots, "motion": motion}
     more = {"rotate": rotate, "picture_seconds": every}
-    _show([call("POST", "/v1/cameras", server, {**given, **looks, **rest, **more})], as_json)
+    _show([call("POST", "/v1/cameras", server, {**given, **analysis, **rest, **more})], as_json)
 
 
 @app.command("set")
@@ -96,9 +96,9 @@ def change(
 ) -> None:
     """Change a camera. Options that are left out keep their values."""
     given = {"source": source, "gallery": gallery, "fps": fps, "min_face_size": min_face_size, "quality": quality}
-    looks = {"regions": _regions(region), "confirm": confirm, "cooldown": cooldown, "snapshots": snapshots}
+    analysis = {"regions": _regions(region), "confirm": confirm, "cooldown": cooldown, "snapshots": snapshots}
     rest = {"motion": motion, "rotate": rotate, "picture_seconds": every, "enabled": enabled}
-    _show([call("PATCH", f"/v1/cameras/{camera}", server, {**given, **looks, **rest})], as_json)
+    _show([call("PATCH", f"/v1/cameras/{camera}", server, {**given, **analysis, **rest})], as_json)
 
 
 @app.command("ls")

@@ -91,7 +91,7 @@ def migrate(
 ) -> None:
     """Move a gallery to another network, from its kept crops, while it serves; cut off, the same command goes on."""
     if (network is not None) + rollback + forget != 1:
-        raise MalformedRequest("migrate takes one of --network NEW, --rollback and --forget")
+        raise MalformedRequest("Give exactly one of --network NEW, --rollback and --forget.")
     with _opened(server, load(store=store), gallery) as place:
         if forget:
             _forget(place, gallery, as_json)
@@ -181,8 +181,8 @@ def _opened(server: str | None, settings: Settings, gallery: str | None = None) 
     """Give the store; refuse a `gallery` of which it lost data, as a server does."""
     if server is not None:
         raise MalformedRequest(
-            "this command works on the store itself and not through a server: run it where the store can be reached, "
-            "with --store; servers may go on running"
+            "This command works on the store itself, not through a server. Run it where the store can be reached, "
+            "with --store. Servers can keep running."
         )
     store = open_store(settings.store, "cli")
     try:

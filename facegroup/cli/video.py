@@ -24,7 +24,7 @@ def video(
     fps: Annotated[float, typer.Option(min=0.1, max=30, help="frames analysed a second of the video, at most")] = 5,
     confirm: Annotated[int, typer.Option(min=1, help="frames that must agree before a face is named")] = 2,
     cooldown: Annotated[float, typer.Option(min=0.1, help="seconds without a detection before the visit ends")] = 2,
-    min_face_size: Annotated[int | None, typer.Option(min=12, help="smallest face looked for, in pixels")] = None,
+    min_face_size: Annotated[int | None, typer.Option(min=12, help="smallest face to detect, in pixels")] = None,
     csv: Annotated[Path | None, typer.Option(help="file to write the sightings to, as CSV")] = None,
     vtt: Annotated[Path | None, typer.Option(help="file to write subtitles to, as WebVTT")] = None,
     annotated: Annotated[

@@ -47,5 +47,5 @@ class DetectorBuffers:
     photo: Buffer
 
 
-NO_ROOM = DetectorBuffers(1 << 30, Buffer(0), Buffer(0))
+UNBUFFERED = DetectorBuffers(1 << 30, Buffer(0), Buffer(0))
 """Buffers that allocate every array anew."""

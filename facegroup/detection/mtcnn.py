@@ -89,14 +89,14 @@ class Mtcnn:
         if not len(owners):
             return [np.empty((0, 4), np.float32) for _ in images]
         boxes, onet = square(np.concatenate([each.boxes for each in faces])), self.nets.lane.onet
-        room = self._buffers.get()
+        buffers = self._buffers.get()
         try:
             odds = [
                 np.stack([onet(np.ascontiguousarray(np.rot90(crops, turns, axes=(1, 2))))[0] for turns in range(4)], 1)
-                for crops in _crops(images, room, owners, boxes, 48)
+                for crops in _crops(images, buffers, owners, boxes, 48)
             ]
         finally:
-            self._buffers.put(room)
+            self._buffers.put(buffers)
         every = np.concatenate(odds)
         return [every[mine] for mine in _slices(owners, len(images))]
 
@@ -106,17 +106,17 @@ class Mtcnn:
             self._lanes.shutdown()
 
     def _detect(self, nets: Nets, images: Sequence[Image], sizes: Sequence[int]) -> list[Faces]:
-        room = self._buffers.get()
+        buffers = self._buffers.get()
         try:
             proposed = [
-                _propose(nets, spread(images[part], sizes[part], nets.canvas, room), part.start)
+                _propose(nets, spread(images[part], sizes[part], nets.canvas, buffers), part.start)
                 for part in _parts(images, sizes, self._canvases)
             ]
             owners, boxes = (np.concatenate(each) for each in zip(_NONE, *proposed, strict=True))
-            owners, boxes = _refine(nets, images, room, owners, boxes)
-            owners, boxes, landmarks, scores = _decide(nets, images, room, owners, boxes)
+            owners, boxes = _refine(nets, images, buffers, owners, boxes)
+            owners, boxes, landmarks, scores = _decide(nets, images, buffers, owners, boxes)
         finally:
-            self._buffers.put(room)
+            self._buffers.put(buffers)
         return [
             _ordered(clip(boxes[mine], *image.shape[1::-1]), landmarks[mine], scores[mine])
             for image, mine in zip(images, _slices(owners, len(images)), strict=True)
@@ -166,11 +166,11 @@ def _windows(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.int32], NDArray
 
 
 def _refine(
-    nets: Nets, images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats]:
     if not len(boxes):
         return owners, boxes
-    odds, regressions = _outputs(nets.rnet, images, room, owners, boxes, 24)
+    odds, regressions = _outputs(nets.rnet, images, buffers, owners, boxes, 24)
     passed = odds > _LEAST_ODDS[1]
     owners, scores, boxes = owners[passed], _probability(odds[passed]), _adjust(boxes, regressions)[passed]
     kept = _suppress_each(owners, boxes, scores, 0.7)
@@ -178,11 +178,11 @@ def _refine(
 
 
 def _decide(
-    nets: Nets, images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     if not len(boxes):
         return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
-    odds, regressions, points = _outputs(nets.onet, images, room, owners, boxes, 48)
+    odds, regressions, points = _outputs(nets.onet, images, buffers, owners, boxes, 48)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
     passed = odds > _LEAST_ODDS[2]
@@ -194,23 +194,23 @@ def _decide(
 def _outputs(
     net: Callable[[Floats], tuple[Floats, ...]],
     images: Sequence[Image],
-    room: DetectorBuffers,
+    buffers: DetectorBuffers,
     owners: NDArray[np.intp],
     boxes: Floats,
     side: int,
 ) -> Iterator[Floats]:
     """Return a network's outputs for the crops of boxes, whose owners must be sorted."""
-    parts = [net(crops) for crops in _crops(images, room, owners, boxes, side)]
+    parts = [net(crops) for crops in _crops(images, buffers, owners, boxes, side)]
     return (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
 
 def _crops(
-    images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int
+    images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int
 ) -> Iterator[Floats]:
     """Crop boxes in chunks, so that the crops of a crowd do not fill the memory."""
     for start in range(0, len(boxes), CROPS[side]):
         some = slice(start, start + CROPS[side])
-        yield _crop(images, room, owners[some], boxes[some], side)
+        yield _crop(images, buffers, owners[some], boxes[some], side)
 
 
 def _shares(work: Sequence[float], lanes: int) -> list[list[int]]:
@@ -252,7 +252,9 @@ def _adjust(boxes: Floats, regressions: Floats) -> Floats:
     return boxes + regressions * np.tile(sides, 2)
 
 
-def _crop(images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int) -> Floats:
+def _crop(
+    images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int
+) -> Floats:
     """Crop boxes from their images, sampled bilinearly at side×side points, as the package's crop_and_resize does.
 
     One remap call per image makes a picture whose rows are the crops. Pixels outside an image are grey, which is 0.
@@ -268,7 +270,7 @@ def _crop(images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.int
         columns = np.broadcast_to(x[:, None, :], shape).reshape(len(box), -1)
         rows = np.broadcast_to(y[:, :, None], shape).reshape(len(box), -1)
         cv2.remap(
-            centred(image, room.photo), columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0)
+            centred(image, buffers.photo), columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0)
         )
     return crops.reshape(-1, side, side, 3)
 

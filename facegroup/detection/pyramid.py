@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.detection.buffers import NO_ROOM, Buffer, DetectorBuffers
+from facegroup.detection.buffers import UNBUFFERED, Buffer, DetectorBuffers
 from facegroup.detection.downscaling import averaged
 from facegroup.types import Floats, Image
 
@@ -64,7 +64,7 @@ class _Tile:
     ratio: float
 
 
-def centred(image: Image, scratch: Buffer = NO_ROOM.photo) -> Floats:
+def centred(image: Image, scratch: Buffer = UNBUFFERED.photo) -> Floats:
     """Return the pixels as (h, w, 3) float32 in -127.5..127.5, as the networks take them."""
     return np.subtract(image, np.float32(127.5), scratch.take(*image.shape), dtype=np.float32)
 
@@ -80,7 +80,10 @@ def scales(width: int, height: int, min_face_size: int) -> list[float]:
 
 
 def spread(
-    images: Sequence[Image], min_face_sizes: Sequence[int], canvas: tuple[int, int], room: DetectorBuffers = NO_ROOM
+    images: Sequence[Image],
+    min_face_sizes: Sequence[int],
+    canvas: tuple[int, int],
+    buffers: DetectorBuffers = UNBUFFERED,
 ) -> Iterator[Canvases]:
     """Lay all scales of all images on canvases of `canvas` (height, width) pixels, both even.
 
@@ -88,7 +91,7 @@ def spread(
         images: (h, w, 3) uint8 RGB each, of any sizes.
         min_face_sizes: the smallest face to detect in each image, in pixels.
         canvas: the size for which the network was compiled.
-        room: the buffers for them. Only the parts of a canvas that belong to a window are written.
+        buffers: the buffers for them. Only the parts of a canvas that belong to a window are written.
 
     Yields:
         as many canvases as the buffers hold; the next ones overwrite them. Tiles are numbered consecutively.
@@ -106,11 +109,11 @@ def spread(
     corners = [(tile.x - left, tile.y - top) for tile, (_, top, left) in zip(tiles, places, strict=True)]
     origin = np.array(corners, np.float32).reshape(-1, 2)
     ratio = np.array([tile.ratio for tile in tiles], np.float32)
-    for start in range(0, len(used), room.pages):
-        pages = range(start, min(start + room.pages, len(used)))
+    for start in range(0, len(used), buffers.pages):
+        pages = range(start, min(start + buffers.pages, len(used)))
         there = [(number, *places[number]) for number in range(len(tiles)) if places[number][0] in pages]
         placed = [(number, tiles[number], page - start, top, left) for number, page, top, left in there]
-        pixels, mask, owner = _painted(images, placed, len(pages), canvas, room)
+        pixels, mask, owner = _painted(images, placed, len(pages), canvas, buffers)
         yield Canvases(pixels, mask, rows[start : pages.stop], owner, image, level, origin, ratio)
 
 
@@ -119,11 +122,11 @@ def _painted(
     placed: Sequence[tuple[int, _Tile, int, int, int]],
     pages: int,
     canvas: tuple[int, int],
-    room: DetectorBuffers,
+    buffers: DetectorBuffers,
 ) -> tuple[Floats, Floats, NDArray[np.int32]]:
     """Return pixels, mask and owners of some canvases. `placed` has number, tile, page, top and left of each tile."""
     height, width = canvas
-    pixels = room.canvases.take(pages, height, width, 3)
+    pixels = buffers.canvases.take(pages, height, width, 3)
     mask = np.zeros((pages, height - KERNEL + 1, width - KERNEL + 1), np.float32)
     owner = np.full((pages, (height - CELL) // STRIDE + 1, (width - CELL) // STRIDE + 1), -1, np.int32)
     photo = scaled = np.empty((0, 0, 3), np.float32)
@@ -131,7 +134,7 @@ def _painted(
     for number, tile, page, top, left in placed:
         # Only one scale at a time is in memory: allocating all of them took longer than averaging.
         if shown[0] != tile.image:
-            photo = centred(images[tile.image], room.photo)
+            photo = centred(images[tile.image], buffers.photo)
         if shown != (tile.image, tile.level):
             scaled, shown = _scaled(photo, *tile.scaled), (tile.image, tile.level)
         rows, columns = tile.rows, tile.columns

@@ -1,13 +1,14 @@
 """Cache of converted networks on disk: each entry is a folder that is made once and appears complete or not at all."""
 
+import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from facegroup.errors import EngineUnavailable
-from facegroup.networks.file_lock import locked
 
 IR = "network.xml"
 """The file of an entry that is loaded, with its weights beside it."""
@@ -34,6 +35,20 @@ def made(entry: Path, make: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise EngineUnavailable(f"The converted network cannot be written to {entry.parent}: {error}") from error
     return entry / IR
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for the lock of a file and hold it. The system releases it if the process dies.
+
+    Replicas that start together download and convert a network only once.
+
+    Raises:
+        OSError: the file cannot be created.
+    """
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def release(package: str) -> str:

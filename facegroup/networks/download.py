@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
-from facegroup.networks.file_lock import locked
+from facegroup.networks.cache import locked
 from facegroup.networks.spec import RECORD, WeightsFile
 from facegroup.remote.proxies import open_client, through
 

@@ -22,7 +22,7 @@ class DecodingMemory:
         self._changed = Condition()
 
     @contextmanager
-    def of(self, pixels: int) -> Iterator[None]:
+    def hold(self, pixels: int) -> Iterator[None]:
         """Wait until there is room for the pixels, and hold it."""
         place = object()
         with self._changed:

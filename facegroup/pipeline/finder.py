@@ -46,8 +46,8 @@ class Finder:
         self._min_confidence = wanted.min_confidence
         self._batch_pixels = wanted.batch_pixels
         self._decoders = ThreadPoolExecutor(threads, "decode")
-        self._room = DecodingMemory(limits.image_pixels)
-        self._room_ahead = DecodingMemory(limits.image_pixels)
+        self._memory = DecodingMemory(limits.image_pixels)
+        self._memory_ahead = DecodingMemory(limits.image_pixels)
 
     def find(
         self,
@@ -67,7 +67,7 @@ class Finder:
         decoded: dict[int, Decoded] = {}
 
         def read(index: int) -> Decoded | ImageError:
-            return self._decode(photos[index], self._room) if wanted(index) else ImageError(GIVEN_UP)
+            return self._decode(photos[index], self._memory) if wanted(index) else ImageError(GIVEN_UP)
 
         for index, picture in enumerate(pictures or self._decoders.map(read, range(len(photos)))):
             if isinstance(picture, ImageError):
@@ -101,12 +101,12 @@ class Finder:
 
         Its limit of memory is separate from that of `find`, so neither waits for the other.
         """
-        return self._decode(photo, self._room_ahead)
+        return self._decode(photo, self._memory_ahead)
 
-    def _decode(self, photo: Photo, room: DecodingMemory) -> Decoded | ImageError:
+    def _decode(self, photo: Photo, memory: DecodingMemory) -> Decoded | ImageError:
         try:
             header = headers.read(photo.data)
-            with room.of(header.decoded_pixels(self._limits.side_pixels) if header else 0):
+            with memory.hold(header.decoded_pixels(self._limits.side_pixels) if header else 0):
                 return decode(photo.data, self._limits)
         except ImageError as error:
             return error

@@ -1,4 +1,4 @@
-"""Listings that come page after page, row by row."""
+"""Listings read page after page."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -9,7 +9,7 @@ _Row = TypeVar("_Row")
 
 
 class ListsPeople(Protocol):
-    """What lists the people of a gallery: a `Store`, or a server's client."""
+    """Class of what lists the people of a gallery: a `Store`, or the client of a server."""
 
     def people(self, gallery: str, after: str = "", limit: int = 100) -> Sequence[Person]:
         """Return up to `limit` people whose id sorts after `after`, by id."""

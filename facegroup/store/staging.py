@@ -134,7 +134,7 @@ class StagingStore(Store, Protocol):
             expected: the version at which the gallery must be; None where there must be no gallery.
             made: the version at which the copy must be.
             event: what it is, for the audit log.
-            by: whose request it is.
+            by: who makes the request, for the audit log.
 
         Returns:
             The gallery's new version.

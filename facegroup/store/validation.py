@@ -1,6 +1,6 @@
-"""What every store decides in the same way: which input it takes, and how far back it knows the changes.
+"""What every store checks in the same way: its input, and how far back its change log goes.
 
-A store brings rows in and out; whatever is judged about them stands here, and what is computed in `vectors`, once.
+A store reads and writes rows. What is checked about them is in this file, what is computed in `vectors`.
 """
 
 import json
@@ -84,13 +84,13 @@ def check_expiry(expires_at: float | None) -> float | None:
 
 
 def check_merger(into: str, source: str) -> None:
-    """Raise `MalformedRequest` where two people to be merged are one."""
+    """Raise `MalformedRequest` if a person is to be merged with itself."""
     if into == source:
-        raise MalformedRequest("a person cannot be merged with itself; name another")
+        raise MalformedRequest("A person can't be merged with itself. Name another person.")
 
 
 def places(sent: Sequence[Sample], added: Sequence[Sample]) -> list[int]:
-    """Return where, in what was sent, the samples that were added are."""
+    """Return the positions, among the samples sent, of those that were added."""
     ids = [sample.id for sample in sent]
     return [ids.index(sample.id) for sample in added]
 
@@ -134,7 +134,7 @@ def edited(person_id: str, name: str | None, metadata: dict[str, Any] | None, ex
 
 
 def normalise_name(name: str) -> str:
-    """Return the form in which a name would be kept; one that cannot be kept becomes "", which nothing has."""
+    """Return a name as it is kept; "", which nothing is called, for one that cannot be kept."""
     try:
         return clean_name(name)
     except InvalidName:
@@ -142,7 +142,7 @@ def normalise_name(name: str) -> str:
 
 
 def normalise_gallery(name: str) -> str:
-    """Return the name under which a gallery would be kept. Raises `UnknownGallery` where there cannot be one."""
+    """Return the name of a gallery as it is kept. Raises `UnknownGallery` if no gallery can have it."""
     kept = name if isinstance(name, StagingName) else normalise_name(name)
     if not kept:
         raise unknown_gallery(name)
@@ -150,7 +150,7 @@ def normalise_gallery(name: str) -> str:
 
 
 def normalise_person(person_id: str) -> str:
-    """Return `person_id`. Raises `UnknownPerson` where there cannot be one."""
+    """Return `person_id`. Raises `UnknownPerson` if no person can have it."""
     try:
         return check_id(person_id)
     except InvalidName:

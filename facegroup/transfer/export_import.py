@@ -1,4 +1,4 @@
-"""A gallery to a file and back: `export` reads a store while others write to it, `take_in` fills a store in one step."""
+"""Export of a gallery to a file while others write to it, and import from a file in one step."""
 
 import os
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from facegroup.transfer.archive_writer import ArchiveWriter
 from facegroup.types import Gallery, Person
 
 Tell = Callable[[int], None]
-"""Is told how many more people are done."""
+"""Called with the number of people done since the last call."""
 
 _ROUNDS = 100
 _COUNTS = ("people", "samples", "crops")
@@ -95,8 +95,8 @@ def take_in(
         archive: the file.
         name: of the gallery to be; None: as it was exported.
         replaces: whether a gallery of this name with people in it may be replaced; it is erased then.
-        tell: is told of the people who are done.
-        by: whose request it is.
+        tell: called with the number of people done since the last call.
+        by: who makes the request, for the audit log.
 
     Raises:
         ArchiveInvalid: the file is not as it should be.
@@ -124,7 +124,7 @@ def take_in(
         version = store.version(copy)
         fewer = archive.manifest["people"] - store.gallery(copy).people  # who expired was erased here, too
         if not 0 <= fewer <= sum(each is not None and each <= validation.now() for each in expiries.values()):
-            raise SwitchConflict(f'the gallery "{name}" is being imported by somebody else too; nothing was changed')
+            raise SwitchConflict(f'Another import of the gallery "{name}" is running. Nothing was changed.')
         try:
             before = store.gallery(name)
         except UnknownGallery:
@@ -179,7 +179,7 @@ def _catch_up(store: Store, found: Gallery, writer: ArchiveWriter) -> Gallery:
                 writer.write(person, store.samples(found.name, person_id, crops=True, counter=None))
             except (UnknownPerson, StoreInvalid):
                 writer.erase(person_id)
-    raise SwitchConflict(f'the gallery "{found.name}" changes faster than it can be exported; try again')
+    raise SwitchConflict(f'The gallery "{found.name}" changes faster than it can be exported. Try again.')
 
 
 def _check_place(found: Gallery, wanted: Gallery, replaces: bool) -> None:

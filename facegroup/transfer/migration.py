@@ -1,4 +1,4 @@
-"""A gallery from one network to another: descriptors made anew from kept crops beside it, then switched in one step.
+"""Migration of a gallery to another network: new descriptors from kept crops on a staging copy, then a switch in one step.
 
 The new gallery grows on a staging copy while the old one serves and takes enrolments. It is brought level with the old one
 person by person: first all, then those that the change log names, and the switch is made only if the old one is still
@@ -26,7 +26,7 @@ _ROUNDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A sample that the new network has no descriptor of, and why."""
+    """Class of a sample without a descriptor of the new network, and why."""
 
     person_id: str
     sample_id: str
@@ -35,7 +35,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What a migration did: the gallery after it, the network before, samples embedded, and those left behind."""
+    """Class of the result of a migration: the gallery, the network before, samples embedded, and those left behind."""
 
     gallery: Gallery
     before: str
@@ -44,15 +44,15 @@ class Migrated:
 
 
 class Migration:
-    """The migration of one gallery; `run` may be cut off at any time and run again by another process.
+    """Class of the migration of one gallery. `run` can be interrupted at any time, and run again by another process.
 
     Args:
         store: where the gallery is.
         gallery: its name.
         network: the new network, and its dimension and threshold.
         embeds: opens the network, when there is something to embed.
-        tell: is told of the people who are done, those of an earlier run included.
-        by: whose request it is.
+        tell: called with the number of people done, those of an earlier run included.
+        by: who makes the request, for the audit log.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Migration:
             SwitchConflict: another migration or import was faster.
         """
         if self._old.network == self._new.network:
-            raise MalformedRequest(f'the gallery "{self._name}" is of {self._new.network} already')
+            raise MalformedRequest(f'The gallery "{self._name}" already uses {self._new.network}.')
         if not (self._old.keep_crops or drop_missing) and self._old.people:
             raise MigrationIncomplete(
                 f'the gallery "{self._name}" keeps no crops to make descriptors from: enrol its photos anew, or leave '
@@ -125,9 +125,9 @@ class Migration:
         try:
             before = self._store.gallery(copy)
         except UnknownGallery:
-            raise MalformedRequest(f'nothing is kept of the gallery "{self._name}" as it was before') from None
+            raise MalformedRequest(f'No earlier version of the gallery "{self._name}" is kept.') from None
         if before.network == self._old.network:
-            raise MalformedRequest(f'the gallery "{self._name}" was of {before.network} before, too')
+            raise MalformedRequest(f'The earlier version of the gallery "{self._name}" uses {before.network}, too.')
         self._back = True
         return self._switch(copy, drop_missing)
 
@@ -175,7 +175,7 @@ class Migration:
                 if person is None:
                     self._erase(copy, person_id)
             self._bring(copy, [person for person in people.values() if person is not None])
-        raise SwitchConflict(f'the gallery "{self._name}" was switched by somebody else, or changes too fast')
+        raise SwitchConflict(f'Another process switched the gallery "{self._name}", or it changes too fast. Try again.')
 
     def _all(self, copy: StagingName) -> int:
         """Bring everybody level; return the version of the gallery before that."""

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from facegroup import errors
-from facegroup.cameras.hub.registry import CameraRegistry
+from facegroup.cameras.hub.camera_registry import CameraRegistry
 from facegroup.cameras.types import Camera, Condition
 from facegroup.errors import FacegroupError
 from facegroup.pipeline.messages import Photo

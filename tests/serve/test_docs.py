@@ -92,6 +92,14 @@ def test_every_link_leads_somewhere() -> None:
             assert target.startswith("https://") or (page.parent / target).exists(), (page.name, target)
 
 
+def test_every_file_of_the_code_exists() -> None:
+    for page in PAGES:
+        for name in re.findall(
+            r"`((?:facegroup|deployments|serve|studies|tests|benchmarks)/[\w/]+\.py)`", page.read_text()
+        ):
+            assert (ROOT / name).is_file(), (page.name, name)
+
+
 def test_the_table_of_codes_is_that_of_the_errors() -> None:
     known = {
         kind.code: [str(kind.status), (inspect.getdoc(kind) or "").partition("\n")[0]]

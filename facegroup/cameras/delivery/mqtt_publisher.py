@@ -5,7 +5,6 @@ import logging
 import math
 import time
 from contextlib import suppress
-from functools import partial
 
 from facegroup.cameras.delivery.mqtt import Broker
 from facegroup.cameras.delivery.payloads import Gap
@@ -23,7 +22,7 @@ MQTT = "mqtt"
 """Name under which the journal keeps what was delivered."""
 LATE_SECONDS = 10.0
 """An event that is delivered later than this, or of what was seen longer ago, is history."""
-_STATE_SECONDS = 2.0  # between two looks at who is there
+_STATE_SECONDS = 2.0  # between two reads of who is there
 _BROKEN_SECONDS = 300.0  # after a bug
 
 
@@ -76,7 +75,8 @@ class MqttPublisher:
         # The retained topics say who is where even so, and subscribers see that numbers are missing.
         if isinstance(event, Gap):
             return Outcome(True)
-        wrong = await asyncio.to_thread(partial(self._broker.tell, event, until=await self._current_until(event)))
+        until = await self._current_until(event)
+        wrong = await asyncio.to_thread(self._broker.tell, event, until=until)
         return Outcome(wrong is None, detail=wrong or "")
 
     async def _current_until(self, event: Event) -> float:

@@ -26,7 +26,7 @@ from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult
 
 log = logging.getLogger(__name__)
 
-Look: TypeAlias = Callable[[Photo], Awaitable[PhotoResult | FacegroupError]]
+Recognise: TypeAlias = Callable[[Photo], Awaitable[PhotoResult | FacegroupError]]
 """Recognises the faces of one photo."""
 
 OpenReader: TypeAlias = Callable[[Camera], Awaitable[FrameReader]]
@@ -54,7 +54,7 @@ class CameraTask:
         camera: the camera.
         network: name of the network that computes the descriptors.
         open_reader: opens the camera.
-        look: the recognition pipeline, for one frame.
+        recognise: the recognition pipeline, for one frame.
         note: records observations.
         clock: measures the times of observations; None creates one.
 
@@ -70,7 +70,7 @@ class CameraTask:
         camera: Camera,
         network: str,
         open_reader: OpenReader,
-        look: Look,
+        recognise: Recognise,
         note: Note,
         clock: SteadyClock | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class CameraTask:
         self.threshold: float | None = None
         self.reached: float | None = None
         self._open = open_reader
-        self._look = look
+        self._recognise = recognise
         self._note = note
         self._network = network
         self._steady = clock or SteadyClock()
@@ -175,7 +175,7 @@ class CameraTask:
         await self._record(done.observations, frame)
 
     async def _ask(self, photo: Photo) -> PhotoResult:
-        seen = await self._look(photo)
+        seen = await self._recognise(photo)
         if isinstance(seen, FacegroupError):
             raise seen
         if isinstance(seen.matched, PhotoMatches):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
-from facegroup.cameras.hub.camera_task import Look
+from facegroup.cameras.hub.camera_task import Recognise
 from facegroup.cameras.hub.recorder import SightingRecorder
-from facegroup.cameras.hub.running import RunningCameras
+from facegroup.cameras.hub.running_cameras import RunningCameras
 from facegroup.cameras.sightings.journal import Journal
 from facegroup.cameras.types import Camera, FrameReader
 from facegroup.settings import Settings
@@ -60,7 +60,7 @@ class HubContext:
         recorder: writes sightings.
         running: the cameras that run.
         delivery: tells receivers of events.
-        look: the recognition pipeline, for one frame.
+        recognise: the recognition pipeline, for one frame.
         ask: calls the gallery store.
         open_reader: opens a camera.
         thresholds: by gallery, as the store answered last.
@@ -73,7 +73,7 @@ class HubContext:
     recorder: SightingRecorder
     running: RunningCameras
     delivery: "EventDelivery"
-    look: Look
+    recognise: Recognise
     ask: AskStore
     open_reader: Open
     thresholds: MutableMapping[str, float]

@@ -86,7 +86,7 @@ class VideoJobs(HubPart):
         found, path, _ = self._upload(video)
         if not path.stat().st_size:
             self._drop(video)
-            raise NoVideo("there are no bytes")
+            raise NoVideo("the video is empty")
         await asyncio.to_thread(self._hub.journal.write_video, found)
         del self._uploads[video]
         self.queue.put_nowait(VideoJob(found, path, camera(path, found.gallery, fps, cooldown, confirm, min_face_size)))
@@ -104,7 +104,7 @@ class VideoJobs(HubPart):
 
     def _upload(self, video: str) -> tuple[Video, Path, float]:
         if video not in self._uploads:
-            raise UnknownVideo(f"no video {video[:64]!r} is coming in")
+            raise UnknownVideo(f"no video {video[:64]!r} is being uploaded")
         return self._uploads[video]
 
     def _drop(self, video: str) -> None:

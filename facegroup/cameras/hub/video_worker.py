@@ -47,12 +47,12 @@ class VideoWorker:
             try:
                 await self._analyse(job)
             except UnknownVideo:
-                log.info("video %s was removed while it was looked through", job.video.id)
+                log.info("video %s was removed while it was analysed", job.video.id)
             except FacegroupError as error:
                 await self._failed(job, error.detail)
             except Exception:
-                log.exception("video %s: looking through it broke, which is a bug", job.video.id)
-                await self._failed(job, "looking through it broke; the server's log says more")
+                log.exception("video %s: the analysis broke, which is a bug", job.video.id)
+                await self._failed(job, "the analysis failed; see the server's log")
             finally:
                 job.path.unlink(missing_ok=True)
 
@@ -80,7 +80,7 @@ class VideoWorker:
         self, job: VideoJob, reader: FrameReader, analysis: VideoAnalysis, seconds: float | None
     ) -> SourceError | None:
         """Analyse every frame; return what is wrong with a video of which some frames could be read."""
-        told_at, last = 0.0, time.monotonic()
+        reported_at, last = 0.0, time.monotonic()
         while True:
             frame, status = await reader.next(_WAIT_SECONDS)
             problem = broken(frame, status)
@@ -95,8 +95,8 @@ class VideoWorker:
             if await asyncio.to_thread(analysis.take, frame, seen):
                 seen = await self._seen(analysis.recognise(frame, seen.faces))
                 await asyncio.to_thread(analysis.take, frame, seen)
-            if time.monotonic() - told_at > _PROGRESS_SECONDS:
-                told_at = time.monotonic()
+            if time.monotonic() - reported_at > _PROGRESS_SECONDS:
+                reported_at = time.monotonic()
                 await self._check_kept(job)
                 part = min(0.99, frame.position / seconds) if seconds else 0.0
                 running = replace(job.video, state="running", progress=round(part, 3))
@@ -108,7 +108,7 @@ class VideoWorker:
     async def _seen(self, photo: Photo) -> PhotoResult:
         while True:
             with suppress(Overloaded):  # a video can wait
-                answer = await self._hub.look(photo)
+                answer = await self._hub.recognise(photo)
                 if isinstance(answer, FacegroupError):
                     raise answer
                 return answer

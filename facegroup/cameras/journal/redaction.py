@@ -1,7 +1,7 @@
-"""Whoever is erased leaves no name behind: events, dead letters and results of videos in, what is left of them out.
+"""Removes erased people from events, dead letters and results of videos.
 
-An event is blanked where it is of a sighting that is erased, or names whom it is about: a sighting may be somebody else's
-now, or gone before its events. Only values that hold the words are read; the rest costs no more than being passed by.
+An event is blanked if its sighting is erased, or if it names the person: a sighting may belong to somebody else now, or be
+gone before its events. Only records that contain the words are decoded.
 """
 
 import json
@@ -20,7 +20,7 @@ _ID = b'"id":"'
 
 
 def event_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | None:
-    """Return what blanks an event; None: it is about somebody else."""
+    """Return the step that blanks an event; None if it is about somebody else."""
     if not _mentions(row.value, wanted, ids):
         return None
 
@@ -32,7 +32,7 @@ def event_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | No
 
 
 def letter_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | None:
-    """Return what blanks a dead letter; None: it is about somebody else."""
+    """Return the step that blanks a dead letter; None if it is about somebody else."""
 
     def blanked(document: Any) -> dict[str, Any] | None:
         letter: DeadLetter = documents.decode_dead_letter(document)
@@ -44,7 +44,7 @@ def letter_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | N
 
 
 def video_step(row: Row, wanted: Filter) -> Step | None:
-    """Return what takes somebody out of a video's results, or removes a gallery's video; None: there is nothing of them."""
+    """Return the step that removes a member from a video's results, or a gallery's video; None if nothing is to be done."""
 
     def without(document: Any) -> dict[str, Any] | None:
         video = documents.decode_video(document)
@@ -70,7 +70,7 @@ def video_step(row: Row, wanted: Filter) -> Step | None:
 
 
 def in_pages(steps: Iterator[Step | None], size: int) -> Iterator[list[Step]]:
-    """Return what is to be done, some at a time."""
+    """Return the steps in pages of `size`."""
     page: list[Step] = []
     for step in steps:
         if step is not None:
@@ -86,7 +86,7 @@ def _step(table: str, row: Row, change: Callable[[Any], dict[str, Any] | None]) 
     try:
         document = documents.decode(change, row.value)
     except documents.Damaged:
-        return Drop(table, row.key)  # it cannot be read, and what it holds cannot be known
+        return Drop(table, row.key)  # it cannot be read, so it may hold the name
     return None if document is None else Put(table, row.key, row.score, documents.encode(document))
 
 

@@ -3,13 +3,13 @@
 table               key                 score           value
 cameras             camera              created_at      camera, its source encrypted
 sightings           sighting            first_seen      sighting
-by:WHAT:VALUE       sighting            first_seen      none: where `Filter` looks
+by:WHAT:VALUE       sighting            first_seen      none: index for `Filter`
 open · ended        sighting            last_seen       none
 crops               sighting            last_seen       JPEG
 events              number, 16 digits   number          event with its sighting
 told                sighting            number          none: of the last event
 unknowns            gallery/stranger    last_seen       stranger without shots
-shots               gallery/stranger    last_seen       the best looks
+shots               gallery/stranger    last_seen       the best views
 longest             power of two        seconds         none: some sighting lasted about as long
 webhooks · videos   id                  created_at      document
 cursors             subscriber          number          none
@@ -86,7 +86,7 @@ class RowJournal(CameraRecords, EventRecords, StrangerRecords, ReceiverRecords, 
         return len(ids)
 
     def _concerned(self, wanted: Filter) -> list[str]:
-        """Return the sightings of a gallery, or of somebody of it, those that cannot be read among them."""
+        """Return the keys of the sightings of a gallery or a person, also of those that cannot be read."""
         here = queries.gallery(wanted.gallery or "")
         if wanted.person_id is None and wanted.unknown is None:
             return [row.key for row in self._pages(here)]

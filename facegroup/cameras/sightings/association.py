@@ -39,7 +39,7 @@ class Association:
         shared = overlap(boxes, before)
         return self._pairs(shared + 0.1 * close, (shared >= _OVERLAP) | close)
 
-    def by_looks(
+    def by_descriptor(
         self, boxes: Floats, before: Floats, alike: Floats, threshold: float, away: NDArray[np.bool_]
     ) -> list[int | None]:
         """Return the track of each face by box and similarity; None for a new one.
@@ -49,7 +49,7 @@ class Association:
             before: (m, 4) last box of each track.
             alike: (n, m) cosine similarity of face and track; NaN if the track has no descriptor.
             threshold: of the gallery: above it two views are of one person.
-            away: (m,) tracks that were seen so long ago that somebody else may be there: only similarity counts.
+            away: (m,) tracks that were seen so long ago that another person may be there: only similarity counts.
         """
         shared, known = overlap(boxes, before), ~np.isnan(alike)
         # Two views of one person may be this far below the threshold, on the scale of the network.

@@ -1,9 +1,8 @@
 """The open sightings of all cameras, and the one place that writes them.
 
-One sighting is open for each camera and person. It ends when the person was not seen for the camera's cooldown, or for as
-long as the tracker says that somebody may be unseen (`Observation.patience`). A sighting whose track turns out to be of
-somebody else is changed: it is one visit still. What changes without an event is written every few seconds, so that a
-server that is killed loses no more of it.
+One sighting is open for each camera and person. It ends when the person was not seen for the camera's cooldown, or longer
+where frames are rare (`Observation.patience`). A sighting whose track turns out to be another person is changed, and stays
+one visit. Changes without an event are written every few seconds, so that a server that is killed loses no more of them.
 
 Use it from one thread at a time. Every method may raise `StoreUnavailable`: what was written before stays, and the rest is
 written with the next observation.
@@ -78,16 +77,16 @@ class SightingBook:
         return [event for each in observations for event in self._observe(camera, each)]
 
     def whose(self, camera: str, track: int) -> Identity | None:
-        """Return the person whom a track of a camera belongs to; None if nobody is known yet, or the track is over."""
+        """Return the person whom a track of a camera belongs to; None if it is not known yet, or the track is over."""
         found = self._tracks.get((camera, track))
         return None if found is None else found.identity
 
     def tick(self, now: float, reached: Mapping[str, float] | None = None, shift: float = 0.0) -> list[Event]:
-        """End the sightings of people who have left, write what changed, and erase what is too old, each when it is due.
+        """End the sightings of people who have left, write changes, and erase old sightings, each when it is due.
 
         Args:
             now: time by the clock of the observations.
-            reached: time up to which the frames of a camera are analysed, if they come late: nobody has left after that.
+            reached: time up to which the frames of a camera are analysed, if they come late: no sighting ends after that.
             shift: seconds by which the time of day is ahead of the clock of the observations: retention goes by it.
         """
         until = reached or {}
@@ -206,7 +205,7 @@ class SightingBook:
     def _identify(
         self, camera: Camera, seen: Observation, track: _Track | None
     ) -> tuple[Identity, Unknown | None, float | None]:
-        """Return the person, what is new about a stranger, and the similarity to what was known of the person."""
+        """Return the person, a stranger's new state if it changed, and the similarity to the person as known before."""
         if seen.person_id is not None:
             return Identity(camera.gallery, True, seen.person_id), None, seen.similarity
         if track is not None and (not track.identity.member or track.promoted):
@@ -271,7 +270,7 @@ class SightingBook:
             after = page[-1].cursor
 
     def _prune(self, now: float, shift: float) -> bool:
-        """Erase what is too old or too much; False if there is more, which the next tick erases."""
+        """Erase what the retention does not keep; False if there is more, which the next tick erases."""
         before = now + shift - self._settings.keep_days * 86_400
         if self._journal.prune(before, self._settings.keep_sightings, _PRUNED) >= _PRUNED:
             return False

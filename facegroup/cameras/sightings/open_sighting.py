@@ -19,7 +19,7 @@ NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A member of a gallery, or a stranger to it."""
+    """Class that identifies a member of a gallery, or a stranger to it."""
 
     gallery: str
     member: bool
@@ -38,7 +38,7 @@ class Identity:
 
 
 class Stay(NamedTuple):
-    """When somebody was at a camera, by the clock of the observations, and on which visit."""
+    """Class that holds when a person was at a camera, by the clock of the observations, and on which visit."""
 
     visit_id: str
     first: float
@@ -108,7 +108,7 @@ class OpenSighting:
     @classmethod
     def restored(cls, sighting: Sighting, cooldown: float, now: float) -> Self:
         """Return the state of a sighting that was open when the server stopped."""
-        # Nobody is seen later than now: the clock was set back.
+        # If it was seen later than now, the clock was set back.
         return cls(sighting, cooldown, max(0.0, sighting.last_seen - now), frames=sighting.frames)
 
     @property
@@ -146,11 +146,11 @@ class OpenSighting:
         return replace(after, grade=seen.shots[0].grade, crop=crop) if better else after
 
     def renamed(self, identity: Identity, name: str) -> Self:
-        """Return it as that of another person, whom the same track turned out to be."""
+        """Return it as the sighting of another person, whom its track turned out to be."""
         return replace(self, sighting=replace(identity.put_on(self.sighting, name), similarity=None))
 
     def promoted(self, member: Identity, name: str) -> Self:
-        """Return a stranger's sighting as that of the member whom the stranger was made."""
+        """Return a stranger's sighting as the member's whom the stranger became."""
         return replace(self, sighting=member.put_on(self.sighting, name), dirty=True, shots=())
 
     def merged(self, other: "OpenSighting") -> Self:
@@ -162,7 +162,7 @@ class OpenSighting:
         return self.tracks.keys() <= {track}
 
     def released(self, track: int) -> Self:
-        """Return it without a track that belongs to somebody else."""
+        """Return it without a track that belongs to another person."""
         return replace(self, tracks={number: frames for number, frames in self.tracks.items() if number != track})
 
     def restarted(self) -> Self:
@@ -170,9 +170,9 @@ class OpenSighting:
         return replace(self, frames=self.frames + sum(self.tracks.values()), tracks={})
 
     def written(self, sighting: Sighting | None = None) -> Self:
-        """Return it with nothing left to write; `sighting` is the written one where it got an event's number."""
+        """Return it with nothing left to write; `sighting` is the written one if it got the number of an event."""
         return replace(self, sighting=sighting or self.sighting, dirty=False, crop=None)
 
     def end(self, unknown: Unknown | None = None) -> NewEvent:
-        """Return the event of its end, with the stranger whom it showed if there is something new about them."""
+        """Return the event of its end; `unknown` is the new state of its stranger, if that changed."""
         return NewEvent("ended", replace(self.sighting, open=False), self.crop, unknown)

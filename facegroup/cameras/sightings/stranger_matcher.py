@@ -15,7 +15,7 @@ class StrangerMatcher:
 
     Args:
         journal: that holds the strangers with their shots.
-        least: similarity at which somebody is a known stranger; None uses the gallery's threshold.
+        least: similarity at which a face is a known stranger; None uses the gallery's threshold.
         threshold: of a gallery: what the similarity of a face and a person must exceed.
     """
 
@@ -32,7 +32,7 @@ class StrangerMatcher:
 
         Args:
             camera: that made the observation.
-            seen: of somebody who is no member.
+            seen: observation of a person who is not a member.
             here: ids of strangers who are in front of the camera: they need less similarity.
         """
         descriptor = mean(seen.shots)
@@ -56,7 +56,7 @@ class StrangerMatcher:
             return None
 
     def mistaken(self, sighting: Sighting) -> str | None:
-        """Return the stranger who exists only because of a sighting, which turned out to be of somebody else."""
+        """Return the stranger who exists only because of this sighting, if there is one: it is of another person."""
         for (gallery, *_), strangers in self._groups.items():
             known = strangers.get(sighting.unknown or "") if gallery == sighting.gallery else None
             if known is not None and known.visits <= 1:

@@ -17,7 +17,7 @@ KEPT = 10
 """Shots that are kept of a stranger."""
 
 STRICTER = 1 / 6
-"""Part of the range above a threshold that is added to it for strangers: among thousands somebody always looks alike."""
+"""Part of the range above a threshold that is added to it for strangers: among thousands some always look alike."""
 
 _GROWTH = 64
 
@@ -39,7 +39,7 @@ class Strangers:
         return None if row is None else self._unknowns[row]
 
     def nearest(self, descriptor: Floats, among: Iterable[str] | None = None) -> tuple[Unknown, float] | None:
-        """Return the most similar stranger and the cosine similarity; None if there is nobody.
+        """Return the most similar stranger and the cosine similarity; None if there are none.
 
         Args:
             descriptor: (d,) float32 of unit length.
@@ -78,7 +78,7 @@ class Strangers:
 
 
 def return_threshold(threshold: float) -> float:
-    """Return the similarity at which somebody is a stranger who comes back, in a gallery with this threshold."""
+    """Return the similarity at which a face is a stranger who comes back, in a gallery with this threshold."""
     return threshold + STRICTER * (1 - threshold)
 
 

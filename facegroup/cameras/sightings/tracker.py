@@ -68,7 +68,7 @@ class Tracker:
         self._tracks: list[Track] = []
         self._next = 0
         self._looked: float | None = None  # when the last frame was
-        self._gaps: deque[float] = deque(maxlen=_GAPS)  # between frames that were looked at
+        self._gaps: deque[float] = deque(maxlen=_GAPS)  # between analysed frames
 
     def photo(self, frame: Frame) -> Photo:
         """Return what to send of a frame: to recognise its faces, or only to detect them if all tracks are known."""
@@ -177,7 +177,7 @@ class Tracker:
                 if track.descriptor is not None:
                     alike[:, column] = seen.descriptors[here] @ track.descriptor
             away = np.array([now - track.last > PATIENCE for track in tracks])
-            found = self._association.by_looks(boxes, before, alike, seen.matched.threshold, away)
+            found = self._association.by_descriptor(boxes, before, alike, seen.matched.threshold, away)
         return [None if each is None else tracks[each] for each in found]
 
 

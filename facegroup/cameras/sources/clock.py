@@ -28,7 +28,7 @@ class Clock:
 
     @property
     def unused(self) -> bool:
-        """Whether there has been no frame yet."""
+        """True before the first frame."""
         return self._last is None
 
     def position(self, stamp: float | None) -> float:

@@ -85,7 +85,7 @@ class FfmpegStream:
         self._entering = False  # whether the next to be decoded is the first since some were dropped
         # Whether that frame gave a picture: a stream that is refreshed bit by bit gives none, and loses a second.
         self._clean = True
-        self._waiting: float | None = None  # since when nothing that came could be decoded
+        self._waiting: float | None = None  # since when nothing could be decoded
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[ReadEvent]:
         """Yield what comes; see `facegroup.cameras.sources.frames.Source`."""
@@ -115,7 +115,7 @@ class FfmpegStream:
                 yield from (each for each in self._decode(wanted) if not (hurt and each == "damaged"))
 
     def _keyless(self, packet: "av.Packet[Any]") -> bool:
-        """Whether a camera sent no key frame yet: nothing is made of what comes before. Raises NoVideo: for too long."""
+        """Return whether a camera sent no key frame yet, so that nothing can be decoded. Raises NoVideo: for too long."""
         if self.ends or self._keyed or packet.is_keyframe or not packet.size:
             self._keyed = self._keyed or packet.is_keyframe
             return False
@@ -134,7 +134,7 @@ class FfmpegStream:
             self._below.close()
 
     def _begin_anew(self, stamp: float | None, schedule: Schedule) -> None:
-        """Drop what waits, at a key frame: nothing that comes is made from it."""
+        """Drop the frames that wait at a key frame: no later frame needs them."""
         if not self._held or not self._clean:
             return
         for packet in self._taken():
@@ -145,7 +145,7 @@ class FfmpegStream:
             schedule.favour(self._moment(self._clock.guess(stamp)))
 
     def _decode(self, wanted: bool) -> Iterator[ReadEvent]:
-        """Decode what is held; where the last of it is wanted, give only that."""
+        """Decode the frames that wait; if the last of them is due, yield only that."""
         held = self._taken()
         for packet in held:
             newest = packet is held[-1]
@@ -164,7 +164,7 @@ class FfmpegStream:
                 raise NoVideo("The source does not send decodable video.")
 
     def _can_wait(self) -> bool:
-        """Whether what is held may be needless: where frames are shown in another order than stored, none is dropped."""
+        """Return whether the waiting frames may turn out needless. With another order of display, none is dropped."""
         first, last = (self._stamp(packet.pts) for packet in (self._held[0], self._held[-1]))
         if self._codec.has_b_frames or first is None or last is None:
             return False

@@ -132,7 +132,7 @@ class Download:
         return head
 
     def seekable(self) -> bool:
-        """Whether `seek` works."""
+        """Return whether `seek` works."""
         return self._seekable
 
     def tell(self) -> int:

@@ -1,8 +1,8 @@
 """Motion detection: leaves out frames in which nothing moves.
 
 A small grey picture is compared cell by cell with a background that slowly follows it. After a movement frames are analysed
-for some seconds, and then now and again, so that a person who sits still is not lost (docs/decisions/0014-eyes.md has the
-figures).
+for some seconds, and then now and again, so that a person who sits still is not lost (figures:
+docs/decisions/0014-camera-readers.md).
 """
 
 import math

@@ -71,7 +71,7 @@ class CameraReader:
         self._note: str | None = None  # of the source
         self._waits = False  # whether the source waits until its frames are taken
         self._position = 0.0
-        self._thread = threading.Thread(target=self._look, name=f"camera {camera.id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"camera {camera.id}", daemon=True)
         self._thread.start()
 
     def next(self, timeout: float) -> Frame | None:
@@ -115,7 +115,7 @@ class CameraReader:
         self._thread.join(1.0)
         self._turn("stopped", None)
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         tries = 0
         while not self._stop.is_set():
             began = time.monotonic()

@@ -49,7 +49,7 @@ def _write(file: Path, analysis: VideoAnalysis, target: Path, report: Callable[[
     """Write the copy; return what went wrong, or None."""
     import av
 
-    looks, at = analysis.looks, -1
+    analysed, at = analysis.frames, -1
     try:
         with av.open(str(file)) as source, av.open(str(target), "w") as copy:
             stream: Any = None
@@ -61,7 +61,7 @@ def _write(file: Path, analysis: VideoAnalysis, target: Path, report: Callable[[
                     stream.width, stream.height = (max(2, side // 2 * 2) for side in image.shape[1::-1])
                     stream.pix_fmt = "yuv420p"
                     stream.codec_context.time_base = _TICK
-                while at + 1 < len(looks) and looks[at + 1].position <= seconds + 1e-3:
+                while at + 1 < len(analysed) and analysed[at + 1].position <= seconds + 1e-3:
                     at += 1
                 drawn = av.VideoFrame.from_ndarray(_drawn(image, analysis, at), "rgb24")
                 frame = drawn.reformat(stream.width, stream.height, "yuv420p")
@@ -102,9 +102,9 @@ def _frames(source: Any) -> Iterator[tuple[float, Image]]:
 
 
 def _drawn(image: Image, analysis: VideoAnalysis, at: int) -> Image:
-    if at < 0 or not analysis.looks[at].faces:
+    if at < 0 or not analysis.frames[at].faces:
         return image
-    look = analysis.looks[at]
-    boxes = np.array([box for _, box in look.faces], np.float32)
-    boxes *= np.tile(np.array([image.shape[1] / look.width, image.shape[0] / look.height], np.float32), 2)
-    return drawing.boxes(image, boxes, [analysis.names.get(track, "?") for track, _ in look.faces])
+    frame = analysis.frames[at]
+    boxes = np.array([box for _, box in frame.faces], np.float32)
+    boxes *= np.tile(np.array([image.shape[1] / frame.width, image.shape[0] / frame.height], np.float32), 2)
+    return drawing.boxes(image, boxes, [analysis.names.get(track, "?") for track, _ in frame.faces])

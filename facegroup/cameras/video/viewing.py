@@ -42,7 +42,7 @@ def camera(file: Path, gallery: str, fps: float, cooldown: float, confirm: int, 
 
 
 @dataclass(slots=True)
-class Look:
+class AnalysedFrame:
     """Faces of one analysed frame.
 
     Attributes:
@@ -75,7 +75,7 @@ class VideoAnalysis:
 
     Attributes:
         facts: on the file.
-        looks: the faces of every analysed frame.
+        frames: the faces of every analysed frame.
         names: the last name of each track: a member's name, or a stranger's id.
 
     Args:
@@ -87,7 +87,7 @@ class VideoAnalysis:
 
     def __init__(self, camera: Camera, network: str, threshold: float, settings: Cameras) -> None:
         self.facts = Facts()
-        self.looks: list[Look] = []
+        self.frames: list[AnalysedFrame] = []
         self.names: dict[int, str] = {}
         self._camera = camera
         self._threshold = threshold
@@ -117,7 +117,7 @@ class VideoAnalysis:
             who = self._book.whose(CAMERA, each.track)
             if who is not None:
                 self.names[each.track] = each.name if who.member else who.id
-        self.looks.append(Look(frame.position, frame.width, frame.height, done.faces))
+        self.frames.append(AnalysedFrame(frame.position, frame.width, frame.height, done.faces))
         facts = self.facts
         facts.analysed, facts.seconds, facts.faces = facts.analysed + 1, frame.position, facts.faces + len(done.faces)
         facts.ends = frame.position + frame.lasts

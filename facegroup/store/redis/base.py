@@ -1,4 +1,4 @@
-"""What every part of `RedisStore` works on."""
+"""The base of the parts of `RedisStore`."""
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
@@ -9,13 +9,13 @@ from facegroup.store.redis.steps import RedisSteps
 
 
 class RedisBase:
-    """Class of what the parts of a store share.
+    """Class that holds what the parts of a store share.
 
     Args:
         url: of the server; see `facegroup.store.redis.address`.
         timeout: seconds to wait for an answer, and for the disk.
-        patience: seconds to try a write again that others get before.
-        actor: whose writes are, for the audit log, where a call says nothing.
+        patience: seconds to retry a write that conflicts with others.
+        actor: who the audit log names for writes that do not say who makes them.
 
     Raises:
         StoreInvalid: the URL cannot be read. A server that does not answer is an error of each method, not of this.

@@ -151,7 +151,7 @@ class RedisPeople(RedisBase):
             if version >= 0:
                 self._damage.forget(found.name, source)
                 return Merged(merged.person(into), len(moved), len(both), int(version))
-        raise StoreUnavailable(f"too many others change person {into} or {source} at once")
+        raise StoreUnavailable(f"Too many requests change person {into} or {source} at once. Try again.")
 
     def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
         try:
@@ -202,7 +202,7 @@ class RedisPeople(RedisBase):
             if written is not None:
                 self._damage.forget(found.name, person_id)
                 return Erased(1, len(mine), *written)
-        raise StoreUnavailable(f"too many others change person {person_id} at once")
+        raise StoreUnavailable(f"Too many requests change person {person_id} at once. Try again.")
 
 
 def _erasing(old: Record, event: Event) -> Edit:

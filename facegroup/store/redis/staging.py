@@ -82,7 +82,9 @@ class RedisStaging(RedisBase):
         listed: Command = ("ZADD", INDEX, 0, name)
         _, version, _ = self._server.write(listed, step, listed)
         if version < 0:
-            raise SwitchConflict(f'the gallery "{name}", or what was to take its place, has changed meanwhile')
+            raise SwitchConflict(
+                f'The gallery "{name}" or its replacement changed in the meantime. Nothing was switched; try again.'
+            )
         for each in (name, copy, away):
             self._steps.damage.forget(each)
         return int(version)

@@ -1,14 +1,14 @@
 """Galleries in Redis, for many machines: any number of processes anywhere may read and write.
 
-Each write is one Lua function (`redis_scripts`). What a write computes, the centroid, is computed here from what was
-read, and written only if the person's record is still the same; else it is read and computed again. Keys, with {tag} a
-hash of the gallery's name, so that a cluster keeps a gallery together:
+Each write is one Lua script (`facegroup.store.redis.scripts`). The centroid that a write needs is computed here from what
+was read, and written only if the person's record is still the same; otherwise it is read and computed again. The keys,
+where {tag} is a hash of the gallery's name, so that a cluster keeps a gallery on one node:
 
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
                                              quality probe_quality unique calibration
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
-    facegroup:{tag}:lost        string       see redis_loss; only after the server lost data
+    facegroup:{tag}:lost        string       see data_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
     facegroup:{tag}:names       sorted set   name NUL id, in order
     facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, expiry, mark, ids of counters
@@ -58,7 +58,7 @@ class RedisStore(RedisGalleries, RedisSamples, RedisCentroids, RedisStaging):
 
     def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
         if after and not re.fullmatch(r"\d{1,19}-\d{1,19}", after):
-            raise MalformedRequest("`after` is the id of an entry")
+            raise MalformedRequest("`after` must be the id of an audit entry.")
         if not (name := validation.normalise_name(gallery)) or validation.page(limit) == 0:
             return []
         span = (f"({after}" if after else "-", "+", "COUNT", validation.page(limit))

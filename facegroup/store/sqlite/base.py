@@ -1,4 +1,4 @@
-"""What every part of `SqliteStore` works on."""
+"""The base of the parts of `SqliteStore`."""
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
@@ -11,12 +11,12 @@ from facegroup.store.sqlite.file import SqliteFile
 
 
 class SqliteBase:
-    """Class of what the parts of a store share.
+    """Class that holds what the parts of a store share.
 
     Args:
         path: the file; it and its folders are made where they are not there.
         timeout: seconds to wait for another process's write before `StoreUnavailable`.
-        actor: whose writes are, for the audit log, where a call says nothing.
+        actor: who the audit log names for writes that do not say who makes them.
 
     Raises:
         StoreInvalid: the path holds something else, or a gallery of a newer facegroup.

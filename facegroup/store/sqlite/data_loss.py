@@ -1,4 +1,4 @@
-"""What a SQLite file lost of a gallery (it was put back from an older copy): where it stands, and the note of a loss.
+"""Data loss in a SQLite file that was restored from an older copy: a gallery's position, and the note of a loss.
 
 The note has a table of its own, made when there is first something to note.
 """

@@ -41,7 +41,7 @@ def _samples(store: Store, gallery: str, person_id: str, *, by: Origin | None = 
 
 
 def _expired(store: Store, gallery: str, *, by: Origin | None = None) -> Iterator[Erased]:
-    """Erase the samples of all whose time is over, one after the other."""
+    """Erase the samples of people whose expiry has passed, one after the other."""
     now = validation.now()
     for person in everybody(store, gallery):
         if person.expires_at is not None and person.expires_at <= now:

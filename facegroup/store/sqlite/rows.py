@@ -1,4 +1,4 @@
-"""Rows of a SQLite gallery: found by name, turned into facegroup's structs, and moved on by one version."""
+"""Rows of a gallery in SQLite: found by name, read into structs, and raised by one version."""
 
 import json
 import math
@@ -19,7 +19,7 @@ GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.ke
 
 
 def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
-    """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` where somebody else wrote into it."""
+    """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` if another program wrote into it."""
     name = row["name"]
     try:
         found = Gallery(
@@ -35,12 +35,12 @@ def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
     except (TypeError, AttributeError, FacegroupError):
         whole = False
     if not whole:
-        raise StoreInvalid(f"row {row['key']} of galleries is damaged: it is no gallery as facegroup writes one")
+        raise StoreInvalid(f"row {row['key']} of galleries is damaged: facegroup did not write this gallery")
     return found
 
 
 def person_of(row: sqlite3.Row) -> Person:
-    """Return the person of one row of people. Raises `StoreInvalid` where somebody else wrote into it."""
+    """Return the person of one row of people. Raises `StoreInvalid` if another program wrote into it."""
     try:
         notes = json.loads(row["metadata"])
         expiry = row["expires_at"]
@@ -49,7 +49,7 @@ def person_of(row: sqlite3.Row) -> Person:
     except (ValueError, TypeError, RecursionError):
         whole = False
     if not whole:
-        raise StoreInvalid(f"{person_key(row)} is damaged; erase the person and enrol anew")
+        raise StoreInvalid(f"{person_key(row)} is damaged. Delete the person and enrol them again.")
     dates = (row["created_at"], row["updated_at"], expiry)
     return Person(row["id"], row["name"], notes, row["samples"], *dates, row["counters"])
 

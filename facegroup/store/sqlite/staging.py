@@ -61,7 +61,9 @@ class SqliteStaging(SqliteBase):
             }
             here, there = rows.get(name), rows.get(copy)
             if there is None or there["version"] != made or (here["version"] if here else None) != expected:
-                raise SwitchConflict(f'the gallery "{name}", or what was to take its place, has changed meanwhile')
+                raise SwitchConflict(
+                    f'The gallery "{name}" or its replacement changed in the meantime. Nothing was switched; try again.'
+                )
             floor = int(db.execute("SELECT version FROM erased").fetchone()[0])
             version = max(floor, made, expected or 0) + 1
             if away in rows and copy != away:

@@ -37,7 +37,7 @@ class SqliteStore(SqliteGalleries, SqlitePeople, SqliteSamples, SqliteCentroids,
 
     def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
         if after and not re.fullmatch(r"\d{1,18}", after):
-            raise MalformedRequest("`after` is the id of an entry")
+            raise MalformedRequest("`after` must be the id of an audit entry.")
         name = validation.normalise_name(gallery)
         page = (name, int(after or 0), validation.page(limit))
         with self._file.read() as db:

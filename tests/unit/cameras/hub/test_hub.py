@@ -15,10 +15,10 @@ import pytest
 
 from facegroup.cameras.hub import camera_task as watches
 from facegroup.cameras.hub import hub as hubs
+from facegroup.cameras.hub.camera_registry import CameraRegistry
 from facegroup.cameras.hub.camera_task import CameraTask
 from facegroup.cameras.hub.hub import Hub
 from facegroup.cameras.hub.part import P, Part, Result
-from facegroup.cameras.hub.registry import CameraRegistry
 from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.journal import open_journal
 from facegroup.cameras.journal.row_journal import RowJournal

@@ -64,7 +64,7 @@ def test_one_sighting_a_visit(recognizer: Recognizer, shared: Path, name: str) -
         assert analyse(viewing, where, recognizer) is None
         found = viewing.finish()
     whose: dict[str, Counter[str]] = {}
-    for look in viewing.looks:
+    for look in viewing.frames:
         boxes = np.array([box for _, box in look.faces], np.float32).reshape(-1, 4)
         people = who(clip["people"], look.position, look.width / clip["width"], boxes)
         for (track, _), person in zip(look.faces, people, strict=True):

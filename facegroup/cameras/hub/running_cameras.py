@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, MutableMapping
 
-from facegroup.cameras.hub.camera_task import CameraTask, Look, OpenReader
+from facegroup.cameras.hub.camera_task import CameraTask, OpenReader, Recognise
 from facegroup.cameras.hub.recorder import SightingRecorder
 from facegroup.cameras.sightings.book import SightingBook
 from facegroup.cameras.sightings.types import Observation
@@ -18,7 +18,7 @@ class RunningCameras:
 
     Args:
         network: name of the network that computes the descriptors.
-        look: the recognition pipeline, for one frame.
+        recognise: the recognition pipeline, for one frame.
         open_reader: opens a camera.
         recorder: records observations.
         thresholds: by gallery; what the pipeline answered last is written into it.
@@ -28,14 +28,14 @@ class RunningCameras:
     def __init__(
         self,
         network: str,
-        look: Look,
+        recognise: Recognise,
         open_reader: OpenReader,
         recorder: SightingRecorder,
         thresholds: MutableMapping[str, float],
         clock: SteadyClock,
     ) -> None:
         self._network = network
-        self._look = look
+        self._recognise = recognise
         self._open = open_reader
         self._recorder = recorder
         self._thresholds = thresholds
@@ -46,7 +46,7 @@ class RunningCameras:
         """Start a camera, unless it is disabled."""
         if not camera.enabled:
             return
-        watch = CameraTask(camera, self._network, self._open, self._look, self._note, self._clock)
+        watch = CameraTask(camera, self._network, self._open, self._recognise, self._note, self._clock)
         task = asyncio.get_running_loop().create_task(watch.run(), name=f"camera {camera.id}")
         self._running[camera.id] = (watch, task)
 
