@@ -209,7 +209,7 @@ class Recognizer:
     def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None = None, *, dry_run: bool = False
     ) -> CalibrationResult:
-        """Find the threshold of a gallery for an FPIR, and set it. Raises what `trial.run` does."""
+        """Find the threshold of a gallery for an FPIR, and set it. Raises what `calibrator.run` does."""
         snapshot = self.galleries.snapshot(gallery)
         return calibrator.run(direct(self.store), snapshot, fpir, strangers, dry_run=dry_run)
 

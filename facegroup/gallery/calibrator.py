@@ -1,8 +1,8 @@
-"""A gallery tried on its own people, and on strangers where there are photos of some: a snapshot in, a `Calibration` out.
+"""Calibration of a gallery: searches with photos of its members, and of strangers where there are any, give the threshold.
 
-Each photo of a member is searched with as if it came in anew: genuine is its similarity to the mean of the person's other
-photos (leave-one-out), impostor the greatest to anybody else. It is the gallery's own index that compares, so nothing is
-loaded but the photos searched with: `SEARCHES` of them at most, of people drawn by a fixed seed.
+Each photo of a member is a search as if it were new. Its genuine score is its similarity to the mean of the person's other
+photos (leave-one-out), its impostor score the greatest similarity to anybody else. The gallery's own index compares, so only
+the probes are loaded: at most `SEARCHES` photos, of people drawn with a fixed seed.
 """
 
 import math
@@ -34,10 +34,10 @@ from facegroup.store.vectors import centroid
 from facegroup.types import Calibration, Candidate, Descriptors, Floats, Gallery
 
 SEARCHES = 4096
-"""Photos of members that are searched with, at most: 300 are needed for an FPIR of 1 %, and 3,000 for 0.1 %."""
+"""Most photos of members used as probes: an FPIR of 1 % needs 300, and one of 0.1 % needs 3,000."""
 
 STRANGERS = 10_000
-"""Photos of strangers, at most."""
+"""Most photos of strangers."""
 
 _BATCH = 256
 _COMPARED = 1024  # people whose centroids are compared one to one
@@ -49,8 +49,8 @@ class Strangers:
     """Photos of people who are not in a gallery.
 
     Attributes:
-        descriptors: (n, d) float32, brought to unit length here.
-        whose: (n,) who is in each photo, in whatever words; photos of one stranger count less than as many of several.
+        descriptors: (n, d) float32; the calibration brings them to unit length.
+        whose: (n,) any name for who is in each photo. Photos of one stranger count less than as many photos of several.
     """
 
     descriptors: Descriptors
@@ -59,7 +59,7 @@ class Strangers:
 
 @dataclass(frozen=True, slots=True)
 class ClosestPair:
-    """A photo of one person, or of a stranger, that is most like another person."""
+    """A photo of a member or a stranger, and the other person whom it resembles most."""
 
     whose: str
     like: Candidate
@@ -67,15 +67,15 @@ class ClosestPair:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationResult:
-    """What a calibration found, and did.
+    """Result of a calibration.
 
     Attributes:
-        gallery: after it.
-        found: the calibration, which the gallery has now where it was applied.
+        gallery: as it is after the calibration.
+        found: the calibration. Where it was applied, the gallery has it now.
         applied: whether the gallery's threshold was set.
         before: the gallery's threshold before.
-        searches: non-mated searches: photos that the threshold must keep nameless.
-        closest: the worst of them: a member under two ids, or a stranger who is a member, shows here.
+        searches: number of non-mated searches, which the threshold must leave without a name.
+        closest: those of them with the greatest similarity, such as a member under two ids.
     """
 
     gallery: Gallery
@@ -95,20 +95,20 @@ def run(
     dry_run: bool = False,
     by: Origin | None = None,
 ) -> CalibrationResult:
-    """Calibrate a gallery: find the threshold for an FPIR, and set it with its provenance in one step.
+    """Find the threshold of a gallery for an FPIR, and set it with its provenance in one step.
 
     Args:
         ask: calls the store that the gallery is in.
-        snapshot: of the gallery, as new as it can be had.
+        snapshot: the newest of the gallery.
         fpir: the false-positive identification rate wanted, in 0.0003..0.5.
-        strangers: whose searches must stay nameless; None: members stand in for them.
-        dry_run: whether nothing is set.
-        by: whose request it is.
+        strangers: people who must get no name. None uses members in their place.
+        dry_run: whether the threshold is only computed, and not set.
+        by: who asked, for the audit log.
 
     Raises:
-        TooFewToCalibrate: the photos are too few.
-        MalformedRequest: the FPIR or the strangers cannot be.
-        NetworkMismatch: the gallery was switched to another network meanwhile.
+        TooFewToCalibrate: there are too few photos.
+        MalformedRequest: the FPIR or the strangers are invalid.
+        NetworkMismatch: the gallery was moved to another network in the meantime.
         InvalidDescriptor: a stranger's descriptor is not (d,) finite numbers.
         FacegroupError: what the store raises.
     """
@@ -116,13 +116,13 @@ def run(
     before = ask(Store.gallery, snapshot.gallery)
     if before.network != snapshot.network:
         raise NetworkMismatch(
-            f"facegroup migrate moved the gallery {before.name} to {before.network} meanwhile; it was of {snapshot.network}"
+            f"facegroup migrate moved the gallery {before.name} from {snapshot.network} to {before.network} meanwhile"
         )
     if strangers is None and calibration.RULE_OF_THREE / fpir > SEARCHES:
         needed = math.ceil(calibration.RULE_OF_THREE / fpir - 1e-9)
         raise TooFewToCalibrate(
-            f"members can tell an FPIR of {calibration.RULE_OF_THREE / SEARCHES:.5f} at the least, since {SEARCHES} photos "
-            f"of theirs are searched with: give photos of {needed} strangers, one of each (--strangers FOLDER), or ask for "
+            f"with photos of members alone the least FPIR is {calibration.RULE_OF_THREE / SEARCHES:.5f}, since at most "
+            f"{SEARCHES} of them are used. Give photos of {needed} strangers, one of each (--strangers FOLDER), or ask for "
             f"a greater FPIR. {calibration.WHERE}"
         )
     snapshot = snapshot.living()
@@ -137,12 +137,14 @@ def run(
 def strangers(
     photos: Sequence[tuple[str, PhotoResult | FacegroupError]], people: Sequence[str] | None = None
 ) -> tuple[Strangers, list[Refused]]:
-    """Return every usable face of some named photos that were seen with descriptors, and the photos without one.
+    """Return every usable face of some photos, and the photos without one.
 
-    `people` says who is in each photo; None: each shows somebody else.
+    Args:
+        photos: name of each, and what is in it, with descriptors.
+        people: who is in each photo. None takes every photo for another person.
 
     Raises:
-        NoFace: no photo shows any.
+        NoFace: no photo shows a face.
         MalformedRequest: there are more than `STRANGERS` faces.
     """
     rows, whose, refused = [], [], []
@@ -165,42 +167,81 @@ def strangers(
 def run_searches(
     photos: Callable[[str], Descriptors], snapshot: Snapshot, strangers: Strangers | None
 ) -> tuple[Scores, tuple[ClosestPair, ...]]:
-    """Return what searching a gallery gives, and the non-mated searches that were nearest to a name.
+    """Return the scores of the searches, and the non-mated ones with the greatest similarity.
 
     Args:
-        photos: person id → (n, d) descriptors.
+        photos: returns the (n, d) descriptors of a person, by id.
         snapshot: of the gallery.
-        strangers: None: members stand in for them.
+        strangers: people outside the gallery. None uses members in their place.
     """
     if strangers is not None:
         _check(strangers, snapshot.people.dimension)
-    ids, probes, owners, own, centroids = _drawn(photos, snapshot)
-    names = [ids[owner] for owner in owners.tolist()]
-    best, like = _searched(snapshot, probes, names)
+    probes = _draw(photos, snapshot)
+    owners, own = probes.owners, probes.own
+    others = _search(snapshot, probes.descriptors, probes.names)
     genuine = np.isfinite(own)
-    mated = np.where(own > best, own, np.float32(-np.inf))[genuine]
+    mated = np.where(own > others.similarities, own, np.float32(-np.inf))[genuine]
     if strangers is None:
-        pairs = _pairs(probes, owners, centroids)
-        return Scores(len(snapshot), mated, owners[genuine], best, owners, False, pairs), _closest(names, best, like)
+        pairs = _pairs(probes.descriptors, owners, probes.centroids)
+        scores = Scores(len(snapshot), mated, owners[genuine], others.similarities, owners, False, pairs)
+        return scores, _closest(probes.names, others)
     unknown = unit(strangers.descriptors)
-    best, like = _searched(snapshot, unknown, [None] * len(unknown))
-    pairs = _pairs(unknown, np.full(len(unknown), -1), centroids)
-    scores = Scores(len(snapshot), mated, owners[genuine], best, whole(strangers.whose), True, pairs)
-    return scores, _closest(strangers.whose, best, like)
+    others = _search(snapshot, unknown, [None] * len(unknown))
+    pairs = _pairs(unknown, np.full(len(unknown), -1), probes.centroids)
+    groups = whole(strangers.whose)
+    scores = Scores(len(snapshot), mated, owners[genuine], others.similarities, groups, True, pairs)
+    return scores, _closest(strangers.whose, others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Probes:
+    """Photos of members that are searched with.
+
+    Attributes:
+        ids: the members, whose centroids are `centroids`.
+        centroids: (len(ids), d) float32.
+        descriptors: (n, d) float32, a row a photo.
+        owners: (n,) index in `ids` of the person whom each photo shows.
+        own: (n,) float32 similarity to the mean of the person's other photos; -inf where there are none.
+    """
+
+    ids: list[str]
+    centroids: Floats
+    descriptors: Descriptors
+    owners: calibration.Groups
+    own: Floats
+
+    @property
+    def names(self) -> list[str]:
+        """Id of the person whom each photo shows."""
+        return [self.ids[owner] for owner in self.owners.tolist()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Others:
+    """The most similar other person of each search.
+
+    Attributes:
+        similarities: (n,) float32; -1 where there is nobody else.
+        people: who it is, for each search; one with an empty id where there is nobody else.
+    """
+
+    similarities: Floats
+    people: list[Candidate]
 
 
 def _check(strangers: Strangers, dimension: int) -> None:
     rows = strangers.descriptors
     if len(rows) != len(strangers.whose):
-        raise MalformedRequest("there must be a word on each stranger of who it is, or on none")
+        raise MalformedRequest("say who each stranger is, or say it of none")
     _check_count(len(rows))
     if rows.ndim != 2 or rows.shape[1] != dimension or not np.isfinite(rows).all() or failed(rows).any():
-        raise InvalidDescriptor(f"a stranger's descriptor is {dimension} finite numbers, not all of them zero")
+        raise InvalidDescriptor(f"a stranger's descriptor must be {dimension} finite numbers, not all of them zero")
 
 
 def _check_count(count: int) -> None:
     if count > STRANGERS:
-        raise MalformedRequest(f"there are {count:,} faces of strangers; send {STRANGERS:,} at most")
+        raise MalformedRequest(f"there are {count:,} faces of strangers; send at most {STRANGERS:,}")
 
 
 def _descriptors(ask: CallStore, gallery: str, person: str) -> Descriptors:
@@ -211,13 +252,8 @@ def _descriptors(ask: CallStore, gallery: str, person: str) -> Descriptors:
     return np.stack([each.descriptor for each in samples]) if samples else np.empty((0, 0), np.float32)
 
 
-def _drawn(
-    photos: Callable[[str], Descriptors], snapshot: Snapshot
-) -> tuple[list[str], Descriptors, calibration.Groups, Floats, Floats]:
-    """Return people, photos of theirs, whose each is, its similarity to its person's others, and those people's centroids.
-
-    The similarity is -inf where there are no others.
-    """
+def _draw(photos: Callable[[str], Descriptors], snapshot: Snapshot) -> _Probes:
+    """Draw at most `SEARCHES` photos of members, always the same of the same gallery."""
     random = np.random.default_rng(0)
     each, more = divmod(SEARCHES, max(len(snapshot), 1))  # rather more people than more photos of one
     ids: list[str] = []
@@ -243,12 +279,12 @@ def _drawn(
             break
     if not ids:
         none = np.empty((0, snapshot.people.dimension), np.float32)
-        return [], none, np.empty(0, np.intp), none[:, 0], none
-    return ids, np.concatenate(rows), np.concatenate(owners), np.concatenate(own), np.stack(centroids)
+        return _Probes([], none, none, np.empty(0, np.intp), none[:, 0])
+    return _Probes(ids, np.stack(centroids), np.concatenate(rows), np.concatenate(owners), np.concatenate(own))
 
 
 def _some(snapshot: Snapshot, random: np.random.Generator) -> list[str]:
-    """Return the ids of all people in a random order, or of as many as can be searched with."""
+    """Return the ids of all people in a random order, at most `SEARCHES` of them."""
     segments = snapshot.people.segments
     edges = np.cumsum([0, *(len(segment) for segment in segments)])
     chosen = np.sort(random.permutation(edges[-1])[:SEARCHES])
@@ -260,26 +296,24 @@ def _some(snapshot: Snapshot, random: np.random.Generator) -> list[str]:
     return [ids[place] for place in random.permutation(len(ids)).tolist()]
 
 
-def _searched(snapshot: Snapshot, probes: Descriptors, own: Sequence[str | None]) -> tuple[Floats, list[Candidate]]:
-    """Return the greatest similarity of each photo to anybody but its own person, and to whom; -1 where there is nobody."""
-    best: list[float] = []
-    like = []
+def _search(snapshot: Snapshot, probes: Descriptors, own: Sequence[str | None]) -> _Others:
+    """Return for each photo whoever is most similar but its own person."""
+    people = []
     for start in range(0, len(probes), _BATCH):
         near = snapshot.people.nearest(np.ascontiguousarray(probes[start : start + _BATCH]), 2)
         rows = zip(near.people.tolist(), near.similarities.tolist(), own[start : start + _BATCH], strict=True)
-        for people, similarities, mine in rows:
-            other = next((place for place, person in enumerate(people) if near.ids[person] != mine), None)
+        for found, similarities, mine in rows:
+            other = next((place for place, person in enumerate(found) if near.ids[person] != mine), None)
             if other is None:
-                best.append(-1.0)
-                like.append(Candidate("", "", -1.0))
-                continue
-            best.append(similarities[other])
-            like.append(Candidate(near.ids[people[other]], near.names[people[other]], similarities[other]))
-    return np.asarray(best, np.float32), like
+                people.append(Candidate("", "", -1.0))
+            else:
+                person = found[other]
+                people.append(Candidate(near.ids[person], near.names[person], similarities[other]))
+    return _Others(np.asarray([each.similarity for each in people], np.float32), people)
 
 
 def _pairs(probes: Descriptors, owners: calibration.Groups, centroids: Floats) -> Floats:
-    """Return the similarities of photos to single people whom they do not show."""
+    """Return the similarity of each photo to each of some people whom it does not show."""
     compared = centroids[:_COMPARED]
     if not len(compared) or not len(probes):
         return np.empty(0, np.float32)
@@ -288,13 +322,14 @@ def _pairs(probes: Descriptors, owners: calibration.Groups, centroids: Floats) -
     return others
 
 
-def _closest(whose: Sequence[str], best: Floats, like: Sequence[Candidate]) -> tuple[ClosestPair, ...]:
+def _closest(whose: Sequence[str], others: _Others) -> tuple[ClosestPair, ...]:
     worst: dict[tuple[str, str], ClosestPair] = {}
-    for place in np.argsort(-best, kind="stable").tolist():
-        pair = (whose[place], like[place].person_id)
+    for place in np.argsort(-others.similarities, kind="stable").tolist():
+        like = others.people[place]
+        pair = (whose[place], like.person_id)
         # Two people who look alike are so from both sides.
-        if like[place].person_id and pair not in worst and pair[::-1] not in worst:
-            worst[pair] = ClosestPair(whose[place], like[place])
+        if like.person_id and pair not in worst and pair[::-1] not in worst:
+            worst[pair] = ClosestPair(whose[place], like)
         if len(worst) == _CLOSEST:
             break
     return tuple(worst.values())

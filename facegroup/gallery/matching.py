@@ -1,8 +1,8 @@
-"""Descriptors → decisions, against whichever galleries are asked about: keeps their snapshots current with the store.
+"""Matching of descriptors with galleries, whose snapshots it keeps current with the store.
 
-Before every batch each gallery's version is looked up, so an answer is never older than the last write that was
-acknowledged before its request. While the store is away, or after it lost data, the last snapshot goes on answering and
-says `degraded`.
+Before every batch it looks up the version of each gallery. So an answer is never older than the last write that was
+acknowledged before its request. While the store does not answer, or after it lost data, the last snapshot goes on answering,
+marked as `degraded`.
 """
 
 import itertools
@@ -40,13 +40,13 @@ _LOOKS = 3
 
 
 class Matcher:
-    """The galleries of a store, as matching reads them. Used from one thread at a time.
+    """Class that matches descriptors with the galleries of a store. Used from one thread at a time.
 
     Args:
-        store: where they live.
+        store: the galleries.
         spec: the network whose descriptors are compared.
-        plan: how the galleries are kept; None: exactly, on one thread.
-        observe: told the code of the reason each time that answers become `degraded`.
+        plan: how the galleries are kept in memory. None keeps them exactly, on one thread.
+        observe: called with the code of the reason each time that answers become `degraded`.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class Matcher:
                 continue  # erased since the look, or lost: the next one tells
             if snapshot.version >= standing.floor:
                 return snapshot
-        raise StoreUnavailable(f"the gallery {gallery} comes and goes; try again later")
+        raise StoreUnavailable(f"gallery {gallery} is being deleted and created again; try again later")
 
 
 def match_by_quality(

@@ -25,7 +25,7 @@ class Pipeline(Protocol):
         """Return what is in each photo; one that cannot be used has its error as its answer."""
 
     async def match(self, descriptors: Descriptors, query: Query) -> PhotoMatches:
-        """Decide on descriptors that the caller has. Raises what `Galleries.match` gives as an error."""
+        """Decide on descriptors that the caller has. Raises what `Matcher.match` gives as an error."""
 
     async def ask(
         self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
