@@ -4,6 +4,7 @@ A script computes nothing. It is given what the caller read, and returns -1 (a c
 the caller reads again. It returns nil if there is no gallery.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -17,8 +18,9 @@ from facegroup.store.redis.server import Command
 
 @cache
 def source(name: str) -> str:
-    """Return the text of a file of `lua/`."""
-    return (files(__package__) / "lua" / f"{name}.lua").read_text("utf-8")
+    """Return the text of a file of `lua/`, without comments and indentation: it is sent and hashed with every call."""
+    text = (files(__package__) / "lua" / f"{name}.lua").read_text("utf-8")
+    return re.sub(r"(?m)^\s*--.*\n|^\s+", "", text)
 
 
 def script(name: str, gallery: str, /, **arguments: Any) -> Command:

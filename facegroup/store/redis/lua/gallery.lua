@@ -1,15 +1,14 @@
 -- Comes before each of the other scripts: the argument, the keys by name, and what every write of a gallery does.
 -- KEYS: those of `rows.Keys`, of one gallery or of several one after the other. ARGV: one value, in MessagePack.
 
-local FIELDS = {
-    {'gallery', 'hash'}, {'born', 'string'}, {'ids', 'zset'}, {'names', 'zset'}, {'people', 'hash'},
-    {'centroids', 'hash'}, {'changes', 'zset'}, {'samples', 'hash'}, {'crops', 'hash'}, {'audit', 'stream'},
-    {'requests', 'hash'}, {'requested', 'zset'}, {'expiries', 'zset'}, {'counters', 'hash'},
-}
+local FIELDS = {'gallery', 'born', 'ids', 'names', 'people', 'centroids', 'changes', 'samples', 'crops', 'audit',
+    'requests', 'requested', 'expiries', 'counters'}
+local TYPES = {'hash', 'string', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'hash', 'stream',
+    'hash', 'zset', 'zset', 'hash'}
 
 -- A script that fails midway leaves half a write, and values of other programs make it fail.
 for i, key in ipairs(KEYS) do
-    local kind, wanted = redis.call('TYPE', key).ok, FIELDS[(i - 1) % #FIELDS + 1][2]
+    local kind, wanted = redis.call('TYPE', key).ok, TYPES[(i - 1) % #TYPES + 1]
     if kind ~= 'none' and kind ~= wanted then
         return redis.error_reply('FOREIGN ' .. key .. ' holds a ' .. kind .. ', not a ' .. wanted)
     end
@@ -17,7 +16,7 @@ end
 
 local function keys_of(number)
     local keys = {}
-    for i, field in ipairs(FIELDS) do keys[field[1]] = KEYS[number * #FIELDS + i] end
+    for i, field in ipairs(FIELDS) do keys[field] = KEYS[number * #FIELDS + i] end
     return keys
 end
 
