@@ -11,26 +11,30 @@ import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 import httpx
-import numpy as np
 
 from facegroup import errors
-from facegroup.enrolment.samples import Chosen, Doubt, Enrolment, Refused
+from facegroup.enrolment.samples import Enrolment, Refused
 from facegroup.errors import FacegroupError, ServiceError
-from facegroup.gallery.calibrator import CalibrationResult, ClosestPair, Strangers
+from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.verification import Verified
 from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
-from facegroup.pipeline.messages import PhotoMatches, PhotoResult, Quality
-from facegroup.remote.connection import KEY, Connection, error_of
+from facegroup.pipeline.messages import PhotoResult
+from facegroup.remote.connection import KEY, Connection
 from facegroup.remote.portions import Portions
-from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.audit import Entry
 from facegroup.store.contract import Changes, Enrolled, Erased, Merged
-from facegroup.store.gallery_settings import read_calibration
-from facegroup.types import Candidate, FaceChoice, Faces, Gallery, Match, Person, Policy
+from facegroup.types import FaceChoice, Gallery, Person, Policy
+from facegroup.wire import galleries as wired_galleries
+from facegroup.wire import people as wired_people
+from facegroup.wire.model import Answer
+from facegroup.wire.recognition import Detection, Identification, Verification
+
+Kind = TypeVar("Kind", bound=Answer)
 
 
 class Client:
@@ -71,7 +75,7 @@ class Client:
         """Return who is in each photo; see `Recognizer.identify`."""
         params = _given(threshold=threshold, quality=quality, unique=unique)
         path = f"{_at(gallery)}/identify"
-        return self._see(inputs.several(photos), path, _identified, params, lambda: self.gallery(gallery))
+        return self._see(inputs.several(photos), path, Identification, params, lambda: self.gallery(gallery))
 
     def verify(
         self,
@@ -82,7 +86,7 @@ class Client:
         """Compare two photos; see `Recognizer.verify`."""
         params = _given(threshold=threshold, face=faces[0], other_face=faces[1])
         sent = _files(inputs.pair(photos))
-        return _verified(self._call("POST", "/v1/verify", again=True, params=params, files=sent))
+        return self._read(Verification, "POST", "/v1/verify", again=True, params=params, files=sent).struct()
 
     def verify_person(
         self,
@@ -95,7 +99,9 @@ class Client:
         """Compare a photo with a person; see `Recognizer.verify_person`."""
         params = _given(threshold=threshold, person=person_id, face=face)
         sent = _files([inputs.encoded(photo)])
-        return _verified(self._call("POST", f"{_at(gallery)}/verify", again=True, params=params, files=sent))
+        return self._read(
+            Verification, "POST", f"{_at(gallery)}/verify", again=True, params=params, files=sent
+        ).struct()
 
     def enrol(
         self,
@@ -108,7 +114,7 @@ class Client:
         key: str | None = None,
     ) -> Enrolment:
         """Enrol named photos of one person; see `Recognizer.enrol`. With the same `key` again, nothing is done again."""
-        return self._add("photos", gallery, inputs.named(photos), person_id, face, strict, key)
+        return self._add("photos", wired_people.Enrolment, gallery, inputs.named(photos), person_id, face, strict, key)
 
     def correct(
         self,
@@ -121,11 +127,13 @@ class Client:
         key: str | None = None,
     ) -> Enrolment:
         """Make faces counter-examples of a person; see `Recognizer.correct`. The same `key` again does nothing again."""
-        return self._add("counter-examples", gallery, inputs.named(photos), person_id, face, strict, key)
+        return self._add(
+            "counter-examples", wired_people.Correction, gallery, inputs.named(photos), person_id, face, strict, key
+        )
 
     def describe(self, photos: Iterable[PhotoInput]) -> list[PhotoResult | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
-        return self._see(inputs.several(photos), "/v1/embed", _embedded, {}, lambda: None)
+        return self._see(inputs.several(photos), "/v1/embed", Detection, {}, lambda: None)
 
     def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None = None, *, dry_run: bool = False
@@ -134,12 +142,9 @@ class Client:
         asked: dict[str, Any] = {"fpir": fpir, "dry_run": dry_run}
         if strangers is not None:
             asked |= {"strangers": strangers.descriptors.tolist(), "whose": strangers.whose}
-        answer = self._call("POST", f"{_at(gallery)}/calibrate", again=True, json=asked)
-        found = read_calibration(json.dumps(answer["calibration"]))
-        assert found is not None
-        closest = tuple(ClosestPair(each["whose"], Candidate(**each["like"])) for each in answer["closest"])
-        now = _gallery(answer["gallery"])
-        return CalibrationResult(now, found, answer["applied"], answer["threshold_before"], answer["searches"], closest)
+        return self._read(
+            wired_galleries.Calibrated, "POST", f"{_at(gallery)}/calibrate", again=True, json=asked
+        ).struct()
 
     # Cameras
 
@@ -185,35 +190,35 @@ class Client:
 
     def new_gallery(self, name: str) -> Gallery:
         """Return the gallery of this name, created where there is none."""
-        return _gallery(self._call("PUT", _at(name)))
+        return self._read(wired_galleries.Gallery, "PUT", _at(name)).struct()
 
     def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
         """Return a page of galleries, by name."""
-        return [
-            _gallery(row)
-            for row in self._call("GET", "/v1/galleries", params=_given(after=after, limit=limit))["galleries"]
-        ]
+        params = _given(after=after, limit=limit)
+        page = self._read(wired_galleries.GalleryPage, "GET", "/v1/galleries", params=params)
+        return [each.struct() for each in page.galleries]
 
     def gallery(self, name: str) -> Gallery:
         """Return one gallery."""
-        return _gallery(self._call("GET", _at(name)))
+        return self._read(wired_galleries.Gallery, "GET", _at(name)).struct()
 
     def update_gallery(self, name: str, **changes: Unpack[Changes]) -> Gallery:
         """Change settings of a gallery; None leaves one as it is."""
-        return _gallery(self._call("PATCH", _at(name), json=_given(**changes)))
+        return self._read(wired_galleries.Gallery, "PATCH", _at(name), json=_given(**changes)).struct()
 
     def delete_gallery(self, name: str) -> Erased:
         """Erase a gallery with everything in it."""
-        return _erased(self._call("DELETE", _at(name)))
+        return self._read(wired_people.Erased, "DELETE", _at(name)).struct()
 
     def people(self, gallery: str, after: str = "", limit: int = 100, name: str | None = None) -> list[Person]:
         """Return a page of people."""
         params = _given(after=after, limit=limit, name=name)
-        return [_person(row) for row in self._call("GET", f"{_at(gallery)}/people", params=params)["people"]]
+        page = self._read(wired_people.PeoplePage, "GET", f"{_at(gallery)}/people", params=params)
+        return [each.struct() for each in page.people]
 
     def person(self, gallery: str, person_id: str) -> Person:
         """Return one person."""
-        return _person(self._call("GET", _at(gallery, person_id)))
+        return self._read(wired_people.Person, "GET", _at(gallery, person_id)).struct()
 
     def create_person(
         self,
@@ -227,7 +232,8 @@ class Client:
     ) -> Person:
         """Create a person without samples. With the same `key` again, the same person is returned."""
         new = {"name": name, "metadata": metadata or {}, "id": person_id} | _given(expires_at=expires_at)
-        return _person(self._call("POST", f"{_at(gallery)}/people", json=new, headers={KEY: key or uuid.uuid4().hex}))
+        headers = {KEY: key or uuid.uuid4().hex}
+        return self._read(wired_people.Person, "POST", f"{_at(gallery)}/people", json=new, headers=headers).struct()
 
     def update_person(
         self,
@@ -242,28 +248,29 @@ class Client:
         change = _given(name=name, metadata=metadata, expires_at=expires_at)
         if expires_at == math.inf:
             change["expires_at"] = None
-        return _person(self._call("PATCH", _at(gallery, person_id), json=change))
+        return self._read(wired_people.Person, "PATCH", _at(gallery, person_id), json=change).struct()
 
     def merge_people(self, gallery: str, into: str, source: str) -> Merged:
         """Give a person all samples of another, `source`, who is erased."""
-        answer = self._call("POST", f"{_at(gallery, into)}/merge", json={"from": source})
-        return Merged(_person(answer["person"]), answer["moved"], answer["duplicates"], answer["gallery_version"])
+        return self._read(wired_people.Merged, "POST", f"{_at(gallery, into)}/merge", json={"from": source}).struct()
 
     def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
         """Return a page of the audit log, oldest first."""
         params = {"gallery": gallery, "after": after, "limit": limit}
-        return [_entry(row) for row in self._call("GET", "/v1/audit", params=params)["entries"]]
+        return [
+            each.struct() for each in self._read(wired_galleries.AuditPage, "GET", "/v1/audit", params=params).entries
+        ]
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop."""
-        return _erased(self._call("DELETE", _at(gallery, person_id)))
+        return self._read(wired_people.Erased, "DELETE", _at(gallery, person_id)).struct()
 
     def crops(self, gallery: str, person_id: str) -> Iterator[bytes]:
         """Return a person's aligned faces as JPEG, oldest first, where the gallery keeps them."""
         path = f"{_at(gallery, person_id)}/photos"
-        for row in self._call("GET", path)["photos"]:
+        for photo in self._read(wired_people.Photos, "GET", path).photos:
             try:
-                yield self._connection.send("GET", f"{path}/{row['id']}").content
+                yield self._connection.send("GET", f"{path}/{photo.id}").content
             except errors.UnknownPhoto:
                 continue
 
@@ -274,7 +281,7 @@ class Client:
 
     def about(self) -> dict[str, Any]:
         """Return what the server says of itself: network, engines, devices, store."""
-        answer: dict[str, Any] = self._call("GET", "/readyz", again=False)
+        answer: dict[str, Any] = self._connection.send("GET", "/readyz", again=False).json()
         return answer
 
     def close(self) -> None:
@@ -293,7 +300,7 @@ class Client:
         self,
         photos: Sequence[bytes],
         path: str,
-        read: Callable[[Mapping[str, Any]], list[PhotoResult | FacegroupError]],
+        kind: type[Detection | Identification],
         params: Mapping[str, Any],
         otherwise: Callable[[], object],
     ) -> list[PhotoResult | FacegroupError]:
@@ -302,7 +309,7 @@ class Client:
             otherwise()
 
         def ask(part: Sequence[bytes]) -> list[PhotoResult | FacegroupError]:
-            return read(self._call("POST", path, again=True, params=params, files=_files(part)))
+            return self._read(kind, "POST", path, again=True, params=params, files=_files(part)).structs()
 
         seen: list[PhotoResult | FacegroupError] = []
         # A server answers the error of a single photo as its own.
@@ -313,6 +320,7 @@ class Client:
     def _add(
         self,
         what: str,
+        kind: type[wired_people.Enrolment | wired_people.Correction],
         gallery: str,
         photos: Sequence[tuple[str, bytes]],
         person_id: str,
@@ -327,7 +335,7 @@ class Client:
             named = whole if len(part) == len(photos) else _key_of(whole, part)
             params = _given(face=face, strict=strict or None)
             path = f"{_at(gallery, person_id)}/{what}"
-            return _enrolment(self._call("POST", path, params=params, files=files, headers={KEY: named}))
+            return self._read(kind, "POST", path, params=params, files=files, headers={KEY: named}).struct()
 
         # A server answers the refusal of a single photo as its own.
         own: tuple[type[FacegroupError], ...] = (errors.ImageError, errors.InvalidDescriptor, errors.Contradiction)
@@ -357,8 +365,9 @@ class Client:
             tuple(one for each in done for one in each.chosen),
         )
 
-    def _call(self, method: str, path: str, *, again: bool | None = None, **request: Any) -> Any:
-        return self._connection.send(method, path, again=again, **request).json()
+    def _read(self, kind: type[Kind], method: str, path: str, *, again: bool | None = None, **request: Any) -> Kind:
+        """Return a server's answer. Raises the error that it is."""
+        return kind.model_validate_json(self._connection.send(method, path, again=again, **request).content)
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -373,29 +382,6 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | None]]
             data = json.loads(parts["data"]) if "data" in parts else None
             yield int(parts["id"]), data
         parts = {}
-
-
-def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
-    # Counter-examples are `kept`, each with an `id`.
-    rows = answer["enrolled"] if "enrolled" in answer else answer["kept"]
-    photos = tuple((row["name"], row["photo_id"] if "photo_id" in row else row["id"]) for row in rows)
-    enrolled = Enrolled(
-        _person(answer["person"]),
-        tuple(key for (_, key), row in zip(photos, rows, strict=True) if not row["duplicate"]),
-        tuple(key for (_, key), row in zip(photos, rows, strict=True) if row["duplicate"]),
-        answer["gallery_version"],
-    )
-    refused = tuple(Refused(row["name"], error_of(row["error"])) for row in answer["refused"])
-    doubts = tuple(_doubt(row) for row in answer.get("warnings", ()))  # a server of before has none
-    chosen = tuple(Chosen(row["name"], row["face"], row["faces"]) for row in answer.get("chosen", ()))
-    return Enrolment(enrolled, refused, photos, doubts, chosen)
-
-
-def _doubt(row: Mapping[str, Any]) -> Doubt:
-    kinds = {each.code: each for each in (errors.NotUpright, errors.LooksLike, errors.UnlikeOwn, errors.LooksLikeOwn)}
-    kind = kinds.get(row["code"], errors.UnlikeOwn)
-    like = row.get("looks_like")
-    return Doubt(row["name"], kind(row["detail"]), row["own_similarity"], Candidate(**like) if like else None)
 
 
 def _at(gallery: str, person_id: str | None = None) -> str:
@@ -417,101 +403,3 @@ def _key_of(whole: str, photos: Sequence[tuple[str, bytes]]) -> str:
 
 def _files(photos: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("photos", (str(index), data)) for index, data in enumerate(photos)]
-
-
-def _seen(image: Mapping[str, Any], version: int, reason: str | None) -> PhotoResult | FacegroupError:
-    if "error" in image:
-        return error_of(image["error"])
-    rows = image["faces"]
-    matches = tuple(_match(row) for row in rows)
-    threshold = matches[0].threshold if matches else 0.0
-    matched = PhotoMatches(matches, version, threshold, reason is not None, reason)
-    turned = image.get("turned", 0)  # a server of before turns nothing
-    return PhotoResult(image["width"], image["height"], _faces(rows), _quality(rows), matched=matched, turned=turned)
-
-
-def _identified(answer: Mapping[str, Any]) -> list[PhotoResult | FacegroupError]:
-    version, reason = answer["gallery_version"] or 0, answer["degraded_reason"]
-    return [_seen(each, version, reason) for each in answer["images"]]
-
-
-def _embedded(answer: Mapping[str, Any]) -> list[PhotoResult | FacegroupError]:
-    return [_described(each) for each in answer["images"]]
-
-
-def _described(image: Mapping[str, Any]) -> PhotoResult | FacegroupError:
-    if "error" in image:
-        return error_of(image["error"])
-    rows = image["faces"]
-    descriptors = np.array([row["descriptor"] for row in rows], np.float32)
-    turned = image.get("turned", 0)
-    return PhotoResult(image["width"], image["height"], _faces(rows), _quality(rows), descriptors, turned=turned)
-
-
-def _quality(rows: Sequence[Mapping[str, Any]]) -> Quality:
-    # A server of before has fewer parts.
-    parts = ([row["quality"].get(part, math.nan) for row in rows] for part in Quality.__slots__)
-    return Quality(*(np.array(values, np.float32) for values in parts))
-
-
-def _faces(rows: Sequence[Mapping[str, Any]]) -> Faces:
-    return Faces(
-        np.array([list(row["box"].values()) for row in rows], np.float32).reshape(-1, 4),
-        np.array([list(row["landmarks"].values()) for row in rows], np.float32).reshape(-1, 5, 2),
-        np.array([row["confidence"] for row in rows], np.float32),
-    )
-
-
-def _match(row: Mapping[str, Any]) -> Match:
-    return Match(
-        row["person"]["id"] if row["person"] else None,
-        row["name"],
-        row["similarity"],
-        row["threshold"],
-        row["margin"],
-        tuple(Candidate(**each) for each in row["candidates"]),
-        row.get("estimated_fpir"),  # a server of before has none
-        excluded=tuple(Candidate(**each) for each in row.get("excluded", ())),
-        reasons=tuple(row.get("reasons", ())),
-        taken_by=row.get("taken_by"),
-    )
-
-
-def _verified(answer: Mapping[str, Any]) -> Verified:
-    faces = tuple(_faces([row]) for row in answer["faces"])
-    rate, excluded = answer.get("estimated_fmr"), answer.get("excluded", False)
-    return Verified(answer["similarity"], answer["threshold"], faces, rate, excluded)
-
-
-def _gallery(row: Mapping[str, Any]) -> Gallery:
-    return Gallery(
-        row["name"],
-        row["network"],
-        row["dimension"],
-        row["threshold"],
-        row["keep_crops"],
-        row["gallery_version"],
-        row["people"],
-        row["created_at"],
-        row["damaged"],
-        row["quality"],
-        row["probe_quality"],
-        None if row["calibration"] is None else read_calibration(json.dumps(row["calibration"])),
-        row.get("unique", True),
-    )
-
-
-def _person(row: Mapping[str, Any]) -> Person:
-    dates = (row["created_at"], row["updated_at"], row["expires_at"])
-    return Person(row["id"], row["name"], row["metadata"], row["photos"], *dates, row.get("counter_examples", 0))
-
-
-def _entry(row: Mapping[str, Any]) -> Entry:
-    event = Event(row["what"], row["person_id"], row["detail"])
-    return Entry(row["id"], row["at"], row["gallery"], event, Origin(row["actor"], row["request_id"] or ""))
-
-
-def _erased(row: Mapping[str, Any]) -> Erased:
-    removed = row["removed"]
-    counters = removed.get("counter_examples", 0)
-    return Erased(removed["people"], removed["photos"], row["gallery_version"], removed["crops"], counters)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from facegroup.cameras.delivery import payloads
+from facegroup.cameras.hub.receivers import WebhookState
 from facegroup.cameras.sightings.types import DeadLetter, Sighting, Unknown, Video, Webhook
 from facegroup.cameras.sources import address
 from facegroup.cameras.types import Camera, Condition
@@ -41,11 +42,11 @@ def stranger(found: Unknown) -> dict[str, Any]:
     return _kept(found, "id", "gallery", "visits", "first_seen", "last_seen", "crops")
 
 
-def webhook(found: Webhook, state: dict[str, Any], *, secret: bool = False) -> dict[str, Any]:
+def webhook(found: Webhook, state: WebhookState, *, secret: bool = False) -> dict[str, Any]:
     """Return a receiver and how it is; its secret in the answer that made it."""
     kept = {"id": found.id, "url": address.shown(found.url) if found.url else "", "cameras": list(found.cameras)}
     shown = {"secret": found.secret} if secret else {}
-    return {**kept, "gallery": found.gallery, "created_at": found.created_at, **state, **shown}
+    return {**kept, "gallery": found.gallery, "created_at": found.created_at, **asdict(state), **shown}
 
 
 def dead_letters(found: Sequence[DeadLetter], limit: int) -> dict[str, Any]:

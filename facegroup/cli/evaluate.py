@@ -81,16 +81,16 @@ def openset(
     as_json: AsJson = False,
 ) -> None:
     """Identification among members and strangers: TPIR at FPIR, DET curve, rank 1 (ISO/IEC 19795)."""
-    from facegroup.evaluation import identification, openset_report, roster
+    from facegroup.evaluation import identification, openset_data, openset_report
     from facegroup.networks import registry
 
     with _interruptible():
         _check(sheet)
-        listed = roster.listing(folder, strangers)
+        listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
 
         def run(settings: Settings, told: Told) -> identification.Run:
-            read = roster.read(listed, settings, enrol, told)
+            read = openset_data.read(listed, settings, enrol, told)
             named = (settings.network, settings.embedder.precision)
             own = registry.spec(settings.network, settings).threshold
             return identification.measure(read, named, own, enrol, splits, seed)

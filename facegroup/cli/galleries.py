@@ -1,17 +1,18 @@
 """The command `galleries`: lists galleries and changes their settings, without a network."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from facegroup.cli.options import Server, Store
 from facegroup.cli.output import opened_store
-from facegroup.cli.service import pages
 from facegroup.errors import MalformedRequest
 from facegroup.settings import load
 from facegroup.store.contract import Changes
-from facegroup.types import Gallery, Policy
+from facegroup.store.paging import every
+from facegroup.types import Policy
+from facegroup.wire.galleries import GalleryRow
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -50,11 +51,13 @@ def galleries(
         raise MalformedRequest("name the gallery to change: facegroup galleries NAME --quality standard")
     with opened_store(server, load(store=store)) as kept:
         if gallery is None:
-            found = list(pages(kept.galleries, lambda each: each.name))
+            found = list(every(kept.galleries, lambda each: each.name))
         else:
             found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
     if as_json:
-        typer.echo(json.dumps({"galleries": [_row(each) for each in found]}, ensure_ascii=False))
+        typer.echo(
+            json.dumps({"galleries": [GalleryRow.from_struct(each).as_json() for each in found]}, ensure_ascii=False)
+        )
         return
     for each in found:
         typer.echo(
@@ -62,16 +65,3 @@ def galleries(
             f"crops {'kept' if each.keep_crops else 'not kept'}, "
             f"quality {each.quality}, probe quality {each.probe_quality}{'' if each.unique else ', not unique'}"
         )
-
-
-def _row(found: Gallery) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "network": found.network,
-        "threshold": found.threshold,
-        "people": found.people,
-        "keep_crops": found.keep_crops,
-        "quality": found.quality,
-        "probe_quality": found.probe_quality,
-        "unique": found.unique,
-    }

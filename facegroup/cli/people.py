@@ -13,7 +13,10 @@ from facegroup.cli import service as commands
 from facegroup.cli.options import AsJson, Gallery, Network, Server, Store
 from facegroup.cli.output import opened, opened_store, save_picture, show_log
 from facegroup.settings import load
+from facegroup.store.paging import every, everybody
 from facegroup.types import Person
+from facegroup.wire import people as wire
+from facegroup.wire.galleries import AuditEntry
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -57,7 +60,7 @@ def people(
             service.store.update_person(settings.gallery, expire[0], expires_at=commands.moment(expire[1]))
         if keep_crops is not None:
             service.store.update_gallery(settings.gallery, keep_crops=keep_crops)
-        found = list(commands.pages(partial(service.store.people, settings.gallery), lambda each: each.id))
+        found = list(everybody(service.store, settings.gallery))
         calibrate.warn(service.store.gallery(settings.gallery))
         if sheet is not None:
             save_picture(commands.sheet(service, settings.gallery, found), sheet)
@@ -75,20 +78,9 @@ def audit(
     settings = load(gallery=gallery, network=network, store=store)
     show_log(settings)
     with opened_store(server, settings) as log:
-        entries = list(commands.pages(partial(log.audit, settings.gallery), lambda each: each.id))
+        entries = list(every(partial(log.audit, settings.gallery), lambda each: each.id))
     if as_json:
-        rows = [
-            {
-                "id": each.id,
-                "at": each.at,
-                "what": each.event.what,
-                "person_id": each.event.person_id,
-                "detail": each.event.detail,
-                "actor": each.origin.actor,
-                "request_id": each.origin.request or None,
-            }
-            for each in entries
-        ]
+        rows = [AuditEntry.of(each).model_dump(exclude={"gallery"}) for each in entries]
         typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
         return
     for each in entries:
@@ -100,7 +92,7 @@ def audit(
 
 def _list(gallery: str, found: list[Person], as_json: bool) -> None:
     if as_json:
-        rows = [{"id": each.id, "name": each.name, "photos": each.samples} for each in found]
+        rows = [wire.Person.of(each).model_dump(include={"id", "name", "photos"}) for each in found]
         typer.echo(json.dumps({"gallery": gallery, "people": rows}, ensure_ascii=False))
         return
     for each in sorted(found, key=lambda person: person.name.casefold()):

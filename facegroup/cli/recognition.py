@@ -20,6 +20,7 @@ from facegroup.images.folders import shown
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import load
 from facegroup.types import Policy
+from facegroup.wire.recognition import FaceRow
 
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="cosine similarity to exceed")]
 ProbeQuality = Annotated[
@@ -220,22 +221,8 @@ def _row(seen: PhotoResult | FacegroupError) -> dict[str, Any]:
     if isinstance(seen, FacegroupError):
         return {"error": error_row(seen)}
     boxes = seen.faces.boxes.astype(float).round(2).tolist()
-    return {
-        "faces": [
-            {
-                "name": match.name,
-                "person_id": match.person_id,
-                "similarity": round(match.similarity, 5),
-                "threshold": match.threshold,
-                "margin": None if match.margin is None else round(match.margin, 5),
-                "estimated_fpir": match.estimated_fpir,
-                "box": box,
-                "reasons": list(match.reasons),
-                "taken_by": match.taken_by,
-            }
-            for match, box in zip(commands.matches(seen), boxes, strict=True)
-        ]
-    }
+    faces = zip(commands.matches(seen), boxes, strict=True)
+    return {"faces": [FaceRow.of(match, box).as_json() for match, box in faces]}
 
 
 def _flat(path: Path) -> str:

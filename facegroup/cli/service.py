@@ -1,7 +1,7 @@
 """What commands ask of a recogniser or of a client of a server, and how their options and answers are read."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, Unpack
@@ -134,19 +134,6 @@ def identify(
                 yield path, data, next(seen)
             else:
                 yield path, b"", data
-
-
-def pages(page: Callable[[str], list[Item]], key: Callable[[Item], str]) -> Iterator[Item]:
-    """Return the items of all pages.
-
-    Args:
-        page: returns the page after a key; an empty page is the last.
-        key: returns the key of an item.
-    """
-    after = ""
-    while found := page(after):
-        yield from found
-        after = key(found[-1])
 
 
 def moment(text: str) -> float:

@@ -61,6 +61,15 @@ class Erased:
     crops: int = 0
     counters: int = 0
 
+    def __add__(self, later: "Erased") -> "Erased":
+        return Erased(
+            self.people + later.people,
+            self.samples + later.samples,
+            later.version,
+            self.crops + later.crops,
+            self.counters + later.counters,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:

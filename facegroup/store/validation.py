@@ -29,7 +29,7 @@ from facegroup.store.audit import Event
 from facegroup.store.contract import VersionGone
 from facegroup.store.gallery_settings import check_policy, check_threshold
 from facegroup.store.names import MAX_CHARACTERS, check_id, clean_name
-from facegroup.store.staging import Shelf
+from facegroup.store.staging import StagingName
 from facegroup.types import Gallery, Sample
 
 RETENTION = 10_000
@@ -56,7 +56,7 @@ def check_gallery(gallery: Gallery) -> Gallery:
         raise MalformedRequest("a gallery's calibration must be of its own network")
     return replace(
         gallery,
-        name=gallery.name if isinstance(gallery.name, Shelf) else clean_name(gallery.name, "gallery name"),
+        name=gallery.name if isinstance(gallery.name, StagingName) else clean_name(gallery.name, "gallery name"),
         threshold=check_threshold(gallery.threshold),
         quality=check_policy(gallery.quality),
         probe_quality=check_policy(gallery.probe_quality),
@@ -133,7 +133,7 @@ def edited(person_id: str, name: str | None, metadata: dict[str, Any] | None, ex
     return Event("renamed" if fields == ["name"] else "changed", person_id, detail)
 
 
-def sought_name(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return the form in which a name would be kept; one that cannot be kept becomes "", which nothing has."""
     try:
         return clean_name(name)
@@ -141,15 +141,15 @@ def sought_name(name: str) -> str:
         return ""
 
 
-def sought_gallery(name: str) -> str:
+def normalise_gallery(name: str) -> str:
     """Return the name under which a gallery would be kept. Raises `UnknownGallery` where there cannot be one."""
-    kept = name if isinstance(name, Shelf) else sought_name(name)
+    kept = name if isinstance(name, StagingName) else normalise_name(name)
     if not kept:
         raise unknown_gallery(name)
     return kept
 
 
-def sought_person(person_id: str) -> str:
+def normalise_person(person_id: str) -> str:
     """Return `person_id`. Raises `UnknownPerson` where there cannot be one."""
     try:
         return check_id(person_id)

@@ -1,7 +1,7 @@
 """A gallery to a file and back: `export` reads a store while others write to it, `take_in` fills a store in one step."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Store, VersionGone
 from facegroup.store.names import clean_name
-from facegroup.store.staging import ShelfStore, importing, previous
+from facegroup.store.paging import everybody
+from facegroup.store.staging import StagingStore, import_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.archive_writer import ArchiveWriter
 from facegroup.types import Gallery, Person
@@ -77,7 +78,7 @@ def export(
 
 
 def take_in(
-    store: ShelfStore,
+    store: StagingStore,
     archive: Archive,
     name: str | None = None,
     *,
@@ -85,9 +86,9 @@ def take_in(
     tell: Tell = lambda count: None,
     by: Origin | None = None,
 ) -> Gallery:
-    """Import a gallery: onto a shelf, then in one step into its place, so that nobody ever sees a half of it.
+    """Import a gallery into a staging copy, and switch to it in one step, so that no reader sees half of it.
 
-    Cut off, it leaves nothing but that shelf, which the next import of the name begins anew.
+    An import that is cut off leaves only that copy; the next import of the same name erases it.
 
     Args:
         store: where to.
@@ -106,22 +107,22 @@ def take_in(
     name = clean_name(name or archive.gallery.name, "gallery name")
     with suppress(UnknownGallery):
         _check_place(store.gallery(name), archive.gallery, replaces)
-    shelf = importing(name)
+    copy = import_copy(name)
     with suppress(UnknownGallery):
-        store.delete_gallery(shelf)
-    version = store.create_gallery(replace(archive.gallery, name=shelf)).version
+        store.delete_gallery(copy)
+    version = store.create_gallery(replace(archive.gallery, name=copy)).version
     expiries: dict[str, float | None] = {}
     try:
         for people in archive.chunks():
-            store.put_people(shelf, people)
+            store.put_people(copy, people)
             expiries.update({person.id: person.expires_at for person, _ in people})
             tell(len(people))
         for person_id in archive.manifest["erased"]:
             expiries.pop(person_id, None)
             with suppress(UnknownPerson):
-                store.delete_person(shelf, person_id)
-        version = store.version(shelf)
-        fewer = archive.manifest["people"] - store.gallery(shelf).people  # the sweep erases who expired on shelves, too
+                store.delete_person(copy, person_id)
+        version = store.version(copy)
+        fewer = archive.manifest["people"] - store.gallery(copy).people  # who expired was erased here, too
         if not 0 <= fewer <= sum(each is not None and each <= validation.now() for each in expiries.values()):
             raise SwitchConflict(f'the gallery "{name}" is being imported by somebody else too; nothing was changed')
         try:
@@ -133,22 +134,14 @@ def take_in(
             expected, replaced = before.version, before.people
         counts = {each: archive.manifest[each] for each in _COUNTS}
         event = Event("imported", None, {**counts, "network": archive.gallery.network, "replaced": replaced})
-        store.switch_gallery(name, shelf, expected, version, event, by=by)
+        store.switch_gallery(name, copy, expected, version, event, by=by)
         with suppress(UnknownGallery):
-            store.delete_gallery(previous(name))
+            store.delete_gallery(previous_copy(name))
     except BaseException:
         with suppress(Exception):
-            store.delete_gallery(shelf)
+            store.delete_gallery(copy)
         raise
     return store.gallery(name)
-
-
-def everybody(store: Store, gallery: str, page: int = 500) -> Iterator[Person]:
-    """Return all people of a gallery, by id."""
-    after = ""
-    while found := store.people(gallery, after, page):
-        yield from found
-        after = found[-1].id
 
 
 def changed(store: Store, gallery: str, since: int) -> tuple[int, dict[str, Person | None]] | None:

@@ -1,6 +1,6 @@
 """The route on the audit log: who did what to whom and when, without names and without anything biometric."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
@@ -8,13 +8,13 @@ from facegroup.errors import InvalidName, StoreInvalid, StoreUnavailable
 from facegroup.store.contract import Store
 from facegroup.store.names import clean_name
 from facegroup.wire import patterns
-from serve import answers, schemas
+from facegroup.wire.galleries import AuditPage
 from serve.api import documented
 from serve.api.context import After, Limit, Server
 
 router = APIRouter(prefix="/audit", tags=["operations"])
 
-_PAGE = documented.of(schemas.AuditPage, InvalidName, StoreUnavailable, StoreInvalid)
+_PAGE = documented.of(AuditPage, InvalidName, StoreUnavailable, StoreInvalid)
 
 
 @router.get("", response_model=None, responses=_PAGE, summary="Who did what?")
@@ -28,7 +28,7 @@ async def read_audit(
     ],
     after: After = "",
     limit: Limit = 100,
-) -> dict[str, Any]:
+) -> AuditPage:
     """Return a page of a gallery's audit log, oldest first; `next` is the cursor of the following page, or null."""
     rows = await server.pipeline.ask(Store.audit, clean_name(gallery, "gallery name"), after, limit)
-    return {"entries": [answers.entry(each) for each in rows], "next": rows[-1].id if len(rows) == limit else None}
+    return AuditPage.of(rows, limit)

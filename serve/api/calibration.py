@@ -18,7 +18,7 @@ from facegroup.errors import (
 from facegroup.gallery.calibration import LEAST_FPIR, MOST_FPIR
 from facegroup.gallery.calibrator import Strangers, strangers
 from facegroup.pipeline.messages import Photo, PhotoResult
-from serve import answers, schemas
+from facegroup.wire.galleries import Calibrated, Calibrator
 from serve.api import documented
 from serve.api.bodies import media_type, read_json, read_photos
 from serve.api.context import PHOTOS, By, Context, GalleryName, Server
@@ -27,7 +27,7 @@ from serve.api.problems import faults
 router = APIRouter(tags=["galleries"])
 
 _DONE = documented.of(
-    schemas.Calibrated,
+    Calibrated,
     *(TooFewToCalibrate, NetworkMismatch, NoFace, InvalidDescriptor),
     *(*documented.STORED, *documented.IMAGES),
 )
@@ -36,7 +36,7 @@ _BODY = {
         "required": False,
         "content": {
             **PHOTOS["requestBody"]["content"],  # type: ignore[dict-item]
-            "application/json": {"schema": schemas.Calibrator.model_json_schema()},
+            "application/json": {"schema": Calibrator.model_json_schema()},
         },
     }
 }
@@ -57,7 +57,7 @@ DryRun = Annotated[bool, Query(description="only say which threshold it would be
 )
 async def calibrate(
     request: Request, server: Server, gallery: GalleryName, by: By, fpir: Fpir = 0.01, dry_run: DryRun = False
-) -> dict[str, Any]:
+) -> Calibrated:
     """Find the threshold at which only a share `fpir` of strangers gets a name, and set it with where it comes from.
 
     It is found on the photos that are enrolled: each is searched with, and must find its own person and nobody else.
@@ -74,17 +74,17 @@ async def calibrate(
     elif media_type(request) or await request.body():
         unknown, refused = await _photographed(request, server)
     done = await server.pipeline.calibrate(gallery, fpir, unknown, dry_run=dry_run, by=by)
-    return answers.calibrated(done, refused)
+    return Calibrated.of(done, refused)
 
 
-def _wanted(body: Any) -> schemas.Calibrator:
+def _wanted(body: Any) -> Calibrator:
     try:
-        return schemas.Calibrator.model_validate(body)
+        return Calibrator.model_validate(body)
     except ValidationError as error:
         raise MalformedRequest(faults([{**each, "loc": ("body", *each["loc"])} for each in error.errors()])) from error
 
 
-def _strangers(wanted: schemas.Calibrator) -> Strangers | None:
+def _strangers(wanted: Calibrator) -> Strangers | None:
     if wanted.strangers is None:
         if wanted.whose is not None:
             raise MalformedRequest("whose says who the strangers are, and there are none")

@@ -1,12 +1,11 @@
 """Routes on counter-examples: faces that were said not to be a person, who then is not named there again."""
 
 import hashlib
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup.enrolment import counter_examples
-from facegroup.enrolment.samples import Doubt, Enrolment
+from facegroup.enrolment import steps
+from facegroup.enrolment.steps import Wanted
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -16,10 +15,9 @@ from facegroup.errors import (
     UnknownPerson,
     UnknownPhoto,
 )
-from facegroup.pipeline.messages import Photo
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
-from serve import answers, schemas
+from facegroup.wire import people as wire
 from serve.api import documented
 from serve.api.bodies import read_photos
 from serve.api.context import (
@@ -38,13 +36,13 @@ from serve.api.context import (
 router = APIRouter(prefix="/galleries/{gallery}/people/{person}/counter-examples", tags=["people"])
 
 _ADDED = documented.of(
-    schemas.Correction,
+    wire.Correction,
     *(UnknownPerson, NetworkMismatch, IdempotencyConflict, Contradiction, TooManyCounterExamples, LooksLikeOwn),
     *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
 )
-_LISTED = documented.of(schemas.CounterExamples, UnknownPerson, *documented.STORED)
+_LISTED = documented.of(wire.CounterExamples, UnknownPerson, *documented.STORED)
 _CROP = documented.crop(UnknownPerson, UnknownPhoto, *documented.STORED)
-_ERASED = documented.of(schemas.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
+_ERASED = documented.of(wire.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
 
 
 @router.post("", openapi_extra=PHOTOS, response_model=None, responses=_ADDED, summary="This face is not this person")
@@ -58,7 +56,7 @@ async def correct(
     min_face_size: MinFaceSize = None,
     strict: CloseToOwn = False,
     key: Key = None,
-) -> dict[str, Any]:
+) -> wire.Correction:
     """Make a face a counter-example of a person: it does not get that name again, nor do faces that are more like it.
 
     The photo that was answered wrongly is sent again, with the face that is meant where there are several. What cannot be
@@ -71,28 +69,15 @@ async def correct(
     hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
     asked = f"{face} {min_face_size} {strict}"
     once = None if key is None else IdempotencyKey.of(key, "counter-examples", person, asked, *hashes)
-    await server.pipeline.ask(Store.person, gallery, person)
-    seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
-    good, refused, named = counter_examples.counter_examples(upload.named, seen, face)
-    doubted: tuple[Doubt, ...] = ()
-    if good:
-        about = await server.pipeline.ask(Store.gallery, gallery)
-        if about.network != server.spec.name:
-            raise NetworkMismatch.of(gallery, about.network, server.spec.name)
-        known = await server.pipeline.ask(Store.samples, gallery, person, counter=None)
-        good, unfit, named, doubted = counter_examples.judge(good, named, known, about.threshold, strict)
-        refused += unfit
-    if len(refused) == len(upload.photos) == 1:
-        raise refused[0].error
-    done = await server.pipeline.ask(Store.add_samples, gallery, person, good, server.spec.name, once=once, by=by)
-    return answers.correction(Enrolment(done, refused, named, doubted))
+    wanted = Wanted(gallery, person, upload.named, face, strict, min_face_size, raise_single=True, once=once, by=by)
+    return wire.Correction.of(await steps.correct(server.stages, wanted))
 
 
 @router.get("", response_model=None, responses=_LISTED, summary="List a person's counter-examples")
-async def list_counter_examples(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+async def list_counter_examples(server: Server, gallery: GalleryName, person: PersonId) -> wire.CounterExamples:
     """Return the counter-examples of a person, oldest first."""
     rows = await server.pipeline.ask(Store.samples, gallery, person, counter=True)
-    return {"counter_examples": [{"id": each.id, "created_at": each.created_at} for each in rows]}
+    return wire.CounterExamples.of(rows)
 
 
 @router.get("/{example}", response_class=Response, responses=_CROP, summary="Show a counter-example")
@@ -108,6 +93,6 @@ async def show_counter_example(server: Server, gallery: GalleryName, person: Per
 @router.delete("/{example}", response_model=None, responses=_ERASED, summary="Erase a counter-example")
 async def erase_counter_example(
     server: Server, gallery: GalleryName, person: PersonId, example: ExampleId, by: By
-) -> dict[str, Any]:
+) -> wire.Erased:
     """Erase one counter-example with its descriptor and crop: it was a mistake."""
-    return answers.erased(await server.pipeline.ask(Store.delete_sample, gallery, person, example, counter=True, by=by))
+    return wire.Erased.of(await server.pipeline.ask(Store.delete_sample, gallery, person, example, counter=True, by=by))

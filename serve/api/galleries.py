@@ -1,41 +1,38 @@
 """Routes on galleries: list, create, show, change, erase."""
 
-from typing import Any
-
 from fastapi import APIRouter
 
 from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable, StoreWentBack
 from facegroup.store.contract import Changes, Store
 from facegroup.types import Gallery
-from serve import answers, schemas
+from facegroup.wire import galleries as wire
+from facegroup.wire.people import Erased
 from serve.api import documented
 from serve.api.context import After, By, GalleryName, Limit, Server
+from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries", tags=["galleries"])
 
-_ONE = documented.of(schemas.Gallery, *documented.STORED)
-_PAGE = documented.of(schemas.GalleryPage, StoreUnavailable, StoreInvalid)
-_NEW = documented.of(schemas.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid, StoreWentBack)
-_ACCEPTED = documented.of(schemas.Accepted, *documented.STORED)
-_ERASED = documented.of(schemas.Erased, *documented.STORED)
+_ONE = documented.of(wire.Gallery, *documented.STORED)
+_PAGE = documented.of(wire.GalleryPage, StoreUnavailable, StoreInvalid)
+_NEW = documented.of(wire.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid, StoreWentBack)
+_ACCEPTED = documented.of(wire.Accepted, *documented.STORED)
+_ERASED = documented.of(Erased, *documented.STORED)
 
 
 @router.get("", response_model=None, responses=_PAGE, summary="List galleries")
-async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> dict[str, Any]:
+async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> wire.GalleryPage:
     """Return a page of galleries, by name; `next` is the cursor of the following page, or null."""
     rows = await server.pipeline.ask(Store.galleries, after, limit)
-    return {
-        "galleries": [answers.gallery(each) for each in rows],
-        "next": rows[-1].name if len(rows) == limit else None,
-    }
+    return wire.GalleryPage.of(rows, limit)
 
 
 @router.put("/{gallery}", response_model=None, responses=_NEW, summary="Create a gallery")
 async def create_gallery(
-    server: Server, gallery: GalleryName, by: By, wanted: schemas.NewGallery | None = None
-) -> dict[str, Any]:
+    server: Server, gallery: GalleryName, by: By, wanted: wire.NewGallery | None = None
+) -> wire.Gallery:
     """Create a gallery for the server's network; one that is there already is returned as it is."""
-    wanted = wanted or schemas.NewGallery()
+    wanted = wanted or wire.NewGallery()
     threshold = server.threshold if wanted.threshold is None else wanted.threshold
     new = Gallery(
         *(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops),
@@ -44,17 +41,17 @@ async def create_gallery(
         unique=wanted.unique,
     )
     made = await server.pipeline.ask(Store.create_gallery, new, by=by)
-    return answers.gallery(made)
+    return wire.Gallery.of(made)
 
 
 @router.get("/{gallery}", response_model=None, responses=_ONE, summary="Show a gallery")
-async def show_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
+async def show_gallery(server: Server, gallery: GalleryName) -> wire.Gallery:
     """Return a gallery's settings, version and count of people."""
-    return answers.gallery(await server.pipeline.ask(Store.gallery, gallery))
+    return wire.Gallery.of(await server.pipeline.ask(Store.gallery, gallery))
 
 
 @router.patch("/{gallery}", response_model=None, responses=_ONE, summary="Change a gallery")
-async def change_gallery(server: Server, gallery: GalleryName, change: schemas.GalleryChange, by: By) -> dict[str, Any]:
+async def change_gallery(server: Server, gallery: GalleryName, change: wire.GalleryChange, by: By) -> wire.Gallery:
     """Change the threshold, or whether crops are kept; switching them off erases those kept."""
     changes: Changes = {
         "threshold": change.threshold,
@@ -63,20 +60,18 @@ async def change_gallery(server: Server, gallery: GalleryName, change: schemas.G
         "probe_quality": change.probe_quality,
         "unique": change.unique,
     }
-    return answers.gallery(await server.pipeline.ask(Store.update_gallery, gallery, by=by, **changes))
+    return wire.Gallery.of(await server.pipeline.ask(Store.update_gallery, gallery, by=by, **changes))
 
 
 @router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")
-async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> dict[str, Any]:
+async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> Erased:
     """Erase a gallery with every person, descriptor and crop in it, and what its cameras saw."""
     # Not looked up first: of a gallery that the store lost, erasing is what an operator may do.
-    sightings = await server.erase_sightings(gallery)
-    done = await server.pipeline.ask(Store.delete_gallery, gallery, by=by)
-    return answers.erased(done, sightings + await server.erase_rest(gallery))
+    return Erased.of(*await erase(server, by, gallery))
 
 
 @router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")
-async def accept_gallery(server: Server, gallery: GalleryName) -> dict[str, Any]:
+async def accept_gallery(server: Server, gallery: GalleryName) -> wire.Accepted:
     """Take a gallery of which the store lost data as it is now; nothing happens where nothing was lost."""
     standing = await server.pipeline.ask(Store.accept, gallery)
-    return {"gallery": gallery, "gallery_version": standing.version}
+    return wire.Accepted(gallery=gallery, gallery_version=standing.version)

@@ -5,12 +5,18 @@ A hundred photos of crowds with their descriptors are a gigabyte, which takes th
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from itertools import islice
+from typing import TypeAlias
 
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from facegroup.errors import FacegroupError
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult
+from facegroup.wire.model import Answer
+from facegroup.wire.recognition import Detection, Face, Identification, SeenImage
+
+Head: TypeAlias = Detection | Identification
+InParts: TypeAlias = tuple[SeenImage, Iterable[Face] | None]
 
 _AT_ONCE = 50_000
 _FACES = 8
@@ -18,19 +24,22 @@ _FACE, _CANDIDATE = 30, 3
 """Numbers of a face without its descriptor, and of one of its candidates."""
 
 
-def answer(
-    head: dict[str, Any], seen: Iterable[PhotoResult | FacegroupError], images: Iterable[dict[str, Any]]
-) -> Response:
+def answer(head: Head, seen: Iterable[PhotoResult | FacegroupError], images: Iterable[InParts]) -> Response:
     """Return an answer whose `images` are written one after the other where they are many numbers.
 
     Args:
-        head: the rest of the answer.
+        head: the answer, still without images.
         seen: what the images are of.
-        images: of the answer; they are made when it is their turn.
+        images: of the answer, each with its faces; they are made when it is their turn.
     """
     if sum(map(_numbers, seen)) <= _AT_ONCE:
-        return JSONResponse({**head, "images": list(images)})
+        return _Written(head.model_copy(update={"images": [image.with_faces(faces) for image, faces in images]}))
     return StreamingResponse(_parts(head, images), media_type="application/json")
+
+
+class _Written(JSONResponse):
+    def render(self, content: Answer) -> bytes:
+        return content.written()
 
 
 def _numbers(seen: PhotoResult | FacegroupError) -> int:
@@ -41,25 +50,18 @@ def _numbers(seen: PhotoResult | FacegroupError) -> int:
     return numbers + (0 if seen.descriptors is None else seen.descriptors.size)
 
 
-async def _parts(head: dict[str, Any], images: Iterable[dict[str, Any]]) -> AsyncIterator[bytes]:
-    yield _written(head)[:-1] + b',"images":['
-    for index, image in enumerate(images):
+async def _parts(head: Head, images: Iterable[InParts]) -> AsyncIterator[bytes]:
+    yield head.written(without="images")[:-1] + b',"images":['
+    for index, (image, faces) in enumerate(images):
         comma = b"," if index else b""
-        faces = image.pop("faces", None)
         if faces is None:  # it has an error
-            yield comma + _written(image)
+            yield comma + image.written()
             continue
-        yield comma + _written(image)[:-1] + b',"faces":['
-        for place, some in enumerate(_few(faces)):
-            yield (b"," if place else b"") + _written(some)[1:-1]
+        yield comma + image.written()[:-1] + b',"faces":['
+        left, between = iter(faces), b""
+        while some := [face.written() for face in islice(left, _FACES)]:
+            yield between + b",".join(some)
+            between = b","
             await asyncio.sleep(0)
         yield b"]}"
     yield b"]}"
-
-
-def _few(faces: list[Any]) -> Iterable[list[Any]]:
-    return (faces[start : start + _FACES] for start in range(0, len(faces), _FACES))
-
-
-def _written(content: Any) -> bytes:
-    return bytes(JSONResponse(content).body)

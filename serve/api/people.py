@@ -3,12 +3,11 @@
 import hashlib
 import json
 import math
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup.enrolment import doubts
-from facegroup.enrolment.samples import Doubt, Enrolment, chosen, not_upright, samples
+from facegroup.enrolment import steps
+from facegroup.enrolment.steps import Wanted
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -22,11 +21,10 @@ from facegroup.errors import (
     UnknownPhoto,
     UnlikeOwn,
 )
-from facegroup.pipeline.messages import Photo
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
-from serve import answers, schemas
+from facegroup.wire import people as wire
 from serve.api import documented
 from serve.api.bodies import read_photos
 from serve.api.context import (
@@ -44,38 +42,39 @@ from serve.api.context import (
     Server,
     Strict,
 )
+from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
-_PAGE = documented.of(schemas.PeoplePage, *documented.STORED)
-_NEW = documented.of(schemas.Person, PersonExists, IdempotencyConflict, UnknownPerson, *documented.STORED, status=201)
-_MERGED = documented.of(schemas.Merged, UnknownPerson, TooManyCounterExamples, *documented.STORED)
-_ONE = documented.of(schemas.Person, UnknownPerson, *documented.STORED)
-_PUT = {**_ONE, 201: {"model": schemas.Person, "description": "created"}}
+_PAGE = documented.of(wire.PeoplePage, *documented.STORED)
+_NEW = documented.of(wire.Person, PersonExists, IdempotencyConflict, UnknownPerson, *documented.STORED, status=201)
+_MERGED = documented.of(wire.Merged, UnknownPerson, TooManyCounterExamples, *documented.STORED)
+_ONE = documented.of(wire.Person, UnknownPerson, *documented.STORED)
+_PUT = {**_ONE, 201: {"model": wire.Person, "description": "created"}}
 _ENROLLED = documented.of(
-    schemas.Enrolment,
+    wire.Enrolment,
     *(UnknownPerson, NetworkMismatch, IdempotencyConflict, NotUpright, LooksLike, UnlikeOwn, Contradiction),
     *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE, *documented.POOR),
 )
-_PHOTOS = documented.of(schemas.Photos, UnknownPerson, *documented.STORED)
+_PHOTOS = documented.of(wire.Photos, UnknownPerson, *documented.STORED)
 _CROP = documented.crop(UnknownPerson, UnknownPhoto, *documented.STORED)
-_ERASED = documented.of(schemas.Erased, UnknownPerson, *documented.STORED)
-_ERASED_PHOTO = documented.of(schemas.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
+_ERASED = documented.of(wire.Erased, UnknownPerson, *documented.STORED)
+_ERASED_PHOTO = documented.of(wire.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
 
 
 @router.get("", response_model=None, responses=_PAGE, summary="List people")
 async def list_people(
     server: Server, gallery: GalleryName, after: After = "", limit: Limit = 100, name: AskedName = None
-) -> dict[str, Any]:
+) -> wire.PeoplePage:
     """Return a page of people, by id; with `name`, only those of that name."""
     rows = await server.pipeline.ask(Store.people, gallery, after, limit, name)
-    return {"people": [answers.person(each) for each in rows], "next": rows[-1].id if len(rows) == limit else None}
+    return wire.PeoplePage.of(rows, limit)
 
 
 @router.post("", status_code=201, response_model=None, responses=_NEW, summary="Create a person")
 async def create_person(
-    server: Server, gallery: GalleryName, new: schemas.NewPerson, by: By, key: Key = None
-) -> dict[str, Any]:
+    server: Server, gallery: GalleryName, new: wire.NewPerson, by: By, key: Key = None
+) -> wire.Person:
     """Create a person without photos; two may share a name, never an id.
 
     With an `Idempotency-Key`, the same request again creates nobody and answers the person as it is now; another request
@@ -87,19 +86,19 @@ async def create_person(
     made = await server.pipeline.ask(
         Store.create_person, gallery, name, new.metadata, wanted, expires_at=new.expires_at, once=once, by=by
     )
-    return answers.person(made)
+    return wire.Person.of(made)
 
 
 @router.get("/{person}", response_model=None, responses=_ONE, summary="Show a person")
-async def show_person(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+async def show_person(server: Server, gallery: GalleryName, person: PersonId) -> wire.Person:
     """Return a person."""
-    return answers.person(await server.pipeline.ask(Store.person, gallery, person))
+    return wire.Person.of(await server.pipeline.ask(Store.person, gallery, person))
 
 
 @router.put("/{person}", response_model=None, responses=_PUT, summary="Create or change a person")
 async def put_person(
-    server: Server, gallery: GalleryName, person: PersonId, new: schemas.NewPerson, response: Response, by: By
-) -> dict[str, Any]:
+    server: Server, gallery: GalleryName, person: PersonId, new: wire.NewPerson, response: Response, by: By
+) -> wire.Person:
     """Create a person with this id, or give the one who has it this name and metadata; the photos stay.
 
     So does the expiry, unless the body has one.
@@ -117,37 +116,35 @@ async def put_person(
         )
     else:
         response.status_code = 201
-    return answers.person(made)
+    return wire.Person.of(made)
 
 
 @router.patch("/{person}", response_model=None, responses=_ONE, summary="Change a person")
 async def change_person(
-    server: Server, gallery: GalleryName, person: PersonId, change: schemas.PersonChange, by: By
-) -> dict[str, Any]:
+    server: Server, gallery: GalleryName, person: PersonId, change: wire.PersonChange, by: By
+) -> wire.Person:
     """Rename a person, replace the metadata, or set the expiry; `"expires_at": null` lifts it."""
     name = None if change.name is None else clean_name(change.name, "name of the person")
     made = await server.pipeline.ask(
         Store.update_person, gallery, person, name=name, metadata=change.metadata, expires_at=_expiry(change), by=by
     )
-    return answers.person(made)
+    return wire.Person.of(made)
 
 
 @router.delete("/{person}", response_model=None, responses=_ERASED, summary="Erase a person")
-async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> dict[str, Any]:
+async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> wire.Erased:
     """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
     await server.pipeline.ask(Store.person, gallery, person)
-    sightings = await server.erase_sightings(gallery, person)
-    done = await server.pipeline.ask(Store.delete_person, gallery, person, by=by)
-    return answers.erased(done, sightings + await server.erase_rest(gallery, person))
+    return wire.Erased.of(*await erase(server, by, gallery, person))
 
 
 @router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")
 async def merge_people(
-    server: Server, gallery: GalleryName, person: PersonId, wanted: schemas.Merger, by: By
-) -> dict[str, Any]:
+    server: Server, gallery: GalleryName, person: PersonId, wanted: wire.Merger, by: By
+) -> wire.Merged:
     """Give a person all photos of another, who is erased, in one step; name, metadata and expiry stay as they are."""
     other = check_id(wanted.source)
-    return answers.merged(await server.pipeline.ask(Store.merge_people, gallery, person, other, by=by))
+    return wire.Merged.of(await server.pipeline.ask(Store.merge_people, gallery, person, other, by=by))
 
 
 @router.post(
@@ -167,7 +164,7 @@ async def enrol(
     min_face_size: MinFaceSize = None,
     strict: Strict = False,
     key: Key = None,
-) -> dict[str, Any]:
+) -> wire.Enrolment:
     """Enrol one or many photos; each must show exactly one face, or `face` says which is meant.
 
     `face=largest` takes the largest face, `face=dominant` only where the others are far smaller or doubtful; `chosen`
@@ -188,29 +185,15 @@ async def enrol(
     once = (
         None if key is None else IdempotencyKey.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
     )
-    kept = await server.pipeline.ask(Store.gallery, gallery)
-    await server.pipeline.ask(Store.person, gallery, person)
-    seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
-    good, refused, named = samples(upload.named, seen, face, kept.quality, strict)
-    doubted: tuple[Doubt, ...] = ()
-    if good:
-        matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
-        known = await server.pipeline.ask(Store.samples, gallery, person, counter=None)
-        good, unlike, named, doubted = doubts.judge(person, good, named, known, matched, strict)
-        refused += unlike
-    if len(refused) == len(upload.photos) == 1:
-        raise refused[0].error
-    enrolled = await server.pipeline.ask(Store.add_samples, gallery, person, good, server.spec.name, once=once, by=by)
-    lying = not_upright(upload.named, seen, named)
-    taken = chosen(upload.named, seen, face, named)
-    return answers.enrolment(Enrolment(enrolled, refused, named, (*lying, *doubted), taken))
+    wanted = Wanted(gallery, person, upload.named, face, strict, min_face_size, raise_single=True, once=once, by=by)
+    return wire.Enrolment.of(await steps.enrol(server.stages, wanted))
 
 
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")
-async def list_photos(server: Server, gallery: GalleryName, person: PersonId) -> dict[str, Any]:
+async def list_photos(server: Server, gallery: GalleryName, person: PersonId) -> wire.Photos:
     """Return the samples of a person, oldest first."""
     rows = await server.pipeline.ask(Store.samples, gallery, person)
-    return {"photos": [{"id": each.id, "created_at": each.created_at} for each in rows]}
+    return wire.Photos.of(rows)
 
 
 @router.get("/{person}/photos/{photo}", response_class=Response, responses=_CROP, summary="Show an aligned face")
@@ -224,12 +207,12 @@ async def show_photo(server: Server, gallery: GalleryName, person: PersonId, pho
 
 
 @router.delete("/{person}/photos/{photo}", response_model=None, responses=_ERASED_PHOTO, summary="Erase a photo")
-async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: PhotoId, by: By) -> dict[str, Any]:
+async def erase_photo(server: Server, gallery: GalleryName, person: PersonId, photo: PhotoId, by: By) -> wire.Erased:
     """Erase one sample with its descriptor and crop."""
-    return answers.erased(await server.pipeline.ask(Store.delete_sample, gallery, person, photo, by=by))
+    return wire.Erased.of(await server.pipeline.ask(Store.delete_sample, gallery, person, photo, by=by))
 
 
-def _expiry(wanted: schemas.NewPerson | schemas.PersonChange) -> float | None:
+def _expiry(wanted: wire.NewPerson | wire.PersonChange) -> float | None:
     """Return the expiry that a body asks for: infinite for null, None where it says nothing."""
     if "expires_at" not in wanted.model_fields_set:
         return None

@@ -12,7 +12,7 @@ from facegroup.errors import InvalidDescriptor, MalformedRequest, NetworkMismatc
 from facegroup.gallery.verification import of_person, pair
 from facegroup.networks.embedder import unit
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
-from serve import answers, schemas
+from facegroup.wire import recognition as wire
 from serve.api import documented, gradual, images
 from serve.api.bodies import Upload, media_type, read_json, read_photos
 from serve.api.context import (
@@ -34,17 +34,17 @@ from serve.api.problems import faults
 router = APIRouter(tags=["recognition"])
 
 _MATCHED = (*documented.IMAGES, *documented.STORED, NetworkMismatch, InvalidDescriptor)
-_NAMED = documented.of(schemas.Identification | schemas.ProbeIdentification, *_MATCHED)
-_PERSON = documented.of(schemas.Verification, *_MATCHED, UnknownPerson, *documented.ONE_FACE)
-_PAIR = documented.of(schemas.Verification, *documented.IMAGES, *documented.ONE_FACE)
-_FACES = documented.of(schemas.Detection, *documented.IMAGES)
+_NAMED = documented.of(wire.Identification | wire.ProbeIdentification, *_MATCHED)
+_PERSON = documented.of(wire.Verification, *_MATCHED, UnknownPerson, *documented.ONE_FACE)
+_PAIR = documented.of(wire.Verification, *documented.IMAGES, *documented.ONE_FACE)
+_FACES = documented.of(wire.Detection, *documented.IMAGES)
 
 _IDENTIFY = {
     "requestBody": {
         "required": True,
         "content": {
             **PHOTOS["requestBody"]["content"],  # type: ignore[dict-item]
-            "application/json": {"schema": {"anyOf": [schemas.Probes.model_json_schema(), JSON_PHOTOS]}},
+            "application/json": {"schema": {"anyOf": [wire.Probes.model_json_schema(), JSON_PHOTOS]}},
         },
     }
 }
@@ -79,7 +79,7 @@ async def identify(
     if media_type(request) == "application/json":
         body = await read_json(request)
         if not images.are_in(body):
-            return JSONResponse(await _identify_descriptors(body, server, query))
+            return JSONResponse((await _identify_descriptors(body, server, query)).as_json())
         upload = Upload(images.read(request, body, server.settings.limits))
     else:
         upload = await read_photos(request, server.settings.limits)
@@ -89,24 +89,25 @@ async def identify(
         each.matched for each in seen if isinstance(each, PhotoResult) and isinstance(each.matched, PhotoMatches)
     ]
     # A response and not its content: FastAPI would look through every number of it for what JSON cannot hold.
-    head = {
-        "gallery": gallery,
-        "gallery_version": max((each.version for each in matched), default=None),
-        "network": server.spec.name,
-        "degraded": any(each.degraded for each in matched),
-        "degraded_reason": next((each.reason for each in matched if each.reason), None),
-    }
+    head = wire.Identification(
+        gallery=gallery,
+        gallery_version=max((each.version for each in matched), default=None),
+        network=server.spec.name,
+        degraded=any(each.degraded for each in matched),
+        degraded_reason=next((each.reason for each in matched if each.reason), None),
+        images=[],
+    )
     pairs = zip(upload.named, seen, strict=True)
-    return gradual.answer(head, seen, (answers.image(name, each) for (name, _), each in pairs))
+    return gradual.answer(head, seen, (wire.NamedImage.in_parts(name, each) for (name, _), each in pairs))
 
 
-async def _identify_descriptors(body: Any, server: Context, query: Query) -> dict[str, Any]:
+async def _identify_descriptors(body: Any, server: Context, query: Query) -> wire.ProbeIdentification:
     if isinstance(body, dict) and "descriptors" not in body:
         raise MalformedRequest(f"the JSON body has neither descriptors nor an image; {images.HOW}")
     if query.quality not in (None, "off"):
         raise MalformedRequest("nothing is known of the quality of descriptors; send photos, or leave quality out")
     try:
-        probes = schemas.Probes.model_validate(body)
+        probes = wire.Probes.model_validate(body)
     except ValidationError as error:
         raise MalformedRequest(faults([{**each, "loc": ("body", *each["loc"])} for each in error.errors()])) from error
     if len(probes.descriptors) > server.settings.limits.faces:
@@ -125,14 +126,14 @@ async def _identify_descriptors(body: Any, server: Context, query: Query) -> dic
         candidates=probes.candidates or query.candidates,
     )
     matched = await server.pipeline.match(descriptors, query)
-    return {
-        "gallery": query.gallery,
-        "gallery_version": matched.version,
-        "network": server.spec.name,
-        "degraded": matched.degraded,
-        "degraded_reason": matched.reason,
-        "faces": [answers.decision(match) for match in matched.matches],
-    }
+    return wire.ProbeIdentification(
+        gallery=query.gallery,
+        gallery_version=matched.version,
+        network=server.spec.name,
+        degraded=matched.degraded,
+        degraded_reason=matched.reason,
+        faces=[wire.Decision.of(match) for match in matched.matches],
+    )
 
 
 @router.post(
@@ -160,8 +161,8 @@ async def verify_person(
     assert isinstance(seen, PhotoResult)
     assert isinstance(seen.matched, PhotoMatches)
     who = seen.matched.matches[0].candidates[0]
-    answer = answers.verification(verified, server.spec.name)
-    return answer | {"person": {"id": who.person_id, "name": who.name}, "gallery_version": seen.matched.version}
+    compared = {"person": {"id": who.person_id, "name": who.name}, "gallery_version": seen.matched.version}
+    return wire.Verification.of(verified, server.spec.name, **compared).as_json()
 
 
 @router.post(
@@ -186,7 +187,7 @@ async def verify_pair(
     first, second = await server.see([Photo(data), Photo(more)])
     limit = server.threshold if threshold is None else threshold
     done = pair((one, other), (first, second), limit, (face, other_face))
-    return answers.verification(done, server.spec.name)
+    return wire.Verification.of(done, server.spec.name).as_json()
 
 
 @router.post(
@@ -217,5 +218,5 @@ async def _faces(request: Request, server: Context, min_face_size: int | None, *
     upload = await read_photos(request, server.settings.limits)
     seen = await server.see([Photo(data, min_face_size, embed=embed) for _, data in upload.named])
     pairs = zip(upload.named, seen, strict=True)
-    shown = (answers.image(name, each, descriptors=embed) for (name, _), each in pairs)
-    return gradual.answer({"network": server.spec.name}, seen, shown)
+    shown = (wire.SeenImage.in_parts(name, each, descriptors=embed) for (name, _), each in pairs)
+    return gradual.answer(wire.Detection(network=server.spec.name, images=[]), seen, shown)

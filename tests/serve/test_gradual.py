@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from facegroup.errors import FacegroupError, NotAnImage
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult, Quality
 from facegroup.types import Candidate, Faces, Match
-from serve import answers
+from facegroup.wire.recognition import Detection, Face, Identification, NamedImage, SeenImage
 from serve.api import gradual
 
 
@@ -28,6 +29,8 @@ def seen(faces: int, dimension: int = 0, candidates: int = 0) -> PhotoResult:
         9, 9, found, quality, descriptors, None, PhotoMatches((match,) * faces, 1, 0.4) if candidates else None
     )
 
+
+HEAD = Identification(gallery="Ärzte", gallery_version=1, network="retail-0095", images=[])
 
 CASES: dict[str, list[PhotoResult | FacegroupError]] = {
     "descriptors": [seen(0, 2048), seen(1, 2048), NotAnImage("it is none"), seen(40, 2048), seen(8, 2048)],
@@ -68,20 +71,22 @@ def parts(response: Response) -> list[bytes]:
 @pytest.mark.parametrize("case", CASES)
 def test_it_says_the_same(case: str) -> None:
     given = CASES[case]
-    head = {"network": "retail-0095", "gallery": "Ärzte"}
+    kind = NamedImage if case == "candidates" else SeenImage
 
-    def images() -> list[dict[str, Any]]:
-        return [answers.image(f"{place}.jpg", each, descriptors=True) for place, each in enumerate(given)]
+    def images() -> Iterable[tuple[SeenImage, Iterable[Face] | None]]:
+        return (kind.in_parts(f"{place}.jpg", each, descriptors=True) for place, each in enumerate(given))
 
-    sent = parts(gradual.answer(head, given, iter(images())))
+    head = HEAD.as_json()
+    whole = {**head, "images": [image.with_faces(faces).as_json() for image, faces in images()]}
+    sent = parts(gradual.answer(HEAD, given, images()))
     assert len(sent) > len(given)
-    assert json.loads(b"".join(sent)) == json.loads(bytes(JSONResponse({**head, "images": images()}).body))
+    assert json.loads(b"".join(sent)) == json.loads(bytes(JSONResponse(whole).body))
     numbers = max(part.count(b",") for part in sent)
     assert numbers < 20_000, "no part takes long to write"
 
 
 def test_few_numbers_are_written_at_once() -> None:
     given: list[PhotoResult | FacegroupError] = [seen(2, 2048), NotAnImage("it is none")]
-    made = gradual.answer({"network": "x"}, given, iter([{"name": "a"}, {"name": "b"}]))
+    made = gradual.answer(Detection(network="x", images=[]), given, ((SeenImage(name=name), None) for name in "ab"))
     assert isinstance(made, JSONResponse)
     assert json.loads(bytes(made.body)) == {"network": "x", "images": [{"name": "a"}, {"name": "b"}]}

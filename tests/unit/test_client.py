@@ -108,10 +108,11 @@ class Stub:
     def _good(self, path: str, photos: list[bytes]) -> Any:
         if path.endswith(("identify", "embed")):
             images = [{"name": "x", "width": len(each), "height": 1, "faces": []} for each in photos]
-            return {"images": images, "gallery_version": 1, "degraded_reason": None}
+            return {"gallery": "g", "network": "n", "images": images, "gallery_version": 1, "degraded_reason": None}
         if path.endswith(("photos", "counter-examples")):
-            rows = [{"name": "x", "photo_id": each.decode(), "duplicate": False} for each in photos]
-            return {"person": PERSON, "gallery_version": 1, "enrolled": rows, "refused": [], "warnings": []}
+            kept, key = ("enrolled", "photo_id") if path.endswith("photos") else ("kept", "id")
+            rows = [{"name": "x", key: each.decode(), "duplicate": False} for each in photos]
+            return {"person": PERSON, "gallery_version": 1, kept: rows, "refused": [], "warnings": []}
         return GALLERY if path.count("/") == 3 else PERSON
 
     def close(self) -> None:

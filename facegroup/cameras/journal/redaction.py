@@ -25,8 +25,8 @@ def event_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | No
         return None
 
     def blanked(document: Any) -> dict[str, Any] | None:
-        event = documents.to_event(document)
-        return documents.of_event(documents.blank(event)) if _concerns(event, wanted, ids) else None
+        event = documents.decode_event(document)
+        return documents.encode_event(documents.blank(event)) if _concerns(event, wanted, ids) else None
 
     return _step(table, row, blanked)
 
@@ -35,10 +35,10 @@ def letter_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | N
     """Return what blanks a dead letter; None: it is about somebody else."""
 
     def blanked(document: Any) -> dict[str, Any] | None:
-        letter: DeadLetter = documents.to_dead_letter(document)
+        letter: DeadLetter = documents.decode_dead_letter(document)
         if not _concerns(letter.event, wanted, ids):
             return None
-        return documents.of_dead_letter(replace(letter, event=documents.blank(letter.event)))
+        return documents.encode_dead_letter(replace(letter, event=documents.blank(letter.event)))
 
     return _step(table, row, blanked)
 
@@ -47,7 +47,7 @@ def video_step(row: Row, wanted: Filter) -> Step | None:
     """Return what takes somebody out of a video's results, or removes a gallery's video; None: there is nothing of them."""
 
     def without(document: Any) -> dict[str, Any] | None:
-        video = documents.to_video(document)
+        video = documents.decode_video(document)
         if video.gallery != wanted.gallery:
             return None
         seen = (video.result or {}).get("sightings", [])
@@ -59,7 +59,7 @@ def video_step(row: Row, wanted: Filter) -> Step | None:
     whole = wanted.person_id is None and wanted.unknown is None
     if whole and _word(wanted.gallery) in row.value:
         try:
-            same = documents.reading(documents.to_video, row.value).gallery == wanted.gallery
+            same = documents.decode(documents.decode_video, row.value).gallery == wanted.gallery
         except documents.Damaged:
             same = True
         return Drop("videos", row.key) if same else None
@@ -84,10 +84,10 @@ def in_pages(steps: Iterator[Step | None], size: int) -> Iterator[list[Step]]:
 
 def _step(table: str, row: Row, change: Callable[[Any], dict[str, Any] | None]) -> Step | None:
     try:
-        document = documents.reading(change, row.value)
+        document = documents.decode(change, row.value)
     except documents.Damaged:
         return Drop(table, row.key)  # it cannot be read, and what it holds cannot be known
-    return None if document is None else Put(table, row.key, row.score, documents.written(document))
+    return None if document is None else Put(table, row.key, row.score, documents.encode(document))
 
 
 def _mentions(value: bytes, wanted: Filter, ids: Set[str]) -> bool:

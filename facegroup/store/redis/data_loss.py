@@ -37,5 +37,5 @@ def accept(server: RedisServer, gallery: str, version: int) -> Standing:
 
 
 def _keys(gallery: str) -> tuple[str, str, str]:
-    keys = Keys.of(validation.sought_gallery(gallery))
+    keys = Keys.of(validation.normalise_gallery(gallery))
     return keys.gallery, keys.born, keys.born.removesuffix("born") + "lost"

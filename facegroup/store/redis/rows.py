@@ -42,9 +42,9 @@ class Keys(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Self:
         """Return the keys of the gallery `name`: one hash tag, so that a cluster keeps them on one node."""
-        name, _, shelf = name.partition("/")  # which stand under the gallery's own tag: see `shelves`
+        name, _, copy = name.partition("/")  # a staging copy's keys have the gallery's own tag
         tag = hashlib.sha256(name.encode()).hexdigest()[:32]
-        place = f"facegroup:{{{tag}}}:{shelf}:" if shelf else f"facegroup:{{{tag}}}:"
+        place = f"facegroup:{{{tag}}}:{copy}:" if copy else f"facegroup:{{{tag}}}:"
         return cls(*(place + field for field in cls._fields))
 
 
@@ -138,7 +138,7 @@ def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people
     try:
         found = _gallery(kept, people)
         if found.name == name:
-            found = replace(found, name=name)  # a shelf's is one
+            found = replace(found, name=name)  # a copy's is one
         whole = check_gallery(found).name == name
     except (KeyError, ValueError, FacegroupError):
         whole = False

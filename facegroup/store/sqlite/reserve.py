@@ -119,17 +119,9 @@ def erases(
                     try:
                         return method(store, *given, **named)
                     except StoreFull:
-                        gone = list(pieces(store, *given, **named))
-                    return _sum(gone, method(store, *given, **named))
+                        gone = sum(pieces(store, *given, **named), Erased(0, 0, 0))
+                    return gone + method(store, *given, **named)
 
         return erase
 
     return decorate
-
-
-def _sum(parts: list[Erased], last: Erased) -> Erased:
-    each = [*parts, last]
-    people, samples, crops, counters = (
-        sum(getattr(part, name) for part in each) for name in ("people", "samples", "crops", "counters")
-    )
-    return Erased(people, samples, last.version, crops, counters)

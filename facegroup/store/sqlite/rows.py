@@ -11,7 +11,7 @@ from facegroup.store.audit import KEPT, Event, Origin
 from facegroup.store.damage import Damage
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
-from facegroup.store.staging import Shelf, on_shelf
+from facegroup.store.staging import StagingName, is_staging
 from facegroup.types import Gallery, Person, Sample
 
 SAMPLES = "SELECT key, id, created_at, descriptor, counter FROM samples"
@@ -23,7 +23,7 @@ def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
     name = row["name"]
     try:
         found = Gallery(
-            *(Shelf(name) if on_shelf(name) else name, row["network"], row["dimension"], row["threshold"]),
+            *(StagingName(name) if is_staging(name) else name, row["network"], row["dimension"], row["threshold"]),
             *(bool(row["keep_crops"]), row["version"], row["people"], row["created_at"]),
             damaged=damaged,
             quality=row["quality"],
@@ -93,7 +93,7 @@ def blob(value: object) -> bytes:
 
 def note(db: sqlite3.Connection, gallery: str, event: Event, by: Origin) -> None:
     """Append an entry to the audit log, and let the oldest go."""
-    if on_shelf(gallery):
+    if is_staging(gallery):
         return  # what is done there is no event
     row = (gallery, validation.now(), event.what, event.person_id or "", event.json(), by.actor, by.request)
     columns = "gallery, at, what, person, detail, actor, request"
@@ -129,7 +129,9 @@ def remember(
 
 def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
     """Return the row of a gallery. Raises `UnknownGallery`."""
-    row: sqlite3.Row | None = db.execute(f"{GALLERIES} WHERE name = ?", (validation.sought_gallery(name),)).fetchone()
+    row: sqlite3.Row | None = db.execute(
+        f"{GALLERIES} WHERE name = ?", (validation.normalise_gallery(name),)
+    ).fetchone()
     if row is None:
         raise validation.unknown_gallery(name)
     return row
@@ -137,7 +139,7 @@ def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
 
 def find_person(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str) -> sqlite3.Row:
     """Return the row of a person. Raises `UnknownPerson`."""
-    which = (gallery["key"], validation.sought_person(person_id))
+    which = (gallery["key"], validation.normalise_person(person_id))
     row: sqlite3.Row | None = db.execute("SELECT * FROM people WHERE gallery = ? AND id = ?", which).fetchone()
     if row is None:
         raise validation.unknown_person(person_id)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from facegroup.cameras.sources.deinterlacing import combed
+from facegroup.cameras.sources.deinterlacing import has_combing
 from facegroup.cameras.sources.frame_crop import FrameCrop, FrameCropper, around, upright
 from facegroup.cameras.sources.reader import CameraReader
 from facegroup.cameras.types import Camera
@@ -197,13 +197,13 @@ def test_interlaced_pictures(tmp_path: Path, name: str) -> None:
         whole: Any = frame.to_ndarray(format="gray")
         cut = FrameCropper(EVERYTHING, 1280).cut(frame)
         assert frame.interlaced_frame
-        assert combed(whole)
-        assert not combed(decoded(cut)[..., 1])
+        assert has_combing(whole)
+        assert not has_combing(decoded(cut)[..., 1])
         assert decoded(cut).shape == (352, 640, 3)
     somebody = [*clips.walk(1, (640, 352), 160)] * 6
     frame = clips.shown(clips.video(tmp_path / f"still-{name}", somebody, **options))[2]
     assert frame.interlaced_frame
     whole = frame.to_ndarray(format="gray")
-    assert not combed(whole)
+    assert not has_combing(whole)
     whole = frame.to_ndarray(format="rgb24").astype(float)
     assert np.abs(decoded(FrameCropper(EVERYTHING, 1280).cut(frame)) - whole).mean() < 1.5

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 import av
 import pytest
 
-from facegroup.cameras.sources import ffmpeg_stream as stream
+from facegroup.cameras.sources import ffmpeg_opening
 from facegroup.cameras.sources.mjpeg import Splitter
 from facegroup.cameras.sources.reader import look
 from facegroup.cameras.types import Camera
@@ -364,7 +364,7 @@ def test_what_is_not_shown(server: str, path: str, who: str, reason: str, capfd:
 
 
 def test_a_server_that_says_nothing(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "OPENING", 1.0)
+    monkeypatch.setattr(ffmpeg_opening, "OPENING", 1.0)
     silent, later = at(server, "/silent"), at(server, "/falls-silent")
     with watching(silent, stall_seconds=1) as never, watching(later, stall_seconds=1) as then:
         until(then, lambda _, frame: frame is not None)

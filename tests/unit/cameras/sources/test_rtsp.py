@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from facegroup.cameras.sources import ffmpeg_stream
+from facegroup.cameras.sources import ffmpeg_opening
 from facegroup.cameras.sources import reader as eyes
 from facegroup.cameras.sources.reader import CameraReader, look
 from facegroup.cameras.types import Camera
@@ -171,7 +171,7 @@ def test_nothing_of_that_name(server: RtspProcess) -> None:
 
 
 def test_a_camera_that_takes_the_call_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ffmpeg_stream, "OPENING", 1.0)
+    monkeypatch.setattr(ffmpeg_opening, "OPENING", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/"
         with watching(url, stall_seconds=1) as eye:

@@ -1,0 +1,233 @@
+"""Galleries, their calibration and their audit log: what the routes on them take and answer."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from pydantic import Field
+
+from facegroup import types
+from facegroup.enrolment.samples import Refused
+from facegroup.gallery.calibration import stale
+from facegroup.gallery.calibrator import CalibrationResult, ClosestPair
+from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.gallery_settings import check_calibration
+from facegroup.types import Policy
+from facegroup.wire.model import Answer, Request, added
+from facegroup.wire.problem import ErrorBody
+from facegroup.wire.recognition import Candidate
+
+
+class NewGallery(Request):
+    """Settings of a gallery to create."""
+
+    threshold: float | None = Field(
+        None, ge=-1, le=1, allow_inf_nan=False, description="cosine similarity that an answer must exceed"
+    )
+    keep_crops: bool = Field(True, description="keep the aligned face of each sample, as JPEG")
+    quality: Policy = Field("off", description="how good a face must be to be enrolled")
+    probe_quality: Policy = Field("off", description="how good a face must be to be named; else it is `poor_quality`")
+    unique: bool = Field(
+        True, description="name a person at most once in a photo; false: as often as seen, as in mirrors"
+    )
+
+
+class GalleryChange(Request):
+    """Settings of a gallery to change; those left out stay."""
+
+    threshold: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
+    keep_crops: bool | None = Field(None, description="false erases the crops that are kept")
+    quality: Policy | None = Field(None, description="how good a face must be to be enrolled")
+    probe_quality: Policy | None = Field(None, description="how good a face must be to be named")
+    unique: bool | None = Field(None, description="whether a person is named at most once in a photo")
+
+
+class Calibrator(Request):
+    """What a gallery is calibrated for, and on."""
+
+    fpir: float | None = Field(
+        None, ge=3e-4, le=0.5, allow_inf_nan=False, description="of strangers, the share that may get a name; 0.01"
+    )
+    strangers: list[list[float]] | None = Field(
+        None, description="(n, d) descriptors of people who are not in the gallery; left out: members stand in for them"
+    )
+    whose: list[str] | None = Field(None, description="who each stranger is: several photos of one count for less")
+    dry_run: bool | None = Field(None, description="only say which threshold it would be")
+
+
+class Calibration(Answer):
+    """How a gallery's threshold was found on people, and what it means."""
+
+    threshold: float = Field(description="that was set; the gallery's own may have been changed since")
+    fpir: float = Field(description="false-positive identification rate asked for: of strangers, how many get a name")
+    fpir_interval: tuple[float, float] = Field(description="of the rate at the threshold, 95 %")
+    tpir: float | None = Field(
+        description="share of members' photos that get the right name; null: nobody has two photos"
+    )
+    tpir_interval: tuple[float, float] | None = Field(description="95 %")
+    network: str
+    people: int
+    samples: int = Field(description="photos of members that were searched with")
+    strangers: int = Field(description="photos of strangers; 0: members stood in for them")
+    at: float = Field(description="seconds since the epoch")
+    curve: list[tuple[float, float]] = Field(description="(similarity, FPIR if that were the threshold)")
+    sampled: int = added(0, "people whose photos those are")
+    one_to_one: list[tuple[float, float]] = added([], "(similarity, FMR of verification, were that the threshold)")
+    stale: str | None = added(
+        None, "`people_changed` by over 20 %, or `threshold_changed` by hand since; null: it holds"
+    )
+
+    @classmethod
+    def of(cls, found: types.Calibration, why: str | None = None) -> Self:
+        """Return a calibration, and why it is not what it was."""
+        return cls.from_struct(found, stale=why)
+
+    def struct(self) -> types.Calibration:
+        """Return the library's calibration. Raises `MalformedRequest` where a number of it cannot be."""
+        curves = {"curve": tuple(self.curve), "one_to_one": tuple(self.one_to_one)}
+        return check_calibration(self.to_struct(types.Calibration, **curves))
+
+
+class Gallery(Answer):
+    """A gallery."""
+
+    name: str
+    network: str
+    dimension: int
+    threshold: float
+    keep_crops: bool
+    gallery_version: int
+    people: int
+    created_at: float = Field(description="seconds since the epoch")
+    damaged: int = Field(description="values in the store that could not be used and are skipped; the log names them")
+    quality: Policy = Field(description="how good a face must be to be enrolled")
+    probe_quality: Policy = Field(description="how good a face must be to be named")
+    unique: bool = added(True, "whether a person is named at most once in a photo")
+    calibration: Calibration | None = Field(
+        description="how the threshold was found; null: by hand, or the network's own"
+    )
+
+    @classmethod
+    def of(cls, found: types.Gallery) -> Self:
+        """Return a gallery."""
+        made = None if found.calibration is None else Calibration.of(found.calibration, stale(found))
+        return cls.from_struct(found, gallery_version=found.version, calibration=made)
+
+    def struct(self) -> types.Gallery:
+        """Return the library's gallery."""
+        made = None if self.calibration is None else self.calibration.struct()
+        return self.to_struct(types.Gallery, version=self.gallery_version, calibration=made)
+
+
+class GalleryRow(Answer):
+    """A gallery as `facegroup galleries --json` prints it."""
+
+    name: str
+    network: str
+    threshold: float
+    people: int
+    keep_crops: bool
+    quality: Policy
+    probe_quality: Policy
+    unique: bool
+
+
+class GalleryPage(Answer):
+    """A page of galleries."""
+
+    galleries: list[Gallery]
+    next: str | None = Field(description="cursor of the following page")
+
+    @classmethod
+    def of(cls, found: Sequence[types.Gallery], limit: int) -> Self:
+        """Return a page of at most so many galleries."""
+        return cls(galleries=[Gallery.of(each) for each in found], next=found[-1].name if len(found) == limit else None)
+
+
+class Likeness(Answer):
+    """A photo of one person, or of a stranger, that is most like another person."""
+
+    whose: str = Field(description="id of the person, or which stranger")
+    like: Candidate
+
+
+class RefusedPhoto(Answer):
+    """A photo that was not enrolled."""
+
+    name: str
+    error: ErrorBody
+
+    def struct(self) -> Refused:
+        """Return the library's refusal."""
+        return Refused(self.name, self.error.struct())
+
+
+class Calibrated(Answer):
+    """What a calibration found, and did."""
+
+    gallery: Gallery
+    calibration: Calibration
+    applied: bool = Field(description="whether the gallery's threshold was set")
+    threshold_before: float
+    searches: int = Field(description="photos that the threshold must keep nameless")
+    closest: list[Likeness] = Field(description="the worst of them: is somebody there twice, or a stranger a member?")
+    refused: list[RefusedPhoto] = Field(description="photos of strangers in which no face could be used")
+
+    @classmethod
+    def of(cls, done: CalibrationResult, refused: Sequence[Refused]) -> Self:
+        """Return what a calibration did, and the photos of strangers that it could not use."""
+        made = {"gallery": Gallery.of(done.gallery), "calibration": Calibration.of(done.found)}
+        return cls.from_struct(done, **made, threshold_before=done.before, refused=refused)
+
+    def struct(self) -> CalibrationResult:
+        """Return the library's result."""
+        return self.to_struct(
+            CalibrationResult,
+            gallery=self.gallery.struct(),
+            found=self.calibration.struct(),
+            before=self.threshold_before,
+            closest=tuple(ClosestPair(each.whose, each.like.struct()) for each in self.closest),
+        )
+
+
+class Accepted(Answer):
+    """A gallery that is in use as it is."""
+
+    gallery: str
+    gallery_version: int | None = Field(description="null: it is gone, as if it had been erased")
+
+
+class AuditEntry(Answer):
+    """One thing that was done."""
+
+    id: str
+    at: float = Field(description="seconds since the epoch")
+    gallery: str
+    what: str
+    person_id: str | None
+    detail: dict[str, Any] = Field(description="counts, settings and ids")
+    actor: str = Field(description="`http` and the client's address, `cli`, `sweep` or `library`")
+    request_id: str | None
+
+    @classmethod
+    def of(cls, found: Entry) -> Self:
+        """Return an entry of the audit log."""
+        event, origin = found.event, found.origin
+        done = {"what": event.what, "person_id": event.person_id, "detail": event.detail}
+        return cls.from_struct(found, **done, actor=origin.actor, request_id=origin.request or None)
+
+    def struct(self) -> Entry:
+        """Return the library's entry."""
+        event, origin = Event(self.what, self.person_id, self.detail), Origin(self.actor, self.request_id or "")
+        return self.to_struct(Entry, event=event, origin=origin)
+
+
+class AuditPage(Answer):
+    """A page of the audit log."""
+
+    entries: list[AuditEntry]
+    next: str | None = Field(description="cursor of the following page")
+
+    @classmethod
+    def of(cls, found: Sequence[Entry], limit: int) -> Self:
+        """Return a page of at most so many entries."""
+        return cls(entries=[AuditEntry.of(each) for each in found], next=found[-1].id if len(found) == limit else None)
