@@ -49,9 +49,14 @@ STEPS = st.one_of(
 COUNTER = itertools.count()
 
 
+def as_counter_number(number: int) -> int:
+    """Return the number by which the crop of this face as a counter-example is known."""
+    return number + 100
+
+
 def as_counter(number: int) -> Sample:
     """Return the face of this number as a counter-example: the same descriptor under another id."""
-    return replace(counter(number), id=photo_id(number + 100))
+    return replace(counter(number), id=photo_id(as_counter_number(number)))
 
 
 @dataclass
@@ -186,11 +191,14 @@ def apply(model: Model, step: str, who: str, what: object, changed: bool) -> Non
         model.crops.discard((who, what))
     elif step == "counter":
         assert isinstance(what, list)
-        model.counters[who] = list(dict.fromkeys(model.counters[who] + what))
+        fresh = [number for number in dict.fromkeys(what) if number not in model.counters[who]]
+        model.counters[who] += fresh
+        model.crops |= {(who, as_counter_number(number)) for number in fresh if model.keep_crops}
         assert changed == (str(model) != before)
     elif step == "forget counter":
         assert isinstance(what, int)
         model.counters[who].remove(what)
+        model.crops.discard((who, as_counter_number(what)))
     elif step == "erase":
         model.erase(who)
     elif step == "annotate":
@@ -205,8 +213,11 @@ def apply(model: Model, step: str, who: str, what: object, changed: bool) -> Non
         moved = [number for number in model.photos[what] if number not in model.photos[who]]
         model.photos[who] += moved
         model.crops |= {(who, number) for number in moved if (what, number) in model.crops}
-        every = dict.fromkeys(model.counters[who] + model.counters[what])
+        apart = [number for number in model.counters[what] if number not in model.counters[who]]
+        every = model.counters[who] + apart
         model.counters[who] = [number for number in every if number not in model.photos[who]]
+        model.crops |= {(who, counter) for counter in map(as_counter_number, apart) if (what, counter) in model.crops}
+        model.crops -= {(who, as_counter_number(number)) for number in set(every) - set(model.counters[who])}
         model.erase(what)
 
 
@@ -299,8 +310,13 @@ def agree(model: Model, store: Store, gallery: str) -> None:
         ]
         found = [(one.id, one.crop) for one in store.samples(gallery, who, crops=True)]
         assert found == [(photo_id(number), crop) for number, crop in kept_crops]
-        apart = [as_counter(number) for number in model.counters[who]]
-        assert {one.id for one in store.samples(gallery, who, counter=True)} == {one.id for one in apart}
+        apart = {
+            photo_id(as_counter_number(number)): f"jpeg {number}".encode()
+            if (who, as_counter_number(number)) in model.crops
+            else None
+            for number in model.counters[who]
+        }
+        assert {one.id: one.crop for one in store.samples(gallery, who, crops=True, counter=True)} == apart
     read = store.centroids(gallery)
     assert read.ids == tuple(sorted(who for who, photos in model.photos.items() if photos))
     for who, name, row in zip(read.ids, read.names, read.matrix, strict=True):
