@@ -28,9 +28,14 @@ def drain(app: str, seconds: float) -> None:
 
     # It would report its own connections, of which some are bound to an event loop that ends here.
     logging.getLogger(ray.serve.__name__).setLevel(logging.CRITICAL)
+    asyncio.run(_drain(app, seconds))
+
+
+async def _drain(app: str, seconds: float) -> None:
+    """Run both steps in one event loop: Serve's connections are bound to the first, and report where it has ended."""
     for step in (_answer_all(app, seconds), _close_cameras(app)):
         with suppress(Exception):  # whatever is wrong with the server, it must end
-            asyncio.run(step)
+            await step
 
 
 async def _answer_all(app: str, seconds: float) -> None:
