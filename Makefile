@@ -21,8 +21,8 @@ demo: .venv/ready ## recognise people on a real server; ONCE=1 ends after the an
 	$(BIN)/facegroup demo $(if $(ONCE),--once) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: check redis mosquitto rtsp browser ## check, then all tests but the slow ones
-	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile tests/unit
-	$(BIN)/pytest -q -m "not slow" --ignore tests/unit
+	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile tests/unit tests/serve
+	$(BIN)/pytest -q -m "not slow" --ignore tests/unit --ignore tests/serve
 
 check: .venv/ready ## style, types, imports, locks and pages up to date
 	$(BIN)/ruff check

@@ -1,1 +1,1 @@
-"""What it costs, measured: `make bench`, or one part at a time with `python -m benchmarks.pipeline --help`."""
+"""Benchmarks: `make bench` runs all, `python -m benchmarks.pipeline --help` one of them."""

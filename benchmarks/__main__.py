@@ -1,4 +1,4 @@
-"""Every part, one after the other, each in a process of its own: `python -m benchmarks`, or `make bench`."""
+"""Run every benchmark, one after the other, each in a process of its own: `python -m benchmarks`, or `make bench`."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ PARTS = ("pipeline", "detection", "embedding", "serving", "gallery", "scaling", 
 
 
 def main() -> int:
-    """Run the parts; return how many could not be run. A bound that is missed is a figure, not a failure."""
+    """Run the benchmarks, and return how many could not run. A missed bound is a figure, not a failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)} [default: all]")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and photos: rougher figures, sooner")

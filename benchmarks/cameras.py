@@ -1,8 +1,8 @@
-"""Many cameras at once: fairness, latency, skipped frames, CPU and memory, over RTSP, on the cores that the server has too.
+"""Measure many cameras at once over RTSP: fairness, latency, skipped frames, CPU and memory.
 
-The sources are GStreamer's RTSP server playing recordings in loops, at their own pace, without encoding anew: first with
-people who move (the clip of ../shared where it is there), then with nothing that moves but a camera's noise. Their CPU time
-is told apart from the server's.
+GStreamer's RTSP server plays recordings in loops at their own pace, without re-encoding: first with people who move (the
+clip in ../shared, if there is one), then a still scene with only a camera's noise. It shares the cores with the server, and
+its CPU time is reported separately.
 """
 
 import statistics
@@ -32,7 +32,7 @@ MODELS = Path(__file__).parents[2] / "shared" / "models"
 
 
 def measure(options: Options) -> Report:
-    """Start cameras and a server, and watch them."""
+    """Start cameras and a server, and measure them."""
     report = Report(f"cameras: {CAMERAS} of {SIZE[0]}×{SIZE[1]} at {FPS:g} analysed frames a second each")
     warm, seconds = (20.0, 60.0) if options.quick else (60.0, 600.0)
     with tempfile.TemporaryDirectory() as name:
@@ -116,16 +116,16 @@ def _idle(report: Report, server: Server, warm: float, seconds: float, alone: di
     time.sleep(seconds)
     took = time.monotonic() - begun
     used, memory = difference(cpu_seconds(server.mark), cpu), pss_mb(server.mark)
-    eyes = sum(kind == "camera" for kind in found(server.mark).values())
-    report.add("nothing moves: CPU of a camera's process", used["camera"] / took / eyes * 100, "% of a core", most=3)
-    report.add("nothing moves: memory (PSS) of a camera's process", memory["camera"] / eyes, "MB", most=60)
+    cameras = sum(kind == "camera" for kind in found(server.mark).values())
+    report.add("nothing moves: CPU of a camera's process", used["camera"] / took / cameras * 100, "% of a core", most=3)
+    report.add("nothing moves: memory (PSS) of a camera's process", memory["camera"] / cameras, "MB", most=60)
     report.add("nothing moves: CPU of all of the server", sum(used.values()) / took * 100, "% of a core")
     more = sum(memory.values()) - sum(alone.values())
-    report.add("nothing moves: memory of all, over the server without cameras, a camera", more / eyes, "MB")
+    report.add("nothing moves: memory of all, over the server without cameras, a camera", more / cameras, "MB")
 
 
 def _precision() -> str:
-    """Return the faster of the precisions that change next to nothing, where this processor has it."""
+    """Return the faster of the precisions with almost unchanged answers, if this processor supports one."""
     try:
         require_native("bf16")
     except EngineUnavailable:
@@ -134,7 +134,7 @@ def _precision() -> str:
 
 
 def _moving() -> Iterator[Any]:
-    """The clip twice as long as it is, or somebody who walks to and fro."""
+    """Return the clip at twice its length, or a made-up person who walks to and fro."""
     if CLIP.is_file():
         yield from clips.shots(CLIP, SIZE, SOURCE_FPS)
         return

@@ -1,6 +1,6 @@
-"""The clips of ../shared/faces/videos, every frame analysed once, and who is where (tests/ground_truth/videos.json).
+"""Analyse every frame of the clips in ../shared/faces/videos once, and read who is where (tests/ground_truth/videos.json).
 
-A look at a clip at fewer frames a second takes every so many of them; which one it begins with is its phase.
+At a lower frame rate, only every n-th frame is used; the first one is the phase.
 """
 
 import json
@@ -34,10 +34,10 @@ class Clip:
     """One clip.
 
     Attributes:
-        name: of its file.
-        fps: frames a second.
-        frames: all of them, each with what was seen.
-        people: of the ground truth, by label.
+        name: name of its file.
+        fps: frames per second.
+        frames: all frames, each with its faces.
+        people: the ground truth by label.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Clip:
     people: dict[str, Any]
 
     def looks(self, fps: float) -> Iterator[list[tuple[Frame, PhotoResult]]]:
-        """Give the frames that are analysed at so many a second: one list for each phase."""
+        """Return the frames to analyse at a frame rate: one list for each phase."""
         step = max(1, round(self.fps / fps))
         for phase in range(min(step, len(self.frames))):
             yield self.frames[phase::step]
@@ -88,22 +88,22 @@ def _box(boxes: list[list[float]], at: float) -> list[float] | None:
 
 
 def read(recognizer: Recognizer) -> list[Clip]:
-    """Analyse every frame of every clip; nobody is enrolled, so that every face is a stranger's."""
+    """Analyse every frame of every clip. Nobody is enrolled, so every face is a stranger's."""
     recognizer.new_gallery(GALLERY)
     truth = json.loads(TRUTH.read_text())["clips"]
     return [_read(recognizer, VIDEOS / name, clip["people"]) for name, clip in truth.items() if clip["people"]]
 
 
 def detected(seen: PhotoResult) -> PhotoResult:
-    """Return what would have been seen, had only the faces been asked for."""
+    """Return the result of detection alone."""
     return replace(seen, descriptors=None, crops=None, matched=None)
 
 
 def _read(recognizer: Recognizer, path: Path, people: dict[str, Any]) -> Clip:
     frames: list[Frame] = []
     camera = Camera("clip", path.as_uri(), GALLERY, fps=1000, motion=False, realtime=False)
-    with closing(CameraReader(camera, Cameras(folder=Path("/")))) as eye:
-        while (frame := eye.next(60)) is not None:
+    with closing(CameraReader(camera, Cameras(folder=Path("/")))) as reader:
+        while (frame := reader.next(60)) is not None:
             frames.append(frame)
     found: list[tuple[Frame, PhotoResult]] = []
     for start in range(0, len(frames), _BATCH):

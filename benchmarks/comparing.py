@@ -1,4 +1,4 @@
-"""One gallery in memory, in a process of its own: size, dimension and way in; times, recall and memory out."""
+"""Measure one gallery in memory, in a process of its own: times, recall and memory for a size, dimension and method."""
 
 import multiprocessing
 import os
@@ -27,14 +27,14 @@ _PROBES = 256  # members, and as many strangers
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Figures of one gallery.
+    """The figures of one gallery.
 
     Attributes:
-        wall: ms for each probe, by batch; the best of some rounds.
-        cpu: the same of CPU time, of all threads.
-        members: how often the best of a member's noisy copy is the best of the exact product.
-        strangers: the same of people who are in no gallery.
-        megabytes: of the whole process (PSS).
+        wall: milliseconds per probe, by batch size; the best of some rounds.
+        cpu: the same in CPU time of all threads.
+        members: how often the best match of a member's noisy copy is the best of the exact product.
+        strangers: the same for people who are in no gallery.
+        megabytes: memory of the whole process (PSS).
         change: ms until a changed person is among those compared: median and worst of enough to seal twice; and the worst
             of CPU time.
     """
@@ -54,7 +54,7 @@ def compared(people: int, dimension: int, index: str, rounds: int = 5) -> Compar
 
 
 def add(report: Report, people: int, dimension: int, index: str, found: Compared, bounds: dict[str, float]) -> None:
-    """Add the rows of one gallery; `bounds` may hold `wall 1`, `wall 32`, `recall`, `MB` and `change`."""
+    """Add the rows of one gallery. `bounds` may have `wall 1`, `wall 32`, `recall`, `MB` and `change`."""
     what = f"{people:,} people × {dimension}, {index}"
     for batch in BATCHES:
         report.add(f"{what}: a probe, batch of {batch}", found.wall[batch], "ms", most=bounds.get(f"wall {batch}"))
@@ -88,7 +88,7 @@ def _compared(people: int, dimension: int, index: str, rounds: int) -> Compared:
 
 
 def _made(people: int, dimension: int, plan: Plan) -> tuple[People, Descriptors, np.ndarray]:
-    """Return a gallery, probes, members first, and whom the exact product finds for each."""
+    """Return a gallery, probes (members first), and the best match of each by the exact product."""
     members = crowd.members(next(crowd.people(_PROBES, dimension))[:_PROBES])
     probes = np.concatenate([members, crowd.strangers(_PROBES, dimension)])
     best, truth = np.full(len(probes), -2, np.float32), np.zeros(len(probes), np.int64)
@@ -120,7 +120,7 @@ def _right(gallery: People, probes: Descriptors, truth: np.ndarray, start: int) 
 
 
 def _best(call: Callable[[], object], rounds: int, probes: int) -> tuple[float, float]:
-    """Return the fastest of some rounds; they last a while, since a kernel may leave two threads on one core at first."""
+    """Return the fastest of some rounds, which take a while, since a kernel may first leave two threads on one core."""
     call()
     wall, cpu = [], []
     end = time.perf_counter() + _SECONDS

@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection: a request's bytes go out, the status comes back; answers are read and dropped."""
+"""A minimal keep-alive HTTP/1.1 connection that sends requests and reads only the status of the answers."""
 
 import asyncio
 from typing import Self
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 class Connection(asyncio.Protocol):
-    """One connection. One request at a time."""
+    """Class for one connection with one request at a time."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -19,14 +19,14 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def to(cls, url: str) -> Self:
-        """Connect to a URL's host."""
+        """Connect to the host of a URL."""
         at = urlsplit(url)
         made = asyncio.get_running_loop().create_connection(cls, at.hostname or "localhost", at.port or 80)
         _, connection = await made
         return connection
 
     async def ask(self, request: bytes) -> tuple[int, bool]:
-        """Send a request; return the answer's status, and whether it says when to come again.
+        """Send a request, and return the status of the answer and whether it says when to retry.
 
         Raises:
             OSError: the connection broke.
@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
             raise
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self.reusable = False
         if self._transport is not None:
             self._transport.close()

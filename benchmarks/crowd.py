@@ -1,7 +1,7 @@
-"""Made-up people for measuring galleries: clustered and non-negative, as a network's last ReLU leaves them; and probes.
+"""Make up people and probes for measuring galleries: clustered and non-negative, like the output of a network's last ReLU.
 
-A person is max(0, family + own), divided by its length: 4,000 families, so that everybody has look-alikes; a probe is a
-member with noise (cosine about 0.8 to the member), a stranger is of a family but of nobody's own. Made block by block.
+A person is max(0, family + own), divided by its length. There are 4,000 families, so that everybody has look-alikes. A probe
+is a member with noise (cosine about 0.8 to the member), and a stranger belongs to a family. They are made block by block.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _BLOCK = 8_192
 
 
 def people(count: int, dimension: int) -> Iterator[Floats]:
-    """Give (n, d) float32 rows of unit length, `count` in all, n at most 8,192: the same for each call."""
+    """Yield (n, d) float32 rows of unit length, `count` in total, n at most 8,192, the same for each call."""
     families = _normal(_FAMILIES, dimension, 0) * np.float32(_LIKENESS)
     own = _normal(_BLOCK, dimension, 1)
     for start in range(0, count, _BLOCK):
@@ -34,7 +34,7 @@ def members(rows: Floats) -> Descriptors:
 
 
 def strangers(count: int, dimension: int) -> Descriptors:
-    """Return people who are in no gallery, of the families of those who are."""
+    """Return people who are in no gallery, from the families of those who are."""
     families = _normal(_FAMILIES, dimension, 0)[:count] * np.float32(_LIKENESS)
     return _unit(np.maximum(families + _normal(count, dimension, 4), 0))
 

@@ -1,4 +1,4 @@
-"""What decoding a photo costs, by format and size: made pictures with about a photo's detail, so it runs anywhere."""
+"""Measure decoding by format and size, on made-up pictures with about the detail of a photo, so that it runs anywhere."""
 
 import io
 import time
@@ -12,7 +12,7 @@ from facegroup.settings import Limits
 
 
 def measure(options: Options) -> Report:
-    """Decode pictures of every format in every size."""
+    """Decode pictures of every format and size."""
     report = Report("decoding: bytes in, RGB out, one thread")
     sizes = ((256, 256), (1024, 768), (4000, 3000))
     for width, height in sizes[:2] if options.quick else sizes:

@@ -1,7 +1,7 @@
-"""Detection alone: photos per second of decoded photos, ours at batches of 1 and 8, the mtcnn package's photo by photo.
+"""Measure detection in decoded photos: photos per second at batches of 1 and 8, and with the mtcnn package.
 
-Ours runs the same three networks with the same weights, in fp32 as the package does, in bf16 and in int8. Beside them
-facenet-pytorch's MTCNN, where torch can be had.
+Ours runs the same three networks with the same weights, in fp32 like the package, in bf16 and in int8. facenet-pytorch's
+MTCNN is measured too, if torch can be installed.
 """
 
 import tempfile
@@ -21,7 +21,7 @@ _SECONDS = 40
 
 
 def measure(options: Options) -> Report:
-    """Run ours and the packages in turn, over small and over large photos."""
+    """Run ours and the packages in turn, over small and large photos."""
     report = Report("detection: decoded photos in, faces and landmarks out")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         small = lfw(Path(folder) / "lfw", 8 if options.quick else 40)

@@ -1,6 +1,6 @@
-"""A network alone: faces per second by precision, and how long a single face takes.
+"""Measure a network alone: faces per second by precision, and the time for a single face.
 
-The ResNet-50 against keras-vggface's own way on TensorFlow, `predict` for one face after the other.
+The ResNet-50 is compared with keras-vggface's own way on TensorFlow, `predict` for one face at a time.
 """
 
 from contextlib import ExitStack
@@ -44,7 +44,7 @@ def measure(options: Options) -> Report:
 
 
 def _yardstick(report: Report, file: Any) -> None:
-    """Say how many faces a second the operations of one large product would be: the yardstick of what a CPU does at best."""
+    """Return how many faces per second the operations of one large product amount to: a CPU's best possible speed."""
     with Worker("product") as worker:
         try:
             face = worker.ask("network", weights=str(file), name=weights.RESNET50)["operations"]

@@ -1,6 +1,6 @@
-"""The gallery alone: how long it takes to compare a face, exactly and by code; recall; memory; loading; enrolling.
+"""Measure the gallery alone: time of a comparison, exact and by code; recall; memory; loading; enrolling.
 
-A million people take minutes and 6 GB, and are a part of their own: `python -m benchmarks.million`.
+A million people take minutes and 6 GB, and have a benchmark of their own: `python -m benchmarks.million`.
 """
 
 import re
@@ -76,7 +76,7 @@ def loaded(report: Report, people: int, dimension: int, plan: Plan, most: float 
 
 
 def _available() -> float:
-    """Return how many GB of memory are to be had."""
+    """Return the available memory in GB."""
     found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     return int(found[1]) * 1024 / 1e9 if found else 0.0
 
@@ -110,7 +110,7 @@ def _begin(store: Store, dimension: int) -> None:
 
 
 def _fill_sqlite(path: Path, people: int, dimension: int) -> None:
-    """Copy the first person's row: each write the usual way waits for the disk."""
+    """Copy the first person's row, because usual writes wait for the disk."""
     with sqlite3.connect(path) as db:
         db.row_factory = sqlite3.Row
         row = dict(db.execute("SELECT * FROM people").fetchone())

@@ -1,10 +1,9 @@
-"""Load on a server, from a process of its own: `python -m benchmarks.load` reads a `Plan` as JSON, writes a `Result`.
+"""Generate load on a server from a process of its own: `python -m benchmarks.load` reads a `Plan`, writes a `Result` (JSON).
 
-Raw asyncio with kept-alive connections, so that it is not the bottleneck; the share of a core that it took is in the
-result. With `rate` requests come at that mean rate whatever the server does; without, each client waits for its answer.
-What was refused is sent again before anything else, so that all photos are answered equally often: a server would otherwise
-take whichever photos were next when it had room, and one photo takes ten times the work of another. Some seconds see more of
-the one and fewer of the other all the same, so a plan can say how much work each photo is, and answers count by it.
+It uses raw asyncio with keep-alive connections, so that it is not the bottleneck; its share of a core is in the result. With
+`rate`, requests are sent at that mean rate regardless of the server; otherwise each client waits for its answer. Refused
+requests are sent again first, so that all photos are answered equally often: one photo takes ten times the work of another.
+Some seconds still have more of one kind, so a plan can state the work of each photo, and answers count by it.
 """
 
 import asyncio
@@ -27,17 +26,17 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send.
+    """The load to generate.
 
     Attributes:
-        url: of the route.
+        url: URL of the route.
         photos: paths of files, sent in turn.
-        together: photos of a request; one is sent raw, several as multipart.
-        clients: how many wait for answers at the same time.
-        seconds: that count.
-        warm: seconds before them, that do not.
-        rate: requests a second, instead of clients.
-        work: of each photo, in any unit; none: all are equal.
+        together: photos per request; one is sent raw, several as multipart.
+        clients: number of clients that wait for answers at the same time.
+        seconds: measured seconds.
+        warm: seconds before them, which are not measured.
+        rate: requests per second, instead of clients.
+        work: work of each photo in any unit; without it, all are equal.
     """
 
     url: str
@@ -52,13 +51,13 @@ class Plan:
 
 @dataclass(slots=True)
 class Result:
-    """What came back in the time that counts.
+    """The answers in the measured time.
 
     Attributes:
-        statuses: how many answers of each status; `0` is a connection that broke.
-        took_ms: of the answers of status 200, sorted.
-        answered: seconds at which answers of status 200 came, those before the time that counts too, in order.
-        hinted: answers of status 429 that said when to come again.
+        statuses: number of answers by status; `0` is a broken connection.
+        took_ms: milliseconds of the answers with status 200, sorted.
+        answered: times of the answers with status 200 in seconds, in order, including those before the measured time.
+        hinted: answers with status 429 that say when to retry.
         images: in the answers of status 200, each counted by its work: one of the mean work is one.
         seconds: between the last good answer before that time and the last one in it.
         cpu_share: of one core, taken by the generator.
@@ -76,7 +75,7 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.images / self.seconds
 
     def percentile(self, part: int) -> float:
@@ -90,10 +89,10 @@ class Result:
 
 
 class Generator:
-    """Sends what a plan says.
+    """Class that sends the requests of a plan.
 
     Args:
-        plan: it.
+        plan: the plan.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -244,7 +243,7 @@ def put(plan: Plan) -> Result:
 
 
 def main() -> None:
-    """Be that process."""
+    """Run as the other process."""
     plan = Plan(**json.loads(sys.stdin.read()))
     sys.stdout.write(json.dumps(asdict(asyncio.run(Generator(plan).run()))))
 

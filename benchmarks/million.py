@@ -1,7 +1,7 @@
-"""A million people, 2048 numbers each and 256: in memory, and out of each store.
+"""Measure a gallery of a million people, of 2048 and of 256 dimensions: in memory, and loaded from each store.
 
-Compact, since in full they would take 8 GB. Needs many minutes, 6 GB, and for the stores 19 GB of disk and 17 of memory; a
-store for which there is less is left out, and said to be.
+The compact index is used, since the exact one would take 8 GB. It needs many minutes, 6 GB, and for the stores 19 GB of disk
+and 17 GB of memory. A store without enough is left out and reported.
 """
 
 from benchmarks.comparing import add, compared

@@ -1,10 +1,10 @@
-"""How a network is best fed on this machine's CPU: faces per second by precision, threads, streams and batch.
+"""Find the fastest way to run a network on this machine's CPU: faces per second by precision, threads, streams and batch.
 
     python -m benchmarks.networks retail-0095 [--calibration FOLDER] [--rounds 3]
 
-Every arrangement is tried in turn, again and again, and its best round is told: what else runs on the machine only ever
-takes away. Beside it stands the best per second of processor time, which others disturb less. Crops are made up; int8
-needs a network in the cache, or photos to calibrate on.
+Each arrangement is measured in several rounds, and the best one is reported, since other work on the machine only slows it
+down. The best rate per second of processor time, which is disturbed less, is reported too. Crops are made up. int8 needs a
+network in the cache, or photos for calibration.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def _run(spec: NetworkSpec, path: Path, precision: str, threads: int, streams: i
 
 
 def _rates(run: Callable[[], int]) -> tuple[float, float]:
-    """Return faces per second, and per second of processor time."""
+    """Return faces per second, and faces per second of processor time."""
     faces, start, worked = 0, time.perf_counter(), time.process_time()
     while (spent := time.perf_counter() - start) < SECONDS or not faces:
         faces += run()

@@ -1,6 +1,6 @@
-"""Who we are compared with: each in an environment of its own, made once, and in a worker of its own, asked over pipes.
+"""Run the packages that facegroup is compared with, each in its own environment and worker process, controlled by pipes.
 
-A peer that cannot be installed or does not start raises `NotToBeHad`, and the report has a row that says so.
+A peer that cannot be installed or started raises `NotToBeHad`, and the report has a row for it.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ _INSTALL_SECONDS = 900
 
 
 class NotToBeHad(Exception):
-    """Something cannot be measured on this machine; the text says why."""
+    """A measurement that is not possible on this machine; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Packages of one peer.
+    """The packages of one peer.
 
     Attributes:
-        name: of the environment.
-        packages: pinned, installed with what they need.
-        alone: pinned, installed without what they ask for.
+        name: name of the environment.
+        packages: pinned packages, installed with their dependencies.
+        alone: pinned packages, installed without their dependencies.
         pip: whether pip installs them, because uv finds fewer of this machine's own wheels.
     """
 
@@ -104,11 +104,11 @@ TORCH = Environment(
 
 
 class Worker:
-    """A process that speaks `workers/line.py`.
+    """Class for a process that speaks `workers/line.py`.
 
     Args:
         module: of benchmarks.workers.
-        environment: that it runs in; None: ours.
+        environment: the environment in which it runs; None is our own.
 
     Raises:
         NotToBeHad: its environment cannot be installed.
@@ -135,7 +135,7 @@ class Worker:
         )
 
     def ask(self, verb: str, timeout: float = 300, **arguments: Any) -> dict[str, Any]:
-        """Return what it answers. Raises `NotToBeHad` where it fails, dies or takes too long."""
+        """Return its answer. Raises `NotToBeHad` if it fails, dies or takes too long."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         timer = threading.Timer(timeout, self._process.kill)
@@ -156,7 +156,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End it."""
+        """Stop it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:

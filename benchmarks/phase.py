@@ -1,4 +1,4 @@
-"""Load on a server for some seconds, and everything that can be said of it: speed, batches, CPU time by process."""
+"""Load a server for some seconds, and report speed, batches and CPU time by process."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ STAGES = ("ingress", "detector", "embedder")
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What one load did.
+    """The results of one load.
 
     Attributes:
-        result: what the generator saw.
-        cpu_ms: CPU time an image of each kind of process, the most first.
-        fill: photos, or faces in the embedder, of a batch of each stage.
-        busy: seconds that a batch took in detector and embedder.
-        memory_mb: of all processes, just after the load.
+        result: the load generator's result.
+        cpu_ms: CPU milliseconds per image of each kind of process, the most first.
+        fill: photos per batch in each stage, faces in the embedder.
+        busy: seconds per batch in detector and embedder.
+        memory_mb: memory of all processes, just after the load.
     """
 
     result: load.Result
@@ -28,12 +28,12 @@ class Phase:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU seconds an image, of all processes of the server."""
+        """CPU seconds per image of all processes of the server."""
         return sum(self.cpu_ms.values()) / 1e3
 
 
 def run(server: Server, plan: load.Plan) -> Phase:
-    """Put a load on a server whose counters have settled."""
+    """Load a server whose counters have settled."""
     counted = server.counters(settled=True)
     cpu = processes.cpu_seconds(server.mark)
     result = load.put(plan)

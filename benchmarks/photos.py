@@ -1,6 +1,6 @@
-"""The photos that are measured on: 40 of LFW and 12 larger ones of up to 1280 px, or variants of two packaged portraits.
+"""The photos for benchmarks: 40 of LFW and 12 larger ones of up to 1280 px, or variants of two packaged portraits.
 
-They are written as files into a folder, so that every worker, ours or a peer's, reads the same bytes.
+They are written as files to a folder, so that every worker reads the same bytes.
 """
 
 import io
@@ -34,10 +34,10 @@ _LARGER = (
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """Some files, and what they are.
+    """Some photo files and their description.
 
     Attributes:
-        paths: of JPEGs.
+        paths: paths of JPEGs.
         says: a line for the report.
     """
 
@@ -49,7 +49,7 @@ class Photos:
 
 
 def mix(folder: Path, small: int = 40, larger: int = 12) -> Photos:
-    """Return the mix, written into a folder: the larger ones spread evenly, the first three are small.
+    """Write the mix to a folder, the larger photos spread evenly, the first three small.
 
     One of those takes ten times the work of a small one: were they all in a row, some seconds would see many, others none.
     """
@@ -92,7 +92,7 @@ def _lfw(count: int) -> list[Path]:
 
 
 def _fitted(source: Path, target: Path, side: int) -> Path:
-    """Copy a photo as it is, or scaled down where it is too large."""
+    """Copy a photo unchanged, or scaled down if it is too large."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(source) as image:
         if max(image.size) <= side and image.format == "JPEG":

@@ -1,8 +1,8 @@
-"""The whole pipeline in one process: photos per second, CPU seconds and memory, ours and the peers', over the same photos.
+"""Measure the whole pipeline in one process: photos per second, CPU seconds and memory, for facegroup and its peers.
 
-Everything counts: reading the file, decoding, detection, descriptors, comparison with 20 people. Peers work photo by
-photo, as they are used; ours half of the photos at once. Each is in a process of its own, asked in turn, a peer for four
-photos at a time; of each part the fastest round counts.
+Everything counts: reading the file, decoding, detection, descriptors, comparison with 20 people. Peers work photo by photo,
+as they are used; facegroup takes half of the photos at once. Each runs in its own process, in turn, a peer for four photos
+at a time. The fastest round of each part counts.
 """
 
 import tempfile
@@ -110,7 +110,7 @@ def _speed(report: Report, answers: Answers, rates: dict[str, float], called: st
 
 
 def _best(rates: dict[str, float], network: str) -> str:
-    """Return the fastest with bf16 or int8: any may be used; fp32 where neither can be."""
+    """Return the fastest with bf16 or int8, or fp32 if neither is supported."""
     names = [name for name in rates if name.startswith(network)]
     return max([name for name in names if "fp32" not in name] or names, key=rates.__getitem__, default="")
 

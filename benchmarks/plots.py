@@ -1,4 +1,4 @@
-"""The pictures of docs/: drawn only where `--plots` says so."""
+"""Draw the pictures for docs/, only with `--plots`."""
 
 from pathlib import Path
 from typing import Any

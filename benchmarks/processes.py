@@ -1,7 +1,7 @@
-"""What all processes of a server take together: memory (PSS) and CPU time, in all and by kind of process.
+"""Measure memory (PSS) and CPU time of all processes of a server, in total and by kind of process.
 
-They are found by a variable in their environment, which every process inherits whoever its parent becomes, and as children
-of those: a process that gives itself a title writes it over some of its variables, now these, now those.
+Processes are found by a variable in their environment, which every child inherits, and as children of those: a process that
+sets its own title may overwrite the variable.
 """
 
 import os
@@ -29,7 +29,7 @@ _KINDS = (
 
 
 def found(mark: str) -> dict[int, str]:
-    """Return the kind of each process that carries the mark, by its id."""
+    """Return the kind of each process with the mark, by its id."""
     wanted = f"{MARK}={mark}".encode()
     lines: dict[int, str] = {}
     parents: dict[int, int] = {}
@@ -51,7 +51,7 @@ def found(mark: str) -> dict[int, str]:
 
 
 def pss_mb(mark: str) -> dict[str, float]:
-    """Return the memory of each kind of process: shared pages are counted once, divided among those who share them."""
+    """Return the memory of each kind of process. Shared pages are divided among those who share them."""
     total: dict[str, float] = defaultdict(float)
     for pid, kind in found(mark).items():
         try:
@@ -64,7 +64,7 @@ def pss_mb(mark: str) -> dict[str, float]:
 
 
 def cpu_seconds(mark: str) -> dict[str, float]:
-    """Return the CPU time that each kind of process has taken so far."""
+    """Return the CPU time of each kind of process so far."""
     total: dict[str, float] = defaultdict(float)
     for pid, kind in found(mark).items():
         try:
@@ -76,7 +76,7 @@ def cpu_seconds(mark: str) -> dict[str, float]:
 
 
 def difference(after: dict[str, float], before: dict[str, float]) -> dict[str, float]:
-    """Return what was added, the most first, nothing left out that is more than nothing."""
+    """Return the increase of each kind, the largest first, without those that did not increase."""
     added = {kind: amount - before.get(kind, 0) for kind, amount in after.items()}
     return dict(sorted(((kind, amount) for kind, amount in added.items() if amount > 0), key=lambda row: -row[1]))
 

@@ -1,6 +1,6 @@
-"""What goes into R-Net's and O-Net's layers, over real photos: the ranges that int8 is made with (`mtcnn_nets.RANGES`).
+"""Measure the ranges of the inputs of R-Net's and O-Net's layers over real photos, for int8 (`detection.nets.RANGES`).
 
-Not of `make bench`: to be run when the networks change. `python -m benchmarks.ranges PATH...`
+This is not part of `make bench`. Run it when the networks change: `python -m benchmarks.ranges PATH...`
 """
 
 import argparse
@@ -29,7 +29,7 @@ _EACH = 13  # number is kept
 
 
 class Listening(OpenVinoNets):
-    """The networks in fp32, and of each layer of R-Net and O-Net a part of what went into it."""
+    """The networks in fp32, with a sample of the inputs of each layer of R-Net and O-Net."""
 
     def __init__(self) -> None:
         super().__init__(threads=1)

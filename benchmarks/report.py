@@ -1,6 +1,6 @@
-"""What every part gives back: a table for people, and JSON of one form for programs.
+"""The report of a benchmark: a table for people, and JSON of one form for programs.
 
-`{"machine": …, "rows": [{"what", "value", "unit", "against", "ratio", "least", "met"}]}`; null where there is none.
+`{"machine": …, "rows": [{"what", "value", "unit", "against", "ratio", "least", "met"}]}`, with null for missing values.
 """
 
 import argparse
@@ -38,13 +38,13 @@ class Row:
     """One figure.
 
     Attributes:
-        what: was measured, and with which weights.
-        value: the figure; None where it could not be had.
-        unit: of the value.
-        against: what it is compared with, and how much that was.
+        what: what was measured, and with which weights.
+        value: the figure, or None if it is not available.
+        unit: unit of the value.
+        against: the reference and its value.
         ratio: to that, or difference from it where the bound is one.
         least: the bound, on the ratio where there is one, else on the value; which way is said in the table.
-        met: whether it is kept.
+        met: whether the bound is met.
     """
 
     what: str
@@ -58,11 +58,11 @@ class Row:
 
 @dataclass(slots=True)
 class Report:
-    """The rows of one part.
+    """The rows of one benchmark.
 
     Attributes:
-        title: of the table.
-        says: how it was measured, a line each.
+        title: title of the table.
+        says: how it was measured, one line each.
     """
 
     title: str
@@ -109,7 +109,7 @@ class Report:
         _progress(self.rows[-1].what)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `--json` writes."""
+        """Return the content of `--json`."""
         return {"machine": machine(), "rows": [asdict(row) for row in self.rows]}
 
     def show(self, console: Console) -> None:
@@ -127,7 +127,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks of a part.
+    """The options of a benchmark on the command line.
 
     Attributes:
         quick: fewer rounds and photos; the figures are rougher.
@@ -139,7 +139,7 @@ class Options:
 
 
 def run(measure: Callable[[Options], Report], arguments: Sequence[str] | None = None) -> Report:
-    """Be the command line of a part: measure, print, write."""
+    """Run the command line of a benchmark: measure, print, write."""
     parser = argparse.ArgumentParser(description=(sys.modules[measure.__module__].__doc__ or "").strip())
     parser.add_argument("--quick", action="store_true", help="fewer rounds and photos: rougher figures, sooner")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine and rows here")
@@ -170,12 +170,12 @@ def machine() -> dict[str, Any]:
 
 
 def described(found: dict[str, Any]) -> str:
-    """Return a machine in one line."""
+    """Return a description of a machine in one line."""
     return f"{found['cpu']}, {found['cores']} cores, load {found['load_at_start']:.1f} at the start"
 
 
 def cores() -> int:
-    """Return the cores that this process may use."""
+    """Return the cores available to this process."""
     return len(os.sched_getaffinity(0))
 
 

@@ -1,8 +1,8 @@
-"""What is around the networks: images per second when the devices are simulated, by number of replicas.
+"""Measure everything around the networks: images per second with simulated devices, by number of replicas.
 
-Each simulated device takes a fixed time for a batch, asleep. With slow ones throughput grows with the replicas until the
-processes between them are the limit; with fast ones that limit is all that is left. All share this machine's cores with
-the load generator. No photo is decoded: every body is a tiny JPEG, and every photo has one face.
+A simulated device sleeps for a fixed time per batch. With slow ones, throughput grows with the replicas until the processes
+between them are the limit; with fast ones, only that limit remains. All share this machine's cores with the load generator.
+No photo is decoded: every body is a tiny JPEG, and every photo has one face.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ FAST = (5.0, 64)
 """Milliseconds and faces of a batch: an H200's for 64 crops."""
 
 NETWORK = "vggface2-resnet50"
-"""Whose crops and descriptors: the largest, so that the hops between processes cost most."""
+"""The network with the largest crops and descriptors, so that calls between processes cost most."""
 
 SINGLE = "requests of one image"
 MANY = "requests of 16 images"

@@ -1,4 +1,4 @@
-"""A real `facegroup serve` on a free port of this machine, for measuring: started, asked, looked into, stopped."""
+"""Run a real `facegroup serve` on a free port of this machine for measuring."""
 
 import os
 import re
@@ -20,17 +20,17 @@ _START_SECONDS = 240
 
 
 class Server:
-    """One server.
+    """Class for one server process.
 
     Args:
-        folder: for its log and its gallery.
-        settings: `FACEGROUP_…` variables; no others reach it.
+        folder: folder for its log and its gallery.
+        settings: `FACEGROUP_…` variables; it gets no others.
 
     Attributes:
-        url: where it listens.
-        mark: of its processes, for processes.py.
-        ready_seconds: from its start to the first good answer of /readyz.
-        ready_cpu: CPU seconds that all its processes took until then.
+        url: its URL.
+        mark: mark of its processes, for processes.py.
+        ready_seconds: seconds from its start to the first good answer of /readyz.
+        ready_cpu: CPU seconds of all its processes until then.
     """
 
     def __init__(self, folder: Path, **settings: str) -> None:
@@ -73,7 +73,7 @@ class Server:
         self._stop()
 
     def about(self) -> dict[str, Any]:
-        """Return what /readyz says."""
+        """Return the answer of /readyz."""
         answer: dict[str, Any] = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).json()
         return answer
 

@@ -1,8 +1,8 @@
-"""The server over HTTP: throughput and latency by number of clients, memory, start, and what overload does to it.
+"""Measure the server over HTTP: throughput and latency by number of clients, memory, start, and overload.
 
-The server and the load generator share this machine's cores, and the server runs as `facegroup serve` starts it, but for
-an ingress queue of 128. Compared with the same work in one process over the same photos, in turn, the fastest round of each.
-A photo counts by the work that it is in one process, as some seconds of load do not see the whole mix equally often.
+The server and the load generator share this machine's cores. The server runs as `facegroup serve` starts it, with an ingress
+queue of 128. It is compared with the same work in one process over the same photos, in turn, the fastest round of each. A
+photo counts by its work in one process, since some seconds of load do not have the whole mix equally often.
 """
 
 import tempfile

@@ -1,7 +1,7 @@
-"""Tracking alone: whose faces are taken for one, by overlap, by overlap and descriptor (ours), and by ByteTrack (trackers).
+"""Measure tracking alone: identity errors by overlap, by overlap and descriptor (facegroup), and by ByteTrack (trackers).
 
-Every clip is looked at from every phase. Of all clips together, the mean of the phases: tracks more than people (a person
-is followed by several), tracks that held a second person, and changes of a person's track from one look to the next.
+Every clip is analysed from every phase. The figures are means over the phases, for all clips together: tracks beyond the
+number of people, tracks with a second person, and changes of a person's track from one frame to the next.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ from facegroup.types import Floats
 TRACKERS = Environment("trackers", ("trackers==2.6.1",))
 Looks: TypeAlias = list[tuple[Frame, PhotoResult]]
 Tracked: TypeAlias = list[list[tuple[int, Floats]]]
-"""Of each frame: the track and the box of each face."""
+"""The track and the box of each face, for each frame."""
 
 
 def ours(looks: Looks, fps: float) -> tuple[Tracked, int]:
@@ -67,7 +67,7 @@ def by_overlap(looks: Looks, fps: float, least: float) -> Tracked:
 
 
 def score(clip: Clip, looks: Looks, tracked: Tracked) -> dict[str, float]:
-    """Return how often people were taken for others."""
+    """Return the counts of identity errors."""
     of_person: dict[str, list[int]] = defaultdict(list)
     of_track: dict[int, set[str]] = defaultdict(set)
     for (frame, _), faces in zip(looks, tracked, strict=True):
@@ -84,7 +84,7 @@ def score(clip: Clip, looks: Looks, tracked: Tracked) -> dict[str, float]:
 
 
 def measure(options: Options) -> Report:
-    """Run each over all clips."""
+    """Run each tracker over all clips."""
     report = Report("tracking: found faces in, tracks out")
     if not VIDEOS.is_dir():
         report.absent("the clips", f"{VIDEOS} is not there")

@@ -1,7 +1,7 @@
-"""What one large request does to others: eight clients send single photos, without it and beside it, and again.
+"""Measure the effect of one large request on others: eight clients send single photos, with and without it, in turn.
 
-The large one is 14 MB of 100 PNG files of 7000 × 7000 pixels, minutes of work on two cores; it is sent again as soon as
-it was answered or given up.
+The large request is 14 MB of 100 PNG files of 7000 × 7000 pixels, minutes of work on two cores. It is sent again as soon as
+it is answered or given up.
 """
 
 import io
@@ -58,7 +58,7 @@ def measure(options: Options) -> Report:
 
 @contextmanager
 def _large(url: str) -> Iterator[None]:
-    """Have the large request under way, again and again, until the context ends."""
+    """Keep the large request running until the context ends."""
     stream = io.BytesIO()
     Image.new("RGB", (_SIDE, _SIDE), "gray").save(stream, "PNG")
     files = [("photos", (f"{number}.png", stream.getvalue(), "image/png")) for number in range(_PNG)]

@@ -1,6 +1,6 @@
-"""Weights for the ResNet-50 where the released ones are not: random numbers in a file of the release's layout and size.
+"""Make random weights for the ResNet-50 if the released ones are missing, in a file of the same layout and size.
 
-They take the same time, but name nobody; every row says which were used.
+They take the same time but recognise nobody. Every row says which weights were used.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ _SHARED = ROOT.parent / "shared" / "models"
 
 
 def resnet50() -> tuple[Path, str]:
-    """Return the ResNet-50's weights file, generated if there is none, and what to call it."""
+    """Return the ResNet-50's weights file, generated if there is none, and its name for reports."""
     file = spec(RESNET50).weights[0]
     found = weights.find(file, RESNET50, _settings())
     if found is not None:

@@ -1,1 +1,1 @@
-"""Where it runs: a file is one kind of Ray process, wiring and no logic."""
+"""The Ray processes of the server, one kind per file. They wire the library together and contain no logic."""

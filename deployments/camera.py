@@ -1,6 +1,7 @@
-"""Camera process: a source goes in, the newest frame comes out when it is asked for. One per camera, on any node.
+"""Camera process: reads one source, and returns the newest frame on request. One per camera, on any node.
 
-It loads no network and no web framework, since there are many of it; whoever made it owns it, and it ends with them.
+It loads no network and no web framework, since there are many such processes. The process that created it owns it, and
+it ends with that process.
 """
 
 import asyncio
@@ -19,33 +20,33 @@ from facegroup.errors import StageUnavailable
 from facegroup.settings import Settings
 
 START_SECONDS = 120.0
-"""How long a process may take to start, with as many at once as there are cameras."""
-_CALLS = 4  # under way at once in one process: a close does not wait for a frame
+"""How long a process may take to start. At the start of a server all of them start at once."""
+_CALLS = 4  # at once in one process: a close does not wait for a frame
 
 
 class CameraActor:
-    """Looks at one camera.
+    """Reads one camera.
 
     Args:
-        camera: which.
+        camera: the camera.
         settings: of the server.
     """
 
     def __init__(self, camera: Camera, settings: Settings) -> None:
         configure(settings)
-        self._eye = CameraReader(camera, settings.cameras)
+        self._reader = CameraReader(camera, settings.cameras)
 
     def next(self, timeout: float) -> tuple[Frame | None, Status]:
         """See `facegroup.cameras.types.FrameReader`."""
-        frame = self._eye.next(timeout)
-        return frame, self._eye.status()
+        frame = self._reader.next(timeout)
+        return frame, self._reader.status()
 
     def ready(self) -> None:
-        """Return when it has started."""
+        """Return when the process has started."""
 
     def close(self) -> None:
         """See `facegroup.cameras.types.FrameReader`."""
-        self._eye.close()
+        self._reader.close()
 
 
 class RemoteReader:
@@ -60,7 +61,7 @@ class RemoteReader:
             found: tuple[Frame | None, Status] = await self._actor.next.remote(timeout)
         except RayTaskError:  # raised there: a bug
             raise
-        except RayError as error:  # of its process, or of the node that the frame was on
+        except RayError as error:  # the process was lost, or the node that held the frame
             raise StageUnavailable("the camera's process was lost") from error
         return found
 
@@ -74,20 +75,20 @@ class RemoteReader:
 
 @cache
 def _remote() -> Any:
-    """Return the class as Ray knows it: each time that it is told of one anew, it keeps another."""
+    """Return the actor class, created once: Ray keeps each one that is created."""
     return ray.remote(CameraActor)
 
 
-async def open_eye(camera: Camera, settings: Settings, here: bool) -> RemoteReader:
-    """Start a process that looks at a camera.
+async def open_reader(camera: Camera, settings: Settings, here: bool) -> RemoteReader:
+    """Start a process that reads a camera.
 
     Args:
-        camera: which.
+        camera: the camera.
         settings: of the server.
-        here: whether it must be on this node, where a file is.
+        here: whether the process must run on this node, as for a file.
 
     Raises:
-        StageUnavailable: it did not start.
+        StageUnavailable: the process did not start.
     """
     node = ray.get_runtime_context().get_node_id()
     where = NodeAffinitySchedulingStrategy(node, soft=False) if here else "SPREAD"

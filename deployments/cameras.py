@@ -1,4 +1,4 @@
-"""Cameras process: looks after all cameras. Frames of their processes in, to the detectors with them, sightings out."""
+"""Cameras process: runs the hub. It sends frames of the camera processes to the detectors, and records sightings."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from deployments.calls import Handle, answers, call, with_pickle
-from deployments.camera import open_eye
+from deployments.camera import open_reader
 from deployments.logs import configure
 from deployments.looking import Answer, look
 from deployments.metrics import export_cameras
@@ -27,12 +27,12 @@ _EXPORT_SECONDS = 5.0
 
 
 class Cameras:
-    """Owns the processes of the cameras; after any restart they are all made anew.
+    """Owns the camera processes. After a restart it creates all of them anew.
 
     Args:
         settings: of the server.
         detector: the first stage of the pipeline.
-        gallery: the store.
+        gallery: the gallery store.
     """
 
     def __init__(self, settings: Settings, detector: Handle, gallery: Handle) -> None:
@@ -41,7 +41,7 @@ class Cameras:
         self._detector = with_pickle(detector)
         self._gallery = with_pickle(gallery)
         opens = partial(open_journal, settings.store, settings.cameras.key)
-        self._hub = Hub(settings, opens, self._see, self._ask, open_eye)
+        self._hub = Hub(settings, opens, self._see, self._ask, open_reader)
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
         self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]
 
@@ -51,7 +51,7 @@ class Cameras:
         return await self._hub.call(method, *arguments, **named)
 
     async def check_health(self) -> None:
-        """Say that it must be replaced, where the loop over the cameras broke: a bug. A lost store is none."""
+        """Raise if the loop over the cameras broke, which is a bug, so that Serve replaces this process."""
         for task in self._tasks:
             if task.done():
                 task.result()
@@ -80,7 +80,7 @@ class Cameras:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of all cameras and receivers."""
+        """Stop all cameras and receivers."""
         for task in self._tasks:
             task.cancel()
         with suppress(asyncio.CancelledError):

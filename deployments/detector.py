@@ -1,10 +1,8 @@
-"""Detector process: JPEGs of many requests in, everything seen in them out. Decodes, finds faces, cuts them out.
+"""Detector process: decodes the photos of many requests, detects faces and sends their crops to an embedder.
 
-Requests that are small enough to go at once, and the others, which take turns, have queues of their own here, and calls of
-their own from the ingress: no small request waits for more than one step of a large one.
-
-    small ────────────────────────→ find ─→ embedder
-    large ─→ decode, in threads ─→ find, a few megapixels at once ─→ embedder, a few faces at once
+Small requests are processed at once, and large ones take turns. Each kind has its own queue here and its own calls from the
+ingress, so that a small request waits for at most one step of a large one. Photos of large requests are decoded in threads,
+detected a few megapixels at a time, and sent to the embedder a few faces at a time.
 """
 
 import asyncio
@@ -55,15 +53,15 @@ class _Portion:
 
 
 class Detector:
-    """Finds faces in whatever photos have come while it was busy, and calls the embedder once per batch.
+    """Ray actor that finds faces in batches of photos, and calls the embedder once per batch.
 
     Args:
-        settings: of the server.
-        embedder: the next stage.
+        settings: settings of the server.
+        embedder: handle of the next stage.
     """
 
     def __init__(self, settings: Settings, embedder: Handle) -> None:
-        # Imported here, or OpenCV would stay in every process that builds the server.
+        # Imported here, so that processes which only build the server do not load OpenCV.
         from facegroup.pipeline.open_finder import open_finder
 
         configure(settings)
@@ -73,12 +71,12 @@ class Detector:
         self._finder = open_finder(settings, self._spec)
         self._thread = ThreadPoolExecutor(1, "find")
         beside = self._finder.beside()
-        # On a CPU the system divides it between small and large requests; a device is given to them by turns.
+        # On a CPU, small and large requests run at the same time; on another device they alternate.
         self._other_finder = beside or self._finder
         self._other_thread = ThreadPoolExecutor(1, "find large") if beside else self._thread
         self._finder.warm()
         wanted = settings.detector
-        # Half of the threads, as the other half decodes photos of small requests.
+        # Half of the threads; the other half decodes photos of small requests.
         threads = max(1, (wanted.threads or int(wanted.num_cpus)) // 2)
         self._readers = ThreadPoolExecutor(threads, "read")
         whole = TOGETHER * wanted.batch_pixels
@@ -122,12 +120,12 @@ class Detector:
             owner=lambda read: read.photo.request,
             observe=Export("detector_large"),
         )
-        # A crop on its way is in memory several times: as many go as keep the embedders busy. Two portions are one of their
-        # batches.
+        # A crop in transit is in memory several times, so only enough are sent to keep the embedders busy. Two portions are
+        # one batch of an embedder.
         most = CALL_BYTES // (3 * self._spec.size**2)
         self._portion = max(1, min(settings.embedder.batch // 2, most))
         self._crowd = max(1, min(settings.embedder.batch * 2, most))
-        self._hops = asyncio.Semaphore(2 * settings.embedder.replicas)
+        self._calls = asyncio.Semaphore(2 * settings.embedder.replicas)
         self._portions: Batcher[_Portion, None, list[CropAnswers]] = Batcher(
             "detector",
             gather,
@@ -141,22 +139,23 @@ class Detector:
         self._idle = IdleTrimmer(self._batcher.fill, self._large.fill)
 
     async def check_health(self) -> None:
-        """Ray asks this every moment, which is the time to tidy up."""
+        """Release unused memory. Ray calls this regularly."""
         await self._idle.check()
 
     async def alive(self) -> None:
-        """Answer when the next stage has."""
+        """Return when the next stage answers."""
         await call(self._embedder.alive.remote())
 
     @answers
     async def see(self, photos: list[Photo], seconds: float) -> list[Answer]:
-        """Return what is in each photo of a call; one that cannot be used has its error as its answer.
+        """Return the result of each photo, or its error.
 
-        What the answer has no room for is None, and so is a crowd among photos of small requests: it is asked again.
+        A result that does not fit into the answer is None, and so is a crowd among photos of small requests. The caller asks
+        for it again.
 
         Args:
-            photos: of small requests, or of one that takes turns.
-            seconds: after which nobody waits for the answers.
+            photos: photos of small requests, or of one that takes turns.
+            seconds: time after which the caller no longer waits.
 
         Raises:
             TimedOut: that time is over.
@@ -166,12 +165,12 @@ class Detector:
                 queue = self._reader if photos and photos[0].request else self._batcher
                 answers = await queue.many(photos)
         except TimeoutError:
-            raise TimedOut("the photo was not looked at in time") from None
+            raise TimedOut("The photo was not processed in time. Try again later.") from None
         return that_fit(answers)
 
     async def about(self) -> dict[str, Any]:
-        """Say what runs here."""
-        return {**self._finder.about(), "crops": "lent" if self._send.lends else "sent"}
+        """Return the names of detector, engine and device, and how crops reach the embedder."""
+        return {**self._finder.about(), "crops": "lent" if self._send.shares else "sent"}
 
     async def _find(self, photos: Batch[Photo]) -> _Each:
         find = partial(self._finder.find, photos, None, photos.wanted)
@@ -214,7 +213,7 @@ class Detector:
         return batches.seen(photos, found, list(itertools.chain(*back)))
 
     async def _embed_some(self, photos: Sequence[Photo], found: _Each) -> list[CropAnswers]:
-        async with self._hops:
+        async with self._calls:
             batch = batches.cut(photos, found, self._spec.size)
             return await self._send(batch) if batch.counts else []
 

@@ -1,4 +1,4 @@
-"""Embedder process: crops of many detectors in, descriptors and decisions out. One network, on a CPU or a GPU."""
+"""Embedder process: computes the descriptors of crops from many detectors, on a CPU or a GPU, and has them matched."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from deployments.calls import Handle, answers, call, with_pickle
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
-from deployments.shared_crops import SharedCrops, borrow
+from deployments.shared_crops import SharedCrops, open_shared
 from facegroup.errors import FacegroupError
 from facegroup.networks.embedder import open_embedder
 from facegroup.pipeline import batches
@@ -21,11 +21,11 @@ from facegroup.types import Descriptors, Floats
 
 
 class Embedder:
-    """Runs the network on whatever crops have come while it was busy, and asks the gallery once per batch.
+    """Ray actor that runs the network on batches of crops, and calls the gallery once per batch.
 
     Args:
-        settings: of the server.
-        gallery: the next stage.
+        settings: settings of the server.
+        gallery: handle of the next stage.
     """
 
     def __init__(self, settings: Settings, gallery: Handle) -> None:
@@ -49,27 +49,27 @@ class Embedder:
         self._idle = IdleTrimmer(self._batcher.fill)
 
     async def check_health(self) -> None:
-        """Ray asks this every moment, which is the time to tidy up."""
+        """Release unused memory. Ray calls this regularly."""
         await self._idle.check()
 
     async def alive(self) -> None:
-        """Answer when the next stage has."""
+        """Return when the next stage answers."""
         await call(self._gallery.alive.remote())
 
     @answers
     async def embed(self, cut: CropBatch | SharedCrops) -> list[CropAnswers] | None:
-        """Return the answer of each photo of a detector's batch; None: its crops are lent, and cannot be had here."""
-        here = borrow(cut) if isinstance(cut, SharedCrops) else cut
+        """Return the answers for each photo of a detector's batch, or None if its shared crops cannot be opened here."""
+        here = open_shared(cut) if isinstance(cut, SharedCrops) else cut
         return None if here is None else await self._batcher(here)
 
     @answers
     async def match(self, descriptors: Descriptors, query: Query, grades: Floats) -> PhotoMatches | FacegroupError:
-        """Return the decision on the faces of one photo that came in parts."""
+        """Return the decision on the faces of one photo that was sent in parts."""
         (answer,) = await self._ask(descriptors, [(query, len(descriptors))], grades)
         return answer
 
     async def about(self) -> dict[str, Any]:
-        """Say what runs here."""
+        """Return the names of network, engine and device."""
         spec, engine = self._embedder.spec, self._embedder.engine
         return {"network": spec.name, "dimension": spec.dimension, "engine": engine.name, "device": engine.device}
 
@@ -87,7 +87,7 @@ class Embedder:
     async def _ask(
         self, probes: Descriptors, queries: Sequence[tuple[Query, int]], grades: Floats
     ) -> Sequence[PhotoMatches | FacegroupError]:
-        """Ask the gallery. An error that all queries share is one of its own for each: it is raised once for each, later."""
+        """Match with the gallery. If the call fails, each query gets its own copy of the error, since each is raised."""
         try:
             matched: list[PhotoMatches | FacegroupError] = await call(
                 self._gallery.match.remote(probes, queries, grades)

@@ -1,4 +1,4 @@
-"""Logging of one Ray process: the library's own lines to standard error, at the level of the settings."""
+"""Set up logging of a Ray process: the library's log to standard error, at the level of the settings."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 
 def configure(settings: Settings) -> None:
-    """Show what the library logs; Ray forwards it to the launcher's terminal and to its own files."""
+    """Send the library's log to standard error, which Ray forwards to the launcher's terminal and to its own files."""
     logger = logging.getLogger("facegroup")
     logger.setLevel(settings.log_level.upper())
     if not logger.handlers:

@@ -1,4 +1,4 @@
-"""Photos → what is in each, asked of detectors in calls, until each photo has its answer."""
+"""Send photos to detectors, and ask again for those that did not fit into one call."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,24 +9,24 @@ from facegroup.errors import FacegroupError
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult
 
 Answer: TypeAlias = PhotoResult | FacegroupError | None
-"""None: the photo is too much for this call, and is to be asked again as one of a request that takes turns."""
+"""None if the photo is too large for this call, and must be sent again as part of a request that takes turns."""
 
 CALL_BYTES = 48 << 20
-"""Of the answers to one call, or of crops that are sent: well below what a gRPC call holds (serve/launch.py)."""
+"""Most bytes of the answers to one call, or of crops in one: well below the limit of gRPC (serve/ray_environment.py)."""
 
 
 _CAMERAS = "cameras"
-"""Whose all frames are that take turns with large requests: as many cameras as there are have no more turns than one."""
+"""Common owner of camera frames that take turns with large requests, so that all cameras together get one turn."""
 
 
 async def look(
     ask: Callable[[Sequence[Photo]], Awaitable[Sequence[Answer]]], photos: Sequence[Photo]
 ) -> list[PhotoResult | FacegroupError]:
-    """Return what is in each photo.
+    """Return the result of each photo.
 
     Args:
-        ask: a detector; it answers one photo of each call at least.
-        photos: of one request, or frames of cameras.
+        ask: calls a detector, which answers at least one photo of each call.
+        photos: photos of one request, or frames of cameras.
     """
     answers = list(await ask(photos))
     request = ""
@@ -41,7 +41,7 @@ async def look(
 
 
 def that_fit(answers: Sequence[Answer], most: int = CALL_BYTES) -> list[Answer]:
-    """Return the answers that are at most so many bytes together, the first of them in any case, and None for the others."""
+    """Return the answers up to a total size, always including the first, and None for the others."""
     left = float(most)
     fitting: list[Answer] = []
     for answer in answers:
@@ -53,11 +53,11 @@ def that_fit(answers: Sequence[Answer], most: int = CALL_BYTES) -> list[Answer]:
 
 
 _FACE, _CANDIDATE = 400, 1_800
-"""Bytes, the most: a name has up to 800, an id 200."""
+"""Most bytes of a face and of a candidate: a name has up to 800, an id 200."""
 
 
 def _bytes(answer: PhotoResult | FacegroupError) -> int:
-    """Return how many bytes an answer is on its way, rather too many."""
+    """Return an upper estimate of the bytes of a serialised answer."""
     if isinstance(answer, FacegroupError):
         return _FACE
     size = _FACE * (1 + len(answer.faces)) + sum(map(len, answer.crops or ()))

@@ -1,7 +1,7 @@
-"""A process that has nothing to do gives the system back what it has freed.
+"""Return freed memory to the system when a process is idle.
 
-glibc keeps freed memory for the next batch: taking fresh pages for each would cost about a tenth of a photo's time. When no
-more batches come it is nobody's: a third of what a server holds after much load.
+glibc keeps freed memory for the next batch, because new pages would cost about a tenth of a photo's time. When no more
+batches come, that memory is unused: a third of what a server holds after much load.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from facegroup.pipeline.batcher import Fill
 
 
 class IdleTrimmer:
-    """Notices that batchers have done nothing since it last looked.
+    """Class that trims memory if batchers have been idle since the last check.
 
     Args:
         fills: the batchers' counters.
@@ -20,11 +20,11 @@ class IdleTrimmer:
     def __init__(self, *fills: Fill) -> None:
         self._fills = fills
         self._seen = -1
-        self._given = -1  # what starting took goes back too
-        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others have none
+        self._given = -1  # so that memory from the start is returned too
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only in glibc
 
     async def check(self) -> None:
-        """Give memory back if batches have come since that was done last, and none since the last look."""
+        """Return memory if there were batches since it was last returned, and none since the last check."""
         batches = sum(fill.batches for fill in self._fills)
         idle = batches == self._seen and not any(fill.waiting for fill in self._fills)
         self._seen = batches

@@ -1,4 +1,4 @@
-"""Counters of a process → Ray's metrics, one set per kind of process; Ray adds deployment, replica and node."""
+"""Publish the counters of a process as Ray metrics. Ray adds deployment, replica and node."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,17 +8,17 @@ from facegroup.cameras.types import Condition
 from facegroup.pipeline.batcher import Fill
 
 _COUNTERS = {
-    "batches": "batches worked on",
+    "batches": "batches processed",
     "items": "items in those batches",
-    "cost": "cost of those batches: faces in an embedder, pixels as `facegroup.pipeline.cost` counts them elsewhere",
+    "cost": "cost of those batches: faces in an embedder, elsewhere pixels as in `facegroup.pipeline.cost`",
     "shed": "items refused because the queue was full",
-    "gone": "items skipped because nobody waited for them any more",
-    "seconds": "seconds of work on batches: near one each second, the stage is the slowest",
+    "gone": "items skipped because their callers had left",
+    "seconds": "seconds of work on batches; a stage near one per second is the bottleneck",
 }
 
 
 class Export:
-    """Publishes what a batcher counts. Call it with the counters; it knows what it has published.
+    """Class that publishes the counters of a batcher each time it is called with them.
 
     Args:
         stage: first word of the metrics' names, after ``facegroup``.
@@ -32,7 +32,7 @@ class Export:
         self._published = dict.fromkeys(_COUNTERS, 0.0)
 
     def __call__(self, fill: Fill) -> None:
-        """Publish what has come since the last call."""
+        """Publish the change since the last call."""
         self._waiting.set(fill.waiting)
         for name, counter in self._counters.items():
             now = float(getattr(fill, name))
@@ -42,38 +42,40 @@ class Export:
 
 
 def degraded_counter() -> Callable[[str], None]:
-    """Return what counts, by reason, how often a gallery actor found that its answers are degraded."""
+    """Return a function that counts, by reason, how often a gallery actor starts to answer degraded."""
     counter = metrics.Counter(
-        "facegroup_gallery_degraded", description="times the store was found away or gone back", tag_keys=("reason",)
+        "facegroup_gallery_degraded",
+        description="times the store was found unavailable or with lost data",
+        tag_keys=("reason",),
     )
     return lambda reason: counter.inc(tags={"reason": reason})
 
 
 _FRAMES = {
-    "received": "frames that a camera gave",
-    "skipped": "frames that were not due, or were overtaken by newer ones",
-    "late": "frames that were overtaken by newer ones since the server was busy",
-    "still": "frames in which nothing moved",
+    "received": "frames received from a camera",
+    "skipped": "frames that were not due, or replaced by newer ones",
+    "late": "frames replaced by newer ones because the server was busy",
+    "still": "frames without motion",
     "analysed": "frames that were analysed",
 }
 
 
 def export_cameras() -> Callable[[Mapping[str, Condition]], None]:
-    """Return what publishes the condition of all cameras, each under its id."""
+    """Return a function that publishes the condition of all cameras, each under its id."""
 
     def gauge(name: str, text: str) -> metrics.Gauge:
         return metrics.Gauge(f"facegroup_camera_{name}", description=text, tag_keys=("camera",))
 
     frames = {name: gauge(f"frames_{name}", text) for name, text in _FRAMES.items()}
-    live = gauge("live", "1 where frames come and are used, else 0")
+    live = gauge("live", "1 if frames arrive and are used, else 0")
     restarts = gauge("restarts", "times that the camera's process was lost")
-    shed = gauge("shed", "frames that the server was too busy for")
-    noted = gauge("sighting_seconds", "from the frame to the event that it led to: 95 % were faster")
+    shed = gauge("shed", "frames dropped because the server was too busy")
+    noted = gauge("sighting_seconds", "95th percentile of the time from a frame to its event")
 
     published: set[str] = set()
 
     def publish(conditions: Mapping[str, Condition]) -> None:
-        for camera in published - conditions.keys():  # removed or switched off; Ray goes on showing what it has
+        for camera in published - conditions.keys():  # removed or switched off; Ray would keep showing the last value
             live.set(0, {"camera": camera})
         published.clear()
         published.update(conditions)

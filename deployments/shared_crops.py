@@ -1,8 +1,9 @@
-"""Crops for an embedder on the same machine: they are written once, and only where they are crosses the hop.
+"""Share crops with an embedder on the same machine through memory, so that only their location is sent.
 
-Through gRPC an array is copied about seven times, which was half of what an image cost around the networks
-(docs/decisions/0017-crops-in-shared-memory.md). Here they lie in a file in memory that has no name (memfd_create(2)); it is
-open in the process that lends them, where the other finds it through /proc, so whoever dies leaves nothing behind.
+gRPC copies an array about seven times, which was half of the cost of an image outside the networks
+(docs/decisions/0017-crops-in-shared-memory.md). Here crops are written once to an anonymous file in memory
+(memfd_create(2)). The sending process holds it open and the other one opens it through /proc, so nothing is left behind if
+either process dies.
 """
 
 import fcntl
@@ -19,20 +20,20 @@ import numpy as np
 
 from facegroup.pipeline.batches import CropAnswers, CropBatch
 
-log = logging.getLogger("facegroup.lending")
+log = logging.getLogger("facegroup.shared_crops")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SharedCrops:
-    """A cut, and where its crops are.
+    """A batch without its crops, and the location of the crops in shared memory.
 
     Attributes:
-        cut: without its crops.
-        shape: of the crops.
-        machine: where a number means the same process.
-        process: that has them.
-        file: number of the open file there.
-        inode: of the file: numbers are used again.
+        cut: the batch without its crops.
+        shape: shape of the crops.
+        machine: identifies the machine and its process namespace.
+        process: id of the process that shares them.
+        file: number of the open file in that process.
+        inode: inode of the file, because file numbers are reused.
     """
 
     cut: CropBatch
@@ -44,35 +45,35 @@ class SharedCrops:
 
 
 class CropSender:
-    """Sends cuts to another process, lent as long as it reaches this one's memory.
+    """Class that sends batches to another process, in shared memory as long as that process can open it.
 
     Args:
-        send: a cut, or what was lent of it; what comes back is None where that cannot be had.
+        send: sends a batch, or its location in shared memory, and returns None if that cannot be opened.
 
     Attributes:
-        lends: whether that was so until now.
+        shares: whether shared memory is used.
     """
 
     def __init__(self, send: Callable[[CropBatch | SharedCrops], Awaitable[list[CropAnswers] | None]]) -> None:
-        self.lends = can_lend()
+        self.shares = can_share()
         self._send = send
 
     async def __call__(self, cut: CropBatch) -> list[CropAnswers]:
-        """Return the other's answer."""
-        if self.lends and len(cut):
-            with lend(cut) as lent:
-                back = await self._send(lent)
+        """Send a batch, and return the answer of the other process."""
+        if self.shares and len(cut):
+            with share(cut) as shared:
+                back = await self._send(shared)
             if back is not None:
                 return back
-            self.lends = False
-            log.info("an embedder does not reach the detector's memory, as on another machine: crops are sent to it")
+            self.shares = False
+            log.info("An embedder cannot open shared memory, for example on another machine. Crops are sent by gRPC.")
         back = await self._send(cut)
         assert back is not None
         return back
 
 
-def can_lend() -> bool:
-    """Say whether this system can: Linux, where nothing forbids it."""
+def can_share() -> bool:
+    """Return whether this system supports shared crops: Linux, unless it is forbidden."""
     try:
         os.close(os.memfd_create("crops", os.MFD_ALLOW_SEALING))
     except (AttributeError, OSError):
@@ -81,43 +82,43 @@ def can_lend() -> bool:
 
 
 @contextmanager
-def lend(cut: CropBatch) -> Iterator[SharedCrops]:
-    """Put the crops where another process finds them until the context ends; it may keep what it has found.
+def share(cut: CropBatch) -> Iterator[SharedCrops]:
+    """Write the crops to shared memory that other processes can open until the context ends, and keep after that.
 
     Args:
-        cut: with at least one crop.
+        cut: a batch with at least one crop.
     """
     with open(os.memfd_create("crops", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "wb") as file:
         file.write(np.ascontiguousarray(cut.crops).data)
         file.flush()
-        # Who has mapped a file that is cut short dies of it.
+        # Truncating a file kills the processes that have mapped it.
         fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
         rest = replace(cut, crops=cut.crops[:0])
         yield SharedCrops(rest, cut.crops.shape, _machine(), os.getpid(), file.fileno(), os.fstat(file.fileno()).st_ino)
 
 
-def borrow(lent: SharedCrops) -> CropBatch | None:
-    """Return the cut with its crops, read-only; None: they cannot be had here, or any more.
+def open_shared(shared: SharedCrops) -> CropBatch | None:
+    """Return the batch with its crops, read-only, or None if they cannot be opened here, or no longer.
 
     Args:
-        lent: what the other process said.
+        shared: the location from the other process.
     """
-    if lent.machine != _machine():
+    if shared.machine != _machine():
         return None
     try:
-        with open(f"/proc/{lent.process}/fd/{lent.file}", "rb") as file:
-            if os.fstat(file.fileno()).st_ino != lent.inode:
+        with open(f"/proc/{shared.process}/fd/{shared.file}", "rb") as file:
+            if os.fstat(file.fileno()).st_ino != shared.inode:
                 return None
             flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
             crops = mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ)
     except OSError:
         return None
-    return replace(lent.cut, crops=np.frombuffer(crops, np.uint8).reshape(lent.shape))
+    return replace(shared.cut, crops=np.frombuffer(crops, np.uint8).reshape(shared.shape))
 
 
 @cache
 def _machine() -> str:
-    """Return what only processes have in common that see each other's numbers; nothing where that cannot be told."""
+    """Return an id of the boot and process namespace, or an empty string if it cannot be read."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"

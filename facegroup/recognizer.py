@@ -16,9 +16,10 @@ from typing import Self
 
 import numpy as np
 
-from facegroup.enrolment import counter_examples, doubts
-from facegroup.enrolment.samples import Doubt, Enrolment, chosen, not_upright, samples
-from facegroup.errors import FacegroupError, ImageError, NetworkMismatch
+from facegroup.enrolment import steps
+from facegroup.enrolment.samples import Enrolment
+from facegroup.enrolment.steps import Stages, Wanted, run
+from facegroup.errors import FacegroupError, ImageError
 from facegroup.gallery import calibrator
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.index.plan import Plan
@@ -28,12 +29,12 @@ from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
 from facegroup.networks.embedder import open_embedder
 from facegroup.pipeline import batches
-from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoResult, Query
+from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, PhotoResult, Query
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
-from facegroup.store.calls import direct
-from facegroup.types import FaceChoice, Gallery, Policy
+from facegroup.store.calls import at_once, direct
+from facegroup.types import Descriptors, FaceChoice, Gallery, Policy
 
 
 class Recognizer:
@@ -138,22 +139,7 @@ class Recognizer:
             UnknownPerson: there is none.
             NetworkMismatch: the gallery was made with another network.
         """
-        read = inputs.named(photos)
-        policy = self.store.gallery(gallery).quality
-        seen = self.see([Photo(data, crops=True, upright=True) for _, data in read])
-        good, refused, named = samples(read, seen, face, policy, strict)
-        doubted: tuple[Doubt, ...] = ()
-        if good:
-            query = doubts.query(gallery)
-            (matched,) = self.galleries.match(doubts.descriptors(good), [(query, len(good))])
-            if isinstance(matched, FacegroupError):
-                raise matched
-            known = self.store.samples(gallery, person_id, counter=None)
-            good, unlike, named, doubted = doubts.judge(person_id, good, named, known, matched, strict)
-            refused += unlike
-        lying = not_upright(read, seen, named)
-        done = self.store.add_samples(gallery, person_id, good, self.spec.name)
-        return Enrolment(done, refused, named, (*lying, *doubted), chosen(read, seen, face, named))
+        return run(steps.enrol(self._stages(), Wanted(gallery, person_id, inputs.named(photos), face, strict)))
 
     def correct(
         self,
@@ -178,16 +164,21 @@ class Recognizer:
             NetworkMismatch: the gallery was made with another network.
             TooManyCounterExamples: the person would have too many.
         """
-        read = inputs.named(photos)
-        seen = self.see([Photo(data, crops=True, upright=True) for _, data in read])
-        good, refused, named = counter_examples.counter_examples(read, seen, face)
-        about = self.store.gallery(gallery)
-        if about.network != self.spec.name:
-            raise NetworkMismatch.of(gallery, about.network, self.spec.name)
-        known = self.store.samples(gallery, person_id, counter=None)
-        good, unfit, named, doubted = counter_examples.judge(good, named, known, about.threshold, strict)
-        done = self.store.add_samples(gallery, person_id, good, self.spec.name)
-        return Enrolment(done, refused + unfit, named, doubted)
+        return run(steps.correct(self._stages(), Wanted(gallery, person_id, inputs.named(photos), face, strict)))
+
+    def _stages(self) -> Stages:
+        """Return the stages of an enrolment, none of which waits."""
+
+        async def see(photos: list[Photo]) -> list[PhotoResult | FacegroupError]:
+            return self.see(photos)
+
+        async def match(descriptors: Descriptors, query: Query) -> PhotoMatches:
+            (matched,) = self.galleries.match(descriptors, [(query, len(descriptors))])
+            if isinstance(matched, FacegroupError):
+                raise matched
+            return matched
+
+        return Stages(see, match, at_once(self.store), self.spec.name)
 
     def verify(
         self,

@@ -21,13 +21,13 @@ from facegroup.settings import Settings
 from serve.ingress import Ingress
 
 ONGOING = 1000
-"""Calls under way per replica: our own queues are bounded, and Ray's default of 5 would cap every batch."""
+"""Maximum calls under way per replica: our own queues are bounded, and Ray's default of 5 would cap every batch."""
 
 HEALTH_SECONDS = 0.5
-"""How often Ray looks whether a replica lives. A process that was killed is replaced no sooner; Ray's default is 10."""
+"""How often Ray checks that a replica lives, and so how soon it replaces a dead one. Ray's default is 10."""
 
 FOR_EVER = 1e9
-"""Seconds after which what is not called ends: cameras are looked at whether somebody asks or not."""
+"""Seconds after which an idle process ends: cameras are read even if nobody asks."""
 
 
 def build(settings: Settings) -> Application:
@@ -47,7 +47,7 @@ def build(settings: Settings) -> Application:
 
 
 def _once(settings: Settings) -> AutoscalingConfig:
-    """Return a scale of one process that is there from the start where it may have cameras, else from the first call on."""
+    """Return a scale of one process: from the start if there may be cameras, else from the first call on."""
     there = int(may_be_there(settings.store) or settings.cameras.mqtt is not None)
     return AutoscalingConfig(
         min_replicas=0,

@@ -1,6 +1,6 @@
-"""`facegroup …`: serve and demo, and where the program begins.
+"""The commands `serve` and `demo`, and the program's entry point.
 
-A server's start waits for what is imported here, and what is stays as long as it runs; so each command imports its own.
+A server's start waits for all imports here, and keeps them in memory, so each command imports its own modules.
 """
 
 import sys
@@ -55,7 +55,7 @@ def serve(
 
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
     configure(settings)
-    # Here and not in a replica: one message, at once, and Ray is not even started.
+    # Checked here and not in a replica: there is one message, at once, before Ray starts.
     if settings.embedder.engine != "simulated":
         spec = registry.spec(settings.network, settings)
         weights.fetch(spec, settings)
@@ -63,7 +63,7 @@ def serve(
             projected_engine.opened(spec, registry.spec(spec.base), settings)
     check_store(settings.store)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
-    # Being asked to end is no failure, whether it was up already or not.
+    # Being asked to end is not a failure, even before it is ready.
     with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:
         typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
         until_stopped()
@@ -71,13 +71,15 @@ def serve(
 
 
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="end after the table; status 1 if an answer was wrong")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="end after the table, with status 1 if an answer was wrong")
+    ] = False,
     photos: Annotated[Path | None, typer.Option(help="your own folders, one per person")] = None,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="[default: 8000, or the next that is free]")
     ] = None,
 ) -> None:
-    """Start a server, enrol a small group over HTTP, identify other photos, and show what it answered."""
+    """Start a server, enrol a small group over HTTP, identify other photos, and show the answers."""
     from serve.demo import show
 
     raise typer.Exit(show(once=once, photos=photos, port=port))
@@ -85,7 +87,7 @@ def demo(
 
 @contextmanager
 def _another_try() -> Iterator[None]:
-    """End with a status that tells a supervisor to start the server again, where it only was not up in time."""
+    """End with a status that tells a supervisor to start the server again, if it was not ready in time."""
     try:
         yield
     except StageUnavailable as error:
@@ -94,10 +96,9 @@ def _another_try() -> Iterator[None]:
 
 
 def main() -> None:
-    """Run a command. An error that facegroup knows becomes one line.
+    """Run a command. An error of facegroup becomes one line.
 
-    The process ends with 0 where all was done, with 1 where the answer is no or a part was not done, and with 2 where an
-    error ended it.
+    The exit status is 0 if all was done, 1 if the answer is no or a part was not done, and 2 if an error ended the command.
     """
     try:
         program(all_commands=sys.argv[1:2] != ["serve"])()
@@ -106,13 +107,13 @@ def main() -> None:
     except FacegroupError as error:
         typer.echo(f"facegroup: {error.detail} ({error.code})", err=True)
         sys.exit(2)
-    except Exception:  # Python itself would end with 1, which says that the answer is no
+    except Exception:  # Python would end with 1, which means that the answer is no
         traceback.print_exc()
         sys.exit(2)
 
 
 def _shown(store: str) -> str:
-    """Return a store's address without what is secret in it: user, password and options."""
+    """Return a store's address without its secrets: user, password and options."""
     if store.startswith("sqlite:"):
         return store
     scheme, _, rest = store.partition("://")

@@ -1,4 +1,4 @@
-"""`facegroup demo`: a real server is started, a group enrolled over HTTP, other photos identified, the answers judged."""
+"""The command `demo`: starts a server, enrols a group over HTTP, identifies other photos, and judges the answers."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ from serve.demo_photos import Group, own, packaged
 from serve.launch import running, until_stopped
 
 NETWORKS = ("vggface2-resnet50", "retail-0095", "dlib-resnet29")
-"""In the order of the demo's liking. Only the demo chooses; everything else runs what it is told or says why not."""
+"""The networks that the demo tries, in order. Other commands run the configured network, or say why they cannot."""
 
 
 def show(*, once: bool, photos: Path | None, port: int | None) -> int:
@@ -31,8 +31,8 @@ def show(*, once: bool, photos: Path | None, port: int | None) -> int:
 
     Args:
         once: whether to end after the table, instead of serving on until Ctrl-C.
-        photos: the user's own folders, one per person; None: photos out of installed packages.
-        port: to listen on; None: the configured one, or the next that is free.
+        photos: the user's own folders, one per person; None uses photos from installed packages.
+        port: to listen on; None uses the configured one, or the next free one.
     """
     groups = packaged() if photos is None else own(photos)
     with _settings(port) as settings, running(settings, quiet=True) as url, Client(url) as client:
@@ -83,7 +83,7 @@ def _answers(seen: PhotoResult | FacegroupError) -> list[tuple[str, str, str]]:
 
 @contextmanager
 def _settings(port: int | None) -> Iterator[Settings]:
-    """Give the demo a store of its own, which is gone afterwards, a free port, and the first network to be had."""
+    """Give the demo a temporary store, a free port, and the first available network."""
     given = load(port=port)
     with tempfile.TemporaryDirectory(prefix="facegroup-demo-") as folder:
         chosen = load(
@@ -95,7 +95,7 @@ def _settings(port: int | None) -> Iterator[Settings]:
 
 
 def _network(settings: Settings) -> str:
-    """Return the network to show, and say why it is this one."""
+    """Return the network to show, and print why."""
     if "FACEGROUP_NETWORK" in os.environ:
         typer.echo(f"network: {settings.network}, as FACEGROUP_NETWORK says")
         return settings.network
@@ -107,15 +107,15 @@ def _network(settings: Settings) -> str:
         try:
             weights.fetch(spec, settings)
         except SetupError as error:
-            typer.echo(f"network {name}: not to be had here: {error.detail.partition(': ')[2].partition('. ')[0]}")
+            typer.echo(f"network {name}: not available here: {error.detail.partition(': ')[2].partition('. ')[0]}")
             continue
         typer.echo(f"network {name}: taken, {spec.title}")
         return name
-    raise SetupError("none of the demo's networks can be had: " + ", ".join(NETWORKS))
+    raise SetupError("none of the demo's networks is available: " + ", ".join(NETWORKS))
 
 
 def _free(host: str, port: int) -> int:
-    """Return the first port from `port` on that nobody listens on."""
+    """Return the first free port from `port` on."""
     for candidate in range(port, min(port + 100, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

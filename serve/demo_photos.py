@@ -1,4 +1,4 @@
-"""Photos for the demo: two people out of installed packages, each in varied copies; or folders of the user's own.
+"""Photos for the demo: varied copies of two people from installed packages, or the user's own folders.
 
 Real photos with free licences: Grace Hopper (matplotlib's sample data) and Eileen Collins (scikit-image's astronaut).
 """
@@ -26,7 +26,7 @@ class Group:
     Attributes:
         name: of the gallery.
         people: name → photos to enrol, each with its file name.
-        probes: file name, photo, and who is in it: a name, None for a stranger, or "" where nobody knows.
+        probes: file name, photo, and who is in it: a name, None for a stranger, or "" if unknown.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Group:
 
 
 def packaged() -> list[Group]:
-    """Return two groups: one knows Grace Hopper and meets Eileen Collins, the other the reverse.
+    """Return two groups: in one Grace Hopper is a member and Eileen Collins a stranger, in the other the reverse.
 
     Raises:
         MalformedRequest: matplotlib or scikit-image is not installed.
@@ -55,9 +55,9 @@ def packaged() -> list[Group]:
 
 
 def own(folder: Path) -> list[Group]:
-    """Return the user's group: of each person's photos every fourth is kept back and asked about, at least one.
+    """Return the user's group: every fourth photo of a person, and at least one, is a probe.
 
-    Photos that lie beside the folders are asked about as well; nobody knows who is in them.
+    Photos beside the folders are probes as well, with an unknown truth.
 
     Raises:
         MalformedRequest: the folder holds no folder with photos.

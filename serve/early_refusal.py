@@ -1,9 +1,10 @@
-"""Middleware in front of Ray Serve: what Serve takes to handle a request is not spent on one that is refused.
+"""Middleware in front of Ray Serve that refuses requests before Serve spends work on them.
 
-Serve calls `middlewares` in each process that listens, as RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH says (launch.py). It
-knows no application then, so whoever can refuse says so later, to `watch`. Where nobody does, or the variable is not set,
-the application refuses by itself, in the same words and for three times the work. What this imports is small: Serve's
-proxies load it, too. It takes from requests what would command Serve, and makes problems of Serve's own answers.
+Serve calls `middlewares` in each process that listens (RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH in ray_environment.py).
+There is no application yet at that time, so the application registers its own check later, with `watch`. Without it, or
+without the variable, the application refuses by itself, in the same words, for three times the work. The middleware also
+removes headers that would command Serve, and turns Serve's plain-text answers into problems. Serve's proxies load this
+module, so it imports little.
 """
 
 import asyncio
@@ -29,35 +30,35 @@ _COMMANDS = re.compile(
     rb"x-request-timeout-seconds|x-request-disconnect-disabled|x-session-id|serve[-_]multiplexed[-_]model[-_]id|"
     + _INSTANCE
 )
-"""Headers by which a client would tell Serve how to handle its request, and HAProxy's own."""
+"""Headers that tell Serve how to handle a request, and the one that HAProxy sets."""
 _AS = {404: 503, 429: 503, 500: 502}
-"""Statuses of Serve that mean another: it has no application yet, no room, or lost the process that had the request."""
+"""Statuses that replace Serve's own: it has no application yet, has no room, or lost the process with the request."""
 _FALLBACK = {**_AS, 408: 503}
 _WAIT = (b"x-request-timeout-seconds", b"65")
-"""Behind HAProxy, Serve's own proxy has a request when there is no ingress, and would wait for one without end."""
+"""Serve's own proxy behind HAProxy gets requests while there is no ingress, and would wait for one for ever."""
 
 _refuse: list[Callable[[Scope], ASGIApp | None]] = []
 
 
 def watch(refuse: Callable[[Scope], ASGIApp | None]) -> None:
-    """Ask this, from now on, of every request of the process: it returns the answer, or None for one to let in."""
+    """Register the check of every request in this process: it returns a refusal, or None to let the request in."""
     _refuse[:] = [refuse]
 
 
 def middlewares() -> list[Middleware]:
-    """Return what Serve puts in front of itself."""
+    """Return the middleware for Serve to put in front of itself."""
     behind = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
     return [Middleware(EarlyRefusal, instance=os.environ.get("FACEGROUP_INSTANCE", ""), behind=behind)]
 
 
 class EarlyRefusal:
-    """Answers what is refused or is another server's, and what Serve would answer in plain text.
+    """Class that refuses requests early, and requests for another server, and replaces Serve's plain-text answers.
 
-    From every other answer it takes the second request id that Serve gives it.
+    It removes from every other answer the second request id that Serve adds.
 
     Args:
         app: Serve.
-        instance: name of this server; empty: nobody asks.
+        instance: name of this server; an empty one is not checked.
         behind: whether HAProxy is in front.
     """
 
@@ -83,10 +84,10 @@ class EarlyRefusal:
         fallback = self._behind and not _refuse
         scope["headers"] = [*headers, _WAIT] if fallback else headers
         if self._instance and meant != self._instance:
-            # A port was another server's before, and whoever sent this does not know yet.
+            # Another server had this port before, and the sender does not know that it ended.
             await _answer(503, b"", send)
             return
-        # What a page of another origin may read of a refusal, the application says.
+        # Only the application knows what a page of another origin may read of a refusal.
         for refuse in () if _ORIGIN in names else _refuse:
             refusal = refuse(scope)
             if refusal is not None:
@@ -130,7 +131,7 @@ def _is_plain(headers: list[tuple[bytes, bytes]]) -> bool:
 
 
 async def _answer(own: int, name: bytes, send: Send) -> None:
-    """Send the problem that is told under a status (haproxy_config.py)."""
+    """Send the problem of a status (haproxy_config.py)."""
     status, *_, retry_after = ANSWERS[own]
     name = name or secrets.token_hex(8).encode()
     body = json.dumps(problem(own, name.decode("latin-1"))).encode()

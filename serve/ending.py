@@ -1,4 +1,4 @@
-"""Ends a server in order: its ingresses refuse what comes, answer what they have, and only then everything ends."""
+"""Ends a server in order: its ingresses refuse new requests and answer the others before the processes end."""
 
 import asyncio
 import logging
@@ -18,11 +18,11 @@ _PROXY = "haproxy.cfg"
 
 
 def drain(app: str, seconds: float) -> None:
-    """Return when every request that is under way is answered, or after `seconds`; those that come are refused with 503.
+    """Refuse new requests with 503, and return when all others are answered, or after `seconds`.
 
     Args:
         app: name of Serve's application.
-        seconds: how long requests are waited for.
+        seconds: how long to wait for requests.
     """
     import ray.serve
 
@@ -44,9 +44,9 @@ async def _answer_all(app: str, seconds: float) -> None:
             if not any(await _tell(handle, "drain", min(left, _ASK_SECONDS))):
                 return
             lost = 0
-        except TimeoutError:  # one is busy
+        except TimeoutError:  # an ingress is busy
             lost = 0
-        except Exception:  # one was lost, and the others still have something to answer; or all were
+        except Exception:  # an ingress was lost, and others may still have requests; or all were lost
             lost += 1
             if lost == _LOST:
                 raise

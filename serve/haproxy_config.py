@@ -1,8 +1,8 @@
-"""Ray's configuration of HAProxy → the one that HAProxy runs on: haproxy.sh calls it at each start and reload.
+"""Makes Ray's configuration of HAProxy safe. haproxy.sh calls it at each start and reload.
 
-Ray writes request lines with people's names to syslog, lets every user of the machine command HAProxy, opens two more ports
-to everybody, waits an hour for a request's head, and answers in plain text. Nothing but Python's own library is used here:
-each reload waits for it.
+Ray's configuration writes request lines with people's names to syslog, lets every user of the machine command HAProxy,
+opens two more ports to everybody, waits an hour for a request's head, and answers in plain text. Only Python's standard
+library is imported: each reload waits for this module.
 """
 
 import ctypes
@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 HEAD_SECONDS = 10
-"""In which a request's head must have come whole."""
+"""How long a client may take to send a request's head."""
 
 SYSLOG = "127.0.0.1:514"
 """Where Ray logs each request line, unless RAY_SERVE_HAPROXY_LOG_TARGET names another place."""
 
 HEADER = "x-facegroup-instance"
-"""Tells a process which server a request is for (door.py)."""
+"""Header that tells a process which server a request is for (early_refusal.py)."""
 
 ANSWERS = {
     400: (400, "Bad Request", "malformed_request", "this is no HTTP request", None),
@@ -31,7 +31,7 @@ ANSWERS = {
     503: (503, "Service Unavailable", "stage_unavailable", "no process of the server can take a request now", 5),
     504: (503, "Service Unavailable", "stage_unavailable", "the process that had the request does not answer", 5),
 }
-"""Of HAProxy itself, by its status: the status that is sent, its name, code and detail of the problem, and retry-after."""
+"""HAProxy's own answers by its status: the status to send, the problem's title, code and detail, and retry-after."""
 
 _DROPPED = re.compile(rf"log {re.escape(SYSLOG)} |errorfile ")
 _PLAIN = re.compile(r"http-request return status (?!200 )\d+ .*?(?P<condition> if [^\"]*)?$")
@@ -39,11 +39,11 @@ _CHECK = re.compile(r"option httpchk GET (?P<path>\S+)$")
 
 
 def rewritten(config: str, instance: str) -> str:
-    """Return a configuration that is safe; one that is so already comes back as it was.
+    """Return a safe configuration. A configuration that is safe already is not changed.
 
     Args:
         config: Ray's.
-        instance: name of the server whose HAProxy it is; empty: it has none, and nobody is asked for it.
+        instance: name of the server; an empty one is not sent to its processes.
     """
     if _problems()[0] in config:
         return config
@@ -58,7 +58,7 @@ def rewritten(config: str, instance: str) -> str:
 
 
 def _line(line: str, section: str, instance: str) -> Iterator[str]:
-    """Yield what stands in the place of one line."""
+    """Yield the lines that replace one line."""
     words = line.strip()
     if _DROPPED.match(words):
         return
@@ -79,7 +79,7 @@ def _line(line: str, section: str, instance: str) -> Iterator[str]:
         yield "    unique-id-format %[uuid]"
         if instance:
             yield f"    http-request set-header {HEADER} {instance}"
-        # What is in plain text is of the HTTP library in an ingress, not of the application.
+        # Plain text comes from the HTTP library in an ingress, not from the application.
         for status in (400, 500, 503):
             yield (
                 f"    http-response deny deny_status {status} if {{ status {status} }} "
@@ -89,7 +89,7 @@ def _line(line: str, section: str, instance: str) -> Iterator[str]:
 
 
 def problem(own: int, request_id: str) -> dict[str, object]:
-    """Return the problem (RFC 9457) that is told under a status of HAProxy's own."""
+    """Return the problem (RFC 9457) for one of HAProxy's own statuses."""
     status, title, code, detail, _ = ANSWERS[own]
     told = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
     return {**told, "request_id": request_id}
@@ -109,7 +109,7 @@ def _problems() -> list[str]:
 def main(arguments: list[str], environment: Mapping[str, str]) -> None:
     """Make the configuration safe that the arguments name, and become HAProxy.
 
-    It ends with its parent: otherwise it outlives a server that was killed and goes on holding the port.
+    HAProxy ends with its parent: otherwise it would outlive a killed server and keep its port.
     """
     path = Path(arguments[arguments.index("-f") + 1])
     safe = rewritten(path.read_text(), environment.get("FACEGROUP_INSTANCE", ""))

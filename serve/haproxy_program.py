@@ -1,7 +1,7 @@
-"""HAProxy's program → a copy in the server's folder that answers a head which it cannot read with a problem, too.
+"""Copies HAProxy's program into the server's folder, with problems as its answers to heads that it cannot read.
 
-Until version 3.3 HAProxy heeds no setting for what it says to a head that is none (400) or does not come (408): its issue
-3032. Both texts stand in the program; in the copy they are others of the same length.
+Until version 3.3 no setting changes what HAProxy answers to a malformed head (400) or a late one (408): its issue 3032. Both
+texts are in the program. The copy has others of the same length.
 """
 
 import json
@@ -13,7 +13,7 @@ from serve.haproxy_config import ANSWERS
 
 
 def prepared(program: Path, folder: Path) -> Path:
-    """Return the copy, or the program itself where the copy does not run, as on a volume that nothing may be run from.
+    """Return the copy, or the program itself if the copy does not run, for example on a volume mounted noexec.
 
     Args:
         program: HAProxy, as it was installed.
@@ -31,7 +31,7 @@ def prepared(program: Path, folder: Path) -> Path:
 
 
 def reworded(program: bytes) -> bytes:
-    """Return the program with other answers; what is not found in it stays.
+    """Return the program with other answers. An answer that is not found in it stays.
 
     Args:
         program: the executable file.

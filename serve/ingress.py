@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -16,6 +16,7 @@ from deployments.calls import Handle, call, with_pickle
 from deployments.looking import Answer, look
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
+from facegroup.cameras.hub.part import Part
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.pipeline.batcher import Batcher, gather
@@ -149,11 +150,18 @@ class Ingress:
         )
         return done
 
-    async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
+    async def cameras(
+        self,
+        method: Callable[Concatenate[Part, _P], Coroutine[Any, Any, _Answer]],
+        /,
+        *given: _P.args,
+        **named: _P.kwargs,
+    ) -> _Answer:
         """See `Pipeline`."""
         if self._cameras is None:
             raise CamerasOff("this server has no cameras: FACEGROUP_CAMERAS__ENABLED is false")
-        return await call(self._cameras.call.remote(method, *arguments, **named))
+        answer: _Answer = await call(self._cameras.call.remote(method.__qualname__, *given, **named))
+        return answer
 
     async def alive(self) -> None:
         """See `Pipeline`. Each stage asks the next one, as it does for a photo."""

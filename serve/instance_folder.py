@@ -1,7 +1,7 @@
-"""The folder of one server, which only its user may enter; what an earlier server left behind is removed.
+"""Creates the private folder of one server, and removes the folders of servers that have ended.
 
-It lies in the user's cache, or in their runtime folder where its path would be too long for a socket's name or others could
-rename it; it stays after the end, with Ray's logs, and goes at the next start.
+The folder is in the user's cache. If its path is too long for a socket, or others could rename it, it is in the user's
+runtime folder instead. It stays after the end, with Ray's logs, until the next start.
 """
 
 import fcntl
@@ -25,13 +25,13 @@ _LOCK = "lock"
 
 @contextmanager
 def own_folder(cache: Path) -> Iterator[Path]:
-    """Make a folder, and hold it: nobody takes it for one that was left behind.
+    """Create a folder and hold its lock, so that other servers do not remove it.
 
     Args:
-        cache: the user's folder for what can be made again.
+        cache: the user's cache folder.
 
     Raises:
-        SetupError: no folder can be had.
+        SetupError: no folder can be created.
     """
     base = _base(cache)
     with _locked(base / _LOCK, wait=True):
@@ -44,7 +44,7 @@ def own_folder(cache: Path) -> Iterator[Path]:
 
 
 def _base(cache: Path) -> Path:
-    """Return the folder of all servers of this user: the first of three that is theirs alone and has a short path."""
+    """Return the folder of all servers of this user: the first of three that is private and has a short path."""
     user = os.getuid()
     places = (
         cache.absolute() / "run",
@@ -62,16 +62,16 @@ def _base(cache: Path) -> Path:
         else:
             return place
     raise SetupError(
-        f"the server finds no folder for its sockets: {'; '.join(reasons)}; set XDG_RUNTIME_DIR to a folder of yours with a "
+        f"no folder can hold the server's sockets: {'; '.join(reasons)}; set XDG_RUNTIME_DIR to a folder of yours with a "
         "short path"
     )
 
 
 def _claim(place: Path) -> None:
-    """Make a folder that nobody else may enter or replace.
+    """Create a folder that nobody else may enter or replace.
 
     Raises:
-        OSError: that cannot be.
+        OSError: it cannot be created, or is not private.
     """
     longest = LONGEST - len("/abcd")
     if len(os.fsencode(place)) > longest:
@@ -88,7 +88,7 @@ def _claim(place: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, *, wait: bool) -> Iterator[int]:
-    """Hold a file that only one process can hold; it is let go of when the process ends, however it does."""
+    """Hold the lock of a file. The kernel releases it when the process ends in any way."""
     file = _lock(path, wait=wait)
     try:
         yield file
@@ -107,7 +107,7 @@ def _lock(path: Path, *, wait: bool) -> int:
 
 
 def _tidy(base: Path) -> None:
-    """Remove the folders that servers which have ended left behind."""
+    """Remove the folders of servers that have ended."""
     for folder in base.iterdir():
         if not _NAME.fullmatch(folder.name) or folder.is_symlink():
             continue
@@ -122,7 +122,7 @@ def _tidy(base: Path) -> None:
 
 
 def _folder(base: Path) -> tuple[Path, int]:
-    """Make a new folder; return it, and the file that is held as long as the server runs."""
+    """Create a new folder; return it and its locked file."""
     while True:
         folder = base / secrets.token_hex(2)
         try:
@@ -130,5 +130,5 @@ def _folder(base: Path) -> tuple[Path, int]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise SetupError(f"{folder} cannot be made: {error.strerror}") from error
+            raise SetupError(f"{folder} cannot be created: {error.strerror}") from error
         return folder, _lock(folder / _LOCK, wait=False)

@@ -1,8 +1,8 @@
-"""Ports of one server on its machine: which it may open, so that no other server opens the same.
+"""Chooses the ports of one server, so that no other server on the machine uses the same.
 
-Ray shares some ports between servers without a word (SO_REUSEPORT), and takes others from the same range in each. So each
-server has a block of its own. What it has is held by an abstract socket of that name, which the kernel gives to one process
-only and takes back when that ends, however it does. Ray's other ports are given by the system, a free one each time.
+Ray shares some ports between servers silently (SO_REUSEPORT), and takes others from the same range in each. So each server
+has its own block of ports. It holds the block by an abstract socket of that name: the kernel gives the name to one process
+only, and frees it when the process ends in any way. Ray's other ports are free ones that the system chooses.
 """
 
 import random
@@ -15,33 +15,33 @@ from facegroup.errors import InvalidSettings, SetupError
 from facegroup.settings import Settings
 
 BLOCKS = range(20_000, 30_000, 250)
-"""First ports of blocks. The system gives 32768 and more to whoever connects."""
+"""First ports of blocks. The system uses 32768 and more for outgoing connections."""
 
 SINGLE = {"RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": 0, "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": 1}
 RANGES = {
     ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"): (10, 130),
     ("RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT"): (130, 250),
 }
-"""Ray's variables and their places in a block. An ingress that died keeps its port for 150 s; 120 are one every second."""
+"""Ray's variables and their places in a block. A dead ingress keeps its port for 150 s; 120 allow one death every 1.25 s."""
 
 
 @contextmanager
 def held(settings: Settings, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Hold the ports of a server; yields the variables that tell Ray which they are.
+    """Hold the ports of a server; yield the variables that tell them to Ray.
 
     Args:
-        settings: `host` and `port` are the server's own.
-        environment: variables of Ray that are set already stay as they are.
+        settings: with the server's own `host` and `port`.
+        environment: variables of Ray that are set already keep their values.
 
     Raises:
-        InvalidSettings: a port that the settings or the environment name is taken.
-        SetupError: none are left.
+        InvalidSettings: a port from the settings or the environment is taken.
+        SetupError: no block is free.
     """
     with ExitStack() as stack:
-        # At all addresses: localhost, 127.0.0.1 and 0.0.0.0 are one, and Ray would share it between two servers.
+        # At all addresses: Ray would share a port between servers on localhost, 127.0.0.1 and 0.0.0.0.
         if not _hold(f"{settings.port}", stack):
             raise InvalidSettings(
-                f"another server has port {settings.port}, perhaps at another address of this machine; "
+                f"another server uses port {settings.port}, perhaps at another address of this machine; "
                 "choose another with FACEGROUP_PORT"
             )
         _check_port(settings)
@@ -51,7 +51,9 @@ def held(settings: Settings, environment: Mapping[str, str]) -> Iterator[dict[st
                 raise InvalidSettings(f"{name}: port {port} is in use; unset it, or choose another")
         for least, most in RANGES:
             if least in environment and not _hold(f"{_number(least, environment)}-", stack):
-                raise InvalidSettings(f"{least}: another server has these ports; unset it and {most}, or choose others")
+                raise InvalidSettings(
+                    f"{least}: another server uses these ports; unset it and {most}, or choose others"
+                )
         block = _block(settings.port, stack)
         variables = {name: block + place for name, place in SINGLE.items()}
         for names, places in RANGES.items():
@@ -61,7 +63,7 @@ def held(settings: Settings, environment: Mapping[str, str]) -> Iterator[dict[st
 
 
 def is_free(port: int) -> bool:
-    """Say whether nobody has a port of this machine, at any of its addresses."""
+    """Return whether a port is free at all addresses of this machine."""
     with socket.socket() as probe:
         try:
             probe.bind(("", port))
@@ -76,12 +78,12 @@ def _block(port: int, stack: ExitStack) -> int:
         if free and _hold(f"{block}-", stack):
             return block
     raise SetupError(
-        f"no {BLOCKS.step} ports from {BLOCKS.start} to {BLOCKS.stop - 1} are left for the server's own use"
+        f"no block of {BLOCKS.step} ports from {BLOCKS.start} to {BLOCKS.stop - 1} is free for the server's own use"
     )
 
 
 def _hold(name: str, stack: ExitStack) -> bool:
-    """Hold a name until the stack is left; say whether nobody else has it."""
+    """Hold a name until the stack is left; return whether no other process holds it."""
     if sys.platform != "linux":
         return True
     holder = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -95,7 +97,7 @@ def _hold(name: str, stack: ExitStack) -> bool:
 def _number(name: str, environment: Mapping[str, str]) -> int:
     text = environment[name]
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise InvalidSettings(f"{name} is {text!r}, which is no port")
+        raise InvalidSettings(f"{name} is {text!r}, which is not a port number; use 1 to 65535")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""The processes of a server on this machine: found below the one that was started, watched, and ended."""
+"""Finds, watches and ends the processes of a server on this machine, all below the one that was started."""
 
 import ctypes
 import os
@@ -29,7 +29,7 @@ def below(pid: int) -> dict[int, str]:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process runs; one that has ended and that nobody has waited for does not."""
+    """Return whether a process runs. A zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -38,7 +38,7 @@ def alive(pid: int) -> bool:
 
 
 def adopt() -> None:
-    """Make this process the parent of all below it whose own parent ends, so that `below` goes on finding them."""
+    """Make this process the parent of orphans below it, so that `below` still finds them."""
     with suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -55,7 +55,7 @@ def end(pids: Iterable[int], seconds: float = 5.0, by: signal.Signals = signal.S
 
 
 def end_all() -> None:
-    """Kill everything below this process. What they start meanwhile is found in the next round."""
+    """Kill all processes below this one, in rounds: they may start others meanwhile."""
     for _ in range(5):
         if not (left := [pid for pid in below(os.getpid()) if alive(pid)]):
             return

@@ -1,8 +1,9 @@
-"""Starts Ray on this machine: patient where the machine is busy, and one line where Ray refuses."""
+"""Starts Ray on this machine. It waits where the machine is busy, and tells in one line why Ray cannot start."""
 
 import errno
 import os
 import random
+import re
 import resource
 import shutil
 import socket
@@ -16,17 +17,7 @@ import typer
 from facegroup.errors import FacegroupError, SetupError, StageUnavailable
 from serve.processes import end_all
 
-PATIENT = {
-    "RAY_gcs_server_port_wait_time_s": "300",
-    "RAY_gcs_rpc_server_connect_timeout_s": "60",
-    "RAY_py_gcs_connect_timeout_s": "120",
-    "RAY_agent_register_timeout_ms": "300000",
-    "RAY_worker_register_timeout_seconds": "300",
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
-}
-"""Seconds after which Ray gives a start up; by itself 5 to 60, which a machine with a load of 45 on two cores needs."""
-
-_REMARK_SECONDS = 45.0
+_SLOW_SECONDS = 45.0
 _UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 _FILES = 8192  # as Ray recommends
 _LEAST_FILES = 512
@@ -56,11 +47,17 @@ def start_ray(seconds: float, folder: str, port: int, **options: Any) -> None:
         ray.init(address="local", **options)
     except (Exception, SystemExit) as error:
         end_all()
-        raise refusal(error, seconds, folder) from None
+        raise start_error(error, seconds, folder) from None
 
 
-def refusal(error: BaseException, seconds: float, folder: str) -> FacegroupError:
-    """Return what Ray's refusal to start means for the operator, in one line."""
+def start_error(error: BaseException, seconds: float, folder: str) -> FacegroupError:
+    """Return an error that tells in one line why Ray did not start, and what to do.
+
+    Args:
+        error: what Ray raised.
+        seconds: how long the start could take.
+        folder: how the operator chooses another folder for Ray's files.
+    """
     text = " ".join(str(error).split()) or type(error).__name__
     if "AF_UNIX" in text:
         path = text.rpartition(": ")[2]
@@ -77,24 +74,24 @@ def refusal(error: BaseException, seconds: float, folder: str) -> FacegroupError
 
 
 def busy() -> str:
-    """Say how busy the machine is."""
+    """Return how busy the machine is, for a message."""
     return f"the load is {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
 
 
-def remark() -> threading.Timer:
-    """Return what says in one line that a start takes long, and why, unless it is cancelled in time."""
+def slow_start_warning() -> threading.Timer:
+    """Start a timer that prints that the start takes long, and why. Cancel it when the server is ready."""
 
     def say() -> None:
-        typer.echo(f"still starting after {_REMARK_SECONDS:g} seconds: {busy()}", err=True)
+        typer.echo(f"still starting after {_SLOW_SECONDS:g} seconds: {busy()}", err=True)
 
-    timer = threading.Timer(_REMARK_SECONDS, say)
+    timer = threading.Timer(_SLOW_SECONDS, say)
     timer.daemon = True
     timer.start()
     return timer
 
 
-def failure(error: BaseException) -> FacegroupError:
-    """Return an error of the process that deploys as one that is told in one line."""
+def deployment_error(error: BaseException) -> FacegroupError:
+    """Return an error of the process that deploys as one whose message is one line."""
     if isinstance(error, FacegroupError):
         return error
     text = (str(error).strip() or type(error).__name__).splitlines()[-1]
@@ -102,7 +99,7 @@ def failure(error: BaseException) -> FacegroupError:
 
 
 def _raise_open_files() -> None:
-    """Let this process and all below it open as many files as Ray needs: with a few dozen it hangs at its start."""
+    """Let this process and its children open as many files as Ray needs: with a few dozen, Ray hangs at its start."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -117,9 +114,9 @@ def _patch(deadline: float, port: int) -> None:
     """Change what Ray has no setting for.
 
     Its autoscaler and a dashboard that shows nothing are not started: together 130 MB, 4 seconds of processor time, and 3
-    that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents are told their ports:
-    raylet aborts when an agent that chooses a port has not told it within 15 seconds. And agents end with the process that
-    started them: by themselves they are there for another minute when all else was killed.
+    that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents, and raylet, are told
+    the agents' ports: raylet aborts if it must wait for one for more than 15 seconds. And agents end with the process that
+    started them: otherwise they live for another minute when all else was killed.
     """
     from ray._private import services
     from ray._private.node import Node
@@ -128,6 +125,7 @@ def _patch(deadline: float, port: int) -> None:
         assert callable(getattr(Node, start))
         setattr(Node, start, _nothing)
     setattr(Node, "__init__", _with_ports(Node.__init__, port))  # noqa: B010
+    services.start_ray_process = _telling_raylet(services.start_ray_process)
     services.get_node = _waiting(services.get_node, deadline)
     if shutil.which("setpriv"):
         name = "_build_python_executable_command_memory_profileable"
@@ -139,13 +137,23 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 def _with_ports(start: Callable[..., None], taken: int) -> Callable[..., None]:
-    """Return a node's constructor that gives its agents free ports, none of them `taken`."""
+    """Return a node's constructor that gives its agents free ports, but not `taken`."""
 
     def wrapped(node: Any, ray_params: Any, *arguments: Any, **named: Any) -> None:
         for name, port in zip(_PORTS, _free_ports(taken), strict=False):
-            if not getattr(ray_params, name):
-                setattr(ray_params, name, port)
+            setattr(ray_params, name, port)
         start(node, ray_params, *arguments, **named)
+
+    return wrapped
+
+
+def _telling_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Return Ray's function that starts its processes, made to tell raylet the port that Ray tells only to the agent."""
+
+    def wrapped(command: list[str], part: str, **named: Any) -> Any:
+        agent = re.search(r"--listen-port=(\d+)", " ".join(command)) if part == "raylet" else None
+        more = [f"--dashboard_agent_listen_port={agent[1]}"] if agent else []
+        return start([*command, *more], part, **named)
 
     return wrapped
 

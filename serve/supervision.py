@@ -1,7 +1,7 @@
-"""Watches the processes that Ray does not replace. If one of them is lost, the server ends and says which.
+"""Watches the processes that Ray does not replace. If one of them dies, the server ends and says which.
 
-Ray replaces replicas, Serve's controller, its proxies and HAProxy. It does not replace its own processes. Without them a
-server may go on answering, but nothing that dies is replaced, and asking it to end takes minutes.
+Ray replaces replicas, Serve's controller, its proxies and HAProxy, but not its own processes. Without them a server may go
+on answering, but it replaces nothing that dies, and takes minutes to end.
 """
 
 import os
@@ -13,17 +13,17 @@ from contextlib import suppress
 from serve.processes import below, end_all
 
 LOST = 75
-"""Exit status: a process was lost, and starting the server again helps (EX_TEMPFAIL of sysexits.h)."""
+"""Exit status that tells a supervisor to start the server again (EX_TEMPFAIL of sysexits.h)."""
 
 _AGENTS = {
     "DashboardAgent": ("ray::DashboardAgent", "dashboard/agent.py"),
     "RuntimeEnvAgent": ("ray::RuntimeEnvAgent", "runtime_env/agent/main.py"),
 }
-"""Ray's agents and what is in their command lines, once they have named themselves and before."""
+"""Ray's agents and their command lines, after and before they set a title."""
 
 
 def irreplaceable() -> dict[int, str]:
-    """Return the pid and name of each of Ray's own processes, which this process has started."""
+    """Return the pid and name of each of Ray's own processes below this one."""
     import ray
 
     node = ray._private.worker._global_node
@@ -38,10 +38,10 @@ def irreplaceable() -> dict[int, str]:
 
 
 class Supervision:
-    """Ends this process and all below it, with one line and the status `LOST`, when one of some processes is lost.
+    """Class that ends this process and all below it, with one line and the status `LOST`, when a watched one dies.
 
     Args:
-        names: of the processes, by pid.
+        names: of the processes to watch, by pid.
     """
 
     def __init__(self, names: dict[int, str]) -> None:
@@ -58,7 +58,7 @@ class Supervision:
         threading.Thread(target=self._wait, name="supervision", daemon=True).start()
 
     def stop(self) -> None:
-        """Let the processes end from now on."""
+        """Stop watching: the processes may end now."""
         self._stopped = True
 
     def _wait(self) -> None:
@@ -71,5 +71,5 @@ class Supervision:
         say = f"Ray lost {' and '.join(lost)}, which nothing replaces: the server ends; start it again"
         with suppress(OSError):
             print(f"facegroup: {say} (stage_unavailable)", file=sys.stderr, flush=True)
-        # Not sys.exit: another thread may wait for what is gone, and Ray's own exit would.
+        # Not sys.exit: another thread, or Ray's exit handler, may wait for the lost process.
         os._exit(LOST)

@@ -1,9 +1,9 @@
-"""Does a calibrated threshold keep what it promises to people who were not there? And what does a default give?
+"""Measure whether a calibrated threshold keeps its FPIR for other people, and what a default threshold gives.
 
     python -m studies.calibrating DIR --network retail-0095 --json table.json
 
-DIR holds a folder per person, as LFW does. Half of the people are enrolled and their gallery is calibrated, on itself or on
-half of the strangers; the other half of the strangers search it, and what they get is compared with the interval told.
+DIR has a folder per person, like LFW. Half of the people are enrolled and their gallery is calibrated, on itself or on half
+of the strangers. The other half of the strangers search it, and the result is compared with the reported interval.
 """
 
 import argparse
@@ -32,20 +32,20 @@ _DRAWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of the promises of one kind.
+    """The calibrations of one kind, and what was measured afterwards.
 
     Attributes:
-        people: enrolled.
-        on: what the gallery was calibrated on.
-        fpir: asked for.
-        seeds: how often it was tried, each time with other halves.
-        refused: how often the photos were too few.
-        measured: FPIR of the other strangers, the mean, its standard deviation and its greatest over the seeds.
-        width: of the interval told, the mean of its ends.
+        people: number of people enrolled.
+        on: the photos on which the gallery was calibrated.
+        fpir: the requested FPIR.
+        seeds: number of repetitions, each with other halves.
+        refused: how often there were too few photos.
+        measured: FPIR of the other strangers: mean, standard deviation and maximum over the seeds.
+        width: the reported interval, the means of its ends.
         inside: share of seeds in which the measured rate was in the interval.
-        expected: what `inside` would be if each interval were exact: below 95 %, as the others are few, too.
-        tpir: told, the mean.
-        threshold: the mean and its standard deviation.
+        expected: `inside` if each interval were exact: below 95 %, because the other strangers are few too.
+        tpir: mean of the reported TPIR.
+        threshold: mean and standard deviation of the threshold.
     """
 
     people: int
@@ -63,13 +63,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """What a threshold gives in a gallery of one size, three photos of each enrolled.
+    """The results of a threshold in galleries of one size, with three enrolled photos per person.
 
     Attributes:
-        people: enrolled.
-        fpir: the mean, the least and the greatest over the draws of people.
-        tpir: the mean.
-        at_one_percent: the threshold for an FPIR of 1 %, and its TPIR, the means.
+        people: number of people enrolled.
+        fpir: mean, minimum and maximum over the draws of people.
+        tpir: mean TPIR.
+        at_one_percent: mean threshold for an FPIR of 1 %, and its mean TPIR.
     """
 
     people: int
@@ -79,7 +79,7 @@ class Sized:
 
 
 def snapshot(people: Sequence[Descriptors], network: str) -> Snapshot:
-    """Return a gallery of some people, each of some descriptors; the n-th has the id `str(n)`."""
+    """Return a gallery of people with the given descriptors. The n-th person has the id `str(n)`."""
     ids = [str(number) for number in range(len(people))]
     rows = [centroid([*each]) for each in people]
     matrix = np.stack([row for row in rows if row is not None])
@@ -87,7 +87,7 @@ def snapshot(people: Sequence[Descriptors], network: str) -> Snapshot:
 
 
 def kept(photos: People, network: str, fpir: float, strangers: int, seeds: int) -> Kept:
-    """Calibrate on half of the people, and on so many of half of the strangers (0: none); measure on the others."""
+    """Calibrate on half of the people and some of half of the strangers (0: none), and measure on the others."""
     descriptors = unit(photos.embeddings)
     rows, chance = [], []
     for seed in range(seeds):
@@ -129,7 +129,7 @@ def kept(photos: People, network: str, fpir: float, strangers: int, seeds: int) 
 
 
 def sized(photos: People, network: str, threshold: float, people: int, draws: int) -> Sized:
-    """Enrol three photos each of so many people, drawn so many times; all strangers and the other photos search."""
+    """Enrol three photos each of some people, repeatedly, and search with all strangers and the other photos."""
     descriptors = unit(photos.embeddings)
     strangers = descriptors[list(photos.strangers)]
     rows = []
@@ -181,7 +181,7 @@ def tables(promises: Sequence[Kept], sizes: Sequence[Sized], threshold: float) -
 
 
 def main() -> None:
-    """Print the tables in Markdown; see the module."""
+    """Print the tables in Markdown, as the module describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")
@@ -209,7 +209,7 @@ def main() -> None:
 
 
 def _chance(above: int, searches: int, others: int, interval: tuple[float, float], seed: int) -> float:
-    """Return how often so many others would measure a rate in the interval, were the true rate as it tells."""
+    """Return how often the measured rate of the other strangers would be in the interval, if the reported rate were true."""
     draw = np.random.default_rng(seed)
     measured = draw.binomial(others, draw.beta(above + 1, searches - above, _DRAWS)) / others
     return float(((measured >= interval[0]) & (measured <= interval[1])).mean())

@@ -1,8 +1,8 @@
-"""Templates compared on a data set: TPIR at several FPIR, with right enrolments and with wrong ones.
+"""Compare templates on a data set by TPIR at several FPIR, with correct and with wrong enrolments.
 
     python -m studies.comparison DIR --network retail-0095 --json table.json
 
-DIR holds a folder per person, as LFW does: people with several photos are enrolled, those with one are the strangers.
+DIR has a folder per person, like LFW: people with several photos are enrolled, those with one are the strangers.
 """
 
 import argparse
@@ -27,15 +27,15 @@ FPIRS = (0.001, 0.01, 0.1)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure.
+    """The result of one template at one FPIR.
 
     Attributes:
-        enrolled: photos of each person.
-        mislabelled: share of the people of whom one enrolled photo is somebody else's.
-        template: its name.
-        fpir: that the threshold is set for.
-        tpir: the mean over the splits.
-        gain: TPIR less that of `BASE`, paired.
+        enrolled: photos enrolled per person.
+        mislabelled: share of the people with one enrolled photo of another person.
+        template: name of the template.
+        fpir: FPIR for which the threshold is set.
+        tpir: mean TPIR over the splits.
+        gain: TPIR minus that of `BASE`, paired.
     """
 
     enrolled: int
@@ -47,7 +47,7 @@ class Row:
 
 
 def search(photos: People, chosen: Split, template: Template) -> Searches:
-    """Return what the searches of one split give."""
+    """Return the results of the searches of one split."""
     descriptors = unit(photos.embeddings)
     enrolled = [photos.embeddings[list(rows)] for rows in chosen.enrolled]
     mated = template(enrolled, descriptors[chosen.probes])
@@ -57,7 +57,7 @@ def search(photos: People, chosen: Split, template: Template) -> Searches:
 def compare(
     photos: People, wanted: dict[str, Template], enrol: int, share: float, splits: int, drawn: Drawings
 ) -> list[Row]:
-    """Return a row per template and FPIR, for one number of enrolled photos and one share of people mislabelled."""
+    """Return a row per template and FPIR, for a number of enrolled photos and a share of mislabelled people."""
     chosen = [split(photos.people, enrol, seed) for seed in range(splits)]
     if share:
         chosen = [mislabelled(each, seed, share) for seed, each in enumerate(chosen)]
@@ -76,7 +76,7 @@ def compare(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a table in Markdown: the gain is marked where its interval leaves 0 out."""
+    """Return the rows as a table in Markdown. A gain is marked if its interval excludes 0."""
     lines = ["| enrolled | mislabelled | template | " + " | ".join(f"FPIR {fpir:.1%}" for fpir in FPIRS) + " |"]
     lines.append("|---" * (3 + len(FPIRS)) + "|")
     for first in range(0, len(rows), len(FPIRS)):
@@ -87,7 +87,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Print the table in Markdown; see the module."""
+    """Print the table in Markdown, as the module describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")

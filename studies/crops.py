@@ -1,10 +1,10 @@
-"""How a face is cut out, what averaging with its mirror image brings, and what a precision costs: TPIR, on a data set.
+"""Measure the effect of the crop, of averaging with the mirror image, and of the precision on TPIR.
 
     python -m studies.crops DIR --network retail-0095 --json table.json
 
-DIR is as for `comparison`. Every photo is detected once, and its central face cut out in each way: as the network wants it,
-then as a box (the course work's), a box extended by 0.3, and framed (VGGFace2's protocol). One photo of each person is
-enrolled. The gain of each row is paired with the first, which is what the program does.
+DIR is as for `comparison`. Each photo is detected once, and its central face cut out in each way: as the network wants it,
+as a box (the course work's), as a box extended by 0.3, and framed (VGGFace2's protocol). One photo of each person is
+enrolled. The gain of each row is paired with the first row, which is what the program does.
 """
 
 import argparse
@@ -37,15 +37,15 @@ _DRAWINGS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One way of going from a face to a descriptor.
+    """The result of one way from a face to a descriptor.
 
     Attributes:
         crop: how the face is cut out.
-        mirrored: whether the descriptor is the mean of that of the crop and of its mirror image.
-        precision: of the network.
-        fpir: that the threshold is set for.
-        tpir: the mean over the splits.
-        gain: TPIR less that of the first row, paired.
+        mirrored: whether the descriptor is the mean of those of the crop and its mirror image.
+        precision: the network's precision.
+        fpir: FPIR for which the threshold is set.
+        tpir: mean TPIR over the splits.
+        gain: TPIR minus that of the first row, paired.
     """
 
     crop: str
@@ -58,12 +58,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photos:
-    """The photos of a data set, each cut out in every way.
+    """The photos of a data set, cut out in every way.
 
     Attributes:
-        crops: (n, s, s, 3) for each way.
-        people: for each person the places of the photos.
-        strangers: places of photos of people who are not enrolled.
+        crops: (n, s, s, 3) crops for each way.
+        people: numbers of the photos of each person.
+        strangers: numbers of the photos of people who are not enrolled.
         missed: photos without a face.
     """
 
@@ -74,7 +74,7 @@ class Photos:
 
 
 def ways(spec: NetworkSpec) -> dict[str, NetworkSpec]:
-    """Return the network as it cuts faces out itself, and as it would in other ways."""
+    """Return the network with its own crop, and with other crops."""
     return {
         f"{spec.crop}, its own": spec,
         "box": replace(spec, crop="box", margin=0.0, framed=False),
@@ -84,7 +84,7 @@ def ways(spec: NetworkSpec) -> dict[str, NetworkSpec]:
 
 
 def cut(folder: Path, settings: Settings, spec: NetworkSpec, least: int, strangers: int) -> Photos:
-    """Find the central face of each photo and cut it out in every way.
+    """Find the central face of each photo, and cut it out in every way.
 
     Raises:
         MalformedRequest: there are not two people with `least` photos that show a face, or no stranger.
@@ -132,12 +132,12 @@ def cut(folder: Path, settings: Settings, spec: NetworkSpec, least: int, strange
 
 
 def averaged(embedder: Embedder, crops: Crops, rows: Descriptors) -> Descriptors:
-    """Return the mean of the crops' descriptors, which are `rows`, and those of their mirror images, of unit length."""
+    """Return the unit-length mean of the crops' descriptors `rows` and those of their mirror images."""
     return unit(rows + embedder.embed(np.ascontiguousarray(crops[:, :, ::-1])))
 
 
 def searched(photos: Photos, rows: Descriptors) -> list[Searches]:
-    """Enrol one photo of each person and search with all others, so many times over."""
+    """Enrol one photo of each person and search with all others, in several splits."""
     done = []
     for seed in range(_SPLITS):
         chosen = split(photos.people, 1, seed)
@@ -147,7 +147,7 @@ def searched(photos: Photos, rows: Descriptors) -> list[Searches]:
 
 
 def measure(photos: Photos, settings: Settings, precisions: Sequence[str], drawn: Drawings) -> Iterator[Row]:
-    """Give the rows: every crop, mirrored or not, in fp32; and the network's own crop in other precisions."""
+    """Return the rows: every crop, mirrored or not, in fp32; and the network's own crop in other precisions."""
     own = next(iter(photos.crops))
     asked = [(crop, mirrored, "fp32") for crop in photos.crops for mirrored in (False, True)]
     asked += [(own, False, precision) for precision in precisions]
@@ -184,7 +184,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Print the table in Markdown; see the module."""
+    """Print the table in Markdown, as the module describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")

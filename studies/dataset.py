@@ -1,4 +1,4 @@
-"""A folder of people → embeddings, by person and of strangers: what an open-set measurement is made on."""
+"""Read a folder of people as embeddings, divided into people to enrol and strangers, for open-set measurements."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -19,13 +19,13 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class People:
-    """Embedded photos.
+    """The embeddings of a data set.
 
     Attributes:
-        embeddings: (n, d) float32, raw, one row a photo in which a face was found.
-        people: for each person to enrol the rows of the photos.
-        strangers: rows of photos of people who are not enrolled, one of each.
-        missed: photos without a face, which are left out: a failure to acquire.
+        embeddings: (n, d) float32, raw, one row for each photo with a face.
+        people: the rows of each person to enrol.
+        strangers: one row of each person who is not enrolled.
+        missed: number of photos without a face, which are left out (failures to acquire).
     """
 
     embeddings: Floats
@@ -45,17 +45,17 @@ def read(
     strangers_from: Path | None = None,
     told: Callable[[int], None] = lambda _: None,
 ) -> People:
-    """Embed a data set that holds one folder per person.
+    """Embed a data set with one folder per person.
 
     Args:
-        folder: of the people; those with `least` to `most` usable photos are enrolled.
-        settings: which network, and where the cache is.
-        least: photos of a person to enrol.
-        most: None for any number.
-        people: how many, evenly spaced by name; None for all.
-        strangers: how many, evenly spaced by name; None for all.
-        strangers_from: folder of the strangers, of people with one photo; None: the same folder.
-        told: is called with the number of photos that are done.
+        folder: folder of the people. Those with `least` to `most` usable photos are enrolled.
+        settings: the settings with the network and the cache.
+        least: least photos of a person to enrol.
+        most: most photos of a person to enrol; None sets no limit.
+        people: number of people, evenly spaced by name; None takes all.
+        strangers: number of strangers, evenly spaced by name; None takes all.
+        strangers_from: folder whose people with one photo are the strangers; None takes the same folder.
+        told: called with the number of photos done.
 
     Raises:
         MalformedRequest: there are not two people to enrol, or no stranger.
@@ -80,7 +80,7 @@ def read(
 
 
 def told(done: int) -> None:
-    """Say on standard error how many photos are done."""
+    """Show on standard error how many photos are done."""
     sys.stderr.write(f"\r{done} photos ")
 
 

@@ -1,7 +1,6 @@
-"""Good photos in, poor copies out: made small, blurred, dark and so on, at several levels, the same for the same seed.
+"""Make poor copies of good photos: small, blurred, dark and so on, at several levels, reproducible by a seed.
 
-A copy shows how a part of the quality and recognition fall together; it is no photo that a camera took, and is reported
-apart from those.
+The copies show how quality and recognition decrease together. They are not real poor photos, and are reported separately.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,22 +14,22 @@ from facegroup.types import Image
 Random = np.random.Generator
 
 _FACE = (0.32, 0.27, 0.68, 0.74)
-"""Where the face is in an LFW photo: left, top, right and bottom as fractions."""
+"""Position of the face in an LFW photo: left, top, right and bottom as fractions."""
 
 
 def small(image: Image, pixels: float, _: Random) -> Image:
-    """The face scaled down to so many pixels in width."""
+    """Return the photo scaled down, so that the face has this width in pixels."""
     scale = pixels / (image.shape[1] * (_FACE[2] - _FACE[0]))
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def blurred(image: Image, sigma: float, _: Random) -> Image:
-    """Out of focus, by a Gaussian of so many pixels."""
+    """Return the photo out of focus, by a Gaussian of `sigma` pixels."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
 def moved(image: Image, length: float, random: Random) -> Image:
-    """Blurred by a movement of so many pixels, in any direction."""
+    """Return the photo with motion blur of this length in pixels, in a random direction."""
     side = int(length) | 1
     kernel = np.zeros((side, side), np.float32)
     kernel[side // 2] = 1
@@ -40,22 +39,22 @@ def moved(image: Image, length: float, random: Random) -> Image:
 
 
 def dark(image: Image, gain: float, random: Random) -> Image:
-    """Under-exposed, with the noise of a sensor."""
+    """Return the photo under-exposed, with sensor noise."""
     return _clipped(image * gain + random.normal(0, 2, image.shape))
 
 
 def bright(image: Image, gain: float, _: Random) -> Image:
-    """Over-exposed: what is too bright is white."""
+    """Return the photo over-exposed."""
     return _clipped(image.astype(np.float64) * gain)
 
 
 def foggy(image: Image, gain: float, random: Random) -> Image:
-    """Little contrast around a middle grey, with noise."""
+    """Return the photo with little contrast around a middle grey, with noise."""
     return _clipped((image - image.mean()) * gain + 128 + random.normal(0, 1.5, image.shape))
 
 
 def cut(image: Image, share: float, random: Random) -> Image:
-    """Cropped so that one side of the photo cuts off such a share of the face."""
+    """Return the photo cropped so that one side cuts off this share of the face."""
     x1, y1, x2, y2 = (edge * side for edge, side in zip(_FACE, (*image.shape[1::-1], *image.shape[1::-1]), strict=True))
     match int(random.integers(4)):
         case 0:
@@ -70,14 +69,14 @@ def cut(image: Image, share: float, random: Random) -> Image:
 
 
 def tilted(image: Image, degrees: float, random: Random) -> Image:
-    """Turned in its plane, to either side."""
+    """Return the photo rotated in its plane, to either side."""
     height, width = image.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees * random.choice([-1, 1]), 1)
     return np.asarray(cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
 def masked(image: Image, share: float, _: Random) -> Image:
-    """The lowest share of the face behind a plain cloth: what the quality cannot see."""
+    """Return the photo with the lowest share of the face behind a plain cloth, which the quality does not measure."""
     height, width = image.shape[:2]
     done = image.copy()
     top, bottom = _FACE[3] - share * (_FACE[3] - _FACE[1]), _FACE[3]
@@ -96,11 +95,11 @@ KINDS: Mapping[str, tuple[Callable[[Image, float, Random], Image], tuple[float, 
     "tilted": (tilted, (20, 40, 60)),
     "masked": (masked, (0.45,)),
 }
-"""What a copy can suffer, and how much of it."""
+"""The kinds of degradation and their levels."""
 
 
 def copies(image: Image, count: int, seed: int) -> list[tuple[str, Image]]:
-    """Return so many copies of a photo, each of another kind and level, and what each suffered, such as `small 24`."""
+    """Return copies of a photo with different kinds and levels of degradation, and their names such as `small 24`."""
     random = np.random.default_rng(seed)
     choices = [(name, level) for name, (_, levels) in KINDS.items() for level in levels]
     chosen = [choices[place] for place in random.permutation(len(choices))[:count]]

@@ -1,10 +1,10 @@
-"""How often a doubt at enrolment is right: right photos that are doubted, and wrong ones that are caught.
+"""Measure how often a warning at enrolment is right: correct photos with a warning, and wrong photos caught.
 
     python -m studies.doubting DIR --network retail-0095 --json table.json
 
-Each person of DIR, as `comparison` takes it, has some photos enrolled. Then each of the other photos is offered to its own
-person, to somebody else who is enrolled (*misfiled*), and as the first photo of somebody new (*twice*); and each stranger
-to somebody who is enrolled (*stranger*), and as the first photo of somebody new (*new*), which is right.
+Some photos of each person of DIR, as for `comparison`, are enrolled. Each of the other photos is then offered to its own
+person, to another enrolled person (*misfiled*), and as the first photo of a new person (*twice*). Each stranger is offered
+to an enrolled person (*stranger*), and as the first photo of a new person (*new*), which is correct.
 """
 
 import argparse
@@ -32,15 +32,15 @@ RIGHT = ("own", "new")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What happens to photos of one kind.
+    """The results for photos of one kind.
 
     Attributes:
-        enrolled: photos that each person has before.
-        kind: of the photos offered; see the module.
+        enrolled: photos enrolled per person before.
+        kind: kind of the offered photos; see the module.
         reach: see `doubts.REACH`.
-        offered: how many, over all splits.
-        looks_like: share doubted for it.
-        unlike_own: share doubted for it.
+        offered: number of offered photos, over all splits.
+        looks_like: share with this warning.
+        unlike_own: share with this warning.
     """
 
     enrolled: int
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def doubted(self) -> float:
-        """Share doubted."""
+        """The share with any warning."""
         return self.looks_like + self.unlike_own
 
 
@@ -81,7 +81,7 @@ def offers(photos: People, enrol: int, seed: int) -> dict[str, Offers]:
 
 
 def rows(offered: Sequence[dict[str, Offers]], enrol: int, threshold: float) -> list[Row]:
-    """Return a row per kind and reach, over some splits."""
+    """Return a row per kind and reach, over all splits."""
     made = []
     for kind in offered[0]:
         pairs = [pair for each in offered for pair in each[kind]]
@@ -94,7 +94,7 @@ def rows(offered: Sequence[dict[str, Offers]], enrol: int, threshold: float) -> 
 
 
 def table(made: Sequence[Row]) -> str:
-    """Return the shares doubted as a table in Markdown."""
+    """Return the shares with a warning as a table in Markdown."""
     lines = ["| enrolled | photo offered | " + " | ".join(f"reach {reach}" for reach in REACHES) + " |"]
     lines.append("|---" * (2 + len(REACHES)) + "|")
     for first in range(0, len(made), len(REACHES)):
@@ -105,7 +105,7 @@ def table(made: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Print the table in Markdown; see the module."""
+    """Print the table in Markdown, as the module describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def _filed(similarities: Floats, under: Sequence[int]) -> Offers:
-    """Return the offers of photos that are filed under some people, of (n, people) similarities."""
+    """Return the offers of photos to the given people, from (n, people) similarities."""
     places = np.arange(len(similarities))
     own = similarities[places, under].tolist()
     others = similarities.copy()

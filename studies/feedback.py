@@ -1,11 +1,11 @@
-"""What "not this person" brings and costs: strangers who get a name are made counter-examples of whom they were taken for.
+"""Measure the effect of "not this person": strangers who are named become counter-examples of that person.
 
     python -m studies.feedback DIR --network retail-0095 --json table.json
 
-Of the people of DIR who have several photos, as `comparison` takes them, half are enrolled; one photo of each of the others,
-and of everybody who has only one, is a stranger's. The threshold is set for an FPIR and stays. Then each stranger who got a
-name is made a counter-example of that person, and all is searched again: the strangers' same photos, their *other* photos,
-and the members'. *Many* makes the k nearest strangers counter-examples of everybody, *mistaken* k photos of the person.
+Half of the people of DIR with several photos, as for `comparison`, are enrolled. One photo of each of the others, and of
+everybody with only one, is a stranger's. The threshold is set for an FPIR and stays. Each stranger who is named becomes a
+counter-example of that person, and all are searched again: the strangers' same photos, their *other* photos, and the
+members'. *Many* makes the k nearest strangers counter-examples of everybody, *mistaken* k photos of the person.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from facegroup.evaluation.bootstrap import Drawings, Estimate, estimate
 from facegroup.evaluation.openset import threshold_at
 from facegroup.settings import load
 from studies import dataset
-from studies.scene import Counters, Scene, corrected, many, mistaken, named, scene
+from studies.counter_example_scenario import Counters, Scenario, corrected, many, mistaken, named, scenario
 
 FPIRS = (0.01, 0.1, 0.3)
 MANY = (1, 3, 5, 10, 20)
@@ -31,18 +31,18 @@ REACHES = (0.4, 0.5, 0.6, 0.7, 0.8)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
-        kind: what was made a counter-example: `corrected`, `many`, `mistaken`.
-        fpir: that the threshold was set for; `corrected` starts at it.
-        count: counter-examples of a person: k, or the mean over those who have some.
+        kind: what became counter-examples: `corrected`, `many` or `mistaken`.
+        fpir: FPIR for which the threshold was set, and at which `corrected` starts.
+        count: counter-examples per person: k, or the mean over those who have some.
         same: share of the counter-examples' own photos that get the same name again.
         strangers: share of the strangers' photos that get any name afterwards.
-        others: share of the other photos of a stranger taken for somebody that get this name, before.
-        others_after: and afterwards.
-        tpir: of the members, before.
-        cost: what it lost; paired.
+        others: share of the other photos of a misidentified stranger that get this name, before.
+        others_after: the same share afterwards.
+        tpir: TPIR of the members before.
+        cost: loss of TPIR, paired.
     """
 
     kind: str
@@ -56,8 +56,8 @@ class Row:
     cost: Estimate
 
 
-def measured(kind: str, fpir: float, done: Sequence[tuple[Scene, Counters, float]], drawn: Drawings) -> Row:
-    """Return what some counter-examples do, over splits with a threshold each."""
+def measured(kind: str, fpir: float, done: Sequence[tuple[Scenario, Counters, float]], drawn: Drawings) -> Row:
+    """Return the effect of some counter-examples, over splits with a threshold each."""
     figures: list[tuple[float, ...]] = []
     drawings = []
     for one, counters, threshold in done:
@@ -89,11 +89,11 @@ def measured(kind: str, fpir: float, done: Sequence[tuple[Scene, Counters, float
     return Row(kind, fpir, count, same, strangers, others_before, others_after, tpir, gone)
 
 
-def doubted(scenes: Sequence[Scene], fpir: float) -> dict[float, tuple[float, float]]:
-    """Return for each reach how many right counter-examples are doubted, and how many mistaken ones are caught."""
+def doubted(scenarios: Sequence[Scenario], fpir: float) -> dict[float, tuple[float, float]]:
+    """Return for each reach how many correct counter-examples get a warning, and how many mistaken ones are caught."""
     right, wrong = [], []
     limits = []
-    for one in scenes:
+    for one in scenarios:
         threshold = _threshold(one, fpir)
         limits.append(threshold)
         best = (one.strangers @ one.centroids.T).max(axis=1)
@@ -121,7 +121,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Print the tables in Markdown; see the module."""
+    """Print the tables in Markdown, as the module describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")
@@ -134,18 +134,18 @@ def main() -> None:
     settings = load(network=given.network)
     photos = dataset.read(given.folder, settings, least=given.least, told=dataset.told)
     drawn = bootstrap.draw(len(photos.people), len(photos.strangers), given.drawings)
-    scenes = [scene(photos, given.enrol, seed) for seed in range(given.splits)]
+    scenarios = [scenario(photos, given.enrol, seed) for seed in range(given.splits)]
     rows = []
     for fpir in FPIRS:
-        limits = [_threshold(one, fpir) for one in scenes]
-        sets = {("corrected", 0): [(one, corrected(one, limit)) for one, limit in zip(scenes, limits, strict=True)]}
-        sets |= {("many", count): [(one, many(one, count)) for one in scenes] for count in MANY}
-        sets |= {("mistaken", count): [mistaken(one, count) for one in scenes] for count in MISTAKEN}
+        limits = [_threshold(one, fpir) for one in scenarios]
+        sets = {("corrected", 0): [(one, corrected(one, limit)) for one, limit in zip(scenarios, limits, strict=True)]}
+        sets |= {("many", count): [(one, many(one, count)) for one in scenarios] for count in MANY}
+        sets |= {("mistaken", count): [mistaken(one, count) for one in scenarios] for count in MISTAKEN}
         rows += [
             measured(kind, fpir, [(*each, limit) for each, limit in zip(done, limits, strict=True)], drawn)
             for (kind, _), done in sets.items()
         ]
-    doubts = {fpir: doubted(scenes, fpir) for fpir in FPIRS}
+    doubts = {fpir: doubted(scenarios, fpir) for fpir in FPIRS}
     counts = {"people": len(photos.people), "strangers": len(photos.strangers), "splits": given.splits}
     print(f"\n{settings.network}: {counts}\n\n{table(rows)}\n\nreach: right ones doubted, mistaken ones caught")
     for fpir, found in doubts.items():
@@ -155,7 +155,7 @@ def main() -> None:
         given.json.write_text(json.dumps(written, indent=1) + "\n")
 
 
-def _threshold(one: Scene, fpir: float) -> float:
+def _threshold(one: Scenario, fpir: float) -> float:
     return threshold_at((one.strangers @ one.centroids.T).max(axis=1), fpir)
 
 

@@ -1,11 +1,11 @@
-"""How well strangers who come back are known again: visits of people of a data set in, purity and fragments out.
+"""Measure how well strangers who return are recognised, by the purity and fragments of their visits.
 
     python -m studies.returning DIR --network retail-0095 --json table.json
 
-People of DIR with `--least` photos or more come back: their photos, `--most` at most, are visits of one or two photos each;
-people with one photo come once. All visits are shuffled, and go through `facegroup.cameras.sightings.strangers` one
-after the other, at several similarities. *Merging* joins two strangers whose centroids have grown together. *Batch* is
-what average linkage (scipy, on all visits at once, which no server ever has) makes of the same visits: the reference.
+People of DIR with `--least` photos or more return: their photos, at most `--most`, are visits of one or two photos each;
+people with one photo visit once. All visits are shuffled, and pass through `facegroup.cameras.sightings.strangers` one after
+the other, at several similarities. *Merging* joins two strangers whose centroids have become similar. *Batch* is average
+linkage (scipy) on all visits at once, which no server ever has, as a reference.
 """
 
 import argparse
@@ -31,11 +31,11 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Visits:
-    """Visits in the order in which they come.
+    """Visits in order.
 
     Attributes:
-        people: (n,) who it is.
-        looks: the shots of each.
+        people: (n,) the person of each visit.
+        looks: the shots of each visit.
     """
 
     people: Labels
@@ -44,17 +44,17 @@ class Visits:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; shares are of visits, and means over the orders.
+    """One row of the table. Shares are of visits, and means over the orders.
 
     Attributes:
         way: online, merging or batch.
-        similarity: at which two are one.
-        purity: share of visits in a stranger most of whose visits are of this person.
-        fragments: strangers that somebody who came back became, on average.
-        whole: share of those who came back that are one stranger.
-        precision: of the other visits of a visit's stranger the share of the same person (B-cubed: Bagga and Baldwin 1998).
-        recall: of the other visits of a visit's person the share in the same stranger; of those who came back.
-        strangers: that were made.
+        similarity: similarity at which two are the same stranger.
+        purity: share of visits that belong to the main person of their stranger.
+        fragments: mean number of strangers per returning person.
+        whole: share of returning people with a single stranger.
+        precision: share of a stranger's other visits that are of the same person (B-cubed: Bagga and Baldwin 1998).
+        recall: share of a returning person's other visits that are in the same stranger.
+        strangers: number of strangers made.
     """
 
     way: str
@@ -71,11 +71,11 @@ def visits(photos: dataset.People, most: int, people: int | None, once: int, see
     """Return visits in a random order.
 
     Args:
-        photos: of people who come back, and of strangers.
-        most: photos of a person.
-        people: how many come back; None: all.
-        once: how many come once.
-        seed: of the choice and the order.
+        photos: photos of returning people and of strangers.
+        most: most photos of a person.
+        people: number of people who return; None takes all.
+        once: number of people who visit once.
+        seed: seed for the choice and the order.
     """
     random = np.random.default_rng(seed)
     rows = photos.embeddings / np.linalg.norm(photos.embeddings, axis=1, keepdims=True)
@@ -99,8 +99,8 @@ def online(seen: Visits, similarity: float, merging: float | None = None) -> Lab
 
     Args:
         seen: the visits.
-        similarity: at which a visit is a stranger's.
-        merging: similarity of two strangers' centroids at which they are one; None: never.
+        similarity: similarity at which a visit belongs to a stranger.
+        merging: similarity of two strangers' centroids at which they are joined; None never joins.
     """
     known, kept, labels = Strangers(), dict[str, Unknown](), list[str]()
     for at, looks in enumerate(seen.looks):
@@ -129,7 +129,7 @@ def batch(seen: Visits, similarities: Sequence[float]) -> list[Labels]:
 
 
 def figures(people: Labels, labels: Labels) -> tuple[float, ...]:
-    """Return purity, fragments, whole, precision, recall and strangers of a clustering, as `Row` has them."""
+    """Return purity, fragments, whole, precision, recall and strangers of a clustering, as in `Row`."""
     _, who = np.unique(people, return_inverse=True)
     _, which = np.unique(labels, return_inverse=True)
     shared = np.zeros((who.max() + 1, which.max() + 1))
@@ -177,11 +177,11 @@ def measured(seen: Sequence[Visits], threshold: float) -> list[Row]:
 
 
 def main() -> None:
-    """Print the tables in Markdown; see the module."""
+    """Print the tables in Markdown, as the module describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")
-    parser.add_argument("--least", type=int, default=4, help="photos of somebody who comes back")
+    parser.add_argument("--least", type=int, default=4, help="least photos of a person who returns")
     parser.add_argument("--most", type=int, default=20, help="photos of a person that are used")
     parser.add_argument("--orders", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows here")
@@ -200,7 +200,7 @@ def main() -> None:
 
 
 def _merge(one: Unknown, merging: float, known: Strangers, kept: dict[str, Unknown], labels: list[str]) -> None:
-    """Make one stranger of the one that grew and those who are as similar; the older one's number stays."""
+    """Join the stranger that grew and those as similar to it. The older number stays."""
     while True:
         known.remove(one.id)
         other = known.nearest(one.centroid)

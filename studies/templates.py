@@ -1,7 +1,7 @@
-"""What stands for a person: the embeddings of some photos go in, similarities of probes to people come out.
+"""Templates of a person: functions from the embeddings of some photos to the similarities of probes.
 
-`studies.comparison` compares them; which finds most people at an equal rate of false alarms is in
-docs/decisions/0008-templates.md.
+`studies.comparison` compares them; docs/decisions/0008-templates.md says which one finds most people at an equal rate of
+false alarms.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,24 +15,24 @@ Enrolled = Sequence[Floats]
 """For each person the raw embeddings of the enrolled photos, (k, d) float32."""
 
 Template = Callable[[Enrolled, Descriptors], Floats]
-"""People and (p, d) probes of unit length → (p, people) similarities."""
+"""Function from people and (p, d) probes of unit length to (p, people) similarities."""
 
 
 def raw_mean(rows: Floats) -> Floats:
-    """The course work's: the mean of the embeddings as the network gives them; long ones weigh more."""
+    """Return the mean of the raw embeddings, as in the course work; long ones weigh more."""
     return unit_mean(rows)
 
 
 def mean(rows: Floats) -> Floats:
-    """The mean of the unit descriptors, divided by its norm: the spherical mean, and `store.vectors.centroid`."""
+    """Return the mean of the unit descriptors divided by its norm: the spherical mean, as `store.vectors.centroid`."""
     return raw_mean(unit(rows))
 
 
 def rejecting(limit: float) -> Callable[[Floats], Floats]:
-    """The mean of the unit descriptors without outliers.
+    """Return a template with the mean of the unit descriptors without outliers.
 
     While the sample that is least similar to the mean of the others kept is below `limit`, it is dropped, but never
-    half of the samples or more: of two that disagree neither is known to be the wrong one.
+    half of the samples or more: if two disagree, it is not known which one is wrong.
     """
 
     def template(rows: Floats) -> Floats:
@@ -48,7 +48,7 @@ def rejecting(limit: float) -> Callable[[Floats], Floats]:
 
 
 def median(rows: Floats) -> Floats:
-    """The geometric median of the unit descriptors, by Weiszfeld: a sample far away pulls no more than a near one."""
+    """Return the geometric median of the unit descriptors, by Weiszfeld: a distant sample pulls no more than a near one."""
     samples = unit(rows).astype(np.float64)
     found = samples.mean(axis=0)
     for _ in range(50):
@@ -58,7 +58,7 @@ def median(rows: Floats) -> Floats:
 
 
 def frigate(rows: Floats) -> Floats:
-    """Frigate's, by its source of 2026-07: the mean without outliers, and in each number without the extremes.
+    """Return Frigate's template (source of 2026-07): the mean without outliers, trimmed in each dimension.
 
     Samples below cos 0.30 to the mean are dropped, at least 70 % kept; of what is left each number is the mean without
     the 15 % greatest and least, which are none below seven samples.
@@ -77,7 +77,7 @@ def frigate(rows: Floats) -> Floats:
 
 
 def of_one(template: Callable[[Floats], Floats]) -> Template:
-    """Compare with one descriptor per person."""
+    """Return a template that compares with one descriptor per person."""
 
     def score(enrolled: Enrolled, probes: Descriptors) -> Floats:
         return np.asarray(probes @ np.stack([template(rows) for rows in enrolled]).T, np.float32)
@@ -86,12 +86,12 @@ def of_one(template: Callable[[Floats], Floats]) -> Template:
 
 
 def best(enrolled: Enrolled, probes: Descriptors) -> Floats:
-    """Best of the samples: the greatest similarity to any of a person's photos."""
+    """Return the greatest similarity to any of a person's photos."""
     return np.stack([(probes @ unit(rows).T).max(axis=1) for rows in enrolled], axis=1)
 
 
 def fused(enrolled: Enrolled, probes: Descriptors) -> Floats:
-    """The mean of two scores: that of `mean`, and that of `best`."""
+    """Return the mean of the similarities of `mean` and `best`."""
     return (of_one(mean)(enrolled, probes) + best(enrolled, probes)) / np.float32(2)
 
 

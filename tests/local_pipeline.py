@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from facegroup.cameras.hub.hub import Hub
+from facegroup.cameras.hub.part import Part
 from facegroup.cameras.journal import open_journal
 from facegroup.cameras.sources import reader as eyes
 from facegroup.cameras.types import Camera, Frame, FrameReader, Status
@@ -98,11 +99,14 @@ class LocalPipeline:
 
         return await self._run(run)
 
-    async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
+    async def cameras(
+        self, method: Callable[Concatenate[Part, P], Coroutine[Any, Any, Answer]], /, *given: P.args, **named: P.kwargs
+    ) -> Answer:
         if self._loop is None:
             raise CamerasOff("this server has no cameras")
-        answer = asyncio.run_coroutine_threadsafe(self.hub.call(method, *arguments, **named), self._loop)
-        return await asyncio.wrap_future(answer)
+        answer = asyncio.run_coroutine_threadsafe(self.hub.call(method.__qualname__, *given, **named), self._loop)
+        done: Answer = await asyncio.wrap_future(answer)
+        return done
 
     async def alive(self) -> None:
         """All of it is here."""

@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import suppress
 
-from facegroup.cameras.sources.rtsp_login import Message, Wire
+from facegroup.cameras.sources.rtsp_login import Message, RtspConnection
 
 USER, PASSWORD, REALM, NONCE = "me", "p@ss/hunter2", "camera, indoors", "abc=0123"
 
@@ -40,10 +40,10 @@ class Guard:
         with suppress(OSError):
             while True:
                 link, _ = self._listener.accept()
-                threading.Thread(target=self._one, args=(Wire(link),), daemon=True).start()
+                threading.Thread(target=self._one, args=(RtspConnection(link),), daemon=True).start()
 
-    def _one(self, client: Wire) -> None:
-        server = Wire(socket.create_connection(("127.0.0.1", self._behind)))
+    def _one(self, client: RtspConnection) -> None:
+        server = RtspConnection(socket.create_connection(("127.0.0.1", self._behind)))
         threading.Thread(target=self._back, args=(server, client), daemon=True).start()
         with suppress(OSError, ValueError):
             while (message := client.read()) is not None:
@@ -57,7 +57,7 @@ class Guard:
         client.close()
         server.close()
 
-    def _back(self, server: Wire, client: Wire) -> None:
+    def _back(self, server: RtspConnection, client: RtspConnection) -> None:
         with suppress(OSError, ValueError):
             while (message := server.read()) is not None:
                 client.write(message)

@@ -1,1 +1,1 @@
-"""One file is one thing that is measured, ours or a peer's, in a process and an environment of its own."""
+"""The workers of the benchmarks: each measures facegroup or a peer in a process and an environment of its own."""

@@ -1,4 +1,4 @@
-"""ByteTrack, of the package trackers: boxes of frames in, the track of each out. Its own settings, but for its patience."""
+"""Track boxes with ByteTrack of the package trackers, with its own settings except for the patience."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""The protocol of a worker: a JSON object a line comes in, `{"do": name, …}`; a JSON object a line goes out.
+"""The protocol of a worker: one JSON object per line in each direction, `{"do": name, …}` as the request.
 
-Whatever libraries print goes to standard error, so that it cannot be taken for an answer.
+Output of libraries goes to standard error, so that it is not taken for an answer.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a camera is, what it sees, and how it is: frozen structs, safe to send between processes."""
+"""Cameras, their frames and their conditions: frozen structs, safe to send between processes."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
@@ -6,41 +6,41 @@ from typing import Literal, Protocol, TypeAlias
 from facegroup.types import Policy
 
 State: TypeAlias = Literal["connecting", "live", "stalled", "failed", "ended", "stopped"]
-"""Of a camera: no frame yet; frames come; none came for a while; it cannot be opened, and why is said; a file came to its
-end; switched off."""
+"""State of a camera: no frame yet; frames come; no frame came for a while; it cannot be opened (the reason says why); its
+file ended; it is disabled."""
 
 Region: TypeAlias = tuple[tuple[float, float], ...]
-"""A polygon of three corners or more: x and y in 0..1 of the picture's width and height."""
+"""Polygon of at least three corners: x and y in 0..1 of the picture's width and height."""
 
 SMALLEST = 30
-"""Pixels of the smallest face that is looked for in a frame as it is sent, where its camera has no setting of its own."""
+"""Smallest face, in pixels of the frame as it is sent, that is detected without a setting of the camera."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera of the registry.
+    """Camera of the registry.
 
     Attributes:
         id: unique, 1–64 characters of ``[a-z0-9-]``.
-        source: address, with the user and password that it needs: never logged and never answered as it is
+        source: address, with the user and password that it needs; never logged or answered as it is
             (`facegroup.cameras.sources.address.shown`). ``rtsp(s)://``, ``http(s)://`` (MJPEG, HLS, anything that
-            FFmpeg reads), ``file:///…`` (a video, or a folder of pictures that grows), ``v4l2:///dev/video0``.
-        gallery: whose people are looked for.
-        fps: frames analysed a second, at most.
-        min_face_size: smallest face looked for, in pixels of the picture; None: `SMALLEST` pixels of what is analysed.
-            Smaller ones are seldom named, and looking for them takes most of the time (docs/cameras.md).
-        regions: a face counts whose box has its centre in one of them; empty: everywhere.
-        quality: how good a face must be to be named; None: the gallery's own policy.
-        confirm: frames that must agree before a track has a name.
-        cooldown: seconds after which somebody who was not seen has left; seen again is a new sighting.
-        snapshots: whether the best crop of a sighting is kept.
-        motion: whether frames in which nothing moves are left out.
+            FFmpeg reads), ``file:///…`` (a video, or a folder to which pictures are added), ``v4l2:///dev/video0``.
+        gallery: gallery whose members are recognised.
+        fps: most frames analysed a second.
+        min_face_size: smallest face that is detected, in pixels of the picture; None means `SMALLEST` pixels of the
+            analysed frame. Smaller faces are seldom named, and detecting them takes most of the time (docs/cameras.md).
+        regions: a face counts if the centre of its box is in one of them; empty: everywhere.
+        quality: policy on how good a face must be to be named; None uses the gallery's policy.
+        confirm: frames that must agree before a track is named.
+        cooldown: seconds without a detection before the sighting ends.
+        snapshots: whether to keep the best crop of each sighting.
+        motion: whether to skip frames in which nothing moves.
         transport: of RTSP.
-        rotate: degrees, clockwise, by which its pictures are turned to be upright.
-        realtime: whether a file is played at its own pace; else as fast as it can be analysed, frame by frame.
-        picture_seconds: between two pictures, of a source that gives one each time it is asked.
-        stall_seconds: without a frame for so long it is stalled, and opened anew.
-        enabled: whether it is looked at.
+        rotate: degrees by which to rotate its pictures clockwise, so that they are upright.
+        realtime: whether to play a file at its own pace; otherwise it is analysed frame by frame, as fast as possible.
+        picture_seconds: seconds between two pictures, of a source that returns one on each request.
+        stall_seconds: seconds without a frame after which it counts as stalled, and is opened anew.
+        enabled: whether it runs.
         created_at: seconds since the epoch; 0 lets the journal set it.
         updated_at: seconds since the epoch.
     """
@@ -68,7 +68,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture that is to be analysed.
+    """Picture to be analysed.
 
     It is the rectangle around the camera's regions, upright, and no wider than `facegroup.settings.Cameras.width`. All sizes
     are of that scale: a face found in the data at x, y is at (x + offset[0]) / width and (y + offset[1]) / height of the
@@ -86,8 +86,8 @@ class Frame:
         offset: x and y of the data's top-left pixel in that: only the part around the regions is sent.
         scale: pixels of the data for one of the camera, at most 1.
         lasts: seconds for which it is shown, where the source says so; else 0.
-        moment: seconds of a clock that nobody sets when it was received, of any beginning; None: only `at` tells its time.
-        age: seconds from then until it was handed out.
+        moment: when it was received, in seconds of a monotonic clock; None: only `at` gives its time.
+        age: seconds from then until the reader returned it.
     """
 
     data: bytes
@@ -103,23 +103,23 @@ class Frame:
     age: float = 0.0
 
     def smallest(self, camera: Camera) -> int:
-        """Return the smallest face that is looked for, in pixels of the data."""
+        """Return the smallest face to detect, in pixels of the data."""
         wanted = camera.min_face_size
         return SMALLEST if wanted is None else max(1, round(wanted * self.scale))
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of a camera's frames since it was started: received = skipped + still + analysed + (one at hand).
+    """Counts of a camera's frames since its start: received = skipped + still + analysed + (one waiting).
 
     Attributes:
-        received: frames that the source gave.
-        skipped: not analysed, since `fps` asks for fewer, or a newer one came before the server was free.
-        still: left out, since nothing moved.
-        analysed: handed out.
-        late: those of `skipped` that would have been due, had the server been free.
+        received: frames that the source sent.
+        skipped: not analysed, since `fps` asks for fewer, or a newer frame came before the server was free.
+        still: not analysed, since nothing moved.
+        analysed: returned by the reader.
+        late: frames of `skipped` that were due while the server was busy.
         opened: times that the source was opened.
-        damaged: those of `skipped` that could not be decoded.
+        damaged: frames of `skipped` that could not be decoded.
     """
 
     received: int = 0
@@ -133,18 +133,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a camera is.
+    """State of a camera, and the reason for it.
 
     Attributes:
         state: see `State`.
-        reason: code of the error that it is not live for; None where there is none.
-        detail: of that, for a person; without credentials.
-        since: seconds since the epoch when it came into this state.
-        frame_at: when the last frame came; None: none yet.
-        width: of the last frame, upright, in the camera's own pixels; 0: none yet.
+        reason: code of the error because of which it is not live; None: there is no error.
+        detail: of the error, for people; without credentials.
+        since: when it entered this state, in seconds since the epoch.
+        frame_at: when the last frame came; None: no frame yet.
+        width: of the last frame, upright, in the camera's own pixels; 0: no frame yet.
         height: of the last frame.
-        source_fps: frames that the source gives a second, measured over the last seconds; 0: not known.
-        counts: of frames.
+        source_fps: frames a second that the source sends, measured over the last seconds; 0: not known.
+        counts: of its frames.
     """
 
     state: State
@@ -160,16 +160,16 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How a camera is, and what the server makes of it.
+    """State of a camera, and what the server makes of its frames.
 
     Attributes:
-        status: of its eye, or why the server cannot use what it sees.
-        restarts: times that its process was lost and started again.
-        shed: frames that the server was too busy for, of those that were analysed.
+        status: of its reader, or why the server cannot use its frames.
+        restarts: how often its process was lost and started again.
+        shed: frames of those analysed that the server was too busy for.
         faces: found in all frames.
-        events: of sightings that it led to.
-        answered: seconds from the frame to the answer who is in it, of the last ones: half were faster, 95 % were faster.
-        noted: the same from the frame that led to an event to its being written.
+        events: of sightings that its frames led to.
+        answered: seconds from a frame to the answer, over the last frames: median and 95th percentile.
+        noted: seconds from a frame that led to an event until the event was written: median and 95th percentile.
     """
 
     status: Status
@@ -182,10 +182,10 @@ class Condition:
 
 
 class FrameReader(Protocol):
-    """A camera that is open, in this process or another; `facegroup.cameras.sources.reader.CameraReader` is what looks."""
+    """Open camera, in this process or another one; `facegroup.cameras.sources.reader.CameraReader` reads it."""
 
     async def next(self, timeout: float) -> tuple[Frame | None, Status]:
-        """Return the newest frame that is to be analysed, or None where none came in so many seconds; and how it is."""
+        """Return the newest frame to be analysed, or None if none came within so many seconds; and the camera's status."""
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Close the camera."""

@@ -1,7 +1,7 @@
-"""Many photos, on this machine's store or through a server: what became of each, and what was left out.
+"""Enrols many people, on this machine's store or through a server, and reports what became of each photo.
 
-What is wrong with one file or one person is theirs, and the run goes on; what is wrong with the gallery or the server ends
-it. Either way the report says what was done.
+An error of one file or person is reported, and the run goes on. An error of the gallery or the server ends the run, and the
+report says what was done.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,18 +28,18 @@ from facegroup.types import FaceChoice
 
 @dataclass(slots=True)
 class Enrolled:
-    """What became of the photos of one person.
+    """Class that holds the result of enrolling one person.
 
     Attributes:
         name: of the person.
-        source: folders or files that the photos were taken from.
-        person_id: None where there is nobody.
+        source: folders or files that the photos come from.
+        person_id: None if the person is not in the gallery.
         added: photos that are new samples.
         known: photos that were samples before.
         refused: photos that were not enrolled, and why.
-        doubts: photos that were enrolled and may show somebody else.
-        chosen: photos with several faces, and which was taken.
-        error: why none, or no more, of the photos were tried.
+        doubts: photos that were enrolled but may show somebody else.
+        chosen: photos with several faces, and which face was taken.
+        error: why the photos were not tried, or not all of them; None if all were tried.
     """
 
     name: str
@@ -69,15 +69,15 @@ class Enrolled:
 
 @dataclass(slots=True)
 class Report:
-    """What a run over people did.
+    """Class that holds the result of a run over many people.
 
     Attributes:
         gallery: its name.
-        skipped: files and folders that were left out.
-        people: those that were tried, in their order.
+        skipped: files and folders that were skipped.
+        people: those that were tried, in order.
         not_tried: names of the others.
-        error: what ended the run before its end; None: nothing did.
-        interrupted: whether somebody ended it; the last person may have got photos that are not counted.
+        error: what ended the run early; None if nothing did.
+        interrupted: whether Ctrl-C ended the run; the last person may have photos that are not counted.
     """
 
     gallery: str
@@ -89,7 +89,7 @@ class Report:
 
     @property
     def status(self) -> int:
-        """Of the process: 0 all done, 1 something was refused or not read, or nobody enrolled, 2 the run was ended."""
+        """Exit status: 0 if all was done, 1 if anything was refused or nobody enrolled, 2 if an error ended the run."""
         if self.error is not None:
             return 2
         done = any(each.added or each.known for each in self.people)
@@ -128,13 +128,13 @@ def enrol(
     strict: bool = False,
     most: int = MOST_BYTES,
 ) -> Iterator[Enrolled]:
-    """Enrol people, one after the other; yield each when it is done, which is in the report then.
+    """Enrol people one by one; yield each when it is done and in the report.
 
     Args:
         service: this machine's store, or a server.
-        report: of the gallery; it is added to.
-        wanted: whose photos are where.
-        face: which face of a photo is meant.
+        report: of the gallery; results are added to it.
+        wanted: the people and their photos.
+        face: which face of a photo to enrol.
         strict: whether photos that may show somebody else are refused.
         most: bytes of one photo.
     """
@@ -159,13 +159,13 @@ def enrol(
 
 
 def ends(error: FacegroupError) -> bool:
-    """Return whether an error is of the gallery, the server or this machine, and not of one person or photo."""
+    """Return whether an error concerns the gallery, the server or this machine, and not one person or photo."""
     general = (ServiceError, SetupError, UnknownGallery, NetworkMismatch)
     return isinstance(error, general) and not isinstance(error, TimedOut)
 
 
 def skipped_row(each: Skipped) -> dict[str, str]:
-    """Return a file that was left out, for programs."""
+    """Return a file that was skipped, for programs."""
     return {"path": shown(each.path), "why": each.why, "detail": each.detail}
 
 
@@ -214,12 +214,12 @@ def _known(service: Service, gallery: str, name: str) -> str | None:
     known = service.store.people(gallery, limit=10, name=name)
     if len(known) > 1:
         ids = ", ".join(each.id for each in known)
-        raise MalformedRequest(f"{len(known)} people are called {name}; say which with --person ID: {ids}")
+        raise MalformedRequest(f"{len(known)} people are called {name}; choose one with --person ID: {ids}")
     return known[0].id if known else None
 
 
 def _erased(service: Service, gallery: str, person_id: str) -> bool:
-    """Erase a person whom this run made and who has no photo, unless somebody else gave one."""
+    """Erase a person that this run created and who has no photo; return whether the person was erased."""
     try:
         found = service.store.person(gallery, person_id)
         if found.samples or found.counters:

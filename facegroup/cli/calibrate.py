@@ -1,4 +1,4 @@
-"""The command `calibrate`: a gallery and an error rate in, its threshold set and explained; with `--server URL`, too."""
+"""The command `calibrate`: sets a gallery's threshold for an error rate, and explains it."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ from facegroup.types import Calibration, Gallery
 _Describe = Callable[[Sequence[bytes]], list[PhotoResult | FacegroupError]]
 
 _WHY = {
-    "people_changed": "its count of people has changed by over 20 % since it was calibrated",
+    "people_changed": "its number of people has changed by more than 20 % since it was calibrated",
     "threshold_changed": "its threshold was set by hand since it was calibrated",
 }
 
@@ -45,21 +45,21 @@ def calibrate(
     fpir: Annotated[
         float,
         typer.Option(
-            min=calibration.LEAST_FPIR, max=calibration.MOST_FPIR, help="of strangers, the share that may get a name"
+            min=calibration.LEAST_FPIR,
+            max=calibration.MOST_FPIR,
+            help="share of strangers that may get a member's name",
         ),
     ] = 0.01,
     strangers: Annotated[
         Path | None,
-        typer.Option(
-            help="folder of photos in which nobody is a member, best a folder per person; else members stand in"
-        ),
+        typer.Option(help="folder of photos of strangers, best a folder per person [default: measure on members]"),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say which threshold it would be")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the threshold, and do not set it")] = False,
     server: Server = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the threshold at which few enough strangers get a name, on the photos that are enrolled, and set it."""
+    """Find the threshold at which few enough strangers get a member's name, on the enrolled photos, and set it."""
     found = None if strangers is None else folders.photos([strangers])
     files = None if found is None else found.files
     settings = load(store=store)
@@ -91,7 +91,7 @@ def calibrate(
 
 
 def warn(gallery: Gallery) -> None:
-    """Say on standard error where a gallery's calibration is not what it was."""
+    """Warn on standard error if a gallery's calibration is out of date."""
     why = calibration.stale(gallery)
     if why is not None:
         typer.echo(f"the gallery {gallery.name}: {_WHY[why]}; see `facegroup calibrate` ({why})", err=True)
@@ -135,20 +135,26 @@ def _lines(done: CalibrationResult, refused: Sequence[Refused]) -> Iterator[str]
         f"(was {done.before})" if done.applied else f"would be set; it is {done.before}"
     )
     low, high = found.fpir_interval
-    yield f"of strangers {found.fpir:.2%} get a name, as far as {_on(found)} can tell: {low:.2%} to {high:.2%}"
+    yield (
+        f"estimated false-positive rate: {found.fpir:.2%} of strangers get a name (95 % CI {low:.2%} to {high:.2%}), "
+        f"measured on {_on(found)}"
+    )
     if found.tpir is None or found.tpir_interval is None:
-        yield "how many members are found is not known: nobody has two photos"
+        yield "true-positive rate: unknown, because nobody has two photos"
     else:
         low, high = found.tpir_interval
-        yield f"of members' photos {found.tpir:.1%} get the right name: {low:.1%} to {high:.1%}"
+        yield (
+            f"estimated true-positive rate: {found.tpir:.1%} of members' photos get the right name "
+            f"(95 % CI {low:.1%} to {high:.1%})"
+        )
     if found.strangers == 0 and found.sampled < found.people:
-        yield f"searched with photos of {found.sampled} of the {found.people} people, drawn at random or who have any"
+        yield f"measured with photos of {found.sampled} of the {found.people} people, drawn from those who have photos"
     for likeness in done.closest:
         like = likeness.like
-        yield f"most alike: {likeness.whose} and {like.name} ({like.person_id}), {like.similarity:.3f}"
+        yield f"most similar: {likeness.whose} and {like.name} ({like.person_id}), {like.similarity:.3f}"
 
 
 def _on(found: Calibration) -> str:
     if found.strangers:
         return f"{found.strangers} strangers"
-    return f"{found.samples} photos of members, standing in for strangers,"
+    return f"{found.samples} photos of members"

@@ -1,4 +1,4 @@
-"""The commands on a server's cameras: `facegroup camera add | ls | set | rm | test | key`."""
+"""Commands on a server's cameras: `facegroup camera add | ls | set | rm | test | key`."""
 
 import json
 from base64 import b64decode
@@ -14,32 +14,32 @@ from facegroup.errors import MalformedRequest
 from facegroup.settings import Settings, load
 from facegroup.types import Policy
 
-app = typer.Typer(name="camera", help="Cameras that a server looks at: docs/cameras.md.", no_args_is_help=True)
+app = typer.Typer(name="camera", help="Cameras that a server reads: docs/cameras.md.", no_args_is_help=True)
 
 Server = Annotated[str | None, typer.Option(help="URL of the server [default: the one of FACEGROUP_HOST and _PORT]")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document, for programs")]
-Gallery = Annotated[str | None, typer.Option(help="whose people are looked for [default: the server's own]")]
+Gallery = Annotated[str | None, typer.Option(help="gallery whose members are recognised [default: the server's own]")]
 Fps = Annotated[float | None, typer.Option(help="frames analysed a second, at most [default: 2]")]
-MinFaceSize = Annotated[int | None, typer.Option(help="smallest face looked for, in pixels of the picture")]
+MinFaceSize = Annotated[int | None, typer.Option(help="smallest face to detect, in pixels of the picture")]
 Quality = Annotated[Policy | None, typer.Option(help="how good a face must be to be named")]
-Confirm = Annotated[int | None, typer.Option(help="frames that must agree before somebody has a name [default: 2]")]
-Cooldown = Annotated[float | None, typer.Option(help="seconds after which who was not seen has left [default: 30]")]
+Confirm = Annotated[int | None, typer.Option(help="frames that must agree before a face is named [default: 2]")]
+Cooldown = Annotated[float | None, typer.Option(help="seconds without a detection before the visit ends [default: 30]")]
 Region = Annotated[
     list[str] | None, typer.Option(help="polygon where faces count, 0..1: '0,0 0.5,0 0.5,1'; again for another")
 ]
 Rotate = Annotated[
     int | None,
-    typer.Option(help="degrees, clockwise, by which its pictures are turned: 0, 90, 180 or 270 [default: 0]"),
+    typer.Option(help="degrees by which to rotate the picture clockwise: 0, 90, 180 or 270 [default: 0]"),
 ]
 Every = Annotated[
     float | None,
-    typer.Option("--every", help="seconds between pictures, of a source that gives one at a time [default: 1]"),
+    typer.Option("--every", help="seconds between pictures, of a source that sends one at a time [default: 1]"),
 ]
 Flag = Annotated[bool | None, typer.Option()]
 
 
 def url(server: str | None, settings: Settings) -> str:
-    """Return the address of the server that is meant."""
+    """Return the URL of the server; None means the server of the settings."""
     return server or f"http://{settings.host}:{settings.port}"
 
 
@@ -67,12 +67,12 @@ def add(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a camera; it is looked at from now on, also after a restart."""
+    """Add a camera. The server reads it from now on, also after a restart."""
     given = {"id": camera, "source": source, "gallery": gallery, "transport": "udp" if udp else None}
-    looks = {"fps": fps, "min_face_size": min_face_size, "regions": _regions(region), "quality": quality}
+    analysis = {"fps": fps, "min_face_size": min_face_size, "regions": _regions(region), "quality": quality}
     rest = {"confirm": confirm, "cooldown": cooldown, "snapshots": snapshots, "motion": motion}
     more = {"rotate": rotate, "picture_seconds": every}
-    _show([_call("POST", "/v1/cameras", server, {**given, **looks, **rest, **more})], as_json)
+    _show([call("POST", "/v1/cameras", server, {**given, **analysis, **rest, **more})], as_json)
 
 
 @app.command("set")
@@ -90,71 +90,71 @@ def change(
     motion: Flag = None,
     rotate: Rotate = None,
     every: Every = None,
-    enabled: Annotated[bool | None, typer.Option(help="whether it is looked at")] = None,
+    enabled: Annotated[bool | None, typer.Option(help="whether the server reads it")] = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a camera; what is left out stays."""
+    """Change a camera. Options that are left out keep their values."""
     given = {"source": source, "gallery": gallery, "fps": fps, "min_face_size": min_face_size, "quality": quality}
-    looks = {"regions": _regions(region), "confirm": confirm, "cooldown": cooldown, "snapshots": snapshots}
+    analysis = {"regions": _regions(region), "confirm": confirm, "cooldown": cooldown, "snapshots": snapshots}
     rest = {"motion": motion, "rotate": rotate, "picture_seconds": every, "enabled": enabled}
-    _show([_call("PATCH", f"/v1/cameras/{camera}", server, {**given, **looks, **rest})], as_json)
+    _show([call("PATCH", f"/v1/cameras/{camera}", server, {**given, **analysis, **rest})], as_json)
 
 
 @app.command("ls")
 def show(server: Server = None, as_json: AsJson = False) -> None:
-    """List the cameras and how they are."""
-    _show(_call("GET", "/v1/cameras", server)["cameras"], as_json)
+    """List the cameras and their states."""
+    _show(call("GET", "/v1/cameras", server)["cameras"], as_json)
 
 
 @app.command("rm")
 def remove(camera: Annotated[str, typer.Argument(help="its id")], server: Server = None) -> None:
-    """Stop looking at a camera; its sightings stay."""
-    _call("DELETE", f"/v1/cameras/{camera}", server)
+    """Remove a camera. Its sightings stay."""
+    call("DELETE", f"/v1/cameras/{camera}", server)
     typer.echo(f"removed {camera}")
 
 
 @app.command("test")
 def look_once(
     source: Annotated[str, typer.Argument(help="an address")],
-    picture: Annotated[Path | None, typer.Option(help="file to write what was seen to, as JPEG")] = None,
-    seconds: Annotated[float, typer.Option(min=1, max=60, help="how long to look, on this machine")] = 10,
+    picture: Annotated[Path | None, typer.Option(help="file to write the picture to, as JPEG")] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="how long to wait for a picture, on this machine")] = 10,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at a source once: on this machine, or with --server as the server sees it. Ends with 1 if it shows nothing."""
+    """Read one picture of a source: on this machine, or with --server on the server. Exit with 1 if none comes."""
     if server is not None:
-        found = _call("POST", "/v1/cameras/try", server, {"source": source})
+        found = call("POST", "/v1/cameras/try", server, {"source": source})
         status, data = found["status"], None if found["picture"] is None else b64decode(found["picture"])
     else:
-        status, data = _looked(source, seconds)
+        status, data = _first_frame(source, seconds)
     if picture is not None and data is not None:
         picture.write_bytes(data)
     if as_json:
         typer.echo(json.dumps({"status": status, "picture": data is not None}))
     else:
-        typer.echo(_told(status, seen=data is not None))
+        typer.echo(_summary(status, seen=data is not None))
     raise typer.Exit(int(data is None))
 
 
 @app.command("key")
 def key() -> None:
-    """Make a key for FACEGROUP_CAMERAS__KEY, which passwords of cameras are sealed with."""
+    """Make a key for FACEGROUP_CAMERAS__KEY, which encrypts the passwords of cameras."""
     from facegroup.cameras.journal.encryption import new_key
 
     typer.echo(new_key())
 
 
-def _told(status: dict[str, Any], *, seen: bool) -> str:
+def _summary(status: dict[str, Any], *, seen: bool) -> str:
     if not seen:
         reason = f" ({status['reason']})" if status["reason"] else ""
         return f"{status['state']}: no frame came{f': {detail}' if (detail := status['detail']) else ''}{reason}"
-    # Of a single frame no rate is known.
+    # A single frame has no rate.
     rate = f", {status['source_fps']:.3g} frames a second" if status["source_fps"] else ""
     return f"{status['state']}: {status['width']}×{status['height']}{rate}"
 
 
-def _looked(source: str, seconds: float) -> tuple[dict[str, Any], bytes | None]:
+def _first_frame(source: str, seconds: float) -> tuple[dict[str, Any], bytes | None]:
     from facegroup.cameras.sources import address
     from facegroup.cameras.sources.reader import look
     from facegroup.cameras.types import Camera
@@ -167,12 +167,19 @@ def _looked(source: str, seconds: float) -> tuple[dict[str, Any], bytes | None]:
     return {name: getattr(status, name) for name in kept}, None if frame is None else frame.data
 
 
-def _call(method: str, path: str, server: str | None, body: dict[str, Any] | None = None) -> Any:
+def call(method: str, path: str, server: str | None, body: dict[str, Any] | None = None, **params: Any) -> Any:
+    """Return the server's answer to a request. Fields and parameters that are None are left out."""
     from facegroup.client import Client
 
-    given = {} if body is None else {"json": {name: value for name, value in body.items() if value is not None}}
+    given: dict[str, Any] = {"params": _set(params)} if params else {}
+    if body is not None:
+        given["json"] = _set(body)
     with Client(url(server, load())) as client:
         return client.call(method, path, **given)
+
+
+def _set(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _regions(given: list[str] | None) -> list[list[list[float]]] | None:
@@ -181,7 +188,9 @@ def _regions(given: list[str] | None) -> list[list[list[float]]] | None:
     try:
         return [[[float(part) for part in corner.split(",")] for corner in each.split()] for each in given]
     except ValueError:
-        raise MalformedRequest("a region is corners such as '0,0 0.5,0 0.5,1', in 0..1 of the picture") from None
+        raise MalformedRequest(
+            "malformed region; write it as '0,0 0.5,0 0.5,1', in 0..1 of the picture's width and height"
+        ) from None
 
 
 def _show(cameras: list[dict[str, Any]], as_json: bool) -> None:

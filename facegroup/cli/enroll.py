@@ -1,4 +1,4 @@
-"""The command `enroll`: folders of people in, on this machine's store or through a server; what became of each out."""
+"""The command `enroll`: enrols folders of people, and reports what became of each photo."""
 
 import json
 from collections.abc import Iterator
@@ -30,10 +30,8 @@ def enroll(
     photos: Annotated[
         list[Path], typer.Argument(help="a folder that holds one folder per person; with --name or --person, photos")
     ],
-    name: Annotated[str | None, typer.Option(help="who is in the photos, where they are of one person")] = None,
-    person: Annotated[
-        str | None, typer.Option(help="id of the person who is in them, where several share a name")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="name of the person, if all photos are of one")] = None,
+    person: Annotated[str | None, typer.Option(help="id of the person, if several have the same name")] = None,
     depth: Annotated[
         int | None, typer.Option(min=1, max=9, help="how deep the people's folders are: 2 for team/person/photo.jpg")
     ] = None,
@@ -41,7 +39,7 @@ def enroll(
     face: Face = None,
     largest: Annotated[
         bool,
-        typer.Option("--largest", help="the largest face of a photo [default: only where the others are far smaller]"),
+        typer.Option("--largest", help="the largest face of a photo [default: only if the others are far smaller]"),
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="refuse photos that may show somebody else")] = False,
     gallery: Gallery = None,
@@ -52,12 +50,12 @@ def enroll(
 ) -> None:
     """Enrol people from photos. The same photo twice is one sample.
 
-    Of a photo with several faces the largest is taken where the others are far smaller or doubtful, and that is said; else
-    it is refused. Whatever is refused or skipped is listed. Ends with status 1 if anybody or any photo was refused or
-    could not be read, and with 2 if an error ended the run.
+    If a photo shows several faces, the largest is taken where the others are far smaller or doubtful, and a line says so;
+    otherwise the photo is refused. All refused and skipped files are listed. Ends with status 1 if a person or photo was
+    refused or could not be read, and with 2 if an error ended the run.
     """
     if largest and face is not None:
-        raise MalformedRequest("--largest and --face say two things; give one of them")
+        raise MalformedRequest("--largest and --face contradict each other; use one of them")
     which = face_choice("largest" if largest else face or "dominant")
     wanted = _wanted(photos, name, person, depth, flat=flat)
     settings = load(gallery=gallery, network=network, store=store)
@@ -85,7 +83,7 @@ def _wanted(photos: list[Path], name: str | None, person: str | None, depth: int
     ]
     given += ["--flat"] if flat else []
     if len(given) > 1:
-        raise MalformedRequest(f"{' and '.join(given)} say different things; give one of them")
+        raise MalformedRequest(f"{' and '.join(given)} contradict each other; use one of them")
     if flat:
         return layout.flat(photos)
     if name is None and person is None:
@@ -112,7 +110,7 @@ def _lines(done: Enrolled) -> Iterator[str]:
 
 
 def _say(report: Report, *, as_json: bool) -> None:
-    """Print the end of a run: for programs everything, for people what was not done, and counts."""
+    """Print the report of a run: as JSON all of it, else what was not done, and counts."""
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     tell_skipped(report.skipped)

@@ -1,4 +1,4 @@
-"""`facegroup evaluate lfw | openset | detection | group`: labelled photos in; a table, a JSON or an HTML sheet out."""
+"""The commands `evaluate lfw | openset | detection | group`: measure on labelled photos, and print or write a report."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="the report alone on standa
 
 app = typer.Typer(
     name="evaluate",
-    help="Measure how good it is on labelled photos. Descriptors are kept, so a run that was cut off goes on where it was.",
+    help="Measure accuracy on labelled photos. Descriptors are kept, so an interrupted run continues where it stopped.",
     no_args_is_help=True,
 )
 
@@ -52,7 +52,7 @@ def lfw(
     from facegroup.evaluation import lfw as protocol
     from facegroup.evaluation import lfw_report
 
-    with _one_line():
+    with _interruptible():
         _check(sheet)
         folds = lfw_report.folds_of(pairs)
         _folder(folder)
@@ -81,16 +81,16 @@ def openset(
     as_json: AsJson = False,
 ) -> None:
     """Identification among members and strangers: TPIR at FPIR, DET curve, rank 1 (ISO/IEC 19795)."""
-    from facegroup.evaluation import identification, openset_report, roster
+    from facegroup.evaluation import identification, openset_data, openset_report
     from facegroup.networks import registry
 
-    with _one_line():
+    with _interruptible():
         _check(sheet)
-        listed = roster.listing(folder, strangers)
+        listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
 
         def run(settings: Settings, told: Told) -> identification.Run:
-            read = roster.read(listed, settings, enrol, told)
+            read = openset_data.read(listed, settings, enrol, told)
             named = (settings.network, settings.embedder.precision)
             own = registry.spec(settings.network, settings).threshold
             return identification.measure(read, named, own, enrol, splits, seed)
@@ -113,7 +113,7 @@ def detection(
     from facegroup.evaluation import detection as detecting
     from facegroup.evaluation import detection_report
 
-    with _one_line():
+    with _interruptible():
         _check(sheet)
         boxes = detecting.read_truth(truth)
         _folder(folder)
@@ -131,7 +131,9 @@ def detection(
 
 @app.command()
 def group(
-    truth: Annotated[Path, typer.Argument(metavar="GROUND_TRUTH.json", help="who is where: see docs/accuracy.md")],
+    truth: Annotated[
+        Path, typer.Argument(metavar="GROUND_TRUTH.json", help="who is in which box: see docs/accuracy.md")
+    ],
     photos: Annotated[Path, typer.Option("--photos", help="folder that the names in it are below")],
     threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the network's own]")] = None,
     networks: Networks = None,
@@ -139,11 +141,11 @@ def group(
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
-    """Group pictures with members and strangers: what is answered on every face, against the truth."""
+    """Group pictures with members and strangers: compare the answer on every face with the truth."""
     from facegroup.evaluation import group as deciding
     from facegroup.evaluation import group_report, group_truth
 
-    with _one_line():
+    with _interruptible():
         _check(sheet)
         known = group_truth.read(truth)
         _folder(photos)
@@ -156,7 +158,7 @@ def group(
 
 
 def _wanted(networks: Sequence[str] | None, precisions: Sequence[str] | None) -> list[tuple[str, Settings]]:
-    """Return the settings of each network in each precision, once, and what to call it."""
+    """Return the settings of each network in each precision, once, with a name."""
     from facegroup.networks import registry
 
     wanted = {}
@@ -172,7 +174,7 @@ def _wanted(networks: Sequence[str] | None, precisions: Sequence[str] | None) ->
 def _each(
     wanted: Sequence[tuple[str, Settings]], total: int, measure: Callable[[Settings, Told], Run]
 ) -> tuple[list[Run], list[str]]:
-    """Measure each; what this machine cannot run is told in the report, unless nothing runs."""
+    """Measure each; the report lists what this machine cannot run. If nothing runs, raise the first error."""
     runs, not_run = [], []
     first: SetupError | None = None
     for name, settings in wanted:
@@ -188,21 +190,19 @@ def _each(
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Say in one line that somebody pressed Ctrl-C, and whether anything was kept."""
+def _interruptible() -> Iterator[None]:
+    """End with one line when Ctrl-C is pressed."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(
-            "facegroup: interrupted; what was embedded is kept, and the same command goes on from there", err=True
-        )
+        typer.echo("facegroup: interrupted; descriptors are kept, and the same command continues from there", err=True)
         raise typer.Exit(130) from None
 
 
 def _check(sheet: Path | None) -> None:
     """Refuse a sheet that cannot be written before minutes are spent on it."""
     if sheet is not None and sheet.is_dir():
-        raise MalformedRequest(f"{sheet} is a folder; --report takes the name of a file to write")
+        raise MalformedRequest(f"{sheet} is a folder; --report needs the name of a file")
 
 
 def _folder(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command that learns a projection of a network on one's own people: `facegroup finetune`. Needs no server."""
+"""The command `finetune`: learns a projection of a network on your own people, without a server."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -25,15 +25,15 @@ def add_commands(app: typer.Typer) -> None:
 def finetune(
     group: Annotated[str, typer.Argument(help="a folder that holds one folder per person, or the name of a gallery")],
     name: Annotated[str, typer.Option(help="the network will be called BASE+NAME")],
-    dimension: Annotated[int | None, typer.Option(help="numbers of a descriptor [default: by network]")] = None,
+    dimension: Annotated[int | None, typer.Option(help="length of a descriptor [default: by network]")] = None,
     force: Annotated[bool, typer.Option("--force", help="install it even if it does not help")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="of who is learned from, and of all that is drawn")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of all random choices, such as who is learned from")] = 0,
     report: Annotated[Path | None, typer.Option(help="file to write the whole report to, as JSON")] = None,
-    network: Annotated[str | None, typer.Option(help="the base, for a folder; a gallery has its own")] = None,
+    network: Annotated[str | None, typer.Option(help="base network for a folder; a gallery has its own")] = None,
     store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
 ) -> None:
-    """Learn a projection of a network on your own people; install it if people it never saw are found better.
+    """Learn a projection of a network on your own people; install it if it finds people better that it never saw.
 
     Ends with status 1 if nothing was installed.
     """
@@ -83,7 +83,7 @@ def _group(group: str, network: str | None, settings: Settings, tell: Told) -> A
     with closing(open_store(settings.store, "cli")) as place:
         found = groups.of_gallery(place, group, lambda count: tell(f"reading, {count} people"))
     if network not in (None, found.network):
-        raise MalformedRequest(f'the gallery "{group}" is of {found.network}: leave --network out')
+        raise MalformedRequest(f'the gallery "{group}" uses {found.network}; leave --network out')
     return found
 
 

@@ -1,4 +1,4 @@
-"""The command that lists galleries and changes their settings, on this machine's store or on a server, without a network."""
+"""The command `galleries`: lists galleries and changes their settings, without a network."""
 
 import json
 from typing import Annotated
@@ -7,10 +7,10 @@ import typer
 
 from facegroup.cli.options import Server, Store
 from facegroup.cli.output import opened_store
-from facegroup.cli.service import pages
 from facegroup.errors import MalformedRequest
 from facegroup.settings import load
 from facegroup.store.contract import Changes
+from facegroup.store.paging import every
 from facegroup.types import Policy
 from facegroup.wire.galleries import GalleryRow
 
@@ -48,10 +48,10 @@ def galleries(
     }
     changing = any(value is not None for value in changes.values())
     if changing and gallery is None:
-        raise MalformedRequest("say which gallery to change: facegroup galleries NAME --quality standard")
+        raise MalformedRequest("name the gallery to change: facegroup galleries NAME --quality standard")
     with opened_store(server, load(store=store)) as kept:
         if gallery is None:
-            found = list(pages(kept.galleries, lambda each: each.name))
+            found = list(every(kept.galleries, lambda each: each.name))
         else:
             found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
     if as_json:

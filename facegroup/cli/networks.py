@@ -16,7 +16,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def models(as_json: AsJson = False) -> None:
-    """List the networks: which are ready on this machine, what they are, and under which licence."""
+    """List the networks, whether they are ready on this machine, and their licences."""
     from facegroup.networks import quantization, registry, weights
 
     settings = load()

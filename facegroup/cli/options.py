@@ -1,10 +1,10 @@
-"""Options that several commands take, in the same words. It imports nothing else: a server's start waits for it."""
+"""Options of several commands. This module imports nothing else, because a server's start waits for it."""
 
 from typing import Annotated
 
 import typer
 
-Server = Annotated[str | None, typer.Option(help="URL of a server; left out: this machine's own store")]
+Server = Annotated[str | None, typer.Option(help="URL of a server [default: this machine's own store]")]
 Gallery = Annotated[str | None, typer.Option(help="name of the gallery [default: FACEGROUP_GALLERY, or 'default']")]
 Network = Annotated[str | None, typer.Option(help="network of the gallery; see `facegroup models`")]
 Store = Annotated[str | None, typer.Option(help="sqlite:///path or redis://host:port/0")]

@@ -13,6 +13,7 @@ from facegroup.cli import service as commands
 from facegroup.cli.options import AsJson, Gallery, Network, Server, Store
 from facegroup.cli.output import opened, opened_store, save_picture, show_log
 from facegroup.settings import load
+from facegroup.store.paging import every, everybody
 from facegroup.types import Person
 from facegroup.wire import people as wire
 from facegroup.wire.galleries import AuditEntry
@@ -27,10 +28,10 @@ def add_commands(app: typer.Typer) -> None:
 def people(
     sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
     rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
-    erase: Annotated[str | None, typer.Option(help="person id: erases every descriptor and crop")] = None,
+    erase: Annotated[str | None, typer.Option(help="id of a person to erase, with every descriptor and crop")] = None,
     merge: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="two person ids: the first gets all photos of the second, who is erased"),
+        typer.Option(help="two person ids: the first gets all photos of the second, who is then erased"),
     ] = None,
     expire: Annotated[
         tuple[str, str] | None, typer.Option(help="person id and a time such as 2030-01-31T12:00:00Z, or never")
@@ -44,7 +45,7 @@ def people(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the people of a gallery, draw their faces; rename, erase or merge them, or let them expire."""
+    """List the people of a gallery and draw their faces; rename, erase or merge people, or let them expire."""
     settings = load(gallery=gallery, network=network, store=store)
     with opened(server, settings, stored=True) as service:
         if rename is not None:
@@ -59,7 +60,7 @@ def people(
             service.store.update_person(settings.gallery, expire[0], expires_at=commands.moment(expire[1]))
         if keep_crops is not None:
             service.store.update_gallery(settings.gallery, keep_crops=keep_crops)
-        found = list(commands.pages(partial(service.store.people, settings.gallery), lambda each: each.id))
+        found = list(everybody(service.store, settings.gallery))
         calibrate.warn(service.store.gallery(settings.gallery))
         if sheet is not None:
             save_picture(commands.sheet(service, settings.gallery, found), sheet)
@@ -77,7 +78,7 @@ def audit(
     settings = load(gallery=gallery, network=network, store=store)
     show_log(settings)
     with opened_store(server, settings) as log:
-        entries = list(commands.pages(partial(log.audit, settings.gallery), lambda each: each.id))
+        entries = list(every(partial(log.audit, settings.gallery), lambda each: each.id))
     if as_json:
         rows = [AuditEntry.of(each).model_dump(exclude={"gallery"}) for each in entries]
         typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))

@@ -103,13 +103,13 @@ def verify(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether two photos, or a photo and a person, are the same. Ends with status 1 if they are not."""
+    """Compare two photos, or a photo and a person. Ends with status 1 if they do not show the same person."""
     which = commands.face_choice(face), commands.face_choice(other_face, "--other-face")
     wanted = 2 if person is None else 1
     if len(photos) != wanted:
         raise MalformedRequest(f"verify takes {'two photos' if wanted == 2 else 'one photo, with --person'}")
     if person is not None and other_face is not None:
-        raise MalformedRequest("there is one photo with --person, and so no --other-face")
+        raise MalformedRequest("--other-face needs a second photo; leave it out with --person")
     settings = load(gallery=gallery, network=network, store=store)
     data = [_only(path, settings.limits.image_bytes if server is None else MOST_BYTES) for path in photos]
     with opened(server, settings) as service:
@@ -133,7 +133,7 @@ def verify(
 
 
 def feedback(
-    person: Annotated[str, typer.Option("--not", help="id of the person whom the face is not")],
+    person: Annotated[str, typer.Option("--not", help="id of the person that the face is not")],
     photos: Annotated[list[Path] | None, typer.Argument(help="photos in which a face got a wrong name")] = None,
     sighting: Annotated[
         list[str] | None, typer.Option(help="id of a sighting that got a wrong name; repeatable")
@@ -146,7 +146,7 @@ def feedback(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say that a face is not a person: it does not get that name again.
+    """Correct a wrong name: the face does not get this person's name again.
 
     Ends with status 1 if nothing was kept or anything was refused, and with 2 if an error ended the run.
     """
@@ -210,7 +210,7 @@ def feedback(
 
 
 def _only(path: Path, most: int) -> bytes:
-    """Return the bytes of a photo that is named alone; raises what is wrong with it."""
+    """Return the bytes of one photo; raise its error if it cannot be read."""
     ((_, data),) = next(read([path], most))
     if isinstance(data, FacegroupError):
         raise data
@@ -226,5 +226,5 @@ def _row(seen: PhotoResult | FacegroupError) -> dict[str, Any]:
 
 
 def _flat(path: Path) -> str:
-    """Return one file name for a path, so that photos of one name in two folders stay two pictures."""
+    """Return a path as one file name: photos of the same name in two folders need two."""
     return "_".join(part for part in path.with_suffix(".jpg").parts if part not in ("/", "..", "."))

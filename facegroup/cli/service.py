@@ -1,7 +1,7 @@
-"""What the commands do, on this machine's store or through a server: `Service` is `Recognizer` and `Client` alike."""
+"""What commands ask of a recogniser or of a client of a server, and how their options and answers are read."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, Unpack
@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 
 
 class People(Protocol):
-    """The part of a store that commands use; see `facegroup.store.contract.Store`."""
+    """The part of `facegroup.store.contract.Store` that commands use."""
 
     def gallery(self, name: str) -> Gallery:
         """Return one gallery."""
@@ -60,7 +60,7 @@ class People(Protocol):
 
 
 class Service(Protocol):
-    """Whatever recognises faces; see `facegroup.recognizer.Recognizer`, whose methods these are."""
+    """A `facegroup.recognizer.Recognizer`, or a `facegroup.client.Client`."""
 
     @property
     def store(self) -> People:
@@ -125,7 +125,7 @@ def identify(
     unique: bool | None = None,
     most: int = MOST_BYTES,
 ) -> Iterator[tuple[Path, bytes, PhotoResult | FacegroupError]]:
-    """Return each photo with what is in it, as soon as it is known; one that cannot be read or used is its error."""
+    """Yield each photo with its matches, as soon as they are known, or with its error if it cannot be read or used."""
     for part in read(files, most):
         good = [data for _, data in part if isinstance(data, bytes)]
         seen = iter(service.identify(good, gallery, threshold, quality, unique))
@@ -136,29 +136,16 @@ def identify(
                 yield path, b"", data
 
 
-def pages(page: Callable[[str], list[Item]], key: Callable[[Item], str]) -> Iterator[Item]:
-    """Return the items of all pages.
-
-    Args:
-        page: returns the page after a key; an empty page is the last.
-        key: returns the key of an item.
-    """
-    after = ""
-    while found := page(after):
-        yield from found
-        after = key(found[-1])
-
-
 def moment(text: str) -> float:
-    """Return a time in seconds since the epoch; infinite for "never". Raises `MalformedRequest`."""
+    """Return a time in seconds since the epoch; "never" is infinite. Raises `MalformedRequest`."""
     if text == "never":
         return math.inf
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise MalformedRequest(f"{text!r} is no time; write 2030-01-31T12:00:00Z, or never") from None
+        raise MalformedRequest(f"Invalid time {text!r}. Use ISO 8601 (2030-01-31T12:00:00Z) or 'never'.") from None
     if when.tzinfo is None:
-        raise MalformedRequest(f"{text!r} does not say its time zone; write 2030-01-31T12:00:00Z")
+        raise MalformedRequest(f"The time {text!r} has no time zone. Use ISO 8601 with one (2030-01-31T12:00:00Z).")
     return when.timestamp()
 
 
@@ -192,7 +179,7 @@ def matches(seen: PhotoResult) -> tuple[Match, ...]:
 
 
 def lines(seen: PhotoResult | FacegroupError) -> list[str]:
-    """Return what the course work prints for a photo: a name per face, from left to right."""
+    """Return the lines to print for a photo: a name per face, from left to right."""
     if isinstance(seen, FacegroupError):
         return [f"error: {seen.detail} ({seen.code})"]
     return [answer(match) for match in matches(seen)] or [NO_FACE_FOUND]

@@ -1,6 +1,6 @@
-"""A sighting's face → photos of it, to be looked at again: as it is kept, then with more around it.
+"""Makes the face of a sighting a counter-example of a person.
 
-What is kept was cut out as the network wants it, so a detector may need a border to find the face in it.
+The stored crop is aligned for the network, so the detector may need a border around it to find the face.
 """
 
 from collections.abc import Iterator
@@ -20,17 +20,17 @@ def correct(service: Service, settings: Settings, sighting: str, person_id: str,
     """Make the face of a sighting a counter-example of a person; see `Recognizer.correct`.
 
     Args:
-        service: a server, or the pipeline over the store of the settings.
-        settings: with the gallery; where there is no server, the sighting is looked for beside the settings' store.
-        sighting: id.
-        person_id: who it is not.
-        strict: whether a face that may show the person after all is refused, not only doubted.
+        service: a server, or a recogniser on the store of the settings.
+        settings: name the gallery, and without a server the store beside which the sighting is kept.
+        sighting: id of the sighting.
+        person_id: id of the person.
+        strict: refuse a face that may show the person after all, instead of warning.
 
     Raises:
-        UnknownSighting: there is none of this id, or no picture of it is kept.
-        UnknownPerson: there is none.
+        UnknownSighting: no sighting has this id, or no crop of it is kept.
+        UnknownPerson: no person has this id.
     """
-    crop = service.sighting_crop(sighting) if isinstance(service, Client) else _kept(settings, sighting)
+    crop = service.sighting_crop(sighting) if isinstance(service, Client) else _stored_crop(settings, sighting)
     for photo in _photos(crop):
         done = service.correct(settings.gallery, [(f"sighting {sighting}", photo)], person_id, None, strict)
         if not any(each.error.code == "no_face" for each in done.refused):
@@ -46,7 +46,7 @@ def _photos(crop: bytes) -> Iterator[bytes]:
             yield to_jpeg(wide)
 
 
-def _kept(settings: Settings, sighting: str) -> bytes:
+def _stored_crop(settings: Settings, sighting: str) -> bytes:
     if not may_be_there(settings.store):
         raise UnknownSighting(
             f"there is no sighting {sighting[:64]!r}: no camera was ever added beside {settings.store}"

@@ -1,22 +1,25 @@
-"""The commands on what a server's cameras saw and who is told: `facegroup sightings`, `unknowns` and `webhook`."""
+"""Commands on sightings, strangers and receivers: `facegroup sightings`, `unknowns` and `webhook`."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from facegroup.cli.cameras import AsJson, Server, url
+from facegroup.cli.cameras import AsJson, Server, call, url
 from facegroup.client import Client
 from facegroup.settings import load
 
-sightings = typer.Typer(name="sightings", help="Who was seen, where and when: docs/sightings.md.", no_args_is_help=True)
-unknowns = typer.Typer(name="unknowns", help="Strangers whom cameras saw, and who may come back.", no_args_is_help=True)
-webhook = typer.Typer(name="webhook", help="Receivers that are told of sightings.", no_args_is_help=True)
+sightings = typer.Typer(
+    name="sightings", help="Sightings of people by cameras: docs/sightings.md.", no_args_is_help=True
+)
+unknowns = typer.Typer(name="unknowns", help="Strangers whom the cameras saw.", no_args_is_help=True)
+webhook = typer.Typer(name="webhook", help="Receivers of events.", no_args_is_help=True)
 
 Camera = Annotated[str | None, typer.Option(help="only of this camera")]
-Of = Annotated[str | None, typer.Option(help="gallery [default: FACEGROUP_GALLERY, or 'default']")]
+Gallery = Annotated[str | None, typer.Option(help="gallery [default: FACEGROUP_GALLERY, or 'default']")]
 Hook = Annotated[str, typer.Argument(help="its id")]
 
 
@@ -37,16 +40,15 @@ def list_sightings(
     as_json: AsJson = False,
 ) -> None:
     """List the latest sightings, newest first."""
-    wanted = {"camera": camera, "gallery": gallery, "person": person, "unknown": unknown, "limit": limit}
-    with _client(server) as client:
-        found = client.call(
-            "GET", "/v1/sightings", params={name: each for name, each in wanted.items() if each is not None}
-        )
-    if as_json:
-        typer.echo(json.dumps({"sightings": found["sightings"]}, ensure_ascii=False))
-        return
-    for each in found["sightings"]:
-        typer.echo(_line(each))
+    wanted: dict[str, Any] = {
+        "camera": camera,
+        "gallery": gallery,
+        "person": person,
+        "unknown": unknown,
+        "limit": limit,
+    }
+    found = call("GET", "/v1/sightings", server, **wanted)["sightings"]
+    _print({"sightings": found}, map(_line, found), as_json)
 
 
 @sightings.command("follow")
@@ -57,70 +59,66 @@ def follow(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what happens, until Ctrl-C; a connection that is lost is made again, and nothing is left out."""
-    with _client(server) as client:
+    """Print events as they happen, until Ctrl-C. After a lost connection it continues where it was."""
+    with Client(url(server, load())) as client:
         for event in client.follow(after, camera=camera, gallery=gallery):
             if as_json:
                 typer.echo(json.dumps(event, ensure_ascii=False))
             elif event["type"] == "gap":
-                typer.echo(f"events {event['from']} to {event['to']} were erased before they could be told")
+                typer.echo(f"events {event['from']} to {event['to']} were erased before they were delivered")
             else:
                 typer.echo(f"{event['type'].removeprefix('sighting.'):8} {_line(event['sighting'])}")
 
 
 @unknowns.command("ls")
-def list_unknowns(gallery: Of = None, server: Server = None, as_json: AsJson = False) -> None:
+def list_unknowns(gallery: Gallery = None, server: Server = None, as_json: AsJson = False) -> None:
     """List the strangers of a gallery's cameras, the latest seen first."""
-    with _client(server) as client:
-        found = client.call("GET", f"/v1/galleries/{_of(gallery)}/unknowns")
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
-        return
-    for each in found["unknowns"]:
-        typer.echo(f"{each['id']}: {each['visits']} visits, last {_time(each['last_seen'])}, {each['crops']} pictures")
+    found = call("GET", f"/v1/galleries/{_gallery(gallery)}/unknowns", server)
+    lines = (
+        f"{each['id']}: {each['visits']} visits, last {_time(each['last_seen'])}, {each['crops']} pictures"
+        for each in found["unknowns"]
+    )
+    _print(found, lines, as_json)
 
 
 @unknowns.command("promote")
 def promote(
     unknown: Annotated[str, typer.Argument(help="such as unknown-17")],
     name: Annotated[str | None, typer.Argument(help="of the new member")] = None,
-    person: Annotated[str | None, typer.Option(help="id of a member who is there already")] = None,
-    gallery: Of = None,
+    person: Annotated[str | None, typer.Option(help="id of an existing member")] = None,
+    gallery: Gallery = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol a stranger's best pictures as a new member, or as photos of one who is there."""
+    """Enrol a stranger's best pictures as a new member, or as photos of an existing one."""
     asked = {"unknown": unknown, "name": name, "person_id": person}
-    with _client(server) as client:
-        done = client.call("POST", f"/v1/galleries/{_of(gallery)}/people/from-unknown", json=asked)
+    done = call("POST", f"/v1/galleries/{_gallery(gallery)}/people/from-unknown", server, asked)
     if as_json:
         typer.echo(json.dumps(done, ensure_ascii=False))
     else:
-        told = f"{done['photos']} photos enrolled, {done['sightings']} sightings"
-        typer.echo(f"{unknown} is {done['person']['name']} ({done['person']['id']}): {told}")
+        what = f"{done['photos']} photos enrolled, {done['sightings']} sightings"
+        typer.echo(f"{unknown} is {done['person']['name']} ({done['person']['id']}): {what}")
 
 
 @webhook.command("add")
 def add(
     hook: Hook,
-    address: Annotated[str, typer.Argument(help="http(s)://, posted to")],
+    address: Annotated[str, typer.Argument(help="http(s):// URL that events are posted to")],
     camera: Annotated[list[str] | None, typer.Option(help="only of this camera; again for another")] = None,
     gallery: Annotated[str | None, typer.Option(help="only of this gallery's cameras")] = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a receiver, and show the secret that its messages are signed with: this once."""
+    """Add a receiver, and show the secret that signs its messages. It is not shown again."""
     asked: dict[str, Any] = {"id": hook, "url": address, "cameras": camera or [], "gallery": gallery}
-    with _client(server) as client:
-        made = client.call("POST", "/v1/webhooks", json=asked)
+    made = call("POST", "/v1/webhooks", server, asked)
     typer.echo(json.dumps(made) if as_json else f"added {hook}; its secret is {made['secret']}")
 
 
 @webhook.command("ls")
 def list_webhooks(server: Server = None, as_json: AsJson = False) -> None:
-    """List the receivers and how far they are."""
-    with _client(server) as client:
-        found = client.call("GET", "/v1/webhooks")
+    """List the receivers with the events that wait for them."""
+    found = call("GET", "/v1/webhooks", server)
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -131,39 +129,35 @@ def list_webhooks(server: Server = None, as_json: AsJson = False) -> None:
 
 @webhook.command("rm")
 def remove(hook: Hook, server: Server = None) -> None:
-    """Remove a receiver with what it would not take."""
-    with _client(server) as client:
-        client.call("DELETE", f"/v1/webhooks/{quote(hook, safe='')}")
+    """Remove a receiver with its dead letters."""
+    call("DELETE", f"/v1/webhooks/{quote(hook, safe='')}", server)
     typer.echo(f"removed {hook}")
 
 
 @webhook.command("dead")
 def dead(hook: Hook, server: Server = None, as_json: AsJson = False) -> None:
-    """List what a receiver would not take."""
-    with _client(server) as client:
-        found = client.call("GET", f"/v1/webhooks/{quote(hook, safe='')}/dead-letters", params={"limit": 1000})
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
-        return
-    for each in found["dead_letters"]:
-        typer.echo(
-            f"{each['event']['seq']}: {each['detail']}, {each['attempts']} tries: {_line(each['event']['sighting'])}"
-        )
+    """List the events that a receiver refused."""
+    found = call("GET", f"/v1/webhooks/{quote(hook, safe='')}/dead-letters", server, limit=1000)
+    lines = (
+        f"{each['event']['seq']}: {each['detail']}, {each['attempts']} tries: {_line(each['event']['sighting'])}"
+        for each in found["dead_letters"]
+    )
+    _print(found, lines, as_json)
 
 
 @webhook.command("retry")
 def retry(hook: Hook, server: Server = None) -> None:
-    """Post it once more."""
-    with _client(server) as client:
-        done = client.call("POST", f"/v1/webhooks/{quote(hook, safe='')}/dead-letters/retry")
+    """Post the events that a receiver refused once more."""
+    done = call("POST", f"/v1/webhooks/{quote(hook, safe='')}/dead-letters/retry", server)
     typer.echo(f"{done['retried']} taken")
 
 
-def _client(server: str | None) -> Client:
-    return Client(url(server, load()))
+def _print(found: dict[str, Any], lines: Iterable[str], as_json: bool) -> None:
+    for line in [json.dumps(found, ensure_ascii=False)] if as_json else lines:
+        typer.echo(line)
 
 
-def _of(gallery: str | None) -> str:
+def _gallery(gallery: str | None) -> str:
     return quote(gallery or load().gallery, safe="")
 
 

@@ -16,7 +16,7 @@ from facegroup.settings import Settings, load
 from facegroup.store import open_store
 from facegroup.store.audit import Event
 from facegroup.store.data_loss import refuse_lost
-from facegroup.store.staging import ShelfStore, coming, previous
+from facegroup.store.staging import StagingStore, migration_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.export_import import export, take_in
 from facegroup.transfer.migration import Migrated, Migration
@@ -91,13 +91,13 @@ def migrate(
 ) -> None:
     """Move a gallery to another network, from its kept crops, while it serves; cut off, the same command goes on."""
     if (network is not None) + rollback + forget != 1:
-        raise MalformedRequest("migrate takes one of --network NEW, --rollback and --forget")
+        raise MalformedRequest("Give exactly one of --network NEW, --rollback and --forget.")
     with _opened(server, load(store=store), gallery) as place:
         if forget:
             _forget(place, gallery, as_json)
             return
         if rollback:
-            wanted = place.gallery(previous(place.gallery(gallery).name)) if _kept(place, gallery) else None
+            wanted = place.gallery(previous_copy(place.gallery(gallery).name)) if _kept(place, gallery) else None
             new = wanted or place.gallery(gallery)
         else:
             spec = registry.spec(network or "", load(store=store))
@@ -156,20 +156,20 @@ def _migrated(done: Migrated, as_json: bool) -> None:
     _say(as_json, answer, text + f"{done.embedded} samples were embedded, {len(missing)} left behind")
 
 
-def _kept(store: ShelfStore, gallery: str) -> bool:
+def _kept(store: StagingStore, gallery: str) -> bool:
     try:
-        store.gallery(previous(store.gallery(gallery).name))
+        store.gallery(previous_copy(store.gallery(gallery).name))
     except UnknownGallery:
         return False
     return True
 
 
-def _forget(store: ShelfStore, gallery: str, as_json: bool) -> None:
+def _forget(store: StagingStore, gallery: str, as_json: bool) -> None:
     name = store.gallery(gallery).name
     samples = 0
-    for shelf in (coming(name), previous(name)):
+    for copy in (migration_copy(name), previous_copy(name)):
         try:
-            samples += store.delete_gallery(shelf).samples
+            samples += store.delete_gallery(copy).samples
         except UnknownGallery:
             continue
     store.note(name, Event("forgotten", None, {"photos": samples}))
@@ -177,18 +177,18 @@ def _forget(store: ShelfStore, gallery: str, as_json: bool) -> None:
 
 
 @contextmanager
-def _opened(server: str | None, settings: Settings, gallery: str | None = None) -> Iterator[ShelfStore]:
+def _opened(server: str | None, settings: Settings, gallery: str | None = None) -> Iterator[StagingStore]:
     """Give the store; refuse a `gallery` of which it lost data, as a server does."""
     if server is not None:
         raise MalformedRequest(
-            "this command works on the store itself and not through a server: run it where the store can be reached, "
-            "with --store; servers may go on running"
+            "This command works on the store itself, not through a server. Run it where the store can be reached, "
+            "with --store. Servers can keep running."
         )
     store = open_store(settings.store, "cli")
     try:
         if gallery is not None:
             refuse_lost(store, gallery)
-        yield cast(ShelfStore, store)
+        yield cast(StagingStore, store)
     finally:
         store.close()
 

@@ -1,4 +1,4 @@
-"""The command that says who appears in a video, and when: `facegroup video`. Needs no server."""
+"""Command `facegroup video`: who appears in a video, and when. It needs no server."""
 
 import json
 from collections.abc import Sequence
@@ -19,14 +19,12 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def video(
-    file: Annotated[Path, typer.Argument(help="a video, of any kind that FFmpeg reads")],
-    gallery: Annotated[str | None, typer.Option(help="whose people are looked for")] = None,
+    file: Annotated[Path, typer.Argument(help="a video that FFmpeg can read")],
+    gallery: Annotated[str | None, typer.Option(help="gallery whose members are recognised")] = None,
     fps: Annotated[float, typer.Option(min=0.1, max=30, help="frames analysed a second of the video, at most")] = 5,
-    confirm: Annotated[int, typer.Option(min=1, help="frames that must agree before somebody has a name")] = 2,
-    cooldown: Annotated[
-        float, typer.Option(min=0.1, help="seconds unseen after which somebody who returns is new")
-    ] = 2,
-    min_face_size: Annotated[int | None, typer.Option(min=12, help="smallest face looked for, in pixels")] = None,
+    confirm: Annotated[int, typer.Option(min=1, help="frames that must agree before a face is named")] = 2,
+    cooldown: Annotated[float, typer.Option(min=0.1, help="seconds without a detection before the visit ends")] = 2,
+    min_face_size: Annotated[int | None, typer.Option(min=12, help="smallest face to detect, in pixels")] = None,
     csv: Annotated[Path | None, typer.Option(help="file to write the sightings to, as CSV")] = None,
     vtt: Annotated[Path | None, typer.Option(help="file to write subtitles to, as WebVTT")] = None,
     annotated: Annotated[
@@ -36,7 +34,7 @@ def video(
     store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")] = False,
 ) -> None:
-    """Say who appears in a video, and when. What can be read of a file that is damaged is reported, with status 1."""
+    """Report who appears in a video, and when. Of a damaged file, report what can be read and exit with status 1."""
     from facegroup.cameras.video import annotated_copy, files, subtitles
     from facegroup.cameras.video import reader as videos
     from facegroup.cameras.video.viewing import VideoAnalysis, camera, report
@@ -47,25 +45,25 @@ def video(
     with Recognizer(settings, "cli") as recognizer:
         about = recognizer.store.gallery(settings.gallery)
         wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
-        with VideoAnalysis(wanted, recognizer.spec.name, about.threshold, settings.cameras) as viewing:
+        with VideoAnalysis(wanted, recognizer.spec.name, about.threshold, settings.cameras) as analysis:
             with bar("looking", files.length(file)) as progress:
-                problem = videos.look_through(viewing, wanted, recognizer, progress.reach)
-            told = report(file.name, viewing, viewing.finish(), settings.gallery, recognizer.spec.name)
+                problem = videos.analyse(analysis, wanted, recognizer, progress.reach)
+            result = report(file.name, analysis, analysis.finish(), settings.gallery, recognizer.spec.name)
             if annotated is not None:
-                with bar("drawing", told["video"]["seconds"]) as progress:
-                    annotated_copy.annotate(file, viewing, annotated, progress.reach)
+                with bar("drawing", result["video"]["seconds"]) as progress:
+                    annotated_copy.annotate(file, analysis, annotated, progress.reach)
     if csv is not None:
-        csv.write_text(subtitles.as_csv(told), encoding="utf-8", newline="")
+        csv.write_text(subtitles.as_csv(result), encoding="utf-8", newline="")
     if vtt is not None:
-        vtt.write_text(subtitles.as_vtt(told), encoding="utf-8")
+        vtt.write_text(subtitles.as_vtt(result), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        typer.echo(json.dumps(result, ensure_ascii=False))
     else:
-        for each in told["sightings"]:
+        for each in result["sightings"]:
             similarity = "" if each["similarity"] is None else f", similarity {each['similarity']:.3f}"
             moments = f"{each['first_seen']:8.1f} s – {each['last_seen']:.1f} s"
             typer.echo(f"{moments}  {each['name']} ({each['frames']} frames{similarity})")
-        if not told["sightings"]:
+        if not result["sightings"]:
             typer.echo("nobody")
     if problem is not None:
         typer.echo(f"facegroup: {problem.detail} ({problem.code})", err=True)
@@ -73,16 +71,16 @@ def video(
 
 
 def _check(file: Path, targets: Sequence[Path | None]) -> None:
-    """Raise MalformedRequest where a path cannot be used, before anything takes time."""
+    """Raise MalformedRequest if a path cannot be used."""
     if not file.exists() and (part := file.parts[0]).endswith(":") and len(part) > 2:  # rtsp://user:password@host
-        raise MalformedRequest("this is an address and no file; `facegroup camera add` looks at addresses")
+        raise MalformedRequest("this is an address, not a file; use `facegroup camera add` for addresses")
     if not file.is_file():
-        raise MalformedRequest(f"{file} is no file")
+        raise MalformedRequest(f"{file} is not a file")
     for target in targets:
         if target is None:
             continue
         if not target.absolute().parent.is_dir():
-            raise MalformedRequest(f"{target} cannot be written: {target.absolute().parent} is no folder")
+            raise MalformedRequest(f"{target} cannot be written: {target.absolute().parent} is not a folder")
         if target.is_dir():
             raise MalformedRequest(f"{target} cannot be written: it is a folder")
         if target.exists() and target.samefile(file):

@@ -1,1 +1,1 @@
-"""Where are the faces? MTCNN, its image pyramid, its networks and a second look at what it missed."""
+"""Where are the faces? MTCNN, its image pyramid, its networks and further passes over photos in which it found no face."""

@@ -1,4 +1,4 @@
-"""Arithmetic on boxes: (n, 4) float32 x1, y1, x2, y2 in pixels, and nothing that knows what is in them."""
+"""Arithmetic on boxes: overlap, non-maximum suppression and clipping of (n, 4) float32 x1, y1, x2, y2 in pixels."""
 
 from typing import Literal
 
@@ -10,21 +10,21 @@ from facegroup.types import Floats
 Indices = NDArray[np.intp]
 
 BLOCK = 128
-"""Boxes compared with their neighbours at once: the tables of pairs stay in a core's cache."""
+"""Boxes that are compared with their neighbours at once, few enough that the tables of pairs fit a core's cache."""
 
 
 def overlap(boxes: Floats, others: Floats, over: Literal["union", "min"] = "union") -> Floats:
-    """Return the (n, m) overlap of every box with every other: intersection over union, or over the smaller area."""
+    """Return the (n, m) overlap of each box with each of the others: intersection over union, or over the smaller area."""
     shared, whole = _shared(boxes.T, others.T, over)
     part: Floats = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
     return part
 
 
 def suppress(boxes: Floats, scores: Floats, threshold: float, over: Literal["union", "min"] = "union") -> Indices:
-    """Return the indices, best first, of the boxes that no better one overlaps by more than `threshold`.
+    """Return the indices, best first, of the boxes that no better box overlaps by more than `threshold`.
 
-    As in the mtcnn package, a box that is itself suppressed still suppresses. Boxes are compared with those near them
-    only, a block of neighbours at a time: in a crowd of thousands nearly all pairs are far apart.
+    As in the mtcnn package, a suppressed box still suppresses others. Boxes are only compared with those near them, a block
+    at a time, because in a crowd of thousands nearly all pairs are far apart.
     """
     order = np.argsort(-scores, kind="stable")
     if len(order) < 2:
@@ -36,7 +36,7 @@ def suppress(boxes: Floats, scores: Floats, threshold: float, over: Literal["uni
     left, _, right, _ = columns
     reach = (right - left).max()
     if over == "union" and threshold > 0.5:
-        # Two boxes of which more than a part t is shared start less than (1 - t) / t of a width apart.
+        # Two boxes with an overlap above t start less than (1 - t) / t of a width apart.
         reach *= (1 - threshold) / threshold
     kept = np.empty(len(order), bool)
     for start in range(0, len(across), BLOCK):
@@ -50,7 +50,7 @@ def suppress(boxes: Floats, scores: Floats, threshold: float, over: Literal["uni
 
 
 def square(boxes: Floats) -> Floats:
-    """Return the boxes grown to squares around their centres."""
+    """Return the boxes extended to squares around their centres."""
     sides = boxes[:, 2:] - boxes[:, :2]
     side = sides.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + (sides - side) / 2
@@ -58,13 +58,13 @@ def square(boxes: Floats) -> Floats:
 
 
 def clip(boxes: Floats, width: int, height: int) -> Floats:
-    """Return the boxes cut at the border of an image."""
+    """Return the boxes clipped to an image."""
     limits = np.array([width - 1, height - 1, width - 1, height - 1], np.float32)
     return np.clip(boxes, 0, limits)
 
 
 def _shared(boxes: Floats, others: Floats, over: Literal["union", "min"]) -> tuple[Floats, Floats]:
-    """Return the (n, m) areas that boxes (4, n) share with others (4, m), and those of which they are a part."""
+    """Return the (n, m) areas that boxes (4, n) share with others (4, m), and the areas to divide them by."""
     left, top, right, bottom = boxes[:, :, None]
     other_left, other_top, other_right, other_bottom = others
     wide = np.minimum(right, other_right) - np.maximum(left, other_left)

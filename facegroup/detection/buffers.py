@@ -1,7 +1,7 @@
-"""Memory that is used again for one large array after another.
+"""Reuse memory for one large array after another.
 
-Fresh memory for each costs the kernel as much time as filling it takes, and what is freed lies about in pieces: a detector
-that asked for it batch by batch came to hold twice what it used.
+Allocating each array costs as much time as filling it, and freed memory is fragmented: a detector that allocated memory
+batch by batch came to hold twice as much as it used.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from facegroup.types import Floats
 
 
 class Buffer:
-    """One piece of memory, for one array at a time.
+    """A block of memory for one array at a time.
 
     Args:
-        most: numbers that it keeps room for; for a larger array there is fresh memory.
+        most: size of the block in numbers. A larger array gets memory of its own.
     """
 
     def __init__(self, most: int) -> None:
@@ -23,23 +23,23 @@ class Buffer:
         self._memory = np.zeros(0, np.float32)
 
     def take(self, *shape: int) -> Floats:
-        """Return a float32 array of any content. The one before must be done with: it is the same memory."""
+        """Return an uninitialised float32 array. It reuses the memory of the previous one, which becomes invalid."""
         size = int(np.prod(shape))
         if size > self._most:
             return np.zeros(shape, np.float32)
         if not self._memory.size:
-            self._memory = np.zeros(self._most, np.float32)  # the system gives a page when it is first written to
+            self._memory = np.zeros(self._most, np.float32)  # the system allocates a page when it is first written
         return self._memory[:size].reshape(shape)
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorBuffers:
-    """What one thread of a detector works in.
+    """The buffers of one thread of a detector.
 
     Attributes:
-        pages: how many canvases it looks at, at once.
-        canvases: they are put in this.
-        photo: the photo that is scaled or cut from, in float32.
+        pages: how many canvases are processed at once.
+        canvases: memory for the canvases.
+        photo: memory for the photo in float32, from which scales and crops are made.
     """
 
     pages: int
@@ -47,5 +47,5 @@ class DetectorBuffers:
     photo: Buffer
 
 
-NO_ROOM = DetectorBuffers(1 << 30, Buffer(0), Buffer(0))
-"""Fresh memory for everything."""
+UNBUFFERED = DetectorBuffers(1 << 30, Buffer(0), Buffer(0))
+"""Buffers that allocate every array anew."""

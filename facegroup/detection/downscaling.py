@@ -1,7 +1,7 @@
-"""An image in, a smaller one out, each of its pixels the average over its part of the first: what OpenCV calls INTER_AREA.
+"""Scale images down by averaging areas, as OpenCV's INTER_AREA does, but faster.
 
-OpenCV goes through every pixel of a row before it adds up rows: a photo costs the same however small it becomes. Here rows
-are added up first, as a product with a sparse matrix, so that few are left: half the time, a fourth where little is left.
+OpenCV averages along each row before it averages rows, so its cost does not depend on the size of the result. Here rows are
+averaged first, by a product with a sparse matrix, which leaves few rows: half the time, or a quarter for small results.
 """
 
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 SMALL = 1 << 16
-"""Pixels of an image up to which OpenCV alone is as fast."""
+"""Pixels of an image up to which OpenCV is as fast."""
 
 
 def averaged(image: Floats, width: int, height: int) -> Floats:
-    """Return an (h, w, 3) float32 image averaged down to (height, width, 3); neither side may be larger than before."""
+    """Return an (h, w, 3) float32 image averaged down to (height, width, 3). Neither side may grow."""
     rows, columns = image.shape[:2]
     if rows * columns > SMALL and height < rows:
         image = (_shares(rows, height) @ image.reshape(rows, -1)).reshape(height, columns, 3)
@@ -27,8 +27,8 @@ def averaged(image: Floats, width: int, height: int) -> Floats:
 
 
 def _shares(length: int, parts: int) -> "sparse.csr_array":
-    """Return the (parts, length) float32 matrix that averages a length over equal parts, pixels cut where they must."""
-    from scipy import sparse  # 10 MB, which only a detector needs
+    """Return the (parts, length) float32 matrix that averages a length over equal parts, with fractions of pixels."""
+    from scipy import sparse  # 10 MB that only a detector needs
 
     side = length / parts
     start = np.arange(parts)[:, None] * side

@@ -1,7 +1,7 @@
-"""Images → faces, for a batch at once: P-Net proposes, R-Net refuses, O-Net decides and gives five landmarks.
+"""Detect the faces in a batch of images: P-Net proposes boxes, R-Net rejects most, O-Net decides and finds landmarks.
 
-The method and its numbers are those of Zhang et al. 2016 (arXiv:1604.02878) as the mtcnn package 1.0.0 has them; what is
-new is that every stage sees all images of the batch together, and that no step loops over boxes.
+The method and its numbers are those of Zhang et al. 2016 (arXiv:1604.02878) as in the mtcnn package 1.0.0. Here each stage
+processes all images of the batch together, and no step loops over boxes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,22 +20,22 @@ from facegroup.detection.pyramid import CELL, STRIDE, Canvases, centred, scales,
 from facegroup.types import Faces, Floats, Image
 
 THRESHOLDS = (0.6, 0.7, 0.8)
-"""Least probability after P-Net, R-Net and O-Net."""
+"""Lowest accepted probability after P-Net, R-Net and O-Net."""
 
 MIN_FACE_SIZE = 20
 
 CANVASES = 8
-"""That P-Net sees at once: what it makes of them is read before it sees others."""
+"""Canvases that P-Net processes at once, before its outputs are read."""
 
 PHOTO_PIXELS = 2_000_000
-"""Of a photo for which a thread keeps room."""
+"""Largest photo for which a thread keeps a buffer."""
 
 CROPS = {24: 512, 48: 128}
-"""Boxes, by the side of their crops, that are cut out at once."""
+"""Boxes that are cropped at once, by the side of the crops."""
 
 
 class Mtcnn:
-    """The detector.
+    """MTCNN detector for batches of images.
 
     Args:
         nets: the three networks on their engine.
@@ -45,16 +45,16 @@ class Mtcnn:
         self.nets = nets
         self._lanes = ThreadPoolExecutor(nets.lanes, "detect") if nets.lanes > 1 else None
         self._canvases = CANVASES * nets.canvas[0] * nets.canvas[1]
-        self._rooms: SimpleQueue[DetectorBuffers] = SimpleQueue()
+        self._buffers: SimpleQueue[DetectorBuffers] = SimpleQueue()
         for _ in range(nets.lanes):
-            self._rooms.put(DetectorBuffers(CANVASES, Buffer(self._canvases * 3), Buffer(PHOTO_PIXELS * 3)))
+            self._buffers.put(DetectorBuffers(CANVASES, Buffer(self._canvases * 3), Buffer(PHOTO_PIXELS * 3)))
 
     def detect(self, images: Sequence[Image], min_face_size: int | Sequence[int] = MIN_FACE_SIZE) -> list[Faces]:
         """Return the faces of each image.
 
         Args:
             images: (h, w, 3) uint8 RGB each, of any sizes.
-            min_face_size: smallest face looked for, in pixels of its image; one for all, or one for each.
+            min_face_size: smallest face to detect, in pixels of the image; one number for all images, or one for each.
         """
         sizes = [min_face_size] * len(images) if isinstance(min_face_size, int) else list(min_face_size)
         work = [image.shape[0] * image.shape[1] / size**2 for image, size in zip(images, sizes, strict=True)]
@@ -74,13 +74,13 @@ class Mtcnn:
         return [found[index] for index in range(len(images))]
 
     def turns(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[Floats]:
-        """Return how much like a face O-Net finds each box as it is, and turned by one to three quarters counter-clockwise.
+        """Return O-Net's score of each box as it is, and turned by 90, 180 and 270 degrees counter-clockwise.
 
-        Of upright faces of LFW 99 % are most like a face as they are, of faces found upside down 97 % with two quarters.
+        On LFW, 99 % of upright faces score best unturned, and 97 % of upside-down faces score best turned by 180 degrees.
 
         Args:
             images: (h, w, 3) uint8 RGB each.
-            faces: of each image, in its pixels.
+            faces: the faces of each image, in its pixels.
 
         Returns:
             (n, 4) float32 for each image: log-odds.
@@ -89,34 +89,34 @@ class Mtcnn:
         if not len(owners):
             return [np.empty((0, 4), np.float32) for _ in images]
         boxes, onet = square(np.concatenate([each.boxes for each in faces])), self.nets.lane.onet
-        room = self._rooms.get()
+        buffers = self._buffers.get()
         try:
             odds = [
                 np.stack([onet(np.ascontiguousarray(np.rot90(crops, turns, axes=(1, 2))))[0] for turns in range(4)], 1)
-                for crops in _crops(images, room, owners, boxes, 48)
+                for crops in _crops(images, buffers, owners, boxes, 48)
             ]
         finally:
-            self._rooms.put(room)
+            self._buffers.put(buffers)
         every = np.concatenate(odds)
         return [every[mine] for mine in _slices(owners, len(images))]
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         if self._lanes is not None:
             self._lanes.shutdown()
 
     def _detect(self, nets: Nets, images: Sequence[Image], sizes: Sequence[int]) -> list[Faces]:
-        room = self._rooms.get()
+        buffers = self._buffers.get()
         try:
             proposed = [
-                _propose(nets, spread(images[part], sizes[part], nets.canvas, room), part.start)
+                _propose(nets, spread(images[part], sizes[part], nets.canvas, buffers), part.start)
                 for part in _parts(images, sizes, self._canvases)
             ]
             owners, boxes = (np.concatenate(each) for each in zip(_NONE, *proposed, strict=True))
-            owners, boxes = _refine(nets, images, room, owners, boxes)
-            owners, boxes, landmarks, scores = _decide(nets, images, room, owners, boxes)
+            owners, boxes = _refine(nets, images, buffers, owners, boxes)
+            owners, boxes, landmarks, scores = _decide(nets, images, buffers, owners, boxes)
         finally:
-            self._rooms.put(room)
+            self._buffers.put(buffers)
         return [
             _ordered(clip(boxes[mine], *image.shape[1::-1]), landmarks[mine], scores[mine])
             for image, mine in zip(images, _slices(owners, len(images)), strict=True)
@@ -128,7 +128,7 @@ _NONE = np.empty(0, np.intp), np.empty((0, 4), np.float32)
 
 
 def _parts(images: Sequence[Image], sizes: Sequence[int], limit: int) -> Iterator[slice]:
-    """Cut a batch of images into runs whose scales have at most so many pixels, or are of one image."""
+    """Split a batch into runs of images whose scales have at most `limit` pixels, or of a single larger image."""
     start, pixels = 0, 0.0
     for index, (image, size) in enumerate(zip(images, sizes, strict=True)):
         rows, columns = image.shape[:2]
@@ -141,7 +141,7 @@ def _parts(images: Sequence[Image], sizes: Sequence[int], limit: int) -> Iterato
 
 
 def _propose(nets: Nets, spread_out: Iterator[Canvases], first: int) -> tuple[NDArray[np.intp], Floats]:
-    """Run P-Net on the images from `first` on: return which image each proposal is of (sorted), and its square box."""
+    """Run P-Net on the images from `first` on. Return the image of each proposal (sorted), and its square box."""
     found = [_windows(nets, canvases) for canvases in spread_out]
     if not found:
         return _NONE
@@ -153,8 +153,8 @@ def _propose(nets: Nets, spread_out: Iterator[Canvases], first: int) -> tuple[ND
 
 
 def _windows(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Floats]:
-    """Return image, level, box and probability of each window that P-Net takes for a face."""
-    odds, regressions = nets.pnet(canvases.pixels, canvases.nothing, canvases.rows)
+    """Return image, level, box and probability of each window that P-Net classifies as a face."""
+    odds, regressions = nets.pnet(canvases.pixels, canvases.mask, canvases.rows)
     page, row, column = np.nonzero((odds > _LEAST_ODDS[0]) & (canvases.owner >= 0))
     tile = canvases.owner[page, row, column]
     score = _probability(odds[page, row, column])
@@ -166,11 +166,11 @@ def _windows(nets: Nets, canvases: Canvases) -> tuple[NDArray[np.int32], NDArray
 
 
 def _refine(
-    nets: Nets, images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats]:
     if not len(boxes):
         return owners, boxes
-    odds, regressions = _seen(nets.rnet, images, room, owners, boxes, 24)
+    odds, regressions = _outputs(nets.rnet, images, buffers, owners, boxes, 24)
     passed = odds > _LEAST_ODDS[1]
     owners, scores, boxes = owners[passed], _probability(odds[passed]), _adjust(boxes, regressions)[passed]
     kept = _suppress_each(owners, boxes, scores, 0.7)
@@ -178,11 +178,11 @@ def _refine(
 
 
 def _decide(
-    nets: Nets, images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
+    nets: Nets, images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
 ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     if not len(boxes):
         return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
-    odds, regressions, points = _seen(nets.onet, images, room, owners, boxes, 48)
+    odds, regressions, points = _outputs(nets.onet, images, buffers, owners, boxes, 48)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
     passed = odds > _LEAST_ODDS[2]
@@ -191,30 +191,30 @@ def _decide(
     return owners[kept], boxes[kept], landmarks[passed][kept], scores[kept]
 
 
-def _seen(
+def _outputs(
     net: Callable[[Floats], tuple[Floats, ...]],
     images: Sequence[Image],
-    room: DetectorBuffers,
+    buffers: DetectorBuffers,
     owners: NDArray[np.intp],
     boxes: Floats,
     side: int,
 ) -> Iterator[Floats]:
-    """Return what a network says of boxes, whose owners are sorted."""
-    parts = [net(crops) for crops in _crops(images, room, owners, boxes, side)]
+    """Return a network's outputs for the crops of boxes, whose owners must be sorted."""
+    parts = [net(crops) for crops in _crops(images, buffers, owners, boxes, side)]
     return (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
 
 def _crops(
-    images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int
+    images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int
 ) -> Iterator[Floats]:
-    """Cut boxes out, so many at a time that those of a crowd do not fill memory."""
+    """Crop boxes in chunks, so that the crops of a crowd do not fill the memory."""
     for start in range(0, len(boxes), CROPS[side]):
         some = slice(start, start + CROPS[side])
-        yield _cut(images, room, owners[some], boxes[some], side)
+        yield _crop(images, buffers, owners[some], boxes[some], side)
 
 
 def _shares(work: Sequence[float], lanes: int) -> list[list[int]]:
-    """Deal indices out among lanes so that each has about the same work: the largest first, to whoever has least."""
+    """Distribute indices among lanes so that each has about the same work: the largest first, to the least loaded lane."""
     shares: list[list[int]] = [[] for _ in range(min(lanes, len(work)) or 1)]
     loads = [0.0] * len(shares)
     for index in sorted(range(len(work)), key=work.__getitem__, reverse=True):
@@ -227,7 +227,7 @@ def _shares(work: Sequence[float], lanes: int) -> list[list[int]]:
 def _suppress_each(
     groups: NDArray[np.integer], boxes: Floats, scores: Floats, threshold: float, *, smaller: bool = False
 ) -> NDArray[np.intp]:
-    """Suppress within each group; return indices sorted by group."""
+    """Return the indices of the boxes that non-maximum suppression within each group keeps, sorted by group."""
     order = np.argsort(groups, kind="stable")
     edges = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1))
     kept = [
@@ -243,7 +243,7 @@ def _slices(owners: NDArray[np.intp], count: int) -> list[slice]:
 
 
 def _probability(odds: Floats) -> Floats:
-    """Return p of ln(p / (1 - p))."""
+    """Return the probability p of log-odds ln(p / (1 - p))."""
     return np.float32(1) / (np.float32(1) + np.exp(-odds))
 
 
@@ -252,10 +252,12 @@ def _adjust(boxes: Floats, regressions: Floats) -> Floats:
     return boxes + regressions * np.tile(sides, 2)
 
 
-def _cut(images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int) -> Floats:
-    """Cut boxes out of their images, sampled bilinearly at side×side points, as the package's crop_and_resize does.
+def _crop(
+    images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats, side: int
+) -> Floats:
+    """Crop boxes from their images, sampled bilinearly at side×side points, as the package's crop_and_resize does.
 
-    One remap call an image, on a picture whose rows are the crops. What lies outside an image is grey, which is 0.
+    One remap call per image makes a picture whose rows are the crops. Pixels outside an image are grey, which is 0.
     """
     crops = np.empty((len(boxes), side * side, 3), np.float32)
     steps = np.linspace(0, 1, side, dtype=np.float32)
@@ -268,16 +270,16 @@ def _cut(images: Sequence[Image], room: DetectorBuffers, owners: NDArray[np.intp
         columns = np.broadcast_to(x[:, None, :], shape).reshape(len(box), -1)
         rows = np.broadcast_to(y[:, :, None], shape).reshape(len(box), -1)
         cv2.remap(
-            centred(image, room.photo), columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0)
+            centred(image, buffers.photo), columns, rows, cv2.INTER_LINEAR, crops[mine], cv2.BORDER_CONSTANT, (0, 0, 0)
         )
     return crops.reshape(-1, side, side, 3)
 
 
 def _samples(spans: Floats, length: int, steps: Floats) -> Floats:
-    """Return where spans (n, 2) of an axis of so many pixels are sampled, (n, side); -2 for places outside it.
+    """Return the (n, side) sampling points of (n, 2) spans on an axis of `length` pixels, -2 for points outside it.
 
     crop_and_resize scales by (length - 1) / length: its boxes are fractions of the length, its samples of the last pixel.
-    Between the last pixel and what lies outside it does not interpolate.
+    It does not interpolate between the last pixel and the outside.
     """
     start, end = (spans * np.float32(1 - 1 / length)).T[..., None]
     places: Floats = start + (end - start) * steps

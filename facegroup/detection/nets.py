@@ -1,7 +1,7 @@
-"""The three networks of MTCNN (Zhang et al. 2016, arXiv:1604.02878): layers once, weights of the mtcnn package.
+"""The layers of MTCNN's three networks (Zhang et al. 2016, arXiv:1604.02878), with the weights of the mtcnn package.
 
-`layers(name)` gives a network as data; `mtcnn_openvino.py` and `mtcnn_keras.py` build it for their runtime. The package's
-weight files are read without importing it, because importing it imports TensorFlow.
+`layers` returns a network as data, and `nets_openvino.py` and `nets_keras.py` build it for their runtime. The package's
+weight files are read without importing it, because that would import TensorFlow.
 """
 
 import importlib.util
@@ -19,21 +19,21 @@ from facegroup.types import Floats
 Net = Literal["pnet", "rnet", "onet"]
 
 
-NOTHING = 1e6
-"""What a `nothing` takes away: more than any layer says."""
+MASKED = 1e6
+"""A mask subtracts this: more than any layer's output."""
 
 RANGES: Mapping[Net, Sequence[tuple[float, float]]] = {
     "rnet": ((-127.5, 127.5), (-4.6, 3.7), (-2.9, 2.9), (-0.19, 2.0)),
     "onet": ((-127.5, 127.5), (-1.6, 5.1), (-3.7, 4.4), (-1.4, 3.7), (-0.093, 2.9)),
 }
-"""What goes into each layer but the head, over photos of people, less the outermost (benchmarks/ranges.py)."""
+"""Range of each layer's input except the head's, over photos of people, without outliers (benchmarks/ranges.py)."""
 
 
 class Nets(Protocol):
-    """The three networks, ready to run. Used from as many threads at once as there are lanes.
+    """Protocol of the three networks on a runtime. As many threads as `lanes` may use them at once.
 
-    Pixels are float32 RGB grey levels from the middle, -127.5..127.5, as `facegroup.detection.pyramid.centred` gives
-    them. Answers are float32: log-odds ln(p / (1 - p)) of the probability p of a face, and regressions.
+    Pixels are centred float32 RGB, -127.5..127.5 (`facegroup.detection.pyramid.centred`). Outputs are float32: log-odds
+    ln(p / (1 - p)) of the probability p of a face, and regressions.
     """
 
     name: str
@@ -41,41 +41,43 @@ class Nets(Protocol):
     canvas: tuple[int, int]
     """Height and width of P-Net's canvases."""
     lanes: int
-    """How many photos are best looked at, at once, from threads of their own."""
+    """How many photos are best processed at once, each in a thread of its own."""
 
     @property
     def lane(self) -> "Nets":
-        """The same for one of several threads: it infers in its caller's thread only."""
+        """The same networks for one of several threads: inference runs only in the caller's thread."""
 
-    def pnet(self, canvases: Floats, nothing: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """(c, h, w, 3) pixels → log-odds (c, h', w') and box regression (c, h', w', 4).
+    def pnet(self, canvases: Floats, mask: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Return log-odds (c, h', w') and box regression (c, h', w', 4) of the windows of canvases.
 
-        Where `nothing` (c, h - 2, w - 2) is 1 the first pool passes over what the 3×3 kernel there says; else it is 0.
-        What lies below the first `rows` (c,) of a canvas need not be looked at; there the log-odds may be -inf.
+        Args:
+            canvases: (c, h, w, 3) pixels.
+            mask: (c, h - 2, w - 2), 1 where the first pool must ignore the output of the 3×3 kernel, else 0.
+            rows: (c,) how many rows of each canvas are used. Below them the log-odds may be -inf.
         """
 
     def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
-        """(n, 24, 24, 3) pixels → log-odds (n,) and box regression (n, 4)."""
+        """Return log-odds (n,) and box regression (n, 4) of (n, 24, 24, 3) pixels."""
 
     def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
-        """(n, 48, 48, 3) pixels → log-odds (n,), box regression (n, 4), landmarks (n, 10): five x, five y."""
+        """Return log-odds (n,), box regression (n, 4) and landmarks (n, 10), five x and five y, of (n, 48, 48, 3) pixels."""
 
     def warm(self) -> None:
-        """Compile and touch every shape."""
+        """Compile and run every shape once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One layer.
+    """A layer of a network.
 
     Attributes:
-        kind: what it does; a `nothing` makes the pool after it pass over the places that P-Net is told of.
+        kind: the operation; a `mask` makes the next pool ignore the places in P-Net's second input.
         weights: kernel (h, w, in, out) and bias of a `conv`, kernel (in, out) and bias of a `dense`, slope of a `prelu`.
         size: window of a pool, with stride 2.
-        same: whether a pool goes on over the border.
+        same: whether a pool continues over the border.
     """
 
-    kind: Literal["conv", "dense", "prelu", "nothing", "pool", "flatten"]
+    kind: Literal["conv", "dense", "prelu", "mask", "pool", "flatten"]
     weights: tuple[Floats, ...] = ()
     size: int = 0
     same: bool = False
@@ -83,13 +85,13 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layers:
-    """A network: a trunk, and one dense or 1×1 convolutional head on it.
+    """A network: a trunk and one dense or 1×1 convolutional head.
 
     Attributes:
-        side: of its square input, in pixels; 0 for P-Net, which takes any.
-        trunk: in order.
-        head: kernel and bias: box regression (4), landmarks (10) where there are some, and the log-odds of a face. The
-            package's two class scores (logits) are one number less: their softmax is σ(face - no face).
+        side: side of its square input, in pixels; 0 for P-Net, which takes any size.
+        trunk: its layers in order.
+        head: kernel and bias of box regression (4), landmarks (10, only O-Net) and the log-odds of a face. The package's two
+            class scores (logits) become one number: their softmax is σ(face - no face).
     """
 
     side: int
@@ -98,7 +100,7 @@ class Layers:
 
 
 _TRUNKS: dict[Net, str] = {
-    "pnet": "conv prelu nothing pool2same conv prelu conv prelu",
+    "pnet": "conv prelu mask pool2same conv prelu conv prelu",
     "rnet": "conv prelu pool3same conv prelu pool3valid conv prelu flatten dense prelu",
     "onet": "conv prelu pool3same conv prelu pool3valid conv prelu pool2same conv prelu flatten dense prelu",
 }
@@ -107,7 +109,7 @@ _TAKES = {"conv": 2, "dense": 2, "prelu": 1}
 
 
 def layers(name: Net) -> Layers:
-    """Return a network with its weights, the division of centred pixels by 128 folded into its first layer.
+    """Return a network with its weights. Dividing the centred pixels by 128 is part of its first layer.
 
     Raises:
         EngineUnavailable: the mtcnn package is not installed.
@@ -134,5 +136,5 @@ def layers(name: Net) -> Layers:
 def _assets() -> Path:
     found = importlib.util.find_spec("mtcnn")
     if found is None or found.origin is None:
-        raise EngineUnavailable("the package mtcnn, which brings the detector's weights, is not installed")
+        raise EngineUnavailable("The detector needs the package mtcnn for its weights. Run: pip install mtcnn")
     return Path(found.origin).parent / "assets" / "weights"

@@ -1,24 +1,24 @@
-"""MTCNN's networks on Keras 3: on a GPU, or on the CPU of any backend. One compiled function per network and shape."""
+"""Run MTCNN's networks on Keras 3, on a GPU or a CPU, with one compiled function per network and shape."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.detection.nets import NOTHING, Layer, Layers, Net, layers
+from facegroup.detection.nets import MASKED, Layer, Layers, Net, layers
 from facegroup.detection.pyramid import KERNEL
 from facegroup.engines.batch_sizes import batches
 from facegroup.engines.keras_runtime import Backend
 from facegroup.types import Floats
 
 CANVAS = (512, 1024)
-"""A GPU wants much work in one call, and the canvases of a batch go in together."""
+"""Large, because a GPU needs much work per call; the canvases of a batch are processed together."""
 
 BUCKETS: dict[Net, tuple[int, ...]] = {"pnet": (1, 2, 4, 8), "rnet": (32, 128, 512), "onet": (16, 64, 256)}
 
 
 class KerasNets:
-    """`Nets` on Keras.
+    """Implementation of `Nets` on Keras.
 
     Args:
         device: ``cpu`` or ``gpu:N``.
@@ -43,20 +43,20 @@ class KerasNets:
         """See `Nets`."""
         return self
 
-    def pnet(self, canvases: Floats, nothing: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: Floats, mask: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
-        said = self._run("pnet", canvases, nothing[..., None])
-        return said[..., 4], said[..., :4]
+        outputs = self._run("pnet", canvases, mask[..., None])
+        return outputs[..., 4], outputs[..., :4]
 
     def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
         """See `Nets`."""
-        said = self._run("rnet", crops)
-        return said[:, 4], said[:, :4]
+        outputs = self._run("rnet", crops)
+        return outputs[:, 4], outputs[:, :4]
 
     def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
         """See `Nets`."""
-        said = self._run("onet", crops)
-        return said[:, 14], said[:, :4], said[:, 4:14]
+        outputs = self._run("onet", crops)
+        return outputs[:, 14], outputs[:, :4], outputs[:, 4:14]
 
     def warm(self) -> None:
         """See `Nets`."""
@@ -68,12 +68,12 @@ class KerasNets:
 
     def _run(self, name: Net, *inputs: Floats) -> Floats:
         """Run a network over inputs of equal length, in padded batches."""
-        said = []
+        outputs = []
         with self._backend.place():
             for cut in zip(*(batches(each, BUCKETS[name]) for each in inputs), strict=True):
                 parts, (real, *_) = zip(*cut, strict=True)
-                said.append(self._forward[name](*parts)[0][:real])
-        return np.concatenate(said)
+                outputs.append(self._forward[name](*parts)[0][:real])
+        return np.concatenate(outputs)
 
 
 def _float(*inputs: Any) -> Any:
@@ -83,16 +83,16 @@ def _float(*inputs: Any) -> Any:
 
 
 def _model(net: Layers) -> Any:
-    """Build one network. Its output: the regressions, then the log-odds of a face."""
+    """Build one network. Its output has the regressions first, then the log-odds of a face."""
     import keras
 
     side = net.side or None
     inputs = [keras.Input((side, side, 3))]
-    if any(layer.kind == "nothing" for layer in net.trunk):
+    if any(layer.kind == "mask" for layer in net.trunk):
         inputs.append(keras.Input((None, None, 1)))
     node = inputs[0]
     for layer in net.trunk:
-        node = node - inputs[1] * NOTHING if layer.kind == "nothing" else _layer(layer)(node)
+        node = node - inputs[1] * MASKED if layer.kind == "mask" else _layer(layer)(node)
     return keras.Model(inputs, _dense(net.head)(node))
 
 
@@ -104,8 +104,8 @@ def _layer(layer: Layer) -> Any:
             return _dense((layer.weights[0], layer.weights[1]))
         case "prelu":
             return lambda node: _prelu(node, layer.weights[0])
-        case "nothing":
-            raise AssertionError("it needs the second input")
+        case "mask":
+            raise AssertionError("a mask needs the second input")
         case "pool":
             return keras.layers.MaxPooling2D(layer.size, 2, "same" if layer.same else "valid")
         case "flatten":
@@ -120,7 +120,7 @@ def _prelu(node: Any, slope: Floats) -> Any:
 
 
 def _dense(weights: tuple[Floats, Floats]) -> Any:
-    """Return a dense or convolutional layer that has these weights already."""
+    """Return a dense or convolutional layer with these weights."""
     import keras
 
     kernel, bias = weights

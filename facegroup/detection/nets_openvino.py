@@ -1,7 +1,7 @@
-"""MTCNN's networks on a CPU through OpenVINO: centred pixels in, log-odds and regressions out.
+"""Run MTCNN's networks on a CPU with OpenVINO.
 
-Each thread is a stream of its own, and infers for itself: a network as small as these gains nothing from two threads that
-wait for each other after every layer.
+Each thread is a stream of its own and runs whole inferences: networks this small gain nothing from two threads that wait
+for each other after every layer.
 """
 
 import copy
@@ -14,35 +14,35 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.detection.nets import NOTHING, RANGES, Net, layers
+from facegroup.detection.nets import MASKED, RANGES, Net, layers
 from facegroup.detection.pyramid import CELL, KERNEL, STRIDE
 from facegroup.engines.batch_sizes import PADDING, batches
 from facegroup.engines.precision import compiled_for, narrow_weights
 from facegroup.types import Floats
 
 CANVAS = (256, 512)
-"""Large enough that little of it is border, small enough that its feature maps stay in a core's cache."""
+"""Large enough to have little border, small enough that the feature maps stay in a core's cache."""
 
 ROWS = (64, 96, 128, 160, 192, 224, 256)
-"""Heights that P-Net meets: of a canvas that is not full only the used part is looked at."""
+"""Heights that P-Net runs with: only the used part of a canvas is processed."""
 
 BUCKETS: dict[Net, tuple[int, ...]] = {"rnet": (8, 16, 32, 64), "onet": (4, 8, 16)}
-"""Batches that R-Net and O-Net meet: larger ones gain nothing."""
+"""Batch sizes of R-Net and O-Net. Larger ones are no faster."""
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 
 class OpenVinoNets:
-    """`Nets` on OpenVINO.
+    """Implementation of `Nets` on OpenVINO.
 
     Args:
-        threads: compute threads, and as many inferences at once.
-        precision: arithmetic, fp32, bf16 or int8. In int8 P-Net and the heads stay in fp32: what P-Net misses is missed
-            for good (docs/decisions/0005-precision.md).
+        threads: compute threads, each of which runs one inference at a time.
+        precision: fp32, bf16 or int8. With int8, P-Net and the heads stay in fp32, because no later stage finds a face that
+            P-Net misses (docs/decisions/0005-precision.md).
 
     Raises:
-        EngineUnavailable: OpenVINO cannot compute in this precision on this CPU.
+        EngineUnavailable: OpenVINO cannot run in this precision on this CPU.
     """
 
     name = "openvino"
@@ -71,43 +71,43 @@ class OpenVinoNets:
         if threads > 1:
             self._pool = ThreadPoolExecutor(threads, "mtcnn")
 
-    def pnet(self, canvases: Floats, nothing: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    def pnet(self, canvases: Floats, mask: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """See `Nets`."""
         windows = (CANVAS[0] - CELL) // STRIDE + 1, (CANVAS[1] - CELL) // STRIDE + 1
-        said = np.empty((len(canvases), *windows, 5), np.float32)
+        outputs = np.empty((len(canvases), *windows, 5), np.float32)
 
         def propose(page: int) -> None:
             height = next(bucket for bucket in ROWS if bucket >= rows[page])
             use = "whole canvas" if height == CANVAS[0] else "pnet"
-            inputs = canvases[page, None, :height], nothing[page, None, : height - KERNEL + 1, :, None]
+            inputs = canvases[page, None, :height], mask[page, None, : height - KERNEL + 1, :, None]
             with self._inferred(use, *inputs) as found:
-                said[page, : found.shape[1]] = found[0]
-                said[page, found.shape[1] :] = -np.inf
+                outputs[page, : found.shape[1]] = found[0]
+                outputs[page, found.shape[1] :] = -np.inf
 
         self._each(propose, range(len(canvases)))
-        return said[..., 4], said[..., :4]
+        return outputs[..., 4], outputs[..., :4]
 
     def rnet(self, crops: Floats) -> tuple[Floats, Floats]:
         """See `Nets`."""
-        said = self._run("rnet", crops)
-        return said[:, 4], said[:, :4]
+        outputs = self._run("rnet", crops)
+        return outputs[:, 4], outputs[:, :4]
 
     def onet(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
         """See `Nets`."""
-        said = self._run("onet", crops)
-        return said[:, 14], said[:, :4], said[:, 4:14]
+        outputs = self._run("onet", crops)
+        return outputs[:, 14], outputs[:, :4], outputs[:, 4:14]
 
     def warm(self) -> None:
-        """See `Nets`. The CPU plugin prepares its kernels for a shape when it first meets it, for all streams."""
-        canvases, nothing = (np.zeros((self.lanes, *shape[1:]), np.float32) for shape in _USES["whole canvas"][1])
+        """See `Nets`. The CPU plugin prepares its kernels at the first inference of each shape, for all streams."""
+        canvases, mask = (np.zeros((self.lanes, *shape[1:]), np.float32) for shape in _USES["whole canvas"][1])
         for rows in ROWS:
-            self.pnet(canvases, nothing[..., 0], np.full(self.lanes, rows))
+            self.pnet(canvases, mask[..., 0], np.full(self.lanes, rows))
         for name, sizes in BUCKETS.items():
             for size in sizes:
                 self._run(name, np.zeros((size, *_USES[name][1][0][1:]), np.float32))
 
     def _run(self, name: Net, crops: Floats) -> Floats:
-        """Run crops in padded batches and return what is said of each."""
+        """Run crops in padded batches and return the output for each."""
 
         def infer(job: tuple[Floats, int]) -> Floats:
             batch, real = job
@@ -121,7 +121,7 @@ class OpenVinoNets:
 
     @contextmanager
     def _inferred(self, use: str, *inputs: Floats) -> Iterator[Floats]:
-        """Give what a network makes of its inputs; it must be copied before another inference may overwrite it."""
+        """Yield a network's output, which must be copied before the context ends and another inference overwrites it."""
         request = self._idle[use].get()
         try:
             request.infer(dict(enumerate(inputs)), share_inputs=True)
@@ -130,25 +130,25 @@ class OpenVinoNets:
             self._idle[use].put(request)
 
 
-_FIRST = CANVAS[0] - KERNEL + 1, CANVAS[1] - KERNEL + 1  # what P-Net's first layer makes of a canvas
+_FIRST = CANVAS[0] - KERNEL + 1, CANVAS[1] - KERNEL + 1  # output of P-Net's first layer for a canvas
 _USES: dict[str, tuple[Net, tuple[list[int], ...]]] = {
-    # Most canvases are full, and a twelfth faster where their shape is known beforehand.
+    # Most canvases are full, and a fixed shape is a twelfth faster.
     "whole canvas": ("pnet", ([1, *CANVAS, 3], [1, *_FIRST, 1])),
     "pnet": ("pnet", ([1, -1, CANVAS[1], 3], [1, -1, _FIRST[1], 1])),
     "rnet": ("rnet", ([-1, 24, 24, 3],)),
     "onet": ("onet", ([-1, 48, 48, 3],)),
 }
-"""What is compiled: the network, and the shapes that its inputs take."""
+"""The graphs to compile: the network and the shapes of its inputs."""
 
 
 def graph(name: Net, ranges: Sequence[tuple[float, float]] = ()) -> Any:
-    """Build one network: (n, h, w, 3) pixels, and for P-Net (n, h - 2, w - 2, 1) where there is nothing, go in.
+    """Build one network. Its inputs are (n, h, w, 3) pixels, and for P-Net also an (n, h - 2, w - 2, 1) mask.
 
-    What comes out ends in (..., k): the regressions, then the log-odds of a face.
+    The last axis of the output has the regressions, then the log-odds of a face.
 
     Args:
-        name: of the network.
-        ranges: of what goes into each layer but the head, which is then computed in int8.
+        name: which network.
+        ranges: range of each layer's input except the head's. If given, those layers run in int8.
     """
     import openvino
     from openvino import opset13 as op
@@ -164,11 +164,11 @@ def graph(name: Net, ranges: Sequence[tuple[float, float]] = ()) -> Any:
                 node = _multiply(node, *layer.weights, exact=not ranges)
             case "prelu":
                 node = _quantised(op.prelu(node, op.constant(layer.weights[0])), next(given, None))
-            case "nothing":
+            case "mask":
                 inputs.append(op.parameter([1, *_FIRST, 1], np.float32))
-                # As a convolution it is added by the one before, in place; plain, it would be a pass of its own.
+                # As a convolution, the mask is added in place by the one before; otherwise it would be a separate pass.
                 channels = net.trunk[0].weights[1].size
-                kernel, bias = np.full((1, 1, 1, channels), -NOTHING, np.float32), np.zeros(channels, np.float32)
+                kernel, bias = np.full((1, 1, 1, channels), -MASKED, np.float32), np.zeros(channels, np.float32)
                 node = op.add(node, _convolve(_planes(inputs[1]), kernel, bias))
             case "pool":
                 window, pad = [layer.size] * 2, "same_upper" if layer.same else "valid"
@@ -203,9 +203,9 @@ def _multiply(node: Any, kernel: Floats, bias: Floats, *, exact: bool = True) ->
 
 
 def _weights(kernel: Floats, axes: tuple[int, ...], *, exact: bool) -> Any:
-    """Return a layer's weights, or what is nearest to them of 255 steps around 0, for each output (all axes but these).
+    """Return a layer's weights, exact or rounded to 255 steps around 0 for each output (all axes but these).
 
-    Where a CPU needs a bit of them left free, the steps reach twice as far as the weights, which then take half of them.
+    If the CPU needs one bit left free, the steps reach twice as far, so that the weights use half of them.
     """
     from openvino import opset13 as op
 
@@ -217,7 +217,7 @@ def _weights(kernel: Floats, axes: tuple[int, ...], *, exact: bool) -> Any:
 
 
 def _quantised(node: Any, limits: tuple[float, float] | None) -> Any:
-    """Return what is nearest of 256 steps between two limits, of which one is exactly 0; without limits, the node itself."""
+    """Round a node to 256 steps between two limits, one of which is exactly 0. Without limits, return it unchanged."""
     from openvino import opset13 as op
 
     if limits is None:

@@ -1,8 +1,8 @@
-"""Another look at a photo in which no face was found, or only doubtful ones: turned, or with a border around it.
+"""Detect again, turned or with a border, in photos in which no face or only doubtful faces were found.
 
-MTCNN finds upright faces with something around them. A photo that lies on its side or its head, and a crop that ends
-inside the face, hide theirs. All looks of a photo together cost at most twice the first: what a look costs is its pixels
-divided by the square of the smallest face looked for. docs/decisions/0019-second-looks.md has the measurements.
+MTCNN finds upright faces with some background around them. It misses faces in a photo that is not upright, and in a crop
+that ends inside the face. All further passes over a photo together cost at most twice the first. The cost of a pass is its
+pixels divided by the square of the smallest face it searches for. docs/decisions/0019-second-looks.md has the measurements.
 """
 
 import math
@@ -16,46 +16,46 @@ from facegroup.detection.boxes import clip, overlap
 from facegroup.types import Faces, Floats, Image
 
 SURE = 0.95
-"""A photo whose best face is below this is looked at turned: that may be no face, and a larger one may lie."""
+"""A photo whose best face is less confident than this is searched turned, for a larger face that is not upright."""
 
 SUSPECT = 0.995
-"""A best face below this is asked which way up it is. Of upright photos of LFW 9 % are."""
+"""The orientation of a best face less confident than this is checked. In LFW, 9 % of upright photos are."""
 
 LEAST = 0.9
-"""The confidence of a face that only another look found."""
+"""Least confidence of a face that only a further pass found."""
 
 MORE = 2.5
-"""Log-odds that the best face of another look must have more than that of the first: most photos are upright. At 1.0 a photo
-of an upright face with paint on it was turned."""
+"""Log-odds by which the best face of a further pass must beat that of the first, since most photos are upright. At 1.0, a
+photo of an upright face with paint on it was turned."""
 
 CLOSE = 1.6
-"""Log-odds by which the best look must lead those another way up; else which is upright is not known."""
+"""Log-odds by which the best pass must beat the passes in other orientations; otherwise the orientation is uncertain."""
 
 SAME = 0.2
-"""Share of two boxes that one face has in two looks."""
+"""Overlap above which boxes of two passes are the same face."""
 
 LARGER = 2
-"""Areas of the first look's face that another face has at least."""
+"""Factor by which another face must be larger in area than the face of the first pass."""
 
 _MARGIN = 0.5
 _GREY = (127, 127, 127)
 _SOMEWHAT = 0.6
-"""Of the side of a face that says that it lies: how large a face is looked for that other way up, which costs little."""
+"""Smallest face to search for in the other orientation, as a fraction of the side of the face that is not upright."""
 _SMALL = 8
-"""A photo with so few smallest faces across its shorter side is not looked at a third time."""
+"""A photo whose shorter side is below this many smallest faces is not searched a third time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """One look at a picture, and what it found.
+class DetectionPass:
+    """One pass of the detector over a picture, and the faces it found.
 
     Attributes:
-        image: (h, w, 3) uint8 RGB, the picture as it was looked at.
-        smallest: face looked for, in pixels.
-        turns: quarters that the picture was turned counter-clockwise.
+        image: (h, w, 3) uint8 RGB, the turned and bordered picture.
+        smallest: smallest face to detect, in pixels.
+        turns: quarter turns counter-clockwise that were applied to the picture.
         edge: width of the border around it, in pixels.
-        faces: in pixels of `image`.
-        upright: whether no other way up looks nearly as right.
+        faces: the faces in pixels of `image`.
+        upright: whether no other orientation scores nearly as well.
     """
 
     image: Image
@@ -67,39 +67,41 @@ class Look:
 
     @property
     def clockwise(self) -> int:
-        """Degrees that the picture had to be turned clockwise."""
+        """The clockwise rotation that was applied to the picture, in degrees."""
         return -90 * self.turns % 360
 
     @property
     def inside(self) -> tuple[int, int]:
-        """Width and height of the turned picture without its border."""
+        """The width and height of the turned picture without its border."""
         height, width = self.image.shape[:2]
         return width - 2 * self.edge, height - 2 * self.edge
 
 
-Detect = Callable[[Sequence[Look]], list[Look]]
-"""What fills in the faces of looks, the sure ones only."""
+Detect = Callable[[Sequence[DetectionPass]], list[DetectionPass]]
+"""Function that fills in the faces of passes, without unsure ones."""
 
-Turns = Callable[[Sequence[Look]], list[Floats]]
-"""What says how much like a face each face of a look is, (n, 4), with 0 to 3 quarters more counter-clockwise."""
+Turns = Callable[[Sequence[DetectionPass]], list[Floats]]
+"""Function that returns the score of each face of a pass, (n, 4), after 0 to 3 more quarter turns counter-clockwise."""
 
 
-def better(firsts: Sequence[Look], must_be_upright: Sequence[bool], detect: Detect, turns: Turns) -> list[Look]:
-    """Return for each picture the look that found the most, which is the first one unless it is doubtful.
+def best_passes(
+    firsts: Sequence[DetectionPass], must_be_upright: Sequence[bool], detect: Detect, turns: Turns
+) -> list[DetectionPass]:
+    """Return the best pass for each picture: the first one, unless a further pass beats it.
 
     Args:
-        firsts: the pictures as they are, with the sure faces that were found.
-        must_be_upright: whether the best face is asked which way up it is in any case, and not only if suspect.
-        detect: finds faces.
-        turns: asks them.
+        firsts: the passes over the unturned pictures, with their faces.
+        must_be_upright: whether to check the orientation of the best face even if it is not suspect.
+        detect: detects faces.
+        turns: scores faces in each orientation.
     """
     asked = [
         upright or first.faces.confidence.max(initial=0) < SUSPECT
         for first, upright in zip(firsts, must_be_upright, strict=True)
     ]
     lying = _ways_up(firsts, asked, turns)
-    looks = _Looks(firsts, detect, turns)
-    again: list[tuple[int, Look]] = []
+    looks = _Passes(firsts, detect, turns)
+    again: list[tuple[int, DetectionPass]] = []
     for index, (first, lies) in enumerate(zip(firsts, lying, strict=True)):
         if not len(first.faces):
             again.append((index, _bordered(first, 0, 2.9)))
@@ -109,7 +111,7 @@ def better(firsts: Sequence[Look], must_be_upright: Sequence[bool], detect: Dete
         elif first.faces.confidence.max() < SURE:
             again += [(index, _turn(first, each, max(2 * first.smallest, round(_side(first))))) for each in (1, 2, 3)]
     looks.take(again)
-    third: list[tuple[int, Look]] = []
+    third: list[tuple[int, DetectionPass]] = []
     for index, (first, look) in enumerate(zip(firsts, looks.best, strict=True)):
         if not len(look.faces):
             third += [(index, _bordered(first, turned, 4)) for turned in (1, 2, 3)]
@@ -122,24 +124,24 @@ def better(firsts: Sequence[Look], must_be_upright: Sequence[bool], detect: Dete
     ]
 
 
-def left_to_right(look: Look) -> Look:
-    """Return the look with its faces in the order in which they stand in the picture before it was turned."""
+def left_to_right(look: DetectionPass) -> DetectionPass:
+    """Return the pass with its faces ordered from left to right in the unturned picture."""
     if not look.turns:
         return look
     boxes = in_picture(look).boxes
     return replace(look, faces=look.faces[np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")])
 
 
-def in_turned_picture(look: Look) -> Faces:
-    """Return the faces of a look in pixels of the turned picture, without its border."""
+def in_turned_picture(look: DetectionPass) -> Faces:
+    """Return the faces of a pass in pixels of the turned picture without its border."""
     faces = look.faces
     if not look.edge:
         return faces
     return Faces(clip(faces.boxes - look.edge, *look.inside), faces.landmarks - look.edge, faces.confidence)
 
 
-def in_picture(look: Look) -> Faces:
-    """Return the faces of a look in pixels of the picture as it was before it was turned, in the same order."""
+def in_picture(look: DetectionPass) -> Faces:
+    """Return the faces of a pass in pixels of the unturned picture, in the same order."""
     faces = in_turned_picture(look)
     boxes, points = faces.boxes, faces.landmarks
     width, height = look.inside
@@ -150,10 +152,10 @@ def in_picture(look: Look) -> Faces:
     return Faces(boxes, points, faces.confidence)
 
 
-def _ways_up(looks: Sequence[Look], asked: Sequence[bool], turns: Turns) -> list[int]:
-    """Return how many quarters counter-clockwise would make the best face of each look upright, by its own look.
+def _ways_up(looks: Sequence[DetectionPass], asked: Sequence[bool], turns: Turns) -> list[int]:
+    """Return how many quarter turns counter-clockwise would make the best face of each pass upright, by its scores.
 
-    0 where there is none, or it is not asked.
+    0 if the pass has no face, or is not asked.
     """
     some = [
         replace(look, faces=_best(look.faces) if each else Faces.none())
@@ -162,47 +164,47 @@ def _ways_up(looks: Sequence[Look], asked: Sequence[bool], turns: Turns) -> list
     return [int(np.argmax(odds[0])) if len(odds) else 0 for odds in turns(some)]
 
 
-class _Looks:
-    """The looks that were taken of each picture, and the best of them.
+class _Passes:
+    """The passes over each picture, and the best of them.
 
     Args:
-        firsts: see `better`.
-        detect: see `better`.
-        turns: see `better`.
+        firsts: see `best_passes`.
+        detect: see `best_passes`.
+        turns: see `best_passes`.
     """
 
-    def __init__(self, firsts: Sequence[Look], detect: Detect, turns: Turns) -> None:
+    def __init__(self, firsts: Sequence[DetectionPass], detect: Detect, turns: Turns) -> None:
         self.best = list(firsts)
         self._seen = [[first] for first in firsts]
         self._detect = detect
         self._turns = turns
 
-    def take(self, looks: Sequence[tuple[int, Look]]) -> None:
-        """Look at pictures, each told by its number. A face that itself says that it lies does not count."""
+    def take(self, looks: Sequence[tuple[int, DetectionPass]]) -> None:
+        """Run further passes, each with the number of its picture. Faces that are not upright in them do not count."""
         found = self._detect([look for _, look in looks])
         lying = _ways_up(found, [True] * len(found), self._turns)
         for (index, _), look, lies in zip(looks, found, lying, strict=True):
             first, held = self._seen[index][0], self.best[index]
             if (lies and look.turns) or not _counts(look, first):
                 continue
-            # The same once more is closer: it finds smaller faces beside the others.
+            # A repeated pass searches for smaller faces too.
             closer = (look.turns, look.edge) == (held.turns, held.edge)
             if _found(look) - _found(held) > (-MORE if closer else MORE if held is first and len(first.faces) else 0):
                 self.best[index] = look
             self._seen[index].append(look)
 
     def leads(self, index: int) -> bool:
-        """Say whether no other way up is nearly as good as the best look at a picture."""
+        """Return whether no other orientation of a picture scores nearly as well as the best pass."""
         best = self.best[index]
         others = (look for look in self._seen[index] if look.turns != best.turns)
         return all(_found(best) - _found(look) >= CLOSE for look in others)
 
 
-def _counts(look: Look, first: Look) -> bool:
-    """Say whether what a look found may be true.
+def _counts(look: DetectionPass, first: DetectionPass) -> bool:
+    """Return whether the faces of a further pass are plausible.
 
-    Where the first look found nobody, it must be sure. Else it must be the face that the first one found, or a larger one,
-    of which that was a part or which it overlooked: small false faces are found in many places of a photo.
+    If the first pass found no face, the new one must be confident. Otherwise it must be the same face, or a larger one that
+    the first pass missed or found only a part of: photos have small false faces in many places.
     """
     if not len(look.faces) or not len(first.faces):
         return bool(look.faces.confidence.max(initial=0) >= LEAST)
@@ -215,8 +217,8 @@ def _area(boxes: Floats) -> float:
     return float(np.prod(boxes[0, 2:] - boxes[0, :2]))
 
 
-def _found(look: Look) -> float:
-    """Return the log-odds of a look's best face, 0 for none. Many false faces would together outweigh a true one."""
+def _found(look: DetectionPass) -> float:
+    """Return the log-odds of a pass's best face, 0 for none. A sum would let many false faces outweigh a true one."""
     return _odds(look.faces.confidence.max(initial=0.5))
 
 
@@ -229,18 +231,18 @@ def _best(faces: Faces) -> Faces:
     return faces[[int(np.argmax(faces.confidence))]] if len(faces) else faces
 
 
-def _turn(first: Look, turns: int, smallest: int) -> Look:
-    return Look(np.ascontiguousarray(np.rot90(first.image, turns)), smallest, turns)
+def _turn(first: DetectionPass, turns: int, smallest: int) -> DetectionPass:
+    return DetectionPass(np.ascontiguousarray(np.rot90(first.image, turns)), smallest, turns)
 
 
-def _side(first: Look) -> float:
+def _side(first: DetectionPass) -> float:
     return math.sqrt(max(_area(_best(first.faces).boxes), 0))
 
 
-def _bordered(first: Look, turns: int, larger: float) -> Look:
-    """Return a look at a picture that one face fills, with a border in which the rest of it may lie."""
+def _bordered(first: DetectionPass, turns: int, larger: float) -> DetectionPass:
+    """Return a pass over a picture that one face fills, with a border around it for the rest of the face."""
     side = min(first.inside)
     edge = round(_MARGIN * side)
     turned = np.ascontiguousarray(np.rot90(first.image, turns))
     wide = cv2.copyMakeBorder(turned, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=_GREY)
-    return Look(np.asarray(wide), max(round(0.7 * side), round(larger * first.smallest)), turns, edge)
+    return DetectionPass(np.asarray(wide), max(round(0.7 * side), round(larger * first.smallest)), turns, edge)

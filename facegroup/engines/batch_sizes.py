@@ -1,6 +1,6 @@
-"""Batch sizes: any number of crops goes in, batches of a few fixed sizes come out.
+"""Split any number of crops into batches of a few fixed sizes.
 
-Compilers and kernels specialise on the batch size, so an engine meets only the powers of two, and warms them all.
+Compilers and kernels specialise on the batch size, so an engine only uses powers of two, and warms them all.
 """
 
 from collections.abc import Iterator
@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 PADDING = 1 / 8
-"""Most padding on a CPU, which takes as long for zeros: in batches half as large a crop costs up to a fifth more."""
+"""Most padding on a CPU, which takes as long for zeros. In batches half as large, a crop costs up to a fifth more."""
 
 
 def buckets(largest: int) -> tuple[int, ...]:
-    """Return the buckets that batches of up to `largest` crops meet: all up to the first that holds them."""
+    """Return the batch sizes for up to `largest` crops: all sizes up to the first that holds them."""
     return tuple(bucket for bucket in BUCKETS if bucket < 2 * min(largest, BUCKETS[-1]))
 
 
 def batches(crops: NDArray[Any], sizes: tuple[int, ...], padding: float = 1) -> Iterator[tuple[NDArray[Any], int]]:
-    """Cut (n, s, s, 3) crops into batches of the given ascending `sizes`, padded with zeros where none fits.
+    """Split (n, s, s, 3) crops into batches of the given ascending `sizes`, padded with zeros if none fits.
 
     Args:
-        crops: what is cut.
-        sizes: of the batches.
-        padding: most part of a batch that is padding where smaller batches would do. 1: as few batches as there can be,
-            which suits a device that takes as long for a few crops; 0: as little padding as there can be.
+        crops: the crops to split.
+        sizes: allowed batch sizes, ascending.
+        padding: largest share of padding in a batch that smaller batches could replace. 1 makes as few batches as possible,
+            for a device that takes as long for a few crops; 0 makes as little padding as possible.
 
     Yields:
-        a batch of exactly one of the sizes, C-contiguous, and how many of its crops are real.
+        a C-contiguous batch of one of the sizes, and how many of its crops are real.
     """
     start = 0
     while start < len(crops):

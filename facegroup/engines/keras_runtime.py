@@ -1,6 +1,6 @@
-"""Keras 3 on whichever backend is chosen (KERAS_BACKEND): a device is checked, a model becomes one compiled function.
+"""Run models on Keras 3 with the backend in KERAS_BACKEND, each as one compiled function on a checked device.
 
-`predict` is never used: it costs tens of milliseconds a call.
+`predict` is not used because it costs tens of milliseconds per call.
 """
 
 import logging
@@ -16,7 +16,7 @@ from facegroup.types import Floats
 log = logging.getLogger(__name__)
 
 Forward: TypeAlias = Callable[..., list[Floats]]
-"""Arrays in, such as uint8 pixels, and every output of the model out."""
+"""Function from a model's input arrays to all of its outputs."""
 
 
 class Backend:
@@ -24,26 +24,26 @@ class Backend:
 
     Args:
         device: ``cpu`` or ``gpu:N``.
-        threads: compute threads on a CPU. They belong to the process: only its first engine can set them.
+        threads: compute threads on a CPU. Only the first engine of a process can set them.
 
     Raises:
-        EngineUnavailable: keras or its backend is not installed, or the device is not there. The CPU never takes the
-            place of a missing GPU.
+        EngineUnavailable: keras or its backend is not installed, or the device does not exist. The CPU is never used
+            instead of a missing GPU.
     """
 
     def __init__(self, device: str, threads: int) -> None:
         try:
             import keras
         except ImportError as error:
-            raise EngineUnavailable(f"the engine keras cannot start: {error}") from error
+            raise EngineUnavailable(f"The engine keras cannot start: {error}") from error
         self.name = keras.backend.backend()
         if self.name not in ("tensorflow", "jax"):
-            raise EngineUnavailable(f"the engine keras runs on tensorflow or jax; KERAS_BACKEND is {self.name}")
+            raise EngineUnavailable(f"The engine keras runs on tensorflow or jax, but KERAS_BACKEND is {self.name}.")
         self.device = device
         (_on_tensorflow if self.name == "tensorflow" else _on_jax)(device, threads)
 
     def place(self) -> AbstractContextManager[Any]:
-        """Make what is created or run inside live on the device."""
+        """Return a context in which models are created and run on the device."""
         import keras
 
         context: AbstractContextManager[Any] = keras.device(self.device if self.gpu else "cpu:0")
@@ -59,7 +59,7 @@ class Backend:
 
         Args:
             model: a `keras.Model`.
-            network_input: from the arrays to what the model takes; it becomes a part of the function.
+            network_input: converts the arrays to the model's input, as part of the compiled function.
         """
         return (_tensorflow if self.name == "tensorflow" else _jax)(model, network_input, self.gpu)
 
@@ -68,7 +68,7 @@ def _tensorflow(model: Any, network_input: Callable[..., Any], gpu: bool) -> For
     import keras
     import tensorflow
 
-    # On two cores XLA makes 16 to 21 faces/s of the ResNet-50, TensorFlow's own kernels 18 to 22.
+    # On two cores, the ResNet-50 runs 16 to 21 faces/s with XLA and 18 to 22 with TensorFlow's own kernels.
     @tensorflow.function(jit_compile=gpu, autograph=False)  # type: ignore[untyped-decorator]
     def forward(*inputs: Any) -> Any:
         return keras.tree.flatten(model(network_input(*inputs), training=False))
@@ -96,7 +96,7 @@ def _on_tensorflow(device: str, threads: int) -> None:
     try:
         import tensorflow
     except ImportError as error:
-        raise EngineUnavailable(f"the engine keras cannot start: {error}") from error
+        raise EngineUnavailable(f"The engine keras cannot start: {error}") from error
     cards = tensorflow.config.list_physical_devices("GPU")
     _require(device, len(cards))
     try:
@@ -107,11 +107,13 @@ def _on_tensorflow(device: str, threads: int) -> None:
     except RuntimeError:
         have = tensorflow.config.threading.get_intra_op_parallelism_threads()
         if have != threads:
-            log.warning("TensorFlow runs already in this process, with %s threads: %s are not set", have, threads)
+            log.warning(
+                "TensorFlow already runs in this process with %s threads. It cannot be set to %s.", have, threads
+            )
 
 
 def _on_jax(device: str, threads: int) -> None:
-    del threads  # XLA's CPU client takes no number; it uses the cores that the process may use
+    del threads  # XLA's CPU client has no such option; it uses all cores available to the process
     import jax
 
     try:
@@ -123,4 +125,4 @@ def _on_jax(device: str, threads: int) -> None:
 
 def _require(device: str, cards: int) -> None:
     if device != "cpu" and int(device.removeprefix("gpu:")) >= cards:
-        raise EngineUnavailable(f"the device {device} is not there: this process sees {cards} GPUs")
+        raise EngineUnavailable(f"The device {device} does not exist: this process sees {cards} GPUs.")

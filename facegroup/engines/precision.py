@@ -1,7 +1,7 @@
-"""Arithmetic of a network: what a CPU can do natively, what a compiled model really does, and what it costs in accuracy.
+"""Compile a network in a given precision, check that the CPU really uses it, and measure its agreement with fp32.
 
-OpenVINO takes a precision as a hint: on a CPU without it, it computes in fp32, or emulates, and says nothing. Here a
-precision is had as asked for, or refused.
+OpenVINO treats a precision as a hint: on a CPU without it, it silently runs in fp32 or emulates. Here a precision that the
+CPU cannot run natively is refused.
 """
 
 import platform
@@ -17,9 +17,9 @@ from facegroup.errors import EngineUnavailable
 from facegroup.types import Floats
 
 LEAST: Mapping[str, float] = {"fp32": 0.9999, "bf16": 0.999, "fp16": 0.999, "int8": 0.99}
-"""Mean cosine to fp32 over real crops that a precision must reach."""
+"""Least mean cosine to fp32 over real crops for each precision."""
 
-# Names in /proc/cpuinfo, of x86 and of Arm. AVX-512 alone emulates bf16.
+# Names in /proc/cpuinfo on x86 and Arm. AVX-512 alone emulates bf16.
 _ADDS_IN_32_BITS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"}
 _NATIVE = {
     "bf16": {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"},
@@ -33,13 +33,13 @@ _CPU_FLAGS = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How near a network in some precision is to itself in fp32, over real crops.
+    """The agreement of a network in some precision with the same network in fp32, over real crops.
 
     Attributes:
-        mean: cosine of a crop's two descriptors.
-        least: of all crops.
-        crops: how many.
-        strangers: mean cosine of two different crops in fp32: where it is high, a high `mean` says less.
+        mean: mean cosine of a crop's two descriptors.
+        least: lowest cosine of all crops.
+        crops: number of crops.
+        strangers: mean cosine of two different crops in fp32. If it is high, a high `mean` says less.
     """
 
     mean: float
@@ -54,12 +54,12 @@ class Agreement:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the fields as a dictionary for JSON."""
         return asdict(self)
 
 
 def agreement(reference: Floats, answer: Floats) -> Agreement:
-    """Compare (n, d) raw embeddings with those of fp32; n ≥ 2. A row that is not finite agrees with nothing."""
+    """Compare (n, d) raw embeddings with those in fp32, n ≥ 2. A row that is not finite counts as a cosine of 0."""
     expected, given = _unit(reference), _unit(answer)
     cosines = (expected * given).sum(axis=1)
     n = len(expected)
@@ -70,19 +70,19 @@ def agreement(reference: Floats, answer: Floats) -> Agreement:
 def compiled_for(
     core: Any, model: Any, precision: str, threads: int, network: str, streams: int = 1, *, apart: int = 0
 ) -> Any:
-    """Compile an OpenVINO model for this CPU, in this precision and no other.
+    """Compile an OpenVINO model for this CPU in exactly this precision.
 
     Args:
-        core: OpenVINO's.
-        model: what to compile.
-        precision: arithmetic.
+        core: OpenVINO's core.
+        model: the model to compile.
+        precision: the precision.
         threads: compute threads.
-        network: its name, for messages.
-        streams: inferences at once.
-        apart: how many of its layers are to be in fp32 all the same.
+        network: the network's name, for messages.
+        streams: concurrent inferences.
+        apart: how many layers stay in fp32.
 
     Raises:
-        EngineUnavailable: OpenVINO cannot, or would not.
+        EngineUnavailable: OpenVINO cannot run the model in this precision.
     """
     options = compile_options(precision, threads, streams)
     try:
@@ -95,53 +95,53 @@ def compiled_for(
 
 
 def compile_options(precision: str, threads: int, streams: int = 1) -> dict[str, Any]:
-    """Return OpenVINO's options for one network of this process on a CPU; the hint is checked by `require_executed`.
+    """Return OpenVINO's options for a network on a CPU. `require_executed` checks that the precision hint was followed.
 
     Raises:
         EngineUnavailable: this CPU has no instructions for the precision.
     """
     require_native(precision)
     return {
-        "INFERENCE_PRECISION_HINT": _HINTS[precision],  # left out, machines with bf16 would take it
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],  # without it, machines with bf16 would use that
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": streams,
         "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False,  # replicas share the machine; pinned ones would all take its first cores
+        "ENABLE_CPU_PINNING": False,  # replicas share the machine; pinned ones would all use its first cores
     }
 
 
 def require_native(precision: str) -> None:
-    """Refuse a precision for which OpenVINO has no option, or for which this CPU has no instructions.
+    """Refuse a precision that OpenVINO has no option for, or that this CPU has no instructions for.
 
     Raises:
-        EngineUnavailable: as said.
+        EngineUnavailable: the precision is not supported.
     """
     if precision not in _HINTS:
         raise EngineUnavailable(
-            f"the engine openvino cannot compute in {precision} on a CPU; it can in {', '.join(_HINTS)}"
+            f"The engine openvino does not support {precision} on a CPU. Set precision to {', '.join(_HINTS)}."
         )
     flags = _flags()
     if precision in _NATIVE and flags and not flags & _NATIVE[precision]:
         raise EngineUnavailable(
-            f"this CPU has no instructions for {precision} ({', '.join(sorted(_NATIVE[precision]))}): set precision to fp32"
+            f"This CPU has no instructions for {precision} ({', '.join(sorted(_NATIVE[precision]))}). Set precision to fp32."
         )
 
 
 def narrow_weights() -> bool:
-    """Say whether weights in int8 must keep to half of their range on this CPU.
+    """Return whether int8 weights must stay within half of their range on this CPU.
 
-    AVX2 alone adds two products of 8 bits in 16 (``vpmaddubsw``), which cuts off what is more: 255 · 127 · 2 does not fit,
-    255 · 64 · 2 does. So it is taken for such a CPU if it says nothing of itself, unless it is an Arm.
+    AVX2 alone adds two 8-bit products in 16 bits (``vpmaddubsw``), which saturates: 255 · 127 · 2 does not fit, 255 · 64 · 2
+    does. A CPU without flags counts as such a CPU, unless it is an Arm.
     """
     flags = _flags()
     return not flags & _ADDS_IN_32_BITS if flags else platform.machine() in ("x86_64", "AMD64")
 
 
 def executed(compiled: Any) -> Counter[str]:
-    """Return how many of a compiled model's convolutions and products run in which arithmetic: f32, bf16, f16, i8.
+    """Count a compiled model's convolutions and products by the precision they run in: f32, bf16, f16 or i8.
 
-    It is read from the kernels chosen, such as ``brgconv_avx512_1x1_bf16``: a layer's ``runtimePrecision`` tells that of
-    its stored weights.
+    It is read from the names of the kernels, such as ``brgconv_avx512_1x1_bf16``. A layer's ``runtimePrecision`` is only
+    that of its stored weights.
     """
     layers = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
     kernels = [_text(info["primitiveType"]) for info in layers if _text(info["layerType"]) in _COMPUTING]
@@ -149,17 +149,17 @@ def executed(compiled: Any) -> Counter[str]:
 
 
 def require_executed(compiled: Any, precision: str, network: str, apart: int = 0) -> None:
-    """Refuse a compiled model of which more than `apart` layers compute in another precision than was asked for.
+    """Refuse a compiled model in which more than `apart` layers run in another precision.
 
     Raises:
-        EngineUnavailable: as said. Of int8 a tenth of the others may be in another too: those that are not quantised.
+        EngineUnavailable: too many layers do. With int8, a tenth of the remaining layers may: those are not quantised.
     """
     found = executed(compiled)
     share = found[_SUFFIXES[precision]] / max(1, found.total() - apart)
     if share < (0.9 if precision == "int8" else 1):
         kinds = ", ".join(f"{count} in {kind}" for kind, count in found.most_common())
         raise EngineUnavailable(
-            f"OpenVINO would not run {network} in {precision} on this CPU (layers: {kinds}): set precision to fp32"
+            f"OpenVINO does not run {network} in {precision} on this CPU (layers: {kinds}). Set precision to fp32."
         )
 
 
@@ -169,7 +169,7 @@ def _unit(rows: Floats) -> Any:
 
 
 def _flags() -> set[str]:
-    """Return what this CPU can do, in the kernel's words; nothing where there is no such file: then kernels decide."""
+    """Return the CPU flags from the kernel, or an empty set if there is no such file."""
     try:
         lines = _CPU_FLAGS.read_text().splitlines()
     except OSError:

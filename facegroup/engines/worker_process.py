@@ -1,7 +1,7 @@
-"""Heavy work in a process of its own: arguments go in, progress comes back line by line, and an error as it was raised.
+"""Run heavy work in a child process that reports its progress and errors.
 
-The server's process keeps neither the libraries nor the memory of such work. The child writes one JSON object a line to
-standard output; whatever libraries print there is ignored.
+The server's process keeps neither the libraries nor the memory of the work. The child writes one JSON object per line to
+standard output. Anything else that libraries print there is ignored.
 """
 
 import json
@@ -20,28 +20,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from facegroup.errors import EngineUnavailable, FacegroupError, SetupError
 
 Report: TypeAlias = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and how much there is; 0 where that is not known."""
+"""Function that reports the current step, how much of it is done, and the total, 0 if unknown."""
 
 REFUSED = 3
-"""Exit status of a child that has written an error."""
+"""Exit status of a child that has reported an error."""
 
-# Such work needs no GPU, and must not take the memory of one that serves.
+# Such work needs no GPU, and must not use the memory of a GPU that serves.
 _QUIET = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def run(script: str, arguments: Sequence[object], text: str, failure: str, timeout: float) -> None:
-    """Run Python code in a process of its own, behind a progress bar on standard error if somebody looks.
+    """Run Python code in a child process, with a progress bar on standard error if that is a terminal.
 
     Args:
         script: the code.
         arguments: its `sys.argv[1:]`.
-        text: what is being done, for the bar.
-        failure: how an unexpected end is told, as "<failure>: <its last words>".
-        timeout: seconds.
+        text: title of the progress bar.
+        failure: message for an unexpected end, followed by the child's last line of standard error.
+        timeout: seconds after which the child is killed.
 
     Raises:
-        SetupError: the one that the child has raised inside `reporting`.
-        EngineUnavailable: it ended otherwise, or took too long.
+        SetupError: the error that the child raised inside `reporting`.
+        EngineUnavailable: the child failed in another way, or took too long.
     """
     path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)  # an empty entry is this folder
     surroundings = os.environ | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": path, **_QUIET}
@@ -70,11 +70,11 @@ def run(script: str, arguments: Sequence[object], text: str, failure: str, timeo
             child.wait()
         finally:
             watch.cancel()
-            child.kill()  # at an interrupt; of one that has ended nothing is left to kill
+            child.kill()  # after an interrupt; it does nothing to a child that has ended
         complaints.seek(0)
         last = (complaints.read().strip().splitlines() or [f"exit status {child.returncode}"])[-1]
     if late.is_set():
-        raise EngineUnavailable(f"{failure} within {timeout:g} seconds")
+        raise EngineUnavailable(f"{failure} within {timeout:g} seconds.")
     if child.returncode == REFUSED and refused:
         kinds = {kind.code: kind for kind in SetupError.__subclasses__()}
         raise kinds.get(refused["code"], EngineUnavailable)(refused["detail"])
@@ -84,7 +84,7 @@ def run(script: str, arguments: Sequence[object], text: str, failure: str, timeo
 
 @contextmanager
 def reporting() -> Iterator[Report]:
-    """In the child: yield what reports progress; an error of ours that is raised inside becomes the parent's."""
+    """Yield the progress function in the child. The parent raises again any facegroup error raised inside."""
     out = sys.stdout
     sys.stdout = sys.stderr  # for the libraries
 

@@ -1,1 +1,1 @@
-"""How good it is: measurements on labelled photos."""
+"""How good is it? Measurements on labelled photos."""

@@ -1,8 +1,8 @@
-"""Boxes found in photos, and the true ones, in; how good a detector is out: average precision, as PASCAL VOC has it.
+"""Compute a detector's average precision from its boxes and the true boxes, as defined by PASCAL VOC.
 
-Found boxes are taken by confidence, over all photos; one is right if it overlaps a true box that no better one has taken
-(Everingham et al. 2010, "The PASCAL Visual Object Classes Challenge", section 4.2; the area under the curve whose precision
-is, at each recall, the best of that recall or a higher one, as from VOC2010 on).
+Detected boxes are ranked by confidence over all photos. A box is correct if it overlaps a true box that no better box has
+taken (Everingham et al. 2010, "The PASCAL Visual Object Classes Challenge", section 4.2). As since VOC2010, the precision at
+each recall is the best at that recall or a higher one.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from facegroup.types import Faces, Floats
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """What each found box is, of all photos, the most confident first.
+    """The detected boxes of all photos, the most confident first, and whether each is correct.
 
     Attributes:
-        right: (n,) whether it is on a true box.
+        right: (n,) whether the box is correct.
         confidence: (n,) float32.
-        photo: (n,) which photo it is in.
+        photo: (n,) number of its photo.
         size: (n,) float32: its height in pixels.
-        total: how many true boxes each photo has.
+        total: number of true boxes in each photo.
     """
 
     right: NDArray[np.bool_]
@@ -34,12 +34,12 @@ class Outcomes:
     total: NDArray[np.intp]
 
     def between(self, low: float, high: float) -> "Outcomes":
-        """Return the outcomes without the false boxes of other heights than low ≤ h < high (as COCO has it)."""
+        """Return the outcomes without false boxes outside the heights low ≤ h < high, as in COCO."""
         kept = self.right | ((self.size >= low) & (self.size < high))
         return Outcomes(self.right[kept], self.confidence[kept], self.photo[kept], self.size[kept], self.total)
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return recall and precision after each box, precision as found, not yet made falling."""
+        """Return recall and raw precision after each box."""
         hits = np.cumsum(self.right)
         return hits / max(1, int(self.total.sum())), hits / np.arange(1, len(hits) + 1)
 
@@ -47,7 +47,7 @@ class Outcomes:
 def outcomes(
     found: Sequence[Faces], truth: Sequence[Floats], ignored: Sequence[Floats], least: float = 0.5
 ) -> Outcomes:
-    """Return what each found box is; see `average_precision`. Those on an ignored box, and on no true one, are none."""
+    """Return whether each detected box is correct; see `average_precision`. Boxes on an ignored box only are left out."""
     right, confidence, photos, sizes = [], [], [], []
     for photo, (faces, boxes, neither) in enumerate(zip(found, truth, ignored, strict=True)):
         order = np.argsort(-faces.confidence, kind="stable")
@@ -80,21 +80,21 @@ def average_precision(
     """Return the average precision of a detector over some photos, in 0..1.
 
     Args:
-        found: the faces of each photo.
+        found: the detected faces of each photo.
         truth: (n, 4) float32 true boxes of each photo: x1, y1, x2, y2.
-        ignored: (m, 4) boxes of each photo that count neither way, such as WIDER FACE's `invalid`.
-        least: what a found and a true box must share of their union.
+        ignored: (m, 4) boxes of each photo that do not count, such as WIDER FACE's `invalid`.
+        least: least intersection over union of a detected and a true box.
 
     Raises:
-        ValueError: there is no true box at all, so that there is no recall.
+        ValueError: there is no true box, so recall is undefined.
     """
     if not sum(map(len, truth)):
-        raise ValueError("there is no true box")
+        raise ValueError("There is no true box.")
     return float(area(outcomes(found, truth, ignored, least), np.ones((1, len(truth))))[0])
 
 
 def area(done: Outcomes, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the average precision where each photo counts so often: (drawings, photos) → (drawings,); NaN without truth."""
+    """Return the average precision (drawings,) for (drawings, photos) weights of the photos, NaN without a true box."""
     counted = weights[:, done.photo]
     hits = np.cumsum(counted * done.right, axis=1)
     taken = np.cumsum(counted, axis=1)

@@ -1,8 +1,8 @@
-"""How far the figures would move with other people: searches of several splits go in, TPIR with its interval comes out.
+"""Compute confidence intervals of TPIR and other rates by bootstrap over people.
 
-People and strangers are drawn with replacement (Efron 1979), each with all of their photos, since photos of one person
-are not independent; the threshold is set anew for every drawing, so the interval holds what the few strangers above it
-leave open. All templates see the same drawings: their differences are paired.
+People and strangers are drawn with replacement (Efron 1979), each with all of their photos, since photos of one person are
+not independent. The threshold is set again for every drawing, so the interval includes its uncertainty. All methods use the
+same drawings, so their differences are paired.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Drawings:
-    """How often each person and stranger is in each drawing: (drawings, people) and (drawings, strangers)."""
+    """The count of each person and stranger in each drawing: (drawings, people) and (drawings, strangers)."""
 
     people: Numbers
     strangers: Numbers
@@ -27,7 +27,7 @@ class Drawings:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure, and the ends of its 95 % interval."""
+    """A value with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -38,7 +38,7 @@ class Estimate:
 
 
 def draw(people: int, strangers: int, drawings: int = 1000, seed: int = 0) -> Drawings:
-    """Return drawings with replacement."""
+    """Draw people and strangers with replacement."""
     random = np.random.default_rng(seed)
     return Drawings(
         random.multinomial(people, np.full(people, 1 / people), drawings).astype(float),
@@ -47,45 +47,45 @@ def draw(people: int, strangers: int, drawings: int = 1000, seed: int = 0) -> Dr
 
 
 def rates(splits: Sequence[Searches], fpirs: Sequence[float], drawn: Drawings) -> Numbers:
-    """Return the TPIR at each FPIR, the mean over the splits, of each drawing: (fpirs, drawings)."""
+    """Return the mean TPIR over the splits at each FPIR in each drawing: (fpirs, drawings)."""
     return np.asarray(np.mean([_rates(each, fpirs, drawn) for each in splits], axis=0))
 
 
 def mean_tpir(splits: Sequence[Searches], fpir: float) -> float:
-    """Return the TPIR at an FPIR, the mean over the splits, of the people as they are."""
+    """Return the mean TPIR over the splits at an FPIR, without drawing."""
     return float(np.mean([tpir(each, threshold_at(each.nonmated, fpir)) for each in splits]))
 
 
 def estimate(value: float, drawn: Numbers) -> Estimate:
-    """Return a figure with the 2.5th and the 97.5th percentile of what it is in each drawing."""
+    """Return a value with the 2.5th and 97.5th percentiles of its drawings."""
     low, high = np.percentile(drawn, (2.5, 97.5))
     return Estimate(value, float(low), float(high))
 
 
 def thresholds(scores: Floats, rates: Sequence[float], weights: Numbers) -> Numbers:
-    """Return `threshold_at` each rate of scores that count so often in each drawing: (rates, drawings).
+    """Return `threshold_at` each rate in each drawing: (rates, drawings).
 
     Args:
-        scores: (n,) of comparisons that must not be answered.
-        rates: the share of them that may be.
-        weights: (drawings, n) how often each counts.
+        scores: (n,) similarities of comparisons that should be rejected.
+        rates: shares of them that may be accepted.
+        weights: (drawings, n) count of each comparison.
     """
     order = np.argsort(-scores, kind="stable")
     answered = np.cumsum(weights[:, order], axis=1)
     allowed = [np.floor(rate * answered[:, -1:] + 1e-9) for rate in rates]
-    # A last column for a rate at which everybody may be answered.
+    # A last column for a rate at which everything may be accepted.
     falling = np.append(scores[order], -np.inf)
     return np.stack([falling[(answered <= most).sum(axis=1)] for most in allowed])
 
 
 def shares(true: NDArray[np.bool_], weights: Numbers) -> Numbers:
-    """Return the share that is true in each drawing: of (n,) or (drawings, n) flags and (drawings, n) weights."""
+    """Return the weighted share of true flags in each drawing, for (n,) or (drawings, n) flags and (drawings, n) weights."""
     total = weights.sum(axis=1)
     return np.asarray((true * weights).sum(axis=1) / np.where(total > 0, total, np.nan))
 
 
 def unknown(value: float) -> Estimate:
-    """Return a figure of which no interval can be told, such as that of a single person."""
+    """Return a value without an interval, such as that of a single person."""
     return Estimate(value, np.nan, np.nan)
 
 

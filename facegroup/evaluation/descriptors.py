@@ -1,7 +1,7 @@
-"""Photo files in, the raw embedding of the central face of each out; what was embedded once is read from the cache.
+"""Embed the central face of each photo, with a cache on disk.
 
-The cache is one file a network in the user's cache folder, keyed by the photos' sha256; a run that was cut off goes on
-from it. It holds biometric data: delete `evaluation/` in the cache folder when the measurement is over.
+The cache is one file per network in the user's cache folder, keyed by the photos' sha256. An interrupted run continues from
+it. It has biometric data: delete `evaluation/` in the cache folder when the measurement is finished.
 """
 
 import hashlib
@@ -24,22 +24,22 @@ from facegroup.settings import Settings
 from facegroup.types import Floats
 
 ABSENT, UNREADABLE, UNUSABLE = "absent", "unreadable", "no_descriptor"
-"""Why a file gives no embedding, beside the codes of `ImageError`: no such file, no right to it, a useless output."""
+"""Codes of files without an embedding, in addition to those of `ImageError`: no file, unreadable, unusable embedding."""
 
 _BATCH = 32
-_KEPT_EVERY = 16  # batches: what a crash costs; an interruption costs nothing
+_KEPT_EVERY = 16  # batches; a crash loses at most these, an interruption nothing
 _MADE_BY = ("images/*.py", "detection/*.py", "pipeline/finder.py", "networks/alignment.py", "networks/*_engine.py")
-"""The files of this program that an embedding depends on: where one has changed, everything is embedded anew."""
+"""Source files that an embedding depends on. If one has changed, everything is embedded again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Embedded:
-    """Embedded photos.
+class PhotoEmbeddings:
+    """The embeddings of some photos.
 
     Attributes:
-        rows: (n, d) float32, raw, not normalised; zeros where there is none (a failure to enrol or acquire).
-        codes: of each photo why there is none, such as `no_face`; empty where there is one.
-        hashes: sha256 of each file; empty where it cannot be read.
+        rows: (n, d) float32, raw, not normalised; zeros for a failure to enrol or acquire.
+        codes: the code of each failure, such as `no_face`, or empty.
+        hashes: sha256 of each file, or empty if it cannot be read.
     """
 
     rows: Floats
@@ -47,16 +47,16 @@ class Embedded:
     hashes: tuple[str, ...]
 
 
-def embed(photos: Sequence[Path], settings: Settings, told: Callable[[int], None] = lambda _: None) -> Embedded:
-    """Embed the face nearest to the middle of each photo.
+def embed(photos: Sequence[Path], settings: Settings, told: Callable[[int], None] = lambda _: None) -> PhotoEmbeddings:
+    """Embed the face nearest to the centre of each photo.
 
     Args:
-        photos: the files; one that is absent, unreadable or no photo is a failure and not an error.
-        settings: which network, on what, and where the cache is.
-        told: is called with the number of photos that are done.
+        photos: the files. One that is missing, unreadable or not a photo counts as a failure and raises no error.
+        settings: the settings with the network, its engine and the cache.
+        told: called with the number of photos done.
 
     Raises:
-        SetupError: the network is not to be had, or the cache cannot be written.
+        SetupError: the network is not available, or the cache cannot be written.
     """
     hashes, codes = zip(*map(_hashed, photos), strict=True) if photos else ((), ())
     cache = _Cache(settings)
@@ -67,11 +67,11 @@ def embed(photos: Sequence[Path], settings: Settings, told: Callable[[int], None
     none = np.zeros(registry.spec(settings.network, settings).dimension, np.float32)
     rows = [cache.rows[key] if key else none for key in hashes]
     why = [cache.codes[key] if key else code for key, code in zip(hashes, codes, strict=True)]
-    return Embedded(np.stack([none, *rows])[1:], tuple(why), tuple(hashes))
+    return PhotoEmbeddings(np.stack([none, *rows])[1:], tuple(why), tuple(hashes))
 
 
 def embeddings(photos: Sequence[Path], settings: Settings, told: Callable[[int], None] = lambda _: None) -> Floats:
-    """Return `Embedded.rows` of `embed`."""
+    """Return `PhotoEmbeddings.rows` of `embed`."""
     return embed(photos, settings, told).rows
 
 
@@ -115,7 +115,7 @@ def _embed(missing: dict[str, Path], settings: Settings, cache: "_Cache", told: 
 
 
 class _Cache:
-    """The rows that are known; the file's name says what made them."""
+    """The cached rows; the file's name depends on everything that changes them."""
 
     def __init__(self, settings: Settings) -> None:
         made_by = (settings.network, *projection.tag(settings), *_arithmetic(settings))
@@ -125,12 +125,12 @@ class _Cache:
         self._read()
 
     def add(self, keys: Iterable[str], rows: Floats, codes: Iterable[str]) -> None:
-        """Take what is known of some photos."""
+        """Add the rows and codes of some photos."""
         for key, row, code in zip(keys, rows, codes, strict=True):
             self.rows[key], self.codes[key] = row, code
 
     def keep(self) -> None:
-        """Write all rows, with those that another process has written meanwhile."""
+        """Write all rows, including those that another process has written meanwhile."""
         self._read()
         if not self.rows:
             return
@@ -146,7 +146,7 @@ class _Cache:
             raise InvalidSettings(f"cache_dir: {self._path.parent} cannot be written: {error}") from error
 
     def _read(self) -> None:
-        """Take what is on the disk; a file that is damaged is as none, since all of it can be made again."""
+        """Read the rows on disk. A damaged file is deleted, since its content can be computed again."""
         if not self._path.is_file():
             return
         try:
@@ -157,7 +157,7 @@ class _Cache:
 
 
 def _arithmetic(settings: Settings) -> tuple[str, str, str]:
-    """Return what else changes an embedding: how faces are found, the precision of the network, and this program."""
+    """Return cache keys for everything else that changes an embedding: detection, precision, and the source files."""
     finder, embedder = settings.detector, settings.embedder
     face = f"{finder.engine}-{finder.precision}-{finder.min_face_size}px"
     program = hashlib.sha256(f"{finder.min_confidence} {settings.limits.side_pixels}".encode())

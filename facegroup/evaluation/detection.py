@@ -1,8 +1,8 @@
-"""Photos and the boxes that people drew, in; how well faces are found, out.
+"""Measure how well faces are detected, against hand-drawn boxes.
 
-The boxes come as WIDER FACE's: x, y, width and height in pixels; `invalid` ones count neither way. A photo that is absent
-or cannot be decoded stays, with all its boxes missed. Faces are found as the product does, with its limits and its least
-confidence, so the curves end where the product's answers do.
+Boxes have WIDER FACE's format: x, y, width and height in pixels; `invalid` ones do not count. A photo that is missing or
+cannot be decoded counts with all its boxes missed. Detection uses the product's limits and least confidence, so the curves
+end there.
 """
 
 import json
@@ -26,10 +26,10 @@ from facegroup.settings import Settings
 from facegroup.types import Faces, Floats
 
 SIZES = {"under 20 px": (0, 20), "20–50 px": (20, 50), "50–100 px": (50, 100), "100 px and more": (100, np.inf)}
-"""Heights of a face; the detector looks for none under 20 px unless it is told to."""
+"""Heights of faces. By default, the detector finds none under 20 px."""
 
 LEAST = 0.5
-"""What a found and a true box must share of their union."""
+"""Least intersection over union of a detected and a true box."""
 
 _BATCH = 4
 
@@ -40,14 +40,14 @@ class Truth:
 
     Attributes:
         boxes: (n, 4) float32: x1, y1, x2, y2.
-        ignored: (m, 4) float32: those that count neither way.
+        ignored: (m, 4) float32: boxes that do not count.
     """
 
     boxes: Floats
     ignored: Floats
 
     def between(self, low: float, high: float) -> "Truth":
-        """Return it with the boxes of other heights than low ≤ h < high ignored."""
+        """Return the truth with boxes outside the heights low ≤ h < high ignored."""
         height = self.boxes[:, 3] - self.boxes[:, 1]
         own = (height >= low) & (height < high)
         return Truth(self.boxes[own], np.concatenate([self.ignored, self.boxes[~own]]))
@@ -55,17 +55,17 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What the detector gives in one precision.
+    """The results of the detector in one precision.
 
     Attributes:
-        precision: of its arithmetic.
-        outcomes: of every found box.
-        sized: the same under each of `SIZES`.
+        precision: numerical precision of the detector.
+        outcomes: the outcome of every detected box.
+        sized: the outcomes for each of `SIZES`.
         ap: average precision over all sizes.
-        by_size: under each of `SIZES` the count of true boxes, the average precision and the recall; NaN of none.
-        recall: share of the true boxes that are found, at the product's least confidence.
-        correct: share of the found boxes that are right, there (precision).
-        failed: photo and why it cannot be used.
+        by_size: for each of `SIZES` the number of true boxes, the average precision and the recall, NaN without any.
+        recall: share of the true boxes that are detected at the product's least confidence.
+        correct: share of the detected boxes that are correct there (precision).
+        failed: the error code of each photo that cannot be used.
     """
 
     precision: str
@@ -79,20 +79,20 @@ class Run:
 
 
 def read_truth(path: Path) -> dict[str, Truth]:
-    """Return photo → boxes of a JSON such as ``{"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}``.
+    """Return the boxes of each photo from a JSON file such as ``{"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}``.
 
     Raises:
-        MalformedRequest: it is not there or not of that form, or has no valid box.
+        MalformedRequest: the file does not exist, has another form, or has no valid box.
     """
     try:
         read = json.loads(path.read_text("utf-8"))
         truth = {name: _truth(rows) for name, rows in read.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedRequest(
-            f'{path} is no ground truth such as {{"a.jpg": [{{"box": [x, y, w, h], "invalid": 0}}]}}: {error!r}'
+            f'{path} is not a ground truth such as {{"a.jpg": [{{"box": [x, y, w, h], "invalid": 0}}]}}: {error!r}'
         ) from error
     if not sum(len(each.boxes) for each in truth.values()):
-        raise MalformedRequest(f"{path} has no valid box, so that there is nothing to find")
+        raise MalformedRequest(f"{path} has no valid box.")
     return truth
 
 
@@ -103,7 +103,7 @@ def measure(
     drawings: int = 1000,
     told: Callable[[int], None] = lambda _: None,
 ) -> Run:
-    """Find the faces of the photos below a folder and compare them with the true boxes."""
+    """Detect the faces in the photos below a folder, and compare them with the true boxes."""
     found, failed = _find([(name, folder / name) for name in truth], settings, told)
     faces, rows = [found[name] for name in truth], list(truth.values())
     weights = bootstrap.draw(len(rows), 1, drawings).people
@@ -154,7 +154,7 @@ def _truth(rows: list[dict[str, Any]]) -> Truth:
     boxes = np.array([row["box"] for row in rows], np.float32).reshape(-1, 4)
     if not np.isfinite(boxes).all() or len(boxes) != len(rows):
         raise ValueError("a box is four numbers: x, y, w, h")
-    # WIDER FACE has boxes without an area, which nothing can overlap.
+    # WIDER FACE has boxes without an area, which no box can overlap.
     invalid = np.array([bool(row.get("invalid", 0)) for row in rows], bool) | (boxes[:, 2:] <= 0).any(axis=1)
     boxes[:, 2:] += boxes[:, :2]
     return Truth(boxes[~invalid], boxes[invalid])

@@ -1,4 +1,4 @@
-"""What a detector gave, in each precision, in; a `Report` out: average precision and recall, by height of the face too."""
+"""Make the `Report` on detection: average precision and recall, in total and by height of the face."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def report(
     *,
     drawn: bool,
 ) -> Report:
-    """Return the report; with plots if `drawn`."""
+    """Return the report, with plots if `drawn`."""
     faces = sum(len(each.boxes) for each in truth.values())
     ignored = sum(len(each.ignored) for each in truth.values())
     first = runs[0]
@@ -27,16 +27,16 @@ def report(
         "Detection: are the faces found?",
         (
             ("Photos", f"{folder}: {len(truth):,}"),
-            ("Boxes", f"{path}: {faces:,} faces, and {ignored:,} boxes that count neither way"),
+            ("Boxes", f"{path}: {faces:,} faces, and {ignored:,} boxes that do not count"),
             (
                 "Protocol",
-                f"average precision (PASCAL VOC 2010): a box is right that shares {LEAST:g} of the union with a face; "
+                f"average precision (PASCAL VOC 2010): a box is correct from an intersection over union of {LEAST:g}; "
                 f"confidence from {least_confidence:g}",
             ),
         ),
         f"MTCNN ({first.precision}) finds {share(first.recall.value)} of the {faces:,} faces, and "
-        f"{share(first.correct.value)} of what it finds are faces. Of the faces of {large} it finds "
-        f"{share(first.by_size[large][2])}.",
+        f"{share(first.correct.value)} of its boxes are faces. It finds {share(first.by_size[large][2])} of the faces of "
+        f"{large}.",
         (_table(runs), _sizes(runs)),
         tuple(_plots(runs)) if drawn else (),
         _listed(runs, not_run),
@@ -61,8 +61,8 @@ def _table(runs: Sequence[Run]) -> Table:
             ("precision", [percent(run.correct) for run in runs]),
             ("photos that failed", [str(len(run.failed)) for run in runs]),
         ],
-        "Recall is the share of the faces that are found, precision the share of what is found that are faces, and average "
-        "precision sums both up over all confidences. Intervals are over photos drawn with replacement.",
+        "Recall is the share of faces that are found. Precision is the share of boxes that are faces. Average precision "
+        "summarises both over all confidences. Intervals are from photos drawn with replacement.",
     )
 
 
@@ -76,8 +76,7 @@ def _sizes(runs: Sequence[Run]) -> Table:
         "By height of the face",
         [("mtcnn", run.precision) for run in runs],
         figures,
-        f"Heights are those of the true boxes, in pixels of the photo as it is stored: {faces}. What a detector misses is "
-        "small faces.",
+        f"Heights are those of the true boxes, in pixels of the stored photo: {faces}. Small faces are missed most.",
     )
 
 
@@ -95,14 +94,14 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
         Plot(
             "Precision and recall",
             plots.recall_precision(every, "every"),
-            "From left to right ever less certain boxes are taken: more faces are found, and more boxes are wrong. The "
-            "curve ends where the product takes no box any more.",
+            "From left to right, less certain boxes are accepted: more faces are found, and more boxes are wrong. The "
+            "curve ends at the product's least confidence.",
         ),
         Plot(
             f"By height of the face, {first.precision}",
             plots.recall_precision(sizes, "sized"),
-            "The further right a curve ends, the more of the faces of this height are found. Small "
-            "ones are missed, and below `detector.min_face_size` none is looked for.",
+            "The further right a curve ends, the more faces of this height are found. Faces below "
+            "`detector.min_face_size` are not searched for.",
         ),
     ]
 

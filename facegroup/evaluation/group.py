@@ -1,7 +1,8 @@
-"""Group pictures and who is in them, in; what the product answers on each face, beside the truth, out.
+"""Compare the product's answers on group pictures with the truth, face by face.
 
-People are enrolled and photos identified by a `Recognizer` on a store of its own, so one person is named once per image and
-an enrolment photo must show one face, as for everybody. A found face is the true one with which it shares most of the union.
+People are enrolled and photos identified by a `Recognizer` with a store of its own, under the usual rules: a person is named
+once per image, and an enrolment photo must have one face. A detected face is assigned to the true face with the largest
+intersection over union.
 """
 
 import hashlib
@@ -23,26 +24,26 @@ from facegroup.types import Floats, Match
 
 GALLERY = "evaluation"
 LEAST = 0.5
-"""What a found and a true box must share of their union."""
+"""Least intersection over union of a detected and a true box."""
 
 CORRECT, WRONG, MISSED, UNFOUND = "correct name", "wrong name", "missed member", "member not found"
 NAMED, REJECTED, UNFOUND_STRANGER = "stranger named", "stranger rejected", "stranger not found"
 OUTCOMES = (CORRECT, REJECTED, MISSED, WRONG, NAMED, UNFOUND, UNFOUND_STRANGER)
 BESIDE_NAMED, BESIDE = "no face, named", "no face, rejected"
-"""Of a found box that is on no true face."""
+"""Outcomes of a detected box that is on no true face."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was answered on one face.
+    """The answer for one face.
 
     Attributes:
         file: the photo.
-        box: x, y, width and height of the true face, or of the found one where there is no true one.
-        person: who it is; None is a stranger, or no face.
+        box: x, y, width and height of the true face, or of the detected one if there is no true face.
+        person: the true person, or None for a stranger or no face.
         outcome: one of `OUTCOMES`, `BESIDE_NAMED` or `BESIDE`.
-        named: who was answered, or None.
-        similarity: to the person named, or the best candidate; None where no face was found.
+        named: the named person, or None.
+        similarity: similarity to the named person or the best candidate; None if no face was found.
     """
 
     file: str
@@ -55,17 +56,17 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What one network answers.
+    """The answers of one network.
 
     Attributes:
         network: its name.
-        precision: of its arithmetic.
-        threshold: that was asked for.
-        decisions: on every face.
-        refused: enrolment photos that were not taken, and why.
-        unenrolled: people of whom no photo was taken (failures to enrol); their faces stay, as missed.
-        failed: photos that cannot be used, and why; their faces stay, as not found.
-        known: photos that are enrolled too, and are not searched with.
+        precision: its numerical precision.
+        threshold: the threshold that was used.
+        decisions: the decision on every face.
+        refused: error code of each refused enrolment photo.
+        unenrolled: people without an enrolled photo (failures to enrol); their faces count as missed.
+        failed: error code of each photo that cannot be used; its faces count as not found.
+        known: photos that are also enrolled, and therefore not searched with.
     """
 
     network: str
@@ -78,7 +79,7 @@ class Run:
     known: tuple[str, ...]
 
     def count(self, *outcomes: str) -> int:
-        """Return how many faces came out so."""
+        """Return the number of faces with these outcomes."""
         return sum(each.outcome in outcomes for each in self.decisions)
 
 
@@ -134,9 +135,9 @@ def decide(file: str, truth: Pictured, seen: PhotoResult | str, names: Mapping[s
 
     Args:
         file: the photo.
-        truth: who is in it.
-        seen: the answers; the code of an error where it cannot be used.
-        names: person id → who that is in the truth.
+        truth: the people in it.
+        seen: the answers, or an error code if it cannot be used.
+        names: the name in the truth for each person id.
     """
     matches: tuple[Match, ...] = ()
     boxes: Floats = np.empty((0, 4), np.float32)
@@ -164,7 +165,7 @@ def decide(file: str, truth: Pictured, seen: PhotoResult | str, names: Mapping[s
 
 
 def paired(truth: Floats, found: Floats) -> dict[int, int]:
-    """Return true box → found box; of all pairs that share enough, the one that shares most is taken first."""
+    """Assign detected boxes to true boxes, the pairs with the largest intersection over union first."""
     shared = overlap(truth, found)
     pairs: dict[int, int] = {}
     for flat in np.argsort(-shared, axis=None, kind="stable").tolist():
@@ -177,7 +178,7 @@ def paired(truth: Floats, found: Floats) -> dict[int, int]:
 
 
 def _enrol(recognizer: Recognizer, folder: Path, wanted: Enrolled, person: str) -> tuple[str, str]:
-    """Return why the photo was not taken, empty if it was, and its sha256."""
+    """Enrol a photo. Return the error code, empty if it was enrolled, and its sha256."""
     data = _read(folder / wanted.file)
     if isinstance(data, str):
         return data, ""

@@ -1,4 +1,4 @@
-"""Decisions on group pictures in, a `Report` out: members named, strangers rejected, and every answer that was wrong."""
+"""Make the `Report` on group pictures: members named, strangers rejected, and every wrong answer."""
 
 from collections.abc import Sequence
 from math import nan, sqrt
@@ -28,7 +28,7 @@ STRANGERS = (NAMED, REJECTED, UNFOUND_STRANGER)
 
 
 def wilson(count: int, total: int) -> Estimate:
-    """Return a share with its 95 % interval (Wilson 1927), which stays honest where a few faces are all right."""
+    """Return a share with its 95 % interval (Wilson 1927), which is also valid if a few faces are all correct."""
     if not total:
         return Estimate(nan, nan, nan)
     z, part = 1.959964, count / total
@@ -40,11 +40,11 @@ def wilson(count: int, total: int) -> Estimate:
 def report(
     path: Path, folder: Path, group: Group, runs: Sequence[Run], not_run: Sequence[str], *, drawn: bool
 ) -> Report:
-    """Return the report; with plots if `drawn`."""
+    """Return the report, with plots if `drawn`."""
     best = max(runs, key=lambda run: run.count(CORRECT, REJECTED))
     members, strangers = best.count(*MEMBERS), best.count(*STRANGERS)
     return Report(
-        "Group pictures: is everybody named rightly?",
+        "Group pictures: is everybody named correctly?",
         (
             ("Photos", f"{len(group.photos)} below {folder}"),
             ("Truth", f"{path}: {group.about}" if group.about else str(path)),
@@ -52,7 +52,7 @@ def report(
             ("Faces", f"{members} of members, {strangers} of strangers"),
         ),
         f"{best.network} ({best.precision}, threshold {best.threshold:g}) names {best.count(CORRECT)} of {members} faces of "
-        f"members rightly and {best.count(WRONG)} wrongly, and gives {best.count(NAMED)} of {strangers} strangers a name.",
+        f"members correctly and {best.count(WRONG)} wrongly, and gives {best.count(NAMED)} of {strangers} strangers a name.",
         (_table(runs), _shares(runs)),
         tuple(_plots(runs)) if drawn else (),
         _listed(runs, not_run),
@@ -66,8 +66,8 @@ def _table(runs: Sequence[Run]) -> Table:
         "Every face, against the truth",
         [(run.network, run.precision) for run in runs],
         [(outcome, [str(run.count(outcome)) for run in runs]) for outcome in (*OUTCOMES, BESIDE_NAMED, BESIDE)],
-        "A stranger named and a wrong name are what hurts; a missed member is answered “not in the dataset”. “No face” is "
-        "a box that the detector put where nobody is.",
+        "A named stranger and a wrong name are serious errors. A missed member is answered “not in the dataset”. “No face” "
+        "is a box without a face.",
     )
 
 
@@ -76,13 +76,13 @@ def _shares(runs: Sequence[Run]) -> Table:
         "Shares",
         [(run.network, run.precision) for run in runs],
         [
-            ("members named rightly (TPIR)", [percent(_tpir(run)) for run in runs]),
+            ("members named correctly (TPIR)", [percent(_tpir(run)) for run in runs]),
             ("strangers named (FPIR)", [percent(_fpir(run)) for run in runs]),
             ("threshold", [f"{run.threshold:g}" for run in runs]),
-            ("people of whom no photo was enrolled", [str(len(run.unenrolled)) for run in runs]),
+            ("people without an enrolled photo", [str(len(run.unenrolled)) for run in runs]),
         ],
-        "In brackets are 95 % intervals (Wilson), which take faces as independent of each other: those of one person are "
-        "not quite, so the truth may lie a little further off.",
+        "In brackets are 95 % intervals (Wilson) for independent faces. Faces of one person are not quite independent, so "
+        "the true intervals are a little wider.",
     )
 
 
@@ -102,8 +102,8 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
         Plot(
             "Decisions",
             plots.bars(rows, "group"),
-            "Green is right: the correct name, or a stranger rejected. Orange and red are names that should not have been "
-            "given, yellow and grey are faces that got none.",
+            "Green is correct: the right name, or a rejected stranger. Orange and red are wrong names. Yellow and grey are "
+            "faces without a name.",
         )
     ]
 
@@ -114,13 +114,13 @@ def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[s
         of = f", {run.network} {run.precision}"
         amiss = [each for each in run.decisions if each.outcome not in (CORRECT, REJECTED, BESIDE)]
         every = {
-            "Answers that are not right": [_line(each) for each in amiss],
+            "Wrong answers": [_line(each) for each in amiss],
             "Enrolment photos refused": [f"{name} ({code})" for name, code in run.refused.items()],
             "Failures to enrol": run.unenrolled,
             "Photos that cannot be used; their faces count as not found": [
                 f"{name} ({code})" for name, code in run.failed.items()
             ],
-            "Photos that are enrolled too, not searched with": run.known,
+            "Photos that are also enrolled, and not searched with": run.known,
         }
         listed |= {heading + of: items for heading, items in every.items() if items}
     if not_run:

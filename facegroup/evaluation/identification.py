@@ -1,8 +1,8 @@
-"""Embedded photos of members and strangers in, a `Run` out: how often members are named, and strangers are.
+"""Measure open-set identification: how often members and strangers are named.
 
-Each split enrols some photos of every member, chosen by the seed, and searches with all others. A search with a photo
-without a face stays in its denominator: of a member it is a miss, of a stranger no alarm; so do the searches of a member
-none of whose enrolled photos shows a face (a failure to enrol). Terms after ISO/IEC 19795-1; see `openset`.
+Each split enrols some photos of every member, chosen by the seed, and searches with all others. A photo without a face stays
+in the denominator: it is a miss for a member, and not a false alarm for a stranger. The searches of a member whose enrolled
+photos have no face (a failure to enrol) count as misses too. Terms follow ISO/IEC 19795-1; see `openset`.
 """
 
 from collections import Counter
@@ -15,37 +15,36 @@ from numpy.typing import NDArray
 from facegroup.evaluation import bootstrap, openset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
 from facegroup.evaluation.openset import Searches, threshold_at
-from facegroup.evaluation.roster import Roster
-from facegroup.networks.embedder import failed, unit
+from facegroup.evaluation.openset_data import OpenSetData
+from facegroup.networks.embedder import failed, unit, unit_mean
 from facegroup.types import Floats
-from studies import templates
 
 FPIRS = (0.001, 0.01, 0.1)
-_BAND = 200  # drawings of the curve's band: a picture needs no more
+_BAND = 200  # drawings for the curve's band, enough for a picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What one network gives.
+    """The results of one network.
 
     Attributes:
         network: its name.
-        precision: of its arithmetic.
-        roster: who is who.
-        splits: how many.
-        tpir: at each of `FPIRS`, the mean over the splits.
-        thresholds: at each of `FPIRS`, the mean over the splits.
-        rank_1: share of the mated searches in which the right person is first, at whatever similarity.
-        at_default: threshold of the network, and FPIR and TPIR there.
-        genuine: similarity of each mated search to the right person, of the first split.
-        impostor: greatest similarity of each non-mated search, of the first split.
-        curve: FPIR; FNIR, and the ends of its interval.
-        unenrolled: in how many splits a member has no enrolled photo with a face.
+        precision: its numerical precision.
+        data: the members and strangers.
+        splits: number of splits.
+        tpir: TPIR at each of `FPIRS`, the mean over the splits.
+        thresholds: threshold at each of `FPIRS`, the mean over the splits.
+        rank_1: share of the mated searches in which the right person is the most similar, at any similarity.
+        at_default: the network's own threshold, and FPIR and TPIR there.
+        genuine: similarity of each mated search of the first split to the right person.
+        impostor: greatest similarity of each non-mated search of the first split.
+        curve: FPIR, FNIR, and the ends of its interval.
+        unenrolled: number of splits in which a member has no enrolled photo with a face.
     """
 
     network: str
     precision: str
-    roster: Roster
+    data: OpenSetData
     splits: int
     tpir: tuple[Estimate, ...]
     thresholds: tuple[float, ...]
@@ -59,7 +58,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Searched:
-    """What one split gave: the searches, the similarity of each mated one to the right person, and who is not enrolled."""
+    """The results of one split: the searches, each mated search's similarity to the right person, and failures to enrol."""
 
     searches: Searches
     own: Floats
@@ -69,14 +68,14 @@ class Searched:
 def search(
     embeddings: Floats, members: Sequence[Sequence[int]], strangers: Sequence[int], enrol: int, seed: int
 ) -> Searched:
-    """Enrol and search, with the template of the product: the mean of the unit descriptors.
+    """Enrol and search with the product's template, the mean of the unit descriptors.
 
     Args:
-        embeddings: (n, d) raw; rows of zeros where there is none.
-        members: for each member the rows.
-        strangers: rows of the non-mated searches.
-        enrol: photos of each member.
-        seed: chooses them.
+        embeddings: (n, d) raw embeddings, zeros for failures.
+        members: the rows of each member.
+        strangers: the rows of the non-mated searches.
+        enrol: number of photos to enrol of each member.
+        seed: seed for their choice.
     """
     descriptors = unit(embeddings)
     usable: NDArray[np.bool_] = np.logical_not(failed(descriptors))
@@ -85,7 +84,7 @@ def search(
     known = np.array([bool(rows) for rows in enrolled])
     centroids = np.zeros((len(members), embeddings.shape[1]), np.float32)
     for place in np.flatnonzero(known).tolist():
-        centroids[place] = templates.mean(embeddings[enrolled[place]])
+        centroids[place] = unit_mean(unit(embeddings[enrolled[place]]))
 
     def similarities(rows: Sequence[int]) -> Floats:
         found = descriptors[list(rows)] @ centroids.T
@@ -97,7 +96,7 @@ def search(
 
 
 def measure(
-    roster: Roster,
+    data: OpenSetData,
     named: tuple[str, str],
     threshold: float,
     enrol: int,
@@ -105,32 +104,32 @@ def measure(
     seed: int = 0,
     drawings: int = 1000,
 ) -> Run:
-    """Return what a network gives.
+    """Return the results of a network.
 
     Args:
-        roster: who is who, embedded by it.
+        data: the members and strangers, embedded by the network.
         named: the network and its precision.
-        threshold: of the network.
-        enrol: photos of each member.
-        splits: how often it is repeated.
-        seed: of the first split; each further one has the next.
-        drawings: of the bootstrap.
+        threshold: the network's threshold.
+        enrol: number of photos to enrol of each member.
+        splits: number of splits.
+        seed: seed of the first split; each further split has the next.
+        drawings: drawings of the bootstrap.
     """
-    members, others = list(roster.members), list(roster.strangers.values())
+    members, others = list(data.members), list(data.strangers.values())
     owners = np.repeat(np.arange(len(others)), [len(rows) for rows in others])
     strangers = [row for rows in others for row in rows]
-    rows = [roster.members[name] for name in members]
-    every = [search(roster.embedded.rows, rows, strangers, enrol, seed + split) for split in range(splits)]
+    rows = [data.members[name] for name in members]
+    every = [search(data.embedded.rows, rows, strangers, enrol, seed + split) for split in range(splits)]
     done = [each.searches for each in every]
     drawn = bootstrap.draw(len(members), len(others), drawings, seed)
-    # A stranger is drawn with all photos, as a member is.
+    # A stranger is drawn with all photos, like a member.
     drawn = Drawings(drawn.people, drawn.strangers[:, owners])
     alone = len(members) < 2 or len(others) < 2
 
     def told(value: float, each: Numbers) -> Estimate:
         return bootstrap.unknown(value) if alone else bootstrap.estimate(value, each)
 
-    wanted = (*FPIRS, 1.0)  # where every stranger may be named, every first place counts
+    wanted = (*FPIRS, 1.0)  # at an FPIR of 1, TPIR is the rank-1 rate
     values = [bootstrap.mean_tpir(done, fpir) for fpir in wanted]
     *tpirs, rank_1 = map(told, values, bootstrap.rates(done, wanted, drawn))
     fpir = float(np.mean([openset.fpir(each, threshold) for each in done]))
@@ -139,7 +138,7 @@ def measure(
     hits = np.mean([bootstrap.shares(each.mated > threshold, drawn.people[:, each.owners]) for each in done], axis=0)
     absent = Counter(members[place] for each in every for place in each.unenrolled)
     return Run(
-        *(*named, roster, splits, tuple(tpirs)),
+        *(*named, data, splits, tuple(tpirs)),
         tuple(float(np.mean([threshold_at(each.nonmated, fpir) for each in done])) for fpir in FPIRS),
         rank_1,
         (threshold, told(fpir, alarms), told(tpir, hits)),

@@ -1,9 +1,9 @@
-"""Labelled Faces in the Wild: pairs and photos in, verification accuracy out, by the protocol's own rule.
+"""Measure verification accuracy on Labelled Faces in the Wild with its own protocol.
 
 Huang et al. 2007 ("Labeled Faces in the Wild"), view 2: ten folds of 600 pairs; the threshold of a fold is chosen on the
-others, and the accuracy told is the mean over the folds, with its standard error. A photo shows its subject in the
-middle, so the face nearest to the middle is scored. A photo in which no face is found is a failure to acquire: its pairs
-are answered "different", which is wrong for half of them; nothing is cropped in its place.
+other folds, and the accuracy is the mean over the folds, with its standard error. A photo shows its subject in the centre,
+so the face nearest to the centre is used. A photo without a detected face is a failure to acquire: its pairs are answered
+"different", which is wrong for half of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,13 +33,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """What the protocol tells.
+    """The accuracy by the protocol.
 
     Attributes:
-        mean: share of pairs answered rightly, over the folds.
+        mean: mean share of correct answers over the folds.
         error: standard error of the mean.
         folds: accuracy of each fold.
-        thresholds: of each fold, chosen on the others.
+        thresholds: threshold of each fold, chosen on the others.
     """
 
     mean: float
@@ -55,12 +55,12 @@ def read_pairs(path: Path) -> list[list[Pair]]:
     """Return the folds of a `pairs.txt`.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the file has another form.
     """
     rows = [line.split("\t") for line in path.read_text().splitlines() if line.strip()]
     count, half = map(int, rows[0])
     if len(rows) != 1 + 2 * count * half:
-        raise ValueError(f"{path} announces {count} folds of {2 * half} pairs, and has {len(rows) - 1} pairs")
+        raise ValueError(f"{path} declares {count} folds of {2 * half} pairs, but has {len(rows) - 1} pairs")
     pairs = [_pair(row) for row in rows[1:]]
     return [pairs[start : start + 2 * half] for start in range(0, len(pairs), 2 * half)]
 
@@ -71,13 +71,13 @@ def photos_of(folds: Iterable[Sequence[Pair]]) -> list[str]:
 
 
 def describe(finder: Finder, embedder: Embedder, photos: Iterable[bytes], batch: int = 32) -> Descriptors:
-    """Return the descriptor of the central face of each photo, (n, d); zeros where no face was found."""
+    """Return the descriptor of the central face of each photo, (n, d), zeros without a face."""
     none = np.empty((0, embedder.spec.dimension), np.float32)
     return np.concatenate([none, *_described(finder, embedder, photos, batch)])
 
 
 def similarities(pairs: Sequence[Pair], descriptors: dict[str, Floats]) -> tuple[Floats, Flags]:
-    """Return the cosine similarity of each pair, -1 where a photo has no descriptor, and whether it is of one person."""
+    """Return the cosine similarity of each pair, -1 if a photo has no descriptor, and whether it shows one person."""
     first = np.stack([descriptors[pair.first] for pair in pairs])
     second = np.stack([descriptors[pair.second] for pair in pairs])
     scores = np.where(failed(first) | failed(second), np.float32(-1), (first * second).sum(axis=1, dtype=np.float32))
@@ -85,10 +85,10 @@ def similarities(pairs: Sequence[Pair], descriptors: dict[str, Floats]) -> tuple
 
 
 def best_threshold(scores: Floats, same: Flags) -> float:
-    """Return the threshold above which calling a pair the same is right most often: the middle of the best gap."""
+    """Return the threshold with the most correct answers: the middle of the best gap between similarities."""
     order = np.argsort(scores, kind="stable")
     scores, same = scores[order], same[order]
-    # Cutting before place k: the k lower ones are called different, the others the same.
+    # For a cut before place k, the k lower pairs are answered "different", and the others "same".
     right = np.concatenate([[0], np.cumsum(~same)]) + np.concatenate([[0], np.cumsum(same[::-1])])[::-1]
     edges = np.concatenate([scores[:1] - 1, (scores[1:] + scores[:-1]) / 2, scores[-1:] + 1])
     apart = np.concatenate([[True], scores[1:] > scores[:-1], [True]])
@@ -108,7 +108,7 @@ def accuracy(folds: Sequence[tuple[Floats, Flags]]) -> Accuracy:
 
 
 def central(faces: Faces, width: int, height: int) -> int:
-    """Return which face is nearest to the middle of its photo."""
+    """Return the number of the face nearest to the centre of its photo."""
     middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
     return int(np.linalg.norm(middles - [(width - 1) / 2, (height - 1) / 2], axis=1).argmin())
 
@@ -134,7 +134,7 @@ def _pair(row: list[str]) -> Pair:
             return Pair(_path(name, one), _path(name, other), same=True)
         case [name, one, stranger, other]:
             return Pair(_path(name, one), _path(stranger, other), same=False)
-    raise ValueError(f"{row} is no pair")
+    raise ValueError(f"{row} is not a pair")
 
 
 def _path(name: str, number: str) -> str:

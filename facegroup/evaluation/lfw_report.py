@@ -1,7 +1,7 @@
-"""LFW's pairs and its photos in, a `Report` out: accuracy over the folds, ROC, TAR at FAR, of some networks side by side.
+"""Measure networks on LFW's pairs, and make the `Report`: accuracy over the folds, ROC, and TAR at FAR.
 
-Intervals are of people drawn with replacement: a pair counts as often as the product of how often its two people were
-drawn (the vertex bootstrap of Snijders and Borgatti 1999), so pairs that share a person do not pass for independent.
+Intervals are from people drawn with replacement. A pair counts as often as the product of the counts of its two people (the
+vertex bootstrap of Snijders and Borgatti 1999), so pairs with a common person do not count as independent.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,18 +27,18 @@ FARS = (0.01, 0.001)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What one network gives.
+    """The results of one network.
 
     Attributes:
         network: its name.
-        precision: of its arithmetic.
-        scores: (n,) similarity of each pair; -1 where a photo gives no descriptor.
-        accuracy: over the folds.
-        interval: of the accuracy.
+        precision: its numerical precision.
+        scores: (n,) similarity of each pair, -1 if a photo has no descriptor.
+        accuracy: accuracy over the folds.
+        interval: 95 % interval of the accuracy.
         tar: true accept rate at each of `FARS`.
-        thresholds: at each of `FARS`.
-        failed: photo and why it gives no descriptor.
-        hashes: of each photo.
+        thresholds: threshold at each of `FARS`.
+        failed: error code of each photo without a descriptor.
+        hashes: sha256 of each photo.
     """
 
     network: str
@@ -56,14 +56,16 @@ def folds_of(path: Path) -> list[list[Pair]]:
     """Return the folds of a `pairs.txt`, at least two, none of them empty.
 
     Raises:
-        MalformedRequest: it is not there, or not of that form.
+        MalformedRequest: the file does not exist, or has another form.
     """
     try:
         folds = lfw.read_pairs(path)
     except (OSError, ValueError, IndexError) as error:
-        raise MalformedRequest(f"{path} is no file of pairs as LFW's pairs.txt: {error}") from error
+        raise MalformedRequest(f"{path} is not a file of pairs such as LFW's pairs.txt: {error}") from error
     if len(folds) < 2 or not folds[0]:
-        raise MalformedRequest(f"{path} has no two folds of pairs: the threshold of one is chosen on the others")
+        raise MalformedRequest(
+            f"{path} needs at least two folds of pairs, because the threshold of each is chosen on the others."
+        )
     return folds
 
 
@@ -74,7 +76,7 @@ def measure(
     drawings: int = 1000,
     told: Callable[[int], None] = lambda _: None,
 ) -> Run:
-    """Return what the network of the settings gives on some folds of pairs of photos below a folder."""
+    """Return the results of the settings' network on folds of pairs of photos below a folder."""
     names = lfw.photos_of(folds)
     embedded = embed([folder / name for name in names], settings, told)
     descriptors = dict(zip(names, unit(embedded.rows), strict=True))
@@ -108,21 +110,21 @@ def report(
     *,
     drawn: bool,
 ) -> Report:
-    """Return the report; with plots if `drawn`."""
+    """Return the report, with plots if `drawn`."""
     names, same = lfw.photos_of(folds), np.array([pair.same for fold in folds for pair in fold])
     best = max(runs, key=lambda run: run.accuracy.mean)
     return Report(
         "Verification on LFW: are two photos of one person?",
         (
-            ("Photos", f"{folder}: {len(names):,} that the pairs name"),
+            ("Photos", f"{folder}: {len(names):,} in the pairs"),
             ("Pairs", f"{pairs}: {len(folds)} folds, {len(same):,} pairs, {int(same.sum()):,} of them of one person"),
             (
                 "Protocol",
                 "LFW view 2: the threshold of each fold is chosen on the others; the central face is compared",
             ),
         ),
-        f"{best.network} ({best.precision}) answers {share(best.accuracy.mean, 2)} of the pairs rightly (standard error "
-        f"{share(best.accuracy.error, 2)}). Where {rate(FARS[-1])} of the pairs of two people pass, it accepts "
+        f"{best.network} ({best.precision}) answers {share(best.accuracy.mean, 2)} of the pairs correctly (standard error "
+        f"{share(best.accuracy.error, 2)}). When it accepts {rate(FARS[-1])} of the pairs of two people, it accepts "
         f"{share(best.tar[-1].value)} of the pairs of one person.",
         (_table(runs, len(same)),),
         tuple(_plots(runs, same)) if drawn else (),
@@ -133,7 +135,7 @@ def report(
 
 
 def _weights(pairs: Sequence[Pair], drawings: int) -> Numbers:
-    """Return how often each pair counts in each drawing of people: (drawings, pairs)."""
+    """Return the count of each pair in each drawing of people: (drawings, pairs)."""
     owners = [(Path(pair.first).parent.name, Path(pair.second).parent.name) for pair in pairs]
     places = {name: place for place, name in enumerate(sorted({name for both in owners for name in both}))}
     drawn = bootstrap.draw(len(places), 1, drawings).people
@@ -142,19 +144,19 @@ def _weights(pairs: Sequence[Pair], drawings: int) -> Numbers:
 
 
 def _accuracies(parts: Sequence[tuple[Floats, Flags]], found: Accuracy, weights: Numbers) -> Numbers:
-    """Return the accuracy in each drawing, at the thresholds that the folds have."""
+    """Return the accuracy in each drawing, at the thresholds of the folds."""
     edges = np.cumsum([0, *(len(scores) for scores, _ in parts)])
     folds = [
         bootstrap.shares((scores > threshold) == same, weights[:, start:end])
         for (scores, same), threshold, start, end in zip(parts, found.thresholds, edges, edges[1:], strict=False)
     ]
     drawn = np.stack(folds)
-    there = np.isfinite(drawn)  # of few people some drawings have no pair of a fold
+    there = np.isfinite(drawn)  # with few people, some drawings have no pair of a fold
     return _told(np.divide(drawn.sum(axis=0, where=there), there.sum(axis=0), where=there.any(axis=0), out=drawn[0]))
 
 
 def _told(drawn: Numbers) -> Numbers:
-    """Return the drawings in which there is a figure: in a set of few people some draw no pair at all."""
+    """Return the drawings that have a value. With few people, some drawings have no pair."""
     told = drawn[np.isfinite(drawn)]
     return told if len(told) else np.array([np.nan])
 
@@ -173,8 +175,8 @@ def _table(runs: Sequence[Run], pairs: int) -> Table:
             ),
             ("photos without a descriptor", [str(len(run.failed)) for run in runs]),
         ],
-        "TAR is the share of the pairs of one person that are accepted where the threshold lets FAR of the pairs of two "
-        f"people pass. A photo without a face makes its pairs “different”, and they stay among the {pairs:,}.",
+        "TAR is the share of the pairs of one person that are accepted at the threshold that accepts FAR of the pairs of "
+        f"two people. Pairs with a photo without a face count as “different” among the {pairs:,}.",
     )
 
 
@@ -195,8 +197,8 @@ def _plots(runs: Sequence[Run], same: Flags) -> list[Plot]:
         Plot(
             "ROC",
             plots.roc(curves),
-            "The nearer a curve is to the top left, the better. Left of 0.1 % it rests on fewer than three pairs of two "
-            "people and says little.",
+            "The nearer a curve is to the top left, the better. Left of 0.1 % it depends on fewer than three pairs of two "
+            "people and means little.",
         ),
         *(
             Plot(
@@ -205,8 +207,8 @@ def _plots(runs: Sequence[Run], same: Flags) -> list[Plot]:
                     run.scores[same], run.scores[~same], float(np.median(run.accuracy.thresholds)),
                     ("one person", "two people"), f"scores{number}",
                 ),
-                "The less the two hills overlap, the fewer pairs are answered wrongly. The line is the median of the "
-                "folds' thresholds.",
+                "The less the two distributions overlap, the fewer pairs are answered wrongly. The line is the median of "
+                "the folds' thresholds.",
             )
             for number, run in enumerate(runs)
             if run.network not in {each.network for each in runs[:number]}

@@ -1,9 +1,9 @@
-"""Open-set identification: photos of people and of strangers are split, similarities go in, TPIR at a given FPIR comes out.
+"""Compute open-set identification rates, TPIR at a given FPIR, from the similarities of members and strangers.
 
-The terms are those of ISO/IEC 19795-1. A *mated* search is of somebody enrolled (with another photo than the enrolled
-ones), a *non-mated* one of somebody who is not. FPIR, the false-positive identification rate, is the share of non-mated
-searches that are answered with anybody; TPIR, the true-positive identification rate, is the share of mated searches
-that are answered with the right person at rank 1, and FNIR is 1 − TPIR.
+The terms are those of ISO/IEC 19795-1. A *mated* search is for an enrolled person, with another photo than the enrolled
+ones; a *non-mated* search is for a person who is not enrolled. FPIR, the false-positive identification rate, is the share of
+non-mated searches that return any person. TPIR, the true-positive identification rate, is the share of mated searches that
+return the right person at rank 1. FNIR is 1 − TPIR.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Which photos are enrolled and which are searched with.
+    """A division of photos into enrolled ones and probes.
 
     Attributes:
-        enrolled: for each person the indices of the enrolled photos.
+        enrolled: indices of the enrolled photos of each person.
         probes: (m,) indices of the photos of mated searches.
         owners: (m,) number of the person in each of them.
     """
@@ -34,11 +34,11 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Searches:
-    """What the searches of one split gave.
+    """The results of the searches of one split.
 
     Attributes:
-        mated: (m,) float32: similarity to the right person where that is the greatest, else -inf: a wrong name at any
-            threshold.
+        mated: (m,) float32: similarity to the right person if that is the greatest, else -inf, which counts as a miss at
+            any threshold.
         owners: (m,) number of the person in each mated search.
         nonmated: (s,) float32: the greatest similarity of each stranger to anybody.
     """
@@ -49,13 +49,13 @@ class Searches:
 
 
 def split(people: Sequence[Sequence[int]], enrol: int, seed: int) -> Split:
-    """Enrol so many photos of each person, chosen by the seed; all others are searched with.
+    """Choose `enrol` photos of each person by the seed; all others are probes.
 
     Raises:
-        ValueError: somebody would have no photo left to search with.
+        ValueError: a person would have no photo left to search with.
     """
     if any(len(photos) <= enrol for photos in people):
-        raise ValueError(f"everybody needs more than {enrol} photos: {enrol} to enrol, and one to search with")
+        raise ValueError(f"Each person needs more than {enrol} photos: {enrol} to enrol, and one to search with.")
     draw = np.random.default_rng([seed, enrol])
     shuffled = [draw.permutation(np.asarray(photos, np.intp)) for photos in people]
     return Split(
@@ -66,9 +66,9 @@ def split(people: Sequence[Sequence[int]], enrol: int, seed: int) -> Split:
 
 
 def mislabelled(clean: Split, seed: int, share: float = 1.0) -> Split:
-    """Return the split with one enrolled photo of a share of the people replaced by an enrolled photo of somebody else.
+    """Return the split with one enrolled photo of a share of the people replaced by an enrolled photo of another person.
 
-    The wrong photo stays enrolled for the one whom it shows as well, as when a picture is filed twice.
+    The wrong photo also stays enrolled for the person it shows, like a picture that is filed twice.
     """
     draw = np.random.default_rng([seed, 1])
     count = len(clean.enrolled)
@@ -81,7 +81,7 @@ def mislabelled(clean: Split, seed: int, share: float = 1.0) -> Split:
 
 
 def searches(mated: Floats, owners: Indices, nonmated: Floats) -> Searches:
-    """Return what is counted, of similarities to everybody enrolled.
+    """Return the results of searches from the similarities to all enrolled people.
 
     Args:
         mated: (m, people).
@@ -89,7 +89,7 @@ def searches(mated: Floats, owners: Indices, nonmated: Floats) -> Searches:
         nonmated: (s, people).
     """
     own = mated[np.arange(len(mated)), owners]
-    # Of two equally similar people either could be named: that is no success.
+    # If two people are equally similar, either could be named, which does not count as correct.
     others = mated.copy()
     others[np.arange(len(mated)), owners] = -np.inf
     first = own > others.max(axis=1, initial=-np.inf)
@@ -97,9 +97,9 @@ def searches(mated: Floats, owners: Indices, nonmated: Floats) -> Searches:
 
 
 def threshold_at(nonmated: Floats, fpir: float) -> float:
-    """Return the least similarity that must be exceeded for an FPIR of at most `fpir`: one of the strangers' own.
+    """Return the lowest threshold with an FPIR of at most `fpir`.
 
-    With n searches ⌊fpir · n⌋ may be answered; the threshold is the greatest similarity of the others.
+    With n searches, ⌊fpir · n⌋ may return a person; the threshold is the greatest similarity of the others.
     """
     allowed = int(fpir * len(nonmated) + 1e-9)
     if allowed >= len(nonmated):
@@ -108,10 +108,10 @@ def threshold_at(nonmated: Floats, fpir: float) -> float:
 
 
 def fpir(done: Searches, threshold: float) -> float:
-    """Return the share of strangers who are given a name."""
+    """Return the share of non-mated searches that return a name."""
     return float((done.nonmated > threshold).mean())
 
 
 def tpir(done: Searches, threshold: float) -> float:
-    """Return the share of mated searches that are answered with the right name."""
+    """Return the share of mated searches that return the right name."""
     return float((done.mated > threshold).mean())

@@ -1,4 +1,4 @@
-"""What some networks gave in open-set identification, in; a `Report` out, the networks side by side."""
+"""Make the `Report` on open-set identification, with the networks side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,23 +10,23 @@ from facegroup.evaluation.report import Plot, Report, Table, figure, number, per
 def report(
     runs: Sequence[Run], subject: Mapping[str, str], enrol: int, seed: int, not_run: Sequence[str], *, drawn: bool
 ) -> Report:
-    """Return the report; with plots if `drawn`."""
+    """Return the report, with plots if `drawn`."""
     first = runs[0]
     best = max(runs, key=lambda run: run.tpir[1].value)
     return Report(
         "Open-set identification: are members named, and strangers not?",
         (
             *subject.items(),
-            ("People", f"{len(first.roster.members):,} members, {len(first.roster.strangers):,} strangers"),
-            ("Photos", f"{first.roster.photos:,}"),
+            ("People", f"{len(first.data.members):,} members, {len(first.data.strangers):,} strangers"),
+            ("Photos", f"{first.data.photos:,}"),
             (
                 "Protocol",
                 f"{enrol} photos of each member enrolled, searched with all others; {first.splits} splits from seed {seed}",
             ),
         ),
-        f"Where {rate(FPIRS[1])} of the searches with strangers are given a member's name, {best.network} "
-        f"({best.precision}) names {share(best.tpir[1].value)} of the members' photos rightly; "
-        f"in {share(best.rank_1.value)} the right member is the most similar.",
+        f"When {rate(FPIRS[1])} of the searches with strangers return a member's name, {best.network} "
+        f"({best.precision}) names {share(best.tpir[1].value)} of the members' photos correctly. "
+        f"In {share(best.rank_1.value)} of them, the right member is the most similar.",
         (_table(runs), _defaults(runs)),
         tuple(_plots(runs)) if drawn else (),
         _listed(runs, not_run),
@@ -39,9 +39,9 @@ def report(
 
 
 def _table(runs: Sequence[Run]) -> Table:
-    searched = sum(map(len, runs[0].roster.strangers.values()))
+    searched = sum(map(len, runs[0].data.strangers.values()))
     return side_by_side(
-        "Members named rightly (TPIR), by how many strangers are named (FPIR)",
+        "Members named correctly (TPIR), by the share of strangers named (FPIR)",
         [(run.network, run.precision) for run in runs],
         [
             *(
@@ -49,13 +49,12 @@ def _table(runs: Sequence[Run]) -> Table:
                 for place, fpir in enumerate(FPIRS)
             ),
             ("rank 1: the right member is first", [percent(run.rank_1) for run in runs]),
-            ("photos without a descriptor", [_of(len(run.roster.failed), run.roster.photos) for run in runs]),
+            ("photos without a descriptor", [_of(len(run.data.failed), run.data.photos) for run in runs]),
             ("members not enrolled in some split", [str(len(run.unenrolled)) for run in runs]),
         ],
-        "TPIR is the share of the members' photos that are answered with the right name; what it misses to 100 % is FNIR, "
-        "and photos without a descriptor are among what is missed. "
-        f"Of {searched:,} searches with strangers an FPIR of {rate(FPIRS[0])} lets {int(FPIRS[0] * searched + 1e-9)} be "
-        "named: the fewer that are, the less the figure rests on.",
+        "TPIR is the share of the members' photos that return the right name. The rest is FNIR, and includes photos without "
+        f"a descriptor. At an FPIR of {rate(FPIRS[0])}, {int(FPIRS[0] * searched + 1e-9)} of {searched:,} searches with "
+        "strangers return a name. The fewer these are, the less certain is the figure.",
     )
 
 
@@ -70,10 +69,10 @@ def _defaults(runs: Sequence[Run]) -> Table:
             ),
             ("the network's own", [f"{run.at_default[0]:.3f}" for run in runs]),
             ("strangers named there (FPIR)", [percent(run.at_default[1]) for run in runs]),
-            ("members named rightly there (TPIR)", [percent(run.at_default[2]) for run in runs]),
+            ("members named correctly there (TPIR)", [percent(run.at_default[2]) for run in runs]),
         ],
-        "A threshold is the similarity that must be exceeded for a name; these are means over the splits. The last rows "
-        "say what the threshold that the network comes with does to these people.",
+        "A face gets a name if its similarity exceeds the threshold. These are means over the splits. The last rows show "
+        "the rates for these people at the network's own threshold.",
     )
 
 
@@ -88,8 +87,8 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
         Plot(
             "DET curve",
             plots.det({f"{run.network} {run.precision}": plots.Line(*run.curve) for run in runs}),
-            "The nearer a curve is to the bottom left, the better: fewer strangers named, fewer members missed. The band "
-            "holds 95 % of what other people of the same kind would give.",
+            "The nearer a curve is to the bottom left, the better: fewer strangers named, fewer members missed. The band is "
+            "the 95 % interval for other people of the same kind.",
         ),
         *(
             Plot(
@@ -98,7 +97,7 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
                     run.genuine, run.impostor, run.thresholds[1],
                     ("members, to themselves", "strangers, to the nearest member"), f"scores{place}",
                 ),
-                "The less the two hills overlap, the easier is the choice of a threshold. The line is the threshold for an "
+                "The less the two distributions overlap, the easier it is to choose a threshold. The line is the one for an "
                 f"FPIR of {rate(FPIRS[1])}; the first split is shown.",
             )
             for place, run in enumerate(runs)
@@ -108,11 +107,11 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
 
 
 def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[str]]:
-    listed: dict[str, Sequence[str]] = {**runs[0].roster.left_out}
+    listed: dict[str, Sequence[str]] = {**runs[0].data.left_out}
     for run in runs:
         of = f"{run.network} {run.precision}"
-        if run.roster.failed:
-            listed[f"Failures to acquire, {of}"] = [f"{file} ({code})" for file, code in run.roster.failed.items()]
+        if run.data.failed:
+            listed[f"Failures to acquire, {of}"] = [f"{file} ({code})" for file, code in run.data.failed.items()]
         if run.unenrolled:
             listed[f"Failures to enrol, {of}"] = [
                 f"{name} (in {count} of {run.splits} splits)" for name, count in sorted(run.unenrolled.items())
@@ -124,7 +123,7 @@ def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[s
 
 def _json(run: Run) -> dict[str, Any]:
     threshold, fpir, tpir = run.at_default
-    missed = run.roster.failed
+    missed = run.data.failed
     fpirs, fnirs, low, high = run.curve
     return {
         "network": run.network,
@@ -140,14 +139,14 @@ def _json(run: Run) -> dict[str, Any]:
             for a, b, c, d in zip(fpirs, fnirs, low, high, strict=True)
         ],
         "counts": {
-            "members": len(run.roster.members),
-            "strangers": len(run.roster.strangers),
-            "photos": run.roster.photos,
-            "nonmated_searches": sum(map(len, run.roster.strangers.values())),
+            "members": len(run.data.members),
+            "strangers": len(run.data.strangers),
+            "photos": run.data.photos,
+            "nonmated_searches": sum(map(len, run.data.strangers.values())),
             "failures_to_acquire": len(missed),
             "failures_to_enrol": len(run.unenrolled),
         },
         "failures_to_acquire": [{"file": file, "code": code} for file, code in missed.items()],
         "failures_to_enrol": [{"person": name, "splits": count} for name, count in sorted(run.unenrolled.items())],
-        "left_out": {heading: list(items) for heading, items in run.roster.left_out.items()},
+        "left_out": {heading: list(items) for heading, items in run.data.left_out.items()},
     }

@@ -1,4 +1,4 @@
-"""Curves and scores in, SVG out that can stand inside a page: no reference leaves it."""
+"""Draw curves and histograms as SVG that can be embedded in a page, without references to the outside."""
 
 import io
 import re
@@ -32,7 +32,7 @@ _LOOK = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
-    """A curve: x and y, and the band of its interval where there is one."""
+    """A curve: x and y, and optionally the band of its interval."""
 
     x: Numbers
     y: Numbers
@@ -41,7 +41,7 @@ class Line:
 
 
 def roc(curves: Mapping[str, Line]) -> str:
-    """Return false accepts against true accepts, the former on a logarithmic axis."""
+    """Return a ROC plot, with false accepts on a logarithmic axis."""
     with mpl.rc_context(_LOOK):
         figure, axes = _axes("false accept rate (FAR)", "true accept rate (TAR)")
         least = 1.0
@@ -59,7 +59,7 @@ def roc(curves: Mapping[str, Line]) -> str:
 
 
 def det(curves: Mapping[str, Line]) -> str:
-    """Return false positives against false negatives, both on logarithmic axes (ISO/IEC 19795-1's DET plot)."""
+    """Return a DET plot (ISO/IEC 19795-1): false positives against false negatives, both on logarithmic axes."""
     with mpl.rc_context(_LOOK):
         figure, axes = _axes("false-positive identification rate (FPIR)", "false-negative identification rate (FNIR)")
         floor = 1e-3
@@ -75,7 +75,7 @@ def det(curves: Mapping[str, Line]) -> str:
 
 
 def recall_precision(curves: Mapping[str, Line], key: str) -> str:
-    """Return recall against precision."""
+    """Return a plot of precision over recall."""
     with mpl.rc_context(_LOOK):
         figure, axes = _axes("recall: share of the faces found", "precision: share of the boxes that are right")
         for colour, (name, line) in zip(_colours(curves), curves.items(), strict=True):
@@ -88,7 +88,7 @@ def recall_precision(curves: Mapping[str, Line], key: str) -> str:
 
 
 def histograms(genuine: Numbers, impostor: Numbers, threshold: float | None, names: tuple[str, str], key: str) -> str:
-    """Return the scores of two kinds of comparison, and where the threshold lies."""
+    """Return histograms of the scores of two kinds of comparison, with the threshold."""
     with mpl.rc_context(_LOOK):
         figure, axes = _axes("similarity (cos θ)", "share of the comparisons")
         both = np.concatenate([genuine, impostor, np.zeros(0 if len(genuine) + len(impostor) else 1)])
@@ -104,7 +104,7 @@ def histograms(genuine: Numbers, impostor: Numbers, threshold: float | None, nam
 
 
 def bars(rows: Mapping[str, Mapping[str, int]], key: str) -> str:
-    """Return counts of each outcome, a stacked bar a row."""
+    """Return a stacked bar for each row with the counts of its outcomes."""
     with mpl.rc_context(_LOOK):
         figure = Figure((9.0, 1.1 + 0.5 * len(rows)), layout="constrained")
         FigureCanvasSVG(figure)
@@ -153,9 +153,9 @@ def _percent(axes: Any, which: str) -> None:
 
 
 def _svg(figure: Figure, key: str) -> str:
-    """Return the drawing without what points outside: document type, metadata and names of XML spaces."""
+    """Return the figure as SVG without document type, metadata and XML namespaces."""
     file = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": key}):  # ids that no other plot of the page has
+    with mpl.rc_context({"svg.hashsalt": key}):  # so that ids are unique in the page
         figure.savefig(file, format="svg", metadata={"Date": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -163,7 +163,7 @@ def _svg(figure: Figure, key: str) -> str:
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
     svg = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", svg, count=1)
-    # An id is the page's, not the plot's.
+    # Ids are shared by the whole page, so each gets the plot's key.
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', svg)
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{key}-\1"', svg)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", svg)

@@ -1,6 +1,6 @@
-"""What an evaluation found, as data: the figures for programs, the tables and plots for people.
+"""Hold the results of an evaluation: figures for programs, tables and plots for people.
 
-`sheet` makes a page of it, `shown` a terminal's tables; `Report.as_json` is what `--json` prints.
+`sheet` makes an HTML page of it, `show` prints tables, and `--json` prints `Report.as_json`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from rich.table import Table as RichTable
 from facegroup.evaluation.bootstrap import Estimate
 
 SHOWN = 10
-"""How many of a list of files the terminal shows; the JSON and the sheet have all."""
+"""Most files of a list that the terminal shows. The JSON and the sheet have all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, its first column the rows' names, and how to read it."""
+    """A table whose first column has the names of the rows, with an explanation."""
 
     title: str
     columns: tuple[str, ...]
@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot as SVG, and how to read it."""
+    """A plot as SVG, with an explanation."""
 
     title: str
     svg: str
@@ -40,17 +40,17 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One evaluation.
+    """The results of one evaluation.
 
     Attributes:
-        title: what was measured.
-        subject: on what, as names and values.
+        title: the subject of the measurement.
+        subject: the data, as names and values.
         headline: the result in a sentence or two.
-        tables: for people.
-        plots: for people; drawn only where a sheet is wanted.
-        listed: files and people that need a look, under a heading each.
+        tables: tables for people.
+        plots: plots for people, only drawn for a sheet.
+        listed: files and people to check, by heading.
         runs: the figures of each network and precision.
-        about: what is the same for all runs: the protocol and the data.
+        about: fields common to all runs: the protocol and the data.
     """
 
     title: str
@@ -63,17 +63,17 @@ class Report:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the figures: those of the first run at the top, those of every run under `runs`."""
+        """Return the figures for JSON: those of the first run at the top level, those of all runs under `runs`."""
         return {**self.about, **self.runs[0], "runs": list(self.runs)}
 
 
 def figure(found: Estimate, **more: Any) -> dict[str, Any]:
-    """Return a figure with its 95 % interval, for JSON; what cannot be told is null."""
+    """Return a value with its 95 % interval for JSON. Unknown numbers are None."""
     return {"value": number(found.value), "interval": [number(found.low), number(found.high)], **more}
 
 
 def number(value: float, digits: int = 6) -> float | None:
-    """Return a number that JSON can hold."""
+    """Return a rounded number for JSON, or None if it is not finite."""
     return round(float(value), digits) if isfinite(value) else None
 
 
@@ -86,24 +86,24 @@ def side_by_side(
 
 
 def share(value: float, digits: int = 1) -> str:
-    """Return a share for people: 99.5 %; a dash where there is none."""
+    """Return a share as text such as 99.5 %, or a dash if it is not finite."""
     return f"{value * 100:.{digits}f} %" if isfinite(value) else "–"
 
 
 def percent(found: Estimate, digits: int = 1) -> str:
-    """Return a share and its interval for people."""
+    """Return a share and its interval as text."""
     if not isfinite(found.low + found.high):
         return share(found.value, digits)
     return f"{share(found.value, digits)} ({found.low * 100:.{digits}f}–{found.high * 100:.{digits}f})"
 
 
 def rate(value: float) -> str:
-    """Return a rate such as 0.001 for people: 0.1 %."""
+    """Return a rate such as 0.001 as text: 0.1 %."""
     return f"{value * 100:g} %"
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the tables, and the first of the files that need a look."""
+    """Print the tables, and the first of the files to check."""
     console.print(f"[bold]{escape(report.title)}[/bold]")
     for name, value in report.subject:
         console.print(f"{escape(name)}: {escape(value)}", highlight=False, soft_wrap=True)

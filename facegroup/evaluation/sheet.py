@@ -1,4 +1,4 @@
-"""A report in, one HTML page out that stands alone: style and plots are in it, and it asks nobody for anything."""
+"""Write a report as one self-contained HTML page with its style and plots."""
 
 import html
 from collections.abc import Iterator
@@ -57,8 +57,8 @@ def page(report: Report) -> str:
         *map(_plot, report.plots),
         "</div>" if report.plots else "",
         *_listed(report),
-        "<footer>Intervals hold 95 %. Files are named and no photo is shown: the sheet can be handed on where the names "
-        "of files may be.</footer>",
+        "<footer>Intervals are 95 % intervals. This sheet names files but shows no photos, so you can share it if you can "
+        "share the file names.</footer>",
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -70,16 +70,16 @@ def page(report: Report) -> str:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the page.
+    """Write the page to a file.
 
     Raises:
-        MalformedRequest: it cannot be written there.
+        MalformedRequest: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page(report), "utf-8", errors="replace")
     except OSError as error:
-        raise MalformedRequest(f"{path} cannot be written: {error.strerror}") from error
+        raise MalformedRequest(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _table(table: Table) -> str:
@@ -97,7 +97,7 @@ def _plot(plot: Plot) -> str:
 
 def _listed(report: Report) -> Iterator[str]:
     if report.listed:
-        yield "<h2>What could not be used, or needs a look</h2>"
+        yield "<h2>Unused files, and results to check</h2>"
     for heading, items in report.listed.items():
         each = "".join(f"<li>{escape(item)}</li>" for item in items)
         yield f"<details><summary>{escape(heading)}: {len(items)}</summary><ul>{each}</ul></details>"
@@ -108,5 +108,5 @@ def _reading(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Return the text for HTML, no number parted from its per cent sign."""
+    """Escape text for HTML, with a no-break space between a number and its per cent sign."""
     return html.escape(text).replace(" %", "\u00a0%")

@@ -1,1 +1,1 @@
-"""A group's own people in, a linear projection of a network's descriptors out, and a report on whether it helps."""
+"""Does a learned projection help this group? Learning a projection of a network's descriptors, and judging it."""

@@ -1,7 +1,7 @@
-"""A folder of people, or a gallery of the store, goes in; unit descriptors by person come out, and what was left out.
+"""Read the unit descriptors of a group by person, from a folder of people or from a gallery.
 
-What cannot be learned from is counted, never dropped in silence: photos without a face, the same photo twice, a photo that
-two people share (one of them is wrong, and nobody knows which), people without a usable photo.
+Everything that cannot be used is counted: photos without a face, duplicates, photos of two people (one of them is wrong, and
+it is not known which), and people without a usable photo.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ from facegroup.networks import projection, registry
 from facegroup.networks.embedder import failed, unit
 from facegroup.settings import Settings
 from facegroup.store.contract import Store
-from facegroup.transfer.export_import import everybody
+from facegroup.store.paging import everybody
 from facegroup.types import Descriptors, Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a group is, before it is learned from.
+    """The size of a group, and what could not be used of it.
 
     Attributes:
-        people: with two usable photos or more.
-        single: people with one usable photo; they are strangers to learn and to measure with.
+        people: people with two usable photos or more.
+        single: people with one usable photo, who serve as strangers.
         empty: people without a usable photo.
-        photos: usable ones.
-        without_a_face: photos in which none was found, or that are no photos: a failure to acquire.
+        photos: usable photos.
+        without_a_face: photos without a detected face, or that cannot be decoded (failures to acquire).
         unreadable: files that could not be read.
-        duplicates: photos that their person has already.
-        conflicting: photos that two people have; none of them keeps it.
-        skipped: files that are no photos, or lie in no person's folder.
+        duplicates: repeated photos of the same person.
+        conflicting: photos of several people, which are used for none of them.
+        skipped: files that are not photos, or not in a person's folder.
     """
 
     people: int
@@ -51,20 +51,20 @@ class Counts:
     skipped: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """Return it for JSON."""
+        """Return the counts as a dictionary for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Descriptors by person.
+    """The descriptors of a group by person.
 
     Attributes:
-        network: that made them.
+        network: the network that made them.
         descriptors: (n, d) float32 of unit length.
-        people: for each person with two photos or more the rows.
-        singles: rows of the people with one.
-        counts: what was there.
+        people: the rows of each person with two photos or more.
+        singles: the row of each person with one photo.
+        counts: the group's size, and what could not be used.
     """
 
     network: str
@@ -75,16 +75,16 @@ class Group:
 
 
 def of_folder(folder: Path, settings: Settings, told: Callable[[int], None] = lambda _: None) -> Group:
-    """Embed the photos of a folder that holds one folder per person; of each the face nearest to the middle.
+    """Embed the face nearest to the centre in each photo of a folder with one folder per person.
 
     Args:
-        folder: as `facegroup enroll` takes it.
-        settings: which network, and where the cache of embeddings is.
-        told: is called with the number of photos that are done.
+        folder: a folder as for `facegroup enroll`.
+        settings: the settings with the network and the cache of embeddings.
+        told: called with the number of photos done.
 
     Raises:
         MalformedRequest: there are no folders with photos, or the network is a projection itself.
-        SetupError: the network is not to be had.
+        SetupError: the network is not available.
     """
     check_base(settings.network)
     listed = folders.people(folder)
@@ -113,11 +113,11 @@ def of_folder(folder: Path, settings: Settings, told: Callable[[int], None] = la
 
 
 def of_gallery(store: Store, name: str, told: Callable[[int], None] = lambda _: None) -> Group:
-    """Take the descriptors of a gallery's samples, as they were enrolled.
+    """Return the group of a gallery, with the descriptors of its enrolled samples.
 
     Raises:
-        UnknownGallery: there is none.
-        MalformedRequest: it is of a projection.
+        UnknownGallery: the gallery does not exist.
+        MalformedRequest: its network is a projection.
     """
     gallery = store.gallery(name)
     check_base(gallery.network)
@@ -131,7 +131,7 @@ def of_gallery(store: Store, name: str, told: Callable[[int], None] = lambda _: 
 
 
 def _unshared(people: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], int]:
-    """Return people without the photos that several of them have, and how many those were."""
+    """Return people without the photos that several of them have, and the number of these photos."""
     owners = Counter(key for photos in people.values() for key in photos)
     kept = {name: {key: each for key, each in photos.items() if owners[key] == 1} for name, photos in people.items()}
     return kept, sum(count for count in owners.values() if count > 1)
@@ -155,6 +155,10 @@ def _group(network: str, people: Mapping[str, list[Floats]], empty: int, **count
 
 
 def check_base(network: str) -> None:
-    """Raise MalformedRequest if the network is a learned projection: those are learned from their base alone."""
+    """Refuse a network that is a projection itself.
+
+    Raises:
+        MalformedRequest: the network is a projection.
+    """
     if projection.JOINT in network:
-        raise MalformedRequest(f"{network} is a projection itself: learn from photos, or a gallery, of its base")
+        raise MalformedRequest(f"{network} is a projection itself. Use photos, or a gallery of its base network.")

@@ -1,7 +1,7 @@
-"""Matrices go in, open-set results before and after come out, on people whom none of them was learned from or stopped by.
+"""Judge projections by open-set identification on people who were used neither for learning nor for stopping.
 
-TPIR at an FPIR with its bootstrap interval, and the paired gain over the base, as in `evaluation/comparison.py`. What
-decides is the smallest FPIR that so few strangers can show: 1 % takes a hundred of them.
+The figures are TPIR at an FPIR with its bootstrap interval, and the paired gain over the base, as in
+`studies/comparison.py`. The deciding FPIR is the smallest one that the number of strangers can show: 1 % takes a hundred.
 """
 
 from collections.abc import Mapping
@@ -21,20 +21,20 @@ FPIRS = (0.001, 0.01, 0.1)
 BASE = "base"
 
 FEWEST = 10
-"""People, and strangers, to judge by; with fewer nothing is known, whatever the figures."""
+"""Least number of people and of strangers for a judgement. With fewer, the figures mean nothing."""
 
 _DRAWINGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure.
+    """The result of one method at one FPIR.
 
     Attributes:
         method: ``base``, ``triplet`` or ``softmax``.
-        fpir: that the threshold is set for.
-        tpir: the mean over the splits.
-        gain: TPIR less that of the base, paired.
+        fpir: FPIR for which the threshold is set.
+        tpir: TPIR, the mean over the splits.
+        gain: TPIR minus that of the base, paired.
     """
 
     method: str
@@ -45,14 +45,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Before and after.
+    """The results before and after learning.
 
     Attributes:
-        people: who were enrolled and searched with.
-        strangers: who were searched with.
+        people: number of people who were enrolled and searched with.
+        strangers: number of strangers who were searched with.
         deciding: the FPIR at which a gain counts.
         rows: the figures.
-        threshold: similarity at which the triplets' projection has the deciding FPIR, the mean over the splits.
+        threshold: threshold at which the triplets' projection has the deciding FPIR, the mean over the splits.
     """
 
     people: int
@@ -63,31 +63,31 @@ class Judgement:
 
     @property
     def too_few(self) -> bool:
-        """Whether there are too few to know anything."""
+        """Whether there are too few people or strangers for a judgement."""
         return min(self.people, self.strangers) < FEWEST
 
     def row(self, method: str) -> Row:
-        """Return what decides."""
+        """Return the method's row at the deciding FPIR."""
         (found,) = [row for row in self.rows if (row.method, row.fpir) == (method, self.deciding)]
         return found
 
     @property
     def helps(self) -> bool:
-        """Whether the triplets' gain lies above 0 with its whole interval, and there are enough people to say so."""
+        """Whether the whole interval of the triplets' gain is above 0, with enough people for a judgement."""
         return not self.too_few and self.row("triplet").gain.low > 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the judgement as a dictionary for JSON."""
         return {**asdict(self), "too_few": self.too_few, "helps": self.helps}
 
 
 def fpir_of(strangers: int) -> float:
-    """Return the FPIR that so many strangers can show: 1 %, or 10 % where they are fewer than a hundred."""
+    """Return the FPIR that a number of strangers can show: 1 %, or 10 % with fewer than a hundred."""
     return 0.01 if strangers >= 100 else 0.1
 
 
 def judged(part: Part, descriptors: Descriptors, matrices: Mapping[str, Floats]) -> Judgement:
-    """Compare projections with the base, on the part's people; `matrices` has ``triplet`` and may have others."""
+    """Compare projections with the base on the part's people. `matrices` has ``triplet`` and may have others."""
     drawn = bootstrap.draw(len(part.people), len(part.strangers), _DRAWINGS)
     after = {name: unit(descriptors @ matrix.T) for name, matrix in matrices.items()}
     done = {name: part.searched(rows) for name, rows in {BASE: descriptors, **after}.items()}

@@ -1,7 +1,7 @@
-"""Descriptors of some people go in, a matrix comes out: by triplets, or by softmax; stopped by other people.
+"""Learn a projection of descriptors by triplets or by softmax, with early stopping on other people.
 
-Keras on whichever backend is chosen (KERAS_BACKEND), imported here and only when something is learned. Both start from the
-descriptors' principal axes: where the dimension stays, that changes no similarity, so what is learned is all that changes.
+Learning uses Keras with the backend in KERAS_BACKEND, imported only when needed. Both methods start from the descriptors'
+principal axes. If the dimension stays, these change no similarity, so every change comes from learning.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,16 @@ from facegroup.finetuning.triplets import Indices
 from facegroup.types import Descriptors, Floats
 
 EPOCHS = 30
-"""At most; one goes through every pair of photos. The paper's 10 are of millions of photos."""
+"""Most epochs, each over every pair of photos. The paper has 10, over millions of photos."""
 
 PATIENCE = 5
-"""Epochs without a better one after which it ends."""
+"""Epochs without improvement after which learning stops."""
 
 RATE = 0.25
-"""Of plain gradient descent, as in the paper."""
+"""Learning rate of plain gradient descent, as in the paper."""
 
 MARGIN = 0.2
-"""α, as a share of the mean squared distance of two people: networks differ in how far apart these are."""
+"""Margin α, as a share of the mean squared distance of two people, which differs between networks."""
 
 _BATCH = 128
 _SOFTMAX_RATE = 1e-3  # Adam's
@@ -33,13 +33,13 @@ _SOFTMAX_RATE = 1e-3  # Adam's
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What was seen after an epoch; 0 is the start.
+    """The state after an epoch; epoch 0 is the start.
 
     Attributes:
-        number: of the epoch.
-        examples: triplets, or photos, that were learned from.
+        number: number of the epoch.
+        examples: number of triplets or photos in it.
         loss: their mean loss.
-        tpir: of the people to stop by.
+        tpir: TPIR on the people for early stopping.
     """
 
     number: int
@@ -50,12 +50,12 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
-    """The best of all epochs.
+    """The best projection of all epochs.
 
     Attributes:
         matrix: (k, d) float32.
-        best: its epoch; 0 where none was better than the start.
-        epochs: all of them.
+        best: its epoch, or 0 if none was better than the start.
+        epochs: all epochs.
     """
 
     matrix: Floats
@@ -64,29 +64,29 @@ class Learned:
 
 
 class Learner(Protocol):
-    """One way of learning."""
+    """Protocol of a learning method."""
 
     def matrix(self) -> Floats:
-        """Return W as it is now, (k, d)."""
+        """Return the current W, (k, d)."""
 
     def epoch(self) -> tuple[int, float]:
-        """Go through the people once; return the number of examples, and their mean loss."""
+        """Learn from all people once, and return the number of examples and their mean loss."""
 
 
 def start(descriptors: Descriptors, dimension: int) -> Floats:
-    """Return the first principal axes of (n, d) descriptors, uncentred, as (k, d), k = dimension ≤ d."""
+    """Return the first principal axes of (n, d) uncentred descriptors as (k, d), k = dimension ≤ d."""
     moment = descriptors.T.astype(np.float64) @ descriptors.astype(np.float64)
     _, axes = np.linalg.eigh(moment)
     return np.ascontiguousarray(axes[:, ::-1][:, :dimension].T, np.float32)
 
 
 def best(learner: Learner, tpir: Callable[[Floats], float], told: Callable[[int], None] = lambda _: None) -> Learned:
-    """Learn until people who are not learned from are found no better, and return the best.
+    """Learn until TPIR on other people no longer improves, and return the best projection.
 
     Args:
-        learner: the way.
-        tpir: of a matrix, on people who are not learned from.
-        told: is called with the number of epochs that are done.
+        learner: the learning method.
+        tpir: returns the TPIR of a matrix on people who are not learned from.
+        told: called with the number of epochs done.
     """
     kept, number = learner.matrix(), 0
     epochs = [Epoch(0, 0, 0.0, tpir(kept))]
@@ -94,7 +94,7 @@ def best(learner: Learner, tpir: Callable[[Floats], float], told: Callable[[int]
         examples, loss = learner.epoch()
         matrix = learner.matrix()
         if not examples or not np.isfinite(matrix).all():
-            break  # nothing violates the margin any more; or it has diverged
+            break  # no triplet violates the margin any more, or learning has diverged
         epochs.append(Epoch(epoch, examples, loss, tpir(matrix)))
         told(epoch)
         if epochs[-1].tpir > epochs[number].tpir:
@@ -105,13 +105,15 @@ def best(learner: Learner, tpir: Callable[[Floats], float], told: Callable[[int]
 
 
 class Triplets:
-    """The triplet loss of Parkhi et al. 2015, section 4.4: Σ max(0, α + ‖x_a − x_p‖² − ‖x_a − x_n‖²), x = W·φ/‖φ‖.
+    """Learner with the triplet loss of Parkhi et al. 2015, section 4.4.
+
+    The loss is Σ max(0, α + ‖x_a − x_p‖² − ‖x_a − x_n‖²), x = W·φ/‖φ‖.
 
     Args:
         descriptors: (n, d) of unit length.
-        owners: (n,) number of the person in each; a stranger has one of their own.
+        owners: (n,) number of the person in each; every stranger has another number.
         matrix: (k, d) to start from.
-        seed: of what is drawn.
+        seed: random seed.
 
     Raises:
         EngineUnavailable: keras or its backend is not installed.
@@ -131,7 +133,7 @@ class Triplets:
         self._model.compile(optimizer=keras.optimizers.SGD(RATE), loss=_triplet_loss(self.margin))
 
     def matrix(self) -> Floats:
-        """Return W as it is now, (k, d)."""
+        """Return the current W, (k, d)."""
         return _matrix(self._layer)
 
     def epoch(self) -> tuple[int, float]:
@@ -147,13 +149,13 @@ class Triplets:
 
 
 class Softmax:
-    """Classification over the group, step 1 of the paper: W and a classifier after it, which is thrown away.
+    """Learner by classification, step 1 of the paper: W followed by a classifier, which is discarded.
 
     Args:
         descriptors: (n, d) of unit length, of people with two photos or more.
         owners: (n,) number of the person in each, from 0.
         matrix: (k, d) to start from.
-        seed: of what is drawn.
+        seed: random seed.
 
     Raises:
         EngineUnavailable: keras or its backend is not installed.
@@ -169,7 +171,7 @@ class Softmax:
         given = keras.Input((descriptors.shape[1],))
         self._model = keras.Model(given, top(self._layer(given)))
         self._layer.set_weights([matrix.T])
-        # Each person's own mean to begin with: the classifier is right from the first step where the descriptors are.
+        # Starting from each person's mean, the classifier is as good as the descriptors from the first step.
         means = np.stack([(descriptors[owners == each] @ matrix.T).mean(axis=0) for each in range(classes)])
         scale = np.float32(1 / max(np.square(means).sum(axis=1).mean() - np.square(means.mean(axis=0)).sum(), 1e-3))
         top.set_weights([scale * means.T, -scale / 2 * np.square(means).sum(axis=1)])
@@ -177,7 +179,7 @@ class Softmax:
         self._model.compile(optimizer=keras.optimizers.Adam(_SOFTMAX_RATE), loss=loss)
 
     def matrix(self) -> Floats:
-        """Return W as it is now, (k, d)."""
+        """Return the current W, (k, d)."""
         return _matrix(self._layer)
 
     def epoch(self) -> tuple[int, float]:
@@ -210,5 +212,5 @@ def _keras() -> Any:
     try:
         import keras
     except ImportError as error:
-        raise EngineUnavailable(f"fine-tuning needs keras and its backend: {error}") from error
+        raise EngineUnavailable(f"Fine-tuning needs keras and its backend: {error}") from error
     return keras

@@ -1,4 +1,4 @@
-"""A group goes in; three parts without a person in common come out: to learn from, to stop by, and to judge by."""
+"""Divide a group into three parts without common people: to learn from, to stop by, and to judge by."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from facegroup.finetuning.group import Group
 from facegroup.types import Descriptors
 
 FEWEST = 6
-"""People with two photos that there must be: two for each part, one of whom may have to be a stranger."""
+"""Least number of people with two photos: two for each part, one of whom may be used as a stranger."""
 
 MOST = 4000
-"""People of a part's kind that are used: more would take hours, and bring little."""
+"""Most people, and most strangers, that are used. More would take hours and improve little."""
 
 PHOTOS = 20
-"""Photos of one person that are used."""
+"""Most photos of one person that are used."""
 
 _SPLITS = 5
 
@@ -27,17 +27,17 @@ class Part:
     """Some people of a group.
 
     Attributes:
-        people: the rows of each, two or more.
-        strangers: a row of each stranger.
+        people: the rows of each person, two or more.
+        strangers: one row of each stranger.
     """
 
     people: tuple[tuple[int, ...], ...]
     strangers: tuple[int, ...]
 
     def searched(self, descriptors: Descriptors) -> list[Searches]:
-        """Enrol one photo of each person and search with all others and the strangers, so many times over.
+        """Enrol one photo of each person and search with all others and the strangers, in several splits.
 
-        One photo is the hardest case, and everybody with two counts.
+        Enrolling one photo is the hardest case, and includes everybody with two photos.
         """
         done = []
         for seed in range(_SPLITS):
@@ -48,13 +48,13 @@ class Part:
         return done
 
     def tpir(self, descriptors: Descriptors, fpir: float) -> float:
-        """Return the TPIR at an FPIR, the mean over the splits."""
+        """Return the mean TPIR over the splits at an FPIR."""
         return bootstrap.mean_tpir(self.searched(descriptors), fpir)
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Who is used for what. In `learn`, `strangers` only push others away."""
+    """The three parts of a group. The strangers in `learn` only serve as negatives."""
 
     learn: Part
     stop: Part
@@ -62,17 +62,17 @@ class Parts:
 
 
 def divided(group: Group, seed: int) -> Parts:
-    """Divide people by the seed: half to learn from, a fifth to stop by, the rest to judge by; strangers likewise.
+    """Divide people and strangers by the seed: half to learn from, a fifth to stop by, the rest to judge by.
 
-    Where those to stop or judge by hold fewer strangers than people, people with several photos become strangers.
+    If the parts to stop or judge by have fewer strangers than people, people with several photos become strangers.
 
     Raises:
         MalformedRequest: there are too few people with two photos.
     """
     if len(group.people) < FEWEST:
         raise MalformedRequest(
-            f"there are {len(group.people)} people with two usable photos or more, and {len(group.singles)} with one; "
-            f"{FEWEST} with two are needed to learn anything, and some hundred to know whether it helps"
+            f"There are {len(group.people)} people with two usable photos or more, and {len(group.singles)} with one. "
+            f"At least {FEWEST} with two are needed to learn, and about a hundred to judge whether it helps."
         )
     draw = np.random.default_rng([seed, 0])
     people = [_some(group.people[place], draw) for place in draw.permutation(len(group.people))[:MOST]]

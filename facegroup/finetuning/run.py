@@ -1,4 +1,4 @@
-"""A group goes in; a learned projection and the report on it come out. Installs nothing."""
+"""Learn a projection for a group and report whether it helps, without installing it."""
 
 import time
 from collections.abc import Callable
@@ -23,12 +23,12 @@ LARGEST, SMALLEST = 1024, 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finetuned:
-    """What came out.
+    """The result of fine-tuning.
 
     Attributes:
-        learned: by triplets.
-        judgement: before and after, on people it never saw.
-        report: everything that is told, for JSON.
+        learned: the projection learned by triplets.
+        judgement: the results before and after, on unseen people.
+        report: the complete report for JSON.
     """
 
     learned: Learned
@@ -37,32 +37,32 @@ class Finetuned:
 
 
 def dimension_of(base: NetworkSpec, wanted: int | None) -> int:
-    """Return the dimension of a projection: as wanted, or a quarter of the base's and at least 256, but never more than its.
+    """Return the dimension of a projection: as wanted, or a quarter of the base's, at least 256 and at most the base's.
 
-    The paper goes from 4096 to 1024. Networks of 256 and fewer give what such a layer made already: of their numbers
-    none is to spare (docs/decisions/0012-fine-tuning.md).
+    The paper projects from 4096 to 1024. The outputs of networks with 256 dimensions or fewer come from such a layer
+    already, so none can be spared (docs/decisions/0012-fine-tuning.md).
 
     Raises:
-        MalformedRequest: it cannot be had.
+        MalformedRequest: the wanted dimension is out of range.
     """
     if wanted is None:
         return min(base.dimension, LARGEST, max(256, base.dimension // 4))
     most = min(base.dimension, LARGEST)
     if not SMALLEST <= wanted <= most:
-        raise MalformedRequest(f"--dimension is {wanted}; for {base.name} it is {SMALLEST} to {most}")
+        raise MalformedRequest(f"--dimension is {wanted}, but for {base.name} it must be {SMALLEST} to {most}.")
     return wanted
 
 
 def finetuned(
     group: Group, dimension: int, seed: int, told: Callable[[str, int], None] = lambda what, epoch: None
 ) -> Finetuned:
-    """Learn a projection by triplets, and one by softmax to compare with, and judge both on people they never saw.
+    """Learn a projection by triplets, and one by softmax for comparison, and judge both on unseen people.
 
     Args:
-        group: whom to learn from.
-        dimension: k.
-        seed: of the division of people, and of all that is drawn.
-        told: is called with what is learned and the number of epochs that are done.
+        group: the group to learn from.
+        dimension: dimension k of the projection.
+        seed: random seed, also for the division of people.
+        told: called with the method and the number of epochs done.
 
     Raises:
         MalformedRequest: there are too few people.

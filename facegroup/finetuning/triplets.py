@@ -1,8 +1,8 @@
-"""Projected descriptors go in, triplets come out: an anchor, another photo of the same person, and one of somebody else.
+"""Choose triplets for learning: an anchor, another photo of the same person, and a photo of another person.
 
-Parkhi, Vedaldi, Zisserman 2015 ("Deep Face Recognition"), section 4.4: each pair of photos of one person is extended by
-a photo of somebody else, drawn only from those that violate the margin. That is hard-negative mining, and not as
-aggressive as to take the worst, which in a real gallery is often a photo filed under a wrong name.
+The method is that of Parkhi, Vedaldi, Zisserman 2015 ("Deep Face Recognition"), section 4.4: each pair of photos of one
+person is extended by a photo of another person, drawn only from those that violate the margin. This hard-negative mining is
+less aggressive than taking the worst, which in a real gallery is often a photo under a wrong name.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from facegroup.types import Floats
 Indices = NDArray[np.intp]
 
 PAIRS = 20_000
-"""Most pairs of one epoch, drawn anew for each; a group of 200 people with 10 photos each has 18,000."""
+"""Most pairs in an epoch, drawn again for each epoch. A group of 200 people with 10 photos each has 18,000."""
 
 _CHUNK = 1 << 22  # distances in memory at once
 
@@ -30,14 +30,14 @@ def violating(projected: Floats, owners: Indices, chosen: Indices, margin: float
     """Extend pairs by a negative drawn from those nearer than the positive plus the margin, in squared distance.
 
     Args:
-        projected: (n, k) of the photos that are learned from.
-        owners: (n,) number of the person in each; every stranger has a number of their own.
+        projected: (n, k) descriptors of the photos that are learned from.
+        owners: (n,) number of the person in each; every stranger has another number.
         chosen: (m, 2) pairs.
-        margin: α.
-        draw: chooses.
+        margin: the margin α.
+        draw: random generator for the choice.
 
     Returns:
-        (t, 3) rows: anchor, positive, negative, t ≤ m: a pair that has no violating negative is left out.
+        (t, 3) rows: anchor, positive, negative. Pairs without a violating negative are left out, so t ≤ m.
     """
     lengths = np.square(projected).sum(axis=1)
     made = []
@@ -54,7 +54,7 @@ def violating(projected: Floats, owners: Indices, chosen: Indices, margin: float
 
 
 def strangers_apart(rows: Floats, owners: Indices, draw: np.random.Generator, count: int = 20_000) -> float:
-    """Return the mean squared distance of two photos of different people, over so many pairs drawn."""
+    """Return the mean squared distance of two photos of different people, over `count` random pairs."""
     one, other = draw.integers(0, len(rows), (2, count))
     differ = owners[one] != owners[other]
     return float(np.square(rows[one[differ]] - rows[other[differ]]).sum(axis=1).mean())

@@ -22,17 +22,17 @@ from facegroup.errors import (
     StoreWentBack,
     UnknownGallery,
 )
-from facegroup.gallery import gate
 from facegroup.gallery.calibration import rate_at
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.spec import NetworkSpec
+from facegroup.pipeline import quality_policies
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store.availability import Availability
 from facegroup.store.contract import Store
 from facegroup.store.data_loss import LossDetector
 from facegroup.store.gallery_settings import check_threshold
-from facegroup.types import NOT_IN_DATASET, Calibration, Candidate, Descriptors, Floats, Match
+from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Calibration, Candidate, Descriptors, Floats, Match, Policy
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Matcher:
         Args:
             descriptors: (n, d) float32 of unit length, photo after photo.
             asked: for each photo its query and its count of faces; the counts add up to n.
-            grades: (n, …) float32 of `policies.grades`; None: nothing is known, and no face is too poor.
+            grades: (n, …) float32 of `quality_policies.grades`; None: nothing is known, and no face is too poor.
 
         Returns:
             the decisions for each photo, or why there are none.
@@ -142,7 +142,7 @@ class Matcher:
                 return [_in_photo(each, rows, photos) for each in found]
 
             every = np.arange(len(probes))
-            matches = match(every, None) if grades is None else gate.pass_on(grades, policy, threshold, match)
+            matches = match(every, None) if grades is None else match_by_quality(grades, policy, threshold, match)
         else:
             person_id, name = query.person_id, snapshot.name_of(query.person_id)
             similarities = snapshot.similarity_to(person_id, probes)
@@ -199,6 +199,34 @@ class Matcher:
             if snapshot.version >= standing.floor:
                 return snapshot
         raise StoreUnavailable(f"the gallery {gallery} comes and goes; try again later")
+
+
+def match_by_quality(
+    graded: Floats,
+    policy: Policy,
+    threshold: float,
+    match: Callable[[NDArray[np.intp], Floats], list[Match]],
+) -> list[Match]:
+    """Return a match for each of n faces; one that does not meet the policy is `POOR_QUALITY`.
+
+    Such a face has no candidate, and takes nobody's name from a better face of its photo.
+
+    Args:
+        graded: (n, …) float32 of `quality_policies.grades`.
+        policy: that a face must meet.
+        threshold: what the answers say it was.
+        match: decides on the faces that meet it: given their rows, and the quality of each, of which the greater wins
+            where two faces are equally similar to a person.
+    """
+    fine = quality_policies.meets(graded, policy)
+    rows = np.flatnonzero(fine)
+    matched = iter(match(rows, graded[rows].min(axis=1)))
+    return [
+        next(matched)
+        if fit
+        else Match(None, POOR_QUALITY, -1.0, threshold, None, reasons=quality_policies.reasons(row, policy))
+        for fit, row in zip(fine.tolist(), graded, strict=True)
+    ]
 
 
 def _in_photo(match: Match, rows: NDArray[np.intp], photos: NDArray[np.intp]) -> Match:

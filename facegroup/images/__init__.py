@@ -1,1 +1,1 @@
-"""What is in this file? Encoded bytes in, pixels or an error out; and the files of a folder."""
+"""Which image is in this file? Formats, decoding, orientation, drawing, and the photos of a folder."""

@@ -1,1 +1,1 @@
-"""What a network is and how it runs: specs, weights and engines."""
+"""How does a crop become a descriptor? Networks, their weights and engines."""

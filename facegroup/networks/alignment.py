@@ -1,11 +1,11 @@
-"""Faces of an image go in, crops of one size come out: how a face is cut out for a network.
+"""Cut faces out of an image and align them for a network. The network decides which method is used.
 
-- ``box``: the detector's box, clipped to the image and resized to a square without keeping its aspect, as the course
-  work that this system grows from does.
-  With a margin it is extended first. Framed, it is cut out as VGGFace2's authors do: made at least 7/8 as wide as high,
-  extended and clipped, its shorter side resized to 8/7 of the crop's (256 of 224), and the middle cut out; the aspect stays.
-- ``five_point``: the similarity transform that carries the five landmarks nearest to the network's template.
-- ``dlib_chip``: the same, to where MTCNN's landmarks lie in the chips that dlib itself cuts out (padding 0.25).
+- ``box``: the detector's box, clipped to the image and resized to a square without keeping its aspect, as in the course
+  work from which this system grew. With a margin, the box is extended first. Framed, it is cut out as VGGFace2's authors do:
+  made at least 7/8 as wide as high, extended and clipped, its shorter side resized to 8/7 of the crop's (256 of 224), and
+  the middle cut out, so that the aspect stays.
+- ``five_point``: the similarity transform that best maps the five landmarks to the network's template.
+- ``dlib_chip``: the same with a template of MTCNN's landmarks in dlib's own chips (padding 0.25).
 """
 
 import cv2
@@ -25,8 +25,8 @@ TEMPLATES: dict[CropKind, tuple[tuple[float, float], ...]] = {
         (0.34947188, 0.82469196),
         (0.65343646, 0.82469196),
     ),
-    # The mean over 1,583 LFW photos of MTCNN's landmarks in dlib's chips. Two folds of LFW: 98.75 %, and 98.2 to 98.6 %
-    # with dlib's own shape predictor in MTCNN's boxes (as they are, and made as square and low as dlib's).
+    # The mean of MTCNN's landmarks in dlib's chips over 1,583 LFW photos. Accuracy on two folds of LFW: 98.75 %, and 98.2 to
+    # 98.6 % with dlib's own shape predictor in MTCNN's boxes (unchanged, and made as square and low as dlib's).
     "dlib_chip": (
         (0.31615, 0.30205),
         (0.67316, 0.30142),
@@ -37,17 +37,17 @@ TEMPLATES: dict[CropKind, tuple[tuple[float, float], ...]] = {
 }
 """Left eye, right eye, nose tip, left and right mouth corner, as fractions of the crop's side."""
 
-_NARROWEST = 112 / 128  # of its height, the width of a framed box
-_FRAME = 224 / 256  # of the shorter side, what is kept
+_NARROWEST = 112 / 128  # least width of a framed box, relative to its height
+_FRAME = 224 / 256  # part of the shorter side that is kept
 _JPEG_QUALITY = 92
 _DENSEST = 8
 
 
 class Aligner:
-    """Cuts faces out for one network.
+    """Class that cuts faces out for one network.
 
     Args:
-        spec: the network; its `crop` and `size` say how.
+        spec: the network, with the method in `crop` and the side in `size`.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -64,11 +64,11 @@ class Aligner:
         Args:
             image: (h, w, 3) uint8 RGB.
             faces: the n faces found in it.
-            out: (n, s, s, 3) uint8 to write into, such as a slice of the batch's array; made where it is not given.
+            out: (n, s, s, 3) uint8 array to write to, such as a slice of the batch's array; None allocates it.
 
         Returns:
-            (n, s, s, 3) uint8 RGB: `out`. Landmarks that have no shape (all in one place, not finite) fall back on the
-            box; a box of which nothing lies in the image is black.
+            (n, s, s, 3) uint8 RGB: `out`. For unusable landmarks (all in one place, not finite) the box is cut out instead.
+            The crop of a box outside the image is black.
         """
         if out is None:
             out = np.empty((len(faces), self._size, self._size, 3), np.uint8)
@@ -89,18 +89,18 @@ class Aligner:
 
 
 def similarity(points: Floats, template: Floats) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the similarity transforms that carry points nearest to a template, in the sense of least squares.
+    """Return the similarity transforms that map points to a template with the least squared error.
 
-    The solution of S. Umeyama, Least-squares estimation of transformation parameters between two point patterns (1991),
-    without reflection. In the plane it is a linear problem: with points as complex numbers, z ↦ a·z + b.
+    This is the solution of S. Umeyama, Least-squares estimation of transformation parameters between two point patterns
+    (1991), without reflection. In the plane the problem is linear: with points as complex numbers, z ↦ a·z + b.
 
     Args:
         points: (n, k, 2) pixels.
         template: (k, 2) pixels of the crop.
 
     Returns:
-        (n, 2, 3) matrices for cv2.warpAffine, and (n,) which of them exist: points that are not finite, all in one
-        place, or opposed to the template (the scale is 0) have none.
+        (n, 2, 3) matrices for cv2.warpAffine, and (n,) whether each exists. Points that are not finite, all in one place,
+        or opposed to the template (scale 0) have none.
     """
     source = _complex(points)
     target = _complex(template)
@@ -109,7 +109,7 @@ def similarity(points: Floats, template: Floats) -> tuple[NDArray[np.float64], N
         spread = source - centre[:, None]
         a = (spread.conj() * (target - target.mean())).sum(axis=1) / (np.abs(spread) ** 2).sum(axis=1)
         b = target.mean() - a * centre
-        # Below one pixel between landmarks there is nothing to rotate by.
+        # Landmarks less than one pixel apart define no rotation.
         exists = np.isfinite(a) & np.isfinite(b) & (np.abs(spread).max(axis=1) > 0.5) & (np.abs(a) > 1e-6)
     matrices = np.stack([np.stack([a.real, -a.imag, b.real], -1), np.stack([a.imag, a.real, b.imag], -1)], 1)
     return matrices, exists
@@ -123,7 +123,7 @@ def to_jpeg(crop: Image) -> bytes:
     """Return one (s, s, 3) uint8 RGB crop as JPEG."""
     done, data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not done:
-        raise ValueError(f"a crop of shape {crop.shape} cannot be written as JPEG")
+        raise ValueError(f"A crop of shape {crop.shape} cannot be encoded as JPEG.")
     return bytes(data)
 
 
@@ -131,11 +131,11 @@ def from_jpeg(data: bytes) -> Image:
     """Return a crop that `to_jpeg` wrote, as (s, s, 3) uint8 RGB.
 
     Raises:
-        NotAnImage: the bytes are no image.
+        NotAnImage: the bytes are not an image.
     """
     crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if crop is None:
-        raise NotAnImage("the stored crop is no image")
+        raise NotAnImage("The stored crop is not an image.")
     rgb: Image = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
     return rgb
 
@@ -145,14 +145,14 @@ def _cut_box(image: Image, box: Floats, crop: Image) -> None:
         crop[:] = 0
         return
     x1, y1, x2, y2 = (int(edge) for edge in np.rint(box))
-    # A box may round to nothing; a face has at least one pixel.
+    # A box may round to an empty one, but a face has at least one pixel.
     part = image[max(y1, 0) : max(y2, y1 + 1), max(x1, 0) : max(x2, x1 + 1)] if y2 >= 0 and x2 >= 0 else image[:0]
     if part.size == 0:
         crop[:] = 0
         return
     side = crop.shape[0]
     shrinks = part.shape[0] >= side and part.shape[1] >= side
-    # Averaging where pixels are left out, as bilinear sampling of a large face skips most of it.
+    # Large faces are averaged, because bilinear sampling would skip most of their pixels.
     crop[:] = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
@@ -162,7 +162,7 @@ def _extended(box: Floats, margin: float) -> Floats:
 
 
 def _cut_frame(image: Image, box: Floats, margin: float, crop: Image) -> None:
-    """Cut a box out as ox-vgg/vgg_face2, standard_evaluation/demo_proj.m, and its README do."""
+    """Cut a box out as in ox-vgg/vgg_face2, standard_evaluation/demo_proj.m and its README."""
     if not np.isfinite(box).all():
         crop[:] = 0
         return
@@ -174,14 +174,14 @@ def _cut_frame(image: Image, box: Floats, margin: float, crop: Image) -> None:
         crop[:] = 0
         return
     scale = crop.shape[0] / max(side, 1.0)  # a face has at least one pixel
-    # Pixel centres: the middle of the region goes to the middle of the crop.
+    # In pixel centres: the middle of the region is mapped to the middle of the crop.
     shift = crop.shape[0] / 2 - 0.5 - scale * ((low + high) / 2 - 0.5)
     _warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float64), crop)
 
 
 def _warp(image: Image, matrix: NDArray[np.float64], crop: Image) -> None:
     side = crop.shape[0]
-    # Bilinear sampling of a large face skips most of its pixels: sample k × k times as densely, and average.
+    # Bilinear sampling would skip most pixels of a large face, so it is sampled k × k times as densely and averaged.
     k = int(np.clip(np.rint(1 / np.hypot(*matrix[0, :2])), 1, _DENSEST))
     dense = matrix * k
     dense[:, 2] += (k - 1) / 2

@@ -1,27 +1,29 @@
-"""Converted networks on disk: a name and a way to make it go in, a folder that is whole comes out, made once."""
+"""Cache of converted networks on disk: each entry is a folder that is made once and appears complete or not at all."""
 
+import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from facegroup.errors import EngineUnavailable
-from facegroup.networks.file_lock import locked
 
 IR = "network.xml"
-"""The file in an entry that is loaded; its weights lie beside it."""
+"""The file of an entry that is loaded, with its weights beside it."""
 
 
 def made(entry: Path, make: Callable[[Path], None]) -> Path:
-    """Return the IR of a cache's entry; make it if it is not there, one process of the machine at a time.
+    """Return the IR of a cache entry. If it does not exist, one process of the machine makes it.
 
     Args:
-        entry: its folder, which appears whole or not at all.
-        make: writes the IR, and what belongs to it, into the empty folder that it is given.
+        entry: folder of the entry.
+        make: function that writes the IR and its files to an empty folder.
 
     Raises:
-        EngineUnavailable: the cache cannot be written. And whatever `make` raises.
+        EngineUnavailable: the cache cannot be written.
+        Exception: any error of `make`.
     """
     if (entry / IR).is_file():
         return entry / IR
@@ -31,8 +33,22 @@ def made(entry: Path, make: Callable[[Path], None]) -> Path:
             if not (entry / IR).is_file():
                 _make(entry, make)
     except OSError as error:
-        raise EngineUnavailable(f"the converted network cannot be kept in {entry.parent}: {error}") from error
+        raise EngineUnavailable(f"The converted network cannot be written to {entry.parent}: {error}") from error
     return entry / IR
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for the lock of a file and hold it. The system releases it if the process dies.
+
+    Replicas that start together download and convert a network only once.
+
+    Raises:
+        OSError: the file cannot be created.
+    """
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def release(package: str) -> str:
@@ -48,8 +64,8 @@ def _make(entry: Path, make: Callable[[Path], None]) -> None:
     try:
         make(making)
         if not (making / IR).is_file():
-            raise EngineUnavailable(f"{entry.name} was not made, though nothing has failed")
-        making.chmod(0o755)  # mkdtemp's is for its maker alone; a cache may be shared
+            raise EngineUnavailable(f"Making {entry.name} ended without an error and without a result.")
+        making.chmod(0o755)  # mkdtemp allows only its owner, but a cache may be shared
         making.rename(entry)
     finally:
         shutil.rmtree(making, ignore_errors=True)

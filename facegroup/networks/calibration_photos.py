@@ -1,6 +1,6 @@
-"""The photos of a folder that a network is calibrated on when it is quantised, and their fingerprint.
+"""Choose the photos of a folder on which a network is calibrated for quantisation, and compute their fingerprint.
 
-Which photos are taken depends on their names only, so the same folder gives the same photos.
+The choice depends only on file names, so the same folder always gives the same photos.
 """
 
 import hashlib
@@ -17,30 +17,30 @@ from facegroup.images.files import read
 log = logging.getLogger(__name__)
 
 PHOTOS = 400
-"""Most photos of a folder that are looked at, spread evenly over it."""
+"""Most photos taken from a folder, spread evenly over it."""
 
 
 def chosen(folder: Path) -> list[Path]:
-    """Return the photos of a folder, and below it, that are looked at.
+    """Return the chosen photos in and below a folder.
 
     Raises:
-        InvalidSettings: there is none.
+        InvalidSettings: there are no photos.
     """
     try:
         found = folders.photos([folder])
     except (MalformedRequest, OSError) as error:
-        raise InvalidSettings(f"embedder.calibration should be a folder of photos with faces: {error}") from error
+        raise InvalidSettings(f"embedder.calibration should be a folder of photos with faces. {error}") from error
     files = found.files
     if found.skipped:
-        log.warning("embedder.calibration: files that are no photos are left out%s", folders.summary(found.skipped))
+        log.warning("embedder.calibration: files that are not photos are skipped%s", folders.summary(found.skipped))
     return [files[index] for index in np.unique(np.linspace(0, len(files) - 1, PHOTOS).astype(int))]
 
 
 def fingerprint(photos: Sequence[Path]) -> str:
-    """Return a hash of the photos' contents, in 64 hexadecimal digits.
+    """Return a hash of the photos' contents, as 64 hexadecimal digits.
 
     Raises:
-        InvalidSettings: one cannot be read.
+        InvalidSettings: a photo cannot be read.
     """
     total = hashlib.sha256()
     for _, data in read_all(photos):
@@ -52,7 +52,7 @@ def read_all(photos: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
     """Yield each photo and its bytes.
 
     Raises:
-        InvalidSettings: one cannot be read.
+        InvalidSettings: a photo cannot be read.
     """
     for part in read(photos, count=1):
         for path, data in part:

@@ -1,4 +1,4 @@
-"""Runs dlib's face recognition ResNet on a CPU: uint8 RGB chips of 150 pixels go in, raw embeddings come out."""
+"""Run dlib's face recognition ResNet on a CPU."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,17 +18,17 @@ MODEL = "dlib_face_recognition_resnet_model_v1.dat"
 def model_file(name: str) -> Path:
     """Return a file of the package face_recognition_models.
 
-    The package is found and not imported: it imports pkg_resources, which newer setuptools no longer bring.
+    The package is located without importing it, because it imports pkg_resources, which newer setuptools lack.
 
     Raises:
-        EngineUnavailable: the package or the file is not there.
+        EngineUnavailable: the package or the file does not exist.
     """
     package = find_spec("face_recognition_models")
     if package is None or not package.submodule_search_locations:
         raise EngineUnavailable(_needs("face_recognition_models"))
     path = Path(package.submodule_search_locations[0]) / "models" / name
     if not path.is_file():
-        raise EngineUnavailable(f"{path} is not there: install face_recognition_models anew")
+        raise EngineUnavailable(f"{path} does not exist. Reinstall face_recognition_models.")
     return path
 
 
@@ -46,14 +46,14 @@ def library() -> Any:
 
 
 class DlibEngine:
-    """dlib's face_recognition_model_v1.
+    """`Engine` on dlib's face_recognition_model_v1.
 
     Args:
-        spec: what the network is.
+        spec: the network.
         batch: most chips in one call.
 
     Raises:
-        EngineUnavailable: the extra is not installed.
+        EngineUnavailable: the extra "dlib" is not installed.
         WeightsInvalid: dlib cannot read the model file.
     """
 
@@ -67,7 +67,7 @@ class DlibEngine:
         try:
             self._network = dlib.face_recognition_model_v1(str(path))
         except RuntimeError as error:
-            raise WeightsInvalid(f"{path} cannot be read by dlib: {error}") from error
+            raise WeightsInvalid(f"dlib cannot read {path}: {error}") from error
 
     def run(self, crops: Crops) -> Floats:
         """Return the raw embeddings of (n, 150, 150, 3) uint8 RGB chips as (n, 128) float32, not normalised."""
@@ -81,9 +81,9 @@ class DlibEngine:
         return np.stack(rows)
 
     def warm(self) -> None:
-        """Run the network once; dlib compiles nothing."""
+        """Run the network once."""
         self.run(np.zeros((1, self._spec.size, self._spec.size, 3), np.uint8))
 
 
 def _needs(package: str) -> str:
-    return f"the engine dlib needs the package {package}: pip install 'facegroup[dlib]'"
+    return f"The engine dlib needs the package {package}. Run: pip install 'facegroup[dlib]'"

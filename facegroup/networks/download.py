@@ -1,6 +1,6 @@
-"""One published weights file: a URL goes in, a verified file in the user's cache comes out.
+"""Download a published weights file to the user's cache and verify it.
 
-An interrupted download goes on where it stopped; the file appears under its name only when its size and hash are right.
+An interrupted download is resumed. The file gets its name only after its size and hash have been checked.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
-from facegroup.networks.file_lock import locked
+from facegroup.networks.cache import locked
 from facegroup.networks.spec import RECORD, WeightsFile
 from facegroup.remote.proxies import open_client, through
 
@@ -31,21 +31,21 @@ log = logging.getLogger(__name__)
 
 
 class Downloader:
-    """Downloads one weights file.
+    """Class that downloads one weights file.
 
     Args:
-        file: what to download, and its size and hash where they are published.
+        file: the file's URL, and its size and hash if they are published.
     """
 
     def __init__(self, file: WeightsFile) -> None:
         self._file = file
 
     def to(self, target: Path) -> None:
-        """Download to `target`; at once done if another process has just done so.
+        """Download to `target`, unless another process has just done so.
 
         Raises:
-            WeightsMissing: the server cannot be reached, refuses, or the transfer breaks off again and again.
-            WeightsInvalid: what came is not what was published; it is removed.
+            WeightsMissing: the server cannot be reached, refuses, or the transfer fails repeatedly.
+            WeightsInvalid: the file is not the published one; it is removed.
         """
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class Downloader:
 
     def _download(self, target: Path) -> None:
         part, validator = target.with_name(target.name + _PART), target.with_name(target.name + _VALIDATOR)
-        log.info("downloading %s", self._file.url)
+        log.info("Downloading %s", self._file.url)
         failure = ""
         with open_client(self._file.url, timeout=_TIMEOUT, follow_redirects=True) as client:
             for _ in range(_ATTEMPTS):
@@ -70,26 +70,28 @@ class Downloader:
                 except httpx.HTTPError as error:
                     failure = str(error) or type(error).__name__
             else:
-                raise WeightsMissing(f"the transfer broke off {_ATTEMPTS} times: {failure}{through(self._file.url)}")
+                raise WeightsMissing(f"the transfer failed {_ATTEMPTS} times: {failure}{through(self._file.url)}")
         self._accept(part, validator, target)
 
     def _transfer(self, client: httpx.Client, part: Path, validator: Path) -> None:
-        """Append to the part what is not there yet; begin anew where the server's file has changed meanwhile."""
+        """Append the missing bytes to the partial file. Start again if the server's file has changed."""
         have = part.stat().st_size if part.is_file() and validator.is_file() else 0
-        # Without Accept-Encoding: identity a proxy may compress, and offsets would count other bytes.
+        # Without Accept-Encoding: identity, a proxy may compress the file, and offsets would be wrong.
         headers = {"accept-encoding": "identity"}
         if have:
             headers |= {"range": f"bytes={have}-", "if-range": validator.read_text()}
         with client.stream("GET", self._file.url, headers=headers) as response:
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
                 part.unlink()
-                raise httpx.TransportError("the file at the server has changed")
+                raise httpx.TransportError("the file on the server has changed")
             response.raise_for_status()
             if response.status_code != httpx.codes.PARTIAL_CONTENT:
                 have = 0
             total = have + int(response.headers.get("content-length", 0))
             if self._file.bytes and total not in (have, self._file.bytes):
-                raise WeightsInvalid(f"{self._file.url} has {total:,} bytes; {self._file.bytes:,} were published")
+                raise WeightsInvalid(
+                    f"{self._file.url} has {total:,} bytes instead of the published {self._file.bytes:,}."
+                )
             tag = response.headers.get("etag", "")
             strong = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified", "")
             validator.unlink(missing_ok=True)
@@ -98,7 +100,7 @@ class Downloader:
             if strong:
                 validator.write_text(strong)
             with part.open("ab") as out, _progress(self._file.name, have, total) as advance:
-                for chunk in response.iter_raw():  # as it comes: a buffered rest would be lost when it breaks off
+                for chunk in response.iter_raw():  # unbuffered: a buffered rest would be lost when the transfer fails
                     out.write(chunk)
                     advance.update(len(chunk))
                 out.flush()
@@ -111,15 +113,17 @@ class Downloader:
         validator.unlink(missing_ok=True)
         if self._file.bytes and size != self._file.bytes:
             part.unlink()
-            raise WeightsInvalid(f"{self._file.url} gave {size:,} bytes; {self._file.bytes:,} were published")
+            raise WeightsInvalid(f"{self._file.url} has {size:,} bytes instead of the published {self._file.bytes:,}.")
         if self._file.sha256 and digest != self._file.sha256:
             part.unlink()
-            raise WeightsInvalid(f"{self._file.url} gave the sha256 {digest}; {self._file.sha256} was published")
+            raise WeightsInvalid(
+                f"{self._file.url} has the sha256 {digest} instead of the published {self._file.sha256}."
+            )
         if not self._file.sha256:
             record = target.with_name(target.name + RECORD)
             record.write_text(json.dumps({"url": self._file.url, "bytes": size, "sha256": digest}, indent=2) + "\n")
         part.replace(target)
-        log.info("%s is in place: %s bytes, sha256 %s", target, f"{size:,}", digest)
+        log.info("Downloaded %s: %s bytes, sha256 %s", target, f"{size:,}", digest)
 
 
 class _Bar:
@@ -133,7 +137,7 @@ class _Bar:
 
 @contextmanager
 def _progress(name: str, have: int, total: int) -> Iterator[_Bar]:
-    """Show a bar on stderr, or nothing where stderr is no terminal."""
+    """Show a progress bar on standard error if that is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

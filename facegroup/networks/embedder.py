@@ -1,4 +1,4 @@
-"""Crops go in, unit-length descriptors come out: the seam between the pipeline and whatever runs the network."""
+"""Turn crops into unit-length descriptors with the network and engine that the settings choose."""
 
 import logging
 
@@ -17,11 +17,11 @@ _PRECISIONS = {"openvino": ("fp32", "bf16", "int8"), "keras": ("fp32", "bf16", "
 
 
 class Embedder:
-    """One network and what runs it. Used from one thread at a time.
+    """Class that computes descriptors with one network on an engine. Only one thread may use it at a time.
 
     Args:
-        spec: what the network is.
-        engine: what runs it.
+        spec: the network.
+        engine: the engine that runs it.
     """
 
     def __init__(self, spec: NetworkSpec, engine: Engine) -> None:
@@ -31,20 +31,20 @@ class Embedder:
     def embed(self, crops: Crops) -> Descriptors:
         """Return the descriptors of (n, s, s, 3) uint8 RGB crops as (n, d) float32 of unit length; n may be 0.
 
-        A crop for which the network gives nothing usable (zeros, NaN, infinity) becomes a row of zeros, and the other
-        faces of the batch are answered: its similarity to everybody is 0, never NaN. See `failed`.
+        A crop with an unusable embedding (zeros, NaN, infinity) becomes a row of zeros and does not affect the others. Its
+        similarity to everybody is 0, never NaN. See `failed`.
         """
         if len(crops) == 0:
             return np.empty((0, self.spec.dimension), np.float32)
         return unit(self.engine.run(crops))
 
     def warm(self) -> None:
-        """Make the first request as fast as the next."""
+        """Warm up the engine, so that the first request is as fast as the next."""
         self.engine.warm()
 
 
 def unit(embeddings: Floats) -> Descriptors:
-    """Return (n, d) embeddings divided by their L2 norms; rows of zeros where that cannot be done."""
+    """Return (n, d) embeddings divided by their L2 norms, with zeros for rows that have no finite, positive norm."""
     rows = embeddings.astype(np.float64)
     rows[~np.isfinite(rows).all(axis=1)] = 0
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -52,32 +52,32 @@ def unit(embeddings: Floats) -> Descriptors:
 
 
 def unit_mean(rows: Floats) -> Floats:
-    """Return the mean of (n, d) rows, n ≥ 1, brought to unit length; zeros where they cancel out."""
+    """Return the mean of (n, d) rows, n ≥ 1, scaled to unit length, or zeros if they cancel out."""
     mean: Floats = unit(np.mean(rows, axis=0, dtype=np.float64, keepdims=True))[0]
     return mean
 
 
 def failed(descriptors: Descriptors) -> NDArray[np.bool_]:
-    """Say which rows of (n, d) descriptors are no descriptors, but zeros: they name nobody and must not be enrolled."""
+    """Return which rows of (n, d) descriptors are zeros. They match nobody and must not be enrolled."""
     return np.logical_not(descriptors.any(axis=1))
 
 
 def open_embedder(settings: Settings) -> Embedder:
-    """Return the embedder that the settings ask for, its weights found or downloaded, not warmed yet.
+    """Return the embedder that the settings choose, with its weights found or downloaded, but not warmed up.
 
-    The engine ``auto`` is OpenVINO on a CPU, Keras where the embedder has a GPU, and dlib for dlib's own network.
+    The engine ``auto`` is OpenVINO on a CPU, Keras on a GPU, and dlib for dlib's own network.
 
     Raises:
-        UnknownNetwork: there is no network of that name.
-        EngineUnavailable: the engine cannot run this network or is not installed, or the device is not there. No other
-            one is taken in its place, and no other precision.
-        InvalidSettings: int8 is asked for, and there is nothing to calibrate it on.
-        WeightsMissing: the weights are not here and cannot be downloaded.
-        WeightsInvalid: the weights are damaged or another network's.
+        UnknownNetwork: no network has that name.
+        EngineUnavailable: the engine cannot run this network or precision or is not installed, or the device does not
+            exist. No other engine or precision is used instead.
+        InvalidSettings: int8 is set without photos for calibration.
+        WeightsMissing: the weights are missing and cannot be downloaded.
+        WeightsInvalid: the weights are damaged or belong to another network.
     """
     spec = registry.spec(settings.network, settings)
     engine = _projected(spec, settings) if spec.base else _engine(spec, settings)
-    log.info("network %s on %s, %s, %s", spec.name, engine.name, engine.device, settings.embedder.precision)
+    log.info("Network %s on %s, %s, %s", spec.name, engine.name, engine.device, settings.embedder.precision)
     return Embedder(spec, engine)
 
 
@@ -100,15 +100,15 @@ def _engine(spec: NetworkSpec, settings: Settings) -> Engine:
         name = "keras" if wanted.num_gpus > 0 and "keras" in spec.engines else spec.engines[0]
     if name not in spec.engines:
         raise EngineUnavailable(
-            f"the network {spec.name} cannot run on the engine {name}; it runs on {' or '.join(spec.engines)}"
+            f"Network {spec.name} cannot run on the engine {name}. It runs on {' or '.join(spec.engines)}."
         )
     if wanted.num_gpus > 0 and name != "keras":
         raise EngineUnavailable(
-            f"num_gpus is {wanted.num_gpus:g}, and {spec.name} on {name} runs on a CPU only: set num_gpus to 0"
+            f"num_gpus is {wanted.num_gpus:g}, but {spec.name} on {name} runs only on a CPU. Set num_gpus to 0."
         )
     if wanted.precision not in _PRECISIONS[name]:
         raise EngineUnavailable(
-            f"the engine {name} cannot compute in {wanted.precision}; it can in {', '.join(_PRECISIONS[name])}"
+            f"The engine {name} does not support {wanted.precision}. Set precision to {', '.join(_PRECISIONS[name])}."
         )
     threads = wanted.threads or max(1, int(wanted.num_cpus))
     if name == "dlib":
@@ -129,7 +129,7 @@ def _openvino(spec: NetworkSpec, settings: Settings, threads: int) -> Engine:
     from facegroup.networks.openvino_engine import OpenVinoEngine
 
     wanted = settings.embedder
-    require_native(wanted.precision)  # before minutes of download and conversion
+    require_native(wanted.precision)  # fails before minutes of download and conversion
     cache = settings.cache_dir / "openvino"
     path = weights.fetch(spec, settings)[0]
     if path.suffix != ".xml":

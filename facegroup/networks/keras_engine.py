@@ -1,7 +1,7 @@
-"""Runs a Keras network on TensorFlow or JAX, on a CPU or a GPU: uint8 RGB crops go in, raw embeddings come out.
+"""Run a Keras network on TensorFlow or JAX, on a CPU or a GPU.
 
-Channel order and mean are part of the compiled function. The backend is Keras's own choice (KERAS_BACKEND). `predict`
-is never used: it costs tens of milliseconds a call.
+Channel order and mean are part of the compiled function. KERAS_BACKEND chooses the backend. `predict` is not used because it
+costs tens of milliseconds per call.
 """
 
 from collections.abc import Callable
@@ -20,19 +20,19 @@ _POLICIES = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16
 
 
 class KerasEngine:
-    """One Keras model, compiled.
+    """`Engine` on a compiled Keras model.
 
     Args:
-        spec: what the network is.
-        make: returns the `keras.Model`, from float32 of the network's own input to (n, d); called once the device is
-            set up, so that its weights are made there.
+        spec: the network.
+        make: returns the `keras.Model`, from the network's float32 input to (n, d). It is called when the device is set up,
+            so that the weights are created there.
         device: ``cpu`` or ``gpu:N``.
-        threads: compute threads on a CPU. They belong to the process: only its first engine can set them.
+        threads: compute threads on a CPU. Only the first engine of a process can set them.
         batch: most crops in one call.
 
     Raises:
-        EngineUnavailable: keras or its backend is not installed, or the device is not there. The CPU never takes the
-            place of a missing GPU.
+        EngineUnavailable: keras or its backend is not installed, or the device does not exist. The CPU is never used
+            instead of a missing GPU.
     """
 
     def __init__(
@@ -61,16 +61,18 @@ class KerasEngine:
         batch: int = BUCKETS[-1],
         precision: str = "fp32",
     ) -> Self:
-        """Return the engine of one of keras-vggface's networks with the weights of a release's file.
+        """Return the engine for a network of keras-vggface with the weights of a released file.
 
-        In bf16 and fp16 the pixels less the mean, the weights as kept and the embeddings stay float32.
+        With bf16 and fp16, the pixels minus the mean, the stored weights and the embeddings stay float32.
 
         Raises:
-            EngineUnavailable: as the class, or there is no such precision.
-            WeightsInvalid: the file is damaged or another network's.
+            EngineUnavailable: as the class, or the precision is not supported.
+            WeightsInvalid: the file is damaged or belongs to another network.
         """
         if precision not in _POLICIES:
-            raise EngineUnavailable(f"the engine keras cannot compute in {precision}; it can in {', '.join(_POLICIES)}")
+            raise EngineUnavailable(
+                f"The engine keras does not support {precision}. Set precision to {', '.join(_POLICIES)}."
+            )
 
         def make() -> Any:
             from facegroup.networks.vggface import build

@@ -1,7 +1,7 @@
-"""Runs a network on a CPU: uint8 RGB crops go in, raw embeddings come out.
+"""Run a network on a CPU with OpenVINO.
 
-The network is an OpenVINO IR: a published one, or one converted from Keras (conversion.py). Channel order, mean and
-layout are folded into the graph, so what crosses into it is bytes. TensorFlow and Keras are never imported here.
+The network is an OpenVINO IR, either published or converted from Keras (conversion.py). Channel order, mean and layout are
+part of the graph, so its input is bytes. TensorFlow and Keras are never imported here.
 """
 
 from pathlib import Path
@@ -15,24 +15,25 @@ from facegroup.errors import EngineUnavailable, WeightsInvalid
 from facegroup.networks.spec import NetworkSpec
 from facegroup.types import Crops, Floats
 
-# Crops a thread in one inference: more gain nothing on a CPU, and small networks fall out of its caches. Of retail-0095 a
-# core makes 145 faces/s in fp32 in batches of 4 and 117 of 32; in int8 354 of 4, 375 of 8 (docs/performance.md).
+# Crops per thread in one inference. More are no faster on a CPU, and small networks fall out of its caches: a core runs
+# retail-0095 at 145 faces/s in fp32 batches of 4 and 117 in batches of 32; in int8 at 354 in 4 and 375 in 8
+# (docs/performance.md).
 _FACES_PER_THREAD = {"fp32": 4, "bf16": 4, "int8": 8}
 
 
 class OpenVinoEngine:
-    """One network, compiled for this machine's CPU.
+    """`Engine` on a network compiled for this machine's CPU.
 
     Args:
-        spec: what the network is.
+        spec: the network.
         path: its IR (.xml, with the .bin beside it); for int8 a quantised one (quantization.py).
         threads: compute threads.
-        batch: most crops in one inference; a few a thread are enough, so more are cut into several.
-        precision: arithmetic: fp32, bf16 or int8.
+        batch: most crops in one inference. A few per thread are enough, so larger batches are split.
+        precision: fp32, bf16 or int8.
 
     Raises:
-        EngineUnavailable: openvino is not installed, or cannot compute in this precision on this CPU.
-        WeightsInvalid: the IR cannot be read or is another network.
+        EngineUnavailable: openvino is not installed, or cannot run in this precision on this CPU.
+        WeightsInvalid: the IR cannot be read or belongs to another network.
     """
 
     name = "openvino"
@@ -59,7 +60,7 @@ class OpenVinoEngine:
         return out
 
     def warm(self) -> None:
-        """Run every batch size once: the CPU plugin prepares its kernels for a shape when it first meets it."""
+        """Run every batch size once, because the CPU plugin prepares its kernels at the first inference of each shape."""
         for size in self._sizes:
             self.run(np.zeros((size, self._spec.size, self._spec.size, 3), np.uint8))
 
@@ -69,12 +70,12 @@ def opened(spec: NetworkSpec, path: Path) -> tuple[Any, Any, Literal["NCHW", "NH
 
     Raises:
         EngineUnavailable: openvino is not installed.
-        WeightsInvalid: the IR cannot be read or is another network.
+        WeightsInvalid: the IR cannot be read or belongs to another network.
     """
     try:
         import openvino
     except ImportError as error:
-        raise EngineUnavailable("the engine openvino needs the package openvino (pip install openvino)") from error
+        raise EngineUnavailable("The engine openvino needs the package openvino. Run: pip install openvino") from error
     core = openvino.Core()
     layout: Literal["NCHW", "NHWC"]
     try:
@@ -87,12 +88,12 @@ def opened(spec: NetworkSpec, path: Path) -> tuple[Any, Any, Literal["NCHW", "NH
         raise WeightsInvalid(f"{path} cannot be used as {spec.name}: {last}") from error
     dimension = int(np.prod([axis.get_length() for axis in list(model.output().partial_shape)[1:]]))
     if dimension != spec.dimension:
-        raise WeightsInvalid(f"{path} gives {dimension} numbers a face; {spec.name} has {spec.dimension}")
+        raise WeightsInvalid(f"{path} has {dimension} numbers per face, but {spec.name} has {spec.dimension}.")
     return core, model, layout
 
 
 def with_preprocessing(model: Any, spec: NetworkSpec, layout: str) -> Any:
-    """Return the IR with uint8 RGB crops (n, s, s, 3) as its input: channel order, mean and layout become part of it."""
+    """Return the IR with uint8 RGB crops (n, s, s, 3) as its input, with channel order, mean and layout in the graph."""
     import openvino
     from openvino.preprocess import ColorFormat, PrePostProcessor
 

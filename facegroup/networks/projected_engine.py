@@ -1,6 +1,6 @@
-"""Runs a network and a learned projection after it: crops go in, x' = W·φ/‖φ‖ comes out, not normalised.
+"""Run a network followed by a learned projection, x' = W·φ/‖φ‖.
 
-The base runs as it would by itself, on whatever engine and in whatever precision the settings ask for.
+The base network runs as usual, on the engine and in the precision of the settings.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ from facegroup.types import Crops, Floats
 
 
 class ProjectedEngine:
-    """An `Engine` over the engine of the base.
+    """`Engine` that applies a projection to the output of another engine.
 
     Args:
-        base: runs the base.
-        learned: what comes after it.
+        base: the engine of the base network.
+        learned: the projection.
     """
 
     def __init__(self, base: Engine, learned: Projection) -> None:
@@ -30,43 +30,43 @@ class ProjectedEngine:
         self.device = base.device
 
     def run(self, crops: Crops) -> Floats:
-        """Return the projected embeddings of (n, s, s, 3) crops as (n, k) float32; what is not finite stays so."""
+        """Return the projected embeddings of (n, s, s, 3) crops as (n, k) float32, not normalised. NaN and infinity stay."""
         return project(self._base.run(crops), self._transposed)
 
     def warm(self) -> None:
-        """Make the base as fast as it will be."""
+        """Warm up the base engine."""
         self._base.warm()
 
 
 def project(embeddings: Floats, transposed: Floats) -> Floats:
-    """Return W·φ/‖φ‖ of (n, d) raw embeddings φ, with Wᵀ of (d, k); rows of zeros stay zeros."""
+    """Return W·φ/‖φ‖ of (n, d) raw embeddings φ, with Wᵀ of (d, k). Rows of zeros stay zeros."""
     norms = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):  # infinity over infinity: no number, and Embedder answers zeros for it
+    with np.errstate(invalid="ignore"):  # infinity / infinity is NaN, which Embedder turns into zeros
         rows = (embeddings / np.where(norms > 0, norms, 1)).astype(np.float32)
         return np.asarray(rows @ transposed, np.float32)
 
 
 def opened(spec: NetworkSpec, base: NetworkSpec, settings: Settings) -> Projection:
-    """Return the projection of a network, for the weights of the base that are here.
+    """Return the projection of a network, after checking that it belongs to the base's weights on this machine.
 
     Raises:
         WeightsInvalid: it is damaged, or was learned on other weights.
-        SetupError: the base's weights are not to be had; see `weights.fetch`.
+        SetupError: the base's weights are not available; see `weights.fetch`.
     """
     learned = projection.read(spec.name, base, settings)
     if settings.embedder.engine != "simulated" and (found := fingerprint(base, settings)) != learned.base_sha256:
         raise WeightsInvalid(
             f"{spec.name} was learned on other weights of {base.name} (fingerprint {learned.base_sha256[:16]}…) than "
-            f"those here ({found[:16]}…): get those weights, or learn it anew under another name"
+            f"those here ({found[:16]}…). Install those weights, or train it again under another name."
         )
     return learned
 
 
 def fingerprint(base: NetworkSpec, settings: Settings) -> str:
-    """Return a hash, of 64 hexadecimal digits, of the files that a network's weights are.
+    """Return a hash of a network's weights files, as 64 hexadecimal digits.
 
     Raises:
-        SetupError: they are not to be had.
+        SetupError: they are not available.
     """
     if base.weights:
         files = weights.fetch(base, settings)

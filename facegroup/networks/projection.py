@@ -1,8 +1,8 @@
-"""A network's learned projection on disk: a name goes in, its matrix and its `NetworkSpec` come out, checked.
+"""Read and write a network's learned projection on disk.
 
-`<folder>/projections/<base>+<name>/` holds `manifest.json` (what it is, where it comes from, sha256 of itself and of the
-matrix) and `matrix.npz` ((k, d) float32, no pickle). Looked for in `model_dir`, then in `cache_dir`, where new ones are
-put. It appears whole or not at all, and is never replaced: galleries are pinned to its name.
+The folder `<folder>/projections/<base>+<name>/` has `manifest.json` (description, origin, sha256 of itself and of the
+matrix) and `matrix.npz` ((k, d) float32, no pickle). Projections are searched for in `model_dir`, then in `cache_dir`, where
+new ones are written. One appears complete or not at all, and is never replaced, because galleries are pinned to its name.
 """
 
 import hashlib
@@ -39,10 +39,10 @@ class Projection:
     """A linear map of one network's unit descriptors.
 
     Attributes:
-        spec: the network that base and projection are together.
-        base_sha256: fingerprint of the base's weights that it was learned on.
+        spec: the network that base and projection form together.
+        base_sha256: fingerprint of the base's weights on which it was learned.
         matrix: (k, d) float32.
-        manifest: everything that is told about it.
+        manifest: its description.
     """
 
     spec: NetworkSpec
@@ -52,18 +52,18 @@ class Projection:
 
 
 def full_name(base: str, name: str) -> str:
-    """Return the network's name of a base's projection.
+    """Return the network name of a base's projection.
 
     Raises:
-        InvalidName: it is not 1 to 32 characters of ``[a-z0-9-]``.
+        InvalidName: the projection's name is not 1 to 32 characters of ``[a-z0-9-]``.
     """
     if _NAME.fullmatch(name) is None:
-        raise InvalidName("a projection's name is 1 to 32 characters of a-z, 0-9 and -, and begins with no -")
+        raise InvalidName("Invalid projection name. Use 1 to 32 characters of a-z, 0-9 and -, not beginning with -.")
     return f"{base}{JOINT}{name}"
 
 
 def names(settings: Settings) -> list[str]:
-    """Return the names of what lies in the folders, sorted, whether it can be used or not."""
+    """Return the names of all projections in the folders, sorted, usable or not."""
     found = (path.name for folder in _folders(settings) for path in folder.glob(f"*{JOINT}*") if path.is_dir())
     return sorted({name for name in found if not name.startswith(".")})
 
@@ -72,33 +72,33 @@ def read(name: str, base: NetworkSpec, settings: Settings) -> Projection:
     """Return an installed projection.
 
     Args:
-        name: of the network, such as ``retail-0095+mygroup``.
+        name: name of the network, such as ``retail-0095+mygroup``.
         base: the network before the ``+``.
-        settings: where it is looked for.
+        settings: the settings with the folders to search.
 
     Raises:
-        UnknownNetwork: there is none of this name.
-        WeightsInvalid: its files are damaged, or of another network.
+        UnknownNetwork: no projection has this name.
+        WeightsInvalid: its files are damaged, or belong to another network.
     """
-    # No name leads out of the folder: what comes after the base is checked before it becomes a path.
+    # The name is checked before it becomes part of a path, so it cannot lead out of the folder.
     good = name.startswith(base.name + JOINT) and _NAME.fullmatch(name.removeprefix(base.name + JOINT))
     places = [folder / name for folder in _folders(settings) if good and (folder / name).is_dir()]
     if not places:
         known = ", ".join(names(settings)) or "none"
-        raise UnknownNetwork(f"there is no network {name!r}: no projection of this name is installed (there: {known})")
+        raise UnknownNetwork(f"Unknown network {name!r}: no such projection is installed. Installed: {known}.")
     try:
         return _read(places[0], name, base)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise WeightsInvalid(
-            f"{places[0]} is damaged: {error}; put back a whole copy, or learn it anew under another name"
+            f"{places[0]} is damaged: {error}. Restore a complete copy, or train it again under another name."
         ) from error
 
 
 def tag(settings: Settings) -> tuple[str, ...]:
-    """Return what tells the chosen projection from an earlier one of its name, for a cache; nothing for other networks.
+    """Return a cache key that tells the chosen projection from an earlier one of its name. It is empty for other networks.
 
     Raises:
-        WeightsInvalid: its manifest is damaged.
+        WeightsInvalid: the projection's manifest is damaged.
     """
     for folder in _folders(settings):
         path = folder / settings.network / _MANIFEST
@@ -111,14 +111,14 @@ def tag(settings: Settings) -> tuple[str, ...]:
 
 
 def check_free(name: str, settings: Settings) -> None:
-    """Refuse a name that is taken.
+    """Refuse a name that is already used.
 
     Raises:
-        MalformedRequest: as said.
+        MalformedRequest: the name is already used.
     """
     if name in names(settings):
         raise MalformedRequest(
-            f"there is a network {name!r} already, and galleries may be pinned to it: choose another --name"
+            f"Network {name!r} already exists, and galleries may be pinned to it. Choose another --name."
         )
 
 
@@ -127,11 +127,11 @@ def write(matrix: Floats, manifest: Mapping[str, Any], settings: Settings) -> Pa
 
     Args:
         matrix: (k, d).
-        manifest: what is told about it, as `Projection.manifest`, less the checksums.
-        settings: `cache_dir` is where it goes.
+        manifest: its description, as `Projection.manifest` without the checksums.
+        settings: the settings with `cache_dir`, where it is written.
 
     Raises:
-        MalformedRequest: the name was taken meanwhile.
+        MalformedRequest: the name is already used.
         InvalidSettings: the folder cannot be written.
     """
     check_free(manifest["network"], settings)
@@ -158,25 +158,25 @@ def write(matrix: Floats, manifest: Mapping[str, Any], settings: Settings) -> Pa
 def _read(place: Path, name: str, base: NetworkSpec) -> Projection:
     manifest = json.loads((place / _MANIFEST).read_text())
     if not isinstance(manifest, dict):
-        raise ValueError("the manifest is no object")
+        raise ValueError("the manifest is not a JSON object")
     wrong = [field for field, kind in _FIELDS.items() if not isinstance(manifest.get(field), kind)]
     if wrong:
         raise ValueError(f"the manifest lacks {', '.join(wrong)}")
     if manifest["format"] != FORMAT:
-        raise ValueError(f"its format is {manifest['format']}, and this version reads {FORMAT}")
+        raise ValueError(f"its format is {manifest['format']}, but this version reads {FORMAT}")
     if manifest["sha256"] != _digest(manifest):
-        raise ValueError("the manifest is not as it was written")
+        raise ValueError("the checksum of the manifest is wrong")
     if (manifest["network"], manifest["base"]) != (name, base.name):
-        raise ValueError(f"it is {manifest['network']}, of {manifest['base']}")
+        raise ValueError(f"it contains {manifest['network']}, based on {manifest['base']}")
     if not -1 <= manifest["threshold"] <= 1:
         raise ValueError(f"its threshold is {manifest['threshold']}")
     data = (place / _MATRIX).read_bytes()
     if hashlib.sha256(data).hexdigest() != manifest["matrix_sha256"]:
-        raise ValueError("the matrix is not as it was written")
+        raise ValueError("the checksum of the matrix is wrong")
     with np.load(io.BytesIO(data), allow_pickle=False) as kept:
         matrix = np.asarray(kept["matrix"], np.float32)
     if matrix.shape != (manifest["dimension"], base.dimension) or not np.isfinite(matrix).all():
-        raise ValueError(f"the matrix is of {matrix.shape}")
+        raise ValueError(f"the matrix has shape {matrix.shape} or is not finite")
     return Projection(_spec(base, manifest), manifest["base_sha256"], matrix, manifest)
 
 
@@ -184,7 +184,7 @@ def _spec(base: NetworkSpec, manifest: Mapping[str, Any]) -> NetworkSpec:
     return replace(
         base,
         name=manifest["network"],
-        title=f"a projection of {base.name}, learned on one's own people",
+        title=f"a projection of {base.name}, learned on your own people",
         dimension=manifest["dimension"],
         threshold=manifest["threshold"],
         threshold_source=manifest["threshold_source"],

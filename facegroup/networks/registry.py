@@ -1,7 +1,6 @@
-"""The networks that facegroup knows: a name goes in, a `NetworkSpec` comes out.
+"""List the networks that facegroup supports, by name, without loading any.
 
-Nothing is loaded here. A network belongs to a gallery for life, so a name never changes its meaning: other weights or
-another crop are another name.
+A gallery keeps its network for life, so a name never changes its meaning: other weights or another crop need another name.
 """
 
 from importlib.util import find_spec
@@ -21,7 +20,9 @@ _ZOO = (
 _MEAN_1 = (93.5940, 104.7624, 129.1863)
 _MEAN_2 = (91.4953, 103.8827, 131.0912)
 
-_COURSE_WORK = "the course work's 0.4 on the cosine similarity; not calibrated on these weights, which could not be had"
+_COURSE_WORK = (
+    "the course work's 0.4 on the cosine similarity, not calibrated on these weights, which were not available"
+)
 # ox-vgg/vgg_face2: MTCNN's box extended by a factor 0.3, its aspect kept; docs/decisions/0011-crop-and-alignment.md.
 _VGGFACE2_MARGIN = 0.3
 _VGGFACE2_LICENCE = (
@@ -35,7 +36,7 @@ _VGGFACE_LICENCE = (
 )
 
 PACKAGES: dict[str, tuple[str, ...]] = {"dlib": ("dlib", "face_recognition_models")}
-"""The modules that each extra of the distribution brings."""
+"""The modules that each extra of the distribution installs."""
 
 SPECS: dict[str, NetworkSpec] = {
     spec.name: spec
@@ -126,7 +127,7 @@ SPECS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             name="dlib-resnet29",
-            title="dlib_face_recognition_resnet_model_v1: needs nothing but a package index",
+            title="dlib_face_recognition_resnet_model_v1: needs only a package index",
             dimension=128,
             crop="dlib_chip",
             size=150,
@@ -145,7 +146,7 @@ SPECS: dict[str, NetworkSpec] = {
         ),
     )
 }
-"""Every network by name, the default first."""
+"""All networks by name, the default first."""
 
 
 def spec(name: str, settings: Settings | None = None) -> NetworkSpec:
@@ -153,22 +154,22 @@ def spec(name: str, settings: Settings | None = None) -> NetworkSpec:
 
     Args:
         name: such as ``retail-0095``, or ``retail-0095+mygroup`` for a learned projection.
-        settings: where projections are looked for; without them there is none.
+        settings: the settings with the folders of projections; None finds no projection.
 
     Raises:
-        UnknownNetwork: there is none; the message names the choices.
+        UnknownNetwork: no network has this name; the message lists the choices.
         WeightsInvalid: it is a projection, and its files are damaged.
     """
     base = SPECS.get(name.partition(projection.JOINT)[0])
     if base is None or (settings is None and name != base.name):
-        raise UnknownNetwork(f"there is no network {name!r}; choose one of {', '.join(SPECS)}")
+        raise UnknownNetwork(f"Unknown network {name!r}. Choose one of {', '.join(SPECS)}.")
     if settings is None or name == base.name:
         return base
     return projection.read(name, base, settings).spec
 
 
 def learned(settings: Settings) -> tuple[list[NetworkSpec], list[SetupError]]:
-    """Return the projections that are installed, by name, and what is wrong with those that cannot be used."""
+    """Return the installed projections sorted by name, and the errors of those that cannot be used."""
     specs: list[NetworkSpec] = []
     damaged: list[SetupError] = []
     for name in projection.names(settings):
@@ -180,5 +181,5 @@ def learned(settings: Settings) -> tuple[list[NetworkSpec], list[SetupError]]:
 
 
 def installed(spec: NetworkSpec) -> bool:
-    """Say whether the packages of the network's extra are installed, without importing them."""
+    """Return whether the packages of the network's extra are installed, without importing them."""
     return all(find_spec(module) is not None for module in PACKAGES.get(spec.extra, ()))

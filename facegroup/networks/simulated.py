@@ -1,7 +1,7 @@
-"""A network on a device that is not there: it takes a fixed time for a batch, asleep, and answers with made-up numbers.
+"""Simulate a network: sleep for a fixed time per batch and return made-up embeddings.
 
-For measuring what is around the networks (docs/scaling.md): how many replicas the processes between them can feed. Chosen
-by name only (`embedder.engine: simulated`), never by `auto`, and /readyz says `simulated`.
+It measures everything around the networks, such as how many replicas the other processes can feed (docs/scaling.md). It is
+only used if chosen by name (`embedder.engine: simulated`), never by `auto`, and /readyz shows `simulated`.
 """
 
 import math
@@ -17,11 +17,11 @@ _KINDS = 256
 
 
 class Device:
-    """Something that works on a batch for a fixed time and costs this machine nothing meanwhile.
+    """Simulated device that takes a fixed time per batch without using this machine's processor.
 
     Args:
-        milliseconds: for a batch.
-        batch: most items of a batch; more are several batches, one after the other.
+        milliseconds: time per batch.
+        batch: most items in a batch. More items are several batches, one after the other.
     """
 
     def __init__(self, milliseconds: float, batch: int) -> None:
@@ -29,17 +29,17 @@ class Device:
         self._batch = batch
 
     def work(self, items: int) -> None:
-        """Take the time of so many items."""
+        """Sleep for the time that `items` items take."""
         time.sleep(math.ceil(items / self._batch) * self._seconds)
 
 
 class SimulatedEngine:
-    """An `Engine` that looks at the first byte of a crop only: the same crop has the same embedding.
+    """`Engine` that only uses the first byte of a crop, so that the same crop has the same embedding.
 
     Args:
-        spec: the network that it stands for; its dimension is that of the embeddings.
-        batch: most crops of a batch.
-        milliseconds: for a batch.
+        spec: the simulated network, which sets the dimension of the embeddings.
+        batch: most crops in a batch.
+        milliseconds: time per batch.
     """
 
     name = NAME
@@ -55,4 +55,4 @@ class SimulatedEngine:
         return self._embeddings[crops[:, 0, 0, 0]]
 
     def warm(self) -> None:
-        """There is nothing to warm."""
+        """Do nothing."""

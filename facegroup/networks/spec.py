@@ -1,4 +1,4 @@
-"""The seams around a network: what it is (`NetworkSpec`), and what runs it (`Engine`)."""
+"""Describe a network (`NetworkSpec`), and define the interface of the engines that run one (`Engine`)."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -8,10 +8,10 @@ from facegroup.types import Crops, Floats
 CropKind = Literal["box", "five_point", "dlib_chip"]
 
 Cut = CropKind | Literal["framed"]
-"""What a crop shows: `framed` is a box whose aspect is kept, about a square of its height."""
+"""The shape of a crop: `framed` is a box that keeps its aspect, roughly a square of its height."""
 
 RECORD = ".sha256.json"
-"""Added to a weights file's name: where the hash of its first download is kept, if its publisher states none."""
+"""Suffix of the file that records the hash of a first download, if the publisher states none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,10 @@ class WeightsFile:
     """One file of a network's weights.
 
     Attributes:
-        name: file name, as looked for under the model folders.
-        url: where it is published.
-        bytes: its size; 0 where it is not published.
-        sha256: 64 hexadecimal digits, or empty where none is published (then recorded at the first download).
+        name: file name to search for in the model folders.
+        url: URL of the published file.
+        bytes: its size, or 0 if none is published.
+        sha256: 64 hexadecimal digits, or empty if none is published (then it is recorded at the first download).
     """
 
     name: str
@@ -33,25 +33,25 @@ class WeightsFile:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """What a network is, apart from what runs it.
+    """Description of a network, independent of the engine that runs it.
 
     Attributes:
-        name: as in settings, galleries and answers.
-        title: one line for a person.
-        dimension: d of its descriptors.
-        crop: how a face is cut out for it (see align.py).
-        size: s, side of its crop in pixels.
-        channels: order of the network's input.
-        mean: subtracted per channel, in the order of `channels`.
-        threshold: default for the cosine similarity.
+        name: the name in settings, galleries and answers.
+        title: a one-line description.
+        dimension: dimension d of its descriptors.
+        crop: how a face is cut out for it (see alignment.py).
+        size: side s of its crop in pixels.
+        channels: channel order of its input.
+        mean: value to subtract from each channel, in the order of `channels`.
+        threshold: default threshold of the cosine similarity.
         threshold_source: where that number comes from.
-        engines: those that can run it, the preferred for a CPU first.
-        weights: its files; empty where a package brings them.
-        licence: of the weights, as stated by their publisher.
+        engines: engines that can run it, the preferred one for a CPU first.
+        weights: its files; empty if a package contains them.
+        licence: licence of the weights, as stated by their publisher.
         extra: the optional dependency that it needs, or empty.
-        base: the network that this one is a learned projection of, or empty; see networks/projection.py.
-        margin: by which share of its sides a box is extended before it is cut out, where `crop` is ``box``.
-        framed: whether such a box keeps its aspect, as VGGFace2's authors cut it out, and is not squeezed into a square.
+        base: the network of which this one is a learned projection, or empty; see networks/projection.py.
+        margin: share of its sides by which a box is extended before it is cut out, if `crop` is ``box``.
+        framed: whether such a box keeps its aspect, as VGGFace2's authors cut it out, instead of being squeezed to a square.
     """
 
     name: str
@@ -73,16 +73,16 @@ class NetworkSpec:
 
 
 class Engine(Protocol):
-    """Something that runs one network. Made once, used from one thread at a time."""
+    """Protocol of an object that runs one network. Only one thread may use it at a time."""
 
     name: str
-    """`openvino`, `keras-tensorflow`, `dlib`, …: as reported by /readyz."""
+    """`openvino`, `keras-tensorflow`, `dlib`, … as reported by /readyz."""
 
     device: str
-    """`cpu` or `gpu:0`: where it really runs."""
+    """`cpu` or `gpu:0`, the device it really runs on."""
 
     def run(self, crops: Crops) -> Floats:
-        """Return the raw embeddings of (n, s, s, 3) uint8 RGB crops as (n, d) float32, not normalised; n ≥ 1."""
+        """Return the raw embeddings of (n, s, s, 3) uint8 RGB crops, n ≥ 1, as (n, d) float32, not normalised."""
 
     def warm(self) -> None:
-        """Compile and touch every batch bucket, so that the first request is as fast as the next."""
+        """Compile and run every batch size, so that the first request is as fast as the next."""

@@ -1,6 +1,7 @@
-"""keras-vggface's released weights: an old Keras HDF5 file goes in, and into a model, every layer by its name.
+"""Load keras-vggface's released weights from an old Keras HDF5 file into a model, layer by layer.
 
-By name and not by order: ``…_1x1_proj`` and ``…_1x1_increase`` have the same shape, so a swap would go unseen.
+Layers are matched by name, not by order: ``…_1x1_proj`` and ``…_1x1_increase`` have the same shape, so a swap would not be
+noticed.
 """
 
 import re
@@ -15,9 +16,9 @@ from facegroup.errors import WeightsInvalid
 from facegroup.networks.vggface import release_name
 
 Weights: TypeAlias = list[tuple[str, NDArray[np.float32]]]
-"""One layer's arrays with their names in the file, in the file's order."""
+"""The arrays of one layer with their names in the file, in the file's order."""
 
-# ``conv1/7x7_s2/kernel:0`` is Keras 2's spelling, ``conv1_1_W_1:0`` that of files which began in Keras 1.
+# ``conv1/7x7_s2/kernel:0`` is a name from Keras 2, ``conv1_1_W_1:0`` one from Keras 1.
 _VARIABLE = re.compile(
     r"(?:^|[/_])(kernel|W|bias|b|gamma|beta|moving_mean|running_mean|moving_variance|running_std)(?:_\d+)?(?::\d+)?$"
 )
@@ -25,25 +26,24 @@ _KERAS_1 = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_
 
 
 def load_weights(model: Any, path: Path) -> None:
-    """Fill a model of `vggface.build` with the weights of a release's file (.h5).
+    """Fill a model of `vggface.build` with the weights of a released file (.h5).
 
-    Every layer that has weights must be in the file, with the model's shapes and finite numbers, and the file must hold
-    no other.
+    The file must have exactly the layers with weights of the model, with the same shapes and finite numbers.
 
     Raises:
-        WeightsInvalid: the file is damaged or another network's; the message names the layer, as the release does.
+        WeightsInvalid: the file is damaged or belongs to another network; the message has the layer's name in the release.
     """
     Release(path).into(model)
 
 
 class Release:
-    """The contents of one weights file, read at once and without Keras.
+    """The contents of one weights file, read completely and without Keras.
 
     Args:
         path: the file.
 
     Raises:
-        WeightsInvalid: it is no Keras weights file, or is damaged.
+        WeightsInvalid: it is not a Keras weights file, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,23 +60,27 @@ class Release:
                     if arrays:
                         self._layers[layer.replace("/", "_")] = (layer, arrays)
         except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise WeightsInvalid(f"{path} is no Keras weights file, or is damaged: {error}") from error
+            raise WeightsInvalid(f"{path} is not a Keras weights file, or is damaged: {error}") from error
 
     def into(self, model: Any) -> None:
-        """Assign every array to its layer of a `keras.Model`; `load_weights` says what is refused."""
+        """Assign every array to its layer of a `keras.Model`.
+
+        Raises:
+            WeightsInvalid: see `load_weights`.
+        """
         left = dict(self._layers)
         for layer in model.layers:
             if not layer.weights:
                 continue
             name = release_name(layer.name)
             if layer.name not in left:
-                raise WeightsInvalid(f"{self._path} has no layer {name}")
+                raise WeightsInvalid(f"{self._path} has no layer {name}.")
             _, arrays = left.pop(layer.name)
             for variable, array in _matched(layer, arrays, f"{self._path}: layer {name}"):
                 variable.assign(array)
         if left:
             others = ", ".join(name for name, _ in left.values())
-            raise WeightsInvalid(f"{self._path} has layers that {model.name} has not: {others}")
+            raise WeightsInvalid(f"{self._path} has layers that {model.name} does not have: {others}.")
 
 
 def _names(group: Any, attribute: str) -> list[str]:
@@ -84,20 +88,20 @@ def _names(group: Any, attribute: str) -> list[str]:
 
 
 def _matched(layer: Any, arrays: Weights, where: str) -> Iterator[tuple[Any, NDArray[np.float32]]]:
-    """Pair a layer's variables with the file's arrays, all checked before the first is given."""
+    """Pair a layer's variables with the file's arrays, after checking all of them."""
     expected = {variable.name: variable for variable in layer.weights}
     given = dict(_variables(list(expected), arrays))
     if len(given) != len(arrays) or given.keys() != expected.keys():
         has = ", ".join(name for name, _ in arrays)
-        raise WeightsInvalid(f"{where} has {has}, expected {', '.join(expected)}")
+        raise WeightsInvalid(f"{where} has {has}, expected {', '.join(expected)}.")
     for name, variable in expected.items():
         array = given[name]
         if array.shape != tuple(variable.shape):
-            raise WeightsInvalid(f"{where}: {name} has the shape {array.shape}, expected {tuple(variable.shape)}")
+            raise WeightsInvalid(f"{where}: {name} has the shape {array.shape}, expected {tuple(variable.shape)}.")
         if not np.isfinite(array).all():
-            raise WeightsInvalid(f"{where}: {name} has numbers that are not finite")
+            raise WeightsInvalid(f"{where}: {name} has numbers that are not finite.")
         if name == "moving_variance" and (array < 0).any():
-            raise WeightsInvalid(f"{where}: {name} has negative numbers")
+            raise WeightsInvalid(f"{where}: {name} has negative numbers.")
     return ((variable, given[name]) for name, variable in expected.items())
 
 
@@ -108,5 +112,5 @@ def _variables(expected: list[str], arrays: Weights) -> Iterator[tuple[str, NDAr
             name = match.group(1) if match else ""
             yield _KERAS_1.get(name, name), array
         else:
-            # Names that say nothing: the format itself keeps a layer's arrays in the order of the layer's variables.
+            # No name is recognised, but the format keeps a layer's arrays in the order of its variables.
             yield (expected[index] if index < len(expected) else ""), array

@@ -1,7 +1,4 @@
-"""Where a network's weights are: a `NetworkSpec` goes in, verified files come out.
-
-Looked for in the model folder, then among the downloads; else downloaded (download.py). Nothing happens at import.
-"""
+"""Find a network's weights files in the model folder or among the downloads, or download them, and verify them."""
 
 import hashlib
 import json
@@ -17,16 +14,16 @@ _DEPTH = 3
 
 
 def downloads(settings: Settings) -> Path:
-    """Return the folder that downloads go to."""
+    """Return the folder for downloads."""
     return settings.cache_dir / "weights"
 
 
 def find(file: WeightsFile, network: str, settings: Settings) -> Path | None:
-    """Return where a weights file lies on this machine, or None.
+    """Return the path of a weights file on this machine, or None.
 
-    Looked for in `model_dir`, then among the downloads, as ``<dir>/<name>``, ``<dir>/<network>/<name>``, then up to
-    two folders deep, such as ``<dir>/face-reidentification-retail-0095/FP16/<name>``. Of several, the first of the
-    published size: a folder may hold the same network in two precisions under one file name.
+    The file is searched for in `model_dir`, then among the downloads, as ``<dir>/<name>``, ``<dir>/<network>/<name>``, then
+    up to two folders deep, such as ``<dir>/face-reidentification-retail-0095/FP16/<name>``. If there are several, the first
+    one with the published size is returned: a folder may have a network in two precisions under one file name.
     """
     found = [path for path in _places(file, network, settings) if path.is_file()]
     fitting = [path for path in found if not file.bytes or path.stat().st_size == file.bytes]
@@ -34,18 +31,18 @@ def find(file: WeightsFile, network: str, settings: Settings) -> Path | None:
 
 
 def ready(spec: NetworkSpec, settings: Settings) -> bool:
-    """Say whether a network can start on this machine without a download: its files and packages are here."""
+    """Return whether a network can start on this machine without a download: its files and packages are installed."""
     network = spec.base or spec.name
     return installed(spec) and all(find(file, network, settings) is not None for file in spec.weights)
 
 
 def fetch(spec: NetworkSpec, settings: Settings) -> tuple[Path, ...]:
-    """Return a network's weights files, verified, in the order of the spec; download what is not here.
+    """Return a network's verified weights files in the order of the spec, downloading the missing ones.
 
     Raises:
-        WeightsMissing: a file is not here and cannot be downloaded. The message says which, from where, where to put
-            it, and which other networks are ready.
-        WeightsInvalid: a file is not what was published.
+        WeightsMissing: a file is missing and cannot be downloaded. The message has its name, its URL, where to put it, and
+            which other networks are ready.
+        WeightsInvalid: a file is not the published one.
     """
     return tuple(_fetch(file, spec, settings) for file in spec.weights)
 
@@ -75,11 +72,11 @@ def _fetch(file: WeightsFile, spec: NetworkSpec, settings: Settings) -> Path:
 def _verify(path: Path, file: WeightsFile) -> None:
     size = path.stat().st_size
     if file.bytes and size != file.bytes:
-        raise WeightsInvalid(f"{path} has {size:,} bytes; {file.name} has {file.bytes:,}: remove it, or get it anew")
+        raise WeightsInvalid(f"{path} has {size:,} bytes, expected {file.bytes:,}. Remove it or download it again.")
     record = path.with_name(path.name + RECORD)
     expected = file.sha256 or (json.loads(record.read_text())["sha256"] if record.is_file() else "")
     if expected and (actual := sha256(path)) != expected:
-        raise WeightsInvalid(f"{path} has the sha256 {actual}, expected {expected}: remove it, or get it anew")
+        raise WeightsInvalid(f"{path} has the sha256 {actual}, expected {expected}. Remove it or download it again.")
 
 
 def _places(file: WeightsFile, network: str, settings: Settings) -> Iterator[Path]:
@@ -98,7 +95,7 @@ def _missing(file: WeightsFile, spec: NetworkSpec, settings: Settings, why: str)
     digest = f"sha256 {file.sha256}" if file.sha256 else "no sha256 published"
     places = [settings.model_dir, downloads(settings)] if settings.model_dir else [downloads(settings)]
     return (
-        f"the network {spec.name} needs {file.name} ({size}, {digest}), and it could not be downloaded: {why}. "
-        f"Get it from {file.url} and put it into {' or '.join(str(place) for place in places)}. "
+        f"Network {spec.name} needs {file.name} ({size}, {digest}), but the download failed: {why}. "
+        f"Download it from {file.url} and put it into {' or '.join(str(place) for place in places)}. "
         + (f"Ready on this machine: {', '.join(others)}." if others else "No other network is ready on this machine.")
     )

@@ -1,10 +1,10 @@
-"""Single items → batches, formed at the moment when the worker is free, and answers back to whoever asked.
+"""Form batches of single items when the worker becomes free, and return an answer to each caller.
 
-Under no load an item is worked on at once and alone; under load whatever has come meanwhile is the next batch. There is
-no timer: one that cuts batches while the worker is busy turned 100 requests on a 200 ms model into 100 batches.
-The queue is bounded in number and in bytes; beyond it callers get `Overloaded` at once. Callers who have gone are skipped,
-and what is done for a batch ends when all of its callers have gone. Owners of many items take turns
-(`facegroup/pipeline/turns.py`). The form is that of text-embeddings-inference's queue (its core/src/queue.rs).
+Without load, an item is processed at once and alone. Under load, the items that arrived meanwhile form the next batch. There
+is no timer: one that formed batches while the worker was busy turned 100 requests on a 200 ms model into 100 batches.
+The queue is limited in items and in bytes; callers beyond the limit get `Overloaded` at once. Items whose callers have left
+are skipped, and the work on a batch ends when all of its callers have left. Owners of many items take turns
+(`facegroup/pipeline/turns.py`). The design follows text-embeddings-inference's queue (its core/src/queue.rs).
 """
 
 import asyncio
@@ -25,16 +25,16 @@ Out = TypeVar("Out")
 
 @dataclass(slots=True, eq=False)
 class Fill:
-    """What a batcher does, for metrics: read by whoever exports them.
+    """Counters of a batcher, for metrics.
 
     Attributes:
-        batches: batches worked on so far.
+        batches: batches processed so far.
         items: items in them.
-        cost: their cost.
+        cost: their total cost.
         waiting: items in the queue now.
         shed: items refused because the queue was full.
-        gone: items skipped because nobody waited for them any more.
-        seconds: that the work took, of all batches.
+        gone: items skipped because their callers had left.
+        seconds: total working time.
     """
 
     batches: int = 0
@@ -56,10 +56,10 @@ class _Waiting(Generic[In, Out]):
 
 
 class Batch(list[In], Generic[In]):
-    """Items that are worked on together.
+    """Items that are processed together.
 
     Args:
-        waiting: those who wait for each.
+        waiting: the items with their pending answers.
     """
 
     def __init__(self, waiting: "Sequence[_Waiting[In, Any]]") -> None:
@@ -68,35 +68,36 @@ class Batch(list[In], Generic[In]):
         self.delivery: asyncio.Task[None] | None = None
 
     def wanted(self, index: int) -> bool:
-        """Say whether somebody still waits for the answer to an item. Any thread may ask."""
+        """Return whether a caller still waits for the answer to an item. Any thread may call this."""
         return not self._answers[index].done()
 
     def any_wanted(self) -> bool:
-        """Say whether somebody still waits for any answer."""
+        """Return whether a caller still waits for any answer."""
         return not all(answer.done() for answer in self._answers)
 
 
 class Batcher(Generic[In, Mid, Out]):
-    """A queue in front of a worker that likes batches.
+    """Class that queues items for a worker that processes them in batches.
 
     Args:
-        name: of the worker, for messages and metrics.
-        work: does a batch; never runs twice at once. It may ask the batch which of its items are still wanted.
-        deliver: takes what `work` gave to the next stage and returns one answer per item; it may overlap the work on the
-            next batch, up to `ahead` times. It is cancelled when nobody waits for any of its answers.
+        name: name of the worker, for messages and metrics.
+        work: processes a batch; never runs twice at once. It may ask the batch which of its items are still wanted.
+        deliver: passes the result of `work` to the next stage and returns one answer per item. It may overlap the work on
+            the next batch, up to `ahead` times. It is cancelled when no caller waits for its answers.
         limit: most cost in one batch; a single item may cost more.
         size: most items in one batch.
         size_bytes: most bytes in one batch; a single item may have more.
         queue: most items waiting.
-        queue_bytes: most bytes of items waiting.
-        cost: of one item.
-        weigh: bytes of one item.
-        owner: whose an item is. Owners take turns, and a batch is of one owner; of an empty one are all who take none.
-        ahead: deliveries under way at once; when all are taken no new batch is formed, so a slow next stage fills this
-            queue and not its own.
-        observe: told the counters after each batch is formed.
-        background: whether an item may wait for the others: it has a queue of its own, half as long.
-        share: part of a batch that is left to those while others wait; 0: others first.
+        queue_bytes: most bytes of waiting items.
+        cost: returns the cost of an item.
+        weigh: returns the bytes of an item.
+        owner: returns the owner of an item. Owners take turns, and a batch has items of one owner. Items with an empty owner
+            take no turns.
+        ahead: most concurrent deliveries. At the limit no new batch is formed, so a slow next stage fills this queue instead
+            of its own.
+        observe: called with the counters after each batch is formed.
+        background: returns whether an item may wait for the others, in a queue of its own that is half as long.
+        share: share of a batch for background items while others wait; 0 puts the others first.
     """
 
     def __init__(
@@ -135,9 +136,9 @@ class Batcher(Generic[In, Mid, Out]):
         self._background = background
         self._share = share
         self._waiting: Turns[_Waiting[In, Out]] = Turns()
-        self._patient: Turns[_Waiting[In, Out]] = Turns()
-        self._bytes = 0  # of all who wait
-        self._left = False  # whether somebody in the queues may have gone
+        self._background_items: Turns[_Waiting[In, Out]] = Turns()
+        self._bytes = 0  # of all waiting items
+        self._left = False  # whether callers of queued items may have left
         self._worker: asyncio.Task[None] | None = None
         self._deliveries: set[asyncio.Task[None]] = set()
 
@@ -145,8 +146,8 @@ class Batcher(Generic[In, Mid, Out]):
         """Return the answer for one item.
 
         Raises:
-            Overloaded: the queue is full; nothing was done.
-            Exception: whatever the worker raised for the whole batch, as an exception of the item's own.
+            Overloaded: the queue is full. Nothing was done.
+            Exception: the worker's error for the whole batch, as a copy for this item.
         """
         waiting = self._accept(item)
         try:
@@ -155,7 +156,7 @@ class Batcher(Generic[In, Mid, Out]):
             self._leave([waiting])
 
     async def many(self, items: Sequence[In]) -> list[Out | FacegroupError]:
-        """Return the answer for each item, in order; one that failed, or had no place in the queue, is its error."""
+        """Return the answer for each item in order, or its error if it failed or did not fit into the queue."""
         accepted = [self._offer(item) for item in items]
         waiting = [each for each in accepted if isinstance(each, _Waiting)]
         try:
@@ -165,13 +166,13 @@ class Batcher(Generic[In, Mid, Out]):
         return [each if isinstance(each, FacegroupError) else _outcome(each.answer) for each in accepted]
 
     def has_room(self, count: int, size: int = 0) -> bool:
-        """Say whether the queue would take so many items, of so many bytes together, now."""
+        """Return whether the queue has room for `count` items of `size` bytes in total."""
         if self._is_full(count, size):
             self._tidy()
         return not self._is_full(count, size)
 
     def _is_full(self, count: int, size: int) -> bool:
-        # A queue in which nothing waits takes one item of any size.
+        # An empty queue accepts one item of any size.
         over = self._bytes + size > self._queue_bytes and self._bytes > 0
         return len(self._waiting) + count > self._queue or over
 
@@ -182,25 +183,27 @@ class Batcher(Generic[In, Mid, Out]):
             return error
 
     def _accept(self, item: In) -> _Waiting[In, Out]:
-        patient = self._background(item)
+        background = self._background(item)
         size = self._weigh(item)
-        if not (self._has_room_behind(size) if patient else self.has_room(1, size)):
+        if not (self._has_background_room(size) if background else self.has_room(1, size)):
             self.fill.shed += 1
-            raise Overloaded(f"{self._name}: {self._queue} items are waiting already; try again later")
+            raise Overloaded(
+                f"The {self._name} is overloaded: {self._queue} items are already waiting. Try again later."
+            )
         waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item), size)
-        (self._patient if patient else self._waiting).add(self._owner(item), waiting)
+        (self._background_items if background else self._waiting).add(self._owner(item), waiting)
         self._bytes += size
-        self.fill.waiting = len(self._waiting) + len(self._patient)
+        self.fill.waiting = len(self._waiting) + len(self._background_items)
         if self._worker is None:
-            # In no caller's context: Ray Serve cancels what was called in the context of a request that is cancelled.
+            # In an empty context, because Ray Serve cancels everything called in the context of a cancelled request.
             self._worker = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
         return waiting
 
     async def _run(self) -> None:
-        # One turn of the loop, so that items that come at the same moment are seen together.
+        # One turn of the loop, so that items that arrive at the same moment form one batch.
         await asyncio.sleep(0)
         try:
-            while self._waiting or self._patient:
+            while self._waiting or self._background_items:
                 await self._ahead.acquire()
                 batch = self._take()
                 if not batch:
@@ -231,7 +234,7 @@ class Batcher(Generic[In, Mid, Out]):
         try:
             answers = await self._deliver(items, done)
             if len(answers) != len(batch):
-                raise RuntimeError(f"{self._name} gave {len(answers)} answers to {len(batch)} items: this is a bug")
+                raise RuntimeError(f"Bug: {self._name} returned {len(answers)} answers for {len(batch)} items.")
         except (Exception, asyncio.CancelledError) as error:
             self._fail(batch, error)
             return
@@ -240,17 +243,21 @@ class Batcher(Generic[In, Mid, Out]):
                 waiting.answer.set_result(answer)
 
     def _delivered(self, delivery: asyncio.Task[None]) -> None:
-        """Let the next one go. A task that is cancelled before its first step runs nothing of its own."""
+        """Allow the next delivery. This is a callback because a task cancelled before its first step runs no code."""
         self._deliveries.discard(delivery)
         self._ahead.release()
 
     def _fail(self, batch: list[_Waiting[In, Out]], error: BaseException) -> None:
-        """Answer a whole batch with an error, so that nobody waits for ever; be cancelled if it is we who are."""
+        """Answer a whole batch with an error, so that no caller waits for ever.
+
+        Raises:
+            CancelledError: the batcher's own task is being cancelled.
+        """
         cancelled = isinstance(error, asyncio.CancelledError)
         if cancelled:
-            # An executor was shut down, or the call to the next stage given up. A future that is cancelled would look
-            # like a caller who has gone.
-            error = StageUnavailable(f"{self._name}: the work was given up; try again later")
+            # An executor was shut down, or the call to the next stage was cancelled. A cancelled future would look like a
+            # caller who has left.
+            error = StageUnavailable(f"The {self._name} cancelled the work. Try again later.")
         for waiting in batch:
             if not waiting.answer.done():
                 waiting.answer.set_exception(own(error))
@@ -259,15 +266,15 @@ class Batcher(Generic[In, Mid, Out]):
             raise asyncio.CancelledError
 
     def _take(self) -> list[_Waiting[In, Out]]:
-        """Form the next batch, up to the limits: of whoever's turn it is, the longest waiting first."""
+        """Form the next batch within the limits, from the owner whose turn it is, the oldest items first."""
         batch: list[_Waiting[In, Out]] = []
-        kept = self._share if self._patient else 0.0
-        turn, next_turn = self._waiting.owner(), self._patient.owner()
+        kept = self._share if self._background_items else 0.0
+        turn, next_turn = self._waiting.owner(), self._background_items.owner()
         most = (self._limit * (1 - kept), max(1, round(self._size * (1 - kept))))
         cost = self._move(self._waiting, turn, batch, 0.0, *most)
-        cost = self._move(self._patient, next_turn, batch, cost, self._limit, self._size)
+        cost = self._move(self._background_items, next_turn, batch, cost, self._limit, self._size)
         cost = self._move(self._waiting, turn, batch, cost, self._limit, self._size)
-        self.fill.waiting = len(self._waiting) + len(self._patient)
+        self.fill.waiting = len(self._waiting) + len(self._background_items)
         if batch:
             self.fill.batches += 1
             self.fill.items += len(batch)
@@ -284,7 +291,7 @@ class Batcher(Generic[In, Mid, Out]):
         limit: float,
         size: int,
     ) -> float:
-        """Move what fits of an owner's from a queue into the batch; return what the batch costs."""
+        """Move the owner's items that fit from a queue to the batch, and return the batch's cost."""
         weight = sum(each.size for each in batch)
         while len(batch) < size and (first := queue.first(owner)) is not None:
             if first.answer.done():
@@ -300,14 +307,14 @@ class Batcher(Generic[In, Mid, Out]):
             batch.append(queue.take(owner, first.cost))
         return cost
 
-    def _has_room_behind(self, size: int) -> bool:
+    def _has_background_room(self, size: int) -> bool:
         most = max(1, self._queue // 2)
-        if len(self._patient) >= most or self._is_full(0, size):
+        if len(self._background_items) >= most or self._is_full(0, size):
             self._tidy()
-        return len(self._patient) < most and not self._is_full(0, size)
+        return len(self._background_items) < most and not self._is_full(0, size)
 
     def _leave(self, callers: "Sequence[_Waiting[In, Out]]") -> None:
-        """Work no more for callers who are gone; on those who were answered it does nothing."""
+        """Cancel the work for callers who leave. For answered callers it does nothing."""
         for each in callers:
             each.answer.cancel()
         if not any(each.answer.cancelled() for each in callers):
@@ -318,21 +325,21 @@ class Batcher(Generic[In, Mid, Out]):
                 batch.delivery.cancel()
 
     def _tidy(self) -> None:
-        """Take from the queues who has gone. They are not looked through for each of thousands who find them full."""
+        """Remove items whose callers have left. It runs only after a caller left, not for each of thousands of refusals."""
         if not self._left:
             return
         self._left = False
-        for queue in (self._waiting, self._patient):
+        for queue in (self._waiting, self._background_items):
             self.fill.gone += queue.keep(lambda each: not each.answer.done())
-        self._bytes = sum(each.size for queue in (self._waiting, self._patient) for each in queue)
+        self._bytes = sum(each.size for queue in (self._waiting, self._background_items) for each in queue)
 
 
 async def gather(items: Sequence[object]) -> None:
-    """Be the work of a batcher that only forms batches: nothing."""
+    """Do nothing, as the work of a batcher that only forms batches."""
 
 
 def own(error: BaseException) -> BaseException:
-    """Return an exception of the same kind and text for one item alone: each raise of a shared one adds to its traceback."""
+    """Return a copy of an exception for one item, because each raise of a shared one adds to its traceback."""
     try:
         made = copy.copy(error)
     except Exception:  # it cannot be rebuilt from its arguments

@@ -1,8 +1,8 @@
-"""What crosses from stage to stage for a whole batch, and how it is taken apart again at the end.
+"""Combine the faces of a batch of photos for the network, and assign the answers to the photos again.
 
-    Photo… ─find→ Found… ─cut→ Cut ─embed→ descriptors ─asked→ match ─embedded→ Embedded… ─seen→ Seen…
-
-One process (recognizer.py) and many (deployments/) use the same steps; none of them computes anything but grades.
+`cut` gathers the crops of `DetectedFaces` in a `CropBatch`, `asked` selects the descriptors to match, `embedded` makes
+`CropAnswers`, and `seen` makes `PhotoResult`. A single process (recognizer.py) and the server's processes (deployments/) use
+the same steps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ from facegroup.types import Crops, Descriptors, Floats
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CropBatch:
-    """The faces of some photos on their way to the network.
+    """The crops of some photos on their way to the network.
 
     Attributes:
         crops: (n, s, s, 3) uint8 RGB, photo after photo.
-        counts: faces of each photo; they add up to n.
-        queries: what each photo asks the galleries, if anything.
-        keep: whether each photo's descriptors are wanted back.
-        grades: (n, len(policies.LIMITS)) float32: how good each part of each face is.
+        counts: number of faces of each photo; they add up to n.
+        queries: each photo's query to a gallery, or None.
+        keep: whether to return each photo's descriptors.
+        grades: (n, len(quality_policies.LIMITS)) float32: the grade of each part of each face.
     """
 
     crops: Crops
@@ -42,14 +42,14 @@ class CropBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CropAnswers:
-    """What one photo brings back: descriptors where wanted, and the decisions where a query was asked."""
+    """The network's and gallery's answers for one photo: descriptors if wanted, and decisions if it has a query."""
 
     descriptors: Descriptors | None
     matched: PhotoMatches | FacegroupError | None
 
 
 def portions(photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError], faces: int) -> Iterator[slice]:
-    """Cut a batch of photos into runs that have at most so many faces for the network; one with more is a run by itself."""
+    """Split a batch of photos into runs with at most `faces` faces for the network, or of a single photo with more."""
     start = count = 0
     for index, (photo, each) in enumerate(zip(photos, found, strict=True)):
         more = len(each.crops) if photo.needs_descriptors and isinstance(each, DetectedFaces) else 0
@@ -61,7 +61,7 @@ def portions(photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupE
 
 
 def cut(photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError], size: int) -> CropBatch:
-    """Gather the crops of all photos that go on to the network, whose crops are `size` pixels wide."""
+    """Gather the crops of all photos that need the network. Crops are `size` pixels wide."""
     pairs = zip(photos, found, strict=True)
     going = [(photo, each) for photo, each in pairs if photo.needs_descriptors and isinstance(each, DetectedFaces)]
     return CropBatch(
@@ -74,7 +74,7 @@ def cut(photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError]
 
 
 def pieces(photo: CropBatch, faces: int) -> list[CropBatch]:
-    """Cut one photo with too many faces into parts that ask nothing: nobody is named twice in it, so it is decided whole."""
+    """Split one photo with too many faces into parts without a query. It is matched as a whole, to name nobody twice."""
     parts = (slice(start, start + faces) for start in range(0, len(photo), faces))
     return [
         CropBatch(photo.crops[some], (len(photo.crops[some]),), (None,), (True,), photo.grades[some]) for some in parts
@@ -82,7 +82,7 @@ def pieces(photo: CropBatch, faces: int) -> list[CropBatch]:
 
 
 def join(cuts: Sequence[CropBatch]) -> CropBatch:
-    """Make one cut of several."""
+    """Join several batches of crops to one."""
     return CropBatch(
         np.concatenate([each.crops for each in cuts]) if len(cuts) > 1 else cuts[0].crops,
         tuple(count for each in cuts for count in each.counts),
@@ -93,13 +93,13 @@ def join(cuts: Sequence[CropBatch]) -> CropBatch:
 
 
 def split(cuts: Sequence[CropBatch], joined: Sequence[CropAnswers]) -> list[list[CropAnswers]]:
-    """Undo `join`, on the answers."""
+    """Split the answers for a joined batch into those of the original batches."""
     edges = np.cumsum([0, *(len(each.counts) for each in cuts)])
     return [list(joined[start:end]) for start, end in pairwise(edges.tolist())]
 
 
 def asked(batch: CropBatch, descriptors: Descriptors) -> tuple[Descriptors, list[tuple[Query, int]], Floats]:
-    """Return what the galleries are asked: rows of the photos that have a query, query and count of each, and grades."""
+    """Return the descriptors of photos with a query, each query with its number of faces, and the grades."""
     wants = np.repeat([query is not None for query in batch.queries], batch.counts).astype(bool)
     pairs = zip(batch.queries, batch.counts, strict=True)
     return descriptors[wants], [(query, count) for query, count in pairs if query is not None], batch.grades[wants]
@@ -108,7 +108,7 @@ def asked(batch: CropBatch, descriptors: Descriptors) -> tuple[Descriptors, list
 def embedded(
     batch: CropBatch, descriptors: Descriptors, matched: Sequence[PhotoMatches | FacegroupError]
 ) -> list[CropAnswers]:
-    """Return the answer of each photo of a batch, from all descriptors and the galleries' answers."""
+    """Return the answers for each photo of a batch, from all descriptors and the galleries' answers."""
     answers = iter(matched)
     return [
         CropAnswers(rows if keep else None, next(answers) if query is not None else None)
@@ -119,7 +119,7 @@ def embedded(
 def seen(
     photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError], back: Sequence[CropAnswers]
 ) -> list[PhotoResult | FacegroupError]:
-    """Return the answer for each photo."""
+    """Return the result of each photo, or its error."""
     answers = iter(back)
     return [
         each
@@ -134,7 +134,7 @@ def _goes_on(photo: Photo, found: DetectedFaces | FacegroupError) -> bool:
 
 
 def _seen(photo: Photo, found: DetectedFaces, back: CropAnswers | None) -> PhotoResult:
-    from facegroup.networks.alignment import to_jpeg  # OpenCV: an embedder has no use for its 10 MB
+    from facegroup.networks.alignment import to_jpeg  # imports OpenCV, 10 MB that an embedder does not need
 
     return PhotoResult(
         found.width,

@@ -1,7 +1,7 @@
-"""What a photo will cost, from its header: the unit is the work of finding faces of 20 pixels and more in one pixel.
+"""Estimate the cost of a photo from its header, without decoding it.
 
-In: an encoded photo. Out: that number, in microseconds, and nothing is decoded. Measured on one core, detection takes 180 ns
-a pixel; decoding takes 15 to 30 of each pixel, of a JPEG 5 and 15 more of each that is left after its reduced scale.
+The unit is the work of finding faces of at least 20 pixels in one pixel, about 180 ns on one core. Decoding takes 15 to 30
+ns per pixel; a JPEG takes 5 ns per pixel, and 15 ns more per pixel at its reduced scale.
 """
 
 from collections.abc import Sequence
@@ -16,32 +16,31 @@ _READ = 1 / 40
 _SCALED = 3 / 40
 _SCAN = 1 / 80
 _LOOKS = 3
-"""That a photo may take: second looks cost twice the first at most (`facegroup.detection.second_look`).
-
-Frames of cameras get one."""
+"""Cost of detection in a photo, relative to one pass: further passes cost at most twice the first
+(`facegroup.detection.second_look`). Camera frames get one pass."""
 
 _LEAST = 50_000
-"""Of any photo, however small: what is done once for each."""
+"""Least cost of any photo, for the work that does not depend on its size."""
 
 TOGETHER = 4 * _LOOKS
-"""Batches of detection, of `detector.batch_pixels` each, that one batch of photos may cost."""
+"""Most cost of one batch of photos, in detection batches of `detector.batch_pixels` each."""
 
 _SMALL = TOGETHER * 2 / 3
-"""Of those, what a small request costs at most: a phone's photo of 12 to 50 megapixels costs 7 of the 8."""
+"""Most cost of a small request, in the same unit: a phone's photo of 12 to 50 megapixels costs 7 of these 8."""
 
 
 def _decoding(data: bytes) -> float:
-    """Return what one pixel costs to decode: a JPEG that says so may have its pixels gone through a thousand times."""
+    """Return the cost of decoding one pixel. It grows with the scans of a JPEG, each of which visits every pixel."""
     return _DECODED + (_SCAN * data.count(b"\xff\xda") if data.startswith(b"\xff\xd8") else 0)
 
 
 def is_small(photos: Sequence[Photo], settings: Settings) -> bool:
-    """Say whether photos that have their price cost so little together that they need not take turns."""
+    """Return whether photos with a price cost so little in total that their request takes no turns."""
     return sum(photo.cost for photo in photos) <= _SMALL * settings.detector.batch_pixels
 
 
 def price(photo: Photo, settings: Settings) -> float:
-    """Return what a photo will cost; what is no image that is known costs next to nothing, as it is refused."""
+    """Return the estimated cost of a photo. A file without a readable header has the least cost, because it is refused."""
     header = headers.read(photo.data)
     if header is None:
         return _LEAST

@@ -1,4 +1,4 @@
-"""Room in memory for what is decoded at once: large photos wait for one another, small ones hardly ever do."""
+"""Limit the memory for decoding: large photos wait for each other, small ones hardly ever wait."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,13 +7,12 @@ from threading import Condition
 
 
 class DecodingMemory:
-    """So many pixels may be decoded at the same moment, by any number of threads. One photo always fits.
+    """Class that limits how many pixels any number of threads decode at the same time. One photo always fits.
 
-    First come, first served: otherwise a large photo would wait as long as small ones come, and a small one as long as large
-    ones do.
+    Photos are admitted in order of arrival: otherwise a large photo could wait for ever behind small ones.
 
     Args:
-        pixels: at most.
+        pixels: most pixels at the same time.
     """
 
     def __init__(self, pixels: int) -> None:
@@ -23,8 +22,8 @@ class DecodingMemory:
         self._changed = Condition()
 
     @contextmanager
-    def of(self, pixels: int) -> Iterator[None]:
-        """Wait until there is room for so many pixels, and hold it."""
+    def hold(self, pixels: int) -> Iterator[None]:
+        """Wait until there is room for the pixels, and hold it."""
         place = object()
         with self._changed:
             self._waiting.append(place)

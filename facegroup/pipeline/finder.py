@@ -1,6 +1,6 @@
-"""Photos → faces cut out for the network: decode, detect, align, for a batch at once.
+"""Decode a batch of photos, detect their faces and cut these out for the network.
 
-A photo that cannot be decoded is a value in the answer; the others of its batch are found.
+A photo that cannot be decoded has its error as its answer and does not affect the others.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from facegroup.detection import second_look
 from facegroup.detection.mtcnn import Mtcnn
-from facegroup.detection.second_look import Look
+from facegroup.detection.second_look import DetectionPass
 from facegroup.errors import ImageError
 from facegroup.images import headers
 from facegroup.images.decode import Decoded, decode
@@ -22,18 +22,18 @@ from facegroup.pipeline.messages import DetectedFaces, Photo
 from facegroup.settings import Detector, Limits
 from facegroup.types import Faces, Floats
 
-GIVEN_UP = "nobody waits for it any more"
+GIVEN_UP = "The caller has left."
 
 
 class Finder:
-    """Decodes, detects and aligns. `find` is used from one thread at a time; decoding uses its own.
+    """Class that decodes, detects and aligns. Only one thread may use `find` at a time; decoding has its own threads.
 
     Args:
         mtcnn: the detector.
         aligner: cuts faces out for the network.
-        limits: what a photo may cost.
+        limits: the limits of a photo.
         wanted: the detector's settings.
-        threads: that decode.
+        threads: threads for decoding.
     """
 
     def __init__(self, mtcnn: Mtcnn, aligner: Aligner, limits: Limits, wanted: Detector, threads: int) -> None:
@@ -46,8 +46,8 @@ class Finder:
         self._min_confidence = wanted.min_confidence
         self._batch_pixels = wanted.batch_pixels
         self._decoders = ThreadPoolExecutor(threads, "decode")
-        self._room = DecodingMemory(limits.image_pixels)
-        self._room_ahead = DecodingMemory(limits.image_pixels)
+        self._memory = DecodingMemory(limits.image_pixels)
+        self._memory_ahead = DecodingMemory(limits.image_pixels)
 
     def find(
         self,
@@ -55,19 +55,19 @@ class Finder:
         pictures: Sequence[Decoded | ImageError] | None = None,
         wanted: Callable[[int], bool] = lambda index: True,
     ) -> list[DetectedFaces | ImageError]:
-        """Return the faces of each photo, or why it cannot be used.
+        """Return the faces of each photo, or its error.
 
         Args:
-            photos: encoded.
-            pictures: what `decode` gave for each, where that was done before.
-            wanted: whether somebody still waits for the photo of an index. Nothing more is done on others, and an error is
-                their answer.
+            photos: the encoded photos.
+            pictures: the results of `decode` for each; None decodes them here.
+            wanted: returns whether a caller still waits for the photo with an index. Work on other photos stops, and their
+                answer is an error.
         """
         answers: list[DetectedFaces | ImageError | None] = [None] * len(photos)
         decoded: dict[int, Decoded] = {}
 
         def read(index: int) -> Decoded | ImageError:
-            return self._decode(photos[index], self._room) if wanted(index) else ImageError(GIVEN_UP)
+            return self._decode(photos[index], self._memory) if wanted(index) else ImageError(GIVEN_UP)
 
         for index, picture in enumerate(pictures or self._decoders.map(read, range(len(photos)))):
             if isinstance(picture, ImageError):
@@ -77,19 +77,19 @@ class Finder:
         for index, photo in enumerate(photos):
             if photo.faces is not None and index in decoded:
                 picture = decoded.pop(index)
-                known = Look(picture.image, 0, faces=_scaled(photo.faces, picture.scale))
+                known = DetectionPass(picture.image, 0, faces=_scaled(photo.faces, picture.scale))
                 answers[index] = self._align(picture, known)
         sizes = {index: picture.image.shape[0] * picture.image.shape[1] for index, picture in decoded.items()}
         for together in self._parts(sizes):
             part = [index for index in together if wanted(index)]
             looks = self._detect(
-                [Look(decoded[index].image, self._smallest(photos[index], decoded[index])) for index in part]
+                [DetectionPass(decoded[index].image, self._smallest(photos[index], decoded[index])) for index in part]
             )
-            # A camera sees the next frame soon, and hangs the right way up.
+            # A camera is mounted upright, and its next frame comes soon.
             again = [at for at, index in enumerate(part) if not photos[index].background and wanted(index)]
             upright = [photos[part[at]].upright for at in again]
-            better = second_look.better([looks[at] for at in again], upright, self._detect_again, self._turns)
-            for at, look in zip(again, better, strict=True):
+            best = second_look.best_passes([looks[at] for at in again], upright, self._detect_again, self._turns)
+            for at, look in zip(again, best, strict=True):
                 looks[at] = look
             aligned = self._decoders.map(self._align, [decoded[index] for index in part], looks)
             for index, answer in zip(part, aligned, strict=True):
@@ -97,45 +97,45 @@ class Finder:
         return [ImageError(GIVEN_UP) if answer is None else answer for answer in answers]
 
     def decode(self, photo: Photo) -> Decoded | ImageError:
-        """Return the picture of one photo, or why it cannot be used. Any thread may ask.
+        """Return the decoded photo, or its error. Any thread may call this.
 
-        It waits for others that are decoded like this, and never for those of `find`, nor do those for it.
+        Its limit of memory is separate from that of `find`, so neither waits for the other.
         """
-        return self._decode(photo, self._room_ahead)
+        return self._decode(photo, self._memory_ahead)
 
-    def _decode(self, photo: Photo, room: DecodingMemory) -> Decoded | ImageError:
+    def _decode(self, photo: Photo, memory: DecodingMemory) -> Decoded | ImageError:
         try:
             header = headers.read(photo.data)
-            with room.of(header.decoded_pixels(self._limits.side_pixels) if header else 0):
+            with memory.hold(header.decoded_pixels(self._limits.side_pixels) if header else 0):
                 return decode(photo.data, self._limits)
         except ImageError as error:
             return error
 
     def beside(self) -> "Finder | None":
-        """Return one on the same networks for another thread to use at the same time; None: the device does one thing.
+        """Return a finder on the same networks that another thread may use at the same time, and that is closed later.
 
-        It is closed after this one.
+        Returns None on a device that runs one batch at a time.
         """
         if self.mtcnn.nets.device != "cpu":
             return None
         return Finder(Mtcnn(self.mtcnn.nets), self._aligner, self._limits, self._wanted, self._threads)
 
     def warm(self) -> None:
-        """Make the first request as fast as the next."""
+        """Warm up the networks, so that the first request is as fast as the next."""
         self.mtcnn.nets.warm()
 
     def about(self) -> dict[str, str]:
-        """Say what runs here."""
+        """Return the names of detector, engine and device."""
         nets = self.mtcnn.nets
         return {"detector": "mtcnn", "engine": nets.name, "device": nets.device}
 
     def close(self) -> None:
-        """Let the decoding threads go."""
+        """Stop the threads."""
         self._decoders.shutdown()
         self.mtcnn.close()
 
     def _parts(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
-        """Cut a batch where it has too many pixels to be detected at once. `sizes`: pixels of each picture."""
+        """Split pictures into parts that are small enough to be detected at once. `sizes` has the pixels of each picture."""
         part: list[int] = []
         pixels = 0
         for index, size in sizes.items():
@@ -147,26 +147,26 @@ class Finder:
         if part:
             yield part
 
-    def _detect_again(self, looks: Sequence[Look]) -> list[Look]:
+    def _detect_again(self, looks: Sequence[DetectionPass]) -> list[DetectionPass]:
         sizes = {index: look.image.shape[0] * look.image.shape[1] for index, look in enumerate(looks)}
         return [each for part in self._parts(sizes) for each in self._detect([looks[index] for index in part])]
 
-    def _detect(self, looks: Sequence[Look]) -> list[Look]:
-        """Fill in the faces that the detector is sure enough of."""
+    def _detect(self, looks: Sequence[DetectionPass]) -> list[DetectionPass]:
+        """Return the passes with their faces, without those below the least confidence."""
         found = self.mtcnn.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
         return [
             replace(look, faces=faces[np.flatnonzero(faces.confidence >= self._min_confidence)])
             for look, faces in zip(looks, found, strict=True)
         ]
 
-    def _turns(self, looks: Sequence[Look]) -> list[Floats]:
+    def _turns(self, looks: Sequence[DetectionPass]) -> list[Floats]:
         return self.mtcnn.turns([look.image for look in looks], [look.faces for look in looks])
 
     def _smallest(self, photo: Photo, picture: Decoded) -> int:
         wanted = photo.min_face_size or self._min_face_size
         return max(12, round(wanted * picture.scale))
 
-    def _align(self, picture: Decoded, look: Look) -> DetectedFaces:
+    def _align(self, picture: Decoded, look: DetectionPass) -> DetectedFaces:
         faces = look.faces
         if len(faces) > self._limits.faces:
             faces = faces[np.sort(np.argsort(-faces.confidence, kind="stable")[: self._limits.faces])]

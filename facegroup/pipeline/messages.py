@@ -1,4 +1,4 @@
-"""What the pipeline is asked, one `Photo` at a time, and what it answers: a `PhotoResult`, or an error."""
+"""The messages of the pipeline: `Photo` is a request, `PhotoResult` its answer."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from facegroup.types import Crops, Descriptors, Faces, Floats, Match, Policy
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Whom to compare the faces of a photo with.
+    """A search of the faces of a photo in a gallery.
 
     Attributes:
-        gallery: its name.
-        person_id: only this person (verification), or None: everybody (identification).
-        threshold: what a similarity must exceed; None: the gallery's own.
-        candidates: how many of the best people each answer lists.
-        quality: how good a face must be to be named; None: the gallery's own policy. Verification does not ask.
-        unique: whether a person is named at most once in a photo; None: as the gallery has it.
+        gallery: name of the gallery.
+        person_id: the person to compare with (verification); None searches everybody (identification).
+        threshold: a similarity must exceed this; None uses the gallery's threshold.
+        candidates: how many candidates each answer lists.
+        quality: how good a face must be to be named; None uses the gallery's policy. Verification ignores it.
+        unique: whether a person is named at most once in a photo; None uses the gallery's setting.
     """
 
     gallery: str
@@ -29,19 +29,19 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One encoded photo, and what is wanted of it.
+    """One encoded photo, and what to do with it.
 
     Attributes:
         data: the file's bytes.
-        min_face_size: smallest face looked for, in pixels of the photo; None: the detector's setting.
-        embed: whether descriptors are wanted.
-        crops: whether the aligned faces are wanted back, as JPEG.
-        query: whom to compare with, or None.
-        background: whether it may wait for others: a frame of a camera.
-        faces: those that were found in it before, in its pixels: they are not looked for again. None: look for them.
-        upright: whether it must be found out which way up it is, as for enrolment, and not only if it looks odd.
-        request: id of a request that takes turns with others; empty: it is small enough to go at once.
-        cost: what it will cost, see `facegroup.pipeline.cost`; 0: nobody asked.
+        min_face_size: smallest face to detect, in pixels of the photo; None uses the detector's setting.
+        embed: whether to return descriptors.
+        crops: whether to return the aligned faces as JPEG.
+        query: the search in a gallery; None does not search.
+        background: whether it may wait for other photos, as frames of cameras do.
+        faces: known faces in its pixels, which are not detected again; None detects them.
+        upright: whether to check its orientation in any case, as for enrolment, instead of only if it looks wrong.
+        request: id of a request that takes turns with others, or empty for a small one that does not.
+        cost: the estimated cost (`facegroup.pipeline.cost`), or 0 if it was not estimated.
     """
 
     data: bytes
@@ -63,18 +63,18 @@ class Photo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quality:
-    """What can be said of n faces before a network sees them. Parts only; what follows from them is a policy.
+    """The measured quality of n faces, part by part. `facegroup.pipeline.quality_policies` has the limits.
 
     Attributes:
         size: (n,) float32: the shorter side of the box, in pixels of the photo.
-        sharpness: (n,) float32: standard deviation of the second differences of the face's grey values, at 64 × 64 pixels,
-            across or down, whichever is less, divided by that of the values; small means blurred, or magnified.
+        sharpness: (n,) float32: standard deviation of the second differences of the face's grey values at 64 × 64 pixels,
+            horizontally or vertically, whichever is less, divided by that of the values; small if blurred or magnified.
         brightness: (n,) float32 in 0..1: mean grey value of the face.
         contrast: (n,) float32 in 0..0.5: standard deviation of its grey values.
-        yaw: (n,) float32 in about -1..1: how far the nose tip is off the middle of the eyes, in eye distances.
-        pitch: (n,) float32 in about -1..1: how much farther down than usual the nose tip is, in distances of eyes and mouth.
+        yaw: (n,) float32 in about -1..1: offset of the nose tip from the middle of the eyes, in eye distances.
+        pitch: (n,) float32 in about -1..1: how much lower than usual the nose tip is, in distances between eyes and mouth.
         roll: (n,) float32: angle of the line through the eyes, in degrees, clockwise.
-        inside: (n,) float32 in 0..1: how much of the face lies in the photo, as far as its landmarks tell.
+        inside: (n,) float32 in 0..1: how much of the face is inside the photo, estimated from its landmarks.
     """
 
     size: Floats
@@ -89,16 +89,16 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectedFaces:
-    """The faces of one photo, cut out.
+    """The faces of one photo, with their crops.
 
     Attributes:
-        width: of the upright photo, in pixels.
-        height: of the upright photo, in pixels.
-        faces: in pixels of the upright photo, left to right.
-        quality: of each face.
+        width: width of the upright photo, in pixels.
+        height: height of the upright photo, in pixels.
+        faces: the faces in pixels of the upright photo, left to right.
+        quality: the quality of each face.
         crops: (n, s, s, 3) uint8 RGB, aligned for the network.
-        turned: degrees clockwise by which the photo had to be turned for its faces to be upright: 0, 90, 180 or 270.
-        upright: whether that is beyond doubt.
+        turned: clockwise rotation that makes the faces upright, in degrees: 0, 90, 180 or 270.
+        upright: whether that is certain.
     """
 
     width: int
@@ -115,11 +115,11 @@ class PhotoMatches:
     """The decisions on the faces of one photo.
 
     Attributes:
-        matches: one per face; of a verification, each names the person or nobody.
-        version: of the gallery that decided.
-        threshold: that was asked for.
-        degraded: whether the store was away or lost data, so that `version` may not be the newest.
-        reason: why it is degraded: the code of an error; None: it is not.
+        matches: one per face; in a verification, each names the person or nobody.
+        version: version of the gallery that was searched.
+        threshold: the threshold that was used.
+        degraded: whether the store was unavailable or lost data, so that `version` may not be the newest.
+        reason: error code of the reason, or None if it is not degraded.
     """
 
     matches: tuple[Match, ...]
@@ -131,16 +131,16 @@ class PhotoMatches:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoResult:
-    """Everything that is known of one photo.
+    """The pipeline's result for one photo.
 
     Attributes:
-        width: of the upright photo, in pixels.
-        height: of the upright photo, in pixels.
-        faces: in pixels of the upright photo, left to right.
-        quality: of each face.
-        descriptors: (n, d) float32 where they were asked for.
-        crops: each aligned face as JPEG where they were asked for.
-        matched: the decisions where a query was asked; an error is its answer (an unknown gallery, say).
+        width: width of the upright photo, in pixels.
+        height: height of the upright photo, in pixels.
+        faces: the faces in pixels of the upright photo, left to right.
+        quality: the quality of each face.
+        descriptors: (n, d) float32, or None if not requested.
+        crops: each aligned face as JPEG, or None if not requested.
+        matched: the decisions, or the query's error such as an unknown gallery; None without a query.
         turned: see `DetectedFaces`.
         upright: see `DetectedFaces`.
     """

@@ -1,4 +1,4 @@
-"""Settings → the finder that they ask for. Which engine runs the detector is decided here."""
+"""Create the finder that the settings choose, on the engine for its detector."""
 
 import logging
 
@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 
 
 def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
-    """Return the finder that the settings ask for, cutting faces out for the network `spec`, not warmed yet.
+    """Return the finder that the settings choose, with crops for the network `spec`, not warmed up.
 
     Raises:
-        EngineUnavailable: the engine cannot run the detector, or the device is not there; none is taken in its place.
+        EngineUnavailable: the engine cannot run the detector, or the device does not exist. No other one is used instead.
     """
     wanted = settings.detector
     if wanted.engine == "simulated":
         return SimulatedFinder(settings, spec)
     threads = wanted.threads or max(1, int(wanted.num_cpus))
     nets = _nets(settings, threads)
-    log.info("detector mtcnn on %s, %s, %s", nets.name, nets.device, wanted.precision)
+    log.info("Detector mtcnn on %s, %s, %s", nets.name, nets.device, wanted.precision)
     return Finder(Mtcnn(nets), Aligner(spec), settings.limits, wanted, max(2, threads))
 
 
@@ -35,15 +35,17 @@ def _nets(settings: Settings, threads: int) -> Nets:
     if engine == "auto":
         engine = "keras" if wanted.num_gpus > 0 else "openvino"
     if engine == "openvino" and wanted.num_gpus > 0:
-        raise EngineUnavailable("the detector on openvino runs on a CPU only: set detector.num_gpus to 0")
+        raise EngineUnavailable("The detector on openvino runs on a CPU only. Set detector.num_gpus to 0.")
     if engine == "openvino":
         from facegroup.detection.nets_openvino import OpenVinoNets
 
         return OpenVinoNets(threads, wanted.precision)
     if engine == "keras":
         if wanted.precision != "fp32":
-            raise EngineUnavailable(f"the detector on keras computes in fp32, not in {wanted.precision}")
+            raise EngineUnavailable(
+                f"The detector on keras does not support {wanted.precision}. Set detector.precision to fp32."
+            )
         from facegroup.detection.nets_keras import KerasNets
 
         return KerasNets("gpu:0" if wanted.num_gpus > 0 else "cpu", threads)
-    raise EngineUnavailable(f"the detector cannot run on the engine {engine}; it runs on openvino or keras")
+    raise EngineUnavailable(f"The detector cannot run on the engine {engine}. It runs on openvino or keras.")

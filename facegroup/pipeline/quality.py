@@ -1,8 +1,8 @@
-"""Faces and their crops → what can be said of their quality without a network; what is good enough, `policies` says.
+"""Measure the quality of faces without a network; `facegroup.pipeline.quality_policies` decides what is good enough.
 
-Sharpness, brightness and contrast are those of the face alone, from brow to chin, scaled to 64 × 64 pixels, so that they
-mean the same for every network's crop. A small face is magnified for its crop, and so is less sharp than a large one.
-Sharpness is in relation to the contrast, so that a dark photo is not taken for a blurred one.
+Sharpness, brightness and contrast are measured on the face alone, from brow to chin, scaled to 64 × 64 pixels, so that they
+are comparable between the crops of all networks. A small face is magnified for its crop, and therefore less sharp.
+Sharpness is relative to the contrast, so that a dark photo does not count as blurred.
 """
 
 import cv2
@@ -24,24 +24,24 @@ _WINDOWS: dict[Cut, tuple[float, float, float, float]] = {
 
 _HALF = np.array([1.8, 2.45])
 _ABOVE = 0.35
-"""Half the width and height of the box around a face, and how far its middle is above that of the landmarks, in mean
-distances of the landmarks from theirs: the median of LFW."""
+"""Half the width and height of the box around a face, and how far its centre is above that of the landmarks. The unit is the
+mean distance of the landmarks from their centre; the values are medians of LFW."""
 
 _FRONTAL = 0.54
-"""How far down from the eyes to the mouth the nose tip is in a face that looks straight ahead: the median of LFW."""
+"""Position of the nose tip between eyes (0) and mouth (1) in a frontal face: the median of LFW."""
 
 
 def measure(faces: Faces, crops: Crops, kind: Cut, width: int, height: int) -> Quality:
     """Return the parts of the quality of n faces.
 
+    A part that cannot be measured, such as the pose of landmarks that are not finite, is NaN and only meets the policy off.
+
     Args:
-        faces: in pixels of the photo.
+        faces: the n faces, in pixels of the photo.
         crops: (n, s, s, 3) uint8 RGB.
         kind: how the crops were cut out.
-        width: of the photo, in pixels.
-        height: of the photo, in pixels.
-
-    A part that cannot be told, as of landmarks that are not finite, is NaN; no policy but off is met by it.
+        width: width of the photo, in pixels.
+        height: height of the photo, in pixels.
     """
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
     yaw, pitch, roll = _pose(faces.landmarks.astype(np.float64))
@@ -69,7 +69,7 @@ def _pose(landmarks: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
 
 
 def _inside(landmarks: NDArray[np.float64], width: int, height: int) -> Floats:
-    """Return how much of the box that each face's landmarks speak of lies in the photo, in 0..1."""
+    """Return how much of the box around each face's landmarks lies in the photo, in 0..1."""
     middle = landmarks.mean(axis=1)
     unit = np.linalg.norm(landmarks - middle[:, None], axis=2).mean(axis=1)[:, None]
     middle, half = middle - [0, _ABOVE] * unit, _HALF * unit
@@ -84,7 +84,7 @@ def _light(crop: Image, window: tuple[float, float, float, float]) -> tuple[floa
     grey = cv2.resize(
         cv2.cvtColor(crop[y1:y2, x1:x2], cv2.COLOR_RGB2GRAY), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA
     )
-    # The lesser of the two: a movement blurs across it only.
+    # The smaller of the two, because motion blurs in one direction only.
     edges = min(cv2.meanStdDev(cv2.Sobel(grey, cv2.CV_16S, *way, ksize=1))[1].item() for way in ((2, 0), (0, 2)))
     mean, spread = (part.item() for part in cv2.meanStdDev(grey))
     return edges / max(spread, 1), mean / 255, spread / 255

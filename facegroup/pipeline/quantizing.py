@@ -1,4 +1,4 @@
-"""Quantises a network in a process of its own: photos → face crops to calibrate on, and others to check the result with."""
+"""Quantise a network in a child process, with faces from photos for calibration and other faces to check the result."""
 
 import json
 import sys
@@ -21,21 +21,21 @@ from facegroup.settings import Detector, Limits
 from facegroup.types import Crops
 
 CROPS = 300
-"""Most faces that are taken, a third of them to check with."""
+"""Most faces to take, a third of them for the check."""
 
 FEWEST = 30
-"""Faces that a folder must have."""
+"""Least number of faces in a folder."""
 
 _PER_PHOTO = 4
 _CHUNK = 16
-# Surer than a face that is answered: a wall among thirty faces would stretch the ranges.
+# Higher than for answers: one false face among thirty would stretch the ranges.
 _WANTED = Detector(min_confidence=0.95)
 
 
 def main(network: str, ir: str, calibration: str, threads: str, out: str) -> None:
-    """Quantise in this process: write the IR to `out`, and the record beside it (`facegroup.networks.quantization`)."""
+    """Quantise in this process, and write the IR to `out` with its record beside it (`facegroup.networks.quantization`)."""
     with worker_process.reporting() as report:
-        # NNCF would report its use to its makers; without the package it does not.
+        # NNCF would send usage data; without this package it does not.
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
         spec = registry.spec(network)
@@ -52,19 +52,19 @@ def main(network: str, ir: str, calibration: str, threads: str, out: str) -> Non
 def crops(
     spec: NetworkSpec, photos: Sequence[Path], threads: int, report: worker_process.Report
 ) -> tuple[Crops, Crops]:
-    """Return the faces of some photos to calibrate on, and others, of other photos, to check with.
+    """Return faces to calibrate on, and faces of other photos for the check.
 
     Args:
-        spec: the network they are cut out for.
-        photos: of any formats; those that are none, or show no face, are passed over.
-        threads: that detect.
-        report: told how many photos are done.
+        spec: the network for which they are cut out.
+        photos: photos of any format. Files that are not photos, or have no face, are skipped.
+        threads: threads for detection.
+        report: function that is told how many photos are done.
 
     Returns:
         (n, s, s, 3) and (m, s, s, 3) uint8 RGB; m is about n/2.
 
     Raises:
-        InvalidSettings: the photos show too few faces.
+        InvalidSettings: the photos have too few faces.
     """
     finder = Finder(Mtcnn(OpenVinoNets(threads)), Aligner(spec), Limits(), _WANTED, threads)
     parts: tuple[list[Crops], list[Crops]] = ([], [])
@@ -80,6 +80,6 @@ def crops(
     finder.close()
     if taken < FEWEST or min(map(len, parts)) == 0:
         raise InvalidSettings(
-            f"embedder.calibration shows {taken} faces in {seen} of {len(photos)} photos; it should show at least {FEWEST}"
+            f"embedder.calibration has only {taken} faces in {seen} of {len(photos)} photos. At least {FEWEST} are needed."
         )
     return np.concatenate(parts[0]), np.concatenate(parts[1])

@@ -1,6 +1,6 @@
-"""The detector on a device that is not there: every photo has one face, found in a fixed time a batch, nothing decoded.
+"""Simulate the detector: every photo has one face, found in a fixed time per batch without decoding.
 
-The counterpart of networks/simulated.py, for measuring what is around the networks; see there.
+This is the counterpart of networks/simulated.py, to measure everything around the networks.
 """
 
 import zlib
@@ -21,11 +21,11 @@ _WIDTH, _HEIGHT = 250, 250
 
 
 class SimulatedFinder(Finder):
-    """A `Finder` without a detector; its crops are of one colour, which the photo's bytes decide.
+    """`Finder` without a detector. Its crops have a single colour that depends on the photo's bytes.
 
     Args:
-        settings: how long a batch takes, and how many photos are one.
-        spec: the network that the crops are for.
+        settings: the settings with the time and size of a batch.
+        spec: the network for the crops.
     """
 
     def __init__(self, settings: Settings, spec: NetworkSpec) -> None:
@@ -38,25 +38,25 @@ class SimulatedFinder(Finder):
         pictures: Sequence[Decoded | ImageError] | None = None,
         wanted: Callable[[int], bool] = lambda index: True,
     ) -> list[DetectedFaces | ImageError]:
-        """Return the made-up face of each photo; a photo of no bytes is refused, as always."""
+        """Return the made-up face of each photo. An empty photo is refused as usual."""
         self._device.work(len(photos))
-        return [self._found(photo) if photo.data else EmptyBody("the image is empty") for photo in photos]
+        return [self._found(photo) if photo.data else EmptyBody("The image is empty (0 bytes).") for photo in photos]
 
     def decode(self, photo: Photo) -> Decoded | ImageError:
-        """Decode nothing."""
+        """Return an empty picture without decoding."""
         return Decoded(np.empty((0, 0, 3), np.uint8), 1, _WIDTH, _HEIGHT)
 
     def beside(self) -> None:
-        """The device does one thing at a time."""
+        """Return None: the device does one thing at a time."""
 
     def warm(self) -> None:
-        """There is nothing to warm."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """There is nothing to let go."""
+        """Do nothing."""
 
     def about(self) -> dict[str, str]:
-        """Say that this is no detector."""
+        """Return the name of the simulation for each part."""
         return {"detector": NAME, "engine": NAME, "device": NAME}
 
     def _found(self, photo: Photo) -> DetectedFaces:

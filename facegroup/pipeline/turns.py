@@ -1,8 +1,8 @@
-"""Items that wait, in the order of their owners' turns: whoever had much waits until the others had as much.
+"""Queue items so that their owners take turns, in proportion to the cost of their items.
 
-In: items, each with an owner. Out: the owner whose turn it is, and its items, first come first served. Items without an
-owner (an empty one) are one queue. The method is start-time fair queueing (Goyal, Vin and Cheng, 1996) with a clock that
-advances by the cost of what was served divided by the number of owners who wait.
+The items of one owner are served in order of arrival. Items without an owner (an empty name) share a queue. The method is
+start-time fair queueing (Goyal, Vin and Cheng, 1996) with a clock that advances by the cost of each served item divided by
+the number of waiting owners.
 """
 
 from collections import deque
@@ -19,9 +19,8 @@ class Turns(Generic[Item]):
 
     def __init__(self) -> None:
         self._queues: dict[str, deque[Item]] = {}
-        self._begins: dict[
-            str, tuple[float, int]
-        ] = {}  # on the clock, the turn of each owner; and when it had its last
+        # The start of each owner's turn on the clock, and the number of its last served item.
+        self._begins: dict[str, tuple[float, int]] = {}
         self._clock = 0.0
         self._taken = 0
         self._count = 0
@@ -34,7 +33,7 @@ class Turns(Generic[Item]):
             yield from queue
 
     def add(self, owner: str, item: Item) -> None:
-        """Put an item behind the others of its owner."""
+        """Append an item to its owner's queue."""
         queue = self._queues.get(owner)
         if queue is None:
             queue = self._queues[owner] = deque()
@@ -43,16 +42,16 @@ class Turns(Generic[Item]):
         self._count += 1
 
     def owner(self) -> str:
-        """Return whose turn it is; where nothing waits, nobody's."""
+        """Return the owner whose turn it is, or an empty string if nothing waits."""
         return min(self._queues, key=self._begins.__getitem__, default="")
 
     def first(self, owner: str) -> Item | None:
-        """Return the owner's next item; None: there is none."""
+        """Return the owner's next item, or None if there is none."""
         queue = self._queues.get(owner)
         return queue[0] if queue else None
 
     def take(self, owner: str, cost: float) -> Item:
-        """Remove the owner's next item, and count what it costs."""
+        """Remove and return the owner's next item, and charge its cost."""
         queue = self._queues[owner]
         item = queue.popleft()
         self._count -= 1
@@ -65,7 +64,7 @@ class Turns(Generic[Item]):
         return item
 
     def keep(self, wanted: Callable[[Item], bool]) -> int:
-        """Remove all items but those wanted; return how many."""
+        """Remove all items that are not wanted, and return how many were removed."""
         before = self._count
         for owner, queue in list(self._queues.items()):
             present = [item for item in queue if wanted(item)]
@@ -77,7 +76,7 @@ class Turns(Generic[Item]):
         return before - self._count
 
     def _leave(self, owner: str) -> None:
-        """Forget the owner's queue, but not soon what it had: more may come."""
+        """Remove the owner's empty queue, but remember its charge for a while, since more items may come."""
         del self._queues[owner]
         if len(self._begins) > _REMEMBERED:
             waiting = self._queues.keys()

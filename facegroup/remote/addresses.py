@@ -1,7 +1,7 @@
-"""Text → an address in parts, or nothing: one rule for every address that may hold a password.
+"""Parses addresses that may hold a password, by one rule.
 
-Where it cannot be told what belongs to the password, nothing is guessed: a piece of it would be looked up as a host's name,
-and shown. So an `@` behind the host is refused, for whoever does not escape a `/`, `#` or `?` in a password has one there.
+An address is refused if its password could end in more than one place: a part of the password would be looked up as a host
+name, and printed. So an `@` after the host is refused: a `/`, `#` or `?` that is not escaped in a password leaves one there.
 """
 
 import re
@@ -15,15 +15,15 @@ _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+(%[\w.-]+)?")
 
 
 def ambiguous(text: str) -> bool:
-    """Whether an `@` stands behind what is the host, unless a `/`, `?` or `#` before it belongs to the password."""
+    """Return whether an `@` follows the host, so that a `/`, `?` or `#` before it may belong to the password."""
     _, *behind = _BEHIND.split(text.partition("://")[2], maxsplit=1)
     return any("@" in part for part in behind)
 
 
 def parted(text: str) -> SplitResult | None:
-    """Return an address in parts; None where it cannot be read, or not in one way only.
+    """Return the parts of an address; None if it is invalid or ambiguous.
 
-    A scheme and a host are the caller's to ask for. The error of Python is not passed on: it quotes the address.
+    The caller checks scheme and host. Python's own error is not passed on, because it quotes the address.
     """
     try:
         parts = urlsplit(text)

@@ -1,7 +1,7 @@
-"""One server over HTTP: a request in, its answer or its error out. Answers that say "later" are waited for.
+"""Sends requests to one server over HTTP, and repeats those that it cannot take yet.
 
-429 is asked again whatever the request is: it was shed, unprocessed. 503 and a lost connection are asked again only where
-the same request twice does no more than once: reading, setting, recognition, and writes under an idempotency key.
+A request that was answered with 429 is always repeated, because the server did not process it. After 503 or a lost
+connection, only requests that may run twice are repeated: reads, settings, recognition, and writes with an idempotency key.
 """
 
 import logging
@@ -33,27 +33,27 @@ KEY = "Idempotency-Key"
 
 
 class NoAnswer(StageUnavailable):
-    """Nobody answers at the address, or the connection was lost."""
+    """No server answers at the address, or the connection was lost."""
 
 
 class Connection:
-    """Connections to one server.
+    """Class that sends requests to one server.
 
     Args:
         url: such as ``http://127.0.0.1:8000``.
         timeout: seconds that one request may take.
-        patience: seconds for which a request that is told to come later is repeated; 0: it never is.
+        patience: for how many seconds a refused request is repeated; 0 repeats none.
 
     Raises:
-        MalformedRequest: the URL is none that a server can have.
-        InvalidSettings: the proxy that the environment names cannot be used.
+        MalformedRequest: the URL is not an address of a server.
+        InvalidSettings: the proxy in the environment cannot be used.
     """
 
     def __init__(self, url: str, timeout: float, patience: float) -> None:
         parts = parted(url)
         if parts is None:
             raise MalformedRequest(f"the server's address cannot be read; write it as http://host:port. {ESCAPED}")
-        # The address that httpx logs, and quotes in its errors, is one without a password.
+        # httpx logs and quotes this address, so it has no password.
         where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
         login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
         carrier, self._proxy = transport(where)
@@ -62,16 +62,16 @@ class Connection:
         self._known = False
 
     def send(self, method: str, path: str, *, again: bool | None = None, **request: Any) -> httpx.Response:
-        """Return the answer to a request, which is repeated while the server says "later".
+        """Send a request, repeat it while the server cannot take it, and return the answer.
 
         Args:
             method: of HTTP.
             path: below the server's URL.
-            again: whether the request may be repeated though it may have been worked on; None: by method and key.
-            request: as httpx takes it.
+            again: whether to repeat a request that may have been processed; None decides by method and idempotency key.
+            request: other arguments of httpx.
 
         Raises:
-            FacegroupError: the server's error, as the library would raise it; `StageUnavailable` where no server answers.
+            FacegroupError: the server's error, as the library would raise it; `StageUnavailable` if no server answers.
         """
         keyed = KEY in request.get("headers", {})
         repeatable = method in _REPEATABLE or keyed if again is None else again
@@ -82,26 +82,26 @@ class Connection:
             except ServiceError as error:
                 now = time.monotonic()
                 deadline = now + self._patience if deadline is None else deadline
-                pause = max(error.retry_after, 0.2) * (1 + random.random() / 4)  # spreads those who wait
+                pause = max(error.retry_after, 0.2) * (1 + random.random() / 4)  # spreads clients that wait
                 if not self._may_help(error, repeatable) or now + pause > deadline:
                     raise
                 log.info("%s %s: %s; asked again in %.0f s", method, path, error.detail, pause)
                 time.sleep(pause)
 
     def no_answer(self, error: httpx.HTTPError) -> NoAnswer:
-        """Return the error that a request without an answer is."""
+        """Return the error for a request without an answer."""
         through = "" if self._proxy is None else f" through {self._proxy}"
         return NoAnswer(f"no server answers at {self.http.base_url}{through}: {error or type(error).__name__}")
 
     def error(self, answer: httpx.Response) -> FacegroupError:
-        """Return the error that an answer is; of an unknown code, the most general one."""
+        """Return the error of an answer; a `FacegroupError` if its code is unknown."""
         try:
             body = answer.json()
         except ValueError:
             body = None
         if isinstance(body, dict) and "code" in body:
             return error_of({**body, "retry_after": answer.headers.get("retry-after")})
-        # Not the server's: a proxy before it answers so while it is lost, starts, or does not know its routes yet.
+        # A proxy in front of the server answers so while the server is lost or starts.
         said = f"{answer.status_code}" if self._proxy is None else f"{answer.status_code}, or {self._proxy} did"
         after = _seconds(answer.headers.get("retry-after"))
         if answer.status_code == Overloaded.status:
@@ -129,15 +129,15 @@ class Connection:
     def _may_help(self, error: ServiceError, repeatable: bool) -> bool:
         if isinstance(error, Overloaded):
             return True
-        if isinstance(error, StoreWentBack | TimedOut):  # an operator must act; and the same would take as long again
+        if isinstance(error, StoreWentBack | TimedOut):  # an operator must act, or it would take as long again
             return False
-        if isinstance(error, NoAnswer) and not self._known:  # a wrong address is said at once
+        if isinstance(error, NoAnswer) and not self._known:  # a wrong address is reported at once
             return False
         return repeatable
 
 
 def error_of(problem: Mapping[str, Any]) -> FacegroupError:
-    """Return the library's error of a problem's code; of an unknown code, the most general one."""
+    """Return the library's error for a problem; a `FacegroupError` if its code is unknown."""
     kind = _kinds(FacegroupError).get(problem["code"], FacegroupError)
     if issubclass(kind, ServiceError):
         return kind(problem["detail"], _seconds(problem.get("retry_after")))
@@ -145,7 +145,7 @@ def error_of(problem: Mapping[str, Any]) -> FacegroupError:
 
 
 def _seconds(said: object) -> int:
-    """Return what a Retry-After header says; 1 where it says nothing, or a date."""
+    """Return the seconds of a Retry-After header; 1 if it is missing or a date."""
     text = str(said)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 

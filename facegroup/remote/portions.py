@@ -1,4 +1,4 @@
-"""Photos for a server → requests that it takes: cut by count and bytes, and smaller where the server refuses one."""
+"""Splits photos into requests by count and bytes, and into smaller ones where the server refuses a request."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -13,11 +13,11 @@ MOST_BYTES = 32 << 20
 
 
 class Portions:
-    """Cuts lists of photos into requests, and remembers how much a server takes at once.
+    """Class that splits lists of photos into requests, and remembers how much a server accepts at once.
 
     Args:
-        photos: most photos of a request.
-        size: most bytes of a request with several photos; one photo always fits.
+        photos: maximum number of photos in a request.
+        size: maximum number of bytes in a request with several photos; a single photo always fits.
     """
 
     def __init__(self, photos: int = MOST_PHOTOS, size: int = MOST_BYTES) -> None:
@@ -31,14 +31,14 @@ class Portions:
         ask: Callable[[Sequence[Item]], Answer],
         own: tuple[type[FacegroupError], ...],
     ) -> Iterator[tuple[Sequence[Item], Answer | FacegroupError]]:
-        """Yield portions of the items in their order, each with its answer.
+        """Yield portions of the items in order, each with its answer.
 
         Args:
-            items: photos with whatever belongs to them.
-            data: the bytes of one.
-            ask: sends a portion. A refusal for its size or for the time that it took halves it; a portion of a single
-                photo has such an error as its answer.
-            own: errors that are the photo's own where it was sent alone.
+            items: photos, with any data of the caller's.
+            data: returns the bytes of an item.
+            ask: sends a portion. If the server refuses it for its size or its time, it is halved; for a single photo, the
+                error is the answer.
+            own: errors that are the answer to a photo that was sent alone.
         """
         start = 0
         late = False
@@ -51,7 +51,7 @@ class Portions:
                 if len(part) > 1:
                     self._learn(part, data, by_bytes=isinstance(error, BodyTooLarge))
                     continue
-                if isinstance(error, TimedOut) and not late:  # once more: it may have stood behind others
+                if isinstance(error, TimedOut) and not late:  # again: it may have waited for other requests
                     late = True
                     continue
                 answer = error

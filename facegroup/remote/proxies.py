@@ -1,7 +1,7 @@
-"""Which proxy of the environment a server is reached through, if any: an address in, a proxy or None out.
+"""Finds the proxy in the environment for an address.
 
 `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are read as urllib reads them. This machine itself is never reached
-through one: a proxy elsewhere would ask its own loopback.
+through a proxy: a proxy elsewhere would ask its own loopback.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ import httpx
 from facegroup.errors import InvalidSettings, MalformedRequest
 
 _VARIABLES = {f"{scheme}_proxy" for scheme in ("http", "https", "all", "ftp", "ws", "wss", "socks", "grpc")}
-"""By name, as RAY_SERVE_ENABLE_HA_PROXY ends so, too."""
+"""Whole names: RAY_SERVE_ENABLE_HA_PROXY ends with _proxy, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Proxy:
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy that the environment names for a server's URL; None: it is reached directly."""
+    """Return the proxy that the environment names for a server's URL, or None to reach it directly."""
     parts = urlsplit(url)
     known = urllib.request.getproxies()
     found = next((name for name in (parts.scheme, "all") if known.get(name)), None)
@@ -46,18 +46,18 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 def transport(url: str) -> tuple[httpx.HTTPTransport, Proxy | None]:
-    """Return what carries requests to a server, and the proxy that they go through.
+    """Return httpx's transport to a server, and the proxy that it uses.
 
     Raises:
-        MalformedRequest: the URL is none that a server can have.
+        MalformedRequest: the URL is not an address of a server.
         InvalidSettings: the proxy cannot be used.
     """
     try:
         asked = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise MalformedRequest(f"{url!r} is no address of a server: {error}") from error
+        raise MalformedRequest(f"{url!r} is not an address of a server: {error}") from error
     if asked.scheme not in ("http", "https") or not asked.host:
-        raise MalformedRequest(f"{url!r} is no address of a server; write http://host:port")
+        raise MalformedRequest(f"{url!r} is not an address of a server; write http://host:port")
     proxy = proxy_for(str(asked))
     try:
         return httpx.HTTPTransport(proxy=None if proxy is None else proxy.url), proxy
@@ -70,7 +70,7 @@ def transport(url: str) -> tuple[httpx.HTTPTransport, Proxy | None]:
 
 
 def open_client(url: str, **options: Any) -> httpx.Client:
-    """Return a client for a download, which goes through the proxy that the environment names, redirections too.
+    """Return a client for a download. It uses the environment's proxies, also for redirections.
 
     Raises:
         InvalidSettings: the proxy cannot be used.
@@ -86,19 +86,19 @@ def open_client(url: str, **options: Any) -> httpx.Client:
 
 
 def through(url: str) -> str:
-    """Return what a message about a failure says of the proxy, "" where there is none."""
+    """Return the proxy for a message about a failure, or "" without one."""
     proxy = proxy_for(url)
     return f" through {proxy}" if proxy else ""
 
 
 def forget() -> None:
-    """Take the proxies out of the environment of this process and of all that it starts."""
+    """Remove the proxies from the environment of this process and of all that it starts."""
     for name in [name for name in os.environ if name.lower() in _VARIABLES]:
         del os.environ[name]
 
 
 def is_here(host: str) -> bool:
-    """Return whether a host is this machine: loopback, or an address of its own. A name that is not known is not."""
+    """Return whether a host is this machine: loopback, or an address of its own. An unknown name is not."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -115,7 +115,7 @@ def _own(
     ip = getattr(ip, "ipv4_mapped", None) or ip
     if ip.is_loopback or ip.is_unspecified:
         return True
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:  # sends nothing: the kernel only looks up the way
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:  # sends nothing: the kernel only looks up the route
         try:
             probe.connect(address)
         except OSError:

@@ -1,4 +1,4 @@
-"""Where galleries live. In goes an address, out comes the `Store` that keeps them there."""
+"""Where galleries live: `open_store` returns the `Store` at an address."""
 
 import logging
 
@@ -16,10 +16,10 @@ def open_store(url: str, actor: str = "library") -> Store:
     Args:
         url: ``sqlite:///relative/path``, ``sqlite:////absolute/path``, ``redis://[user:password@]host[:port][/database]``,
             or ``rediss://…`` for TLS, or ``redis+sentinel://…`` (`facegroup.store.redis.address` has the options).
-        actor: whose writes are, for the audit log, where a call says nothing.
+        actor: who the audit log names for writes that do not say who makes them.
 
     Raises:
-        StoreInvalid: it is none of these, or what is there cannot be used by this version.
+        StoreInvalid: the address is none of these, or this version cannot use what is there.
         StoreUnavailable: the file cannot be opened. A Redis that does not answer raises when it is used.
     """
     scheme, separator, rest = url.partition("://")
@@ -38,7 +38,7 @@ def open_store(url: str, actor: str = "library") -> Store:
 
 
 def check_store(url: str) -> None:
-    """Find out whether a server can start on the store at an address.
+    """Check that a server can start on the store at an address.
 
     A Redis that does not answer yet and a full disk are only logged: a server answers without them, as far as it can.
 

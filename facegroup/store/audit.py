@@ -1,4 +1,4 @@
-"""Who did what to whom and when: what a write is told of its caller, and the entry that it leaves, in the same step.
+"""The audit log: who did what to whom, and when. Every write appends its entry in the same step.
 
 An entry holds ids, counts and settings: no name of a person, no metadata, nothing biometric. It outlives the person and
 the gallery that it is about; only the oldest go, beyond `KEPT`.
@@ -16,7 +16,7 @@ _LONGEST = 100  # characters of who
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose request a write is.
+    """Class of the caller of a write.
 
     Attributes:
         actor: ``http`` and the client's address, ``cli``, ``sweep``, or ``library``.
@@ -34,7 +34,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is to be noted of a step; the store adds who and when.
+    """Class of what a write tells the audit log. The store adds who and when.
 
     Attributes:
         what: one word: created, changed, erased (of galleries and people), enrolled, renamed, merged, expired …
@@ -53,7 +53,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the audit log.
+    """Class of one entry of the audit log.
 
     Attributes:
         id: its place in the gallery's log: the cursor of what follows.

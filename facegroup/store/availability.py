@@ -1,4 +1,4 @@
-"""Whether the store is away, known without waiting for it each time: failures go in, an error or nothing comes out.
+"""Whether the store answers, known without waiting for it each time.
 
 A store that hangs costs a time-out per question. So after a failure it is left alone for a second, and then asked in a
 thread of its own, for which nobody waits long: one question of one caller finds out, all others are answered at once.
@@ -21,11 +21,11 @@ PATIENCE_SECONDS = 0.25
 
 
 class Availability:
-    """What is known of one store's being away. May be used from several threads.
+    """Class that knows whether one store answers. May be used from several threads.
 
     Args:
         ping: raises `StoreUnavailable` unless the store answers.
-        observe: told each time that the store is found to be away.
+        observe: called each time that the store stops answering.
     """
 
     def __init__(self, ping: Callable[[], None], observe: Callable[[], None] = lambda: None) -> None:
@@ -37,7 +37,7 @@ class Availability:
         self._asking: threading.Thread | None = None
 
     def check(self) -> None:
-        """Raise `StoreUnavailable` while the store is known to be away."""
+        """Raise `StoreUnavailable` while the store is known not to answer."""
         mine = None
         with self._lock:
             if self._away and self._asking is None and time.monotonic() >= self._until:
@@ -49,7 +49,7 @@ class Availability:
             raise StoreUnavailable("the store does not answer; try again later")
 
     def noticed(self, error: FacegroupError) -> None:
-        """Take it that the store is away: it did not answer what every store answers at once."""
+        """Note that the store does not answer: it did not answer what every store answers at once."""
         with self._lock:
             first, self._away = not self._away, True
             self._until = time.monotonic() + RETRY_SECONDS
@@ -58,7 +58,7 @@ class Availability:
             self._observe()
 
     def confirm(self) -> None:
-        """Find out, after something larger failed, whether the store is away or only that went wrong."""
+        """Check, after a larger call failed, whether the store does not answer or only that call failed."""
         try:
             self._ping()
         except FacegroupError as error:

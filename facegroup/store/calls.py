@@ -46,3 +46,14 @@ def direct(store: RemoteStore) -> CallStore:
         return bound(store, method)(*arguments, **named)
 
     return call
+
+
+def at_once(store: RemoteStore) -> AskStore:
+    """Return the coroutine function that calls a store of this process, and never waits."""
+
+    async def ask(
+        method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        return bound(store, method)(*arguments, **named)
+
+    return ask

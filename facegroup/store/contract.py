@@ -1,6 +1,6 @@
-"""Where galleries live: the contract that every store keeps, and that one test suite holds for all of them.
+"""The contract of every store of galleries; one test suite checks all stores against it.
 
-Writes go in as whole steps; out come people, samples, centroids, and the changes since a version. Methods block:
+A store takes writes as whole steps and returns people, samples, centroids, and the changes since a version. Methods block:
 callers with an event loop run them in a thread. Instances may be used from several threads.
 
 Every write is one atomic step that also raises the gallery's version by one and appends to its change log, so any
@@ -27,7 +27,7 @@ from facegroup.types import Calibration, Floats, Gallery, Person, Policy, Sample
 
 
 class Changes(TypedDict, total=False):
-    """Settings of a gallery to change, as `Gallery` has them; None leaves one as it is."""
+    """Class of the settings of a gallery to change, as `Gallery` has them. None leaves a setting as it is."""
 
     threshold: float | None
     keep_crops: bool | None
@@ -39,7 +39,7 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What an enrolment did: the person after it, the ids of new and of known samples, the gallery's version."""
+    """Class of the result of an enrolment: the person, the ids of new and of known samples, the gallery's version."""
 
     person: Person
     added: tuple[str, ...]
@@ -49,7 +49,7 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure removed, and the gallery's version after it (0 when the gallery itself is gone).
+    """Class of the result of an erasure: what it removed, and the gallery's version (0 if the gallery itself is gone).
 
     Every sample had a descriptor, and so had every counter-example; `crops` of both had a picture. The change log held none
     of it: it is ids and versions.
@@ -61,10 +61,19 @@ class Erased:
     crops: int = 0
     counters: int = 0
 
+    def __add__(self, later: "Erased") -> "Erased":
+        return Erased(
+            self.people + later.people,
+            self.samples + later.samples,
+            later.version,
+            self.crops + later.crops,
+            self.counters + later.counters,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merger did: the person after it, how many samples came over, how many both had, the gallery's version.
+    """Class of the result of a merger: the person, how many samples moved, how many both had, the gallery's version.
 
     Counter-examples are not counted in either.
     """
@@ -77,7 +86,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Centroids:
-    """The class centroids of some people at one version of a gallery.
+    """Class of the class centroids of some people at one version of a gallery.
 
     Attributes:
         version: the gallery's version that all of it belongs to.
@@ -110,14 +119,14 @@ class Centroids:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a gallery stands: what tells a store that went on from one that lost something.
+    """Class of a gallery's position, by which a store that lost data is told from one that went on.
 
     Attributes:
-        version: of the gallery; None: there is none.
+        version: of the gallery; None if there is no gallery.
         born: the version at which it began.
         created_at: when it was made.
         erased: where versions of this name go on after the last erasure; 0: never erased.
-        lost: the version that the gallery is known to have had before the store lost it; None: nothing is known to be lost.
+        lost: the version that the gallery had before the store lost data of it; None if no loss is known.
     """
 
     version: int | None
@@ -128,7 +137,7 @@ class Standing:
 
     @property
     def floor(self) -> int:
-        """What the next standing cannot fall below: erasing a gallery raises it, as every write does."""
+        """The version below which the next position cannot fall: every write raises it, and so does erasing the gallery."""
         return self.erased if self.version is None else self.version
 
     def behind(self, known: "Standing") -> bool:
@@ -255,7 +264,7 @@ class RemoteStore(Protocol):
         """Erase a person with every descriptor and crop. Raises `UnknownGallery` or `UnknownPerson`."""
 
     def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
-        """Erase the people whose time is over, each in a step. Raises `UnknownGallery`."""
+        """Erase the people whose expiry has passed, each in one step. Raises `UnknownGallery`."""
 
     # Samples
 
@@ -368,7 +377,7 @@ class Store(RemoteStore, Protocol):
     """A database of galleries, in this process."""
 
     def close(self) -> None:
-        """Let go of the database. Closing twice is fine."""
+        """Close the database. You can close it twice."""
 
     def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
         """Give all centroids page by page, without `gone`, so that neither side ever holds them twice.
@@ -382,4 +391,4 @@ class Store(RemoteStore, Protocol):
 
 
 class VersionGone(Exception):
-    """The change log does not reach back to the version asked for (or the gallery went back): read it all anew."""
+    """The change log does not reach back to the version asked for, or the gallery went back: read it all again."""

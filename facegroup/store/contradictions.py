@@ -1,4 +1,4 @@
-"""What a person's photos and counter-examples may be together: samples in, or the contradiction that they would be."""
+"""Which photos and counter-examples one person can have together."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ SAME_FACE = 0.999
 
 
 def check_faces(added: Sequence[Sample], kept: Sequence[Sample]) -> None:
-    """Look at what a person would have after samples are `added` to those `kept`.
+    """Check what a person would have after samples are `added` to those `kept`.
 
     Raises:
         Contradiction: a face that is added as the one is, or would be, the other; told by its descriptor, since the same
@@ -27,14 +27,14 @@ def check_faces(added: Sequence[Sample], kept: Sequence[Sample]) -> None:
         check_count(len(new) + sum(sample.counter for sample in kept))
     if (new and contradicted(new, kept)) or contradicted([s for s in added if not s.counter], [*kept, *new]):
         raise Contradiction(
-            "the same face would be a photo of the person and said not to be that person; erase one first"
+            "This face can't be both a photo of the person and a counter-example. Delete one of them first."
         )
 
 
 def check_count(counters: int) -> None:
     """Raise `TooManyCounterExamples` where a person would have more than are kept of one."""
     if counters > MOST_COUNTERS:
-        raise TooManyCounterExamples(f"a person has at most {MOST_COUNTERS} counter-examples; erase some first")
+        raise TooManyCounterExamples(f"A person can have at most {MOST_COUNTERS} counter-examples. Delete some first.")
 
 
 def contradicted(samples: Sequence[Sample], kept: Sequence[Sample]) -> list[Sample]:

@@ -1,6 +1,6 @@
-"""Values of a store that cannot be used: each is logged once, by its key, skipped, and counted until it is mended.
+"""Damaged values of a store: each is logged once, by its key, skipped, and counted until it is repaired.
 
-What is wrong about a value goes in; nothing of the value itself comes out, since it may be somebody's descriptor.
+A message says what is wrong with a value, and never contains the value, which may be a descriptor.
 """
 
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Who is damaged: ids of people, whose record cannot be read, and of samples, each with its person's before it."""
+    """Class of the ids of people whose record cannot be read, and of samples, each with its person's id before it."""
 
     people: tuple[str, ...] = ()
     samples: tuple[tuple[str, str], ...] = ()
@@ -23,7 +23,7 @@ class Skipped:
 
 
 class Damage:
-    """The damaged values that one store has met. Used from several threads."""
+    """Class of the damaged values that one store has met. Used from several threads."""
 
     def __init__(self) -> None:
         self._met: dict[str, dict[str, int]] = {}

@@ -1,4 +1,4 @@
-"""Whether a store lost data: what was known of each gallery goes in, where it stands now comes out, or `StoreWentBack`.
+"""Whether a store lost data: each gallery's position is compared with the newest that is known of it.
 
 A gallery's version only grows, also over its erasure, which leaves the version at which the next one begins. So a Redis
 that was restarted empty, flushed, or put back from an old dump is behind what this process knows, and is not taken for one
@@ -42,11 +42,11 @@ def _error(detail: str) -> StoreWentBack:
 
 
 class LossDetector:
-    """The newest that is known of each gallery of a store. May be used from several threads.
+    """Class that knows the newest position of each gallery of a store. May be used from several threads.
 
     Args:
         store: where the galleries live.
-        observe: told each time that a gallery is found to have lost data.
+        observe: called each time that a gallery turns out to have lost data.
     """
 
     def __init__(self, store: Store, observe: Callable[[], None] = lambda: None) -> None:
@@ -59,7 +59,7 @@ class LossDetector:
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """What is to be said of each gallery that lost data."""
+        """The message of each gallery that lost data."""
         with self._lock:
             return tuple(self._lost.values())
 

@@ -1,33 +1,29 @@
-"""Whose time is over: erased from the store by a sweep that comes by. `Snapshot.living` names nobody from that moment on."""
+"""Periodically delete people whose expiry has passed. `Snapshot.living` names none of them from that moment on."""
 
 import logging
+from contextlib import suppress
 
 from facegroup.errors import FacegroupError, UnknownGallery
 from facegroup.store.audit import Origin
 from facegroup.store.contract import Store
+from facegroup.store.paging import every
 
 log = logging.getLogger(__name__)
 
-_PAGE = 100
-
 
 def sweep(store: Store) -> int:
-    """Erase everybody whose time is over, in all galleries; return how many. Raises `StoreUnavailable`."""
-    erased, after = 0, ""
-    while page := store.galleries(after, _PAGE):
-        for gallery in page:
-            try:
-                erased += store.erase_expired(gallery.name, by=Origin("sweep")).people
-            except UnknownGallery:  # erased meanwhile
-                continue
-        after = page[-1].name
+    """Erase the people of all galleries whose expiry has passed; return how many. Raises `StoreUnavailable`."""
+    erased = 0
+    for gallery in every(store.galleries, lambda gallery: gallery.name):
+        with suppress(UnknownGallery):  # erased meanwhile
+            erased += store.erase_expired(gallery.name, by=Origin("sweep")).people
     return erased
 
 
 def sweep_and_tell(store: Store) -> None:
-    """Do `sweep`; log what it did, and why it could not: the next one tries again."""
+    """Run `sweep`, and log what it did or why it could not."""
     try:
         if erased := sweep(store):
-            log.info("erased %d people whose time was over", erased)
+            log.info("deleted %d people whose expiry has passed", erased)
     except FacegroupError as error:
-        log.warning("expired people could not be erased now: %s", error)
+        log.warning("expired people cannot be deleted now: %s. The next sweep tries again.", error)

@@ -1,4 +1,4 @@
-"""What can be set of a gallery: changes in, checked columns and what the audit log says out; a calibration as JSON."""
+"""The settings of a gallery: how they are checked and kept, and what the audit log says of a change."""
 
 import json
 import math
@@ -69,7 +69,7 @@ def check_calibration(calibration: Calibration) -> Calibration:
     for curve in (calibration.curve, calibration.one_to_one):
         places = [similarity for similarity, _ in curve]
         if not all(-1 <= each <= 1 for each in places) or places != sorted(places):
-            raise MalformedRequest("the curve of a calibration is of rising similarities in -1..1")
+            raise MalformedRequest("The similarities of a calibration's curve must rise, within -1..1.")
     return calibration
 
 
@@ -85,7 +85,7 @@ def read_calibration(text: str | bytes | None) -> Calibration | None:
     try:
         return check_calibration(_adapter().validate_json(text))
     except ValidationError as error:
-        raise MalformedRequest("it is no calibration as facegroup writes one") from error
+        raise MalformedRequest("This is not a calibration written by facegroup.") from error
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A write that is done once however often it is sent: the caller's key, and what is kept beside the write under it.
+"""Idempotency keys: a write is done once, however often it is sent with the same key.
 
 Kept are the key, a hash of what was asked, and of the answer only ids, places and the version: no name, no hash of a photo
 by itself. So a repeated answer has the version of the first, and tells the person as it is now; one who was erased since
@@ -22,7 +22,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """The key of one write, and a hash of what is asked: the same key for something else is a conflict."""
+    """Class of the key of one write, with a hash of the request. The same key for another request is a conflict."""
 
     key: str
     asked: str
@@ -31,7 +31,7 @@ class IdempotencyKey:
     def of(cls, key: str, *parts: str | bytes) -> Self:
         """Return the key with the hash of what is asked, in its parts. Raises `MalformedRequest` for an odd key."""
         if _KEY.fullmatch(key) is None:
-            raise MalformedRequest("an idempotency key is 1–128 printable ASCII characters, without spaces")
+            raise MalformedRequest("An idempotency key must be 1 to 128 printable ASCII characters without spaces.")
         seen = hashlib.sha256(key.encode())
         for part in parts:
             data = part if isinstance(part, bytes) else part.encode("utf-8", "replace")
@@ -41,7 +41,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class RecordedResult:
-    """What was done under a key.
+    """Class of what was done under a key.
 
     Attributes:
         person_id: to whom.
@@ -76,5 +76,5 @@ def read(kept: str | bytes, version: int, once: IdempotencyKey, now: float) -> R
     if values["at"] < now - SECONDS:
         return None
     if values["asked"] != once.asked:
-        raise IdempotencyConflict("this idempotency key was used for another request; take a new key for a new one")
+        raise IdempotencyConflict("This idempotency key was already used for a different request. Use a new key.")
     return RecordedResult(values["person"], tuple(values["added"]), version)

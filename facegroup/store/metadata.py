@@ -1,4 +1,4 @@
-"""A person's metadata, the caller's own JSON object: what of it is taken from outside, over HTTP and by import."""
+"""A person's metadata: which JSON objects are accepted over HTTP and by import."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Names of galleries and people, and ids of people: text from outside in, text that is safe to store and show out.
+"""Names of galleries and people, and ids of people: which text is safe to store and to show.
 
 Any script and emoji pass, joiners (ZWJ) included. A name goes into URLs, terminals, folders of an export and JSON, so
 what would break or forge those is refused, and the message says what it was without repeating it.
@@ -28,7 +28,7 @@ def clean_name(text: str, what: str = "name") -> str:
     r"""Return `text` as it is stored: normalised to NFC, without white space around it.
 
     Args:
-        text: what somebody typed.
+        text: the name as it was entered.
         what: what the name is of, for the message, such as "gallery name".
 
     Raises:

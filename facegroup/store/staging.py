@@ -1,180 +1,140 @@
-"""Shelves: galleries beside a gallery, that nobody outside can name, list or write to.
+"""Staging copies: hidden galleries beside a gallery, which nobody outside can name, list or write to.
 
-On a shelf a whole gallery is made ready (an import, a migration) while the one in its place goes on, and on a shelf
-lies what a switch took away. In goes a gallery's name, out come the names of its shelves. A name from outside is never
-a `Shelf`, and one that holds a slash is refused, so that none can be mistaken for one.
+An import or a migration makes a whole gallery ready on a staging copy while the gallery in its place goes on, and a switch
+leaves what it replaced on one. Every write that erases something of a gallery is repeated on its staging copies
+(`on_copies`). A name from outside is never a `StagingName`, and one that holds a slash is refused, so that none can be
+mistaken for one.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack
+from typing import Concatenate, ParamSpec, Protocol
 
 from facegroup.errors import InvalidName, UnknownGallery, UnknownPerson, UnknownPhoto
 from facegroup.store.audit import Event, Origin
-from facegroup.store.contract import Changes, Merged, Store
+from facegroup.store.contract import Erased, Merged, Store
 from facegroup.store.names import clean_name
-from facegroup.types import Gallery, Person, Sample
+from facegroup.types import Person, Sample
 
 _P = ParamSpec("_P")
-_Answer = TypeVar("_Answer")
 
 _IMPORT, _NEXT, _PREVIOUS = "import", "next", "previous"
 
 
-class Shelf(str):
-    """The name of a shelf: the gallery's, a slash, and which."""
+class StagingName(str):
+    """Class of the name of a staging copy: the gallery's, a slash, and which."""
 
     __slots__ = ()
 
 
-def on_shelf(name: object) -> bool:
-    """Whether a name that is kept is a shelf's."""
+def is_staging(name: object) -> bool:
+    """Whether a name that is kept is that of a staging copy."""
     return isinstance(name, str) and "/" in name
 
 
-def importing(gallery: str) -> Shelf:
-    """Return the shelf of an import that is under way, or was cut off."""
-    return Shelf(f"{gallery}/{_IMPORT}")
+def import_copy(gallery: str) -> StagingName:
+    """Return the name of the copy that an import fills; one that was cut off leaves it."""
+    return StagingName(f"{gallery}/{_IMPORT}")
 
 
-def coming(gallery: str) -> Shelf:
-    """Return the shelf of a migration that is under way, or was cut off."""
-    return Shelf(f"{gallery}/{_NEXT}")
+def migration_copy(gallery: str) -> StagingName:
+    """Return the name of the copy that a migration fills; one that was cut off leaves it."""
+    return StagingName(f"{gallery}/{_NEXT}")
 
 
-def previous(gallery: str) -> Shelf:
-    """Return the shelf of what the last switch took away."""
-    return Shelf(f"{gallery}/{_PREVIOUS}")
+def previous_copy(gallery: str) -> StagingName:
+    """Return the name of the copy that the last switch made of what it replaced."""
+    return StagingName(f"{gallery}/{_PREVIOUS}")
 
 
-def beside(gallery: str) -> tuple[Shelf, ...]:
-    """Return all shelves of a gallery; a shelf has none."""
-    if isinstance(gallery, Shelf):
+def copies_of(gallery: str) -> tuple[StagingName, ...]:
+    """Return the names of all staging copies of a gallery; a copy has none."""
+    if isinstance(gallery, StagingName):
         return ()
     try:
         name = clean_name(gallery)
     except InvalidName:
         return ()
-    return importing(name), coming(name), previous(name)
+    return import_copy(name), migration_copy(name), previous_copy(name)
 
 
-def also_on_shelves(
-    method: Callable[Concatenate[Any, str, _P], _Answer],
-) -> Callable[Concatenate[Any, str, _P], _Answer]:
-    """Let a method that erases something of a gallery erase it from the shelves too, before it returns.
+def on_copies(
+    gallery: str, write: Callable[Concatenate[str, _P], object], /, *given: _P.args, **named: _P.kwargs
+) -> None:
+    """Repeat a write on a gallery's staging copies, on each that has what it is about.
 
-    After the gallery, whose version then holds up a switch; and whatever became of it there, since a person who was
-    erased may be left on a shelf by a process that was killed in between.
+    After the write to the gallery, whose version then holds up a switch. Where the write erases, also after it failed: who
+    was erased may be left on a copy by a process that was killed in between.
     """
-
-    @wraps(method)
-    def everywhere(store: Any, gallery: str, /, *given: _P.args, **named: _P.kwargs) -> _Answer:
-        try:
-            return method(store, gallery, *given, **named)
-        finally:
-            for shelf in beside(gallery):
-                with suppress(UnknownGallery, UnknownPerson, UnknownPhoto):
-                    method(store, shelf, *given, **named)
-
-    return everywhere
+    for copy in copies_of(gallery):
+        with suppress(UnknownGallery, UnknownPerson, UnknownPhoto):
+            write(copy, *given, **named)
 
 
-def crops_on_shelves(method: Callable[..., Gallery]) -> Callable[..., Gallery]:
-    """Let `update_gallery`, where it switches crops off, erase those on the shelves too."""
-
-    @wraps(method)
-    def everywhere(store: Any, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
-        try:
-            return method(store, name, by=by, **changes)
-        finally:
-            for shelf in beside(name) if changes.get("keep_crops") is False else ():
-                with suppress(UnknownGallery):
-                    method(store, shelf, keep_crops=False)
-
-    return everywhere
+class _People(Protocol):
+    def person(self, gallery: str, person_id: str) -> Person: ...
+    def merge_people(self, gallery: str, into: str, source: str) -> Merged: ...
+    def delete_person(self, gallery: str, person_id: str) -> Erased: ...
 
 
-def expiry_on_shelves(method: Callable[..., Person]) -> Callable[..., Person]:
-    """Let `update_person`, where it sets an expiry, set it on the shelves too, so that who expires does there as well."""
+def merge_on_copies(store: _People, gallery: str, into: str, source: str) -> None:
+    """Repeat a merger on a gallery's staging copies, so that nothing of the `source` is left there.
 
-    @wraps(method)
-    def everywhere(
-        store: Any, gallery: str, person_id: str, *, expires_at: float | None = None, **named: Any
-    ) -> Person:
-        done = method(store, gallery, person_id, expires_at=expires_at, **named)
-        for shelf in beside(gallery) if expires_at is not None else ():
-            with suppress(UnknownGallery, UnknownPerson):
-                method(store, shelf, person_id, expires_at=expires_at)
-        return done
-
-    return everywhere
-
-
-def merger_on_shelves(method: Callable[..., Merged]) -> Callable[..., Merged]:
-    """Let `merge_people` leave nothing of who is merged into another on the shelves either.
-
-    Where only one of the two is on a shelf, a migration or a rollback makes up for what is missing.
+    Where only one of the two is on a copy, a migration or a rollback makes up for what is missing.
     """
-
-    @wraps(method)
-    def everywhere(store: Any, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
-        try:
-            done = method(store, gallery, into, source, by=by)
-        except UnknownPerson:  # merged before, by a process that was killed before it came to the shelves?
-            for shelf in beside(gallery) if _is_gone(store, gallery, source) else ():
-                with suppress(UnknownGallery, UnknownPerson):
-                    store.delete_person(shelf, source)
-            raise
-        for shelf in beside(gallery):
-            with suppress(UnknownGallery, UnknownPerson):
-                try:
-                    method(store, shelf, into, source)
-                except UnknownPerson:
-                    store.delete_person(shelf, source)
-        return done
-
-    return everywhere
+    for copy in copies_of(gallery):
+        with suppress(UnknownGallery, UnknownPerson):
+            try:
+                store.merge_people(copy, into, source)
+            except UnknownPerson:
+                store.delete_person(copy, source)
 
 
-def _is_gone(store: Any, gallery: str, person_id: str) -> bool:
+def erase_merged(store: _People, gallery: str, source: str) -> None:
+    """Erase from the staging copies who was merged by a process that was killed before it came to them."""
     try:
-        store.person(gallery, person_id)
+        store.person(gallery, source)
     except UnknownPerson:
-        return True
-    return False
+        on_copies(gallery, store.delete_person, source)
 
 
-class ShelfStore(Store, Protocol):
-    """A `Store` that keeps shelves too. Its other methods take a `Shelf` for a gallery's name."""
+class StagingStore(Store, Protocol):
+    """Class of a `Store` that keeps staging copies too. Its other methods take a `StagingName` for a gallery's name."""
 
-    def put_people(self, shelf: Shelf, people: list[tuple[Person, list[Sample]]]) -> int:
-        """Write people whole, dates and all, over those of the same id, in one step; return the shelf's version.
+    def put_people(self, copy: StagingName, people: list[tuple[Person, list[Sample]]]) -> int:
+        """Write people whole, dates and all, over those of the same id, in one step; return the copy's version.
 
         `Person.samples` is not looked at: the samples given are all that the person has.
 
         Raises:
-            UnknownGallery: there is no such shelf.
+            UnknownGallery: there is no such staging copy.
             InvalidName: an id or a name cannot be accepted.
             InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
             MalformedRequest: a sample's id is not 64 hexadecimal digits, metadata is no JSON object, an expiry no time.
         """
 
     def switch_gallery(
-        self, gallery: str, shelf: Shelf, expected: int | None, made: int, event: Event, *, by: Origin | None = None
+        self,
+        gallery: str,
+        copy: StagingName,
+        expected: int | None,
+        made: int,
+        event: Event,
+        *,
+        by: Origin | None = None,
     ) -> int:
-        """Put a shelf in the gallery's place, and the gallery on its shelf `previous`, in one step.
+        """Put a copy in the gallery's place, and the gallery on its copy `previous_copy`, in one step.
 
-        What lay there is erased, or was the shelf itself. The gallery's version goes on above both, and its change log
+        What lay there is erased, or was the copy itself. The gallery's version goes on above both, and its change log
         begins there: readers load it anew. The audit log, idempotency keys and a note of a loss stay with the name.
 
         Args:
             gallery: its name.
-            shelf: one of its shelves.
+            copy: one of its staging copies.
             expected: the version at which the gallery must be; None where there must be no gallery.
-            made: the version at which the shelf must be.
+            made: the version at which the copy must be.
             event: what it is, for the audit log.
-            by: whose request it is.
+            by: who makes the request, for the audit log.
 
         Returns:
             The gallery's new version.

@@ -1,6 +1,6 @@
-"""What every store decides in the same way: which input it takes, and how far back it knows the changes.
+"""What every store checks in the same way: its input, and how far back its change log goes.
 
-A store brings rows in and out; whatever is judged about them stands here, and what is computed in `vectors`, once.
+A store reads and writes rows. What is checked about them is in this file, what is computed in `vectors`.
 """
 
 import json
@@ -29,7 +29,7 @@ from facegroup.store.audit import Event
 from facegroup.store.contract import VersionGone
 from facegroup.store.gallery_settings import check_policy, check_threshold
 from facegroup.store.names import MAX_CHARACTERS, check_id, clean_name
-from facegroup.store.staging import Shelf
+from facegroup.store.staging import StagingName
 from facegroup.types import Gallery, Sample
 
 RETENTION = 10_000
@@ -56,7 +56,7 @@ def check_gallery(gallery: Gallery) -> Gallery:
         raise MalformedRequest("a gallery's calibration must be of its own network")
     return replace(
         gallery,
-        name=gallery.name if isinstance(gallery.name, Shelf) else clean_name(gallery.name, "gallery name"),
+        name=gallery.name if isinstance(gallery.name, StagingName) else clean_name(gallery.name, "gallery name"),
         threshold=check_threshold(gallery.threshold),
         quality=check_policy(gallery.quality),
         probe_quality=check_policy(gallery.probe_quality),
@@ -84,13 +84,13 @@ def check_expiry(expires_at: float | None) -> float | None:
 
 
 def check_merger(into: str, source: str) -> None:
-    """Raise `MalformedRequest` where two people to be merged are one."""
+    """Raise `MalformedRequest` if a person is to be merged with itself."""
     if into == source:
-        raise MalformedRequest("a person cannot be merged with itself; name another")
+        raise MalformedRequest("A person can't be merged with itself. Name another person.")
 
 
 def places(sent: Sequence[Sample], added: Sequence[Sample]) -> list[int]:
-    """Return where, in what was sent, the samples that were added are."""
+    """Return the positions, among the samples sent, of those that were added."""
     ids = [sample.id for sample in sent]
     return [ids.index(sample.id) for sample in added]
 
@@ -133,24 +133,24 @@ def edited(person_id: str, name: str | None, metadata: dict[str, Any] | None, ex
     return Event("renamed" if fields == ["name"] else "changed", person_id, detail)
 
 
-def sought_name(name: str) -> str:
-    """Return the form in which a name would be kept; one that cannot be kept becomes "", which nothing has."""
+def normalise_name(name: str) -> str:
+    """Return a name as it is kept; "", which nothing is called, for one that cannot be kept."""
     try:
         return clean_name(name)
     except InvalidName:
         return ""
 
 
-def sought_gallery(name: str) -> str:
-    """Return the name under which a gallery would be kept. Raises `UnknownGallery` where there cannot be one."""
-    kept = name if isinstance(name, Shelf) else sought_name(name)
+def normalise_gallery(name: str) -> str:
+    """Return the name of a gallery as it is kept. Raises `UnknownGallery` if no gallery can have it."""
+    kept = name if isinstance(name, StagingName) else normalise_name(name)
     if not kept:
         raise unknown_gallery(name)
     return kept
 
 
-def sought_person(person_id: str) -> str:
-    """Return `person_id`. Raises `UnknownPerson` where there cannot be one."""
+def normalise_person(person_id: str) -> str:
+    """Return `person_id`. Raises `UnknownPerson` if no person can have it."""
     try:
         return check_id(person_id)
     except InvalidName:

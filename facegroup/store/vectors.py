@@ -1,4 +1,4 @@
-"""Descriptors and centroids of a store: bytes to arrays and back, and the one definition of a class centroid.
+"""Descriptors and centroids: how a store keeps them, and how a class centroid is computed.
 
 Kept are little-endian float32 numbers and nothing else, so that any machine and any program can read them.
 """

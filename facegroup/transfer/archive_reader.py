@@ -1,4 +1,4 @@
-"""An exported file back to a gallery's people (`archive` writes it). Whatever is not exactly right is refused.
+"""Reads an exported file (`archive_writer` writes it). A file that is not exactly right is refused.
 
 Nothing in the file is trusted: it holds no names that become paths, nothing is unpacked or unpickled, and a member is
 read only when its size and its sha256 are those of the manifest.
@@ -52,14 +52,14 @@ _MANIFEST = {
 
 
 class Archive:
-    """An exported file, open. The sum over the whole file was checked, so that what follows is about foreign files.
+    """Class of an open exported file. Its checksum was verified; the other checks are against files made by other programs.
 
     Args:
         path: the file.
 
     Attributes:
         gallery: what was exported.
-        manifest: all that the file says of itself.
+        manifest: the file's description of itself.
 
     Raises:
         ArchiveInvalid: it is damaged, or not such a file.
@@ -111,10 +111,10 @@ class Archive:
             yield people
         for person_id in self.manifest["erased"]:
             if not isinstance(person_id, str) or everybody.pop(person_id, None) is None:
-                raise self._fault("who was erased was never there")
+                raise self._fault("it deletes a person who is not in it")
         sums = [len(everybody), *(sum(each[i] for each in everybody.values()) for i in (0, 1))]
         if sums != [self.manifest[name] for name in ("people", "samples", "crops")]:
-            raise self._fault("the manifest counts other people, samples or crops than there are")
+            raise self._fault("the manifest's counts of people, samples or crops do not match")
 
     def _check_sum(self) -> None:
         size = self._path.stat().st_size
@@ -124,7 +124,7 @@ class Archive:
             digest.update(block)
             left -= len(block)
         if left or self._file.read() != digest.hexdigest().encode():
-            raise self._fault("its checksum is not that of its bytes")
+            raise self._fault("its checksum does not match")
 
     def _read_manifest(self) -> dict[str, Any]:
         infos = self._zip.infolist()
@@ -133,13 +133,13 @@ class Archive:
         self._plain(infos[-1])
         found = json.loads(self._zip.read(infos[-1]))
         if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise self._fault("it is no exported gallery")
+            raise self._fault("it is not an exported gallery")
         version = found.get("format_version")
         if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT_VERSION:
             raise ArchiveNewer(f"{self._path} is of format version {version}; this facegroup knows {FORMAT_VERSION}")
         right = all(type(found.get(name)) is kind for name, kind in _MANIFEST.items())
         if version not in range(1, FORMAT_VERSION + 1) or not right:
-            raise self._fault("its manifest is not one of this format")
+            raise self._fault("its manifest is malformed")
         return found
 
     def _read_gallery(self) -> Gallery:
@@ -151,7 +151,7 @@ class Archive:
         wanted = (*GALLERY_FIELDS, *later)
         kinds |= {name: bool if name == "unique" else str for name in later}
         if set(values) != set(wanted) or any(type(values[name]) is not kind for name, kind in kinds.items()):
-            raise self._fault("its manifest describes no gallery")
+            raise self._fault("its manifest does not describe a gallery")
         values |= {name: _number(values[name]) for name in ("threshold", "created_at")}
         try:
             values |= {"calibration": read_calibration(values.get("calibration"))}
@@ -165,9 +165,9 @@ class Archive:
         here = [info.filename for info in infos[:-1]]
         count = self.manifest["chunks"]
         if here != wanted or count * len(MEMBERS) != len(here) or not 0 <= self.manifest["settled"] <= count:
-            raise self._fault("it holds other members than it should")
+            raise self._fault("it has unexpected members")
         if list(self.manifest["members"]) != wanted:
-            raise self._fault("its manifest names other members than it holds")
+            raise self._fault("its manifest names other members than the file has")
         for info in infos[:-1]:
             self._plain(info)
 
@@ -182,7 +182,7 @@ class Archive:
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
             raise self._fault(f"{name}: {error}") from error
         if said != {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}:
-            raise self._fault(f"{name} is not what the manifest says")
+            raise self._fault(f"{name} does not match the manifest")
         return data
 
     def _chunk(self, number: int) -> list[tuple[Person, list[Sample]]]:
@@ -194,7 +194,7 @@ class Archive:
             values = json.loads(line)
             listed = values.pop("samples")
             if not set(values) <= set(_PERSON) or clean_name(values["name"]) != values["name"]:
-                raise ValueError("a person is not as this format has it")
+                raise ValueError("a person is malformed")
             check_id(values["id"])
             metadata.check(values["metadata"])
             values |= {name: _number(values[name]) for name in ("created_at", "updated_at")}
@@ -205,9 +205,9 @@ class Archive:
                 size = each["crop"]
                 counter = each.get("counter", False)
                 if set(each) != self._sample or not (size is None or (type(size) is int and size > 0)):
-                    raise ValueError("a sample is not as this format has it")
+                    raise ValueError("a sample is malformed")
                 if type(counter) is not bool:
-                    raise ValueError("a sample is not as this format has it")
+                    raise ValueError("a sample is malformed")
                 crop = None if size is None else crops[at : at + size]
                 at += size or 0
                 samples.append(Sample(each["id"], rows[row], crop, _number(each["created_at"]), counter))
@@ -216,7 +216,7 @@ class Archive:
                 raise ValueError("a person has a sample twice")
             counters = sum(each.counter for each in samples)
             if counters > MOST_COUNTERS:
-                raise ValueError("a person has more counter-examples than are kept of one")
+                raise ValueError("a person has too many counter-examples")
             people.append((Person(**values, samples=len(samples) - counters, counters=counters), samples))
         if row != len(rows) or at != len(crops):
             raise ValueError("there are more descriptors or crops than samples")
@@ -253,5 +253,5 @@ class Archive:
 def _number(value: Any) -> float:
     """Return a finite number. Raises `ValueError`."""
     if type(value) not in (int, float) or not np.isfinite(value):
-        raise ValueError("a date or threshold is no number")
+        raise ValueError("a date or threshold is not a number")
     return float(value)

@@ -1,4 +1,4 @@
-"""The file that a gallery is exported to and imported from, format 2 (docs/gallery.md): people in, bytes out.
+"""Writes the file that a gallery is exported to (docs/gallery.md has its format).
 
 A ZIP without compression. Chunk after chunk: `00000/people.jsonl`, `00000/descriptors.npy`, `00000/crops.bin`; then
 `manifest.json`, which has the sha256 and size of each; last, as the ZIP's comment, the sha256 of all bytes before it.
@@ -38,7 +38,7 @@ COUNTED = ("samples", "counters")
 
 
 class _Sealed(io.RawIOBase):
-    """Bytes on their way to a file, all but the last 64, in whose place the sha256 of the others is put."""
+    """Class of a stream that replaces the last 64 bytes by the sha256 of all others."""
 
     def __init__(self, to: BinaryIO) -> None:
         self._to = to
@@ -70,7 +70,7 @@ class _Chunk:
 
 
 class ArchiveWriter:
-    """Writes one gallery. People who come again replace themselves, as those do who changed meanwhile.
+    """Class that writes one gallery. A person who is written again replaces the earlier one.
 
     Args:
         to: where the bytes go; not sought in.
@@ -118,13 +118,13 @@ class ArchiveWriter:
             self._flush()
 
     def settle(self) -> None:
-        """Say that everybody was written once: from now on people come again, or are erased."""
+        """Note that all people were written once. From now on, people are written again or erased."""
         if self._settled is None:
             self._flush()
             self._settled = self._chunks
 
     def erase(self, person_id: str) -> None:
-        """Say that a person was erased meanwhile."""
+        """Note that a person was erased in the meantime."""
         if self._seen.pop(person_id, None) is not None:
             self._erased.add(person_id)
 

@@ -1,7 +1,7 @@
-"""A gallery to a file and back: `export` reads a store while others write to it, `take_in` fills a store in one step."""
+"""Export of a gallery to a file while others write to it, and import from a file in one step."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +20,14 @@ from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Store, VersionGone
 from facegroup.store.names import clean_name
-from facegroup.store.staging import ShelfStore, importing, previous
+from facegroup.store.paging import everybody
+from facegroup.store.staging import StagingStore, import_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.archive_writer import ArchiveWriter
 from facegroup.types import Gallery, Person
 
 Tell = Callable[[int], None]
-"""Is told how many more people are done."""
+"""Called with the number of people done since the last call."""
 
 _ROUNDS = 100
 _COUNTS = ("people", "samples", "crops")
@@ -77,7 +78,7 @@ def export(
 
 
 def take_in(
-    store: ShelfStore,
+    store: StagingStore,
     archive: Archive,
     name: str | None = None,
     *,
@@ -85,17 +86,17 @@ def take_in(
     tell: Tell = lambda count: None,
     by: Origin | None = None,
 ) -> Gallery:
-    """Import a gallery: onto a shelf, then in one step into its place, so that nobody ever sees a half of it.
+    """Import a gallery into a staging copy, and switch to it in one step, so that no reader sees half of it.
 
-    Cut off, it leaves nothing but that shelf, which the next import of the name begins anew.
+    An import that is cut off leaves only that copy; the next import of the same name erases it.
 
     Args:
         store: where to.
         archive: the file.
         name: of the gallery to be; None: as it was exported.
         replaces: whether a gallery of this name with people in it may be replaced; it is erased then.
-        tell: is told of the people who are done.
-        by: whose request it is.
+        tell: called with the number of people done since the last call.
+        by: who makes the request, for the audit log.
 
     Raises:
         ArchiveInvalid: the file is not as it should be.
@@ -106,24 +107,24 @@ def take_in(
     name = clean_name(name or archive.gallery.name, "gallery name")
     with suppress(UnknownGallery):
         _check_place(store.gallery(name), archive.gallery, replaces)
-    shelf = importing(name)
+    copy = import_copy(name)
     with suppress(UnknownGallery):
-        store.delete_gallery(shelf)
-    version = store.create_gallery(replace(archive.gallery, name=shelf)).version
+        store.delete_gallery(copy)
+    version = store.create_gallery(replace(archive.gallery, name=copy)).version
     expiries: dict[str, float | None] = {}
     try:
         for people in archive.chunks():
-            store.put_people(shelf, people)
+            store.put_people(copy, people)
             expiries.update({person.id: person.expires_at for person, _ in people})
             tell(len(people))
         for person_id in archive.manifest["erased"]:
             expiries.pop(person_id, None)
             with suppress(UnknownPerson):
-                store.delete_person(shelf, person_id)
-        version = store.version(shelf)
-        fewer = archive.manifest["people"] - store.gallery(shelf).people  # the sweep erases who expired on shelves, too
+                store.delete_person(copy, person_id)
+        version = store.version(copy)
+        fewer = archive.manifest["people"] - store.gallery(copy).people  # who expired was erased here, too
         if not 0 <= fewer <= sum(each is not None and each <= validation.now() for each in expiries.values()):
-            raise SwitchConflict(f'the gallery "{name}" is being imported by somebody else too; nothing was changed')
+            raise SwitchConflict(f'Another import of the gallery "{name}" is running. Nothing was changed.')
         try:
             before = store.gallery(name)
         except UnknownGallery:
@@ -133,22 +134,14 @@ def take_in(
             expected, replaced = before.version, before.people
         counts = {each: archive.manifest[each] for each in _COUNTS}
         event = Event("imported", None, {**counts, "network": archive.gallery.network, "replaced": replaced})
-        store.switch_gallery(name, shelf, expected, version, event, by=by)
+        store.switch_gallery(name, copy, expected, version, event, by=by)
         with suppress(UnknownGallery):
-            store.delete_gallery(previous(name))
+            store.delete_gallery(previous_copy(name))
     except BaseException:
         with suppress(Exception):
-            store.delete_gallery(shelf)
+            store.delete_gallery(copy)
         raise
     return store.gallery(name)
-
-
-def everybody(store: Store, gallery: str, page: int = 500) -> Iterator[Person]:
-    """Return all people of a gallery, by id."""
-    after = ""
-    while found := store.people(gallery, after, page):
-        yield from found
-        after = found[-1].id
 
 
 def changed(store: Store, gallery: str, since: int) -> tuple[int, dict[str, Person | None]] | None:
@@ -186,7 +179,7 @@ def _catch_up(store: Store, found: Gallery, writer: ArchiveWriter) -> Gallery:
                 writer.write(person, store.samples(found.name, person_id, crops=True, counter=None))
             except (UnknownPerson, StoreInvalid):
                 writer.erase(person_id)
-    raise SwitchConflict(f'the gallery "{found.name}" changes faster than it can be exported; try again')
+    raise SwitchConflict(f'The gallery "{found.name}" changes faster than it can be exported. Try again.')
 
 
 def _check_place(found: Gallery, wanted: Gallery, replaces: bool) -> None:

@@ -1,9 +1,9 @@
-"""A gallery from one network to another: descriptors made anew from kept crops beside it, then switched in one step.
+"""Migration of a gallery to another network: new descriptors from kept crops on a staging copy, then a switch in one step.
 
-The new gallery grows on a shelf while the old one serves and takes enrolments. It is brought level with the old one
+The new gallery grows on a staging copy while the old one serves and takes enrolments. It is brought level with the old one
 person by person: first all, then those that the change log names, and the switch is made only if the old one is still
-at the version that was caught up with. A person is done when the shelf has them with the same date of change; so a
-migration that was cut off needs nothing but to be started again. What was replaced lies on the shelf `previous`, and a
+at the version that was caught up with. A person is done when the copy has them with the same date of change; so a
+migration that was cut off needs nothing but to be started again. What was replaced lies on the copy `previous`, and a
 rollback is the same work from there: only samples that came since the switch are embedded.
 """
 
@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from facegroup.errors import MalformedRequest, MigrationIncomplete, SwitchConflict, UnknownGallery, UnknownPerson
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Changes
-from facegroup.store.staging import Shelf, ShelfStore, coming, previous
-from facegroup.transfer.export_import import Tell, changed, everybody
+from facegroup.store.paging import everybody
+from facegroup.store.staging import StagingName, StagingStore, migration_copy, previous_copy
+from facegroup.transfer.export_import import Tell, changed
 from facegroup.transfer.reembedding import Embeds, Fault
 from facegroup.types import Floats, Gallery, Person, Sample
 
@@ -25,7 +26,7 @@ _ROUNDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A sample that the new network has no descriptor of, and why."""
+    """Class of a sample without a descriptor of the new network, and why."""
 
     person_id: str
     sample_id: str
@@ -34,7 +35,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What a migration did: the gallery after it, the network before, samples embedded, and those left behind."""
+    """Class of the result of a migration: the gallery, the network before, samples embedded, and those left behind."""
 
     gallery: Gallery
     before: str
@@ -43,20 +44,20 @@ class Migrated:
 
 
 class Migration:
-    """The migration of one gallery; `run` may be cut off at any time and run again by another process.
+    """Class of the migration of one gallery. `run` can be interrupted at any time, and run again by another process.
 
     Args:
         store: where the gallery is.
         gallery: its name.
         network: the new network, and its dimension and threshold.
         embeds: opens the network, when there is something to embed.
-        tell: is told of the people who are done, those of an earlier run included.
-        by: whose request it is.
+        tell: called with the number of people done, those of an earlier run included.
+        by: who makes the request, for the audit log.
     """
 
     def __init__(
         self,
-        store: ShelfStore,
+        store: StagingStore,
         gallery: str,
         network: Gallery,
         embeds: Callable[[], Embeds],
@@ -87,21 +88,21 @@ class Migration:
             SwitchConflict: another migration or import was faster.
         """
         if self._old.network == self._new.network:
-            raise MalformedRequest(f'the gallery "{self._name}" is of {self._new.network} already')
+            raise MalformedRequest(f'The gallery "{self._name}" already uses {self._new.network}.')
         if not (self._old.keep_crops or drop_missing) and self._old.people:
             raise MigrationIncomplete(
                 f'the gallery "{self._name}" keeps no crops to make descriptors from: enrol its photos anew, or leave '
                 "the samples without a crop behind with --drop-missing"
             )
-        shelf = coming(self._name)
+        copy = migration_copy(self._name)
         with suppress(UnknownGallery):
-            begun = self._store.gallery(shelf)
+            begun = self._store.gallery(copy)
             if (begun.network, begun.dimension) != (self._new.network, self._new.dimension):
-                self._store.delete_gallery(shelf)
+                self._store.delete_gallery(copy)
         old = self._old
         made = replace(
             self._new,
-            name=shelf,
+            name=copy,
             created_at=old.created_at,
             keep_crops=old.keep_crops,
             quality=old.quality,
@@ -109,8 +110,8 @@ class Migration:
             unique=old.unique,
         )
         self._store.create_gallery(made)
-        self._store.update_gallery(shelf, threshold=self._new.threshold)
-        return self._switch(shelf, drop_missing)
+        self._store.update_gallery(copy, threshold=self._new.threshold)
+        return self._switch(copy, drop_missing)
 
     def back(self, *, drop_missing: bool = False) -> Migrated:
         """Put back what the last switch took away, with what was enrolled, renamed and erased since.
@@ -120,30 +121,30 @@ class Migration:
             MigrationIncomplete: samples that came since have no descriptor of the old network, and may not be lost.
             SwitchConflict: another migration or import was faster.
         """
-        shelf = previous(self._name)
+        copy = previous_copy(self._name)
         try:
-            before = self._store.gallery(shelf)
+            before = self._store.gallery(copy)
         except UnknownGallery:
-            raise MalformedRequest(f'nothing is kept of the gallery "{self._name}" as it was before') from None
+            raise MalformedRequest(f'No earlier version of the gallery "{self._name}" is kept.') from None
         if before.network == self._old.network:
-            raise MalformedRequest(f'the gallery "{self._name}" was of {before.network} before, too')
+            raise MalformedRequest(f'The earlier version of the gallery "{self._name}" uses {before.network}, too.')
         self._back = True
-        return self._switch(shelf, drop_missing)
+        return self._switch(copy, drop_missing)
 
     @property
     def missing(self) -> tuple[Missing, ...]:
         """The samples that have no descriptor of the new network, as far as is known."""
         return tuple(each for rows in self._missing.values() for each in rows)
 
-    def _switch(self, shelf: Shelf, drop_missing: bool) -> Migrated:
-        version = self._all(shelf)
+    def _switch(self, copy: StagingName, drop_missing: bool) -> Migrated:
+        version = self._all(copy)
         for _ in range(_ROUNDS):
-            made = self._store.version(shelf)
+            made = self._store.version(copy)
             now = self._store.gallery(self._name)
             if now.network != self._old.network:
                 break
-            if _kept(now) != _kept(self._store.gallery(shelf)):
-                self._store.update_gallery(shelf, **_kept(now))
+            if _kept(now) != _kept(self._store.gallery(copy)):
+                self._store.update_gallery(copy, **_kept(now))
                 continue
             if now.version == version:
                 if self._missing and not drop_missing:
@@ -157,35 +158,35 @@ class Migration:
                         "them behind with --drop-missing (the log names them)"
                     )
                 with suppress(SwitchConflict):
-                    detail = {"from": now.network, "network": self._store.gallery(shelf).network}
+                    detail = {"from": now.network, "network": self._store.gallery(copy).network}
                     event = Event(
                         "rolled_back" if self._back else "migrated", None, {**detail, "left": len(self.missing)}
                     )
-                    self._store.switch_gallery(self._name, shelf, version, made, event, by=self._by)
+                    self._store.switch_gallery(self._name, copy, version, made, event, by=self._by)
                     after = self._store.gallery(self._name)
                     return Migrated(after, self._old.network, self._embedded, self.missing)
                 continue
             changes = changed(self._store, self._name, version)
             if changes is None:
-                version = self._all(shelf)
+                version = self._all(copy)
                 continue
             version, people = changes
             for person_id, person in people.items():
                 if person is None:
-                    self._erase(shelf, person_id)
-            self._bring(shelf, [person for person in people.values() if person is not None])
-        raise SwitchConflict(f'the gallery "{self._name}" was switched by somebody else, or changes too fast')
+                    self._erase(copy, person_id)
+            self._bring(copy, [person for person in people.values() if person is not None])
+        raise SwitchConflict(f'Another process switched the gallery "{self._name}", or it changes too fast. Try again.')
 
-    def _all(self, shelf: Shelf) -> int:
+    def _all(self, copy: StagingName) -> int:
         """Bring everybody level; return the version of the gallery before that."""
         version = self._store.version(self._name)
-        there = everybody(self._store, shelf)
+        there = everybody(self._store, copy)
         ahead = next(there, None)
         batch: list[Person] = []
         waiting = 0
         for person in everybody(self._store, self._name):
             while ahead is not None and ahead.id < person.id:
-                self._erase(shelf, ahead.id)
+                self._erase(copy, ahead.id)
                 ahead = next(there, None)
             done = None
             if ahead is not None and ahead.id == person.id:
@@ -196,18 +197,18 @@ class Migration:
             batch.append(person)
             waiting += max(1, person.samples + person.counters)
             if waiting >= _BATCH:
-                self._bring(shelf, batch)
+                self._bring(copy, batch)
                 self._tell(len(batch))
                 batch, waiting = [], 0
-        self._bring(shelf, batch)
+        self._bring(copy, batch)
         self._tell(len(batch))
         while ahead is not None:
-            self._erase(shelf, ahead.id)
+            self._erase(copy, ahead.id)
             ahead = next(there, None)
         return version
 
-    def _bring(self, shelf: Shelf, people: list[Person]) -> None:
-        """Write people to the shelf as they are now; a sample that is there keeps its descriptor."""
+    def _bring(self, copy: StagingName, people: list[Person]) -> None:
+        """Write people to the copy as they are now; a sample that is there keeps its descriptor."""
         rows: list[tuple[Person, list[Sample], dict[str, Sample]]] = []
         for person in people:
             try:
@@ -216,7 +217,7 @@ class Migration:
                 continue  # erased since; the change log has it
             known: list[Sample] = []
             with suppress(UnknownPerson):
-                known = self._store.samples(shelf, person.id, crops=True, counter=None)
+                known = self._store.samples(copy, person.id, crops=True, counter=None)
             rows.append((person, samples, {each.id: each for each in known}))
         wanted = [each for _, samples, there in rows for each in samples if each.id not in there]
         made = self._embed(wanted)
@@ -243,7 +244,7 @@ class Migration:
                 self._missing[person.id] = missing
             ready.append((person, whole))
         if ready:
-            self._store.put_people(shelf, ready)
+            self._store.put_people(copy, ready)
 
     def _embed(self, samples: list[Sample]) -> dict[bytes, Floats | Fault]:
         """Return what becomes of samples, by crop: the same crop has the same descriptor."""
@@ -257,10 +258,10 @@ class Migration:
         self._embedded += sum(not isinstance(each, str) for each in made.values())
         return made
 
-    def _erase(self, shelf: Shelf, person_id: str) -> None:
+    def _erase(self, copy: StagingName, person_id: str) -> None:
         self._missing.pop(person_id, None)
         with suppress(UnknownPerson):
-            self._store.delete_person(shelf, person_id)
+            self._store.delete_person(copy, person_id)
 
 
 def _kept(gallery: Gallery) -> Changes:

@@ -1,4 +1,4 @@
-"""Kept crops in, descriptors of another network out: the face is found again in the crop and cut out anew.
+"""New descriptors from kept crops: the face is detected again in the crop and aligned for the new network.
 
 A crop is what the old network saw, JPEG, mostly without anything around the face. So that MTCNN's windows and the new
 crop's edges have somewhere to lie, it is given a border. What is not found is said, never guessed.
@@ -29,7 +29,7 @@ _SMALLEST = 0.25  # of the crop's side: a face in a crop fills most of it
 
 
 class Embeds(Protocol):
-    """What a migration needs of a network."""
+    """Class of what embeds crops for a migration."""
 
     spec: NetworkSpec
 
@@ -38,7 +38,7 @@ class Embeds(Protocol):
 
 
 class Reembedder:
-    """One network, for crops that another network saw.
+    """Class that embeds crops made for another network.
 
     Args:
         settings: which network, on what.
@@ -72,7 +72,7 @@ class Reembedder:
         return answers
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._finder.close()
 
     def _cut(self, crops: Sequence[bytes]) -> list[Image | Fault]:

@@ -9,29 +9,29 @@ from facegroup.store.names import ID, MAX_CHARACTERS
 _NOT = r"/\\\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 IDENT: dict[str, JsonValue] = {"pattern": f"^{ID}$", "minLength": 1, "maxLength": 64}
-"""Of what callers may give an id: people, cameras, webhooks; and of strangers."""
+"""Pattern of ids that callers may choose (people, cameras, webhooks), and of strangers' ids."""
 
 NAME: dict[str, JsonValue] = {
     "pattern": rf"^[^{_NOT}]*[^\s{_NOT}][^{_NOT}]*$",
     "minLength": 1,
     "maxLength": MAX_CHARACTERS,
 }
-"""Of people and galleries: any script, without slashes, control characters and what turns the text around it."""
+"""Pattern of names of people and galleries: any script, but no slashes, control or bidirectional characters."""
 
 MADE: dict[str, JsonValue] = {"pattern": "^[0-9a-f]{32}$", "minLength": 32, "maxLength": 32}
-"""Of what the server gives an id: sightings, visits, videos."""
+"""Pattern of ids that the server chooses: sightings, visits, videos."""
 
 SHA256: dict[str, JsonValue] = {"pattern": "^[0-9a-f]{64}$", "minLength": 64, "maxLength": 64}
-"""Of photos and counter-examples."""
+"""Pattern of ids of photos and counter-examples."""
 
 KEY: dict[str, JsonValue] = {"pattern": "^[!-~]{1,128}$", "minLength": 1, "maxLength": 128}
-"""Of an idempotency key."""
+"""Pattern of an idempotency key."""
 
 BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
 def _whole(given: object) -> object:
-    """Return a number without a fraction as an integer: to JSON, 5.0 is one."""
+    """Return a number without a fraction as an integer: in JSON, 5.0 is an integer."""
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 

@@ -1,10 +1,12 @@
 """Webhooks and the events that they would not take: what the routes on them take and answer."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Self
 
 from pydantic import Field
 
+from facegroup.cameras.hub.receivers import WebhookState
 from facegroup.cameras.sightings import types
 from facegroup.cameras.sources import address
 from facegroup.wire.model import Answer, Request
@@ -39,12 +41,12 @@ class Webhook(Answer):
     secret: str | None = Field(None, description="only in the answer that made it")
 
     @classmethod
-    def of(cls, found: types.Webhook, state: Mapping[str, Any], *, secret: bool = False) -> Self:
+    def of(cls, found: types.Webhook, state: WebhookState, *, secret: bool = False) -> Self:
         """Return a receiver and how it is; its secret only in the answer that made it."""
         kept = {"id": found.id, "url": address.shown(found.url) if found.url else "", "cameras": found.cameras}
         shown = {"secret": found.secret} if secret else {}
         rest = {"gallery": found.gallery, "created_at": found.created_at}
-        return cls.model_validate({**kept, **rest, **state, **shown})
+        return cls.model_validate({**kept, **rest, **asdict(state), **shown})
 
 
 class Webhooks(Answer):

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from facegroup import errors
-from facegroup.cameras.types import Camera, Condition, Frame
+from facegroup.cameras.hub.camera_registry import CameraRegistry
+from facegroup.cameras.types import Camera, Condition
 from facegroup.errors import FacegroupError
 from facegroup.pipeline.messages import Photo
 from facegroup.store.names import check_id, clean_name
@@ -40,7 +41,7 @@ _PICTURE = documented.crop(*_KEPT, errors.UnknownCamera, errors.UnknownPhoto, er
 @router.get("", response_model=None, responses=_ALL, summary="List cameras")
 async def list_cameras(server: Server) -> wire.CamerasList:
     """Return all cameras and how they are, by id."""
-    found: list[tuple[Camera, Condition]] = await server.pipeline.cameras("list_cameras")
+    found = await server.pipeline.cameras(CameraRegistry.all)
     return wire.CamerasList(cameras=[wire.Camera.of(*each) for each in found])
 
 
@@ -53,14 +54,14 @@ async def add_camera(server: Server, new: wire.NewCamera, by: By) -> wire.Camera
     """
     gallery = clean_name(new.gallery or server.settings.gallery, "gallery name")
     given = {**_given(new), "id": check_id(new.id, "camera"), "gallery": gallery}
-    return wire.Camera.of(*await server.pipeline.cameras("add_camera", Camera(**given), by))
+    return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.add, Camera(**given), by))
 
 
 @router.post("/try", response_model=None, responses=_TRIED, summary="Look at a source once")
 async def try_camera(server: Server, wanted: wire.TriedCamera) -> wire.Tried:
     """Look at a source for some seconds: what state it comes into, a picture of it, how many faces are in it."""
     camera = Camera(**_given(wanted), id="try", gallery=server.settings.gallery)
-    status, frame = await server.pipeline.cameras("try_camera", camera)
+    status, frame = await server.pipeline.cameras(CameraRegistry.try_source, camera)
     seen = (
         None
         if frame is None
@@ -76,7 +77,7 @@ async def try_camera(server: Server, wanted: wire.TriedCamera) -> wire.Tried:
 @router.get("/{camera}", response_model=None, responses=_ONE, summary="Show a camera")
 async def show_camera(server: Server, camera: CameraId) -> wire.Camera:
     """Return a camera and how it is."""
-    return wire.Camera.of(*await server.pipeline.cameras("show_camera", camera))
+    return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.show, camera))
 
 
 @router.patch("/{camera}", response_model=None, responses=_CHANGED, summary="Change a camera")
@@ -88,20 +89,20 @@ async def change_camera(server: Server, camera: CameraId, change: wire.CameraCha
     }
     if "gallery" in changes:
         changes["gallery"] = clean_name(changes["gallery"], "gallery name")
-    return wire.Camera.of(*await server.pipeline.cameras("change_camera", camera, changes, by))
+    return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.change, camera, changes, by))
 
 
 @router.delete("/{camera}", status_code=204, responses=_GONE, summary="Remove a camera")
 async def remove_camera(server: Server, camera: CameraId, by: By) -> Response:
     """Stop looking at a camera; its sightings stay until they are too old."""
-    await server.pipeline.cameras("remove_camera", camera, by)
+    await server.pipeline.cameras(CameraRegistry.remove, camera, by)
     return Response(status_code=204)
 
 
 @router.get("/{camera}/snapshot", response_class=Response, responses=_PICTURE, summary="Show the last picture")
 async def show_snapshot(server: Server, camera: CameraId) -> Response:
     """Return the frame that was analysed last, as JPEG, where the camera keeps pictures."""
-    frame: Frame | None = await server.pipeline.cameras("snapshot", camera)
+    frame = await server.pipeline.cameras(CameraRegistry.snapshot, camera)
     if frame is None:
         raise errors.UnknownPhoto("no frame was analysed yet, or the camera keeps no pictures")
     return Response(frame.data, media_type="image/jpeg", headers={"cache-control": "no-store"})

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import Field
 
-from facegroup.cameras.journal import may_be_there
-from facegroup.errors import CamerasOff, FacegroupError, ImageError, ImageTooLarge, ServiceError
+from facegroup.enrolment.steps import Stages
+from facegroup.errors import FacegroupError, ImageError, ImageTooLarge
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
@@ -31,6 +31,11 @@ class Context:
         """What a similarity must exceed where no gallery says."""
         return self.spec.threshold if self.settings.threshold is None else self.settings.threshold
 
+    @property
+    def stages(self) -> Stages:
+        """The stages of an enrolment."""
+        return Stages(self.see, self.pipeline.match, self.pipeline.ask, self.spec.name)
+
     async def see(self, photos: list[Photo]) -> list[PhotoResult | FacegroupError]:
         """Return what is in each photo.
 
@@ -48,26 +53,6 @@ class Context:
             if isinstance(error, FacegroupError) and (len(seen) == 1 or not isinstance(error, ImageError)):
                 raise error
         return seen
-
-    async def erase_sightings(self, gallery: str, person: str | None = None) -> int:
-        """Erase the sightings of a person or a whole gallery, before they are erased themselves; return how many.
-
-        Where that cannot be done now nothing is erased at all, and the caller tries again: nothing of them may stay.
-        """
-        if not may_be_there(self.settings.store):
-            return 0  # nothing was ever seen: no process need be started to say so
-        try:
-            removed: int = await self.pipeline.cameras("erase", gallery, person)
-        except CamerasOff:
-            return 0
-        return removed
-
-    async def erase_rest(self, gallery: str, person: str | None = None) -> int:
-        """Erase what cameras saw of somebody while they were being erased; what fails now is made good within the hour."""
-        try:
-            return await self.erase_sightings(gallery, person)
-        except ServiceError:
-            return 0
 
 
 def _too_large(most: int) -> ImageTooLarge:

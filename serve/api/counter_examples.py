@@ -4,8 +4,8 @@ import hashlib
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup.enrolment import counter_examples
-from facegroup.enrolment.samples import Doubt, Enrolment
+from facegroup.enrolment import steps
+from facegroup.enrolment.steps import Wanted
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -15,7 +15,6 @@ from facegroup.errors import (
     UnknownPerson,
     UnknownPhoto,
 )
-from facegroup.pipeline.messages import Photo
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.wire import people as wire
@@ -70,21 +69,8 @@ async def correct(
     hashes = [hashlib.sha256(data).digest() for _, data in upload.named]
     asked = f"{face} {min_face_size} {strict}"
     once = None if key is None else IdempotencyKey.of(key, "counter-examples", person, asked, *hashes)
-    await server.pipeline.ask(Store.person, gallery, person)
-    seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
-    good, refused, named = counter_examples.counter_examples(upload.named, seen, face)
-    doubted: tuple[Doubt, ...] = ()
-    if good:
-        about = await server.pipeline.ask(Store.gallery, gallery)
-        if about.network != server.spec.name:
-            raise NetworkMismatch.of(gallery, about.network, server.spec.name)
-        known = await server.pipeline.ask(Store.samples, gallery, person, counter=None)
-        good, unfit, named, doubted = counter_examples.judge(good, named, known, about.threshold, strict)
-        refused += unfit
-    if len(refused) == len(upload.photos) == 1:
-        raise refused[0].error
-    done = await server.pipeline.ask(Store.add_samples, gallery, person, good, server.spec.name, once=once, by=by)
-    return wire.Correction.of(Enrolment(done, refused, named, doubted))
+    wanted = Wanted(gallery, person, upload.named, face, strict, min_face_size, raise_single=True, once=once, by=by)
+    return wire.Correction.of(await steps.correct(server.stages, wanted))
 
 
 @router.get("", response_model=None, responses=_LISTED, summary="List a person's counter-examples")

@@ -9,6 +9,7 @@ from facegroup.wire import galleries as wire
 from facegroup.wire.people import Erased
 from serve.api import documented
 from serve.api.context import After, By, GalleryName, Limit, Server
+from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries", tags=["galleries"])
 
@@ -66,9 +67,7 @@ async def change_gallery(server: Server, gallery: GalleryName, change: wire.Gall
 async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> Erased:
     """Erase a gallery with every person, descriptor and crop in it, and what its cameras saw."""
     # Not looked up first: of a gallery that the store lost, erasing is what an operator may do.
-    sightings = await server.erase_sightings(gallery)
-    done = await server.pipeline.ask(Store.delete_gallery, gallery, by=by)
-    return Erased.of(done, sightings + await server.erase_rest(gallery))
+    return Erased.of(*await erase(server, by, gallery))
 
 
 @router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")

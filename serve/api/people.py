@@ -6,8 +6,8 @@ import math
 
 from fastapi import APIRouter, Request, Response
 
-from facegroup.enrolment import doubts
-from facegroup.enrolment.samples import Doubt, Enrolment, chosen, not_upright, samples
+from facegroup.enrolment import steps
+from facegroup.enrolment.steps import Wanted
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
@@ -21,7 +21,6 @@ from facegroup.errors import (
     UnknownPhoto,
     UnlikeOwn,
 )
-from facegroup.pipeline.messages import Photo
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
@@ -43,6 +42,7 @@ from serve.api.context import (
     Server,
     Strict,
 )
+from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
 
@@ -135,9 +135,7 @@ async def change_person(
 async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> wire.Erased:
     """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
     await server.pipeline.ask(Store.person, gallery, person)
-    sightings = await server.erase_sightings(gallery, person)
-    done = await server.pipeline.ask(Store.delete_person, gallery, person, by=by)
-    return wire.Erased.of(done, sightings + await server.erase_rest(gallery, person))
+    return wire.Erased.of(*await erase(server, by, gallery, person))
 
 
 @router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")
@@ -187,22 +185,8 @@ async def enrol(
     once = (
         None if key is None else IdempotencyKey.of(key, "photos", person, f"{face} {min_face_size} {strict}", *hashes)
     )
-    kept = await server.pipeline.ask(Store.gallery, gallery)
-    await server.pipeline.ask(Store.person, gallery, person)
-    seen = await server.see([Photo(data, min_face_size, crops=True, upright=True) for _, data in upload.named])
-    good, refused, named = samples(upload.named, seen, face, kept.quality, strict)
-    doubted: tuple[Doubt, ...] = ()
-    if good:
-        matched = await server.pipeline.match(doubts.descriptors(good), doubts.query(gallery))
-        known = await server.pipeline.ask(Store.samples, gallery, person, counter=None)
-        good, unlike, named, doubted = doubts.judge(person, good, named, known, matched, strict)
-        refused += unlike
-    if len(refused) == len(upload.photos) == 1:
-        raise refused[0].error
-    enrolled = await server.pipeline.ask(Store.add_samples, gallery, person, good, server.spec.name, once=once, by=by)
-    lying = not_upright(upload.named, seen, named)
-    taken = chosen(upload.named, seen, face, named)
-    return wire.Enrolment.of(Enrolment(enrolled, refused, named, (*lying, *doubted), taken))
+    wanted = Wanted(gallery, person, upload.named, face, strict, min_face_size, raise_single=True, once=once, by=by)
+    return wire.Enrolment.of(await steps.enrol(server.stages, wanted))
 
 
 @router.get("/{person}/photos", response_model=None, responses=_PHOTOS, summary="List a person's photos")

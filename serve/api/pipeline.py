@@ -1,8 +1,9 @@
 """What the routes need of the rest of the server. `serve.ingress.Ingress` is it on Ray; tests give the library itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from facegroup.cameras.hub.part import Part
 from facegroup.errors import FacegroupError
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
@@ -36,8 +37,14 @@ class Pipeline(Protocol):
     ) -> CalibrationResult:
         """Find the threshold for an FPIR and set it; see `facegroup.gallery.calibrator.run`."""
 
-    async def cameras(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the cameras' process; see `facegroup.cameras.hub.hub.Hub.call`."""
+    async def cameras(
+        self,
+        method: Callable[Concatenate[Part, _P], Coroutine[Any, Any, _Answer]],
+        /,
+        *given: _P.args,
+        **named: _P.kwargs,
+    ) -> _Answer:
+        """Call a method of a part of the hub, in the cameras' process; see `facegroup.cameras.hub.part`."""
 
     async def alive(self) -> None:
         """Return when every stage has answered. Raises `StageUnavailable` where one cannot be reached."""

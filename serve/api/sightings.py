@@ -9,8 +9,8 @@ from starlette.responses import StreamingResponse
 
 from facegroup import errors
 from facegroup.cameras.delivery import payloads
+from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.sightings.journal import Filter
-from facegroup.cameras.sightings.types import Event
 from facegroup.errors import ServiceError
 from facegroup.wire import sightings as wire
 from serve.api import documented
@@ -57,7 +57,7 @@ async def list_sightings(
 ) -> wire.SightingsPage:
     """Return a page of sightings, the latest `first_seen` first: one per visit of one person to one camera."""
     wanted = Filter(camera, gallery, person, unknown, known, since, until, visit, still)
-    return wire.SightingsPage.of(await server.pipeline.cameras("sightings", wanted, after, limit), limit)
+    return wire.SightingsPage.of(await server.pipeline.cameras(SightingLog.page, wanted, after, limit), limit)
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_STREAM, summary="Follow what happens")
@@ -80,7 +80,7 @@ async def stream(
     if len(open_streams) >= STREAMS:
         raise errors.Overloaded("too many streams are open; try again later", 5)
     known = last if last is not None else after
-    _, newest = await server.pipeline.cameras("span")
+    _, newest = await server.pipeline.cameras(SightingLog.span)
     told = _told(server.pipeline, newest if known is None else known, camera, gallery)
     # Weakly: one whose caller left before it began is never run, and says no goodbye.
     open_streams.add(told)
@@ -91,25 +91,25 @@ async def stream(
 @router.get("/{sighting}", response_model=None, responses=_ONE, summary="Show a sighting")
 async def show_sighting(server: Server, sighting: SightingId) -> wire.Sighting:
     """Return a sighting."""
-    return wire.Sighting.of(await server.pipeline.cameras("sighting", sighting))
+    return wire.Sighting.of(await server.pipeline.cameras(SightingLog.show, sighting))
 
 
 @router.get("/{sighting}/crop", response_class=Response, responses=_CROP, summary="Show the face of a sighting")
 async def show_crop(server: Server, sighting: SightingId) -> Response:
     """Return the best picture of the face, as JPEG, where the camera keeps pictures."""
-    return Response(await server.pipeline.cameras("crop", sighting), media_type="image/jpeg")
+    return Response(await server.pipeline.cameras(SightingLog.crop, sighting), media_type="image/jpeg")
 
 
 async def _told(pipeline: Pipeline, known: int, camera: str | None, gallery: str | None) -> AsyncIterator[bytes]:
     # So that a client that is cut off before the first event knows where it was, too.
     yield f"retry: 2000\nid: {known}\n\n".encode()
-    newest = (await pipeline.cameras("span"))[1]
+    newest = (await pipeline.cameras(SightingLog.span))[1]
     if known > newest:  # of a journal that was lost since
         yield _gap(newest + 1, known)
         known = newest
     while True:
         try:
-            events: list[Event] = await pipeline.cameras("events", known, _PAGE, WAIT_SECONDS)
+            events = await pipeline.cameras(SightingLog.events, known, _PAGE, WAIT_SECONDS)
         except ServiceError:  # the cameras' process starts again
             yield b": waiting\n\n"
             await asyncio.sleep(1)

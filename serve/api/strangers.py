@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from facegroup import errors
-from facegroup.cameras.sightings.types import Unknown
+from facegroup.cameras.hub.stranger_log import StrangerLog
 from facegroup.store.names import check_id, clean_name
 from facegroup.wire import sightings as wire
 from facegroup.wire.people import Person
@@ -28,20 +28,20 @@ _PROMOTED = documented.of(
 @router.get("/unknowns", response_model=None, responses=_LIST, summary="List strangers")
 async def list_strangers(server: Server, gallery: GalleryName) -> wire.Strangers:
     """Return the strangers whom the gallery's cameras saw, the latest seen first."""
-    found: list[Unknown] = await server.pipeline.cameras("unknowns", gallery)
+    found = await server.pipeline.cameras(StrangerLog.all, gallery)
     return wire.Strangers(unknowns=[wire.Stranger.of(each) for each in found])
 
 
 @router.get("/unknowns/{unknown}", response_model=None, responses=_ONE, summary="Show a stranger")
 async def show_stranger(server: Server, gallery: GalleryName, unknown: StrangerId) -> wire.Stranger:
     """Return a stranger."""
-    return wire.Stranger.of(await server.pipeline.cameras("unknown", gallery, unknown))
+    return wire.Stranger.of(await server.pipeline.cameras(StrangerLog.show, gallery, unknown))
 
 
 @router.get("/unknowns/{unknown}/crop", response_class=Response, responses=_CROP, summary="Show a stranger's face")
 async def show_crop(server: Server, gallery: GalleryName, unknown: StrangerId) -> Response:
     """Return the best picture of a stranger's face, as JPEG, where the cameras keep pictures."""
-    found: Unknown = await server.pipeline.cameras("unknown", gallery, unknown)
+    found = await server.pipeline.cameras(StrangerLog.show, gallery, unknown)
     crop = next((shot.crop for shot in found.shots if shot.crop is not None), None)
     if crop is None:
         raise errors.UnknownPhoto("no picture of the stranger is kept")
@@ -51,8 +51,7 @@ async def show_crop(server: Server, gallery: GalleryName, unknown: StrangerId) -
 @router.delete("/unknowns/{unknown}", response_model=None, responses=_ERASED, summary="Erase a stranger")
 async def erase_stranger(server: Server, gallery: GalleryName, unknown: StrangerId, by: By) -> wire.ErasedStranger:
     """Erase a stranger with descriptors, pictures and sightings; seen again it is another stranger."""
-    await server.pipeline.cameras("unknown", gallery, unknown)
-    return wire.ErasedStranger(sightings=await server.pipeline.cameras("erase", gallery, None, unknown))
+    return wire.ErasedStranger(sightings=await server.pipeline.cameras(StrangerLog.erase, gallery, unknown))
 
 
 @router.post(
@@ -71,5 +70,7 @@ async def promote(server: Server, gallery: GalleryName, wanted: wire.Promotion, 
         raise errors.MalformedRequest("name or person_id must say who the stranger is")
     name = None if wanted.name is None else clean_name(wanted.name, "name of the person")
     person_id = None if wanted.person_id is None else check_id(wanted.person_id)
-    person, photos, moved = await server.pipeline.cameras("promote", gallery, wanted.unknown, name, person_id, by)
+    person, photos, moved = await server.pipeline.cameras(
+        StrangerLog.promote, gallery, wanted.unknown, name, person_id, by
+    )
     return wire.Promoted(person=Person.of(person).as_json(), photos=photos, sightings=moved)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from facegroup import errors
-from facegroup.cameras.sightings.types import Video
+from facegroup.cameras.hub.video_jobs import VideoJobs
 from facegroup.store.names import clean_name
 from facegroup.wire import patterns
 from facegroup.wire import videos as wire
@@ -56,20 +56,19 @@ async def send_video(
             "curl --data-binary @film.mp4 -H content-type:video/mp4"
         )
     whose = clean_name(gallery or server.settings.gallery, "gallery name")
-    wanted = {"fps": fps, "cooldown": cooldown, "confirm": confirm, "min_face_size": min_face_size}
-    video: str = await server.pipeline.cameras("begin_video", name, whose)
+    video = await server.pipeline.cameras(VideoJobs.begin, name, whose)
     try:
         part = bytearray()
         async for chunk in request.stream():
             part += chunk
             if len(part) >= _PART:
-                await server.pipeline.cameras("add_to_video", video, bytes(part))
+                await server.pipeline.cameras(VideoJobs.add, video, bytes(part))
                 part.clear()
         if part:
-            await server.pipeline.cameras("add_to_video", video, bytes(part))
-        made: Video = await server.pipeline.cameras("start_video", video, wanted)
+            await server.pipeline.cameras(VideoJobs.add, video, bytes(part))
+        made = await server.pipeline.cameras(VideoJobs.start, video, fps, cooldown, confirm, min_face_size)
     except (errors.FacegroupError, ClientDisconnect):
-        await server.pipeline.cameras("give_up_video", video)
+        await server.pipeline.cameras(VideoJobs.give_up, video)
         raise
     return wire.VideoJob.of(made)
 
@@ -77,17 +76,19 @@ async def send_video(
 @router.get("", response_model=None, responses=_LIST, summary="List videos")
 async def list_videos(server: Server, limit: Limit = 100) -> wire.VideoJobs:
     """Return the latest videos, newest first, without what was found in them."""
-    return wire.VideoJobs(videos=[wire.VideoJob.of(each) for each in await server.pipeline.cameras("videos", limit)])
+    return wire.VideoJobs(
+        videos=[wire.VideoJob.of(each) for each in await server.pipeline.cameras(VideoJobs.all, limit)]
+    )
 
 
 @router.get("/{video}", response_model=None, responses=_ONE, summary="Show a video")
 async def show_video(server: Server, video: VideoId) -> wire.VideoJob:
     """Return how far a video is, and who appears in it when, once it is done."""
-    return wire.VideoJob.of(await server.pipeline.cameras("video", video))
+    return wire.VideoJob.of(await server.pipeline.cameras(VideoJobs.show, video))
 
 
 @router.delete("/{video}", status_code=204, responses=_GONE, summary="Remove a video")
 async def remove_video(server: Server, video: VideoId) -> Response:
     """Remove what was found in a video; one that is being looked through is given up."""
-    await server.pipeline.cameras("remove_video", video)
+    await server.pipeline.cameras(VideoJobs.remove, video)
     return Response(status_code=204)

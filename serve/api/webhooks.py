@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from facegroup import errors
 from facegroup.cameras.delivery import signature
+from facegroup.cameras.hub.receivers import Receivers
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.store.names import check_id
 from facegroup.wire import patterns
@@ -39,7 +40,7 @@ WebhookId = Annotated[str, Depends(_id)]
 @router.get("", response_model=None, responses=_LIST, summary="List webhooks")
 async def list_webhooks(server: Server) -> dict[str, Any]:
     """Return all webhooks and how far each is, by id."""
-    found = await server.pipeline.cameras("list_webhooks")
+    found = await server.pipeline.cameras(Receivers.all)
     return wire.Webhooks(webhooks=[wire.Webhook.of(*each) for each in found]).as_json()
 
 
@@ -54,20 +55,20 @@ async def add_webhook(server: Server, new: wire.NewWebhook, by: By) -> dict[str,
     made = Webhook(
         check_id(new.id, "webhook"), new.url, new.secret or signature.new_secret(), tuple(new.cameras), new.gallery
     )
-    found, state = await server.pipeline.cameras("add_webhook", made, by)
+    found, state = await server.pipeline.cameras(Receivers.add, made, by)
     return wire.Webhook.of(found, state, secret=True).as_json()
 
 
 @router.get("/{webhook}", response_model=None, responses=_ONE, summary="Show a webhook")
 async def show_webhook(server: Server, webhook: WebhookId) -> dict[str, Any]:
     """Return a webhook and how far it is."""
-    return wire.Webhook.of(*await server.pipeline.cameras("show_webhook", webhook)).as_json()
+    return wire.Webhook.of(*await server.pipeline.cameras(Receivers.show, webhook)).as_json()
 
 
 @router.delete("/{webhook}", status_code=204, responses=_GONE, summary="Remove a webhook")
 async def remove_webhook(server: Server, webhook: WebhookId, by: By) -> Response:
     """Remove a webhook with what it would not take."""
-    await server.pipeline.cameras("remove_webhook", webhook, by)
+    await server.pipeline.cameras(Receivers.remove, webhook, by)
     return Response(status_code=204)
 
 
@@ -79,12 +80,11 @@ async def list_dead_letters(
     limit: Limit = 100,
 ) -> wire.DeadLetters:
     """Return a page of the events that the receiver would not take, by number."""
-    await server.pipeline.cameras("show_webhook", webhook)
-    found = await server.pipeline.cameras("dead_letters", f"webhook:{webhook}", after, limit)
+    found = await server.pipeline.cameras(Receivers.dead_letters, webhook, after, limit)
     return wire.DeadLetters.of(found, limit)
 
 
 @router.post("/{webhook}/dead-letters/retry", response_model=None, responses=_RETRIED, summary="Try them once more")
 async def retry_dead_letters(server: Server, webhook: WebhookId) -> wire.Retried:
     """Post what the receiver would not take once more, until one is not taken again; say how many it took."""
-    return wire.Retried(retried=await server.pipeline.cameras("retry_dead_letters", webhook))
+    return wire.Retried(retried=await server.pipeline.cameras(Receivers.retry_dead_letters, webhook))

@@ -1,8 +1,8 @@
-// The HTTP API of the server that this page came from: a call goes out, its JSON or a Problem comes back.
+// Calls the HTTP API of this page's server. A call returns JSON or throws a Problem.
 
 const RETRIES = 4;
 
-/** An error that the server answered, by its stable code, or `unreachable`. */
+/** An error of the server with its stable code, or `unreachable`. */
 export class Problem extends Error {
   constructor(code, detail) {
     super(detail);
@@ -41,7 +41,7 @@ export async function call(method, path, body) {
   }
 }
 
-/** Return what every page of a list holds. */
+/** Return the items of all pages of a list. */
 export async function all(path, field) {
   const rows = [];
   for (let after = ""; after !== null;) {
@@ -65,7 +65,7 @@ async function send(path, request) {
   try {
     return await fetch(path, request);
   } catch {
-    // A file that was moved or changed since it was chosen fails here as well as a server that is away.
+    // This also fails if a file was moved or changed after it was chosen.
     const reason = request.body instanceof File ? "the server does not answer, or the file cannot be read" : "the server does not answer";
     throw new Problem("unreachable", reason);
   }

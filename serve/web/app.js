@@ -1,4 +1,4 @@
-// The page: a gallery is chosen, its people are shown, photos are identified. Each file here is one of these things.
+// The page: choose a gallery, see its people, identify photos. Each other file has one part of it.
 
 import { addsPeople } from "./enrol.js";
 import { ignoreStrayFiles } from "./drop.js";

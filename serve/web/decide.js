@@ -1,8 +1,8 @@
-// Who a face is, for any threshold: the server's own rule (docs/architecture.md), on the candidates that it listed.
+// Decides who a face is at any threshold, by the server's rule (docs/architecture.md), from the server's candidates.
 
 export const STRANGER = "not in the dataset";
 export const POOR = "poor quality";
-const TAKEN = "taken"; // the server's reason at its own threshold; here it is found anew
+const TAKEN = "taken"; // the server's reason at its own threshold; it is decided again here
 
 /**
  * Decide on the faces of one photo.

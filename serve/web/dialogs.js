@@ -1,8 +1,8 @@
-// Questions to the user: the answer, or null where it was cancelled.
+// Asks the user questions. A question returns the answer, or null if the user cancels.
 
 import { byId } from "./dom.js";
 
-/** Ask whether to do what cannot be undone. */
+/** Ask whether to do something that cannot be undone. */
 export function confirmed(title, text, action) {
   return open({ title, text, action, danger: true });
 }

@@ -1,10 +1,10 @@
-// The API's page, out of the server's own OpenAPI document.
+// The API's page, from the server's own OpenAPI document.
 
 SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
-  // Otherwise it asks a public validator about the document.
+  // Otherwise it sends the document to a public validator.
   validatorUrl: null,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset],
 });

@@ -1,4 +1,4 @@
-// Elements out of data. Whatever comes from outside becomes text, never markup.
+// Creates elements from data. All data becomes text, never markup.
 
 /** Return the element of this id. */
 export const byId = (id) => document.getElementById(id);
@@ -24,7 +24,7 @@ export function el(tag, properties = {}, ...children) {
 /** Return "1 photo", "2 photos", "2 people". */
 export const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 
-/** Say something to whoever cannot see it appear. */
+/** Announce a text to screen readers. */
 export function announce(text) {
   byId("announcement").textContent = text;
 }

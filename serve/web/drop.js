@@ -1,4 +1,4 @@
-// Files that are dropped on a place, or chosen in its file field → a callback with them.
+// Calls back with files that are dropped on a place or chosen in its file field.
 
 /**
  * Take files in a place.
@@ -26,7 +26,7 @@ export function takesFiles(place, take) {
   });
 }
 
-/** Keep a photo that misses its place from being opened instead of this page. */
+/** Stop the browser from opening a photo that is dropped beside its place. */
 export function ignoreStrayFiles() {
   for (const event of ["dragover", "drop"]) window.addEventListener(event, (stray) => stray.preventDefault());
 }

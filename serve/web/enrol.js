@@ -1,4 +1,4 @@
-// Photos of one person → samples of that person, and the reason of each photo that was refused.
+// Enrols photos of one person, and shows why photos were refused.
 
 import { at, call, each } from "./api.js";
 import { announce, byId, count, el } from "./dom.js";
@@ -22,7 +22,7 @@ export async function enrolPhotos(gallery, person, files) {
   return done;
 }
 
-/** Return what became of the photos, for people to read. */
+/** Return the result as elements. */
 export function report(name, { added, known, refused, warnings }) {
   const parts = [`${name}: ${count(added, "photo")} enrolled`];
   if (known) parts.push(`${known} known before`);
@@ -77,12 +77,12 @@ export function addsPeople(gallery, changed) {
   });
 }
 
-/** Enrol photos of the person of this name, who is created where there is none; nobody is left without a photo. */
+/** Enrol photos under a name. A new person is created, and erased again if no photo can be used. */
 async function enrolNamed(gallery, name, files) {
   const people = `${at(gallery.name)}/people`;
   const known = (await call("GET", `${people}?limit=2&name=${encodeURIComponent(name)}`)).people;
   if (known.length > 1) {
-    return el("p", { class: "problem", text: `Several people are called ${known[0].name}. Drop the photos on the row of the one who is meant.` });
+    return el("p", { class: "problem", text: `Several people are called ${known[0].name}. Drop the photos on the row of the right one.` });
   }
   const person = known[0] ?? (await call("POST", people, { name }));
   const done = await enrolPhotos(gallery, person, files);

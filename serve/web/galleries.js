@@ -1,4 +1,4 @@
-// Which gallery: choose, create, erase. Its name stands in the address, so that it can be linked to and survives a reload.
+// Chooses, creates and erases galleries. The address holds the gallery's name, so it can be linked and survives a reload.
 
 import { all, at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";

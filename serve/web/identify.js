@@ -1,4 +1,4 @@
-// Photos in, figures with names out. What the server said is kept, so that another threshold decides without asking it.
+// Identifies photos and shows them with names. The server's answers are kept, to decide again at another threshold.
 
 import { at, call, each } from "./api.js";
 import { decide } from "./decide.js";
@@ -7,7 +7,7 @@ import { announce, byId, count, el } from "./dom.js";
 import { takesFiles } from "./drop.js";
 import { drawFaces, failedFigure, photoFigure, waitingFigure } from "./photo.js";
 
-const CANDIDATES = 20; // so that a face that loses its best person to another finds its next here, as on the server
+const CANDIDATES = 20; // enough for a face that loses its best person to another face, as on the server
 
 /** The photos shown, of one gallery. */
 export class Photos {
@@ -16,7 +16,7 @@ export class Photos {
   #threshold = 0;
   #decided;
 
-  /** @param {(decisions: object[]) => void} decided is told the decisions on all faces shown. */
+  /** @param {(decisions: object[]) => void} decided is called with the decisions on all faces shown. */
   constructor(decided) {
     this.#decided = decided;
     takesFiles(byId("identify"), (files) => this.add(files));
@@ -24,7 +24,7 @@ export class Photos {
     byId("again").addEventListener("click", () => this.#ask(this.#shown));
   }
 
-  /** Begin anew with a gallery, or with none. */
+  /** Start again with a gallery, or without one. */
   show(gallery) {
     this.#gallery = gallery;
     for (const { url } of this.#shown) URL.revokeObjectURL(url);
@@ -43,14 +43,14 @@ export class Photos {
     await this.#ask(added);
   }
 
-  /** Decide on everything shown with another threshold. */
+  /** Decide again on all faces shown, with another threshold. */
   decideWith(threshold) {
     this.#threshold = threshold;
     for (const photo of this.#shown) if (photo.image) this.#draw(photo);
     this.#tell();
   }
 
-  /** People have changed: what is shown may be answered otherwise now. */
+  /** Tell that people have changed, so that the answers shown may be out of date. */
   outdated() {
     byId("again").hidden = this.#shown.length === 0;
   }

@@ -1,4 +1,4 @@
-// The people of a gallery: a row of aligned faces each; renamed, given more photos, erased.
+// Lists the people of a gallery, each with a row of aligned faces, to rename, enrol or erase.
 
 import { all, at, call } from "./api.js";
 import { asked, confirmed } from "./dialogs.js";
@@ -19,12 +19,12 @@ export class People {
   /** @param {() => void} changed is called when people have changed. */
   constructor(changed) {
     this.#changed = changed;
-    // Rows far below ask for their faces only when somebody comes near.
+    // Rows load their faces only when they come into view.
     this.#near = new IntersectionObserver((rows) => this.#reach(rows), { rootMargin: "200px" });
     byId("find").addEventListener("input", () => this.#find());
   }
 
-  /** Show the people of a gallery, or of none. */
+  /** Show the people of a gallery, or none without a gallery. */
   async show(gallery) {
     this.#gallery = gallery;
     byId("enrol").hidden = gallery === null;
@@ -93,7 +93,7 @@ export class People {
   }
 
   #face(person, id) {
-    // A gallery may keep no pictures; the samples are there all the same.
+    // A gallery may keep no pictures, but it still has the samples.
     const picture = this.#gallery.keep_crops
       ? el("img", { src: at(this.#gallery.name, person.id, id), alt: "", loading: "lazy", width: 64, height: 64 })
       : el("span", { class: "unseen", text: "not kept" });

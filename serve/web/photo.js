@@ -1,14 +1,14 @@
-// One photo and what the server said of it → a figure with boxes and names, or with the error by name.
+// Draws a figure of a photo with boxes and names, or with its error.
 
 import { POOR, STRANGER } from "./decide.js";
 import { el } from "./dom.js";
 
-// Of the photo's width: among several faces the names of smaller ones would cover each other; they show on hover and focus.
+// Shares of the photo's width. Names of smaller faces would cover each other, so they show on hover and focus.
 const TINY = { member: 0.06, stranger: 0.2, poor: 0.2 };
 
 const share = (part, whole) => `${(100 * part) / whole}%`;
 
-/** Return the figure of a photo that the server is still looking at. */
+/** Return the figure of a photo whose answer is still to come. */
 export function waitingFigure(file) {
   return el("figure", { class: "photo" }, el("p", { class: "note waiting", text: "looking …" }), caption(file.name));
 }
@@ -28,7 +28,7 @@ export function failedFigure(file, error) {
 export function photoFigure(file, url, image) {
   const picture = el("img", { src: url, alt: "", width: image.width, height: image.height });
   const stage = el("div", { class: "stage" }, picture);
-  // The shape is known even where the browser cannot show the format: the boxes then lie on a grey area.
+  // The shape is known even if the browser cannot show the format. The boxes then lie on a grey area.
   picture.addEventListener("error", () => {
     stage.style.aspectRatio = `${image.width} / ${image.height}`;
     stage.classList.add("unseen");

@@ -1,4 +1,4 @@
-// /readyz every few seconds → the status line, and an alarm that nobody overlooks when something is wrong.
+// Asks /readyz every few seconds for the status line, and shows an alarm if something is wrong.
 
 import { byId } from "./dom.js";
 
@@ -6,7 +6,7 @@ const SECONDS = 10;
 
 /**
  * Keep the status line up to date.
- * @param {(about: object) => void} learnt is told what the server says of itself, each time it is ready.
+ * @param {(about: object) => void} learnt is called with the server's description of itself, each time it is ready.
  */
 export async function watch(learnt) {
   const about = await ask();
@@ -31,7 +31,7 @@ function show(about) {
   line.textContent = words(about);
   alarm.hidden = about.status === "ready" && !about.detail;
   const text = about.status === "ready" ? about.detail ?? "" : loud(about);
-  // Announced again and again if it were set each time.
+  // Setting it each time would announce it again.
   if (alarm.textContent !== text) alarm.textContent = text;
 }
 

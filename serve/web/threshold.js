@@ -1,14 +1,14 @@
-// The threshold of the gallery: moved, it decides anew on what is shown; saved, the server decides so, too.
+// The gallery's threshold. Moving it decides again on the faces shown; saving it changes the gallery.
 
 import { at, call } from "./api.js";
 import { announce, byId, el } from "./dom.js";
 
-/** The slider with its number, and marks where the faces shown stand. */
+/** The slider with its number, and marks for the faces shown. */
 export class Threshold {
   #gallery = null;
   #moved;
 
-  /** @param {(threshold: number) => void} moved is told each new value. */
+  /** @param {(threshold: number) => void} moved is called with each new value. */
   constructor(moved) {
     this.#moved = moved;
     this.slider = byId("threshold-slider");
@@ -24,10 +24,10 @@ export class Threshold {
     });
   }
 
-  /** What it is set to, saved or not. */
+  /** The current value, saved or not. */
   value = 0;
 
-  /** Show a gallery's. */
+  /** Show the threshold of a gallery. */
   show(gallery) {
     this.#gallery = gallery;
     byId("threshold").hidden = gallery === null;
@@ -35,7 +35,7 @@ export class Threshold {
     if (gallery !== null) this.#set(gallery.threshold);
   }
 
-  /** Mark on the scale how like their best candidate the faces are that are shown. */
+  /** Mark on the scale the similarity of each face shown to its best candidate. */
   mark(decisions) {
     const marks = decisions.filter(({ similarity }) => similarity >= 0).map(({ similarity, person }) => {
       const mark = el("span", { class: person === null ? "stranger" : "member" });

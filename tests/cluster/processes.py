@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from serve.processes import below
+from serve.processes import alive, below
 
 REPLICA = "ray::ServeReplica:facegroup:"
 
@@ -66,3 +66,11 @@ class Processes:
             assert time.monotonic() < start + seconds, f"no {self._name} came in the place of the one that was killed"
             time.sleep(0.05)
         return time.monotonic() - start
+
+
+def all_gone(pids: set[int]) -> None:
+    """Wait until none of them runs."""
+    deadline = time.monotonic() + 20
+    while left := [pid for pid in pids if alive(pid)]:
+        assert time.monotonic() < deadline, [below(1).get(pid) for pid in left]
+        time.sleep(0.1)

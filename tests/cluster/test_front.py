@@ -4,15 +4,18 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.cluster.server import Server
-from tests.cluster.traffic import NETWORK
 
 NAME = "Wilhelmina"
+
+pytestmark = pytest.mark.parametrize("store", ["sqlite-haproxy"], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +28,6 @@ def syslog() -> Iterator[socket.socket | None]:
             yield None
         else:
             yield listener
-
-
-@pytest.fixture(scope="module")
-def server(syslog: socket.socket | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("front")
-    simulated = {f"FACEGROUP_{stage}__ENGINE": "simulated" for stage in ("DETECTOR", "EMBEDDER")}
-    server = Server(folder, FACEGROUP_STORE=f"sqlite:///{folder / 'g.db'}", FACEGROUP_NETWORK=NETWORK, **simulated)
-    server.start()
-    yield server
-    server.close()
 
 
 def connected(server: Server) -> socket.socket:
@@ -64,37 +57,30 @@ def problem(answer: bytes) -> tuple[int, str]:
     return told["status"], told["code"]
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"",
-        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n",
-        b"POST /v1/detect HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-ty",
-        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGET /healthz HT",
-        b"G",
-    ],
-)
-def test_a_head_that_does_not_come_is_not_waited_for(server: Server, sent: bytes) -> None:
+HALVES = [
+    b"",
+    b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n",
+    b"POST /v1/detect HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-ty",
+    b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGET /healthz HT",
+    b"G",
+]
+
+
+def half(server: Server, sent: bytes) -> bytes:
     with connected(server) as connection:
         connection.sendall(sent)
-        answer = rest(connection)
-    assert problem(answer[answer.rfind(b"HTTP/1.1 ") :]) == (408, "timed_out")
+        return rest(connection)
 
 
-def trickle(connection: socket.socket) -> None:
-    for number in range(60):
-        connection.sendall(b"x-%d: y\r\n" % number)
-        time.sleep(0.5)
-
-
-def test_a_head_that_trickles_is_not_waited_for(server: Server) -> None:
+def trickle(server: Server) -> None:
     with connected(server) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n")
-        with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            trickle(connection)
+        for number in range(60):
+            connection.sendall(b"x-%d: y\r\n" % number)
+            time.sleep(0.5)
 
 
-def test_a_body_may_take_longer(server: Server) -> None:
+def late_body(server: Server) -> bytes:
     with connected(server) as connection:
         connection.sendall(
             b"PUT /v1/galleries/slow HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n"
@@ -102,7 +88,30 @@ def test_a_body_may_take_longer(server: Server) -> None:
         connection.sendall(b"content-type: application/json\r\n\r\n{")
         time.sleep(15)
         connection.sendall(b"}")
-        assert rest(connection).startswith(b"HTTP/1.1 20")
+        return rest(connection)
+
+
+@pytest.fixture(scope="module")
+def slow(server: Server) -> Iterator[dict[bytes | str, Future[Any]]]:
+    """Requests that are waited for, all at once: halves of heads, a head that trickles, and a body that comes late."""
+    with ThreadPoolExecutor(len(HALVES) + 2) as pool:
+        halves: dict[bytes | str, Future[Any]] = {sent: pool.submit(half, server, sent) for sent in HALVES}
+        yield {**halves, "head": pool.submit(trickle, server), "body": pool.submit(late_body, server)}
+
+
+@pytest.mark.parametrize("sent", HALVES)
+def test_a_head_that_does_not_come_is_not_waited_for(slow: dict[bytes | str, Future[bytes]], sent: bytes) -> None:
+    answer = slow[sent].result()
+    assert problem(answer[answer.rfind(b"HTTP/1.1 ") :]) == (408, "timed_out")
+
+
+def test_a_head_that_trickles_is_not_waited_for(slow: dict[bytes | str, Future[None]]) -> None:
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        slow["head"].result()
+
+
+def test_a_body_may_take_longer(slow: dict[bytes | str, Future[bytes]]) -> None:
+    assert slow["body"].result().startswith(b"HTTP/1.1 20")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from facegroup.settings import Limits
-from tests.cluster.server import RAY_DEFAULTS, Server
+from tests.cluster.server import Server
 from tests.photos import encode, hopper
 
 LARGE = 100
@@ -27,15 +27,9 @@ LARGE = 100
 IMAGE_BYTES = Limits().image_bytes
 
 
-@pytest.fixture(scope="module")
-def server(store: str, network: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One whose requests may take as long as they do on a busy machine."""
-    ray = RAY_DEFAULTS if store.startswith("redis") else {}
-    patience = {"FACEGROUP_LIMITS__REQUEST_SECONDS": "600"}
-    server = Server(tmp_path_factory.mktemp("server"), FACEGROUP_STORE=store, **network, **ray, **patience)
-    server.start()
-    yield server
-    server.close()
+pytestmark = pytest.mark.parametrize(
+    "store", ["sqlite-haproxy", pytest.param("redis-defaults", marks=pytest.mark.slow)], indirect=True, scope="session"
+)
 
 
 @pytest.fixture(scope="module")

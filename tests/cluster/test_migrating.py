@@ -14,7 +14,7 @@ import redis
 from facegroup.errors import UnknownGallery
 from facegroup.store import open_store
 from facegroup.store.contract import Store
-from facegroup.store.staging import coming, previous
+from facegroup.store.staging import migration_copy, previous_copy
 from tests.cluster.moving import NEW, SIMULATED, Move, Writer, apart, moved_descriptor
 from tests.cluster.server import Server
 from tests.cluster.test_faults import names, until
@@ -68,18 +68,18 @@ def fill(caller: Caller, gallery: str) -> None:
         caller.enrol(gallery, person, *(photo(kind, number) for number in range(PHOTOS)))
 
 
-def people_on(store: Store, shelf: str) -> int:
+def people_on(store: Store, copy: str) -> int:
     try:
-        return store.gallery(shelf).people
+        return store.gallery(copy).people
     except UnknownGallery:
         return 0
 
 
 def begun(move: Move, store: Store, gallery: str, least: int) -> int:
     """Wait until so many people are done; return how many."""
-    until(lambda: not move.runs() or people_on(store, coming(gallery)) >= least, "the migration does nothing")
+    until(lambda: not move.runs() or people_on(store, migration_copy(gallery)) >= least, "the migration does nothing")
     assert move.runs(), move.end()
-    return people_on(store, coming(gallery))
+    return people_on(store, migration_copy(gallery))
 
 
 def served(caller: Caller, gallery: str) -> None:
@@ -152,7 +152,7 @@ def test_killed_and_then_its_store_the_same_command_goes_on(
         first = Move(database.url, gallery, SLOW_MS)
         begun(first, store, gallery, 3)
         first.kill()
-        done = people_on(store, coming(gallery))
+        done = people_on(store, migration_copy(gallery))
         assert 0 < done < len(KINDS)
         served(caller, gallery)
         written()
@@ -169,7 +169,7 @@ def test_killed_and_then_its_store_the_same_command_goes_on(
             print(f"\nRedis can lose writes at {policy}, and did: {forgotten(store, gallery, writers)}", end="")
         served(caller, gallery)
         written()
-        done = people_on(store, coming(gallery))
+        done = people_on(store, migration_copy(gallery))
         start = time.monotonic()
         answer = Move(database.url, gallery, 0).result()
         print(f"\n{policy}: {done} of {len(KINDS)} people were done; resumed, {time.monotonic() - start:.1f} s", end="")
@@ -178,7 +178,7 @@ def test_killed_and_then_its_store_the_same_command_goes_on(
     print(f", {answer['embedded']} embedded, {sum(w.done for w in writers)} photos enrolled meanwhile")
     refused(caller, gallery)
     moved(store, gallery, writers)
-    assert store.gallery(previous(gallery)).network == NETWORK
+    assert store.gallery(previous_copy(gallery)).network == NETWORK
 
 
 def test_the_server_killed_meanwhile(server: Server, database: RedisProcess, caller: Caller, store: Store) -> None:

@@ -19,7 +19,10 @@ MORE_GPUS_THAN_ANY_MACHINE_HAS = {"FACEGROUP_EMBEDDER__NUM_GPUS": "0.5", "FACEGR
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (REFUSED_BY_A_REPLICA, "facegroup: the detector on keras computes in fp32, not in bf16 (engine_unavailable)"),
+        (
+            REFUSED_BY_A_REPLICA,
+            "facegroup: The detector on keras does not support bf16. Set detector.precision to fp32. (engine_unavailable)",
+        ),
         (MORE_GPUS_THAN_ANY_MACHINE_HAS, "facegroup: num_gpus of all detector and embedder replicas is 100 together, "),
     ],
 )

@@ -25,6 +25,8 @@ from facegroup.recognizer import Recognizer
 from facegroup.settings import load
 from facegroup.store import open_store
 from facegroup.types import NOT_IN_DATASET, POOR_QUALITY
+from serve.processes import below
+from tests.cluster.processes import all_gone
 from tests.cluster.server import Server
 from tests.photos import astronaut, beside, encode, hopper, resized
 
@@ -243,7 +245,7 @@ def test_people_are_known_after_the_server_ended(server: Server) -> None:
         assert client.gallery("kept").version == version
 
 
-def test_a_crash_loses_nothing_that_was_acknowledged(server: Server, store: str) -> None:
+def test_a_crash_loses_nothing_that_was_acknowledged_and_leaves_nothing_behind(server: Server, store: str) -> None:
     face = resized(hopper(), 200)
     photos = [encode(face, quality=30 + number % 60, comment=f"{number}".encode()) for number in range(200)]
     assert len(set(photos)) == len(photos)
@@ -268,9 +270,11 @@ def test_a_crash_loses_nothing_that_was_acknowledged(server: Server, store: str)
     for writer in writers:
         writer.start()
     assert enough.wait(240)
+    everything = {server.pid, *below(server.pid)}
     server.kill()
     for writer in writers:
         writer.join()
+    all_gone(everything)
     assert 60 < len(acknowledged) < len(photos), "the crash was to come in the middle"
     with_store = open_store(store)
     try:

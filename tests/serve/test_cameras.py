@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from facegroup.cameras.delivery import signature
+from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.journal.encryption import new_key
 from facegroup.client import Client
 from facegroup.settings import Settings, load
@@ -498,7 +499,7 @@ def test_whoever_follows_goes_on_after_a_cut(api: Api, pipeline: LocalPipeline, 
     server = LocalServer(pipeline)
     port = int(server.url.rpartition(":")[2])
     with Client(server.url) as client:
-        known = asyncio.run(pipeline.cameras("span"))[1]
+        known = asyncio.run(pipeline.cameras(SightingLog.span))[1]
         events = client.follow(known, gallery=group)
         add(api, folder, group)
         began = next(events)

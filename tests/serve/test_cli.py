@@ -175,24 +175,24 @@ def test_models_lists_every_network() -> None:
     ("words", "status", "said"),
     [
         (["identify", "absent.jpg"], 2, "absent.jpg does not exist"),
-        (["enroll", "absent"], 2, "is no folder"),
+        (["enroll", "absent"], 2, "is not a folder"),
         (["verify", __file__], 2, "two photos"),
         (["identify", __file__, "--network", "nonsense"], 2, "nonsense"),
         (["identify", __file__, "--store", "mysql://x"], 2, "store_invalid"),
         (["people", "--server", "http://127.0.0.1:9"], 2, "no server answers"),
-        (["people", "--server", "127.0.0.1:9"], 2, "no address of a server"),
+        (["people", "--server", "127.0.0.1:9"], 2, "not an address of a server"),
         (["camera", "ls", "--server", "http://127.0.0.1:9"], 2, "no server answers"),
         (["galleries", "absent"], 2, "unknown_gallery"),
         (["calibrate", "absent"], 2, "unknown_gallery"),
         (["verify", __file__, __file__], 2, "not_an_image"),
         (["feedback", "absent.jpg", "--not", "ada"], 2, "absent.jpg does not exist"),
-        (["enroll", __file__], 2, "is no folder"),
+        (["enroll", __file__], 2, "is not a folder"),
         (["enroll", __file__, "--name", "x", "--face", "left"], 2, "--face takes the number of a face"),
         (["verify", __file__, __file__, "--other-face", "-1"], 2, "--other-face takes the number"),
-        (["enroll", "x", "--flat", "--depth", "2"], 2, "give one of them"),
-        (["evaluate", "openset", "absent"], 2, "is no folder"),
+        (["enroll", "x", "--flat", "--depth", "2"], 2, "contradict each other; use one of them"),
+        (["evaluate", "openset", "absent"], 2, "is not a folder"),
         (["export", "absent", "x.zip"], 2, "unknown_gallery"),
-        (["video", "absent.mp4"], 2, "is no file"),
+        (["video", "absent.mp4"], 2, "is not a file"),
         (["serve", "--network", "vggface2-senet50"], 2, "rcmalli_vggface_tf_notop_senet50.h5"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -217,7 +217,7 @@ def test_an_error_that_nobody_foresaw_is_no_negative_answer(
     def fails() -> None:
         raise RuntimeError("not foreseen")
 
-    monkeypatch.setattr("serve.commands.app", fails)
+    monkeypatch.setattr("serve.commands.program", lambda **_: fails)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2

@@ -52,8 +52,9 @@ def test_what_is_said(places: list[list[str]]) -> None:
         done = run("calibrate", "group", "--fpir", "0.05", "--dry-run", *place)
         assert done.exit_code == 0, done.output
         assert "would be set" in done.stdout
-        assert "of strangers 5.00% get a name, as far as 320 photos of members" in done.stdout
-        assert "of members' photos 100.0% get the right name" in done.stdout
+        assert "5.00% of strangers get a name (95 % CI " in done.stdout
+        assert "measured on 320 photos of members" in done.stdout
+        assert "100.0% of members' photos get the right name" in done.stdout
 
 
 def test_strangers_are_a_folder(places: list[list[str]], tmp_path: Path) -> None:

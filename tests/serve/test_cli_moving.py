@@ -13,7 +13,7 @@ import pytest
 from facegroup.networks.registry import spec
 from facegroup.store import open_store
 from facegroup.store.contract import Store
-from facegroup.store.staging import ShelfStore
+from facegroup.store.staging import StagingStore
 from facegroup.types import Gallery
 from serve.commands import main
 from tests.unit.store.conftest import url  # noqa: F401 (a fixture)
@@ -63,7 +63,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[ShelfStore]:  # noqa: F811
+def store(url: str) -> Iterator[StagingStore]:  # noqa: F811
     """A store with a gallery of three people, one without samples, one with a sample that has no crop."""
     with closing(open_store(url)) as store:
         store.create_gallery(Gallery("group", OLD.name, OLD.dimension, 0.4375, created_at=12.5))
@@ -71,7 +71,7 @@ def store(url: str) -> Iterator[ShelfStore]:  # noqa: F811
             store.create_person("group", f"{key} 曾", {"who": key}, key)
             store.add_samples("group", key, [old(each) for each in numbers], OLD.name)
         store.update_person("group", "eve", expires_at=4e9)
-        yield cast(ShelfStore, store)
+        yield cast(StagingStore, store)
 
 
 def old(number: int) -> Any:
@@ -91,7 +91,7 @@ def other(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:  # n
     return str(request.getfixturevalue("redis_url")) if url.startswith("sqlite") else f"sqlite:///{tmp_path}/other.db"
 
 
-def test_there_and_back_it_is_the_same(store: ShelfStore, url: str, other: str, run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_there_and_back_it_is_the_same(store: StagingStore, url: str, other: str, run: Run, tmp_path: Path) -> None:  # noqa: F811
     there, back = tmp_path / "there.zip", tmp_path / "back.zip"
     told = run("export", "group", there, "--store", url)
     assert told == (0, f"3 people, 3 samples, 3 crops in {there}\n", "")
@@ -109,7 +109,7 @@ def test_there_and_back_it_is_the_same(store: ShelfStore, url: str, other: str, 
         assert whole(elsewhere, "group") == whole(store, "group")
 
 
-def test_what_cannot_be_exported(store: ShelfStore, url: str, run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_what_cannot_be_exported(store: StagingStore, url: str, run: Run, tmp_path: Path) -> None:  # noqa: F811
     path = tmp_path / "x.zip"
     assert run("export", "nobody", path, "--store", url).refused == (2, "unknown_gallery")
     assert run("export", "group", tmp_path / "no" / "folder.zip", "--store", url).refused == (2, "malformed_request")
@@ -119,7 +119,7 @@ def test_what_cannot_be_exported(store: ShelfStore, url: str, run: Run, tmp_path
 
 
 def test_who_is_damaged_is_listed(
-    store: ShelfStore, url: str, run: Run, tmp_path: Path, spoil: Spoil  # noqa: F811
+    store: StagingStore, url: str, run: Run, tmp_path: Path, spoil: Spoil  # noqa: F811
 ) -> None:  # fmt: skip
     spoil("bob", "record", b"{")
     spoil("ada", "descriptor", b"")
@@ -137,7 +137,7 @@ def test_who_is_damaged_is_listed(
     assert run("import", path, "--as", "some", "--store", url).out == "2 people in the gallery some\n"
 
 
-def test_what_cannot_be_imported(store: ShelfStore, file: Path, url: str, run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_what_cannot_be_imported(store: StagingStore, file: Path, url: str, run: Run, tmp_path: Path) -> None:  # noqa: F811
     damaged = tmp_path / "damaged.zip"
     data = file.read_bytes()
     damaged.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
@@ -159,7 +159,7 @@ def test_what_cannot_be_imported(store: ShelfStore, file: Path, url: str, run: R
     assert whole(store, "group") == before
 
 
-def test_a_gallery_is_migrated_back_and_forgotten(store: ShelfStore, url: str, run: Run) -> None:  # noqa: F811
+def test_a_gallery_is_migrated_back_and_forgotten(store: StagingStore, url: str, run: Run) -> None:  # noqa: F811
     before = whole(store, "group")
     done = run("migrate", "group", "--network", NEW.name, "--store", url)
     said = f"group is of {NEW.name} now, threshold {NEW.threshold}; 3 samples were embedded, 0 left behind\n"
@@ -179,7 +179,7 @@ def test_a_gallery_is_migrated_back_and_forgotten(store: ShelfStore, url: str, r
     assert run("migrate", "group", "--rollback", "--store", url).refused == (2, "malformed_request")
 
 
-def test_samples_without_a_crop_are_listed(store: ShelfStore, url: str, run: Run) -> None:  # noqa: F811
+def test_samples_without_a_crop_are_listed(store: StagingStore, url: str, run: Run) -> None:  # noqa: F811
     store.add_samples("group", "ada", [replace(old(9), crop=None)], OLD.name)
     to = ["migrate", "group", "--network", NEW.name, "--store", url]
     done = run(*to)
@@ -192,7 +192,7 @@ def test_samples_without_a_crop_are_listed(store: ShelfStore, url: str, run: Run
     assert store.person("group", "ada").samples == 2
 
 
-def test_what_cannot_be_migrated(store: ShelfStore, url: str, run: Run) -> None:  # noqa: F811
+def test_what_cannot_be_migrated(store: StagingStore, url: str, run: Run) -> None:  # noqa: F811
     for words, expected in (
         (["group"], (2, "malformed_request")),
         (["group", "--rollback", "--forget"], (2, "malformed_request")),
@@ -209,7 +209,7 @@ def test_what_cannot_be_migrated(store: ShelfStore, url: str, run: Run) -> None:
 
 
 def test_a_file_is_backed_up_while_it_is_open_and_redis_is_not(
-    store: ShelfStore,
+    store: StagingStore,
     url: str,  # noqa: F811
     run: Run,
     tmp_path: Path,
@@ -228,7 +228,7 @@ def test_a_file_is_backed_up_while_it_is_open_and_redis_is_not(
     assert answer == {"file": str(second), "bytes": second.stat().st_size}
 
 
-def test_a_gallery_that_lost_data_is_left_alone(store: ShelfStore, file: Path, url: str, run: Run) -> None:  # noqa: F811
+def test_a_gallery_that_lost_data_is_left_alone(store: StagingStore, file: Path, url: str, run: Run) -> None:  # noqa: F811
     photo = file.with_name("ada.jpg")
     photo.write_bytes(b"simulated")
     store.lose("group", 100)

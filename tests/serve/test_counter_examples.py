@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facegroup.cameras.journal import open_journal
-from facegroup.cameras.sightings.journal import News
+from facegroup.cameras.sightings.journal import NewEvent
 from facegroup.client import Client
 from facegroup.errors import Contradiction, LooksLikeOwn
 from facegroup.pipeline.messages import Photo, PhotoResult
@@ -197,7 +197,7 @@ def test_feedback_on_the_command_line(where: str, tmp_path: Path) -> None:
         assert isinstance(looked, PhotoResult)
         assert looked.crops is not None
     with closing(open_journal(store)) as journal:
-        journal.record([News("began", sighting(time.time(), id="e" * 32, person_id=grace), looked.crops[0])])
+        journal.record([NewEvent("began", sighting(time.time(), id="e" * 32, person_id=grace), looked.crops[0])])
     server = None
     if where == "server":
         pipeline = LocalPipeline(load(network="dlib-resnet29", store=store))

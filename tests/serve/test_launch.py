@@ -9,9 +9,10 @@ import pytest
 from facegroup.errors import EngineUnavailable, SetupError
 from facegroup.remote import proxies
 from facegroup.settings import Settings, load
-from serve import launch, startup
+from serve import launch, ray_environment, startup
 from serve.instance import Instance
-from serve.launch import check_gpus, running
+from serve.launch import running
+from serve.sizing import check_gpus
 
 
 def asking(detectors: int, each: float, embedders: int, of_each: float) -> Settings:
@@ -55,10 +56,9 @@ def test_nothing_stays_behind_when_a_server_is_told_twice_to_end(
     def refuse() -> None:
         raise SetupError("it cannot start")
 
-    monkeypatch.setattr(launch, "RAY", {})
-    monkeypatch.setattr(startup, "PATIENT", {})
+    monkeypatch.setattr(ray_environment, "set_variables", lambda: None)
     monkeypatch.setattr(startup, "start_ray", lambda *_, **__: None)
-    monkeypatch.setattr(startup, "remark", lambda: SimpleNamespace(cancel=lambda: None))
+    monkeypatch.setattr(startup, "slow_start_warning", lambda: SimpleNamespace(cancel=lambda: None))
     for name in ("adopt", "irreplaceable"):
         monkeypatch.setattr(launch, name, lambda: None)
     monkeypatch.setattr(proxies, "forget", lambda: None)

@@ -41,7 +41,7 @@ def test_two_servers_have_nothing_in_common(settings: Settings, other: Settings)
 
 def test_as_many_as_there_is_room_for(settings: Settings, other: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "BLOCKS", BLOCKS[:1])
-    with held(settings, {}), pytest.raises(SetupError, match="are left"), held(other, {}):
+    with held(settings, {}), pytest.raises(SetupError, match="is free for the server"), held(other, {}):
         pass
     with held(other, {}):
         pass
@@ -92,7 +92,7 @@ def test_ports_that_are_given_stay_and_are_refused_to_the_next(name: str, settin
 
 @pytest.mark.parametrize("text", ["", "0", "65536", "-1", "8000.0", "x"])
 def test_what_is_no_port_is_refused(text: str, settings: Settings) -> None:
-    with pytest.raises(InvalidSettings, match="no port"), held(settings, {next(iter(SINGLE)): text}):
+    with pytest.raises(InvalidSettings, match="not a port number"), held(settings, {next(iter(SINGLE)): text}):
         pass
 
 

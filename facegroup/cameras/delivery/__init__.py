@@ -1,1 +1,1 @@
-"""Events of the journal → receivers outside: webhooks and MQTT, at least once each, in order, resumed where they stopped."""
+"""Delivery of events to webhooks and MQTT: in order, at least once, resumed where it stopped."""

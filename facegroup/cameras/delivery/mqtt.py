@@ -1,18 +1,18 @@
-"""Events and what is so now → an MQTT broker.
+"""Broker: publishes events and the current state to an MQTT broker.
 
-    facegroup/status                           online, offline: the broker says so itself when we are gone; retained
+    facegroup/status                           online, offline (the last will of the connection); retained
     facegroup/cameras/CAMERA/status            online, offline: whether it is known who is there; retained
     facegroup/cameras/CAMERA/occupied          ON, OFF; retained
     facegroup/cameras/CAMERA/people            names of who is there, as JSON; retained
-    facegroup/cameras/CAMERA/last              name of whoever of them came last; retained
-    facegroup/cameras/CAMERA/face              the same one's face as JPEG, where the settings want it; retained
-    facegroup/people/GALLERY/PERSON            where somebody is, as JSON; retained
-    facegroup/cameras/CAMERA/visit             what happened just now, as JSON: once, and never late
+    facegroup/cameras/CAMERA/last              name of the person who came last; retained
+    facegroup/cameras/CAMERA/face              face of that person as JPEG, if the settings ask for it; retained
+    facegroup/people/GALLERY/PERSON            where the person is, as JSON; retained
+    facegroup/cameras/CAMERA/visit             an event that just happened, as JSON: once, and never late
     facegroup/cameras/CAMERA/sighting          every event, as JSON, in order and at least once: late after an outage
 
-What is retained is what is so now: it is published when it changes and when a connection is made, with QoS 0, since what
-is sent again later (QoS 1) is not so any more. Whatever else the broker retains of this server is removed then. Home
-Assistant finds its entities by its discovery topics.
+Retained topics hold the current state. They are published when the state changes and when a connection is made, with QoS
+0: a message that is sent again later (QoS 1) would be outdated. Everything else that the broker retains of this server is
+then removed. Home Assistant finds its entities by the discovery topics.
 """
 
 import logging
@@ -42,13 +42,13 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class Broker:
-    """A connection to a broker, made again whenever it is lost. `tell` and `close` block.
+    """Connection to a broker, which is made again when it is lost. `tell` and `close` block.
 
     Args:
         settings: with the broker's address.
 
     Raises:
-        InvalidSettings: the address cannot be read.
+        InvalidSettings: the address is malformed.
     """
 
     def __init__(self, settings: Cameras) -> None:
@@ -64,9 +64,9 @@ class Broker:
         self._discovery = settings.mqtt_discovery.strip("/")
         self._connected = threading.Event()
         self._refused = ""
-        self._wanted: dict[str, bytes] | None = None  # what is so now; None: not known yet
-        self._said: dict[str, bytes] | None = None  # over this connection; None: nothing
-        self._lock = threading.RLock()  # what is published last is what is so
+        self._wanted: dict[str, bytes] | None = None  # the current state; None: not known yet
+        self._sent: dict[str, bytes] | None = None  # published over this connection; None: nothing
+        self._lock = threading.RLock()  # states are published in the order in which they were current
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.max_inflight_messages_set(20)
         if parts.username is not None:
@@ -84,47 +84,47 @@ class Broker:
         self._client.loop_start()
 
     def show(self, retained: Mapping[str, bytes]) -> None:
-        """Have the broker retain what is so now, and nothing else: only what changed is published."""
+        """Have the broker retain the current state, and nothing else. Only what changed is published."""
         with self._lock:
             self._wanted = {topic: payload for topic, payload in retained.items() if payload}
             if self._connected.is_set():
                 self._sync()
 
     def tell(self, event: Event, *, until: float) -> str | None:
-        """Publish an event; return what went wrong, None when the broker has it.
+        """Publish an event; return what went wrong, or None if the broker has it.
 
         Args:
-            event: what happened.
-            until: when, by `time.monotonic`, it becomes history: nothing is to be done for it then.
+            event: the event.
+            until: when, by `time.monotonic`, it becomes history, on which no automation is to act.
         """
         if not self._connected.wait(WAIT_SECONDS):
             return self._refused or f"the broker at {self.where} does not answer"
         sent = self._client.publish(self.topics.sighting(event), payloads.body(event), qos=1)
         wrong = self._wait(sent)
-        if wrong is None and time.monotonic() < until:  # it may have waited for long
+        if wrong is None and time.monotonic() < until:  # the wait may have been long
             self._client.publish(*self.topics.visit(event), qos=0)
         return wrong
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Publish that this server is offline, and disconnect."""
         if self._connected.is_set():
             self._wait(self._client.publish(self.topics.status, b"offline", qos=1, retain=True))
         self._client.disconnect()
         self._client.loop_stop()
 
     def _sync(self) -> None:
-        """Bring what the broker retains up to date."""
+        """Publish what changed since the last state."""
         if self._wanted is None:
             return
-        first, said = self._said is None, self._said or {}
-        for topic in said.keys() - self._wanted.keys():
+        first, sent = self._sent is None, self._sent or {}
+        for topic in sent.keys() - self._wanted.keys():
             self._retain(topic, b"")
         for topic, payload in self._wanted.items():
-            if said.get(topic) != payload:
+            if sent.get(topic) != payload:
                 self._retain(topic, payload)
-        self._said = dict(self._wanted)
+        self._sent = dict(self._wanted)
         if first:
-            for pattern in self.topics.patterns:  # what is retained of before comes to `_on_message`
+            for pattern in self.topics.patterns:  # `_on_message` gets what the broker retains
                 self._client.subscribe(pattern, qos=0)
             self._retain(self.topics.status, b"online")
 
@@ -146,14 +146,14 @@ class Broker:
             return
         with self._lock:
             self._refused = ""
-            self._said = None
+            self._sent = None
             if self._discovery:
                 client.subscribe(f"{self._discovery}/status", qos=1)
             self._connected.set()
             self._sync()
 
     def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
-        error = sys.exception()  # paho calls this where it caught it, and says nothing of it
+        error = sys.exception()  # paho calls this in its except clause, and passes no error
         if isinstance(error, ssl.SSLCertVerificationError):
             self._refused = (
                 f"the certificate of the broker at {self.where} is not trusted: {error.verify_message}; where an "
@@ -172,7 +172,7 @@ class Broker:
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         with self._lock:
             if message.topic == f"{self._discovery}/status":
-                if message.payload == b"online":  # Home Assistant started, and has forgotten
+                if message.payload == b"online":  # Home Assistant started, and knows no entities
                     for topic, payload in (self._wanted or {}).items():
                         if self.topics.is_discovery(topic):
                             self._retain(topic, payload)

@@ -1,4 +1,4 @@
-"""Events → what receivers read: one JSON object, the same for webhooks, MQTT and server-sent events."""
+"""Payloads of events: one JSON object, the same for webhooks, MQTT and server-sent events."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,11 +9,11 @@ from facegroup.cameras.sightings.types import Event, Sighting
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Events that a receiver was to be told of and never will be: the journal had erased them before it could.
+    """Events that were erased from the journal before they were delivered to a receiver.
 
     Attributes:
-        first: number of the first.
-        last: number of the last.
+        first: number of the first event.
+        last: number of the last event.
     """
 
     first: int
@@ -21,7 +21,7 @@ class Gap:
 
     @property
     def id(self) -> str:
-        """Unique, as an event's."""
+        """Unique id, like an event's."""
         return f"gap-{self.first}-{self.last}"
 
 
@@ -36,8 +36,8 @@ def sighting(found: Sighting) -> dict[str, Any]:
 
 def event(found: Event) -> dict[str, Any]:
     """Return an event as receivers see it."""
-    told = {"seq": found.seq, "id": found.id, "type": f"sighting.{found.kind}", "at": found.at}
-    return {**told, "sighting": sighting(found.sighting)}
+    fields = {"seq": found.seq, "id": found.id, "type": f"sighting.{found.kind}", "at": found.at}
+    return {**fields, "sighting": sighting(found.sighting)}
 
 
 def gap(found: Gap) -> dict[str, Any]:
@@ -51,5 +51,5 @@ def body(found: Event | Gap) -> bytes:
 
 
 def is_blank(found: Event) -> bool:
-    """Whether the person whom it told of was erased: nothing is left to tell."""
+    """Return whether the person of an event was erased, so that nothing is left to deliver."""
     return not found.sighting.frames

@@ -1,48 +1,45 @@
-"""The journal → what is so now: who is before each camera, and where every member is.
+"""Presence: who is before each camera now, and where every member is, read from the journal.
 
-Nothing here is made of events, which may be told late. An open sighting of before the start counts only when somebody was
-seen in it since: until then, or for `SETTLE_SECONDS`, it is not known whether they are still there. One in which somebody
-was seen too long ago never counts; where it counted before, it is not known.
+Events may arrive late, so the state is made of open sightings. A sighting that was open at the start counts only once its
+person is seen again; until then, for at most `SETTLE_SECONDS`, it is unknown whether they are still there. A sighting
+whose person was last seen too long ago does not count; if it counted before, the state is unknown.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from facegroup.cameras.sightings.journal import Filter
+from facegroup.cameras.sightings.journal import Filter, Journal
 from facegroup.cameras.sightings.types import Sighting
-from facegroup.cameras.types import Camera
 from facegroup.errors import UnknownSighting
 
-Journal: TypeAlias = Callable[..., Awaitable[Any]]
-"""Calls a method of the journal by name, in a thread."""
-
 Live: TypeAlias = Callable[[], Mapping[str, bool]]
-"""Returns of each camera whether frames of it come."""
+"""Returns, for each camera, whether its frames come."""
 
 Person: TypeAlias = tuple[str, str]
-"""Gallery and id."""
+"""Gallery and id of a person."""
 
 SETTLE_SECONDS = 60.0
-"""How long after the start it takes, at most, until it is known who is there."""
+"""Longest time after the start until it is known who is there."""
 
 WRITTEN_SECONDS = 10.0
-"""How much later, at most, the journal may say that somebody was seen."""
+"""Longest delay with which the journal says that somebody was seen."""
 
 _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member who was seen.
+    """Member of whom there is a sighting.
 
     Attributes:
         name: as of their latest sighting.
         last_seen: seconds since the epoch, of the latest sighting that ended; None: none has.
         visit_id: of their latest visit.
-        cameras: that saw them on it: where one of them sees nothing, it is not known whether they left.
+        cameras: that saw them on that visit. While one of them sees nothing, it is unknown whether they left.
     """
 
     name: str
@@ -51,26 +48,26 @@ class Member:
     cameras: frozenset[str] = frozenset()
 
     def seen(self, sighting: Sighting) -> "Member":
-        """Return what is known of them after one more sighting."""
+        """Return the member after one more sighting."""
         ended = None if sighting.open else sighting.last_seen
         last = max((each for each in (ended, self.last_seen) if each is not None), default=None)
         if sighting.visit_id == self.visit_id:
             return Member(sighting.name, last, self.visit_id, self.cameras | {sighting.camera})
-        if self.last_seen is not None and sighting.last_seen < self.last_seen:  # told late
+        if self.last_seen is not None and sighting.last_seen < self.last_seen:  # an earlier visit
             return Member(sighting.name, last, self.visit_id, self.cameras)
         return Member(sighting.name, last, sighting.visit_id, frozenset((sighting.camera,)))
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What is so now.
+    """State of all cameras and members.
 
     Attributes:
-        cameras: of each camera of the registry: whether what is said of it is so; else it is not known who is there.
-        here: the sightings in which somebody is there, whoever came last first.
-        members: everybody of whom there is a sighting.
-        lost: those of them of whom it is not known where they are.
-        faces: of each camera with somebody there, a JPEG of who came last; empty where pictures are not wanted.
+        cameras: for each camera of the registry, whether it is known who is there.
+        here: the sightings of everybody who is there, the latest first.
+        members: all members of whom there is a sighting.
+        lost: the members of whom it is unknown where they are.
+        faces: for each camera with somebody there, a JPEG of the person who came last; empty without `pictures`.
     """
 
     cameras: Mapping[str, bool] = field(default_factory=dict)
@@ -81,12 +78,12 @@ class Now:
 
 
 class Presence:
-    """Follows the journal. Used from one event loop.
+    """Follows the journal. Used in one event loop.
 
     Args:
-        journal: where it is written who is there.
-        live: which cameras see something; None: all do.
-        pictures: whether faces are wanted.
+        journal: keeps the sightings.
+        live: returns which cameras see something; None: all do.
+        pictures: whether to read faces.
     """
 
     def __init__(self, journal: Journal, live: Live | None, pictures: bool) -> None:
@@ -94,32 +91,32 @@ class Presence:
         self._live = live
         self._pictures = pictures
         self._seq: int | None = None  # number of the newest event that was read
-        self._unsure: dict[str, float] | None = None  # id → last_seen at the start; None: not looked yet
+        self._unsure: dict[str, float] | None = None  # last_seen by sighting, at the start; None: not read yet
         self._cameras: tuple[str, ...] = ()
-        self._blind: dict[str, float] = {}  # cameras that saw nothing: until when they may not have found who is there
+        self._blind: dict[str, float] = {}  # cameras that saw nothing: until when they may have missed somebody
         self._members: dict[Person, Member] = {}
-        self._faces: dict[str, bytes] = {}  # of sightings
+        self._faces: dict[str, bytes] = {}  # by sighting
         self._since = time.monotonic()
         self._erased = 0
-        self._ahead: dict[str, float] = {}  # of sightings: the time of day, of the steady clock, when they were found
-        self._counted: set[str] = set()  # sightings that are open and were so now
+        self._ahead: dict[str, float] = {}  # by sighting: the time of day minus the steady clock, when it was found
+        self._counted: set[str] = set()  # open sightings that have counted
 
     async def look(self) -> Now:
-        """Return what is so now. Raises StoreUnavailable."""
+        """Return the current state. Raises StoreUnavailable."""
         while True:
             erased = self._erased
             now = await self._look()
-            if erased == self._erased:  # else somebody was erased whom this may still name
+            if erased == self._erased:  # else the state may name somebody who was erased
                 return now
 
     def lost(self) -> Now | None:
-        """Return what is so while the journal is away: nobody knows who is where. None: nothing was said yet."""
+        """Return the state while the journal is unavailable: unknown for all. None: there was no state yet."""
         if self._unsure is None:
             return None
         return Now(dict.fromkeys(self._cameras, False), members=self._members, lost=frozenset(self._members))
 
     def forget(self, gallery: str, ident: str | None) -> None:
-        """Forget somebody who was erased, or everybody of a gallery."""
+        """Forget somebody who was erased, or everybody of a gallery (None)."""
         self._erased += 1
         self._members = {
             who: each for who, each in self._members.items() if who[0] != gallery or ident not in (None, who[1])
@@ -127,7 +124,7 @@ class Presence:
 
     async def _look(self) -> Now:
         seq, recent = await self._recent()
-        every: list[Camera] = await self._journal("cameras")
+        every = await asyncio.to_thread(self._journal.cameras)
         cameras = {each.id: each for each in every}
         replayed = frozenset(each.id for each in every if not each.realtime)
         found = {each.id: each for each in await self._all_open()}
@@ -148,7 +145,7 @@ class Presence:
         waiting = set() if settled else still.keys()
         unsure = tuple(each for each in watched if each.id in waiting or each.id in late & counted)
         faces = await self._pictured(here)
-        # Nothing is waited for from here on.
+        # No await from here on: the state changes in one step.
         for each in (*recent, *found.values()):
             if each.person_id is not None:
                 who = (each.gallery, each.person_id)
@@ -168,12 +165,12 @@ class Presence:
         return Now(sure, here, members, lost, shown)
 
     async def _recent(self) -> tuple[int, list[Sighting]]:
-        """Return the sightings of the events since the last look, and the number of the newest."""
+        """Return the number of the newest event, and the sightings of the events since the last call."""
         if self._seq is None:
-            return (await self._journal("span"))[1], []
+            return (await asyncio.to_thread(self._journal.span))[1], []
         seq = self._seq
         found: list[Sighting] = []
-        while page := await self._journal("events", seq, _PAGE):
+        while page := await asyncio.to_thread(self._journal.events, seq, _PAGE):
             found += [each.sighting for each in page]
             seq = page[-1].seq
         return seq, found
@@ -181,28 +178,29 @@ class Presence:
     async def _all_open(self) -> list[Sighting]:
         found: list[Sighting] = []
         after = ""
-        while page := await self._journal("sightings", Filter(open=True), after, _PAGE):
+        while page := await asyncio.to_thread(self._journal.sightings, Filter(open=True), after, _PAGE):
             found += page
             after = page[-1].cursor
         return found
 
     async def _known(self) -> dict[Person, Member]:
         members: dict[Person, Member] = {}
-        for gallery, person in sorted(await self._journal("people")):
-            latest = await self._journal("sightings", Filter(gallery=gallery, person_id=person), "", 1)
+        for gallery, person in sorted(await asyncio.to_thread(self._journal.people)):
+            latest = await asyncio.to_thread(self._journal.sightings, Filter(gallery=gallery, person_id=person), "", 1)
             for each in latest:
-                visit: list[Sighting] = await self._journal("sightings", Filter(visit_id=each.visit_id), "", _PAGE)
+                visit = await asyncio.to_thread(self._journal.sightings, Filter(visit_id=each.visit_id), "", _PAGE)
                 last, cameras = None if each.open else each.last_seen, frozenset(one.camera for one in visit)
                 members[gallery, person] = Member(each.name, last, each.visit_id, cameras)
         return members
 
     async def _pictured(self, here: tuple[Sighting, ...]) -> dict[str, bytes]:
-        """Return the face of who came last to each camera, which is read once."""
+        """Return the face of the person who came last to each camera; each is read once."""
         faces: dict[str, bytes] = {}
         latest = {each.camera: each for each in reversed(here)} if self._pictures else {}
         for each in latest.values():
             with suppress(UnknownSighting):
-                faces[each.id] = self._faces.get(each.id) or await self._journal("crop", each.id)
+                known = self._faces.get(each.id)
+                faces[each.id] = await asyncio.to_thread(self._journal.crop, each.id) if known is None else known
         return faces
 
 

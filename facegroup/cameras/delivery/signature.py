@@ -1,4 +1,4 @@
-"""The signature of what is posted to a webhook, as Standard Webhooks says it (standardwebhooks.com, specification, 1.0.0).
+"""Signature of webhook requests, as Standard Webhooks 1.0.0 specifies it (standardwebhooks.com).
 
 webhook-id: 9f…-17
 webhook-timestamp: 1795646468
@@ -14,7 +14,7 @@ from contextlib import suppress
 
 PREFIX = "whsec_"
 TOLERANCE_SECONDS = 300.0
-_DIGITS = 15  # of a time that can be one
+_DIGITS = 15  # of a plausible time
 
 
 def new_secret() -> str:
@@ -27,9 +27,9 @@ def headers(secret: str, event: str, at: float, body: bytes) -> dict[str, str]:
 
     Args:
         secret: of the webhook: ``whsec_`` and base64 of the key, or any text, whose bytes are the key.
-        event: its id; a repetition has the same.
+        event: id of the event; a repetition has the same id.
         at: seconds since the epoch.
-        body: that is sent.
+        body: of the request.
     """
     stamp = str(int(at))
     return {
@@ -40,13 +40,13 @@ def headers(secret: str, event: str, at: float, body: bytes) -> dict[str, str]:
 
 
 def verified(secret: str, given: Mapping[str, str], body: bytes, now: float | None = None) -> bool:
-    """Say, as a receiver, whether a message is signed with the secret, and was sent within the last five minutes.
+    """Return, for a receiver, whether a message is signed with the secret and was sent within the last five minutes.
 
     Args:
         secret: of the webhook.
         given: the request's headers, names in lower case.
-        body: as it came.
-        now: seconds since the epoch; None: now.
+        body: as it was received.
+        now: seconds since the epoch; None uses the current time.
     """
     stamp = given.get("webhook-timestamp", "")
     if not stamp.isdecimal() or len(stamp) > _DIGITS:
@@ -61,6 +61,6 @@ def verified(secret: str, given: Mapping[str, str], body: bytes, now: float | No
 def _sign(secret: str, event: str, stamp: str, body: bytes) -> str:
     key = secret.encode()
     if secret.startswith(PREFIX):
-        with suppress(ValueError):  # it only looks like one
+        with suppress(ValueError):  # plain text that begins like an encoded key
             key = b64decode(secret.removeprefix(PREFIX), validate=True)
     return b64encode(hmac.digest(key, f"{event}.{stamp}.".encode() + body, "sha256")).decode()

@@ -1,4 +1,4 @@
-"""One event → one webhook: posted, signed, to the address that was checked; what the receiver says becomes an outcome."""
+"""Poster: posts one event to one webhook, signed, to the address that was checked, and returns the outcome."""
 
 import asyncio
 import time
@@ -15,20 +15,20 @@ from facegroup.errors import SourceError
 from facegroup.settings import Cameras
 
 TIMEOUT_SECONDS = 10.0
-"""To connect, to send, and until the next byte of the answer comes; three times of it for all together."""
+"""Time to connect, to send, and until the next byte of the answer; three times as long for all of it."""
 _AGAIN = frozenset((408, 409, 421, 425, 429))
 _LONGEST_WAIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a try.
+    """Result of one try.
 
     Attributes:
-        taken: whether the receiver took it.
-        final: whether trying again makes no sense.
+        taken: whether the receiver accepted the event.
+        final: whether another try is pointless.
         detail: what was wrong.
-        wait: seconds that the receiver asked to be left alone for; 0: it did not.
+        wait: seconds for which the receiver asked to be left alone; 0: it did not ask.
     """
 
     taken: bool
@@ -38,15 +38,15 @@ class Outcome:
 
 
 class Poster:
-    """Posts events. Used in one event loop.
+    """Posts events to webhooks. Used in one event loop.
 
     Args:
-        settings: which networks receivers may be in.
+        settings: say which networks receivers may be in.
     """
 
     def __init__(self, settings: Cameras) -> None:
         self._settings = settings
-        # No connection is used twice: they are told apart by IP address, and one host's certificate is not another's.
+        # No connection is used twice: the pool keys them by IP address, and two hosts may share one.
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
@@ -57,11 +57,13 @@ class Poster:
     async def post(self, webhook: Webhook, event: Event | payloads.Gap) -> Outcome:
         """Post an event, or a gap, once."""
         if not webhook.url or not webhook.secret:
-            return Outcome(False, detail="its address or secret cannot be unsealed: FACEGROUP_CAMERAS__KEY is another")
+            return Outcome(
+                False, detail="its address or secret cannot be decrypted: FACEGROUP_CAMERAS__KEY has changed"
+            )
         body = payloads.body(event)
         try:
             parts = address.split(webhook.url, ("http", "https"))
-            # The name is resolved once, here: what was checked is what is connected to.
+            # The name is resolved once, here, so that the address that was checked is the one that is used.
             ips = await asyncio.get_running_loop().run_in_executor(None, address.resolve, parts, self._settings)
         except SourceError as error:
             return Outcome(False, detail=error.detail)
@@ -79,15 +81,15 @@ class Poster:
         request = self._client.build_request("POST", target, content=body, headers=named)
         request.extensions["sni_hostname"] = name
         try:
-            async with asyncio.timeout(3 * TIMEOUT_SECONDS):  # a byte now and then is no answer
+            async with asyncio.timeout(3 * TIMEOUT_SECONDS):  # a receiver may send a byte now and then, for ever
                 answer = await self._client.send(request, auth=login, stream=True)
-                await answer.aclose()  # its body is nobody's business
+                await answer.aclose()  # its body is not read
         except (httpx.HTTPError, TimeoutError) as error:
             return Outcome(False, detail=f"no answer: {type(error).__name__}")
         return _outcome(answer)
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._client.aclose()
 
 
@@ -102,7 +104,7 @@ def _outcome(answer: httpx.Response) -> Outcome:
 
 
 def _wait(asked: str) -> float:
-    """Return the seconds of a Retry-After: a number of them, or a date."""
+    """Return the seconds of a Retry-After header, which is a number or a date."""
     seconds = 0.0
     if asked.isdecimal():
         seconds = float(asked)

@@ -1,4 +1,4 @@
-"""Where cameras and sightings are kept. In go the address of the store and the key, out comes its `Journal`."""
+"""Opens the journal, which stores cameras, sightings and all that belongs to them, beside a store."""
 
 from pathlib import Path
 
@@ -17,33 +17,33 @@ def open_journal(url: str, key: SecretStr | None = None) -> Journal:
 
     Args:
         url: of the store (`facegroup.store.open_store`); beside a file ``gallery.db`` the journal is ``gallery.cameras.db``.
-        key: that passwords are sealed with.
+        key: that encrypts passwords; None refuses to store any.
 
     Raises:
-        InvalidSettings: it is no key.
-        StoreInvalid: the address cannot be read, or what is there is no journal.
+        InvalidSettings: the key is not valid.
+        StoreInvalid: the address cannot be read, or there is something else than a journal.
         StoreUnavailable: the file cannot be opened. A Redis that does not answer raises when it is used.
     """
     from facegroup.cameras.journal.row_journal import RowJournal
 
-    seal = Encryption(key)
+    encryption = Encryption(key)
     rows: Rows
     if url.startswith("sqlite:///"):
         from facegroup.cameras.journal.sqlite_rows import SqliteRows
 
         path = _beside(url)
         if not path.name:
-            raise StoreInvalid(f"{url} names no file")
+            raise StoreInvalid(f"{url} does not name a file. Write sqlite:/// and the path of the file.")
         rows = SqliteRows(path)
     else:
         from facegroup.cameras.journal.redis_rows import RedisRows
 
         rows = RedisRows(url)
-    return RowJournal(rows, seal)
+    return RowJournal(rows, encryption)
 
 
 def may_be_there(url: str) -> bool:
-    """Return whether a store may have a journal: of a file that is seen at once, of a Redis it is not known."""
+    """Return whether a store may have a journal. For a Redis that is not known until it is asked, so it is True."""
     return not url.startswith("sqlite:///") or _beside(url).exists()
 
 

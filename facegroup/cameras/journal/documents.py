@@ -1,6 +1,6 @@
-"""Rows' values ↔ cameras, sightings, events, strangers, receivers and videos: JSON, with float32 and JPEG in base64.
+"""Encodes records as JSON documents, and decodes them. Arrays (float32) and JPEG files are in base64.
 
-Reading raises `Damaged`, whatever is wrong with the bytes.
+`decode` raises `Damaged`, whatever is wrong with the bytes.
 """
 
 import json
@@ -33,79 +33,79 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "similarity": _NUMBER + _NONE,
     "result": (dict, type(None)),
 }
-"""What fields of everything that is kept may be."""
+"""Types that fields of records may have."""
 
 
 class Damaged(Exception):
-    """A value that cannot be read; the text says why, and nothing of the value."""
+    """A record cannot be read. The text says why, and shows nothing of the record."""
 
 
-def reading(form: Callable[[Any], Read], value: bytes) -> Read:
-    """Return what a value holds. Raises `Damaged`."""
+def decode(decoder: Callable[[Any], Read], value: bytes) -> Read:
+    """Return the record in the value of a row. Raises `Damaged`."""
     try:
-        return form(json.loads(value))
+        return decoder(json.loads(value))
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise Damaged(type(error).__name__) from None
 
 
-def written(document: dict[str, Any]) -> bytes:
-    """Return the value of a row."""
+def encode(document: dict[str, Any]) -> bytes:
+    """Return a document as the value of a row."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
 
 
-def of_camera(camera: Camera, seal: Encryption) -> dict[str, Any]:
+def encode_camera(camera: Camera, encryption: Encryption) -> dict[str, Any]:
     """Return a camera's document. Raises KeyMissing."""
-    return {**asdict(camera), **_sealed("source", camera.source, seal)}
+    return {**asdict(camera), **_encrypted("source", camera.source, encryption)}
 
 
-def to_camera(document: dict[str, Any], seal: Encryption) -> Camera:
-    """Return the camera of a document; its source is empty where it cannot be unsealed."""
+def decode_camera(document: dict[str, Any], encryption: Encryption) -> Camera:
+    """Return the camera of a document; its source is empty where it cannot be decrypted."""
     regions = tuple(tuple((float(x), float(y)) for x, y in region) for region in document["regions"])
     known = {field.name for field in fields(Camera)}
     given = {name: value for name, value in document.items() if name in known}
-    return _checked(Camera(**{**given, "regions": regions, "source": _opened("source", document, seal)}))
+    return _checked(Camera(**{**given, "regions": regions, "source": _decrypted("source", document, encryption)}))
 
 
 def source(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what a camera's document says of its source, sealed or not."""
+    """Return the fields of a camera's document that hold its source, encrypted or not."""
     return {name: value for name, value in document.items() if name in ("source", "source_sealed")}
 
 
-def of_webhook(webhook: Webhook, seal: Encryption) -> dict[str, Any]:
+def encode_webhook(webhook: Webhook, encryption: Encryption) -> dict[str, Any]:
     """Return a webhook's document. Raises KeyMissing."""
-    hidden = {**_sealed("url", webhook.url, seal), "secret": None}
-    return {**asdict(webhook), **hidden, "secret_sealed": seal.close(webhook.secret)}
+    hidden = {**_encrypted("url", webhook.url, encryption), "secret": None}
+    return {**asdict(webhook), **hidden, "secret_sealed": encryption.encrypt(webhook.secret)}
 
 
-def to_webhook(document: dict[str, Any], seal: Encryption) -> Webhook:
-    """Return the webhook of a document; URL and secret are empty where they cannot be unsealed."""
+def decode_webhook(document: dict[str, Any], encryption: Encryption) -> Webhook:
+    """Return the webhook of a document; URL and secret are empty where they cannot be decrypted."""
     return Webhook(
         document["id"],
-        _opened("url", document, seal),
-        _opened("secret", document, seal),
+        _decrypted("url", document, encryption),
+        _decrypted("secret", document, encryption),
         tuple(document["cameras"]),
         document["gallery"],
         float(document["created_at"]),
     )
 
 
-def to_sighting(document: dict[str, Any]) -> Sighting:
+def decode_sighting(document: dict[str, Any]) -> Sighting:
     """Return the sighting of a document."""
     return _checked(Sighting(**document))
 
 
-def of_event(event: Event) -> dict[str, Any]:
+def encode_event(event: Event) -> dict[str, Any]:
     """Return an event's document."""
     return asdict(event)
 
 
-def to_event(document: dict[str, Any]) -> Event:
+def decode_event(document: dict[str, Any]) -> Event:
     """Return the event of a document."""
-    return _checked(Event(**{**document, "sighting": to_sighting(document["sighting"])}))
+    return _checked(Event(**{**document, "sighting": decode_sighting(document["sighting"])}))
 
 
 def blank(event: Event) -> Event:
-    """Return an event of which nothing is left but number, kind, date and camera."""
+    """Return an event that keeps nothing but number, kind, date and camera."""
     shown = event.sighting
     return replace(
         event,
@@ -113,19 +113,19 @@ def blank(event: Event) -> Event:
     )
 
 
-def of_unknown(unknown: Unknown) -> dict[str, Any]:
+def encode_unknown(unknown: Unknown) -> dict[str, Any]:
     """Return a stranger's document, without the shots."""
     kept = {name: getattr(unknown, name) for name in ("id", "gallery", "network", "visits", "first_seen", "last_seen")}
     crops = sum(shot.crop is not None for shot in unknown.shots)
     return {**kept, "crops": crops, "centroid": _numbers(unknown.centroid)}
 
 
-def to_unknown(document: dict[str, Any]) -> Unknown:
+def decode_unknown(document: dict[str, Any]) -> Unknown:
     """Return the stranger of a document, without the shots."""
     return _checked(Unknown(**{**document, "centroid": _floats(document["centroid"]), "shots": ()}))
 
 
-def of_shots(shots: Sequence[Shot]) -> dict[str, Any]:
+def encode_shots(shots: Sequence[Shot]) -> dict[str, Any]:
     """Return the document of a stranger's shots."""
     return {
         "shots": [
@@ -139,7 +139,7 @@ def of_shots(shots: Sequence[Shot]) -> dict[str, Any]:
     }
 
 
-def to_shots(document: dict[str, Any]) -> tuple[Shot, ...]:
+def decode_shots(document: dict[str, Any]) -> tuple[Shot, ...]:
     """Return the shots of a document."""
     shots = tuple(
         Shot(
@@ -148,36 +148,36 @@ def to_shots(document: dict[str, Any]) -> tuple[Shot, ...]:
         for each in document["shots"]
     )
     if len({shot.descriptor.shape for shot in shots}) != 1:
-        raise ValueError("they are of several networks, or there is none")
+        raise ValueError("descriptors differ in length, or there are none")
     return shots
 
 
-def of_dead_letter(letter: DeadLetter) -> dict[str, Any]:
+def encode_dead_letter(letter: DeadLetter) -> dict[str, Any]:
     """Return a dead letter's document."""
     return asdict(letter)
 
 
-def to_dead_letter(document: dict[str, Any]) -> DeadLetter:
+def decode_dead_letter(document: dict[str, Any]) -> DeadLetter:
     """Return the dead letter of a document."""
-    return _checked(DeadLetter(**{**document, "event": to_event(document["event"])}))
+    return _checked(DeadLetter(**{**document, "event": decode_event(document["event"])}))
 
 
-def to_video(document: dict[str, Any]) -> Video:
+def decode_video(document: dict[str, Any]) -> Video:
     """Return the video of a document."""
     return _checked(Video(**document))
 
 
-def _sealed(name: str, address: str, seal: Encryption) -> dict[str, Any]:
-    # None is there where it could not be unsealed: an empty one hides nothing.
+def _encrypted(name: str, address: str, encryption: Encryption) -> dict[str, Any]:
+    # Empty where it could not be decrypted: then there is nothing to hide.
     hidden = bool(address) and has_secret(address)
-    return {name: None, f"{name}_sealed": seal.close(address)} if hidden else {name: address}
+    return {name: None, f"{name}_sealed": encryption.encrypt(address)} if hidden else {name: address}
 
 
-def _opened(name: str, document: dict[str, Any], seal: Encryption) -> str:
+def _decrypted(name: str, document: dict[str, Any], encryption: Encryption) -> str:
     if f"{name}_sealed" not in document:
         return str(document[name])
     try:
-        return seal.open(document[f"{name}_sealed"])
+        return encryption.decrypt(document[f"{name}_sealed"])
     except StoreInvalid:
         return ""
 
@@ -194,7 +194,7 @@ def _floats(text: str) -> Floats:
 
 
 def _checked(found: Read) -> Read:
-    """Return what was read. Raises ValueError where a field is of another kind than it must be."""
+    """Return a record. Raises ValueError if a field has a wrong type."""
     for name, kinds in _KINDS.items():
         if hasattr(found, name):
             value = getattr(found, name)

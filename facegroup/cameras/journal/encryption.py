@@ -1,6 +1,6 @@
-"""Passwords → what is written of them, and back: Fernet (AES-128-CBC and HMAC-SHA256) with the key of the settings.
+"""Encrypts passwords with the key of the settings: Fernet (AES-128-CBC and HMAC-SHA256).
 
-Several keys, separated by commas, let the key be changed: the first seals, every one unseals.
+To change the key, set several, separated by commas: the first encrypts, and each of them decrypts.
 """
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -10,13 +10,13 @@ from facegroup.errors import InvalidSettings, KeyMissing, StoreInvalid
 
 
 class Encryption:
-    """Seals and unseals.
+    """Class that encrypts and decrypts text.
 
     Args:
-        key: of the settings; None: nothing can be sealed.
+        key: of the settings; None refuses to encrypt.
 
     Raises:
-        InvalidSettings: it is no key.
+        InvalidSettings: the key is not valid.
     """
 
     def __init__(self, key: SecretStr | None) -> None:
@@ -25,34 +25,36 @@ class Encryption:
             self._keys = MultiFernet([Fernet(word) for word in words]) if words else None
         except ValueError:
             # Not chained: nothing of the key is shown.
-            raise InvalidSettings("FACEGROUP_CAMERAS__KEY is no key; `facegroup camera key` makes one") from None
+            raise InvalidSettings(
+                "FACEGROUP_CAMERAS__KEY is not a valid key. Make one with `facegroup camera key`."
+            ) from None
 
-    def close(self, secret: str) -> str:
-        """Return a text sealed.
+    def encrypt(self, text: str) -> str:
+        """Return a text encrypted.
 
         Raises:
             KeyMissing: there is no key.
         """
         if self._keys is None:
             raise KeyMissing(
-                "a password would be kept, and there is no key to seal it with: set FACEGROUP_CAMERAS__KEY to what "
-                "`facegroup camera key` prints"
+                "Passwords are stored only encrypted, and there is no key. Set FACEGROUP_CAMERAS__KEY to the output of "
+                "`facegroup camera key`."
             )
-        return self._keys.encrypt(secret.encode()).decode()
+        return self._keys.encrypt(text.encode()).decode()
 
-    def open(self, sealed: str) -> str:
-        """Return the text of what was sealed.
+    def decrypt(self, encrypted: str) -> str:
+        """Return the text that was encrypted.
 
         Raises:
-            StoreInvalid: it was sealed with another key, or is damaged.
+            StoreInvalid: it was encrypted with another key, or is damaged.
         """
         try:
             if self._keys is None:
                 raise InvalidToken
-            return self._keys.decrypt(sealed.encode()).decode()
+            return self._keys.decrypt(encrypted.encode()).decode()
         except InvalidToken:
             raise StoreInvalid(
-                "what was sealed cannot be opened: FACEGROUP_CAMERAS__KEY is another, or missing"
+                "A stored password cannot be decrypted: FACEGROUP_CAMERAS__KEY is missing or another one."
             ) from None
 
 

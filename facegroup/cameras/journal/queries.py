@@ -1,7 +1,7 @@
-"""A `Filter` → the table that holds all that is wanted and little else, and whether a sighting is; cursors of pages.
+"""Finds the sightings of a `Filter`: the smallest table that holds them, the test of each, and cursors of pages.
 
-How long the longest sighting lasted is kept, too, in powers of two: nothing that was last seen after a moment began longer
-before it than that, so that a question about the last minutes does not read everything there ever was.
+The length of the longest sighting is stored, too, in powers of two. No sighting that was last seen after a moment began
+earlier than that before it, so a query for the last minutes does not read all sightings.
 """
 
 import json
@@ -13,13 +13,13 @@ from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Sighting
 
 SHORT = 64.0
-"""Seconds: sightings are taken to last as long at least."""
+"""Seconds that every sighting is assumed to last at least."""
 
 _LONGEST = 1e300
 
 
 def indices(sighting: Sighting) -> list[str]:
-    """Return the tables that a sighting is found in."""
+    """Return the tables that index a sighting."""
     found = [f"by:camera:{sighting.camera}", gallery(sighting.gallery), f"by:visit:{sighting.visit_id}"]
     if sighting.person_id is not None:
         found.append(person(sighting.person_id))
@@ -34,17 +34,17 @@ def gallery(name: str) -> str:
 
 
 def person(ident: str) -> str:
-    """Return the table of a member's sightings, and of those with the same id in other galleries."""
+    """Return the table of a member's sightings, which also holds those with the same id in other galleries."""
     return f"by:person:{json.dumps(ident)}"
 
 
 def unknown(ident: str) -> str:
-    """Return the table of a stranger's sightings, and of those with the same number in other galleries."""
+    """Return the table of a stranger's sightings, which also holds those with the same id in other galleries."""
     return f"by:unknown:{json.dumps(ident)}"
 
 
 def table_of(wanted: Filter) -> str:
-    """Return the smallest table that holds all that is wanted: its scores are the sightings' `first_seen`."""
+    """Return the smallest table that holds all matches. Its scores are the sightings' `first_seen`."""
     if wanted.visit_id is not None:
         return f"by:visit:{wanted.visit_id}"
     if wanted.person_id is not None:
@@ -57,7 +57,7 @@ def table_of(wanted: Filter) -> str:
 
 
 def holds(wanted: Filter, sighting: Sighting) -> bool:
-    """Whether a sighting is wanted."""
+    """Return whether a sighting matches."""
     same = ("camera", "gallery", "person_id", "unknown", "visit_id", "open")
     if any(getattr(wanted, name) not in (None, getattr(sighting, name)) for name in same):
         return False
@@ -69,24 +69,26 @@ def holds(wanted: Filter, sighting: Sighting) -> bool:
 
 
 def edge(cursor: str) -> Edge:
-    """Return where a page begins. Raises MalformedRequest."""
+    """Return where the page after a cursor begins. Raises MalformedRequest."""
     moment, _, key = cursor.partition("@")
     try:
         key.encode()
         return moments(float(moment)), key
     except ValueError:
-        raise errors.MalformedRequest("the cursor is none that a page of sightings ends with") from None
+        raise errors.MalformedRequest(
+            "The cursor is not one of a page of sightings. Use the `next` of a page."
+        ) from None
 
 
 def moments(seconds: float) -> float:
-    """Return a moment that can be compared with others. Raises MalformedRequest: it is no number."""
+    """Return a moment that can be compared with others. Raises MalformedRequest: it is not a number."""
     if math.isnan(seconds):
-        raise errors.MalformedRequest("a moment must be a number of seconds")
+        raise errors.MalformedRequest("A time must be a number of seconds.")
     return seconds
 
 
 def lasted(sighting: Sighting) -> list[Step]:
-    """Return what notes how long a sighting is."""
+    """Return the step that stores a sighting's length, if it is long."""
     seconds = min(sighting.last_seen - sighting.first_seen, _LONGEST)
     if not seconds > SHORT:
         return []

@@ -1,7 +1,7 @@
-"""Whoever is erased leaves no name behind: events, dead letters and results of videos in, what is left of them out.
+"""Removes erased people from events, dead letters and results of videos.
 
-An event is blanked where it is of a sighting that is erased, or names whom it is about: a sighting may be somebody else's
-now, or gone before its events. Only values that hold the words are read; the rest costs no more than being passed by.
+An event is blanked if its sighting is erased, or if it names the person: a sighting may belong to somebody else now, or be
+gone before its events. Only records that contain the words are decoded.
 """
 
 import json
@@ -20,34 +20,34 @@ _ID = b'"id":"'
 
 
 def event_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | None:
-    """Return what blanks an event; None: it is about somebody else."""
+    """Return the step that blanks an event; None if it is about somebody else."""
     if not _mentions(row.value, wanted, ids):
         return None
 
     def blanked(document: Any) -> dict[str, Any] | None:
-        event = documents.to_event(document)
-        return documents.of_event(documents.blank(event)) if _concerns(event, wanted, ids) else None
+        event = documents.decode_event(document)
+        return documents.encode_event(documents.blank(event)) if _concerns(event, wanted, ids) else None
 
     return _step(table, row, blanked)
 
 
 def letter_step(table: str, row: Row, wanted: Filter, ids: Set[str]) -> Step | None:
-    """Return what blanks a dead letter; None: it is about somebody else."""
+    """Return the step that blanks a dead letter; None if it is about somebody else."""
 
     def blanked(document: Any) -> dict[str, Any] | None:
-        letter: DeadLetter = documents.to_dead_letter(document)
+        letter: DeadLetter = documents.decode_dead_letter(document)
         if not _concerns(letter.event, wanted, ids):
             return None
-        return documents.of_dead_letter(replace(letter, event=documents.blank(letter.event)))
+        return documents.encode_dead_letter(replace(letter, event=documents.blank(letter.event)))
 
     return _step(table, row, blanked)
 
 
 def video_step(row: Row, wanted: Filter) -> Step | None:
-    """Return what takes somebody out of a video's results, or removes a gallery's video; None: there is nothing of them."""
+    """Return the step that removes a member from a video's results, or a gallery's video; None if nothing is to be done."""
 
     def without(document: Any) -> dict[str, Any] | None:
-        video = documents.to_video(document)
+        video = documents.decode_video(document)
         if video.gallery != wanted.gallery:
             return None
         seen = (video.result or {}).get("sightings", [])
@@ -59,7 +59,7 @@ def video_step(row: Row, wanted: Filter) -> Step | None:
     whole = wanted.person_id is None and wanted.unknown is None
     if whole and _word(wanted.gallery) in row.value:
         try:
-            same = documents.reading(documents.to_video, row.value).gallery == wanted.gallery
+            same = documents.decode(documents.decode_video, row.value).gallery == wanted.gallery
         except documents.Damaged:
             same = True
         return Drop("videos", row.key) if same else None
@@ -70,7 +70,7 @@ def video_step(row: Row, wanted: Filter) -> Step | None:
 
 
 def in_pages(steps: Iterator[Step | None], size: int) -> Iterator[list[Step]]:
-    """Return what is to be done, some at a time."""
+    """Return the steps in pages of `size`."""
     page: list[Step] = []
     for step in steps:
         if step is not None:
@@ -84,10 +84,10 @@ def in_pages(steps: Iterator[Step | None], size: int) -> Iterator[list[Step]]:
 
 def _step(table: str, row: Row, change: Callable[[Any], dict[str, Any] | None]) -> Step | None:
     try:
-        document = documents.reading(change, row.value)
+        document = documents.decode(change, row.value)
     except documents.Damaged:
-        return Drop(table, row.key)  # it cannot be read, and what it holds cannot be known
-    return None if document is None else Put(table, row.key, row.score, documents.written(document))
+        return Drop(table, row.key)  # it cannot be read, so it may hold the name
+    return None if document is None else Put(table, row.key, row.score, documents.encode(document))
 
 
 def _mentions(value: bytes, wanted: Filter, ids: Set[str]) -> bool:

@@ -1,11 +1,11 @@
-"""A journal's rows in Redis: a hash and a sorted set for each table, changed by one script, on disk before it returns.
+"""The rows of a journal in Redis: a hash and a sorted set for each table, changed by one script, on disk before it returns.
 
     facegroup:{cameras}:counts          hash: name → number
     facegroup:{cameras}:rows:TABLE      hash: key → value, of rows that have one
     facegroup:{cameras}:order:TABLE     sorted set: key by score
 
-All keys have one hash tag, so that a cluster keeps them together. Events are no Redis Stream: what is told of a person who
-is erased is blanked, and an entry of a stream cannot be changed.
+All keys have one hash tag, so that a cluster keeps them together. Events are not a Redis Stream: events of an erased person
+are blanked, and an entry of a stream cannot be changed.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ return 1
 
 
 class RedisRows:
-    """`facegroup.cameras.journal.rows.Rows` in Redis.
+    """Class that implements `facegroup.cameras.journal.rows.Rows` in Redis.
 
     Args:
         url: see `facegroup.store.redis.address`.
@@ -138,11 +138,11 @@ class RedisRows:
         return int(found)
 
     def making_room(self) -> AbstractContextManager[None]:
-        """See `Rows`: Redis erases in memory, and needs none."""
+        """See `Rows`: Redis erases in memory, and needs no space."""
         return nullcontext()
 
     def scrub(self) -> None:
-        """See `Rows`: what was removed goes with the next rewrite of the append-only file."""
+        """See `Rows`: removed data goes with the next rewrite of the append-only file."""
 
     def ping(self) -> None:
         """See `Rows`."""

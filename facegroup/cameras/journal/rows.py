@@ -1,7 +1,7 @@
-"""What a journal asks of a database: rows with a key and a score, in tables, changed many at once in one atomic step.
+"""The protocol of a journal's database: tables of rows with a key and a score, changed in atomic steps.
 
-A table is a name; its rows are found by key, or by score in order. `facegroup.cameras.journal.sqlite_rows` and
-`redis_rows` are such databases, and `facegroup.cameras.journal.row_journal` is the journal on top of either.
+Rows are found by key, or in order of their scores. `facegroup.cameras.journal.sqlite_rows` and `redis_rows` are such
+databases. `facegroup.cameras.journal.row_journal` is the journal on top of either.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a row, new or over the one with this key."""
+    """Write a row, new or in place of the one with this key."""
 
     table: str
     key: str
@@ -22,7 +22,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Remove a row; one that is not there is no error."""
+    """Remove a row. A missing one is no error."""
 
     table: str
     key: str
@@ -30,7 +30,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Raise a number; the whole step is not done unless it was `known` before."""
+    """Raise a count. If it is not `known` before, nothing is done at all."""
 
     name: str
     known: int
@@ -53,16 +53,16 @@ class Row:
 
 
 class Rows(Protocol):
-    """The database. Every method raises `StoreUnavailable` when it does not answer."""
+    """Protocol of the database. Every method raises `StoreUnavailable` if it does not answer."""
 
     def apply(self, steps: Sequence[Step]) -> bool:
-        """Do all of it, on disk, or nothing; False: a count was another."""
+        """Do all steps, on disk, or none; return False if a count was not the known one."""
 
     def count(self, name: str) -> int:
-        """Return a number, 0 at first."""
+        """Return a count, 0 at first."""
 
     def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
-        """Return the rows with these keys."""
+        """Return the rows with these keys; None for a missing one."""
 
     def page(
         self,
@@ -74,28 +74,28 @@ class Rows(Protocol):
         newest: bool = False,
         after: tuple[float, str] | None = None,
     ) -> list[Row]:
-        """Return rows with low <= score <= high, by score and key, or the other way round.
+        """Return rows with low <= score <= high, by score and key.
 
         Args:
-            table: its name.
+            table: name.
             low: least score.
             high: greatest score.
-            limit: most rows.
-            newest: the greatest score first.
+            limit: greatest number of rows.
+            newest: whether to begin with the greatest score.
             after: score and key of the last row of the page before.
         """
 
     def size(self, table: str) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
 
     def making_room(self) -> AbstractContextManager[None]:
-        """Let this thread erase on a full disk, with room that was kept for it."""
+        """Let this thread erase on a full disk, in space that is reserved for it."""
 
     def scrub(self) -> None:
-        """Overwrite what was removed, where the database would keep it."""
+        """Overwrite removed data that the database would keep."""
 
     def ping(self) -> None:
         """Raise `StoreUnavailable` unless it answers."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""

@@ -1,4 +1,4 @@
-"""A journal's rows in one SQLite file beside the gallery's: changes go in, each a transaction on disk; rows come out."""
+"""The rows of a journal in an SQLite file beside the gallery's. Each change is a transaction on disk."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ _PUT = """INSERT INTO rows VALUES (?, ?, ?, ?)
 
 
 class SqliteRows:
-    """`facegroup.cameras.journal.rows.Rows` in a file.
+    """Class that implements `facegroup.cameras.journal.rows.Rows` in a file.
 
     Args:
-        path: the file; made where it is not there.
+        path: the file, which is made if it is missing.
         timeout: seconds to wait for another process's write.
 
     Raises:
-        StoreInvalid: it is no journal.
+        StoreInvalid: it is not a journal.
         StoreUnavailable: it cannot be opened.
     """
 

@@ -1,13 +1,12 @@
-"""Where cameras, sightings and what is told of them are kept: the contract of every journal, held by one test suite.
+"""The protocol of the journal, which stores cameras, sightings and events. One test suite holds for every journal.
 
-One process writes (the `Cameras` deployment); methods block, and may be called from several threads. Each write is one
-atomic step and on disk when it returns, as far as the database can promise it. Every method raises `StoreUnavailable`
-when the database does not answer, and then nothing was written; only where a Redis did the step and its answer was lost,
-it stands. A database that lost data while the journal was open goes on with the numbers that it had reached, never with one
-that was given before; one that is empty when it is opened begins at 1 (events' ids are never the same even so).
+One process writes (the `Cameras` deployment). Methods block, and may be called from several threads. Each write is one
+atomic step, and on disk when it returns, as far as the database can promise. Every method raises `StoreUnavailable` if the
+database does not answer. Then nothing was written, unless a Redis did the step and its answer was lost.
 
-Sources of cameras and secrets of webhooks are sealed with the key of the settings
-(`facegroup.cameras.journal.encryption`) before they are written.
+If a database loses data while the journal is open, numbers continue after the last one that was given. A database that is
+empty when it is opened begins with 1; ids of events are unique even so. Sources of cameras and secrets of webhooks are
+encrypted with the key of the settings (`facegroup.cameras.journal.encryption`) before they are written.
 """
 
 from collections.abc import Sequence
@@ -20,18 +19,18 @@ from facegroup.cameras.types import Camera
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which sightings are wanted: all that is set must hold.
+    """Class that selects sightings: every value that is not None must match.
 
     Attributes:
-        camera: id.
-        gallery: name.
-        person_id: of a member.
+        camera: id of the camera.
+        gallery: name of the gallery.
+        person_id: id of a member.
         unknown: id of a stranger.
-        known: only members (True), only strangers (False).
-        since: last seen at or after, seconds since the epoch.
-        until: first seen before.
-        visit_id: of one visit.
-        open: only those that may still be there (True), or have left (False).
+        known: True for members, False for strangers.
+        since: last seen at or after this time, seconds since the epoch.
+        until: first seen before this time.
+        visit_id: id of a visit.
+        open: True for people who may still be there, False for those who have left.
     """
 
     camera: str | None = None
@@ -46,16 +45,16 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """One event to be written: `record` gives it its number.
+class NewEvent:
+    """Class that holds an event to record. `record` gives it a number.
 
     Attributes:
         kind: of the event.
-        sighting: as it is now; written over the one with this id.
-        crop: JPEG of the face; None leaves what is kept.
-        unknown: the stranger as they are now, to be written in the same step; None for members.
-        was: of a change, the sighting as it was before: it is not found by that any more.
-        forgotten: of a change, the id of a stranger who was none, to be removed in the same step.
+        sighting: its new state, which replaces the stored one.
+        crop: JPEG of the face; None leaves the stored one.
+        unknown: new state of the stranger, written in the same step; None writes none.
+        was: for a change, the state before, by which the sighting is not found any more.
+        forgotten: for a change, the id of a stranger who did not exist, removed in the same step.
     """
 
     kind: Kind
@@ -67,85 +66,85 @@ class News:
 
 
 class Journal(Protocol):
-    """A database of cameras and sightings. See the module's docstring for what holds for every method."""
+    """Protocol of a database of cameras and sightings. The module's docstring says what holds for every method."""
 
     def ping(self) -> None:
         """Raise `StoreUnavailable` unless the database answers."""
 
     def close(self) -> None:
-        """Let go of the database. Closing twice is fine."""
+        """Close the database. Closing twice is no error."""
 
     # Cameras
 
     def cameras(self) -> list[Camera]:
-        """Return all cameras, by id. One whose source cannot be unsealed has an empty source."""
+        """Return all cameras, by id. The source is empty if it cannot be decrypted."""
 
     def camera(self, camera: str) -> Camera:
         """Return one. Raises UnknownCamera."""
 
     def create_camera(self, camera: Camera, limit: int) -> Camera:
-        """Write a new camera. Raises CameraExists; TooManyCameras where there are `limit` already; KeyMissing."""
+        """Store a new camera. Raises CameraExists; TooManyCameras if there are `limit` already; KeyMissing."""
 
     def replace_camera(self, camera: Camera) -> Camera:
-        """Write a camera over the one of its id. Raises UnknownCamera; KeyMissing."""
+        """Replace the camera with this id. Raises UnknownCamera; KeyMissing."""
 
     def delete_camera(self, camera: str) -> None:
         """Remove a camera; its sightings stay. Raises UnknownCamera."""
 
     # Sightings
 
-    def record(self, news: Sequence[News]) -> list[Event]:
-        """Write sightings and their events, in one step; the numbers go on without a gap."""
+    def record(self, new: Sequence[NewEvent]) -> list[Event]:
+        """Write sightings and their events in one step, and number the events without a gap."""
 
     def update(self, sightings: Sequence[tuple[Sighting, bytes | None]]) -> None:
-        """Write open sightings as they are now, with their better crop, without an event."""
+        """Write open sightings without an event; a crop of None leaves the stored one."""
 
     def sighting(self, sighting: str) -> Sighting:
         """Return one. Raises UnknownSighting."""
 
     def crop(self, sighting: str) -> bytes:
-        """Return the face of one as JPEG. Raises UnknownSighting, also where no picture is kept."""
+        """Return the face of one as JPEG. Raises UnknownSighting, also if no picture is kept."""
 
     def sightings(self, wanted: Filter, after: str = "", limit: int = 100) -> list[Sighting]:
         """Return a page of sightings, the latest `first_seen` first.
 
         Args:
-            wanted: which.
-            after: `Sighting.cursor` of the last one of the page before; it may be gone since.
-            limit: rows of the page.
+            wanted: selects them.
+            after: `Sighting.cursor` of the last one of the page before, which may be erased meanwhile; "" for the first.
+            limit: greatest number of sightings.
 
         Raises:
-            MalformedRequest: `after` is no cursor.
+            MalformedRequest: `after` is not a cursor.
         """
 
     def people(self) -> set[tuple[str, str]]:
-        """Return (gallery, person id) of every member of whom there is a sighting."""
+        """Return (gallery, person id) of every member who has a sighting."""
 
     def events(self, after: int, limit: int) -> list[Event]:
         """Return the events with numbers above `after`, in order."""
 
     def span(self) -> tuple[int, int]:
-        """Return the numbers of the oldest event that is kept and of the newest: (1, 0) where none ever was."""
+        """Return the numbers of the oldest stored event and of the newest; (1, 0) if there never was one."""
 
     def prune(self, before: float, keep: int, most: int = 1_000_000) -> int:
-        """Erase ended sightings last seen before a moment, all but the newest `keep`, with crops and events; say how many.
+        """Erase ended sightings last seen before a moment, and all but the newest `keep`; return how many.
 
-        At most so many sightings go at a time; when none is left to go, events do, from the oldest on, so that those left
-        have no gap. Open sightings and the newest event's number stay.
+        At most `most` sightings are erased at a time, with their crops. When none is left to erase, events are, from the
+        oldest on, so that those left have no gap. Open sightings and the newest event's number stay.
         """
 
     def erase(self, gallery: str, person_id: str | None = None, unknown: str | None = None) -> int:
-        """Erase the sightings (with crops) of one member or stranger, or of a whole gallery; say how many.
+        """Erase the sightings and crops of one member or stranger, or of a whole gallery; return how many.
 
-        Their events, dead letters too, keep number, kind and date, and lose name, person and visit: the sighting that they
-        show then is blank (person_id None, unknown None, name "", frames 0). A stranger is erased with the cluster, a member
-        from the results of videos too, and a gallery with its videos.
+        Their events and dead letters keep number, kind and date, and lose name, person and visit: they show a blank
+        sighting (person_id None, unknown None, name "", frames 0). A stranger is erased with the cluster, a member from the
+        results of videos too, and a gallery with its videos.
         """
 
     # Strangers
 
     def next_unknown(self, gallery: str) -> str:
-        """Return a new stranger's id, never given before."""
+        """Return an id for a new stranger. No id is given twice."""
 
     def unknowns(self, gallery: str | None = None) -> list[Unknown]:
         """Return the strangers of one gallery or all, without shots, the latest seen first."""
@@ -154,10 +153,10 @@ class Journal(Protocol):
         """Return one, with shots. Raises UnknownStranger."""
 
     def promoted(self, gallery: str, unknown: str, person_id: str, name: str) -> int:
-        """Make a stranger's sightings those of a member, remove the stranger, say how many. Raises UnknownStranger."""
+        """Give a stranger's sightings to a member, and remove the stranger; return how many. Raises UnknownStranger."""
 
     def prune_unknowns(self, before: float, keep: int) -> list[tuple[str, str]]:
-        """Remove strangers last seen before a moment, all but the `keep` latest; return (gallery, id) of each."""
+        """Remove strangers last seen before a moment, and all but the `keep` latest; return (gallery, id) of each."""
 
     # Receivers
 
@@ -165,25 +164,25 @@ class Journal(Protocol):
         """Return all, by id."""
 
     def create_webhook(self, webhook: Webhook, limit: int) -> Webhook:
-        """Write a new one, which is told what comes from now on. Raises WebhookExists; TooManyWebhooks; KeyMissing."""
+        """Store a new one, which gets the events from now on. Raises WebhookExists; TooManyWebhooks; KeyMissing."""
 
     def delete_webhook(self, webhook: str) -> None:
         """Remove one with its dead letters. Raises UnknownWebhook."""
 
     def cursor(self, subscriber: str) -> int | None:
-        """Return the number of the last event that a receiver has dealt with; None for one that is new."""
+        """Return the number of the last event that a receiver has handled; None for a new receiver."""
 
     def advance(self, subscriber: str, seq: int, dead: DeadLetter | None = None) -> None:
-        """Note that a receiver has dealt with all events up to `seq`, and the one that it would not take.
+        """Store that a receiver has handled all events up to `seq`, and the one that it refused, if any.
 
-        Of a webhook that was removed meanwhile nothing is noted.
+        Nothing is stored for a webhook that was removed meanwhile.
         """
 
     def dead_letters(self, subscriber: str, after: int = 0, limit: int = 100) -> list[DeadLetter]:
-        """Return what a receiver would not take, by number of the event, above `after`."""
+        """Return the dead letters of a receiver with numbers above `after`, in order."""
 
     def forget_dead_letters(self, subscriber: str, seqs: Sequence[int]) -> None:
-        """Remove dead letters that were dealt with."""
+        """Remove the dead letters of these events."""
 
     # Videos
 
@@ -194,10 +193,10 @@ class Journal(Protocol):
         """Return one. Raises UnknownVideo."""
 
     def write_video(self, video: Video) -> None:
-        """Write one, new or over what there is."""
+        """Store one, new or in place of the stored one."""
 
     def delete_video(self, video: str) -> None:
         """Remove one. Raises UnknownVideo."""
 
     def prune_videos(self, before: float, keep: int) -> int:
-        """Remove those created before a moment, all but the newest `keep`; say how many."""
+        """Remove those created before a moment, and all but the newest `keep`; return how many."""

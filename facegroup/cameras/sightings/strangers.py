@@ -1,4 +1,4 @@
-"""Strangers of one gallery and network: a track's looks go in, the stranger that it is comes out, old or new.
+"""The strangers of one gallery and network, and the search among them.
 
 Online clustering with one centroid each (leader clustering: Hartigan, Clustering Algorithms, 1975, chapter 3): a track joins
 the most similar stranger who is similar enough, or is a new one. How similar, and how well it does:
@@ -14,42 +14,36 @@ from facegroup.cameras.sightings.types import Shot, Unknown
 from facegroup.types import Floats
 
 KEPT = 10
-"""Shots of a stranger: the best of all."""
+"""Shots that are kept of a stranger."""
 
 STRICTER = 1 / 6
-"""Of what is left above a threshold: added to it for strangers, since among thousands somebody always looks alike."""
+"""Part of the range above a threshold that is added to it for strangers: among thousands some always look alike."""
 
 _GROWTH = 64
 
 
 class Strangers:
-    """The strangers that are known, without their shots, and their centroids in one array. Used from one thread at a time.
+    """Class that holds strangers without their shots, and their centroids in one array. Use it from one thread at a time."""
 
-    Args:
-        known: those of before, all of one gallery and network.
-    """
-
-    def __init__(self, known: Iterable[Unknown] = ()) -> None:
+    def __init__(self) -> None:
         self._unknowns: list[Unknown] = []
         self._rows: dict[str, int] = {}
         self._centroids: Floats = np.empty((0, 0), np.float32)
-        for each in known:
-            self.put(each)
 
     def __len__(self) -> int:
         return len(self._unknowns)
 
     def get(self, unknown: str) -> Unknown | None:
-        """Return the one of this id."""
+        """Return the stranger with this id; None if there is none."""
         row = self._rows.get(unknown)
         return None if row is None else self._unknowns[row]
 
     def nearest(self, descriptor: Floats, among: Iterable[str] | None = None) -> tuple[Unknown, float] | None:
-        """Return the most similar stranger and the cosine similarity; None: there is nobody.
+        """Return the most similar stranger and the cosine similarity; None if there are none.
 
         Args:
             descriptor: (d,) float32 of unit length.
-            among: ids of those who come into question, few; None: all.
+            among: ids of the few who come into question; None searches all.
         """
         rows = None if among is None else [self._rows[each] for each in among if each in self._rows]
         if not self._unknowns or rows == []:
@@ -59,7 +53,7 @@ class Strangers:
         return self._unknowns[best if rows is None else rows[best]], float(similarities[best])
 
     def put(self, unknown: Unknown) -> None:
-        """Take a stranger in, new or over the one of this id; the shots are left to the journal."""
+        """Add a stranger, or replace the one with this id; the journal keeps the shots."""
         unknown = replace(unknown, shots=())
         row = self._rows.setdefault(unknown.id, len(self._unknowns))
         if row == len(self._unknowns):
@@ -83,9 +77,14 @@ class Strangers:
             self._centroids[row] = last.centroid
 
 
-def wanted(threshold: float) -> float:
-    """Return the similarity at which somebody is a stranger of before, of a gallery with this threshold."""
+def return_threshold(threshold: float) -> float:
+    """Return the similarity at which a face is a stranger who comes back, in a gallery with this threshold."""
     return threshold + STRICTER * (1 - threshold)
+
+
+def best(shots: Sequence[Shot]) -> tuple[Shot, ...]:
+    """Return the shots that are kept of these, best first."""
+    return tuple(sorted(shots, key=lambda shot: shot.grade, reverse=True)[:KEPT])
 
 
 def mean(shots: Sequence[Shot]) -> Floats:
@@ -98,7 +97,6 @@ def mean(shots: Sequence[Shot]) -> Floats:
 def grown(unknown: Unknown, shots: Sequence[Shot], last_seen: float, visits: int) -> Unknown:
     """Return a stranger after one more visit, or a longer one: with the best of all shots, and their mean."""
     known = {shot.descriptor.tobytes() for shot in unknown.shots}
-    every = [*unknown.shots, *(shot for shot in shots if shot.descriptor.tobytes() not in known)]
-    kept = tuple(sorted(every, key=lambda shot: shot.grade, reverse=True)[:KEPT])
+    kept = best([*unknown.shots, *(shot for shot in shots if shot.descriptor.tobytes() not in known)])
     last = max(last_seen, unknown.last_seen)
     return replace(unknown, shots=kept, centroid=mean(kept), last_seen=last, visits=unknown.visits + visits)

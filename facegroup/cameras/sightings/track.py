@@ -1,4 +1,4 @@
-"""One face followed over frames: looks at it go in, who it is comes out, when enough of them agree, and the best looks."""
+"""One face over several frames: its views vote for a person, and the best of them are kept."""
 
 from dataclasses import dataclass, field
 
@@ -9,34 +9,35 @@ from facegroup.pipeline import quality_policies
 from facegroup.types import NOT_IN_DATASET, Floats, Match
 
 SHOTS = 5
+"""Views that are kept of a track: the best."""
 
-_BETTER = 0.2  # how much better a face must be to be recognised at once
-_FADING = 0.9  # of votes, with each that comes
+_BETTER = 0.2  # by which a face's grade must exceed the best so far to be recognised at once
+_FADING = 0.9  # factor of earlier votes, with each new vote
 _MAJORITY = 0.6
-_APART = 0.18  # seconds between two frames that count as two: of the same moment one says no more than the other
+_APART = 0.18  # least seconds between two views that count as two
 _LEAST_WEIGHT = 0.1
 _NEVER = float("-inf")
 
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One face, as far as it was followed.
+    """Class that follows one face.
 
-    Every look that is good enough to be named votes for a person, or for nobody, weighed by its grade, and earlier votes
-    fade. The track has a name from when enough looks agree and have a majority of 60 % on; while nobody has one, it keeps
-    the name that it has, so that one on the edge does not change to and fro.
+    Every view that is good enough to be named votes for a person, or for nobody. Votes are weighed by grade, and earlier
+    votes fade. The track gets a name when enough views agree and have a majority of 60 %. It keeps the name until another
+    one has that, so that a close vote does not change it to and fro.
 
     Attributes:
         number: unique for the tracker.
-        confirm: looks that must agree.
+        confirm: views that must agree.
         first: seconds of its first frame.
         shift: seconds by which the time of day was ahead then.
-        box: (4,) float32: where it was last: x1, y1, x2, y2 in pixels of the whole picture.
+        box: (4,) float32, the latest: x1, y1, x2, y2 in pixels of the whole picture.
         last: seconds of its last frame.
-        frames: in which it was found.
-        descriptor: (d,) float32 of unit length: what it looks like; None: no look was good enough.
-        confirmed: whether it has a name, or is nobody's for sure.
-        recognised: seconds of the last look.
+        frames: number of frames with the face.
+        descriptor: (d,) float32 of unit length; None if no view was good enough.
+        confirmed: whether it has a name, or is confirmed as a stranger.
+        recognised: seconds of the last view that was recognised.
     """
 
     number: int
@@ -54,24 +55,24 @@ class Track:
     _agreed: dict[str | None, int] = field(default_factory=dict)
     _best: dict[str | None, Match] = field(default_factory=dict)
     _shots: list[tuple[int, Shot]] = field(default_factory=list)  # with the moment of each
-    _moment: float = _NEVER  # when the last moment of looks began
+    _moment: float = _NEVER  # when the last moment of views began
     _moments: int = 0
-    _grade: float = _NEVER  # of the best look that voted
-    _looked: float = _NEVER  # of the best look at all
+    _grade: float = _NEVER  # of the best view that voted
+    _looked: float = _NEVER  # of the best view at all
     _version: int = 0
 
     def found(self, box: Floats, at: float) -> None:
-        """Take in that it was found in a frame."""
+        """Note that the face was found in a frame."""
         self.box, self.last, self.frames = box, at, self.frames + 1
 
     def look(self, match: Match, descriptor: Floats, crop: bytes | None, grade: float, version: int) -> None:
-        """Take in who it is in the frame that it was found in last.
+        """Add the recognition of the face in the frame of the last `found`.
 
         Args:
             match: the gallery's decision.
             descriptor: (d,) float32 of unit length.
             crop: as JPEG.
-            grade: how good the face is: its worst part's grade.
+            grade: quality of the face: the lowest of its grades.
             version: of the gallery.
         """
         self.recognised, self._version, self._looked = self.last, version, max(self._looked, grade)
@@ -88,20 +89,20 @@ class Track:
         self._vote(match, min(weight, 1.0), apart=apart)
 
     def just_seen(self, now: float) -> bool:
-        """Say whether it was recognised in the same moment: another look counts for nothing."""
+        """Return whether it was recognised in the same moment, so that another view counts for nothing."""
         return now - self._moment < _APART
 
     def known(self, now: float) -> bool:
-        """Say whether another look tells nothing new: it has a name, was too poor for one often enough, or just had one."""
+        """Return whether recognition is of no use: it has a name, was often too poor for one, or was just recognised."""
         poor = self._grade < quality_policies.LEAST["standard"]
         return self.confirmed or self.just_seen(now) or (poor and self._moments >= 3 * self.confirm)
 
     def better(self, grade: float) -> bool:
-        """Say whether a face of this grade is worth a look, whatever is known."""
+        """Return whether a face of this grade is worth recognition in any case."""
         return grade >= self._looked + _BETTER
 
     def observation(self, network: str, patience: float, *, ended: bool = False) -> Observation:
-        """Return what is known of it, once it is confirmed.
+        """Return the state of a confirmed track.
 
         Args:
             network: that made the descriptors.
@@ -126,7 +127,7 @@ class Track:
         )
 
     def _keep(self, shot: Shot) -> None:
-        """Keep the best look of each moment, and of these the best."""
+        """Keep the best view of each moment, and of these the best."""
         rivals = [each for moment, each in self._shots if moment == self._moments]
         if rivals and rivals[0].grade >= shot.grade:
             return
@@ -142,7 +143,7 @@ class Track:
         if who not in self._best or match.similarity > self._best[who].similarity:
             self._best[who] = match
         winner = max(self._votes, key=lambda each: self._votes[each])
-        # It takes more to be nobody: it may be no face at all, or one that is too poor to be named.
+        # A stranger needs one view more: it may not be a face, or be too poor to be named.
         wanted = self.confirm + (winner is None)
         agrees = self._agreed[winner] >= wanted and (
             winner is not None or self._grade >= quality_policies.LEAST["standard"]

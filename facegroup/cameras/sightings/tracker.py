@@ -1,8 +1,8 @@
-"""Tracks the faces of one camera's frames and recognises each over several frames: `PhotoResult`s in, `Observation`s out.
+"""Tracks the faces in one camera's frames, and recognises each over several frames.
 
-A face belongs to the track that it overlaps and resembles most (`facegroup.cameras.sightings.association`), and a
-track has a name when enough looks agree (`facegroup.cameras.sightings.track`). It is recognised again only when that
-pays: frames in between are only searched for faces.
+A face belongs to the track that it overlaps and resembles most (`facegroup.cameras.sightings.association`). A track has a
+name when enough views agree (`facegroup.cameras.sightings.track`). Faces are recognised again only when that pays: in the
+frames between they are only detected.
 """
 
 from collections import deque
@@ -25,10 +25,10 @@ from facegroup.types import Faces, Floats
 __all__ = ["FRESH", "PATIENCE", "SHOTS", "Tracker", "Update"]
 
 PATIENCE = 2.0
-"""Seconds without a face after which a track is over; where frames are looked at seldom, four of them."""
+"""Seconds without a face after which a track is over; four frames if frames are rarer."""
 
 LONGEST = 600.0
-"""Seconds between two frames beyond which the one says nothing of who is in the other."""
+"""Seconds between two frames after which a track does not continue from one to the other."""
 
 FRESH = 4.0
 """Seconds after which a track that has a name is recognised again."""
@@ -38,13 +38,12 @@ _GAPS = 5
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one frame led to.
+    """Class that holds the result of one frame.
 
     Attributes:
-        observations: of the tracks that have a name, or are nobody's, and were seen in it or are over.
-        again: whether the frame shows a face that must be recognised and was only detected: ask with `Tracker.recognise`,
-            and update with the answer.
-        faces: the track of each face that counts, and its box: x1, y1, x2, y2 in pixels of the whole picture.
+        observations: of the confirmed tracks that are in the frame, or are over.
+        again: whether a face must be recognised that was only detected. Then send `Tracker.recognise`, and update again.
+        faces: track and box of each face that counts: x1, y1, x2, y2 in pixels of the whole picture.
     """
 
     observations: tuple[Observation, ...]
@@ -53,10 +52,10 @@ class Update:
 
 
 class Tracker:
-    """The tracks of one camera. Used from one thread at a time.
+    """Class that tracks the faces of one camera. Use it from one thread at a time.
 
     Args:
-        camera: whose frames come.
+        camera: that the frames are of.
         network: that makes the descriptors.
         played: whether times are positions in the source (a video), not of the clock.
     """
@@ -69,23 +68,23 @@ class Tracker:
         self._tracks: list[Track] = []
         self._next = 0
         self._looked: float | None = None  # when the last frame was
-        self._gaps: deque[float] = deque(maxlen=_GAPS)  # between frames that were looked at
+        self._gaps: deque[float] = deque(maxlen=_GAPS)  # between analysed frames
 
     def photo(self, frame: Frame) -> Photo:
-        """Return what to ask of a frame: who is in it, or only where faces are, where all that were there are known."""
+        """Return what to send of a frame: to recognise its faces, or only to detect them if all tracks are known."""
         now = self._time(frame)
         if self._tracks and all(self._fresh(each, now) for each in self._tracks):
             return Photo(frame.data, frame.smallest(self._camera), embed=False, background=True)
         return self.recognise(frame)
 
     def recognise(self, frame: Frame, faces: Faces | None = None) -> Photo:
-        """Return the question who is in a frame, where faces were found in it before, who these are."""
+        """Return what to send of a frame to recognise its faces; `faces` are those that were detected in it already."""
         query = Query(self._camera.gallery, None, None, 1, self._camera.quality)
         least = frame.smallest(self._camera)
         return Photo(frame.data, least, embed=True, crops=True, query=query, background=True, faces=faces)
 
     def update(self, frame: Frame, seen: PhotoResult) -> Update:
-        """Take in what is in a frame. Raises what the gallery answered, where that is an error."""
+        """Update the tracks with the faces of a frame. Raises the error that the gallery answered with, if it did."""
         if isinstance(seen.matched, Exception):
             raise seen.matched
         now = self._time(frame)
@@ -114,12 +113,12 @@ class Tracker:
         return Update((*observed, *self.idle(now)), faces=faces)  # type: ignore[arg-type]
 
     def idle(self, now: float) -> tuple[Observation, ...]:
-        """End the tracks that were not seen for long: call it also when no frame comes.
+        """End the tracks that were not seen for long. Call it also when no frame comes.
 
-        Who was in the last frame has not moved away since, as far as is known: that track waits for the next one.
+        A track that was in the last frame waits for the next one: its face may still be there.
 
         Args:
-            now: in the time of the frames.
+            now: seconds in the time of the frames.
         """
         return self._ended([each for each in self._tracks if now - each.last > self._waits(each)])
 
@@ -128,23 +127,23 @@ class Tracker:
         return self._ended(list(self._tracks))
 
     def _waits(self, track: Track) -> float:
-        """Return for how many seconds a track may go on without a face."""
+        """Return the seconds that a track may continue without a face."""
         visit = self._visit(self._gaps)
         if track.last == self._looked:
             return visit if self._gaps else max(visit, LONGEST)
         return min(visit, max(PATIENCE, 4 * median_low(self._gaps))) if self._gaps else PATIENCE
 
     def _visit(self, gaps: Sequence[float]) -> float:
-        """Return the seconds unseen after which somebody has left: two frames must be looked at meanwhile."""
+        """Return the seconds without a detection after which a person has left: two frames must be analysed meanwhile."""
         return max(self._camera.cooldown, 2.5 * median_low(gaps)) if gaps else self._camera.cooldown
 
     def _with(self, now: float) -> deque[float]:
-        """Return the gaps with the one before a frame of now."""
+        """Return the gaps, with the one before the present frame."""
         gap = 0.0 if self._looked is None else now - self._looked
         return deque([*self._gaps, gap], _GAPS) if 0 < gap <= LONGEST else self._gaps
 
     def _fresh(self, track: Track, now: float) -> bool:
-        """Say whether it is certain enough that a face in a track's place is the same one."""
+        """Return whether a face at a track's place needs no recognition."""
         return track.known(now) and now - track.recognised < FRESH and now - track.last <= PATIENCE
 
     def _begun(self, box: Floats, now: float, shift: float) -> Track:
@@ -166,7 +165,7 @@ class Tracker:
     def _paired(
         self, tracks: Sequence[Track], boxes: Floats, seen: PhotoResult, here: NDArray[np.intp], now: float
     ) -> list[Track | None]:
-        """Return the track of each face, None for a new one."""
+        """Return the track of each face; None for a new one."""
         if not tracks or not len(boxes):
             return [None] * len(boxes)
         before = np.stack([track.box for track in tracks])
@@ -178,12 +177,12 @@ class Tracker:
                 if track.descriptor is not None:
                     alike[:, column] = seen.descriptors[here] @ track.descriptor
             away = np.array([now - track.last > PATIENCE for track in tracks])
-            found = self._association.by_looks(boxes, before, alike, seen.matched.threshold, away)
+            found = self._association.by_descriptor(boxes, before, alike, seen.matched.threshold, away)
         return [None if each is None else tracks[each] for each in found]
 
 
 def _settled(pairs: Sequence[Track | None], grades: Floats, now: float) -> bool:
-    """Whether every face that was only detected belongs to a known track, and none is a better look than all before."""
+    """Return whether each detected face belongs to a known track, and none is a much better view than before."""
     return all(
         track is not None and track.known(now) and (track.just_seen(now) or not track.better(grade))
         for track, grade in zip(pairs, grades.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""What is known of who was seen: `Observation`s of tracks go in, `Sighting`s and their `Event`s come out."""
+"""The data of sightings: observations, sightings, events, strangers, receivers and videos."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -6,18 +6,19 @@ from typing import Any, Literal, TypeAlias
 from facegroup.types import Floats
 
 Kind: TypeAlias = Literal["began", "changed", "ended"]
-"""Of an event: somebody was recognised (or is nobody's, for sure), is taken for somebody else now, or has left."""
+"""``began``: a member was recognised, or a stranger was confirmed. ``changed``: the sighting is of another person than was
+thought. ``ended``: the person has left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """One good look at a face.
+    """Class that holds one good view of a face.
 
     Attributes:
         descriptor: (d,) float32 of unit length.
-        crop: the aligned face as JPEG, or None where none is kept.
-        grade: how good the face is: its worst part's grade (`facegroup.pipeline.quality_policies`), 0.5 is standard, 1
-        is strict.
+        crop: the aligned face as JPEG; None if none is kept.
+        grade: quality of the face: the lowest of its grades (`facegroup.pipeline.quality_policies`). 0.5 meets the
+            policy standard, 1 meets strict.
     """
 
     descriptor: Floats
@@ -27,23 +28,23 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """What a camera's tracker knows of one track, each time that something about it changed.
+    """Class that holds what a camera's tracker knows of one track, each time that it changed.
 
     Attributes:
         track: number, unique for the tracker.
-        person_id: who it is, of the camera's gallery; None: nobody of it.
+        person_id: member of the camera's gallery; None for a stranger.
         name: the person's, or ``not in the dataset``.
-        similarity: the best of the agreeing frames with that person; None for nobody.
+        similarity: best similarity of the agreeing frames to the member; None for a stranger.
         first_seen: seconds of the track's first frame, since the epoch by a steady clock; of a video, since its start.
         last_seen: of its last frame.
         frames: in which the face was found.
-        shots: the best looks, best first, at most `tracking.SHOTS`.
-        ended: whether the track is over: nothing more comes of it.
+        shots: the best views, best first, at most `track.SHOTS`.
+        ended: whether the track is over.
         network: that made the descriptors.
         version: of the gallery that decided last.
-        shift: seconds by which the time of day was ahead of these times at the first frame: it may be set meanwhile.
-        patience: seconds unseen after which somebody has left, as often as frames are looked at; at least the camera's
-            cooldown.
+        shift: seconds by which the time of day was ahead of these times at the first frame. Later it may be set.
+        patience: seconds without a detection after which the person has left: the camera's cooldown, or longer where
+            frames are rare.
     """
 
     track: int
@@ -63,7 +64,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One visit of one person to one camera.
+    """Class that holds one visit of one person to one camera.
 
     Attributes:
         id: unique, 32 hexadecimal digits.
@@ -75,12 +76,12 @@ class Sighting:
         first_seen: seconds since the epoch.
         last_seen: seconds since the epoch.
         frames: in which the face was found.
-        similarity: the best, to the member, or to the stranger as known before; None for one first seen.
-        visit_id: the same for sightings of one person on several cameras, overlapping or one soon after the other.
+        similarity: best similarity to the member, or to the stranger as known before; None for a new stranger.
+        visit_id: shared by sightings of one person on several cameras that overlap or follow soon.
         open: whether the person may still be there.
         crop: whether a picture of the face is kept.
-        seq: number of the event that told of it last; 0: none yet.
-        patience: seconds unseen after which the person has left; 0: the camera's cooldown.
+        seq: number of its last event; 0 if there is none yet.
+        patience: seconds without a detection after which the person has left; 0 uses the camera's cooldown.
     """
 
     id: str
@@ -101,20 +102,20 @@ class Sighting:
 
     @property
     def cursor(self) -> str:
-        """Where the page after one that ends with this begins."""
+        """Cursor of the page that begins after this sighting."""
         return f"{self.first_seen!r}@{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What receivers are told, and the journal's log keeps.
+    """Class that holds an event, as receivers get it and the journal keeps it.
 
     Attributes:
-        seq: 1, 2, 3 …: no number is left out, in the order of the log.
-        id: unique, for receivers to tell a repetition: the sighting's id and the number, ``9f…-17``.
+        seq: 1, 2, 3 … in order, without a gap.
+        id: unique, so that receivers recognise a repetition: the sighting's id and the number, ``9f…-17``.
         kind: see `Kind`.
-        at: seconds since the epoch when it was written.
-        sighting: as it was then.
+        at: seconds since the epoch when it was recorded.
+        sighting: state at that time.
     """
 
     seq: int
@@ -126,18 +127,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unknown:
-    """A stranger who may come back: a cluster of tracks that no member was.
+    """Class that holds a stranger: a cluster of tracks that belong to no member.
 
     Attributes:
-        id: ``unknown-17``: a gallery's number for good, never given twice.
+        id: ``unknown-17``: a number of the gallery that is never given twice.
         gallery: of the cameras that saw them.
         network: that made the descriptors.
         centroid: (d,) float32, unit length: the mean of the shots' descriptors.
         visits: sightings so far.
         first_seen: seconds since the epoch.
         last_seen: seconds since the epoch.
-        shots: the best looks, best first; none in a list of strangers.
-        crops: pictures among them, as the journal tells.
+        shots: the best views, best first; empty in a list of strangers.
+        crops: number of shots with a picture.
     """
 
     id: str
@@ -157,10 +158,10 @@ class Webhook:
 
     Attributes:
         id: unique, 1–64 characters of ``[a-z0-9-]``.
-        url: where to; may hold credentials, which are never answered.
-        secret: key of the signature (HMAC-SHA256); never answered.
-        cameras: only their events; empty: all.
-        gallery: only of its cameras; None: all.
+        url: address of the receiver. It may hold credentials, which no answer shows.
+        secret: key of the signature (HMAC-SHA256), which no answer shows.
+        cameras: ids of the cameras whose events it gets; empty for all.
+        gallery: whose events it gets; None for all.
         created_at: seconds since the epoch; 0 lets the journal set it.
     """
 
@@ -171,17 +172,22 @@ class Webhook:
     gallery: str | None = None
     created_at: float = 0.0
 
+    @property
+    def subscriber(self) -> str:
+        """Name under which the journal keeps what was delivered."""
+        return f"webhook:{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that a receiver would not take.
+    """Class that holds an event that a receiver refused.
 
     Attributes:
-        subscriber: whose: ``webhook:ID``.
+        subscriber: the receiver: ``webhook:ID``.
         event: that was not delivered.
-        at: seconds since the epoch when it was given up.
-        attempts: how often it was tried.
-        detail: what the receiver said last.
+        at: seconds since the epoch when delivery was given up.
+        attempts: number of tries.
+        detail: the receiver's last answer.
     """
 
     subscriber: str
@@ -193,17 +199,17 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A video that is looked through, or was.
+    """Class that holds an uploaded video and its state.
 
     Attributes:
         id: 32 hexadecimal digits.
-        name: of the file, as it was sent.
-        gallery: whose people are looked for.
+        name: of the uploaded file.
+        gallery: whose members are searched.
         state: waiting, running, done, failed.
         progress: 0..1.
         created_at: seconds since the epoch.
-        detail: why it failed.
-        result: who appears when: ``facegroup.cameras.video.reader.report``'s object; None until it is done.
+        detail: why it failed; None if it did not.
+        result: who appears when, as `facegroup.cameras.video.viewing.report` returns it; None until it is done.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""Addresses of sources and receivers: what may be opened, and what of it may be shown.
+"""Checks the addresses of sources and receivers, and redacts them for people.
 
-`rtsp(s)://`, `http(s)://`, `file:///…`, `v4l2:///dev/video0`. User, password and whatever looks like a secret never leave
-this process but towards the source itself: nothing here quotes an address in an error.
+Kinds: `rtsp(s)://`, `http(s)://`, `file:///…`, `v4l2:///dev/video0`. User, password and whatever looks like a secret are
+sent to the source only: no error quotes an address.
 """
 
 import ipaddress
@@ -22,19 +22,19 @@ from facegroup.settings import Cameras
 log = logging.getLogger(__name__)
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-"""Of the schemes that lead to a host, where the address says none."""
+"""Default ports of the schemes that lead to a host."""
 LOCAL = ("file", "v4l2")
 LONGEST = 2048
 
 
 def check(source: str, settings: Cameras) -> None:
-    """Hold a camera's address against what the settings allow. A host's name is resolved, so this may take seconds.
+    """Check that the settings allow a camera's address. A host's name is resolved, so this may take seconds.
 
     Raises:
-        InvalidSource: no address of one of the four kinds.
-        SourceNotAllowed: a file outside of the folder, a device, or a host in a network that is not public, where the
-            settings do not name them.
-        SourceUnreachable: the host's name is not known.
+        InvalidSource: the address is of none of the four kinds.
+        SourceNotAllowed: it is a file outside of the folder, a device, or a host in a network that is not public, and the
+            settings do not allow it.
+        SourceUnreachable: the host's name cannot be resolved.
     """
     parts = split(source, (*PORTS, *LOCAL))
     if parts.scheme == "file":
@@ -42,68 +42,70 @@ def check(source: str, settings: Cameras) -> None:
     elif parts.scheme == "v4l2":
         device(parts, settings)
     elif parts.fragment:
-        raise InvalidSource("the address has a # in it, and no host is sent what is behind it; write it as %23")
+        raise InvalidSource("The address has a # in it, and what follows is never sent to a host. Write it as %23.")
     else:
         resolve(parts, settings)
 
 
 def check_url(url: str, settings: Cameras, schemes: Collection[str] = ("http", "https")) -> None:
-    """Hold the address of a receiver against the networks that the settings allow; errors as of `check`."""
+    """Check that the settings allow the network of a receiver's address. Raises as `check`."""
     resolve(split(url, schemes), settings)
 
 
 def split(source: str, schemes: Collection[str]) -> SplitResult:
-    """Return an address in parts. Raises InvalidSource: it is none, or its scheme is none of `schemes`."""
+    """Return an address in parts. Raises InvalidSource: it cannot be read, or its scheme is not one of `schemes`."""
     if len(source) > LONGEST:
-        raise InvalidSource(f"the address has {len(source):,} characters; the limit is {LONGEST:,}")
+        raise InvalidSource(f"The address has {len(source):,} characters. The limit is {LONGEST:,}.")
     if any(character <= " " or character == "\x7f" for character in source):
-        raise InvalidSource("the address has a space or a control character in it; write it as %20 and the like")
+        raise InvalidSource("The address has a space or a control character in it. Escape it, a space as %20.")
     parts = parted(source)
     if parts is None:
-        raise InvalidSource(f"the address cannot be read; write it as scheme://user:password@host:port/path. {ESCAPED}")
+        raise InvalidSource(f"The address cannot be read. Write it as scheme://user:password@host:port/path. {ESCAPED}")
     if parts.scheme not in schemes:
         kinds = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise InvalidSource(f"the address must begin with one of {kinds}")
+        raise InvalidSource(f"The address must begin with one of {kinds}.")
     if parts.scheme in LOCAL and parts.netloc:
-        raise InvalidSource(f"the address names a host; write it with three slashes: {parts.scheme}:///path")
+        raise InvalidSource(f"The address names a host. Write it with three slashes: {parts.scheme}:///path")
     if parts.scheme not in LOCAL and not parts.hostname:
-        raise InvalidSource(f"the address names no host; write it as {parts.scheme}://host/path")
+        raise InvalidSource(f"The address does not name a host. Write it as {parts.scheme}://host/path")
     return parts
 
 
 def path(parts: SplitResult, settings: Cameras) -> Path:
-    """Return the real path of a file or folder: no link leads out of the folder that the settings allow."""
+    """Return the real path of a file or folder, so that no link leads out of the allowed folder."""
     name = unquote(parts.path)
     if "\0" in name or parts.query or parts.fragment:
-        raise InvalidSource("the address names no file; write ? and # as %3F and %23")
+        raise InvalidSource("The address does not name a file. Write ? as %3F and # as %23.")
     if settings.folder is None:
         raise SourceNotAllowed(
-            "files are not looked at here: FACEGROUP_CAMERAS__FOLDER=/folder names the one that they may be in"
+            "Files are not allowed as sources. Set FACEGROUP_CAMERAS__FOLDER to a folder to allow the files in it."
         )
     folder = settings.folder.resolve()
     try:
         found = Path(name).resolve()
-    except (OSError, RuntimeError):  # a name that is too long, links in a circle
+    except (OSError, RuntimeError):  # the name is too long, or links form a circle
         found = None
     if found is None or not found.is_relative_to(folder):
-        raise SourceNotAllowed("the file is not in the folder that FACEGROUP_CAMERAS__FOLDER names")
+        raise SourceNotAllowed("The file is not in the folder that FACEGROUP_CAMERAS__FOLDER names.")
     return found
 
 
 def device(parts: SplitResult, settings: Cameras) -> str:
     """Return the path of a webcam."""
     if not re.fullmatch(r"/dev/video\d{1,3}", parts.path) or parts.query:
-        raise InvalidSource("a webcam's address is v4l2:///dev/video0, or of another number")
+        raise InvalidSource("Write the address of a webcam as v4l2:///dev/video0, with its number.")
     if not settings.devices:
-        raise SourceNotAllowed("webcams of this machine are not looked at: FACEGROUP_CAMERAS__DEVICES=true allows it")
+        raise SourceNotAllowed(
+            "Webcams of this machine are not allowed as sources. FACEGROUP_CAMERAS__DEVICES=true allows them."
+        )
     return parts.path
 
 
 def resolve(parts: SplitResult, settings: Cameras) -> list[str]:
-    """Return the IP addresses of a host, all of which are public or in a network that the settings name.
+    """Return the IP addresses of a host, all of which are public or in a network that the settings allow.
 
-    To be told apart from what a second look-up would say: who opens a connection uses these, not the name
-    (a name that leads elsewhere the second time is how guards like this one are passed by).
+    Connect to one of these, not to the name: a name that resolves to another address the second time (DNS rebinding) would
+    get past this check.
     """
     host = parts.hostname or ""
     port = parts.port or PORTS.get(parts.scheme, 0)
@@ -112,7 +114,7 @@ def resolve(parts: SplitResult, settings: Cameras) -> list[str]:
     except (OSError, UnicodeError):
         known = []
     if not known:
-        raise SourceUnreachable(f"the host {host} is not known here: its name cannot be resolved")
+        raise SourceUnreachable(f"The name of host {host} cannot be resolved.")
     allowed = _networks(settings)
     for entry in known:
         ip = meant(ipaddress.ip_address(str(entry[4][0])))
@@ -122,33 +124,33 @@ def resolve(parts: SplitResult, settings: Cameras) -> list[str]:
 
 
 def _not_allowed(host: str, ip: IP) -> SourceNotAllowed:
-    """Return the refusal of a host. Whoever asks is not told what its name stands for: only the log says that."""
+    """Return the refusal of a host. Only the log says to which IP address its name leads."""
     try:
         asked = meant(ipaddress.ip_address(host)) == ip
     except ValueError:
         asked = False
     if asked:
-        advice = f"add {json.dumps(around(ip))} to FACEGROUP_CAMERAS__NETWORKS to allow it"
+        advice = f"To allow it, add {json.dumps(around(ip))} to FACEGROUP_CAMERAS__NETWORKS."
     else:
-        advice = "FACEGROUP_CAMERAS__NETWORKS does not name it; the log of the server says which one it is"
-        log.warning("the host %s is at %s: add %s to FACEGROUP_CAMERAS__NETWORKS to allow it", host, ip, around(ip))
-    return SourceNotAllowed(f"the host {host} is in a network that is not public: {advice}")
+        advice = "FACEGROUP_CAMERAS__NETWORKS does not allow it. The server's log says which network it is."
+        log.warning("Host %s is at %s. To allow it, add %s to FACEGROUP_CAMERAS__NETWORKS.", host, ip, around(ip))
+    return SourceNotAllowed(f"Host {host} is in a network that is not public. {advice}")
 
 
 def is_private(ip: str) -> bool:
-    """Whether an IP address is not one of the public internet."""
+    """Return whether an IP address is not one of the public internet."""
     return not is_public(ipaddress.ip_address(ip))
 
 
 def at(parts: SplitResult, ip: str) -> str:
-    """Return the address with the IP address in its host's place; user and password are escaped as they must be."""
+    """Return the address with an IP address instead of the host's name, and with user and password escaped."""
     host = f"[{ip}]" if ":" in ip else ip
     port = f":{parts.port}" if parts.port else ""
     return urlunsplit((parts.scheme, f"{_credentials(parts)}{host}{port}", parts.path, parts.query, ""))
 
 
 def shown(source: str) -> str:
-    """Return an address for people, without what may be secret (`secrets.shown`); of one that cannot be read, nothing."""
+    """Return an address for people, without secrets (`redaction.shown`). One that cannot be read is hidden whole."""
     parts = parted(source)
     if parts is None or not parts.scheme or (not parts.netloc and parts.scheme not in LOCAL):
         return redaction.HIDDEN
@@ -158,13 +160,13 @@ def shown(source: str) -> str:
 
 
 def has_secret(source: str) -> bool:
-    """Whether an address holds something that `shown` leaves out."""
+    """Return whether `shown` hides a part of an address."""
     parts = parted(source)
     return redaction.HIDDEN in shown(source) or parts is None or "@" in parts.netloc
 
 
 def credentials(parts: SplitResult) -> tuple[str, str] | None:
-    """Return user and password, or None where there are none."""
+    """Return user and password; None if the address has none."""
     if parts.username is None:
         return None
     return unquote(parts.username), unquote(parts.password or "")

@@ -1,8 +1,4 @@
-"""When things happen in a source.
-
-`Clock` turns time stamps that jump, stop or are missing into a position that only grows, `Schedule` says which moments are
-due.
-"""
+"""The time of a source: `Clock` gives frames a position that only grows, `Schedule` says which of them are due."""
 
 JUMP = 10.0
 """Seconds between two frames beyond which a time stamp is not believed."""
@@ -12,15 +8,15 @@ SETTLED = 60.0
 
 
 class Clock:
-    """Positions of frames, in seconds since the first, from their own time stamps.
+    """Class that turns time stamps into positions: seconds since the first frame.
 
-    A stamp that is missing, goes back, or is more than `JUMP` seconds on is taken for one frame after the last; from there
-    on stamps count again.
+    A frame whose stamp is missing, goes back, or jumps by more than `JUMP` seconds is placed one interval after the last.
+    From there on stamps count again.
 
     Args:
-        interval: seconds between two frames, as far as the source says.
+        interval: seconds between two frames, as the source says.
         start: position of the first frame.
-        until: position up to which stamps are believed however far on they are: a file's pauses are its own.
+        until: position up to which stamps are believed, even if they jump ahead: a file may have pauses.
     """
 
     def __init__(self, interval: float, start: float = 0.0, until: float = 0.0) -> None:
@@ -32,11 +28,11 @@ class Clock:
 
     @property
     def unused(self) -> bool:
-        """Whether there was no frame yet."""
+        """True before the first frame."""
         return self._last is None
 
     def position(self, stamp: float | None) -> float:
-        """Return the position of the next frame, in the order in which frames are shown."""
+        """Return the position of the next frame in the order of display."""
         if stamp is not None and self._shift is None:
             self._shift = self._next - stamp
         position = self.guess(stamp)
@@ -49,19 +45,19 @@ class Clock:
         return position
 
     def believes(self, position: float) -> bool:
-        """Whether a frame may be there, after the last."""
+        """Return whether the next frame may have this position."""
         return self._last is None or self._last <= position <= max(self._last + JUMP, self._until)
 
     def guess(self, stamp: float | None) -> float:
-        """Return where a frame would be whose turn has not come: frames are not stored in the order of showing."""
+        """Return the position of a frame before its turn: frames are not stored in the order of display."""
         return self._next if stamp is None or self._shift is None else stamp + self._shift
 
 
 class Schedule:
-    """Moments that are due, so many a second at most, and on average exactly so many where frames come faster.
+    """Class that picks the frames to analyse: at most `fps` a second, and exactly that on average if frames come faster.
 
     Args:
-        fps: of them.
+        fps: frames a second.
     """
 
     def __init__(self, fps: float) -> None:
@@ -70,18 +66,18 @@ class Schedule:
         self._favoured = -SETTLED
 
     def due(self, moment: float) -> bool:
-        """Whether a frame at this moment, in seconds, is wanted."""
+        """Return whether a frame at this moment (seconds) is to be analysed."""
         return self._next is None or moment >= self._next - 1e-3 or moment < self._next - 2 * self._step
 
     def take(self, moment: float) -> None:
-        """Say that the frame of this moment was."""
+        """Note that the frame of this moment is analysed."""
         late = self._next is None or abs(moment - self._next) > self._step
         self._next = (moment if late or self._next is None else self._next) + self._step
 
     def favour(self, moment: float) -> None:
-        """Say that frames are cheap a little after this moment, as they are after key frames.
+        """Note that frames are cheap to decode a little after this moment, as they are after key frames.
 
-        Moments that are due are moved there, by making one come sooner, once in so many seconds.
+        Due moments are moved there, by making one come sooner, at most once in `SETTLED` seconds.
         """
         wanted = moment + self._step / 10
         if self._next is None or not self._step / 5 < self._next - wanted < self._step:

@@ -1,6 +1,6 @@
-"""What FFmpeg says went wrong → a `SourceError`.
+"""Translates errors of FFmpeg to `SourceError`s.
 
-FFmpeg's own errors quote addresses with passwords, so nothing of them is kept.
+FFmpeg's errors quote addresses with passwords, so none of their text is kept.
 """
 
 import os
@@ -13,14 +13,14 @@ _MEANING: tuple[tuple[tuple[type[BaseException], ...], type[SourceError], str], 
     (
         (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError),
         SourceRefused,
-        "the source refuses the user and password, or asks for them",
+        "The source refuses the user and password, or asks for them.",
     ),
-    ((av.error.HTTPClientError,), SourceRefused, "the source has nothing at this address"),
-    ((av.error.HTTPServerError,), SourceUnreachable, "the source has a fault of its own"),
+    ((av.error.HTTPClientError,), SourceRefused, "The source has nothing at this address."),
+    ((av.error.HTTPServerError,), SourceUnreachable, "The camera returned a server error."),
     (
         (
             av.error.InvalidDataError,
-            av.error.ArgumentError,  # of a format that is left out
+            av.error.ArgumentError,  # of a format that is not allowed
             av.error.DemuxerNotFoundError,
             av.error.DecoderNotFoundError,
             av.error.PatchWelcomeError,
@@ -29,21 +29,21 @@ _MEANING: tuple[tuple[tuple[type[BaseException], ...], type[SourceError], str], 
             av.error.BugError,
         ),
         NoVideo,
-        "what the source sends is no video that can be decoded",
+        "The source does not send decodable video.",
     ),
-    ((PermissionError,), SourceRefused, "the source may not be read by the user that this server runs as"),
-    ((av.error.EOFError,), SourceUnreachable, "the source closed the connection"),
-    ((TimeoutError, av.error.ExitError), SourceUnreachable, "the source does not answer in time"),
+    ((PermissionError,), SourceRefused, "The user that this server runs as may not read the source."),
+    ((av.error.EOFError,), SourceUnreachable, "The source closed the connection."),
+    ((TimeoutError, av.error.ExitError), SourceUnreachable, "The source does not answer in time."),
 )
 
 
 def translate(error: BaseException) -> FacegroupError:
-    """Return what an error of FFmpeg means. Raise it outside of the handler that caught `error`: nothing refers to it."""
+    """Return the `SourceError` of an error. Raise it outside of the handler, so that it does not refer to the original."""
     if isinstance(error, FacegroupError):
         return error
     for kinds, meaning, detail in _MEANING:
         if isinstance(error, kinds):
             return meaning(detail)
     if isinstance(error, OSError) and error.errno:
-        return SourceUnreachable(f"the source cannot be read: {os.strerror(abs(error.errno))}")
-    return NoVideo(f"what the source sends cannot be read ({type(error).__name__})")
+        return SourceUnreachable(f"The source cannot be read: {os.strerror(abs(error.errno))}.")
+    return NoVideo(f"The source sends data that cannot be read ({type(error).__name__}).")

@@ -1,8 +1,7 @@
-"""Whatever FFmpeg reads → frames: cameras over RTSP and HTTP, playlists, video files, webcams.
+"""Reads a video that FFmpeg has opened.
 
-What a server sends is not trusted: formats that open other files or hosts are left out, but for playlists, whose entries
-are opened by `facegroup.cameras.sources.http_stream`. Frames that are not due are decoded only where later ones need
-them: they wait for one that is due, and are dropped where a key frame comes first.
+Frames that are not due are decoded only where later ones need them: they wait for one that is due, and are dropped where a
+key frame comes first.
 """
 
 import math
@@ -10,139 +9,36 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import av
 import av.error
 from av.container import InputContainer
 
-from facegroup.cameras.sources import address, http_stream, mjpeg, rtsp_login
 from facegroup.cameras.sources import video_tracks as tracks
 from facegroup.cameras.sources.clock import JUMP, Clock, Schedule
 from facegroup.cameras.sources.ffmpeg_errors import translate
-from facegroup.cameras.sources.frames import DecodedFrame, ReadEvent, Source
-from facegroup.cameras.sources.login import Login, ffmpeg_answers, refusal
+from facegroup.cameras.sources.frames import DecodedFrame, ReadEvent
 from facegroup.cameras.sources.packet_loss import PacketLossDetector
 from facegroup.cameras.types import Camera
-from facegroup.errors import (
-    FacegroupError,
-    ImageError,
-    NoKeyFrame,
-    NoVideo,
-    SourceRefused,
-    SourceStalled,
-    SourceUnreachable,
-)
-from facegroup.images.formats import opener
-from facegroup.settings import Cameras
+from facegroup.errors import FacegroupError, NoKeyFrame, NoVideo, SourceStalled, SourceUnreachable
 
-OPENING = 5.0
-"""Seconds that opening may take at least: a camera is asked several questions, and sends a whole picture only now and
-then."""
-
-_FILES = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,m4v,mjpeg,mpjpeg,nut,"
-    "gif,ivf,obu,mxf,dhav,rm,wtv,yuv4mpegpipe"
-)
-_PLAYLISTS = f"hls,{_FILES},aac,ac3,eac3,mp3,webvtt"
-_TRIES = 20  # damaged pieces in a row, between which FFmpeg finds no frame, before a stream is given up
+_TRIES = 20  # damaged parts in a row without a frame between them, before a stream is given up
 _KEY_SECONDS = 300.0  # without a key frame, before a camera is given up
 _HELD = 1.0  # seconds of frames that may wait, or half of those after which a camera is taken for stalled
-_MOST = 120  # of them
-_LENIENT = frozenset(("mjpeg", "hevc"))  # decoders that say of damage only when asked to
-_OPTIONS = {"analyzeduration": "3000000", "probesize": "2000000", "threads": "1"}
+_MOST = 120  # frames that may wait
+_LENIENT = frozenset(("mjpeg", "hevc"))  # decoders that report damage only when asked to
 
 
-def open_rtsp(camera: Camera, ip: str, start: float) -> "Stream":
-    """Open a camera over RTSP, at an IP address that was checked.
-
-    What remains: FFmpeg connects by itself here, and follows a redirection to another RTSP host, or sends a few empty
-    packets where the answer says that RTP comes from. So it could be made to knock somewhere, though nothing but a video
-    gets out. Over TLS the name must stand, so it is looked up again.
-    """
-    parts = address.split(camera.source, address.PORTS)
-    url = address.at(parts, ip if parts.scheme == "rtsp" else parts.hostname or ip)
-    options = {
-        "rtsp_transport": camera.transport,
-        "allowed_media_types": "video",
-        "protocol_whitelist": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
-        "fpsprobesize": "2",  # else a second passes before a frame is given; and no "nobuffer", which throws these away
-    }
-    failure: SourceRefused
-    try:
-        return Stream(_opened(camera, url, None, options), camera, start)
-    except SourceRefused as error:
-        failure = error
-    pair = address.credentials(parts)
-    challenges = rtsp_login.asked(parts, ip, _patience(camera))
-    if not challenges:
-        raise failure
-    if pair is None or ffmpeg_answers(challenges) or Login(*pair).answer(challenges, "DESCRIBE", "/") is None:
-        raise refusal(challenges, logs_in=pair is not None)
-    door = rtsp_login.RtspProxy(parts, ip, Login(*pair), _patience(camera))
-    try:
-        return Stream(_opened(camera, door.url, None, options | {"rtsp_transport": "tcp"}), camera, start, door)
-    except FacegroupError as error:
-        door.close()
-        failure_inside = refusal(challenges, logs_in=True) if isinstance(error, SourceRefused) else error
-    raise failure_inside
-
-
-def open_http(camera: Camera, settings: Cameras, start: float) -> Source:
-    """Open a video over HTTP: MJPEG, a picture that is asked for again and again, a playlist (HLS), or a file."""
-    downloads = http_stream.Downloads(camera.source, settings, _patience(camera))
-    first = downloads.open(camera.source)
-    if "mpegurl" in first.kind or address.split(first.name, http_stream.SCHEMES).path.lower().endswith(
-        (".m3u8", ".m3u")
-    ):
-        first.close()
-        options = {"format_whitelist": _PLAYLISTS, "http_persistent": "0", "http_multiple": "0"}
-        try:
-            return Stream(
-                _opened(camera, first.name, "hls", options, lambda url, *_: downloads.open(url)), camera, start
-            )
-        except NoVideo as error:
-            raise downloads.refusal or error from None
-    try:
-        # A camera that has no picture yet may be silent for long: where the type says it all, nothing is waited for.
-        head = b"" if first.kind.startswith(("multipart/", "image/")) else first.peek(mjpeg.HEAD)
-        if mjpeg.are_in(first.kind, head):
-            return mjpeg.JpegStream(camera, downloads, first, start)
-        if first.kind.startswith(("text/", "application/json")):
-            raise NoVideo(f"the source sends {first.kind}, no video")
-        return Stream(_opened(camera, first, None, {"format_whitelist": _FILES}, _refuse), camera, start, first)
-    except FacegroupError:
-        first.close()
-        raise
-
-
-def open_file(camera: Camera, path: Path, start: float) -> "Stream":
-    """Open a video file. What it refers to (playlists, other files) is not opened."""
-    options = {"protocol_whitelist": "file", "format_whitelist": _FILES}
-    failure = NoVideo("it is a picture and no video: a folder of pictures can be looked at")
-    if _picture(path) != "boxed":
-        try:
-            return Stream(_opened(camera, f"file:{path}", None, options, ends=True), camera, start, ends=True)
-        except NoVideo as error:
-            failure = failure if _picture(path) else error
-    raise failure
-
-
-def open_device(camera: Camera, path: str, start: float) -> "Stream":
-    """Open a webcam."""
-    return Stream(_opened(camera, path, "v4l2", {}), camera, start)
-
-
-class Stream:
-    """An open video; see `facegroup.cameras.sources.frames.Source`.
+class FfmpegStream:
+    """Class that reads an open video; see `facegroup.cameras.sources.frames.Source`.
 
     Args:
         container: of FFmpeg.
         camera: whose.
         start: position of the first frame.
-        below: what it reads from, to be closed with it.
-        ends: whether it is a file; else that is judged by whether a length is known.
+        below: connection that the container reads from, closed with it.
+        ends: whether it is a file. False goes by whether the container says a length.
     """
 
     quiet = False
@@ -156,9 +52,8 @@ class Stream:
         self._below = below
         video = tracks.moving(container)
         if video is None:
-            what = "only a picture" if container.streams.video else "no video"
             self.close()
-            raise NoVideo(f"the source has {what} in it")
+            raise NoVideo(f"The source has {'only a picture' if container.streams.video else 'no video'} in it.")
         name = container.format.name
         self.ends = ends or (name != "rtsp" and bool(container.duration))
         self._realtime = camera.realtime or not self.ends
@@ -176,7 +71,7 @@ class Stream:
         self._codec = self._video.codec_context
         if self._codec is None:
             self.close()
-            raise NoVideo("the source's video is of a kind that cannot be decoded")
+            raise NoVideo("The source's video has a codec that is not supported.")
         self._codec.thread_count = 1
         if self._whole and self._codec.name in _LENIENT:
             self._codec.options = {"err_detect": "explode"}
@@ -188,10 +83,9 @@ class Stream:
         self._began: float | None = None
         self._held: list[av.Packet[Any]] = []  # not decoded yet, in the order in which they are shown
         self._entering = False  # whether the next to be decoded is the first since some were dropped
-        self._clean = (
-            True  # whether such a one gave a picture: what is refreshed bit by bit does not, and loses a second
-        )
-        self._waiting: float | None = None  # since when nothing that came could be decoded
+        # Whether that frame gave a picture: a stream that is refreshed bit by bit gives none, and loses a second.
+        self._clean = True
+        self._waiting: float | None = None  # since when nothing could be decoded
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[ReadEvent]:
         """Yield what comes; see `facegroup.cameras.sources.frames.Source`."""
@@ -204,9 +98,7 @@ class Stream:
             if hurt:
                 yield "damaged"
             if self._keyless(packet):
-                yield NoKeyFrame(
-                    f"video comes, and a picture once a key frame does; none came for {self._unkeyed():.0f} s"
-                )
+                yield NoKeyFrame(f"Video comes, but no key frame for {self._unkeyed():.0f} s. Pictures begin with one.")
                 continue
             shown = tracks.stamp(self._container, packet)
             stamp = self._stamp(packet.dts if shown is None else shown)
@@ -223,26 +115,26 @@ class Stream:
                 yield from (each for each in self._decode(wanted) if not (hurt and each == "damaged"))
 
     def _keyless(self, packet: "av.Packet[Any]") -> bool:
-        """Whether a camera sent no key frame yet: nothing is made of what comes before. Raises NoVideo: for too long."""
+        """Return whether a camera sent no key frame yet, so that nothing can be decoded. Raises NoVideo: for too long."""
         if self.ends or self._keyed or packet.is_keyframe or not packet.size:
             self._keyed = self._keyed or packet.is_keyframe
             return False
         if self._unkeyed() > _KEY_SECONDS:
-            raise NoVideo(f"no key frame came for {_KEY_SECONDS:g} s: let the camera send one every 10 s or so")
+            raise NoVideo(f"No key frame came for {_KEY_SECONDS:g} s. Set the camera to send one every 10 s or so.")
         return True
 
     def _unkeyed(self) -> float:
         return time.monotonic() - self._opened
 
     def close(self) -> None:
-        """Let go of the connection or file."""
+        """Close the connection or file."""
         with suppress(av.FFmpegError):
             self._container.close()
         if self._below is not None:
             self._below.close()
 
     def _begin_anew(self, stamp: float | None, schedule: Schedule) -> None:
-        """Drop what waits, at a key frame: nothing that comes is made from it."""
+        """Drop the frames that wait at a key frame: no later frame needs them."""
         if not self._held or not self._clean:
             return
         for packet in self._taken():
@@ -253,7 +145,7 @@ class Stream:
             schedule.favour(self._moment(self._clock.guess(stamp)))
 
     def _decode(self, wanted: bool) -> Iterator[ReadEvent]:
-        """Decode what is held; where the last of it is wanted, give only that."""
+        """Decode the frames that wait; if the last of them is due, yield only that."""
         held = self._taken()
         for packet in held:
             newest = packet is held[-1]
@@ -269,10 +161,10 @@ class Stream:
         elif wanted:
             self._waiting = self._waiting or time.monotonic()
             if time.monotonic() - self._waiting > 3 * self._patience:
-                raise NoVideo("what the source sends is no video that can be decoded")
+                raise NoVideo("The source does not send decodable video.")
 
     def _can_wait(self) -> bool:
-        """Whether what is held may be needless: where frames are shown in another order than stored, none is dropped."""
+        """Return whether the waiting frames may turn out needless. With another order of display, none is dropped."""
         first, last = (self._stamp(packet.pts) for packet in (self._held[0], self._held[-1]))
         if self._codec.has_b_frames or first is None or last is None:
             return False
@@ -301,12 +193,12 @@ class Stream:
                         lost = False
                 if self.ends:
                     return
-                failure = SourceUnreachable("the source closed the connection")
+                failure = SourceUnreachable("The source closed the connection.")
             except av.error.InvalidDataError as error:
                 damage, lost = damage + 1, self._whole
                 failure = translate(error) if damage >= _TRIES else None
             except av.error.ExitError:
-                failure = SourceStalled(f"no frame came for {self._patience:g} s")
+                failure = SourceStalled(f"No frame came for {self._patience:g} s.")
             except (av.FFmpegError, OSError, FacegroupError) as error:
                 failure = translate(error)
             if failure is not None:
@@ -333,12 +225,12 @@ class Stream:
         return None if pts is None else float(pts * (self._video.time_base or 0))
 
     def _aspect(self) -> float:
-        """Return width / height of a pixel: the file's word counts before that of the video in it."""
+        """Return width / height of a pixel. The container's value counts before the codec's."""
         assert self._codec is not None
         return float(self._video.sample_aspect_ratio or self._codec.sample_aspect_ratio or 1)
 
     def _length(self) -> float:
-        """Return how many seconds the file says it has; infinity where it does not say."""
+        """Return the file's length in seconds; infinity if it does not say."""
         if self._video.duration is not None:
             return float(self._video.duration * (self._video.time_base or 0)) + 1.0
         return math.inf if self._container.duration is None else self._container.duration / av.time_base + 1.0
@@ -353,55 +245,5 @@ class Stream:
         if self._began is None:
             self._began = now - place
         ahead = self._began + place - now
-        if 0 < ahead < JUMP:  # a clock that jumped is put right by the frame itself
+        if 0 < ahead < JUMP:  # a clock that jumped is corrected by the frame itself
             stop.wait(ahead)
-
-
-def _picture(path: Path) -> str:
-    """Return "" for no picture; "boxed" for one that FFmpeg would take for a video of one frame (AVIF, HEIC)."""
-    try:
-        with path.open("rb") as file:
-            opener(head := file.read(256))
-    except (OSError, ImageError):
-        return ""
-    return "boxed" if head[4:8] == b"ftyp" else "picture"
-
-
-def _patience(camera: Camera) -> float:
-    return max(OPENING, camera.stall_seconds)
-
-
-def _opened(
-    camera: Camera,
-    what: Any,
-    kind: str | None,
-    options: dict[str, str],
-    io_open: Any = None,
-    *,
-    ends: bool = False,
-) -> InputContainer:
-    failure: FacegroupError
-    began = time.monotonic()
-    try:
-        opened: InputContainer = av.open(
-            what,
-            "r",
-            kind,
-            options=_OPTIONS | options,
-            timeout=(_patience(camera), camera.stall_seconds),
-            io_open=io_open,
-            metadata_errors="replace",
-        )
-        return opened
-    except (av.FFmpegError, OSError, ValueError, FacegroupError) as error:
-        failure = translate(error)
-        if ends and isinstance(error, av.error.EOFError):
-            failure = NoVideo("the file is empty, or ends before a picture")
-    late = time.monotonic() - began >= _patience(camera)
-    if isinstance(failure, SourceStalled) or (isinstance(failure, NoVideo) and late):
-        failure = SourceUnreachable("the source does not answer in time")  # an answer cut short looks damaged to FFmpeg
-    raise failure  # outside of the handler: FFmpeg's error quotes the address
-
-
-def _refuse(url: str, *_: Any) -> Any:
-    raise NoVideo("the source is a video that refers to others, which are not opened")

@@ -1,4 +1,4 @@
-"""A decoded frame of any size and pixel format → the upright part that matters, as JPEG, or tiny and grey."""
+"""Crops decoded frames to the rectangle around a camera's regions: upright as JPEG, or small and grey."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from facegroup.cameras.sources.deinterlacing import Fields
+from facegroup.cameras.sources.deinterlacing import Deinterlacer
 from facegroup.cameras.sources.motion import CELLS, Grey
 from facegroup.cameras.sources.pose import Box, Pose, square
 from facegroup.cameras.types import Region
@@ -53,37 +53,37 @@ def upright(frame: av.VideoFrame, aspect: float = 1.0, rotate: int = 0) -> tuple
 
 
 class FrameCropper:
-    """Cuts frames of one camera.
+    """Class that crops the frames of one camera.
 
     Args:
-        box: the part that matters, of the upright picture.
-        width: most pixels across that are sent.
-        rotate: degrees by which the camera's pictures are turned, clockwise, to be upright.
+        box: rectangle to keep, in 0..1 of the upright picture.
+        width: greatest width of the crop in pixels.
+        rotate: degrees by which the pictures are turned clockwise to be upright.
     """
 
     def __init__(self, box: Box, width: int, rotate: int = 0) -> None:
         self._box = box
         self._width = width
         self._rotate = rotate
-        self._fields = Fields()
+        self._deinterlacer = Deinterlacer()
         self._colours = VideoReformatter()  # each keeps FFmpeg's tables for one size
         self._greys = VideoReformatter()
 
     def grey(self, frame: av.VideoFrame) -> Grey:
-        """Return the part that matters, 64 × 36 means of the grey values (not turned). Raises NoVideo."""
+        """Return the rectangle as 64 × 36 means of its grey values (not turned). Raises NoVideo."""
         fine = (CELLS[0] * 4, CELLS[1] * 4)
         whole = self._converted(self._greys, frame, *fine, "gray")
         rows, columns = _slices(Pose.of(frame, self._rotate).stored(self._box), *fine)
         return np.asarray(cv2.resize(whole[rows, columns], CELLS, interpolation=cv2.INTER_AREA))
 
     def cut(self, frame: av.VideoFrame, aspect: float = 1.0) -> FrameCrop:
-        """Return the part that matters as JPEG, in square pixels. Raises NoVideo: a pixel format that cannot be shown."""
+        """Return the rectangle as JPEG, in square pixels. Raises NoVideo: the pixel format is not supported."""
         pose = Pose.of(frame, self._rotate)
         stored = square(frame.width, frame.height, aspect)
         left, _, right, _ = self._box
         scale = min(1.0, self._width / max(1.0, (right - left) * pose.size(*stored)[0]))
         size = max(2, round(stored[0] * scale)), max(2, round(stored[1] * scale))
-        whole = pose.shown(self._converted(self._colours, self._fields.one(frame), *size, "bgr24"))
+        whole = pose.shown(self._converted(self._colours, self._deinterlacer.deinterlace(frame), *size, "bgr24"))
         rows, columns = _slices(self._box, whole.shape[1], whole.shape[0])
         part = np.ascontiguousarray(whole[rows, columns])
         _, data = cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
@@ -100,7 +100,7 @@ class FrameCropper:
             return np.asarray(shown.to_ndarray())
         except (av.FFmpegError, ValueError, MemoryError) as error:
             problem = type(error).__name__
-        raise NoVideo(f"frames of the pixel format {frame.format.name} cannot be shown ({problem})")
+        raise NoVideo(f"The pixel format {frame.format.name} is not supported ({problem}).")
 
 
 def _slices(box: Box, width: int, height: int) -> tuple[slice, slice]:

@@ -1,14 +1,14 @@
-"""Arrivals → how many a second, over the last seconds."""
+"""The measured frame rate of a source."""
 
 import threading
 from collections import deque
 
 
 class FrameRate:
-    """Measures the rate at which something comes. Any thread may call.
+    """Class that measures a rate over the last seconds. Any thread may call.
 
     Args:
-        seconds: that are looked back over; longer where fewer than three came in them.
+        seconds: to look back; longer if fewer than three came in them.
     """
 
     def __init__(self, seconds: float = 5.0) -> None:
@@ -18,13 +18,13 @@ class FrameRate:
         self._from = 0.0
 
     def restart(self, now: float) -> None:
-        """Say that it begins now, or anew: what comes in the first second was waiting, and is not counted."""
+        """Start again now. Frames of the first second were waiting, and are not counted."""
         with self._lock:
             self._beats.clear()
             self._from = now + 1.0
 
     def beat(self, now: float) -> None:
-        """Take note that one came, at a moment of a monotonic clock."""
+        """Count a frame that came at a moment of a monotonic clock."""
         with self._lock:
             if now < self._from:
                 return
@@ -33,7 +33,7 @@ class FrameRate:
                 self._beats.popleft()
 
     def rate(self) -> float:
-        """Return how many came a second; 0: not known."""
+        """Return frames a second; 0 if it is not known."""
         with self._lock:
             span = self._beats[-1] - self._beats[0] if len(self._beats) > 1 else 0.0
             return (len(self._beats) - 1) / span if span > 0 else 0.0

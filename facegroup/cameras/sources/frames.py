@@ -1,4 +1,4 @@
-"""What a source gives: decoded frames, and what else happens while it is read."""
+"""The frames of a source, and the protocol of all sources."""
 
 import threading
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from facegroup.errors import NoKeyFrame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedFrame:
-    """A frame that was decoded.
+    """Class that holds a decoded frame.
 
     Attributes:
         frame: as FFmpeg gives it.
         at: seconds since the epoch; see `facegroup.cameras.types.Frame`.
         position: seconds since the first frame of this source.
-        moment: seconds by which it is due or not, and moved or not: of a monotonic clock, or its position.
-        lasts: seconds for which it is shown, where the source says so; else 0.
+        moment: seconds of a monotonic clock, or the position: the schedule and the motion filter go by it.
+        lasts: seconds for which it is shown; 0 if the source does not say.
         aspect: width of a pixel / height of a pixel, as it is stored.
     """
 
@@ -33,18 +33,18 @@ class DecodedFrame:
 
 
 ReadEvent: TypeAlias = Literal["came", "damaged", "waiting"] | DecodedFrame | NoKeyFrame
-"""A frame came; one of those could not be decoded; one of those was: each that came is at most one of the other two. Or the
-source is `quiet` from now on; or nothing can be decoded yet."""
+"""``came``: a frame was received. ``damaged``: it could not be decoded. `DecodedFrame`: it was. ``waiting``: the source is
+`quiet` from now on. `NoKeyFrame`: nothing can be decoded yet."""
 
 
 class Source(Protocol):
-    """What gives frames.
+    """Protocol of everything that gives frames.
 
     Attributes:
-        ends: whether it comes to an end by itself.
+        ends: whether it ends by itself.
         quiet: whether it may give nothing for long without being broken; it may change.
         every: whether every frame is due, however fast they come.
-        note: what there is to say of it, for a person.
+        note: message for a person; None shows none.
     """
 
     ends: bool
@@ -53,11 +53,11 @@ class Source(Protocol):
     note: str | None
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[ReadEvent]:
-        """Yield what comes until the end, or `stop`. Frames that are not due may be left undecoded.
+        """Yield events until the source ends or `stop` is set. Frames that are not due may be left undecoded.
 
         Raises:
-            SourceError: it broke off, stalled, or is no video.
+            SourceError: the connection broke, the source stalled, or it is not a video.
         """
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""

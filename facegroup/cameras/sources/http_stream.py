@@ -1,7 +1,7 @@
-"""HTTP for FFmpeg, which gets no connection of its own: an address goes in, bytes come out, as of a file.
+"""Downloads over HTTP for FFmpeg, which gets no connection of its own.
 
-FFmpeg would follow redirects and playlists to any host, ask for names again, and quote passwords in its errors. Here every
-connection, of whichever redirect or segment, is to an IP address that was checked a moment before
+FFmpeg would follow redirects and playlists to any host, resolve names again, and quote passwords in its errors. Here each
+connection, also of a redirect or a segment, goes to an IP address that was checked just before
 (`facegroup.cameras.sources.address`), and errors quote nothing.
 """
 
@@ -23,17 +23,17 @@ SCHEMES = ("http", "https")
 
 
 class Downloads:
-    """Opens addresses for one source, with its user and password (basic or digest) towards its own host only.
+    """Class that opens addresses for one source. It sends user and password (Basic or Digest) only to the source's host.
 
     Args:
         source: the camera's.
         settings: what may be opened.
-        timeout: seconds that a connection, or the next byte, may take.
+        timeout: seconds to connect, and until the next byte.
     """
 
     def __init__(self, source: str, settings: Cameras, timeout: float) -> None:
         parts = address.split(source, SCHEMES)
-        self.refusal: FacegroupError | None = None  # the last that was not opened; FFmpeg goes on to a playlist's next
+        self.refusal: FacegroupError | None = None  # of the last address; FFmpeg goes on to a playlist's next
         self._timeout = timeout
         self._logs_in = address.credentials(parts) is not None
         pair = address.credentials(parts)
@@ -53,7 +53,7 @@ class Downloads:
         """Begin to read an address at a byte.
 
         Raises:
-            SourceError: it is not allowed, nobody answers, or the answer is no.
+            SourceError: the address is not allowed, or the server does not answer, or it refuses.
         """
         try:
             parts = address.split(url, SCHEMES)
@@ -79,12 +79,12 @@ class Downloads:
 
 
 class Download:
-    """An answer that is read as a file; it can be sought in where the server can.
+    """Class that reads an answer as a file. `seek` works if the server sends parts of it.
 
     Attributes:
         name: the address, after redirects, without user and password: what a playlist's entries are relative to.
-        kind: the content type, without parameters; "": there is none.
-        size: bytes in all; 0: it has no end that is known.
+        kind: the content type, without parameters; "" if the server does not say.
+        size: bytes in total; 0 if the server does not say.
     """
 
     def __init__(self, downloads: Downloads, url: str, answer: Any, start: int) -> None:
@@ -99,10 +99,10 @@ class Download:
         self._seekable = bool(self.size) and (start > 0 or answer.headers.get("Accept-Ranges") == "bytes")
         if start and answer.status != 206:
             answer.close()
-            raise NoVideo("the server does not send parts of a file")
+            raise NoVideo("The server does not send parts of a file.")
 
     def read(self, size: int) -> bytes:
-        """Return some bytes, at most `size`, as soon as there are any; none: the end.
+        """Return at most `size` bytes, as soon as there are any; none at the end.
 
         Raises:
             SourceStalled: none came in time.
@@ -118,13 +118,13 @@ class Download:
             self._at += len(data)
             return data
         except TimeoutError:
-            failure = SourceStalled("nothing came for too long")
+            failure = SourceStalled("The source sent nothing for too long.")
         except (OSError, http.client.HTTPException, ValueError) as error:
             failure = _lost(error)
         raise failure
 
     def peek(self, size: int) -> bytes:
-        """Return the next bytes, so many where there are, which will be read once more. Raises as `read`."""
+        """Return the next `size` bytes, or all that are left, without consuming them. Raises as `read`."""
         head = b""
         while len(head) < size and (part := self.read(size - len(head))):
             head += part
@@ -132,7 +132,7 @@ class Download:
         return head
 
     def seekable(self) -> bool:
-        """Whether `seek` works."""
+        """Return whether `seek` works."""
         return self._seekable
 
     def tell(self) -> int:
@@ -140,7 +140,7 @@ class Download:
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go on reading elsewhere, over a new connection."""
+        """Continue at another position, over a new connection."""
         target = offset + (0, self._at, self.size)[whence]
         if target != self._at:
             self._ahead = b""
@@ -153,7 +153,7 @@ class Download:
         return self._at
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._answer.close()
 
 
@@ -166,10 +166,10 @@ class _Nothing:
 
 
 def secured(plain: socket.socket, host: str, ip: str) -> ssl.SSLSocket:
-    """Return a connection over TLS; of a private address the certificate is not looked at. Raises OSError."""
+    """Return a connection over TLS. The certificate of a private address is not verified. Raises OSError."""
     context = ssl.create_default_context()
     if address.is_private(ip):
-        # A camera at home has a certificate that it made itself: nobody could have signed for a private address.
+        # A camera at home signs its certificate itself: no authority signs for a private address.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(plain, server_hostname=host)
@@ -195,7 +195,7 @@ class _SecureConnection(http.client.HTTPSConnection):
 
 
 class _Login(urllib.request.BaseHandler):
-    """Answers what the source's own host asks, once a request."""
+    """Class that logs in at the source's own host, once a request."""
 
     def __init__(self, login: Login, host: tuple[str, str | None, int | None]) -> None:
         self._login = login
@@ -232,7 +232,7 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 def _dial(connection: http.client.HTTPConnection, scheme: str, settings: Cameras) -> tuple[socket.socket, str]:
-    """Connect to the first IP address of a host that answers, after all were checked."""
+    """Connect to the first IP address of a host that answers. All of them are checked before."""
     host = f"[{connection.host}]" if ":" in connection.host else connection.host
     parts = urlsplit(f"{scheme}://{host}:{connection.port}/")
     last = OSError("no address")
@@ -252,14 +252,16 @@ def _answered(code: int, challenges: Sequence[str], *, logs_in: bool) -> SourceE
     if code in {401, 403}:
         return refusal(challenges, logs_in=logs_in)
     if code >= 500:
-        return SourceUnreachable(f"the source has a fault of its own ({code})")
-    return SourceRefused(f"the source has nothing at this address ({code})")
+        return SourceUnreachable(f"The camera returned a server error ({code}).")
+    return SourceRefused(f"The source has nothing at this address ({code}).")
 
 
 def _lost(error: object) -> SourceError:
     if isinstance(error, TimeoutError):
-        return SourceUnreachable("the source does not answer in time")
+        return SourceUnreachable("The source does not answer in time.")
     if isinstance(error, ssl.SSLError):
-        return SourceUnreachable(f"the source speaks no TLS that is trusted ({error.reason or 'handshake failed'})")
-    text = error.strerror if isinstance(error, OSError) and error.strerror else "it broke off"
-    return SourceUnreachable(f"the connection to the source failed: {text}")
+        return SourceUnreachable(
+            f"The source's TLS certificate is not trusted, or TLS failed ({error.reason or 'handshake failed'})."
+        )
+    text = error.strerror if isinstance(error, OSError) and error.strerror else "it was closed"
+    return SourceUnreachable(f"The connection to the source failed: {text}.")

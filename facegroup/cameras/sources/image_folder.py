@@ -1,7 +1,7 @@
-"""A folder of pictures that grows, with those below it → frames, in the order in which they were written.
+"""Reads pictures from a folder that grows, and the folders below it, in the order in which they were written.
 
-Cameras send to folders by date, so folders that come later are looked into as well. A picture that is half written is tried
-again until it stays as it is. Links are not followed.
+Cameras upload to a folder a day, so new folders are found, too. A picture that is half written is tried again until it no
+longer changes. Links are not followed.
 """
 
 import math
@@ -22,24 +22,24 @@ from facegroup.images.folders import SUFFIXES
 from facegroup.settings import Limits
 
 PAUSE = 0.5
-"""Seconds between two looks at the folder, at least; of a large one as long as a look takes, or ten times its work."""
+"""Least seconds between two scans of the folder; for a large one as long as a scan takes, or ten times its CPU time."""
 DEEPEST = 16
-"""Folders below each other that are looked into."""
+"""Greatest depth of folders that are scanned."""
 SETTLED = 10.0
 """Seconds for which a picture that cannot be decoded must not have changed before it is given up."""
 
 _HIDDEN = (".", "@eaDir", "#recycle")  # a network drive's own, with smaller copies of the pictures
 
 State: TypeAlias = tuple[int, int]
-"""Of a file: time of its last change in nanoseconds, and size."""
+"""Time of a file's last change in nanoseconds, and its size."""
 
 
 class ImageFolder:
-    """An open folder; see `facegroup.cameras.sources.frames.Source`.
+    """Class that reads an open folder; see `facegroup.cameras.sources.frames.Source`.
 
     Args:
         folder: real path.
-        realtime: whether only pictures that come from now on count; else those that are there come first.
+        realtime: whether only new pictures count. False reads those that are there first.
     """
 
     ends = False
@@ -58,7 +58,7 @@ class ImageFolder:
         self._clock = Clock(1.0, until=math.inf)
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[ReadEvent]:
-        """Yield pictures as they come. What is not in real time is never left out for its time."""
+        """Yield pictures as they come. Without `realtime` none is skipped by the schedule."""
         while not stop.is_set():
             began, busy = time.monotonic(), time.thread_time()
             listed = self._listed()
@@ -72,20 +72,20 @@ class ImageFolder:
                     return
                 if self._seen.get(name) == state:
                     continue
-                glimpse = self._picture(name, state)
-                if glimpse is None and not self._given_up(name, state):
+                frame = self._picture(name, state)
+                if frame is None and not self._given_up(name, state):
                     continue
                 self._seen[name] = state
                 self._trying.pop(name, None)
                 yield "came"
-                yield glimpse or "damaged"
+                yield frame or "damaged"
             stop.wait(max(PAUSE, took))
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file is kept open."""
 
     def _listed(self) -> list[tuple[str, State]]:
-        """Return paths, from the folder on, and states of the pictures, oldest first."""
+        """Return relative path and state of each picture, oldest first."""
         found: list[tuple[str, State]] = []
         others = 0
         waiting = [("", 1)]
@@ -105,16 +105,16 @@ class ImageFolder:
                             others += 1
             except FileNotFoundError:
                 if not below and not self._folder.is_dir():
-                    raise SourceUnreachable("the folder is gone") from None
+                    raise SourceUnreachable("The folder does not exist any more.") from None
             except OSError as error:
                 if not below:
-                    raise SourceUnreachable(f"the folder cannot be read: {error.strerror}") from None
+                    raise SourceUnreachable(f"The folder cannot be read: {error.strerror}.") from None
         told = f"{len(found)} pictures and {others} other files in the folder and below it"
         self.note = told if self.every else f"{told}; it waits for new ones"
         return sorted(found, key=lambda each: (each[1][0], each[0]))
 
     def _given_up(self, name: str, state: State) -> bool:
-        """Whether a picture that cannot be decoded has been so for long; our own clock counts, not the file's."""
+        """Return whether a picture that cannot be decoded has not changed for long, by this server's clock."""
         known, since = self._trying.get(name, (None, 0.0))
         if known != state:
             since = time.monotonic()
@@ -129,7 +129,7 @@ class ImageFolder:
             path = self._folder / name
             if not path.resolve().is_relative_to(self._folder):
                 return None
-            # It may have become a link, or a pipe, since it was listed.
+            # It may have become a link, or a pipe, since the scan.
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(handle, "rb") as file:
                 image = decode(file.read(limits.image_bytes + 1), limits).image

@@ -1,4 +1,4 @@
-"""Between the thread that reads a camera and whoever takes its frames: room for one, and the counts of all of them."""
+"""Hands frames from the thread that reads a camera to the one that analyses them, and counts them."""
 
 import threading
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from facegroup.cameras.types import Counts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """A frame at hand.
+    """Class that holds a frame that waits.
 
     Attributes:
-        glimpse: the frame.
+        decoded: the frame.
         number: of the source's frames, from 0.
     """
 
-    glimpse: DecodedFrame
+    decoded: DecodedFrame
     number: int
 
 
 class LatestFrame:
-    """Holds the newest frame that is due. Any thread may call; at every moment the counts add up as `Counts` says."""
+    """Class that holds the newest due frame. Any thread may call. The counts always add up as `Counts` says."""
 
     def __init__(self) -> None:
         self._change = threading.Condition()
@@ -51,8 +51,8 @@ class LatestFrame:
             self._unskip()
             self._still += 1
 
-    def offer(self, glimpse: DecodedFrame, wait: bool) -> None:
-        """Hold a frame that came: in the place of the one at hand, or after that was taken, where `wait` is true."""
+    def offer(self, decoded: DecodedFrame, wait: bool) -> None:
+        """Hold a frame that came. It replaces the one that waits; with `wait`, the caller waits until that is taken."""
         with self._change:
             if wait:
                 self._change.wait_for(lambda: self._held is None or self._closed)
@@ -62,11 +62,11 @@ class LatestFrame:
                 self._skipped += 1
                 self._late += 1
             self._unskip()
-            self._held = Held(glimpse, self._received - 1)
+            self._held = Held(decoded, self._received - 1)
             self._change.notify_all()
 
     def take(self, timeout: float) -> Held | None:
-        """Return the frame at hand, which counts as analysed; wait for one, so many seconds at most."""
+        """Return the frame that waits, or the next within `timeout` seconds, as analysed; None if none comes."""
         with self._change:
             if self._held is None and not self._closed and not self._woken:
                 self._change.wait(timeout)
@@ -79,20 +79,20 @@ class LatestFrame:
             return held
 
     def give_up(self) -> None:
-        """Count a frame that was taken as skipped and damaged after all: it cannot be shown."""
+        """Count a frame that was taken as skipped and damaged after all: it cannot be converted."""
         with self._change:
             self._analysed -= 1
             self._skipped += 1
             self._damaged += 1
 
     def wake(self) -> None:
-        """End the waiting of `take`, this time or the next, with nothing: no more will come."""
+        """Let `take` return None, now or the next time: no more frames come."""
         with self._change:
             self._woken = True
             self._change.notify_all()
 
     def close(self) -> None:
-        """Let go of the frame at hand, which counts as skipped, and of all who wait."""
+        """Drop the frame that waits, which counts as skipped, and wake all threads that wait."""
         with self._change:
             self._closed = True
             if self._held is not None:
@@ -110,5 +110,5 @@ class LatestFrame:
     def _unskip(self) -> None:
         if self._skipped > self._damaged + self._late:
             self._skipped -= 1
-        else:  # a source that gave more frames than it said (several in one packet)
+        else:  # a source gave several frames in one packet
             self._received += 1

@@ -1,7 +1,7 @@
-"""What a server asks of whoever wants in → the header that answers it: Basic, and Digest as of RFC 7616.
+"""Answers HTTP and RTSP authentication challenges: Basic, and Digest (RFC 7616).
 
-FFmpeg's and Python's own clients know Digest with MD5 only. Here the strongest of what is offered is taken, in whichever
-order: SHA-512-256, SHA-256, MD5, each also with `-sess`; then Basic.
+FFmpeg's and Python's own clients know Digest with MD5 only. Here the strongest challenge is answered, in whichever order
+they come: SHA-512-256, SHA-256, MD5, each also with `-sess`; then Basic.
 """
 
 import base64
@@ -22,11 +22,11 @@ _PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*))')
 
 
 class Login:
-    """A user and a password.
+    """Class that answers challenges with a user and a password.
 
     Args:
-        user: as it is, not escaped.
-        password: the same.
+        user: not escaped.
+        password: not escaped.
     """
 
     def __init__(self, user: str, password: str) -> None:
@@ -35,12 +35,12 @@ class Login:
         self._counts: Counter[str] = Counter()  # answers to each nonce
 
     def answer(self, challenges: Sequence[str], method: str, uri: str) -> str | None:
-        """Return the value of `Authorization`; None: nothing of what is asked for is known here.
+        """Return the value of `Authorization`; None if no challenge is of a known kind.
 
         Args:
-            challenges: the values of all headers `WWW-Authenticate`.
+            challenges: values of all `WWW-Authenticate` headers.
             method: of the request, such as GET or DESCRIBE.
-            uri: as it stands in the request's first line.
+            uri: as in the request's first line.
         """
         asked = parsed(challenges)
         known = [each for scheme, each in asked if scheme == "digest" and _algorithm(each) is not None]
@@ -80,7 +80,7 @@ class Login:
 
 
 def parsed(challenges: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    """Return scheme, in lower case, and parameters of each challenge: a header may hold several of them."""
+    """Return scheme (lower case) and parameters of each challenge. A header may hold several."""
     found: list[tuple[str, dict[str, str]]] = []
     for text in challenges:
         starts = list(_SCHEME.finditer(text))
@@ -95,25 +95,25 @@ def parsed(challenges: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
 
 
 def refusal(challenges: Sequence[str], *, logs_in: bool) -> SourceRefused:
-    """Return what to say of a source that lets nobody in.
+    """Return the error of a source that asks for a login, or refuses it.
 
     Args:
         challenges: as of `Login.answer`.
-        logs_in: whether there are a user and a password.
+        logs_in: whether the source's address has a user and a password.
     """
     asked = parsed(challenges)
     if not logs_in:
-        return SourceRefused("the source asks for a user and a password: write them as scheme://user:password@host")
+        return SourceRefused("The source asks for a user and a password. Write them as scheme://user:password@host.")
     if asked and Login("", "").answer(challenges, "GET", "/") is None:
         kinds = sorted({f"{scheme.title()} {each.get('algorithm', '')}".strip()[:40] for scheme, each in asked})
         return SourceRefused(
-            f"the source asks for a login of a kind that is not known here ({', '.join(kinds)}); none was sent"
+            f"The source asks for a login of a kind that is not known here ({', '.join(kinds)}). None was sent."
         )
-    return SourceRefused("the source refuses the user and the password")
+    return SourceRefused("The source refuses the user and the password.")
 
 
 def ffmpeg_answers(challenges: Sequence[str]) -> bool:
-    """Whether FFmpeg, as of 8.1, has an answer: it takes the last of several Digests, and knows MD5 only."""
+    """Return whether FFmpeg 8.1 can answer: it takes the last of several Digests, and knows MD5 only."""
     digests = [each for scheme, each in parsed(challenges) if scheme == "digest"]
     return (_algorithm(digests[-1]) == "MD5") if digests else any(scheme == "basic" for scheme, _ in parsed(challenges))
 

@@ -1,7 +1,7 @@
-"""Pictures over HTTP → frames: one JPEG after the other in one answer (MJPEG), or one picture an answer, asked for again.
+"""Reads pictures over HTTP: many JPEG files in one answer (MJPEG), or one picture in each answer.
 
-Small cameras write MJPEG each in their own way: without a boundary before the first picture, without a type or a length of
-each part, without a type of the whole. So nothing of that is read: a JPEG says itself where it begins and ends.
+Small cameras write MJPEG in many ways: some leave out the boundary before the first picture, the type or length of each
+part, or the type of the whole. So none of that is read. A JPEG itself says where it begins and ends.
 """
 
 import re
@@ -20,30 +20,30 @@ from facegroup.images.decode import decode
 from facegroup.settings import Limits
 
 HEAD = 1024
-"""Bytes of an answer by which it is told what it is."""
+"""Bytes at the start of an answer that are enough to recognise it."""
 
 _PART = 1 << 16
 _BEGIN = b"\xff\xd8\xff"
 _PARTED = re.compile(rb"\s*(--|[\w-]+:)")
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-_BARE = frozenset((0x01, *range(0xD0, 0xD8)))  # markers that nothing belongs to
+_BARE = frozenset((0x01, *range(0xD0, 0xD8)))  # markers without a segment
 _EOI, _SOI, _SOS = 0xD9, 0xD8, 0xDA
 
 
 def are_in(kind: str, head: bytes) -> bool:
-    """Whether an answer of this content type ("" without one), which begins so, is for `JpegStream`."""
+    """Return whether `JpegStream` reads an answer of this content type ("" without one) and these first bytes."""
     if kind.startswith(("multipart/", "image/")) or head.startswith(_BEGIN):
         return True
     return _BEGIN in head and _PARTED.match(head) is not None
 
 
 class JpegStream:
-    """An open answer with one picture or many; see `facegroup.cameras.sources.frames.Source`.
+    """Class that reads an open answer with one picture or many; see `facegroup.cameras.sources.frames.Source`.
 
     Args:
-        camera: whose.
-        downloads: of its source.
-        first: the answer.
+        camera: to read.
+        downloads: opens its source again.
+        first: the open answer.
         start: position of the first frame.
     """
 
@@ -55,7 +55,7 @@ class JpegStream:
         self._camera = camera
         self._downloads = downloads
         self._answer = first
-        # Without a type it may be a single one, too: that shows at its end.
+        # Without a type it may be a single picture, too: its end shows that.
         self._single = first.kind.startswith("image/") or first.size > 0
         self.quiet = False
         self._clock = Clock(1.0, start, float("inf"))
@@ -63,7 +63,7 @@ class JpegStream:
         self._decoder.thread_count = 1
 
     def read(self, schedule: Schedule, stop: threading.Event) -> Iterator[ReadEvent]:
-        """Yield what comes; frames that are not due are not decoded."""
+        """Yield events; frames that are not due are not decoded."""
         hurt: float | None = None  # since when nothing that came could be decoded
         for data in self._one_by_one(stop) if self._single else self._stream(stop):
             if data is None:
@@ -81,14 +81,14 @@ class JpegStream:
             yield "damaged"
             hurt = hurt or now
             if now - hurt > 3 * self._camera.stall_seconds or (self._single and self._clock.unused):
-                raise NoVideo("what the source sends is no picture that can be decoded")
+                raise NoVideo("The source does not send decodable pictures.")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._answer.close()
 
     def _stream(self, stop: threading.Event) -> Iterator[bytes | None]:
-        """Yield pictures; None: it will be silent for long."""
+        """Yield pictures; None before the source is silent for long."""
         splitter, count = Splitter(Limits().image_bytes), 0
         while not stop.is_set():
             data = self._answer.read(_PART)
@@ -100,7 +100,7 @@ class JpegStream:
         if stop.is_set():
             return
         if count != 1:
-            raise SourceUnreachable("the source closed the connection")
+            raise SourceUnreachable("The source closed the connection.")
         self._single = self.quiet = True
         yield None
         yield from self._one_by_one(stop, after=True)
@@ -135,20 +135,20 @@ class JpegStream:
 
 
 class Splitter:
-    """Bytes, in any pieces → JPEGs, of which some may be damaged; what is between them is passed over.
+    """Class that finds JPEG files in a stream of bytes. Some may be damaged. Bytes between them are skipped.
 
     Args:
-        most: bytes of one of them.
+        most: bytes of a JPEG file.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._data = bytearray()
-        self._at = 0  # up to where the JPEG that the data begin with was read; 0: none has begun
+        self._at = 0  # bytes of the current JPEG that were scanned; 0 if none has begun
         self._scanning = False  # whether that is within its pixels
 
     def split(self, more: bytes) -> Iterator[bytes]:
-        """Yield those that are complete with these bytes; no bytes: the end. Raises NoVideo: one is too large."""
+        """Yield the JPEG files that these bytes complete; empty bytes end the last. Raises NoVideo: one is too large."""
         self._data += more
         while self._begun() and (end := self._end()):
             if end > 2:  # else another begins at once
@@ -160,7 +160,7 @@ class Splitter:
             self._data.clear()
             self._at = 0
         if len(self._data) > self._most:
-            raise NoVideo(f"the source sends a picture of more than {self._most:,} bytes")
+            raise NoVideo(f"The source sends a picture of more than {self._most:,} bytes.")
 
     def _begun(self) -> bool:
         if self._at == 0:
@@ -170,7 +170,7 @@ class Splitter:
         return self._at > 0
 
     def _end(self) -> int:
-        """Return how many bytes the JPEG has; 0: that is not known yet."""
+        """Return the size of the JPEG in bytes; 0 if it is not known yet."""
         data = self._data
         while True:
             if self._scanning:

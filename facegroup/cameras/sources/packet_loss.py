@@ -1,22 +1,22 @@
-"""A file's packets, in the order in which they are stored → whether some of it was left out on the way.
+"""Detects parts of a file that FFmpeg skipped.
 
-FFmpeg goes on behind what it cannot read of a Matroska file, and says so to nobody. Packets lie side by side there, so bytes
-between two of them that belong to none tell.
+FFmpeg skips what it cannot read of a Matroska file without an error. Packets lie side by side there, so a gap between two
+of them shows the loss.
 """
 
 from typing import Any
 
 import av
 
-_BETWEEN = 200  # bytes that a file's own structure takes between two packets, at most
-_CHECKED = "matroska"  # of other formats damage shows in the packets themselves, or they have indexes in between
+_BETWEEN = 200  # greatest number of bytes that the file's structure takes between two packets
+_CHECKED = "matroska"  # in other formats damage shows in the packets, or indexes lie between them
 
 
 class PacketLossDetector:
-    """Looks for them in one file.
+    """Class that detects lost packets in one file.
 
     Args:
-        name: FFmpeg's, of the format.
+        name: of the format, as FFmpeg calls it.
     """
 
     def __init__(self, name: str) -> None:
@@ -24,7 +24,7 @@ class PacketLossDetector:
         self._at = self._end = 0
 
     def before(self, packet: "av.Packet[Any]") -> bool:
-        """Whether there is one before a packet, of any track, after the last packet that was asked about."""
+        """Return whether bytes were skipped before a packet. Ask once for each packet, of all tracks, in order."""
         if not self._checked or packet.pos is None or not packet.size:
             return False
         known, beyond = self._end, packet.pos - self._end

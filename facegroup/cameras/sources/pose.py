@@ -1,4 +1,4 @@
-"""How a stored picture is to be shown: turned, mirrored, wider; from what a frame says of itself and a camera's setting."""
+"""How a stored picture is displayed: turned, mirrored, or wider, as its frame and the camera's setting say."""
 
 from typing import Any, NamedTuple, Self
 
@@ -9,27 +9,27 @@ from av.sidedata.sidedata import Type
 from facegroup.types import Image
 
 WIDEST = 5.0
-"""Of a pixel's sides, one is at most so many times the other; beyond, what a source says of them is not believed."""
+"""Greatest ratio of a pixel's sides that is believed."""
 
 Box = tuple[float, float, float, float]
 
 
 class Pose(NamedTuple):
-    """One of the eight ways in which a picture can lie.
+    """Class that holds one of the eight orientations of a picture.
 
     Attributes:
-        transposed: whether rows are columns; done first.
-        mirrored: whether left is right, then.
-        upset: whether top is bottom, then.
+        transposed: whether rows become columns; done first.
+        mirrored: whether left and right are then exchanged.
+        flipped: whether top and bottom are then exchanged.
     """
 
     transposed: bool = False
     mirrored: bool = False
-    upset: bool = False
+    flipped: bool = False
 
     @classmethod
     def of(cls, frame: av.VideoFrame, clockwise: int = 0) -> Self:
-        """Return that of a frame, which its display matrix says, turned by so many degrees more; to the next quarter."""
+        """Return the orientation of a frame: its display matrix, turned by `clockwise` degrees more, in quarter turns."""
         side: Any = frame.side_data
         data = side.get(Type.DISPLAYMATRIX)
         pose = cls()
@@ -38,35 +38,35 @@ class Pose(NamedTuple):
             transposed = abs(a) + abs(d) < abs(b) + abs(c)
             pose = cls(transposed, (c if transposed else a) < 0, (b if transposed else d) < 0)
         for _ in range(round(clockwise / 90) % 4):
-            pose = cls(not pose.transposed, not pose.upset, pose.mirrored)
+            pose = cls(not pose.transposed, not pose.flipped, pose.mirrored)
         return pose
 
     def shown(self, image: Image) -> Image:
-        """Return a stored image, (h, w, …), as it is shown."""
+        """Return a stored image, (h, w, …), as it is displayed."""
         if self.transposed:
             image = image.swapaxes(0, 1)
-        return image[:: -1 if self.upset else 1, :: -1 if self.mirrored else 1]
+        return image[:: -1 if self.flipped else 1, :: -1 if self.mirrored else 1]
 
     def stored(self, box: Box) -> Box:
-        """Return where a box, in 0..1 of the picture as it is shown, is in the picture as it is stored."""
+        """Return a box of the displayed picture, in 0..1, as a box of the stored picture."""
         left, top, right, bottom = box
-        if self.upset:
+        if self.flipped:
             top, bottom = 1 - bottom, 1 - top
         if self.mirrored:
             left, right = 1 - right, 1 - left
         return (top, left, bottom, right) if self.transposed else (left, top, right, bottom)
 
     def size(self, width: float, height: float) -> tuple[float, float]:
-        """Return width and height as they are shown."""
+        """Return width and height of the displayed picture."""
         return (height, width) if self.transposed else (width, height)
 
 
 def square(width: int, height: int, aspect: float) -> tuple[float, float]:
-    """Return width and height of a stored picture in square pixels, of which there are no fewer.
+    """Return width and height of a stored picture in square pixels; neither gets smaller.
 
     Args:
-        width: in pixels.
-        height: the same.
+        width: in stored pixels.
+        height: in stored pixels.
         aspect: width of a pixel / height of a pixel.
     """
     if not 1 / WIDEST <= aspect <= WIDEST:

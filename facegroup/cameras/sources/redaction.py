@@ -1,7 +1,7 @@
-"""An address → what of it may be shown: all of it, but for user, password and what looks like a key elsewhere in it.
+"""Redacts addresses: hides user, password, and whatever looks like a key elsewhere in an address.
 
-A camera's path and its usual options are shown as they are, since the channels of one device differ in nothing else. An
-option's value is shown only where its name is known and the value is a short number, a resolution, or made of known words.
+A camera's path and its usual options are shown, since the channels of one device differ in nothing else. The value of an
+option is shown only if its name is known and the value is a short number, a resolution, or made of known words.
 """
 
 import re
@@ -19,7 +19,7 @@ _NAMES = frozenset((
     "width",
 ))
 # fmt: on
-"""Of options whose values say what to show, and how."""
+"""Names of options whose values choose a stream or its format."""
 
 _SECRET = (
     r"user(?:name)?|usr|login\w*?|pass\w*?|pas|pwd|psw|pw|psk|pin(?:code)?|code|token|\w*?key|auth\w*?|access\w*?|"
@@ -45,18 +45,18 @@ _NAME = re.compile(r"[A-Za-z][\w.-]{,23}")
 
 
 def shown(parts: SplitResult) -> str:
-    """Return an address for people. A part behind `#` is left out: no host is sent it."""
+    """Return an address for people. A part after `#` is left out: it is never sent to a host."""
     place, secret = _place(parts.path)
-    # A ? may be a part of the password in a path.
+    # In a path with a password, a ? may be part of the password.
     query = HIDDEN if secret and parts.query else "&".join(map(_option, parts.query.split("&")))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{place}{'?' if query else ''}{query}"
 
 
 def looks_random(word: str) -> bool:
-    """Whether a word is long and looks drawn by chance, as the key of many a webhook or stream is.
+    """Return whether a word is long and looks random, as the keys of many webhooks and streams are.
 
-    Such a word changes between letters and digits, upper and lower case, more often than one that somebody made up:
-    `h264Preview_01_sub` or `front_door_camera_2` do so every third character at most.
+    A random word changes between letters and digits, upper and lower case, more often than a name:
+    `h264Preview_01_sub` and `front_door_camera_2` do so at most every third character.
     """
     word = unquote(word)
     if len(word) < 16 or len(_WORDS.sub("", word)) <= 2 or not word.isascii():
@@ -71,7 +71,7 @@ def looks_random(word: str) -> bool:
 
 
 def _place(path: str) -> tuple[str, bool]:
-    """Return a path for people, and whether it has a secret in it, not only what looks drawn by chance."""
+    """Return a path for people, and whether it has a secret in it, not only a word that looks random."""
     path, assigned = _ASSIGNED.subn(rf"\1{HIDDEN}", path)
     pieces, named, secret = [], False, assigned > 0
     for piece in path.split("/"):
@@ -96,7 +96,7 @@ def _option(pair: str) -> str:
 
 
 def _is_plain(value: str) -> bool:
-    """Whether a value is a short number, a resolution, or made of words that are known, with few digits."""
+    """Return whether a value is a short number, a resolution, or made of known words with few digits."""
     if _RESOLUTION.fullmatch(value):
         return True
     digits = re.findall(r"\d", re.sub(r"(?i)h26[45]", "", value))

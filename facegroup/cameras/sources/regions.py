@@ -1,4 +1,4 @@
-"""Polygons over a picture, and points: which of these lie in any of those."""
+"""Tests which points lie in a camera's regions."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from facegroup.types import Floats
 
 
 def inside(points: Floats, regions: Sequence[Region]) -> NDArray[np.bool_]:
-    """Say which points lie in a region, by the number of edges to their right (even-odd rule); without regions all do.
+    """Return which points lie in a region (even-odd rule), (n,) bool; without regions all do.
 
     Args:
         points: (n, 2) x and y in 0..1 of the picture's width and height.
-        regions: likewise.
+        regions: polygons in the same coordinates.
     """
     if not regions:
         return np.ones(len(points), bool)

@@ -1,8 +1,8 @@
-"""RTSP for FFmpeg where a camera asks for a login that FFmpeg does not know: a door on this machine, of one stream.
+"""Logs in over RTSP where FFmpeg cannot: a proxy on this machine for one stream.
 
-FFmpeg speaks to the door without a password, and the door to the camera with one (`facegroup.cameras.sources.login`):
+FFmpeg connects to the proxy without a password, and the proxy to the camera with one (`facegroup.cameras.sources.login`):
 
-    FFmpeg ─rtsp://127.0.0.1/WORD/…→ Door ─rtsp://camera/…, Authorization→ camera
+    FFmpeg ─rtsp://127.0.0.1/WORD/…→ RtspProxy ─rtsp://camera/…, Authorization→ camera
 """
 
 import secrets
@@ -21,12 +21,12 @@ _MOST = 1 << 20  # bytes of a message
 
 
 class Message(NamedTuple):
-    """A request, an answer, or a packet between them.
+    """Class that holds a request, an answer, or a packet of media.
 
     Attributes:
-        first: its first line; "" of a packet.
-        headers: lines behind that.
-        body: bytes; of a packet all of them.
+        first: first line; "" for a packet.
+        headers: lines after the first.
+        body: bytes after the headers; a whole packet.
     """
 
     first: str
@@ -39,22 +39,22 @@ class Message(NamedTuple):
         return [value.strip() for key, _, value in pairs if key.strip().lower() == name]
 
     def with_headers(self, *lines: str) -> Self:
-        """Return it with other headers in the place of those of the same name."""
+        """Return it with these header lines, which replace those of the same name."""
         found = self.without(*(line.partition(":")[0].lower() for line in lines))
         return found._replace(headers=(*found.headers, *lines))
 
     def without(self, *names: str) -> Self:
-        """Return it without some headers."""
+        """Return it without the headers of these names."""
         kept = (line for line in self.headers if line.partition(":")[0].strip().lower() not in names)
         return self._replace(headers=tuple(kept))
 
-    def written(self) -> bytes:
-        """Return it as it is sent."""
+    def encode(self) -> bytes:
+        """Return the bytes to send."""
         return "\r\n".join((self.first, *self.headers, "", "")).encode() + self.body if self.first else self.body
 
 
-class Wire:
-    """One side of a conversation."""
+class RtspConnection:
+    """Class that sends and receives messages over a connection."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
@@ -62,7 +62,7 @@ class Wire:
         self._lock = threading.Lock()
 
     def read(self) -> Message | None:
-        """Return what comes next; None: the end, or nothing that can be understood."""
+        """Return the next message; None at the end, or if it cannot be read."""
         begin = self._file.read(1)
         if begin == b"$":
             head = self._file.read(3)
@@ -83,10 +83,10 @@ class Wire:
     def write(self, message: Message) -> None:
         """Send."""
         with self._lock:
-            self._link.sendall(message.written())
+            self._link.sendall(message.encode())
 
     def close(self) -> None:
-        """Let go of it; whoever reads is woken."""
+        """Close the connection; a thread that reads it is woken."""
         with suppress(OSError):
             self._link.shutdown(socket.SHUT_RDWR)
         with suppress(OSError, ValueError):
@@ -94,27 +94,27 @@ class Wire:
         self._link.close()
 
 
-def asked(parts: SplitResult, ip: str, timeout: float) -> list[str]:
-    """Return what a camera asks of whoever wants to see its stream (`WWW-Authenticate`). Raises SourceUnreachable."""
-    wire = _dialled(parts, ip, timeout)
+def challenges(parts: SplitResult, ip: str, timeout: float) -> list[str]:
+    """Return the challenges of a camera (`WWW-Authenticate`). Raises SourceUnreachable."""
+    connection = _dialled(parts, ip, timeout)
     try:
-        wire.write(Message(f"DESCRIBE {_bare(parts)} RTSP/1.0", ("CSeq: 1", "Accept: application/sdp"), b""))
-        answer = wire.read()
+        connection.write(Message(f"DESCRIBE {_bare(parts)} RTSP/1.0", ("CSeq: 1", "Accept: application/sdp"), b""))
+        answer = connection.read()
     except OSError:
         answer = None
     finally:
-        wire.close()
+        connection.close()
     return answer.values("www-authenticate") if answer and " 401 " in answer.first else []
 
 
 class RtspProxy:
-    """Stands open for one connection from this machine, for whoever knows its address.
+    """Class that listens for one connection from this machine, at an address that cannot be guessed.
 
     Args:
         parts: the camera's address.
         ip: that was checked.
         login: to the camera.
-        timeout: seconds that connecting may take.
+        timeout: seconds to connect.
 
     Raises:
         SourceUnreachable: the camera does not answer.
@@ -123,7 +123,7 @@ class RtspProxy:
     def __init__(self, parts: SplitResult, ip: str, login: Login, timeout: float) -> None:
         self._camera = _dialled(parts, ip, timeout)
         self._login = login
-        self._inside: Wire | None = None
+        self._inside: RtspConnection | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(timeout)
         self._own = f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}/{secrets.token_urlsafe(16)}"
@@ -145,13 +145,13 @@ class RtspProxy:
         with suppress(OSError, ValueError):
             link, _ = self._listener.accept()
             self._listener.close()
-            self._inside = Wire(link)
+            self._inside = RtspConnection(link)
             threading.Thread(target=self._outwards, args=(self._inside,), name="rtsp login", daemon=True).start()
             known = False
             while (message := self._inside.read()) is not None:
                 known = known or self._own in message.first
                 if not known:
-                    break  # somebody else of this machine
+                    break  # another process of this machine
                 self._send(message._replace(first=message.first.replace(self._own, self._there, 1)))
         self.close()
 
@@ -164,24 +164,24 @@ class RtspProxy:
             message = message if value is None else message.with_headers(f"Authorization: {value}")
         self._camera.write(message)
 
-    def _outwards(self, inside: Wire) -> None:
+    def _outwards(self, inside: RtspConnection) -> None:
         with suppress(OSError, ValueError):
             while (message := self._camera.read()) is not None:
                 status = message.first.split(" ")[1:2] if message.first.startswith("RTSP/") else []
                 request = self._asked.pop("".join(message.values("cseq")[:1]), None) if status else None
                 if status and status[0].startswith("3"):
-                    break  # to another host, which nobody checked
+                    break  # a redirect to another host, which was not checked
                 if status == ["401"] and request is not None and message.values("www-authenticate") != self._challenges:
                     self._challenges = message.values("www-authenticate")
                     self._send(request)
                     self._asked.clear()
                     continue
-                # FFmpeg would try again where it is asked.
+                # FFmpeg would answer the challenge and try again.
                 inside.write(message.without("www-authenticate") if status == ["401"] else message)
         self.close()
 
 
-def _dialled(parts: SplitResult, ip: str, timeout: float) -> Wire:
+def _dialled(parts: SplitResult, ip: str, timeout: float) -> RtspConnection:
     port = parts.port or address.PORTS[parts.scheme]
     try:
         link = socket.create_connection((ip, port), timeout)
@@ -190,9 +190,9 @@ def _dialled(parts: SplitResult, ip: str, timeout: float) -> Wire:
     except OSError:
         link = None
     if link is None:
-        raise SourceUnreachable("the source does not answer")
+        raise SourceUnreachable("The source does not answer.")
     link.settimeout(None)
-    return Wire(link)
+    return RtspConnection(link)
 
 
 def _bare(parts: SplitResult) -> str:

@@ -1,4 +1,4 @@
-"""An open container → which of its tracks is the video: cover art and other pictures are tracks too, wherever they stand."""
+"""Finds the video track of an open container: cover art and other pictures are tracks, too."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _PICTURES = frozenset(("mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegls", "jpeg2000", "ljpeg", "apng"))
-"""Codecs that cover art is in; of cameras' videos, too, where there is no other track."""
+"""Codecs of cover art. Some cameras send video in them, too."""
 
 
 def moving(container: "InputContainer") -> "VideoStream | None":
-    """Return the track whose pictures move; None: there is none, whatever pictures there are.
+    """Return the video track; None if there is none, or only pictures.
 
-    Of several it is one that is no format of pictures, then one that lasts, then the default, the largest, the first.
+    Of several, a codec that is not one of pictures comes first, then length, then the default track, size, and order.
     """
     from av.stream import Disposition
 
@@ -24,9 +24,9 @@ def moving(container: "InputContainer") -> "VideoStream | None":
 
 
 def stamp(container: "InputContainer", of: "Packet[Any] | VideoFrame") -> int | None:
-    """Return when a packet, or a frame, is shown, in the time base of its track; None: it does not say.
+    """Return the display time of a packet or frame, in the time base of its track; None if it has none.
 
-    An AVI file says only in which order frames are stored: those times count, which grow by one a frame as the shown do.
+    An AVI file has only the order of decoding, whose times grow by one a frame as those of display would.
     """
     return of.dts if container.format.name == "avi" else of.pts
 
@@ -39,7 +39,7 @@ def _rank(track: "VideoStream", default: bool) -> tuple[bool, bool, bool, int, i
 
 
 def _seconds(track: "VideoStream") -> float:
-    """Return how long a track says that it is; infinity where it does not."""
+    """Return the length of a track; infinity if it does not say."""
     if track.duration is not None and track.time_base is not None:
         return float(track.duration * track.time_base)
     hours, _, rest = track.metadata.get("DURATION", "").partition(":")  # Matroska's

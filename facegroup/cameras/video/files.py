@@ -1,4 +1,4 @@
-"""What a video file says of itself, and when reading it is over: the same for a command and for a server."""
+"""Video files: their length, and the errors of a file that cannot be read to its end."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from facegroup.cameras.types import Camera, Frame, Status
 from facegroup.cameras.video.viewing import Facts
 from facegroup.errors import DamagedVideo, NoVideo, SourceEnded, SourceError
 
-_MISSING_SECONDS = 1.0  # beyond the last frame that was due: less says nothing, as sound is often longer
+_MISSING_SECONDS = 1.0  # after the last frame that was due: less is normal, since sound is often longer
 
 
 def length(file: Path) -> float | None:
-    """Return how many seconds of picture a video says it has; None: it does not say, or is none."""
+    """Return the length of a video's picture in seconds, as its header says; None if it does not say, or is no video."""
     import av
 
     try:
@@ -25,24 +25,24 @@ def length(file: Path) -> float | None:
 
 
 def broken(frame: Frame | None, status: Status) -> NoVideo | None:
-    """Return why no more of a file can be read, after what its eye gave; None: it goes on, or is at its end."""
-    # An eye would open it once more, and begin again.
+    """Return why no more of a file can be read, after a reader's answer; None if it continues, or is at its end."""
+    # A reader would open the file again, and start from its beginning.
     if status.counts.opened > 1 or (frame is None and status.reason not in (None, "source_ended")):
         return NoVideo(status.detail or "it breaks off")
     return None
 
 
-def told(
+def incomplete(
     problem: NoVideo | None, status: Status, facts: Facts, camera: Camera, whole: float | None
 ) -> SourceError | None:
-    """Return what is to be said of a file in which something was seen; None: it was read to its end, all of it.
+    """Return what is wrong with a file of which some frames were read; None if all of it was read.
 
     Args:
-        problem: of `broken`, or why it was given up.
-        status: of its eye, after the last frame.
-        facts: of its viewing.
-        camera: that it was looked at as.
-        whole: of `length`.
+        problem: from `broken`, or why reading was given up; None: nothing.
+        status: of the reader, after the last frame.
+        facts: of the analysis.
+        camera: from `viewing.camera`.
+        whole: from `length`.
     """
     if problem is not None:
         return type(problem)(f"it ends early: {problem.detail}")

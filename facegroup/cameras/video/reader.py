@@ -1,8 +1,4 @@
-"""A video file → a viewing of it, in this process: read ahead, analysed in batches.
-
-What is told of it then: `facegroup.cameras.video.viewing.report`; as CSV or WebVTT:
-`facegroup.cameras.video.subtitles`; with boxes and names in a copy: `facegroup.cameras.video.annotated_copy`.
-"""
+"""Analyses a video file in this process: frames are read ahead and analysed in batches."""
 
 import queue
 import threading
@@ -15,7 +11,7 @@ from urllib.parse import unquote
 
 from facegroup.cameras.sources.reader import CameraReader
 from facegroup.cameras.types import Camera, Frame
-from facegroup.cameras.video.files import broken, length, told
+from facegroup.cameras.video.files import broken, incomplete, length
 from facegroup.cameras.video.viewing import VideoAnalysis
 from facegroup.errors import FacegroupError, NoVideo
 from facegroup.pipeline.messages import Photo, PhotoResult
@@ -29,77 +25,77 @@ _PATIENCE_SECONDS = 60.0  # for one frame
 
 
 class Pipeline(Protocol):
-    """What sees: `facegroup.recognizer.Recognizer` is one."""
+    """Recognition pipeline, such as `facegroup.recognizer.Recognizer`."""
 
     def see(self, photos: list[Photo]) -> list[PhotoResult | FacegroupError]:
-        """Return what is in each photo."""
+        """Recognise the faces of each photo."""
 
 
-def look_through(
-    viewing: VideoAnalysis, camera: Camera, pipeline: Pipeline, tell: Callable[[float], None] = lambda _: None
+def analyse(
+    analysis: VideoAnalysis, camera: Camera, pipeline: Pipeline, report: Callable[[float], None] = lambda _: None
 ) -> FacegroupError | None:
-    """Let a viewing see every frame of a file that is due.
+    """Analyse every frame of a file that is due.
 
     Args:
-        viewing: takes in what is seen.
-        camera: of `viewing.camera`.
-        pipeline: sees.
-        tell: is told how far it is, in seconds of the video.
+        analysis: takes the recognised frames.
+        camera: from `viewing.camera`.
+        pipeline: recognises the faces.
+        report: called with the progress, in seconds of the video.
 
     Returns:
-        What is wrong with the file: it ends early, or a part of it is damaged; None: nothing.
+        What is wrong with the file: it ends early, or a part of it is damaged. None if nothing is.
 
     Raises:
-        NoVideo: there is no frame in it at all.
-        FacegroupError: what the gallery said no with.
+        NoVideo: no frame can be read.
+        FacegroupError: the gallery cannot be searched.
     """
     reader = _Reader(camera)
     with closing(reader):
         for frames in _batches(reader.frames()):
-            answers = pipeline.see([viewing.photo(frame) for frame in frames])
+            answers = pipeline.see([analysis.photo(frame) for frame in frames])
             for frame, answer in zip(frames, answers, strict=True):
                 seen = _seen(answer)
-                if viewing.take(frame, seen):
-                    viewing.take(frame, _seen(pipeline.see([viewing.recognise(frame, seen.faces)])[0]))
-                tell(frame.position)
-    if not viewing.facts.analysed:
+                if analysis.take(frame, seen):
+                    analysis.take(frame, _seen(pipeline.see([analysis.recognise(frame, seen.faces)])[0]))
+                report(frame.position)
+    if not analysis.facts.analysed:
         raise reader.problem or NoVideo("there is no picture in it")
-    return told(reader.problem, reader.status, viewing.facts, camera, length(_path(camera)))
+    return incomplete(reader.problem, reader.status, analysis.facts, camera, length(_path(camera)))
 
 
 class _Reader:
-    """Reads the frames of a file that are due; the next ones are decoded while the caller works.
+    """Reads the frames of a file that are due. The next frames are decoded while the caller works.
 
     Attributes:
-        problem: why it ended before the file's end; None: it did not.
-        status: how its eye was last.
+        problem: why reading ended before the file's end; None if it did not.
+        status: of the camera reader, after the last frame.
     """
 
     def __init__(self, camera: Camera) -> None:
-        # Whoever runs the command may read what they may.
-        self._eye = CameraReader(camera, Cameras(folder=Path("/")))
+        # The command may read every file that its user may read.
+        self._reader = CameraReader(camera, Cameras(folder=Path("/")))
         self._ahead: queue.Queue[Frame | None] = queue.Queue(2 * BATCH)
         self._over = threading.Event()
         self.problem: NoVideo | None = None
-        self.status = self._eye.status()
+        self.status = self._reader.status()
         self._thread = threading.Thread(target=self._read, name="read", daemon=True)
         self._thread.start()
 
     def frames(self) -> Iterator[Frame]:
-        """Give them until the end."""
+        """Yield the frames until the end."""
         while (frame := self._ahead.get()) is not None:
             yield frame
 
     def close(self) -> None:
         """Stop reading."""
         self._over.set()
-        self._eye.close()
+        self._reader.close()
         self._thread.join(5)
 
     def _read(self) -> None:
         waited = 0.0
         while not self._over.is_set():
-            frame, status = self._eye.next(_WAIT_SECONDS), self._eye.status()
+            frame, status = self._reader.next(_WAIT_SECONDS), self._reader.status()
             self.status = status
             waited = 0.0 if frame is not None else waited + _WAIT_SECONDS
             self.problem = broken(frame, status)

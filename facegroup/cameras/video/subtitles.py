@@ -1,4 +1,4 @@
-"""A report on a video (`facegroup.cameras.video.viewing`) as CSV for spreadsheets, or as WebVTT subtitles for players."""
+"""Report on a video (`facegroup.cameras.video.viewing`) as CSV, or as WebVTT subtitles."""
 
 import csv
 import html
@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 _COLUMNS = ("name", "person_id", "unknown", "first_seen", "last_seen", "frames", "similarity")
-_LEAST_SECONDS = 0.5  # that a name is shown: who was seen in one frame only appears for no time
+_LEAST_SECONDS = 0.5  # for which a name is shown: a person seen in one frame only appears for no time
 
 
 def as_csv(report: dict[str, Any]) -> str:
-    """Return the sightings as CSV; a name that a spreadsheet would take for a formula has ' in front."""
+    """Return the sightings as CSV; a name that a spreadsheet would run as a formula is prefixed with '."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\r\n")
     rows.writerow(_COLUMNS)
@@ -21,7 +21,7 @@ def as_csv(report: dict[str, Any]) -> str:
 
 
 def as_vtt(report: dict[str, Any]) -> str:
-    """Return the sightings as subtitles (W3C, WebVTT): each moment shows the names of who is there."""
+    """Return the sightings as subtitles (W3C, WebVTT): each cue shows the names of the people who are there."""
     spans = [
         (each["first_seen"], max(each["last_seen"], each["first_seen"] + _LEAST_SECONDS), _line(each["name"]))
         for each in report["sightings"]
@@ -36,7 +36,7 @@ def as_vtt(report: dict[str, Any]) -> str:
 
 
 def _line(name: str) -> str:
-    """Return a name as text of a cue: no markup, and no line breaks, which would end it."""
+    """Return a name as the text of a cue, without markup, and without line breaks, which would end the cue."""
     return html.escape(" ".join(name.split()), quote=False)
 
 

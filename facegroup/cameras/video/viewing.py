@@ -1,7 +1,7 @@
-"""A video, looked through: its frames and what is in them go in, who appears when comes out.
+"""Analysis of a video: finds out who appears in it and when.
 
-The same for a command, which has the pipeline in its own process, and for a server, which has it in others: they ask what
-`photo` says, and hand the answer to `take`.
+A command runs the pipeline in its own process, a server in others. Both send the photos of `photo` through their pipeline
+and hand the answers to `take`.
 """
 
 import tempfile
@@ -27,7 +27,7 @@ _PAGE = 1000
 
 
 def camera(file: Path, gallery: str, fps: float, cooldown: float, confirm: int, min_face_size: int | None) -> Camera:
-    """Return the camera that a video file is looked at as: as fast as it can be, every frame that is due."""
+    """Return the camera that reads a video file: as fast as possible, every frame that is due."""
     return Camera(
         CAMERA,
         file.absolute().as_uri(),
@@ -42,14 +42,14 @@ def camera(file: Path, gallery: str, fps: float, cooldown: float, confirm: int, 
 
 
 @dataclass(slots=True)
-class Look:
-    """The faces of one analysed frame.
+class AnalysedFrame:
+    """Faces of one analysed frame.
 
     Attributes:
         position: seconds since the video's first frame.
-        width: that boxes are in.
-        height: the same.
-        faces: track and box of each.
+        width: of the frame, in the pixels of the boxes.
+        height: of the frame.
+        faces: track and box of each face.
     """
 
     position: float
@@ -60,7 +60,7 @@ class Look:
 
 @dataclass(slots=True)
 class Facts:
-    """What was seen of the file itself; `ends` is when the last frame that was seen is over."""
+    """Facts on the file; `ends` is the time at which the last analysed frame ends."""
 
     analysed: int = 0
     seconds: float = 0.0
@@ -71,23 +71,23 @@ class Facts:
 
 
 class VideoAnalysis:
-    """One look through one video. Use it in a `with`: it keeps its book in a temporary folder.
+    """Analysis of one video. Use it in a `with` statement: it keeps its sightings in a temporary folder.
 
     Attributes:
-        facts: of the file.
-        looks: the faces of every analysed frame.
-        names: whom each track was taken for last: a member's name, or a stranger's id.
+        facts: on the file.
+        frames: the faces of every analysed frame.
+        names: the last name of each track: a member's name, or a stranger's id.
 
     Args:
-        camera: of `camera`.
-        network: that makes the descriptors.
-        threshold: of the gallery, until the gallery itself has said it.
+        camera: from `camera`.
+        network: name of the network that computes the descriptors.
+        threshold: of the gallery, until an answer of the pipeline says it.
         settings: of cameras.
     """
 
     def __init__(self, camera: Camera, network: str, threshold: float, settings: Cameras) -> None:
         self.facts = Facts()
-        self.looks: list[Look] = []
+        self.frames: list[AnalysedFrame] = []
         self.names: dict[int, str] = {}
         self._camera = camera
         self._threshold = threshold
@@ -105,7 +105,7 @@ class VideoAnalysis:
         return self._tracker.recognise(frame, faces)
 
     def take(self, frame: Frame, seen: PhotoResult) -> bool:
-        """Take in what is in a frame; say whether it must be asked again, with `recognise`."""
+        """Take the recognised faces of a frame; return whether the frame must be sent again, with `recognise`."""
         if isinstance(seen.matched, PhotoMatches):
             self._threshold = seen.matched.threshold
         done = self._tracker.update(frame, seen)
@@ -117,7 +117,7 @@ class VideoAnalysis:
             who = self._book.whose(CAMERA, each.track)
             if who is not None:
                 self.names[each.track] = each.name if who.member else who.id
-        self.looks.append(Look(frame.position, frame.width, frame.height, done.faces))
+        self.frames.append(AnalysedFrame(frame.position, frame.width, frame.height, done.faces))
         facts = self.facts
         facts.analysed, facts.seconds, facts.faces = facts.analysed + 1, frame.position, facts.faces + len(done.faces)
         facts.ends = frame.position + frame.lasts
@@ -125,7 +125,7 @@ class VideoAnalysis:
         return False
 
     def finish(self) -> list[Sighting]:
-        """Return who appeared when, by first appearance; times are seconds since the video's first frame."""
+        """Return the sightings by first appearance, in seconds since the video's first frame."""
         self._book.observe(self._camera, self._tracker.close())
         self._book.left(CAMERA)
         found: list[Sighting] = []
@@ -145,10 +145,10 @@ class VideoAnalysis:
         self._folder.cleanup()
 
 
-def report(name: str, viewing: VideoAnalysis, found: list[Sighting], gallery: str, network: str) -> dict[str, Any]:
-    """Return what is told of a video, as JSON has it (docs/video.md)."""
+def report(name: str, analysis: VideoAnalysis, found: list[Sighting], gallery: str, network: str) -> dict[str, Any]:
+    """Return the report on a video as JSON values (docs/video.md)."""
     kept = ("person_id", "unknown", "name", "frames")
-    facts = viewing.facts
+    facts = analysis.facts
     return {
         "video": {
             "name": name,

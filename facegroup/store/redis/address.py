@@ -1,4 +1,4 @@
-"""An address of Redis → a client for it: one server, with a password, an ACL user or TLS; or the master that Sentinels name.
+"""Addresses of Redis: one server, with a password, an ACL user or TLS; or the master that Sentinels name.
 
     redis://user:password@host:6379/0
     rediss://user:password@host:6379/0?ssl_ca_certs=/path/ca.pem&ssl_certfile=…&ssl_keyfile=…
@@ -24,12 +24,12 @@ _SENTINEL_PORT = 26379
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a Redis is, and a client for it.
+    """Class of a Redis server: where it is, and a client for it.
 
     Attributes:
         client: a `redis.Redis`.
-        where: host and port, or the master's name, for messages.
-        secrets: what must be in no message.
+        where: host and port, or the master's name; shown in messages.
+        secrets: never shown in messages.
         replicas: how many replicas a write waits for.
     """
 
@@ -43,7 +43,7 @@ def connect(url: str, **options: Any) -> Address:
     """Return a client for `url`; nothing is sent yet.
 
     Args:
-        url: see the module.
+        url: see the module's docstring.
         options: of redis-py's connections.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a Redis lost of a gallery: where the gallery stands, and the note of a loss, which all processes see.
+"""Data loss in Redis: a gallery's position, and the note of a loss, which all processes see.
 
 facegroup:{tag}:lost        string       the version that the gallery is known to have had before its data were lost
 """
@@ -37,5 +37,5 @@ def accept(server: RedisServer, gallery: str, version: int) -> Standing:
 
 
 def _keys(gallery: str) -> tuple[str, str, str]:
-    keys = Keys.of(validation.sought_gallery(gallery))
+    keys = Keys.of(validation.normalise_gallery(gallery))
     return keys.gallery, keys.born, keys.born.removesuffix("born") + "lost"

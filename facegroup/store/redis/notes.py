@@ -11,7 +11,7 @@ from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is noted of a step, in the step.
+    """Class of what every write leaves: an audit entry, and the result under its idempotency key.
 
     Attributes:
         event: what is done.
@@ -26,7 +26,7 @@ class Note:
     added: Sequence[int] = ()
 
     def packed(self) -> dict[str, Any]:
-        """Return it as the scripts take it."""
+        """Return the note as the scripts take it."""
         now, once = validation.now(), self.once
         return {
             "at": str(now),

@@ -1,4 +1,4 @@
-"""What a gallery looks like in Redis: its keys, and its records, from bytes to facegroup's structs and back."""
+"""The keys and records of a gallery in Redis."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ _DATE = struct.Struct("<d")
 
 
 class Keys(NamedTuple):
-    """The keys of one gallery, in the order in which the scripts take them; see `redis` for what they hold."""
+    """The keys of one gallery, in the order in which the scripts take them; see `RedisStore` for what they hold."""
 
     gallery: str
     born: str
@@ -42,9 +42,9 @@ class Keys(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Self:
         """Return the keys of the gallery `name`: one hash tag, so that a cluster keeps them on one node."""
-        name, _, shelf = name.partition("/")  # which stand under the gallery's own tag: see `shelves`
+        name, _, copy = name.partition("/")  # a staging copy's keys have the gallery's own tag
         tag = hashlib.sha256(name.encode()).hexdigest()[:32]
-        place = f"facegroup:{{{tag}}}:{shelf}:" if shelf else f"facegroup:{{{tag}}}:"
+        place = f"facegroup:{{{tag}}}:{copy}:" if copy else f"facegroup:{{{tag}}}:"
         return cls(*(place + field for field in cls._fields))
 
 
@@ -54,7 +54,7 @@ class Damaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A person as kept. `mark` is never the same twice, so that equal bytes mean that nothing was written between.
+    """Class of a person's record. `mark` is never the same twice, so equal bytes mean that nothing was written in between.
 
     Attributes:
         samples: the ids of the person's samples in the order in which they came.
@@ -86,7 +86,7 @@ class Record:
         except (ValueError, TypeError, KeyError, RecursionError):
             whole = False
         if not whole:
-            raise Damaged("it is no record of a person")
+            raise Damaged("facegroup did not write this record")
         return record
 
     def to_bytes(self) -> bytes:
@@ -132,18 +132,18 @@ def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people
     """Return the gallery of a hash, as HGETALL answers it by itself (a dict) or out of a script (a flat list).
 
     Raises:
-        StoreInvalid: somebody else wrote into it.
+        StoreInvalid: another program wrote into it.
     """
     kept = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
     try:
         found = _gallery(kept, people)
         if found.name == name:
-            found = replace(found, name=name)  # a shelf's is one
+            found = replace(found, name=name)  # a copy's is one
         whole = check_gallery(found).name == name
     except (KeyError, ValueError, FacegroupError):
         whole = False
     if not whole:
-        raise StoreInvalid(f"{Keys.of(name).gallery} is damaged: it is not the gallery as facegroup writes one")
+        raise StoreInvalid(f"{Keys.of(name).gallery} is damaged: facegroup did not write this gallery")
     return found
 
 

@@ -1,7 +1,7 @@
-"""The steps that change a gallery in Redis: one Lua script each, and so atomic. They stand in `lua/`, with what they take.
+"""The Lua scripts of the Redis store, in `lua/`. Each is one atomic step.
 
-Nothing is computed there: a step that rests on something read before is given what was read, and answers -1 (a conflict)
-where it has changed since, so that the caller reads again. A gallery that is not there answers nil.
+A script computes nothing. It is given what the caller read, and returns -1 (a conflict) if that has changed since, so that
+the caller reads again. It returns nil if there is no gallery.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One Redis server: commands in, answers out, writes on disk before they return, redis-py's errors turned into ours.
+"""One Redis server: commands, writes that are on disk before they return, and errors of facegroup for those of redis-py.
 
 On disk means: WAITAOF after each write, where the server has it (Redis 7.2 and Valkey) and keeps an append-only file;
 else the server must be set to `appendonly yes` and `appendfsync always`, and a warning is logged where it is not.
@@ -29,12 +29,12 @@ _IDLE_SECONDS = 30  # after so long a connection is tried before it is used
 
 
 class RedisServer:
-    """A pool of connections to the server that a URL names.
+    """Class of a pool of connections to the server that a URL names.
 
     A command is sent once: after a lost answer nobody knows whether a write stands, so the caller must try again.
 
     Args:
-        url: see `redis_address`.
+        url: see `facegroup.store.redis.address`.
         timeout: seconds to wait for an answer.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Shelves in Redis: keys of their own under the gallery's hash tag. People come in whole; a switch renames the keys.
+"""Staging copies in Redis: keys of their own under the gallery's hash tag. People come in whole; a switch renames the keys.
 
-facegroup:{tag}:next:gallery     what facegroup:{tag}:gallery is, of the shelf `next`; and so with the other keys
+facegroup:{tag}:next:gallery     what facegroup:{tag}:gallery is, of the copy `next`; and so with the other keys
 """
 
 import json
@@ -11,29 +11,26 @@ from facegroup.errors import SwitchConflict
 from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.names import check_id
+from facegroup.store.redis.base import RedisBase
 from facegroup.store.redis.rows import INDEX, Keys, Record, derived, name_member, packed_samples
 from facegroup.store.redis.scripts import on_keys, script
-from facegroup.store.redis.server import Command, RedisServer
-from facegroup.store.redis.steps import RedisSteps
-from facegroup.store.staging import Shelf, previous
+from facegroup.store.redis.server import Command
+from facegroup.store.staging import StagingName, previous_copy
 from facegroup.types import Person, Sample
 
 _IDS = {"samples", "counters"}
 _RECORD = frozenset(field.name for field in fields(Record)) & {field.name for field in fields(Person)} - _IDS
 
 
-class RedisShelves:
-    """The part of `RedisStore` that keeps shelves; see `shelves.ShelfStore` for what the methods do and raise."""
+class RedisStaging(RedisBase):
+    """The part of `RedisStore` that keeps staging copies; see `staging.StagingStore` for what the methods do and raise."""
 
-    _server: RedisServer
-    _steps: RedisSteps
-
-    def put_people(self, shelf: Shelf, people: list[tuple[Person, list[Sample]]]) -> int:
+    def put_people(self, copy: StagingName, people: list[tuple[Person, list[Sample]]]) -> int:
         """Write people whole, in one step for each; the version is that after the last."""
         ids = [check_id(person.id) for person, _ in people]
         if not ids:
-            return self._steps.read(shelf)[0].version
-        gallery, (kept,) = self._steps.read(shelf, lambda keys: ("HMGET", keys.people, *ids))
+            return self._steps.read(copy)[0].version
+        gallery, (kept,) = self._steps.read(copy, lambda keys: ("HMGET", keys.people, *ids))
         old = [self._steps.record(gallery, *each) if each[1] else None for each in zip(ids, kept, strict=True)]
         commands: list[Command] = []
         for (person, given), before in zip(people, old, strict=True):
@@ -46,7 +43,7 @@ class RedisShelves:
             commands.append(
                 script(
                     "put",
-                    shelf,
+                    copy,
                     id=person.id,
                     record=record.to_bytes(),
                     old_name=before and name_member(before.name, person.id),
@@ -58,16 +55,23 @@ class RedisShelves:
             )
         versions = self._server.write(*commands)
         if None in versions:
-            raise validation.unknown_gallery(shelf)
+            raise validation.unknown_gallery(copy)
         return int(versions[-1])
 
     def switch_gallery(
-        self, gallery: str, shelf: Shelf, expected: int | None, made: int, event: Event, *, by: Origin | None = None
+        self,
+        gallery: str,
+        copy: StagingName,
+        expected: int | None,
+        made: int,
+        event: Event,
+        *,
+        by: Origin | None = None,
     ) -> int:
-        """Put a shelf in the gallery's place, in one step."""
-        name = validation.sought_gallery(gallery)
-        away = previous(name)
-        keys = [*Keys.of(name), *Keys.of(shelf), *Keys.of(away), Keys.of(Shelf(f"{name}/moving")).gallery]
+        """Put a staging copy in the gallery's place, in one step."""
+        name = validation.normalise_gallery(gallery)
+        away = previous_copy(name)
+        keys = [*Keys.of(name), *Keys.of(copy), *Keys.of(away), Keys.of(StagingName(f"{name}/moving")).gallery]
         made_of = {
             "expected": None if expected is None else str(expected),
             "made": str(made),
@@ -78,7 +82,9 @@ class RedisShelves:
         listed: Command = ("ZADD", INDEX, 0, name)
         _, version, _ = self._server.write(listed, step, listed)
         if version < 0:
-            raise SwitchConflict(f'the gallery "{name}", or what was to take its place, has changed meanwhile')
-        for each in (name, shelf, away):
+            raise SwitchConflict(
+                f'The gallery "{name}" or its replacement changed in the meantime. Nothing was switched; try again.'
+            )
+        for each in (name, copy, away):
             self._steps.damage.forget(each)
         return int(version)

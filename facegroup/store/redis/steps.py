@@ -83,13 +83,13 @@ class RedisSteps:
 
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
         """Return a gallery and the answers to commands on its keys, all of one moment. Raises `UnknownGallery`."""
-        keys = Keys.of(validation.sought_gallery(gallery))
+        keys = Keys.of(validation.normalise_gallery(gallery))
         kept, people, *answers = self._server.read(
             ("HGETALL", keys.gallery), ("HLEN", keys.people), *(command(keys) for command in commands)
         )
         if not kept:
             raise validation.unknown_gallery(gallery)
-        return read_gallery(validation.sought_gallery(gallery), kept, people), answers
+        return read_gallery(validation.normalise_gallery(gallery), kept, people), answers
 
     def record(self, found: Gallery, person_id: str, data: bytes) -> Record:
         """Return a person's record. Raises `StoreInvalid` where it is damaged."""
@@ -98,7 +98,7 @@ class RedisSteps:
             record = Record.read(data)
         except Damaged as error:
             self.damage.settle(found.name, found.version, key.__eq__, {key: str(error)})
-            raise StoreInvalid(f"{key} is damaged: {error}; erase the person and enrol anew") from None
+            raise StoreInvalid(f"{key} is damaged: {error}. Delete the person and enrol them again.") from None
         self.damage.settle(found.name, found.version, key.__eq__, {})
         return record
 
@@ -130,7 +130,7 @@ class RedisSteps:
             gallery: the gallery's name.
             person_id: who.
             decide: from what was read, what is to become of it; None for nothing.
-            by: whose request it is.
+            by: who makes the request, for the audit log.
             once: its key, if it has one.
 
         Returns:
@@ -154,7 +154,7 @@ class RedisSteps:
             written = self.write(found, person_id, data, edit, by, once)
             if written is not None:
                 return Changed(edit.record or record, *written)
-        raise StoreUnavailable(f"too many others change person {person_id} at once")
+        raise StoreUnavailable(f"Too many requests change person {person_id} at once. Try again.")
 
     def write(
         self,

@@ -1,4 +1,4 @@
-"""What a SQLite file lost of a gallery (it was put back from an older copy): where it stands, and the note of a loss.
+"""Data loss in a SQLite file that was restored from an older copy: a gallery's position, and the note of a loss.
 
 The note has a table of its own, made when there is first something to note.
 """
@@ -14,7 +14,7 @@ _NOTED = "SELECT count(*) FROM sqlite_master WHERE name = 'lost'"
 
 def standing(db: sqlite3.Connection, gallery: str) -> Standing:
     """Return where a gallery stands; see `Store.standing`."""
-    name = validation.sought_gallery(gallery)
+    name = validation.normalise_gallery(gallery)
     row = db.execute("SELECT version, born, created_at FROM galleries WHERE name = ?", (name,)).fetchone()
     erased, noted = db.execute(f"SELECT version, ({_NOTED}) FROM erased").fetchone()
     lost = db.execute("SELECT version FROM lost WHERE gallery = ?", (name,)).fetchone() if noted else None
@@ -26,12 +26,12 @@ def lose(db: sqlite3.Connection, gallery: str, version: int) -> None:
     """Note that a gallery which was at `version` is no longer all there."""
     db.execute(_TABLE)
     later = "ON CONFLICT (gallery) DO UPDATE SET version = max(version, excluded.version)"
-    db.execute(f"INSERT INTO lost VALUES (?, ?) {later}", (validation.sought_gallery(gallery), version))
+    db.execute(f"INSERT INTO lost VALUES (?, ?) {later}", (validation.normalise_gallery(gallery), version))
 
 
 def accept(db: sqlite3.Connection, gallery: str, version: int) -> Standing:
     """Take a gallery as it is; see `Store.accept`."""
-    name, found = validation.sought_gallery(gallery), standing(db, gallery)
+    name, found = validation.normalise_gallery(gallery), standing(db, gallery)
     above = max(version, found.floor, found.erased, found.lost or 0) + 1
     if found.version is None:
         db.execute("UPDATE erased SET version = ?", (above,))

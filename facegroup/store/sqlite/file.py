@@ -1,4 +1,4 @@
-"""One SQLite file: sessions (transactions) out, the schema kept, sqlite3's errors turned into facegroup's.
+"""One SQLite file: its transactions and its schema, and errors of facegroup for those of sqlite3.
 
 A session has a connection of its own, from a stack of idle ones: so a reader never waits for another thread's disk, and
 no thread that ended leaves a connection behind. Writers of this process queue on a lock, those of other processes on
@@ -59,7 +59,7 @@ _WAITED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is in a file that is no gallery's.
+    """Class of the layout of a file that holds something other than galleries.
 
     Attributes:
         what: the word for it.
@@ -73,15 +73,15 @@ class Layout:
 
 
 class SqliteFile:
-    """A gallery database in one file, made if it is not there, its folders too; readable by its owner only.
+    """Class of a database in one file. The file and its folders are created if missing, readable by their owner only.
 
     Args:
         path: the file.
         timeout: seconds to wait for another process's write.
-        layout: of a file that holds something else; None: a gallery's.
+        layout: of a file that holds something else; None uses that of galleries.
 
     Raises:
-        StoreInvalid: the path cannot hold a file, or what it holds is no gallery, or one of a newer facegroup.
+        StoreInvalid: the path cannot hold a file, or the file is not a gallery's, or a newer facegroup wrote it.
         StoreUnavailable: the file cannot be opened, or is locked for longer than `timeout`.
     """
 
@@ -103,11 +103,11 @@ class SqliteFile:
             if not self.path.exists():
                 self.path.touch(mode=0o600)
         except OSError as error:
-            raise StoreInvalid(f"{self.path} cannot be made: {error.strerror}") from error
+            raise StoreInvalid(f"{self.path} can't be created: {error.strerror}") from error
         if not self.path.is_file():
-            raise StoreInvalid(f"{self.path} is no file")
+            raise StoreInvalid(f"{self.path} is not a file")
         if 0 < self.path.stat().st_size < _SMALLEST:  # which SQLite would take for empty, and write over
-            raise StoreInvalid(f"{self.path} is no {self._layout.what}")
+            raise StoreInvalid(f"{self.path} is not a {self._layout.what}")
         if not os.access(self.path, os.W_OK) or not os.access(self.path.parent, os.W_OK):
             raise StoreInvalid(f"{self.path} or its folder cannot be written by this user")
         try:
@@ -160,7 +160,7 @@ class SqliteFile:
 
     @contextmanager
     def making_room(self) -> Iterator[None]:
-        """Let this thread have the room that is kept for erasing; no other writes meanwhile."""
+        """Give this thread the room that is kept for erasing. No other thread writes meanwhile."""
         if self._eraser == threading.get_ident():
             yield
             return
@@ -195,9 +195,7 @@ class SqliteFile:
             return error
 
     def _fullness(self) -> StoreFull:
-        said = (
-            "the store's disk is full: nothing can be added or changed; free some space, or erase people, which works"
-        )
+        said = "The store's disk is full, so nothing can be added or changed. Free some space or delete people."
         return StoreFull(said, 30)
 
     @contextmanager
@@ -222,7 +220,7 @@ class SqliteFile:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
             primary = code & 0xFF  # of an extended code
             if primary in _DAMAGED:
-                raise StoreInvalid(f"{self._told} is damaged, or no {self._layout.what}: {error}") from error
+                raise StoreInvalid(f"{self._told} is damaged, or is not a {self._layout.what}: {error}") from error
             if isinstance(error, sqlite3.OperationalError) and (
                 code in _FULL or (primary not in _WAITED and self._reserve.is_full())
             ):

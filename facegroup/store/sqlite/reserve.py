@@ -24,7 +24,7 @@ _P = ParamSpec("_P")
 
 
 class Reserve:
-    """A file that only takes up room.
+    """Class of a file that only takes up room.
 
     Args:
         database: the file beside which it lies.
@@ -47,7 +47,7 @@ class Reserve:
                 size //= 2
 
     def release(self) -> None:
-        """Give the room to whoever writes next."""
+        """Give the room to the next write."""
         with suppress(OSError):
             os.truncate(self._path, 0)
 
@@ -103,7 +103,7 @@ def _write_zeros(descriptor: int, size: int) -> None:
 def erases(
     pieces: Callable[..., Iterable[Erased]] = lambda *_, **__: (),
 ) -> Callable[[Callable[Concatenate[Any, _P], Erased]], Callable[Concatenate[Any, _P], Erased]]:
-    """Let a method that erases do so on a full disk, too: it is called again, with the room that was kept for it.
+    """Call a method that erases again, with the room that was kept for it, if the disk is full.
 
     Args:
         pieces: called with the method's arguments where that is not enough; it erases part after part.
@@ -119,17 +119,9 @@ def erases(
                     try:
                         return method(store, *given, **named)
                     except StoreFull:
-                        gone = list(pieces(store, *given, **named))
-                    return _sum(gone, method(store, *given, **named))
+                        gone = sum(pieces(store, *given, **named), Erased(0, 0, 0))
+                    return gone + method(store, *given, **named)
 
         return erase
 
     return decorate
-
-
-def _sum(parts: list[Erased], last: Erased) -> Erased:
-    each = [*parts, last]
-    people, samples, crops, counters = (
-        sum(getattr(part, name) for part in each) for name in ("people", "samples", "crops", "counters")
-    )
-    return Erased(people, samples, last.version, crops, counters)

@@ -1,4 +1,4 @@
-"""Rows of a SQLite gallery: found by name, turned into facegroup's structs, and moved on by one version."""
+"""Rows of a gallery in SQLite: found by name, read into structs, and raised by one version."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from facegroup.store.audit import KEPT, Event, Origin
 from facegroup.store.damage import Damage
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
-from facegroup.store.staging import Shelf, on_shelf
+from facegroup.store.staging import StagingName, is_staging
 from facegroup.types import Gallery, Person, Sample
 
 SAMPLES = "SELECT key, id, created_at, descriptor, counter FROM samples"
@@ -19,11 +19,11 @@ GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.ke
 
 
 def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
-    """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` where somebody else wrote into it."""
+    """Return the gallery of one row of `GALLERIES`. Raises `StoreInvalid` if another program wrote into it."""
     name = row["name"]
     try:
         found = Gallery(
-            *(Shelf(name) if on_shelf(name) else name, row["network"], row["dimension"], row["threshold"]),
+            *(StagingName(name) if is_staging(name) else name, row["network"], row["dimension"], row["threshold"]),
             *(bool(row["keep_crops"]), row["version"], row["people"], row["created_at"]),
             damaged=damaged,
             quality=row["quality"],
@@ -35,12 +35,12 @@ def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
     except (TypeError, AttributeError, FacegroupError):
         whole = False
     if not whole:
-        raise StoreInvalid(f"row {row['key']} of galleries is damaged: it is no gallery as facegroup writes one")
+        raise StoreInvalid(f"row {row['key']} of galleries is damaged: facegroup did not write this gallery")
     return found
 
 
 def person_of(row: sqlite3.Row) -> Person:
-    """Return the person of one row of people. Raises `StoreInvalid` where somebody else wrote into it."""
+    """Return the person of one row of people. Raises `StoreInvalid` if another program wrote into it."""
     try:
         notes = json.loads(row["metadata"])
         expiry = row["expires_at"]
@@ -49,7 +49,7 @@ def person_of(row: sqlite3.Row) -> Person:
     except (ValueError, TypeError, RecursionError):
         whole = False
     if not whole:
-        raise StoreInvalid(f"{person_key(row)} is damaged; erase the person and enrol anew")
+        raise StoreInvalid(f"{person_key(row)} is damaged. Delete the person and enrol them again.")
     dates = (row["created_at"], row["updated_at"], expiry)
     return Person(row["id"], row["name"], notes, row["samples"], *dates, row["counters"])
 
@@ -93,7 +93,7 @@ def blob(value: object) -> bytes:
 
 def note(db: sqlite3.Connection, gallery: str, event: Event, by: Origin) -> None:
     """Append an entry to the audit log, and let the oldest go."""
-    if on_shelf(gallery):
+    if is_staging(gallery):
         return  # what is done there is no event
     row = (gallery, validation.now(), event.what, event.person_id or "", event.json(), by.actor, by.request)
     columns = "gallery, at, what, person, detail, actor, request"
@@ -129,7 +129,9 @@ def remember(
 
 def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
     """Return the row of a gallery. Raises `UnknownGallery`."""
-    row: sqlite3.Row | None = db.execute(f"{GALLERIES} WHERE name = ?", (validation.sought_gallery(name),)).fetchone()
+    row: sqlite3.Row | None = db.execute(
+        f"{GALLERIES} WHERE name = ?", (validation.normalise_gallery(name),)
+    ).fetchone()
     if row is None:
         raise validation.unknown_gallery(name)
     return row
@@ -137,7 +139,7 @@ def find_gallery(db: sqlite3.Connection, name: str) -> sqlite3.Row:
 
 def find_person(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str) -> sqlite3.Row:
     """Return the row of a person. Raises `UnknownPerson`."""
-    which = (gallery["key"], validation.sought_person(person_id))
+    which = (gallery["key"], validation.normalise_person(person_id))
     row: sqlite3.Row | None = db.execute("SELECT * FROM people WHERE gallery = ? AND id = ?", which).fetchone()
     if row is None:
         raise validation.unknown_person(person_id)

@@ -1,4 +1,4 @@
-"""How a gallery's file came to its present tables: the statements that bring a file of one schema to the next.
+"""The statements that bring a file of one schema to the next.
 
 A new file goes through all of them, an older one through those it lacks, in one transaction: it is of the old schema or of
 the new, and its rows stay.

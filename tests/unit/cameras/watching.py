@@ -14,37 +14,37 @@ LOCAL = Cameras(networks=("127.0.0.1/32",))
 
 @contextmanager
 def watching(source: str, settings: Cameras = LOCAL, **options: Any) -> Iterator[CameraReader]:
-    """An eye on a source; closed, and its counts held against each other, at the end."""
+    """An reader on a source; closed, and its counts held against each other, at the end."""
     defaults = {"fps": 5.0, "motion": False, "stall_seconds": 2.0}
-    eye = CameraReader(Camera("door", source, "default", **(defaults | options)), settings)
+    reader = CameraReader(Camera("door", source, "default", **(defaults | options)), settings)
     try:
-        yield eye
-        add_up(eye.status())
+        yield reader
+        add_up(reader.status())
     finally:
         began = time.monotonic()
-        eye.close()
+        reader.close()
         assert time.monotonic() - began < 5, "closing hung"
-    assert eye.status().state == "stopped"
+    assert reader.status().state == "stopped"
 
 
 def until(
-    eye: CameraReader, right: Callable[[Status, Frame | None], Any], seconds: float = 30
+    reader: CameraReader, right: Callable[[Status, Frame | None], Any], seconds: float = 30
 ) -> tuple[Status, Frame | None]:
     """Take frames until the status, or a frame, is right; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
-        frame = eye.next(0.05)
-        status = eye.status()
+        frame = reader.next(0.05)
+        status = reader.status()
         add_up(status)
         if right(status, frame):
             return status, frame
         assert time.monotonic() < deadline, status
 
 
-def everything(eye: CameraReader) -> list[Frame]:
+def everything(reader: CameraReader) -> list[Frame]:
     """All frames of a source that ends."""
     found = []
-    while (frame := eye.next(10)) is not None:
+    while (frame := reader.next(10)) is not None:
         found.append(frame)
     return found
 

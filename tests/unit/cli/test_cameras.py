@@ -59,7 +59,7 @@ def test_what_is_not_known_is_not_said(monkeypatch: pytest.MonkeyPatch, tmp_path
     )
     broken = run("camera", "test", f"file://{tmp_path}/day/a.jpg")
     assert broken.exit_code == 1
-    assert "it is a picture and no video" in broken.stdout
+    assert "is a picture, not a video" in broken.stdout
     assert broken.stdout.endswith("(not_a_video)\n")
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from facegroup.cli import evaluate
 from facegroup.errors import FacegroupError, MalformedRequest, UnknownNetwork
-from facegroup.evaluation import lfw_report, roster
+from facegroup.evaluation import lfw_report, openset_data
 from tests.photos import encode, nobody
 
 TRUTH = {"good.jpg": [{"box": [1, 2, 30, 40], "invalid": 0}]}
@@ -83,7 +83,13 @@ def test_open_set(shared: Path, people: Path, tmp_path: Path) -> None:
         "broken.jpg": "not_an_image",
     }
     left = {heading: len(items) for heading, items in read["left_out"].items()}
-    assert left == {roster.COPIES: 1, roster.CONTRADICTIONS: 2, roster.TOO_FEW: 1, roster.EMPTY: 1, roster.LOOSE: 1}
+    assert left == {
+        openset_data.COPIES: 1,
+        openset_data.CONTRADICTIONS: 2,
+        openset_data.TOO_FEW: 1,
+        openset_data.EMPTY: 1,
+        openset_data.LOOSE: 1,
+    }
     assert set(read["tpir_at_fpir"]) == {"0.001", "0.01", "0.1"}
     for figure in (*read["tpir_at_fpir"].values(), read["rank_1"]):
         bounded(figure)
@@ -104,8 +110,8 @@ def test_strangers_of_another_folder(shared: Path, people: Path, tmp_path: Path)
         shutil.copy(group / name, strangers / "Somebody")
     read = report("openset", people, "--strangers", strangers, "--splits", "2", "--network", "retail-0095")
     assert (read["counts"]["strangers"], read["counts"]["nonmated_searches"]) == (1, 2)
-    assert len(read["left_out"][roster.CONTRADICTIONS]) >= 6, "a member's photo was taken for a stranger's"
-    assert len(read["left_out"][roster.TOO_FEW]) >= 4
+    assert len(read["left_out"][openset_data.CONTRADICTIONS]) >= 6, "a member's photo was taken for a stranger's"
+    assert len(read["left_out"][openset_data.TOO_FEW]) >= 4
     assert read["tpir_at_fpir"]["0.01"]["interval"] == [None, None], "one stranger says nothing of others"
     assert read["strangers"] == str(strangers)
 
@@ -178,28 +184,28 @@ def test_names_are_text_and_no_markup(shared: Path, people: Path, tmp_path: Path
 
 
 WRONG = {
-    "lfw pairs absent": ("lfw {dir} {dir}/none.txt", "no file of pairs"),
-    "lfw pairs empty": ("lfw {dir} {dir}/empty", "no file of pairs"),
-    "lfw pairs no text": ("lfw {dir} {dir}/bytes", "no file of pairs"),
-    "lfw pairs one fold": ("lfw {dir} {dir}/one_fold", "no two folds"),
-    "lfw pairs no pair": ("lfw {dir} {dir}/no_pair", "no file of pairs"),
+    "lfw pairs absent": ("lfw {dir} {dir}/none.txt", "not a file of pairs"),
+    "lfw pairs empty": ("lfw {dir} {dir}/empty", "not a file of pairs"),
+    "lfw pairs no text": ("lfw {dir} {dir}/bytes", "not a file of pairs"),
+    "lfw pairs one fold": ("lfw {dir} {dir}/one_fold", "at least two folds"),
+    "lfw pairs no pair": ("lfw {dir} {dir}/no_pair", "not a file of pairs"),
     "lfw folder absent": ("lfw {dir}/none {dir}/pairs", "no folder"),
-    "openset folder absent": ("openset {dir}/none", "no folder"),
+    "openset folder absent": ("openset {dir}/none", "not a folder"),
     "openset nobody": ("openset {dir}", "no folder with photos"),
-    "openset strangers absent": ("openset {dir}/people --strangers {dir}/none", "no folder"),
-    "openset strangers none": ("openset {dir}/people --strangers {dir}/hollow", "no photo"),
-    "detection truth absent": ("detection {dir} {dir}/none.json", "no ground truth"),
-    "detection truth no JSON": ("detection {dir} {dir}/empty", "no ground truth"),
-    "detection truth no text": ("detection {dir} {dir}/bytes", "no ground truth"),
-    "detection truth a list": ("detection {dir} {dir}/list.json", "no ground truth"),
-    "detection truth box of three": ("detection {dir} {dir}/three.json", "no ground truth"),
+    "openset strangers absent": ("openset {dir}/people --strangers {dir}/none", "not a folder"),
+    "openset strangers none": ("openset {dir}/people --strangers {dir}/hollow", "No photo"),
+    "detection truth absent": ("detection {dir} {dir}/none.json", "not a ground truth"),
+    "detection truth no JSON": ("detection {dir} {dir}/empty", "not a ground truth"),
+    "detection truth no text": ("detection {dir} {dir}/bytes", "not a ground truth"),
+    "detection truth a list": ("detection {dir} {dir}/list.json", "not a ground truth"),
+    "detection truth box of three": ("detection {dir} {dir}/three.json", "not a ground truth"),
     "detection truth no face": ("detection {dir} {dir}/faceless.json", "no valid box"),
     "detection folder absent": ("detection {dir}/none {dir}/truth.json", "no folder"),
-    "group truth absent": ("group {dir}/none.json --photos {dir}", "no ground truth"),
-    "group truth a list": ("group {dir}/list.json --photos {dir}", "no ground truth"),
-    "group truth empty": ("group {dir}/nobody.json --photos {dir}", "both are needed"),
+    "group truth absent": ("group {dir}/none.json --photos {dir}", "not a ground truth"),
+    "group truth a list": ("group {dir}/list.json --photos {dir}", "not a ground truth"),
+    "group truth empty": ("group {dir}/nobody.json --photos {dir}", "At least one of each is needed"),
     "group truth unknown person": ("group {dir}/unknown.json --photos {dir}", "Grace"),
-    "group truth box of no area": ("group {dir}/flat.json --photos {dir}", "no ground truth"),
+    "group truth box of no area": ("group {dir}/flat.json --photos {dir}", "not a ground truth"),
     "group photos absent": ("group {dir}/group.json --photos {dir}/none", "no folder"),
     "sheet a folder": ("detection {dir} {dir}/truth.json --report {dir}", "is a folder"),
 }
@@ -216,7 +222,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("hollow", "people"):
         (folder / name).mkdir()
     (folder / "people" / "Ada").mkdir()
-    (folder / "people" / "Ada" / "1.jpg").write_bytes(b"no photo")
+    (folder / "people" / "Ada" / "1.jpg").write_bytes(b"No photo")
     files: dict[str, object] = {
         "list": [1, 2],
         "three": {"a.jpg": [{"box": [1, 2, 3]}]},

@@ -22,7 +22,7 @@ from facegroup.networks.registry import spec
 from facegroup.recognizer import Recognizer
 from facegroup.settings import load
 from facegroup.store import open_store
-from facegroup.store.staging import ShelfStore
+from facegroup.store.staging import StagingStore
 from facegroup.types import Gallery, Sample
 from serve.commands import program
 from tests.photos import astronaut, encode, hopper, resized
@@ -141,7 +141,7 @@ def test_the_whole_pipeline_runs_on_it_and_a_gallery_is_migrated_to_it(place: Pa
         assert scores[0] > scores[1] + 0.1
     with Recognizer(load(network=BASE, store=own)) as before, pytest.raises(NetworkMismatch):
         before.identify([photos[0][1]], "group")
-    store = cast(ShelfStore, open_store(own))
+    store = cast(StagingStore, open_store(own))
     assert run("migrate", "group", "--rollback", "--store", own).exit_code == 0
     assert store.gallery("group").network == BASE
     store.close()
@@ -166,7 +166,7 @@ def test_what_does_not_help_is_not_installed_unless_forced(place: Path) -> None:
     [
         (["duo", "--name", "duo"], MalformedRequest, "2 people with two usable photos"),
         (["nobody", "--name", "x"], UnknownGallery, "nobody"),
-        (["choir", "--name", "A B"], InvalidName, "projection's name"),
+        (["choir", "--name", "A B"], InvalidName, "projection name"),
         (["choir", "--name", "x", "--dimension", "129"], MalformedRequest, "32 to 128"),
         (["choir", "--name", "x", "--network", "retail-0095"], MalformedRequest, "leave --network out"),
         (["{empty}", "--name", "x", "--network", BASE], MalformedRequest, "no folder with photos"),

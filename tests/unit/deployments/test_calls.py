@@ -1,9 +1,19 @@
 """Which methods of a class another process may call by their names."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from deployments.calls import method_of
 from facegroup.store.contract import RemoteStore, Store
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own, while it is imported
+
+
+def method_of(contract: type, name: str) -> Callable[..., Any]:
+    from deployments import calls
+
+    return calls.method_of(contract, name)
 
 
 def test_a_method_of_the_contract_is_found_by_its_name() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deployments.looking import look
-from deployments.shared_crops import SharedCrops, borrow
+from deployments.shared_crops import SharedCrops, open_shared
 from facegroup.errors import FacegroupError, ImageError, NotAnImage, TimedOut
 from facegroup.images.decode import Decoded
 from facegroup.pipeline.batches import CropAnswers, CropBatch
@@ -109,7 +109,7 @@ class Embedder:
         return _Remote(self._match)
 
     async def _embed(self, cut: CropBatch | SharedCrops) -> list[CropAnswers] | None:
-        here = borrow(cut) if isinstance(cut, SharedCrops) else cut
+        here = open_shared(cut) if isinstance(cut, SharedCrops) else cut
         assert here is not None
         self.cuts.append(len(here))
         self.queries.append(sum(query is not None for query in here.queries))
@@ -334,4 +334,4 @@ def test_a_crowd_among_photos_of_small_requests_is_asked_again(finder: Finder) -
 
 
 def test_what_is_answered_to_nobody_is_no_photo_s_fault() -> None:
-    assert "nobody waits" in str(ImageError(GIVEN_UP))
+    assert "caller has left" in str(ImageError(GIVEN_UP))

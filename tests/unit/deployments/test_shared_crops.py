@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployments.shared_crops import CropSender, SharedCrops, borrow, can_lend, lend
+from deployments.shared_crops import CropSender, SharedCrops, can_share, open_shared, share
 from facegroup.pipeline.batches import CropAnswers, CropBatch
 
 BORROWER = """
 import hashlib, pickle, sys
-from deployments.shared_crops import borrow
-cut = borrow(pickle.load(sys.stdin.buffer))
+from deployments.shared_crops import open_shared
+cut = open_shared(pickle.load(sys.stdin.buffer))
 print(cut.crops.shape, cut.crops.dtype, hashlib.sha256(cut.crops).hexdigest(), cut.counts)
 """
 
@@ -36,7 +36,7 @@ def open_files() -> int:
 
 def test_another_process_gets_the_crops_as_they_are() -> None:
     cut = made()
-    with lend(cut) as lent:
+    with share(cut) as lent:
         assert len(pickle.dumps(lent)) < 1000
         done = subprocess.run(
             [sys.executable, "-c", BORROWER], input=pickle.dumps(lent), capture_output=True, check=True
@@ -49,34 +49,34 @@ def test_another_process_gets_the_crops_as_they_are() -> None:
 def test_what_was_found_stays_and_is_not_found_again() -> None:
     cut = made(200)
     before = open_files()
-    with lend(cut) as lent:
-        found = borrow(lent)
+    with share(cut) as lent:
+        found = open_shared(lent)
     assert found is not None
     assert np.array_equal(found.crops, cut.crops)
     assert not found.crops.flags.writeable
-    assert borrow(lent) is None
+    assert open_shared(lent) is None
     del found
     assert open_files() == before
 
 
 def test_a_number_that_is_used_again_finds_nothing() -> None:
-    with lend(made()) as first:
+    with share(made()) as first:
         pass
-    with lend(made(1, seed=1)) as second:
+    with share(made(1, seed=1)) as second:
         assert (second.process, second.file) == (first.process, first.file)
-        assert borrow(first) is None
+        assert open_shared(first) is None
 
 
 def test_neither_another_machine_nor_a_process_that_is_gone_finds_any() -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    with lend(made()) as lent:
-        assert borrow(replace(lent, machine="another")) is None
-        assert borrow(replace(lent, process=gone.pid)) is None
+    with share(made()) as lent:
+        assert open_shared(replace(lent, machine="another")) is None
+        assert open_shared(replace(lent, process=gone.pid)) is None
 
 
 def test_nobody_can_cut_short_or_change_what_is_lent() -> None:
-    with lend(made()) as lent:
+    with share(made()) as lent:
         path = Path(f"/proc/{lent.process}/fd/{lent.file}")
         for change in (lambda: os.truncate(path, 0), lambda: path.write_bytes(b"x")):
             with pytest.raises(PermissionError):
@@ -94,7 +94,7 @@ def test_nothing_stays_open_when_the_call_fails() -> None:
 
 
 def test_crops_are_lent_until_somebody_cannot_have_them(caplog: pytest.LogCaptureFixture) -> None:
-    assert can_lend()
+    assert can_share()
     came: list[type] = []
     machine = ["here"]
 
@@ -102,25 +102,25 @@ def test_crops_are_lent_until_somebody_cannot_have_them(caplog: pytest.LogCaptur
         came.append(type(cut))
         if isinstance(cut, SharedCrops) and machine[0] != "here":
             cut = replace(cut, machine=machine[0])
-        found = borrow(cut) if isinstance(cut, SharedCrops) else cut
+        found = open_shared(cut) if isinstance(cut, SharedCrops) else cut
         return None if found is None else [CropAnswers(found.crops.reshape(len(found), -1).astype(np.float32), None)]
 
     async def ask() -> None:
         cut = made()
         send = CropSender(embed)
-        assert send.lends
+        assert send.shares
         for where in ("here", "elsewhere", "here"):
             machine[0] = where
             (answer,) = await send(cut)
             assert answer.descriptors is not None
             assert np.array_equal(answer.descriptors, cut.crops.reshape(3, -1))
-        assert not send.lends
+        assert not send.shares
 
     with caplog.at_level("INFO", "facegroup"):
         asyncio.run(ask())
     assert came == [SharedCrops, SharedCrops, CropBatch, CropBatch]
     assert [record.message for record in caplog.records] == [
-        "an embedder does not reach the detector's memory, as on another machine: crops are sent to it"
+        "An embedder cannot open shared memory, for example on another machine. Crops are sent by gRPC."
     ]
 
 

@@ -68,7 +68,7 @@ def windows(canvases: Canvases) -> dict[tuple[int, int, int, int], list[Floats]]
         found.setdefault(key, []).append(np.zeros((CELL, CELL, 4), np.float32))
         seen = found[key][-1]
         seen[..., :3] = canvases.pixels[page, top : top + CELL, left : left + CELL]
-        seen[reach:, reach:, 3] = canvases.nothing[page, top : top + CELL - reach, left : left + CELL - reach]
+        seen[reach:, reach:, 3] = canvases.mask[page, top : top + CELL - reach, left : left + CELL - reach]
     return found
 
 
@@ -97,7 +97,7 @@ def test_every_window_is_there_once(sizes: list[tuple[int, int]], smallest: int,
     found: dict[tuple[int, int, int, int], list[Floats]] = {}
     for canvases in spread(images, [smallest] * len(images), canvas):
         assert canvases.pixels.shape[1:] == (*canvas, 3)
-        assert canvases.nothing.shape[1:] == (canvas[0] - 2, canvas[1] - 2)
+        assert canvases.mask.shape[1:] == (canvas[0] - 2, canvas[1] - 2)
         assert canvases.owner.shape[1:] == tuple((side - CELL) // STRIDE + 1 for side in canvas)
         found = windows(canvases)
     assert set(found) == expected_windows(sizes, [smallest] * len(sizes))

@@ -9,7 +9,7 @@ import pytest
 
 from facegroup.detection import second_look
 from facegroup.detection.boxes import overlap
-from facegroup.detection.second_look import Look
+from facegroup.detection.second_look import DetectionPass
 from facegroup.enrolment.samples import not_upright, samples
 from facegroup.errors import NotUpright
 from facegroup.networks.registry import spec
@@ -111,23 +111,23 @@ def test_frames_of_cameras_are_looked_at_once(finder: Finder, quarters: int) -> 
 @pytest.mark.parametrize("again", ["nobody", "somebody"])
 def test_all_second_looks_cost_at_most_twice_the_first(size: tuple[int, int], first: str, again: str) -> None:
     """Whatever the first look found, and the others find."""
-    looks: list[Look] = []
+    looks: list[DetectionPass] = []
 
-    def detect(asked: Sequence[Look]) -> list[Look]:
+    def detect(asked: Sequence[DetectionPass]) -> list[DetectionPass]:
         looks.extend(asked)
         return [replace(each, faces=faces(0.99) if again == "somebody" else Faces.none()) for each in asked]
 
-    def turns(asked: Sequence[Look]) -> list[Floats]:
+    def turns(asked: Sequence[DetectionPass]) -> list[Floats]:
         return [np.array([[0, 0, 5, 0]] * len(each.faces), np.float32).reshape(-1, 4) for each in asked]
 
     known = {"nobody": Faces.none(), "doubtful": faces(0.85), "on its head": faces(0.98)}[first]
-    seen = Look(np.zeros((*size, 3), np.uint8), 20, faces=known)
-    second_look.better([seen], [True], detect, turns)
+    seen = DetectionPass(np.zeros((*size, 3), np.uint8), 20, faces=known)
+    second_look.best_passes([seen], [True], detect, turns)
     assert looks
     assert sum(map(cost, looks)) <= 2.05 * cost(seen)  # sizes of faces are whole pixels
 
 
-def upside_down(asked: Sequence[Look]) -> list[Floats]:
+def upside_down(asked: Sequence[DetectionPass]) -> list[Floats]:
     """Every face looks best on its head, unless the picture was turned."""
     return [np.array([[5, 0, 0, 0] if each.turns else [0, 0, 5, 0]] * len(each.faces), np.float32) for each in asked]
 
@@ -137,12 +137,12 @@ def upside_down(asked: Sequence[Look]) -> list[Floats]:
     [(0.95, 0.99, 0, False), (0.95, 0.997, 2, True), (0.98, 0.994, 0, False), (0.99, 0.5, 0, False)],
 )
 def test_another_way_up_must_be_better_by_far(first: float, second: float, turned: int, certain: bool) -> None:
-    def detect(asked: Sequence[Look]) -> list[Look]:
+    def detect(asked: Sequence[DetectionPass]) -> list[DetectionPass]:
         height, width = nobody().shape[:2]
         found = faces(second, np.array([[width - 26, height - 31, width - 6, height - 6]], np.float32))
         return [replace(each, faces=found) for each in asked]
 
-    (look,) = second_look.better([Look(nobody(), 20, faces=faces(first))], [True], detect, upside_down)
+    (look,) = second_look.best_passes([DetectionPass(nobody(), 20, faces=faces(first))], [True], detect, upside_down)
     assert (look.turns, look.upright) == (turned, certain)
 
 
@@ -150,24 +150,24 @@ def test_another_way_up_must_be_better_by_far(first: float, second: float, turne
 def test_a_face_elsewhere_must_be_larger_than_the_doubtful_one(side: int, turned: int) -> None:
     """Small false faces are found in many places; a small false face may stand beside a large one that lies."""
 
-    def detect(asked: Sequence[Look]) -> list[Look]:
+    def detect(asked: Sequence[DetectionPass]) -> list[DetectionPass]:
         box = np.array([[100, 100, 100 + side, 100 + side]], np.float32)
         return [replace(each, faces=faces(0.999, box) if each.turns == 1 else Faces.none()) for each in asked]
 
-    def upright(asked: Sequence[Look]) -> list[Floats]:
+    def upright(asked: Sequence[DetectionPass]) -> list[Floats]:
         return [np.array([[5, 0, 0, 0]] * len(each.faces), np.float32) for each in asked]
 
-    (look,) = second_look.better([Look(nobody(), 20, faces=faces(0.85))], [True], detect, upright)
+    (look,) = second_look.best_passes([DetectionPass(nobody(), 20, faces=faces(0.85))], [True], detect, upright)
     assert look.turns == turned
 
 
 def test_many_doubtful_faces_do_not_outweigh_a_sure_one() -> None:
-    def detect(asked: Sequence[Look]) -> list[Look]:
+    def detect(asked: Sequence[DetectionPass]) -> list[DetectionPass]:
         one = faces(0.97)
         many = Faces(*(np.concatenate([part] * 5) for part in (one.boxes, one.landmarks, one.confidence)))
         return [replace(each, faces=many) for each in asked]
 
-    (look,) = second_look.better([Look(nobody(), 20, faces=faces(0.985))], [True], detect, upside_down)
+    (look,) = second_look.best_passes([DetectionPass(nobody(), 20, faces=faces(0.985))], [True], detect, upside_down)
     assert look.turns == 0
 
 
@@ -202,6 +202,6 @@ def faces(confidence: float, box: Floats | None = None) -> Faces:
     return Faces(box, points, np.array([confidence], np.float32))
 
 
-def cost(look: Look) -> float:
+def cost(look: DetectionPass) -> float:
     height, width = look.image.shape[:2]
     return float(height * width / look.smallest**2)

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from facegroup.enrolment import counter_examples
 from facegroup.errors import ArchiveInvalid, Contradiction, LooksLikeOwn
 from facegroup.store import open_store
-from facegroup.store.staging import ShelfStore
+from facegroup.store.staging import StagingStore
 from facegroup.transfer import export_import
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.migration import Migration
@@ -55,8 +55,8 @@ def test_one_that_is_there_already_is_not_judged_again() -> None:
     assert (alone[0], alone[3]) == ([new], ())  # no photo of the person is there to be like
 
 
-def store_with(url: str) -> ShelfStore:
-    store = cast(ShelfStore, open_store(url))
+def store_with(url: str) -> StagingStore:
+    store = cast(StagingStore, open_store(url))
     store.create_gallery(Gallery("group", NETWORK, D, 0.4))
     store.create_person("group", "Ann", person_id="ann")
     store.add_samples("group", "ann", [sample(1), sample(2), counter(3)], NETWORK)
@@ -65,7 +65,7 @@ def store_with(url: str) -> ShelfStore:
     return store
 
 
-def same(store: ShelfStore, gallery: str, other: ShelfStore) -> None:
+def same(store: StagingStore, gallery: str, other: StagingStore) -> None:
     for person in ("ann", "bo"):
         left, right = store.person(gallery, person), other.person("group", person)
         assert left == right
@@ -85,7 +85,7 @@ def test_a_file_brings_them_into_either_store(tmp_path: Path, redis_url: str) ->
     store = store_with(f"sqlite:///{tmp_path}/g.db")
     manifest = export_import.export(store, "group", tmp_path / "group.zip")
     assert (manifest["people"], manifest["samples"], manifest["crops"]) == (2, 4, 4)
-    other = cast(ShelfStore, open_store(redis_url))
+    other = cast(StagingStore, open_store(redis_url))
     with Archive(tmp_path / "group.zip") as archive:
         export_import.take_in(other, archive, "taken")
         export_import.take_in(store, archive, "taken")

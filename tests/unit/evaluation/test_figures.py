@@ -9,7 +9,7 @@ import pytest
 from facegroup.evaluation import bootstrap, group_truth, identification, openset_report
 from facegroup.evaluation.average_precision import area, average_precision, outcomes
 from facegroup.evaluation.bootstrap import Estimate
-from facegroup.evaluation.descriptors import Embedded
+from facegroup.evaluation.descriptors import PhotoEmbeddings
 from facegroup.evaluation.detection import SIZES, Truth
 from facegroup.evaluation.group import (
     BESIDE,
@@ -29,8 +29,8 @@ from facegroup.evaluation.group import (
 from facegroup.evaluation.group_report import wilson
 from facegroup.evaluation.group_truth import Pictured
 from facegroup.evaluation.openset import threshold_at
+from facegroup.evaluation.openset_data import OpenSetData
 from facegroup.evaluation.report import figure, percent
-from facegroup.evaluation.roster import Roster
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult, Quality
 from facegroup.settings import load
 from facegroup.types import NOT_IN_DATASET, Faces, Floats, Match
@@ -42,18 +42,18 @@ def floats(*rows: tuple[float, ...]) -> Floats:
     return np.array(rows, np.float32)
 
 
-def roster(rows: Floats) -> Roster:
+def data_of(rows: Floats) -> OpenSetData:
     """Two members with two photos, Ada and Bob, and the strangers Cy, with two, and Dan."""
     codes = tuple("" if row.any() else "no_face" for row in rows)
-    embedded = Embedded(rows, codes, tuple(map(str, range(len(rows)))))
+    embedded = PhotoEmbeddings(rows, codes, tuple(map(str, range(len(rows)))))
     files = tuple(Path(f"{place}.jpg") for place in range(len(rows)))
-    return Roster(files, embedded, {"Ada": (0, 1), "Bob": (2, 3)}, {"Cy": (4, 5), "Dan": (6,)}, {})
+    return OpenSetData(files, embedded, {"Ada": (0, 1), "Bob": (2, 3)}, {"Cy": (4, 5), "Dan": (6,)}, {})
 
 
 def test_failures_stay_in_the_denominators() -> None:
     """Of Ada one photo fails: enrolled or searched with, hers is missed, in every split."""
     rows = floats((1, 0), (0, 0), (0, 1), (0, 2), (0.6, 0.8), (0.8, 0.6), (0, 0))
-    run = identification.measure(roster(rows), ("net", "fp32"), 0.7, enrol=1, splits=8)
+    run = identification.measure(data_of(rows), ("net", "fp32"), 0.7, enrol=1, splits=8)
     assert run.rank_1.value == 0.5
     assert [each.value for each in run.tpir] == [0.5, 0.5, 0.5]
     threshold, fpir, tpir = run.at_default
@@ -62,14 +62,14 @@ def test_failures_stay_in_the_denominators() -> None:
     enrolled = 8 - run.unenrolled["Ada"]
     assert 0 < enrolled < 8
     assert fpir.value == pytest.approx((enrolled * 2 + (8 - enrolled)) / 8 / 3)
-    assert run.roster.failed == {"1.jpg": "no_face", "6.jpg": "no_face"}
+    assert run.data.failed == {"1.jpg": "no_face", "6.jpg": "no_face"}
     assert len(run.impostor) == 2
 
 
 def test_tpir_where_strangers_come_between() -> None:
     """The stranger is nearer to Ada (0.8) than one of her photos is to the other (0.6)."""
     rows = floats((1, 0, 0), (0.6, 0.8, 0), (0, 0, 1), (0, 0, 1), (0.8, 0, 0.6), (0, -1, 0), (0, -1, 0))
-    made = roster(rows)
+    made = data_of(rows)
     run = identification.measure(made, ("net", "fp32"), 0.5, enrol=1, splits=4)
     assert run.rank_1.value == 1
     first = identification.search(rows, [(0, 1), (2, 3)], [4, 5, 6], 1, 0)
@@ -82,8 +82,8 @@ def test_tpir_where_strangers_come_between() -> None:
 
 def test_one_member_has_no_interval() -> None:
     rows = floats((1, 0), (1, 0), (0.6, 0.8))
-    embedded = Embedded(rows, ("", "", ""), ("0", "1", "2"))
-    alone = Roster((Path("a"), Path("b"), Path("c")), embedded, {"Ada": (0, 1)}, {"Cy": (2,)}, {})
+    embedded = PhotoEmbeddings(rows, ("", "", ""), ("0", "1", "2"))
+    alone = OpenSetData((Path("a"), Path("b"), Path("c")), embedded, {"Ada": (0, 1)}, {"Cy": (2,)}, {})
     run = identification.measure(alone, ("net", "fp32"), 0.7, enrol=1, splits=2)
     assert figure(run.tpir[0]) == {"value": 1.0, "interval": [None, None]}
     assert percent(run.tpir[0]) == "100.0 %"

@@ -137,7 +137,7 @@ class TestRefused:
         return path
 
     def test_damaged_weights_are_named_by_the_other_process(self, weights: Path, tmp_path: Path) -> None:
-        with pytest.raises(WeightsInvalid, match=r"w\.h5 is no Keras weights file"):
+        with pytest.raises(WeightsInvalid, match=r"w\.h5 is not a Keras weights file"):
             converted(RESNET, weights, tmp_path / "cache")
         assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
@@ -155,5 +155,5 @@ class TestRefused:
             converted(RESNET, weights, tmp_path / "cache")
 
     def test_a_cache_that_cannot_be_written_is_said(self, weights: Path) -> None:
-        with pytest.raises(EngineUnavailable, match="cannot be kept"):
+        with pytest.raises(EngineUnavailable, match="cannot be written to"):
             converted(RESNET, weights, weights / "cache")

@@ -73,13 +73,13 @@ def test_an_unknown_network_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "wanted", "message"),
     [
-        ("retail-0095", {"engine": "keras"}, "retail-0095 cannot run on the engine keras; it runs on openvino"),
+        ("retail-0095", {"engine": "keras"}, "retail-0095 cannot run on the engine keras. It runs on openvino"),
         ("retail-0095", {"engine": "dlib"}, "cannot run on the engine dlib"),
-        ("vggface2-resnet50", {"engine": "dlib"}, "it runs on openvino or keras"),
-        ("dlib-resnet29", {"engine": "openvino"}, "it runs on dlib"),
-        ("retail-0095", {"num_gpus": 1}, "set num_gpus to 0"),
-        ("dlib-resnet29", {"num_gpus": 1}, "set num_gpus to 0"),
-        ("vggface2-resnet50", {"engine": "openvino", "num_gpus": 1}, "set num_gpus to 0"),
+        ("vggface2-resnet50", {"engine": "dlib"}, "It runs on openvino or keras"),
+        ("dlib-resnet29", {"engine": "openvino"}, "It runs on dlib"),
+        ("retail-0095", {"num_gpus": 1}, "Set num_gpus to 0"),
+        ("dlib-resnet29", {"num_gpus": 1}, "Set num_gpus to 0"),
+        ("vggface2-resnet50", {"engine": "openvino", "num_gpus": 1}, "Set num_gpus to 0"),
     ],
 )
 def test_an_engine_that_cannot_run_the_network_is_refused(

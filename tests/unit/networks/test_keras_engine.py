@@ -82,7 +82,7 @@ def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
-    with pytest.raises(EngineUnavailable, match="runs on tensorflow or jax; KERAS_BACKEND is openvino"):
+    with pytest.raises(EngineUnavailable, match="runs on tensorflow or jax, but KERAS_BACKEND is openvino"):
         KerasEngine(SMALL, small)
 
 

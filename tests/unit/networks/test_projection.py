@@ -98,7 +98,7 @@ def test_it_is_found_in_the_model_folder_first(settings: Settings) -> None:
 
 def test_a_name_is_never_given_another_meaning(settings: Settings) -> None:
     write(MATRIX, manifest(settings), settings)
-    with pytest.raises(MalformedRequest, match="choose another"):
+    with pytest.raises(MalformedRequest, match="Choose another"):
         write(MATRIX * 2, manifest(settings), settings)
     assert read(NAME, DLIB, settings).matrix[0, 0] == MATRIX[0, 0]
     assert [path.name for path in (settings.cache_dir / "projections").iterdir()] == [NAME]

@@ -150,20 +150,20 @@ class TestDamaged:
         path = Path(shutil.copy(resnet50, tmp_path / "w.h5"))
         with path.open("r+b") as file:
             file.truncate(10_000_000)
-        with pytest.raises(WeightsInvalid, match=r"w\.h5 is no Keras weights file, or is damaged: .*truncated"):
+        with pytest.raises(WeightsInvalid, match=r"w\.h5 is not a Keras weights file, or is damaged: .*truncated"):
             load_weights(model, path)
 
     @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x89HDF\r\n\x1a\n"])
     def test_what_is_no_hdf5(self, model: Any, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "w.h5"
         path.write_bytes(content)
-        with pytest.raises(WeightsInvalid, match="is no Keras weights file"):
+        with pytest.raises(WeightsInvalid, match="is not a Keras weights file"):
             load_weights(model, path)
 
     def test_hdf5_of_something_else(self, model: Any, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "w.h5", "w") as file:
             file["data"] = np.zeros(3)
-        with pytest.raises(WeightsInvalid, match="is no Keras weights file"):
+        with pytest.raises(WeightsInvalid, match="is not a Keras weights file"):
             load_weights(model, tmp_path / "w.h5")
 
     def test_another_networks_file(self, resnet50: Path) -> None:

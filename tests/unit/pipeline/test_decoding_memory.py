@@ -24,7 +24,7 @@ def test_never_more_than_fits() -> None:
     room, lock, seen = DecodingMemory(100), Lock(), {"now": 0, "most": 0}
 
     def work(pixels: int) -> None:
-        with room.of(pixels):
+        with room.hold(pixels):
             with lock:
                 seen["now"] += pixels
                 seen["most"] = max(seen["most"], seen["now"])
@@ -41,7 +41,7 @@ def test_small_ones_are_together() -> None:
     room, all_inside = DecodingMemory(100), Barrier(4)
 
     def work(_: int) -> None:
-        with room.of(25):
+        with room.hold(25):
             all_inside.wait(10)
 
     with ThreadPoolExecutor(4) as threads:
@@ -49,15 +49,15 @@ def test_small_ones_are_together() -> None:
 
 
 def test_one_always_fits() -> None:
-    with DecodingMemory(10).of(1_000_000):
+    with DecodingMemory(10).hold(1_000_000):
         pass
 
 
 def test_a_failure_gives_its_room_back() -> None:
     room, done = DecodingMemory(10), Event()
-    with pytest.raises(ValueError, match="broken"), room.of(10):
+    with pytest.raises(ValueError, match="broken"), room.hold(10):
         raise ValueError("broken")
-    with room.of(10):
+    with room.hold(10):
         done.set()
     assert done.is_set()
 
@@ -72,7 +72,7 @@ class Ordered:
 
     def come(self, pixels: int) -> None:
         def work() -> None:
-            with self._room.of(pixels):
+            with self._room.hold(pixels):
                 self.order.append(pixels)
 
         known = len(self._room._waiting)
@@ -92,7 +92,7 @@ def test_first_come_first_served(comers: list[int]) -> None:
     """Nobody passes one who waits longer, even where there is room for the second and not for the first."""
     room = DecodingMemory(100)
     ordered = Ordered(room)
-    with room.of(51):
+    with room.hold(51):
         for pixels in comers:
             ordered.come(pixels)
         assert ordered.order == []

@@ -7,7 +7,7 @@ import pytest
 
 from facegroup.errors import FacegroupError, SetupError, StageUnavailable
 from serve import startup
-from serve.startup import _free_ports, failure, refusal
+from serve.startup import _free_ports, _telling_raylet, deployment_error, start_error
 
 LONG = "/a" * 60
 TOO_LONG = OSError(f"validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: {LONG}")
@@ -39,7 +39,7 @@ TOO_LONG = OSError(f"validate_socket_filename failed: AF_UNIX path length cannot
     ],
 )
 def test_what_ray_refuses_is_one_line(raised: BaseException, kind: type[FacegroupError], said: str) -> None:
-    error = refusal(raised, 300, "THERE")
+    error = start_error(raised, 300, "THERE")
     assert type(error) is kind
     assert said in error.detail
     assert "\n" not in error.detail
@@ -48,8 +48,8 @@ def test_what_ray_refuses_is_one_line(raised: BaseException, kind: type[Facegrou
 
 def test_what_serve_refuses_is_one_line() -> None:
     known = SetupError("known")
-    assert failure(known) is known
-    error = failure(RuntimeError("Traceback (most recent call last):\n  File x\nValueError: no route"))
+    assert deployment_error(known) is known
+    error = deployment_error(RuntimeError("Traceback (most recent call last):\n  File x\nValueError: no route"))
     assert "\n" not in error.detail
     assert error.detail.endswith("ValueError: no route")
 
@@ -63,3 +63,14 @@ def test_the_servers_own_port_is_given_to_no_agent(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(startup, "_AGENT_PORTS", (busy, own))
         assert list(_free_ports(own)) == []
         assert list(_free_ports(1)) == [own]
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [("raylet", ["--dashboard_agent_listen_port=10007"]), ("gcs_server", []), ("log_monitor", [])]
+)
+def test_raylet_is_told_the_port_of_its_agent(part: str, told: list[str]) -> None:
+    started: list[tuple[list[str], str, dict[str, bool]]] = []
+    start = _telling_raylet(lambda command, part, **named: started.append((command, part, named)))
+    command = [part, "--dashboard_agent_command=python agent.py --grpc-port=1 --listen-port=10007 --x=2"]
+    start(command, part, fate_share=True)
+    assert started == [([*command, *told], part, {"fate_share": True})]

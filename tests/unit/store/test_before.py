@@ -26,7 +26,7 @@ from facegroup.pipeline.messages import Query
 from facegroup.settings import load
 from facegroup.store import open_store, validation
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.store.staging import ShelfStore, coming, importing, previous
+from facegroup.store.staging import StagingStore, import_copy, migration_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.export_import import take_in
 from facegroup.transfer.migration import Migrated, Migration
@@ -37,7 +37,7 @@ from tests.unit.store.samples import descriptor, photo_id
 
 BEFORE = Path(__file__).parent / "before"
 OLD, NEW = spec("retail-0095"), spec("dlib-resnet29")
-NAMES = ["group", "moved", coming("group"), previous("moved"), importing("brought")]
+NAMES = ["group", "moved", migration_copy("group"), previous_copy("moved"), import_copy("brought")]
 WRITTEN = 1795988655.0
 
 
@@ -53,7 +53,7 @@ def told(kind: str) -> Any:
 
 
 @pytest.fixture
-def place(kind: str, told: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ShelfStore]:
+def place(kind: str, told: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[StagingStore]:
     """The store that the code of before wrote."""
     if kind == "sqlite":
         url = f"sqlite:///{tmp_path}/g.db"
@@ -64,12 +64,12 @@ def place(kind: str, told: Any, tmp_path: Path, request: pytest.FixtureRequest) 
         with redis.Redis.from_url(url) as client:
             for command, key, *words in told["commands"]:
                 client.execute_command(command, key, *map(base64.b64decode, words))
-    store = cast(ShelfStore, open_store(url))
+    store = cast(StagingStore, open_store(url))
     yield store
     store.close()
 
 
-def matches(store: ShelfStore, network: NetworkSpec, gallery: str, person: str) -> Any:
+def matches(store: StagingStore, network: NetworkSpec, gallery: str, person: str) -> Any:
     numbers = (1, 101, 102, 300, 999)
     rows = [descriptor(number, network.dimension) for number in numbers]
     rows.append(descriptor(5, network.dimension) * 0.8 + descriptor(6, network.dimension) * 0.6)
@@ -90,7 +90,7 @@ def near(found: Any, wanted: Any) -> bool:
     return bool(found == (pytest.approx(wanted, abs=1e-5) if isinstance(wanted, float) else wanted))
 
 
-def migrate(store: ShelfStore, gallery: str, to: NetworkSpec = NEW, *, back: bool = False) -> Migrated:
+def migrate(store: StagingStore, gallery: str, to: NetworkSpec = NEW, *, back: bool = False) -> Migrated:
     part = {"engine": "simulated", "simulated_ms": 0}
     settings = load(network=to.name, detector=part, embedder=part)
     new = Gallery(gallery, to.name, to.dimension, to.threshold)
@@ -98,16 +98,16 @@ def migrate(store: ShelfStore, gallery: str, to: NetworkSpec = NEW, *, back: boo
     return (work.back if back else work.run)(drop_missing=True)
 
 
-def test_people_samples_settings_changes_and_log_are_answered_the_same(place: ShelfStore, told: Any) -> None:
+def test_people_samples_settings_changes_and_log_are_answered_the_same(place: StagingStore, told: Any) -> None:
     assert answers(place, NAMES) == told["store"]
 
 
-def test_faces_are_matched_the_same(place: ShelfStore, told: Any) -> None:
+def test_faces_are_matched_the_same(place: StagingStore, told: Any) -> None:
     assert near(matches(place, OLD, "group", "p01"), told["matches"]["group"])
     assert near(matches(place, NEW, "moved", "later"), told["matches"]["moved"])
 
 
-def test_writes_go_on_above_what_was_written(place: ShelfStore, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writes_go_on_above_what_was_written(place: StagingStore, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     version = place.version("group")
     one = Sample(photo_id(900), descriptor(900, OLD.dimension), b"crop")
     assert place.add_samples("group", "p05", [one], OLD.name).version == version + 1
@@ -124,11 +124,11 @@ def test_writes_go_on_above_what_was_written(place: ShelfStore, told: Any, monke
     assert (again.added, again.duplicates) == ((photo_id(100),), (photo_id(0),))
 
 
-def test_a_migration_under_way_is_finished(place: ShelfStore) -> None:
+def test_a_migration_under_way_is_finished(place: StagingStore) -> None:
     people = {each.id: each for each in place.people("group")}
     counters = {each: place.samples("group", each, counter=True) for each in people}
     before = place.audit("group")
-    copied = sum(len(place.samples(coming("group"), each.id)) for each in place.people(coming("group")))
+    copied = sum(len(place.samples(migration_copy("group"), each.id)) for each in place.people(migration_copy("group")))
     done = migrate(place, "group")
     assert (done.before, done.gallery.network) == (OLD.name, NEW.name)
     assert (copied, done.embedded) == (9, 4)  # those of the copy are not embedded again
@@ -141,37 +141,39 @@ def test_a_migration_under_way_is_finished(place: ShelfStore) -> None:
     assert place.centroids("group").matrix.shape[1] == NEW.dimension
     assert place.audit("group")[: len(before)] == before
     with pytest.raises(UnknownGallery):
-        place.gallery(coming("group"))
+        place.gallery(migration_copy("group"))
     assert migrate(place, "group", OLD, back=True).gallery.network == OLD.name
     assert {each.id: each for each in place.people("group")} == people
 
 
-def test_a_migration_that_was_finished_is_rolled_back(place: ShelfStore) -> None:
+def test_a_migration_that_was_finished_is_rolled_back(place: StagingStore) -> None:
     done = migrate(place, "moved", OLD, back=True)
     assert (done.gallery.network, done.embedded) == (OLD.name, 1)
     assert [each.id for each in place.people("moved")] == ["later", "m0", "m1", "m2"]
     np.testing.assert_array_equal(place.samples("moved", "m1")[0].descriptor, descriptor(201, OLD.dimension))
 
 
-def test_who_is_erased_is_erased_from_the_copies_of_before(place: ShelfStore) -> None:
+def test_who_is_erased_is_erased_from_the_copies_of_before(place: StagingStore) -> None:
     place.delete_person("moved", "m1")
     place.merge_people("moved", "m0", "m2")
     place.delete_sample("group", "p05", photo_id(5))
-    assert [each.id for each in place.people(previous("moved"))] == ["m0"]
-    assert place.samples(coming("group"), "p05") == []
+    assert [each.id for each in place.people(previous_copy("moved"))] == ["m0"]
+    assert place.samples(migration_copy("group"), "p05") == []
     place.update_gallery("group", keep_crops=False)
-    copies = place.people(coming("group"))
+    copies = place.people(migration_copy("group"))
     assert copies
-    assert all(each.crop is None for one in copies for each in place.samples(coming("group"), one.id, crops=True))
+    assert all(
+        each.crop is None for one in copies for each in place.samples(migration_copy("group"), one.id, crops=True)
+    )
     place.delete_gallery("moved")
     with pytest.raises(UnknownGallery):
-        place.gallery(previous("moved"))
+        place.gallery(previous_copy("moved"))
     with pytest.raises(UnknownPerson):
         place.person("group", "p33")
 
 
 def test_the_archive_is_imported_over_an_import_that_was_cut_off(
-    place: ShelfStore, kind: str, told: Any, tmp_path: Path
+    place: StagingStore, kind: str, told: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "group.facegroup"
     path.write_bytes(base64.b64decode((BEFORE / "archive.b64").read_text()))
@@ -179,7 +181,7 @@ def test_the_archive_is_imported_over_an_import_that_was_cut_off(
         made = take_in(place, archive, "brought")
     assert made.people == place.gallery("group").people
     with pytest.raises(UnknownGallery):
-        place.gallery(importing("brought"))
+        place.gallery(import_copy("brought"))
     brought = answers(place, ["brought"])["galleries"]["brought"]
     written = json.loads((BEFORE / "sqlite.json").read_text())["store"]["galleries"]["group"]
     for part in ("named", "samples") if kind == "redis" else ("people", "named", "samples"):

@@ -13,7 +13,7 @@ from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import contradictions, validation
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.store.staging import ShelfStore, coming
+from facegroup.store.staging import StagingStore, migration_copy
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, photo_id, sample
 
@@ -188,17 +188,17 @@ def test_a_snapshot_knows_them_after_the_next_look(store: Store, gallery: str) -
     assert after.caught_up(store).match(stranger.descriptor[None], np.zeros(1, int))[0].person_id == "ann"
 
 
-def test_a_shelf_takes_them_whole_and_brings_them(store: Store, gallery: str, ann: str) -> None:
-    shelves = cast(ShelfStore, store)
-    shelf = coming(gallery)
-    shelves.create_gallery(Gallery(shelf, NETWORK, D, 0.4))
+def test_a_staging_copy_takes_them_whole_and_brings_them(store: Store, gallery: str, ann: str) -> None:
+    staged = cast(StagingStore, store)
+    copy = migration_copy(gallery)
+    staged.create_gallery(Gallery(copy, NETWORK, D, 0.4))
     person = Person("ann", "Ann", {}, 1, 1.0, 2.0, None, 2)
-    shelves.put_people(shelf, [(person, [sample(1), counter(2), counter(3)])])
-    assert shelves.person(shelf, ann) == person
-    shelves.put_people(shelf, [(person, [sample(1), counter(5)])])
-    assert numbers(store, shelf, ann, counter=None) == [1, 5]
+    staged.put_people(copy, [(person, [sample(1), counter(2), counter(3)])])
+    assert staged.person(copy, ann) == person
+    staged.put_people(copy, [(person, [sample(1), counter(5)])])
+    assert numbers(store, copy, ann, counter=None) == [1, 5]
     event = validation.enrolled(ann, [], 0)
-    shelves.switch_gallery(gallery, shelf, store.version(gallery), store.version(shelf), event)
+    staged.switch_gallery(gallery, copy, store.version(gallery), store.version(copy), event)
     assert_array_equal(store.centroids(gallery).counters[ann], [descriptor(5)])
 
 

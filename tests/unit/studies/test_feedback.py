@@ -5,10 +5,10 @@ import pytest
 
 from facegroup.evaluation import bootstrap
 from facegroup.types import Floats
+from studies import counter_example_scenario as scenarios
 from studies import feedback
-from studies import scene as scenes
+from studies.counter_example_scenario import Scenario
 from studies.dataset import People
-from studies.scene import Scene
 
 
 def angles(*degrees: float) -> Floats:
@@ -17,9 +17,9 @@ def angles(*degrees: float) -> Floats:
 
 
 @pytest.fixture
-def scene() -> Scene:
+def scenario() -> Scenario:
     """Members at 0° and 90°; strangers at 20° and 200°, the first with other photos at 25° and 60°."""
-    return Scene(
+    return Scenario(
         np.array([0, 1]),
         angles(0, 90),
         angles(-5, 5, 13, 95),
@@ -34,35 +34,35 @@ EACH_ONCE = bootstrap.Drawings(np.ones((5, 4)), np.ones((5, 6)))
 THRESHOLD = float(np.cos(np.radians(30)))
 
 
-def test_nobody_is_named_in_the_end_and_what_it_costs_is_told(scene: Scene) -> None:
-    counters = scenes.corrected(scene, THRESHOLD)
+def test_nobody_is_named_in_the_end_and_what_it_costs_is_told(scenario: Scenario) -> None:
+    counters = scenarios.corrected(scenario, THRESHOLD)
     assert list(counters) == [0]
-    np.testing.assert_array_equal(counters[0], scene.strangers[:1])
-    row = feedback.measured("corrected", 0.5, [(scene, counters, THRESHOLD)], bootstrap.draw(2, 2, 50))
+    np.testing.assert_array_equal(counters[0], scenario.strangers[:1])
+    row = feedback.measured("corrected", 0.5, [(scenario, counters, THRESHOLD)], bootstrap.draw(2, 2, 50))
     assert (row.same, row.strangers, row.count) == (0, 0, 1)
     assert (row.others, row.others_after) == (0.5, 0)  # 25° is near enough to be named, 60° is not
     assert (row.tpir, row.cost.value) == (1, 0.25)  # 13° is nearer to 20° than to 0°
     assert row.cost.low < row.cost.value < row.cost.high
 
 
-def test_a_mistake_is_a_photo_of_the_person(scene: Scene) -> None:
-    rest, counters = scenes.mistaken(scene, 1)
+def test_a_mistake_is_a_photo_of_the_person(scenario: Scenario) -> None:
+    rest, counters = scenarios.mistaken(scenario, 1)
     np.testing.assert_array_equal(counters[0], angles(-5))
     assert rest.owners.tolist() == [0, 0]
-    np.testing.assert_array_equal(rest.probes, scene.probes[[1, 2]])
+    np.testing.assert_array_equal(rest.probes, scenario.probes[[1, 2]])
 
 
-def test_the_most_similar_strangers_are_taken(scene: Scene) -> None:
-    assert {member: rows.tolist() for member, rows in scenes.many(scene, 1).items()} == {
-        0: scene.strangers[:1].tolist(),
-        1: scene.strangers[:1].tolist(),
+def test_the_most_similar_strangers_are_taken(scenario: Scenario) -> None:
+    assert {member: rows.tolist() for member, rows in scenarios.many(scenario, 1).items()} == {
+        0: scenario.strangers[:1].tolist(),
+        1: scenario.strangers[:1].tolist(),
     }
 
 
 def test_a_scene_keeps_members_and_strangers_apart() -> None:
     rows = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
     people = tuple(tuple(range(start, start + 6)) for start in range(0, 24, 6))
-    one = scenes.scene(People(rows, people, tuple(range(24, 30)), 0), 3, 1)
+    one = scenarios.scenario(People(rows, people, tuple(range(24, 30)), 0), 3, 1)
     assert (len(one.members), one.centroids.shape, one.probes.shape) == (2, (2, 8), (6, 8))
     assert (one.strangers.shape, one.others.shape, one.whose.tolist()) == ((8, 8), (10, 8), [0] * 5 + [1] * 5)
     known = {tuple(row) for row in one.probes.tolist()}
@@ -70,5 +70,5 @@ def test_a_scene_keeps_members_and_strangers_apart() -> None:
     found = feedback.doubted([one], 0.5)
     assert all(0 <= share <= 1 for pair in found.values() for share in pair)
     assert "| corrected |" in feedback.table(
-        [feedback.measured("corrected", 0.5, [(one, scenes.corrected(one, 0.1), 0.1)], EACH_ONCE)]
+        [feedback.measured("corrected", 0.5, [(one, scenarios.corrected(one, 0.1), 0.1)], EACH_ONCE)]
     )

@@ -27,10 +27,11 @@ from facegroup.errors import (
 from facegroup.store import open_store
 from facegroup.store.contract import Store
 from facegroup.store.names import clean_name
-from facegroup.store.staging import ShelfStore, importing
+from facegroup.store.paging import everybody
+from facegroup.store.staging import StagingStore, import_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.archive_writer import GALLERY_FIELDS, ArchiveWriter
-from facegroup.transfer.export_import import everybody, export, take_in
+from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample
@@ -48,24 +49,24 @@ def whole(place: Store, name: str) -> list[Any]:
 
 
 @pytest.fixture
-def place(store: Store) -> ShelfStore:  # noqa: F811
+def place(store: Store) -> StagingStore:  # noqa: F811
     """A store with a gallery of three people, one without samples."""
     store.create_gallery(Gallery("group", NETWORK, D, 0.4375, created_at=12.5))
     for key, numbers in (("ada", [1, 2]), ("bob", []), ("eve", [3])):
         store.create_person("group", f"{key} 曾", {"who": key, "n": [1.5, None]}, key)
         store.add_samples("group", key, [sample(each) for each in numbers], NETWORK)
     store.add_samples("group", "ada", [replace(sample(9), crop=None)], NETWORK)
-    return cast(ShelfStore, store)
+    return cast(StagingStore, store)
 
 
 @pytest.fixture
-def file(place: ShelfStore, tmp_path: Path) -> Path:
+def file(place: StagingStore, tmp_path: Path) -> Path:
     path = tmp_path / "group.zip"
     export(place, "group", path)
     return path
 
 
-def test_round_trip_on_one_store(place: ShelfStore, file: Path) -> None:
+def test_round_trip_on_one_store(place: StagingStore, file: Path) -> None:
     with Archive(file) as archive:
         made = take_in(place, archive, "again")
     assert whole(place, "again") == whole(place, "group")
@@ -74,7 +75,7 @@ def test_round_trip_on_one_store(place: ShelfStore, file: Path) -> None:
     np.testing.assert_array_equal(place.centroids("again").matrix, place.centroids("group").matrix)
 
 
-def test_policies_and_calibration_go_along_and_a_file_of_format_1_has_none(place: ShelfStore, file: Path) -> None:
+def test_policies_and_calibration_go_along_and_a_file_of_format_1_has_none(place: StagingStore, file: Path) -> None:
     place.update_gallery("group", quality="strict", probe_quality="standard", calibration=CALIBRATION, unique=False)
     export(place, "group", file)
     with Archive(file) as archive:
@@ -94,7 +95,7 @@ def test_policies_and_calibration_go_along_and_a_file_of_format_1_has_none(place
     assert (made.people, made.quality, made.calibration, made.unique) == (3, "off", None, True)
 
 
-def test_a_file_of_format_2_is_read(place: ShelfStore, file: Path) -> None:
+def test_a_file_of_format_2_is_read(place: StagingStore, file: Path) -> None:
     def older(members: dict[str, bytes]) -> None:
         found = json.loads(members["manifest.json"])
         kept = {key: value for key, value in found["gallery"].items() if key != "unique"}
@@ -114,11 +115,11 @@ def test_round_trip_between_the_stores(tmp_path: Path, redis_url: str) -> None:
     files = [tmp_path / "one.zip", tmp_path / "two.zip"]
     export(here, "group", files[0])
     with Archive(files[0]) as archive:
-        take_in(cast(ShelfStore, there), archive)
+        take_in(cast(StagingStore, there), archive)
     assert whole(there, "group") == whole(here, "group")
     export(there, "group", files[1])
     with Archive(files[1]) as archive:
-        take_in(cast(ShelfStore, here), archive, "back")
+        take_in(cast(StagingStore, here), archive, "back")
     assert whole(here, "back") == whole(here, "group")
     here.close()
     there.close()
@@ -175,13 +176,13 @@ def test_many_chunks_are_one_gallery(tmp_path: Path) -> None:
         for number in range(2500):
             writer.write(Person(f"p{number:05d}", "P", {}, 0, 1.0, 1.0), [replace(sample(number), created_at=1.0)])
         assert writer.close(Gallery("g", NETWORK, D, 0.4, created_at=1.0))["chunks"] == 3
-    place = cast(ShelfStore, open_store(f"sqlite:///{tmp_path}/m.db"))
+    place = cast(StagingStore, open_store(f"sqlite:///{tmp_path}/m.db"))
     with Archive(path) as archive:
         assert take_in(place, archive).people == 2500
     place.close()
 
 
-def test_every_flipped_byte_and_every_cut_is_refused(place: ShelfStore, file: Path) -> None:
+def test_every_flipped_byte_and_every_cut_is_refused(place: StagingStore, file: Path) -> None:
     data = file.read_bytes()
     step = max(1, len(data) // 400)
     damaged = [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in [*range(0, len(data), step), len(data) - 1]]
@@ -313,7 +314,7 @@ FORGED = {
 
 @pytest.mark.parametrize("what", FORGED)
 def test_what_is_forged_is_refused_and_leaves_nothing(tmp_path: Path, what: str) -> None:
-    place = cast(ShelfStore, open_store(f"sqlite:///{tmp_path}/g.db"))
+    place = cast(StagingStore, open_store(f"sqlite:///{tmp_path}/g.db"))
     place.create_gallery(Gallery("group", NETWORK, D, 0.4))
     for key, numbers in (("ada", [1, 2, 9]), ("eve", [3])):
         place.create_person("group", key, {}, key)
@@ -329,7 +330,7 @@ def test_what_is_forged_is_refused_and_leaves_nothing(tmp_path: Path, what: str)
     with pytest.raises(UnknownGallery):
         place.gallery("stolen")
     with pytest.raises(UnknownGallery):
-        place.gallery(importing("stolen"))
+        place.gallery(import_copy("stolen"))
     assert whole(place, "group") == before
     place.close()
 
@@ -346,7 +347,7 @@ def test_a_bomb_and_a_newer_format(file: Path) -> None:
         Archive(file)
 
 
-def test_a_gallery_in_the_way(place: ShelfStore, file: Path) -> None:
+def test_a_gallery_in_the_way(place: StagingStore, file: Path) -> None:
     with Archive(file) as archive:
         with pytest.raises(GalleryExists):
             take_in(place, archive)
@@ -362,14 +363,14 @@ def test_a_gallery_in_the_way(place: ShelfStore, file: Path) -> None:
     assert whole(place, "group") == before
 
 
-def test_an_import_that_was_cut_off_is_not_seen_and_begins_anew(place: ShelfStore, file: Path) -> None:
-    place.create_gallery(Gallery(importing("again"), "half", 3, 0.4))  # as a process that was killed leaves it
+def test_an_import_that_was_cut_off_is_not_seen_and_begins_anew(place: StagingStore, file: Path) -> None:
+    place.create_gallery(Gallery(import_copy("again"), "half", 3, 0.4))  # as a process that was killed leaves it
     with Archive(file) as archive:
         take_in(place, archive, "again")
     assert whole(place, "again") == whole(place, "group")
 
 
-def test_an_import_is_refused_when_somebody_was_faster(place: ShelfStore, file: Path) -> None:
+def test_an_import_is_refused_when_somebody_was_faster(place: StagingStore, file: Path) -> None:
     def meanwhile(count: int) -> None:
         place.create_gallery(Gallery("again", NETWORK, D, 0.4))
         place.create_person("again", "First", person_id="first")
@@ -379,7 +380,7 @@ def test_an_import_is_refused_when_somebody_was_faster(place: ShelfStore, file: 
     assert [each.id for each in place.people("again")] == ["first"]
 
 
-def test_who_changes_during_an_export_is_in_it_as_they_are_at_its_end(place: ShelfStore, tmp_path: Path) -> None:
+def test_who_changes_during_an_export_is_in_it_as_they_are_at_its_end(place: StagingStore, tmp_path: Path) -> None:
     def meanwhile(count: int) -> None:
         if place.gallery("group").people == 3:
             place.delete_person("group", "ada")
@@ -395,7 +396,7 @@ def test_who_changes_during_an_export_is_in_it_as_they_are_at_its_end(place: She
     assert whole(place, "again") == whole(place, "group")
 
 
-def test_an_export_of_a_gallery_that_is_replaced_meanwhile(place: ShelfStore, file: Path, tmp_path: Path) -> None:
+def test_an_export_of_a_gallery_that_is_replaced_meanwhile(place: StagingStore, file: Path, tmp_path: Path) -> None:
     def meanwhile(count: int) -> None:
         with Archive(file) as archive:
             take_in(place, archive, replaces=True)
@@ -406,13 +407,13 @@ def test_an_export_of_a_gallery_that_is_replaced_meanwhile(place: ShelfStore, fi
 
 
 @pytest.mark.parametrize("name", ["missing/folder/x.zip", "."])
-def test_a_file_that_cannot_be_written(place: ShelfStore, tmp_path: Path, name: str) -> None:
+def test_a_file_that_cannot_be_written(place: StagingStore, tmp_path: Path, name: str) -> None:
     with pytest.raises(FacegroupError):
         export(place, "group", tmp_path / name)
 
 
 def test_who_is_damaged_is_named_and_the_others_are_in_the_file(
-    place: ShelfStore,
+    place: StagingStore,
     tmp_path: Path,
     spoil: Spoil,  # noqa: F811
 ) -> None:

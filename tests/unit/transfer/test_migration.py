@@ -13,7 +13,7 @@ from facegroup.errors import MalformedRequest, MigrationIncomplete, UnknownPerso
 from facegroup.networks.registry import spec
 from facegroup.settings import load
 from facegroup.store import open_store
-from facegroup.store.staging import ShelfStore, coming, previous
+from facegroup.store.staging import StagingStore, migration_copy, previous_copy
 from facegroup.transfer.migration import Migration
 from facegroup.transfer.reembedding import Reembedder
 from facegroup.types import Gallery, Sample
@@ -29,9 +29,9 @@ def sample(number: int, crop: bytes | None = b"") -> Sample:
 
 
 @pytest.fixture
-def place(url: str) -> ShelfStore:  # noqa: F811
+def place(url: str) -> StagingStore:  # noqa: F811
     """A store with a gallery of 60 people, each with one sample."""
-    store = cast(ShelfStore, open_store(url))
+    store = cast(StagingStore, open_store(url))
     store.create_gallery(Gallery("group", OLD.name, OLD.dimension, 0.4))
     for number in range(60):
         store.create_person("group", f"P{number}", {"n": number}, f"p{number:02d}")
@@ -39,7 +39,7 @@ def place(url: str) -> ShelfStore:  # noqa: F811
     return store
 
 
-def migration(store: ShelfStore, tell: Callable[[int], None] = lambda n: None, back: bool = False) -> Migration:
+def migration(store: StagingStore, tell: Callable[[int], None] = lambda n: None, back: bool = False) -> Migration:
     target = OLD if back else NEW
     part = {"engine": "simulated", "simulated_ms": 0}
     settings = load(network=target.name, detector=part, embedder=part)
@@ -47,7 +47,7 @@ def migration(store: ShelfStore, tell: Callable[[int], None] = lambda n: None, b
     return Migration(store, "group", new, lambda: Reembedder(settings), tell)
 
 
-def test_all_are_embedded_anew_and_nothing_else_changes(place: ShelfStore) -> None:
+def test_all_are_embedded_anew_and_nothing_else_changes(place: StagingStore) -> None:
     before = place.people("group")
     done = migration(place).run()
     assert (done.before, done.embedded, done.missing) == (OLD.name, 60, ())
@@ -59,7 +59,7 @@ def test_all_are_embedded_anew_and_nothing_else_changes(place: ShelfStore) -> No
         migration(place).run()
 
 
-def test_who_changes_meanwhile_is_in_it(place: ShelfStore) -> None:
+def test_who_changes_meanwhile_is_in_it(place: StagingStore) -> None:
     told = 0
 
     def meanwhile(count: int) -> None:
@@ -82,7 +82,7 @@ def test_who_changes_meanwhile_is_in_it(place: ShelfStore) -> None:
         place.person("group", "p00")
 
 
-def test_policies_are_those_of_the_last_moment_there_and_back(place: ShelfStore) -> None:
+def test_policies_are_those_of_the_last_moment_there_and_back(place: StagingStore) -> None:
     def meanwhile(count: int) -> None:
         place.update_gallery("group", probe_quality="standard")
 
@@ -95,14 +95,14 @@ def test_policies_are_those_of_the_last_moment_there_and_back(place: ShelfStore)
     assert (back.network, back.quality, back.probe_quality, back.keep_crops) == (OLD.name, "strict", "off", True)
 
 
-def test_killed_it_goes_on_where_it_was(place: ShelfStore, url: str) -> None:  # noqa: F811
+def test_killed_it_goes_on_where_it_was(place: StagingStore, url: str) -> None:  # noqa: F811
     command = [sys.executable, "-m", "tests.unit.transfer.migrating", url, "group"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
         process.kill()
     assert place.gallery("group").network == OLD.name
-    done_before = place.gallery(coming("group")).people
+    done_before = place.gallery(migration_copy("group")).people
     assert 0 < done_before < 60
     place.delete_person("group", "p00")
     done = migration(place).run()
@@ -111,7 +111,7 @@ def test_killed_it_goes_on_where_it_was(place: ShelfStore, url: str) -> None:  #
     assert place.centroids("group").matrix.shape == (59, NEW.dimension)
 
 
-def test_samples_without_a_crop_are_listed_and_never_lost_unasked(place: ShelfStore) -> None:
+def test_samples_without_a_crop_are_listed_and_never_lost_unasked(place: StagingStore) -> None:
     place.add_samples("group", "p03", [sample(300, None)], OLD.name)
     for _ in range(2):  # a second try lists them too
         work = migration(place)
@@ -127,13 +127,13 @@ def test_samples_without_a_crop_are_listed_and_never_lost_unasked(place: ShelfSt
     assert [each.id for each in place.samples("group", "p03")] == [photo_id(3), photo_id(300)]
 
 
-def test_a_gallery_that_keeps_no_crops_is_refused_at_once(place: ShelfStore) -> None:
+def test_a_gallery_that_keeps_no_crops_is_refused_at_once(place: StagingStore) -> None:
     place.update_gallery("group", keep_crops=False)
     with pytest.raises(MigrationIncomplete):
         migration(place).run()
 
 
-def test_a_rollback_brings_back_the_descriptors_and_keeps_what_came_since(place: ShelfStore) -> None:
+def test_a_rollback_brings_back_the_descriptors_and_keeps_what_came_since(place: StagingStore) -> None:
     before = place.samples("group", "p05")[0].descriptor
     with pytest.raises(MalformedRequest):
         migration(place, back=True).back()
@@ -148,4 +148,4 @@ def test_a_rollback_brings_back_the_descriptors_and_keeps_what_came_since(place:
     assert place.gallery("group").people == 60
     assert "late" in place.centroids("group").ids
     assert "p01" not in place.centroids("group").ids
-    assert place.gallery(previous("group")).network == NEW.name
+    assert place.gallery(previous_copy("group")).network == NEW.name

@@ -18,7 +18,7 @@ from facegroup.store import open_store
 from facegroup.store.audit import Origin
 from facegroup.store.contract import Store
 from facegroup.store.guard import GuardedStore
-from facegroup.store.staging import ShelfStore
+from facegroup.store.staging import StagingStore
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.export_import import export, take_in
 from facegroup.transfer.migration import Migration
@@ -42,10 +42,10 @@ class Axes:
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShelfStore]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StagingStore]:
     """A store with three people, the first with a crop and with an expiry far away."""
     url = f"sqlite:///{tmp_path}/g.db" if request.param == "sqlite" else request.getfixturevalue("redis_url")
-    store = cast(ShelfStore, open_store(url))
+    store = cast(StagingStore, open_store(url))
     fill(store)
     store.update_person("group", "p0", expires_at=4e9 + 0.123)
     for number in range(3):
@@ -55,15 +55,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShelfStore
     store.close()
 
 
-def log(store: ShelfStore) -> list[str]:
+def log(store: StagingStore) -> list[str]:
     return [each.event.what for each in store.audit("group") if each.origin == ANN]
 
 
-def moved(store: ShelfStore, to: NetworkSpec) -> Migration:
+def moved(store: StagingStore, to: NetworkSpec) -> Migration:
     return Migration(store, "group", Gallery("group", to.name, to.dimension, 0.5), lambda: Axes(to), by=ANN)
 
 
-def test_an_import_in_its_place_is_no_loss(place: ShelfStore, tmp_path: Path) -> None:
+def test_an_import_in_its_place_is_no_loss(place: StagingStore, tmp_path: Path) -> None:
     galleries = Matcher(place, SPEC)
     guarded = GuardedStore(place, galleries.absence, galleries.ledger)
     export(place, "group", tmp_path / "g.zip", by=ANN)
@@ -90,7 +90,7 @@ def test_an_import_in_its_place_is_no_loss(place: ShelfStore, tmp_path: Path) ->
     }
 
 
-def test_a_migration_and_its_way_back_are_no_loss(place: ShelfStore) -> None:
+def test_a_migration_and_its_way_back_are_no_loss(place: StagingStore) -> None:
     old, new = Matcher(place, SPEC), Matcher(place, OTHER)
     axes = np.eye(4, OTHER.dimension, dtype=np.float32)
     guarded = GuardedStore(place, old.absence, old.ledger)
@@ -111,7 +111,7 @@ def test_a_migration_and_its_way_back_are_no_loss(place: ShelfStore) -> None:
     assert log(place) == ["migrated", "rolled_back"] * 2
 
 
-def test_who_expired_meanwhile_is_no_reason_to_refuse_an_import(place: ShelfStore, tmp_path: Path) -> None:
+def test_who_expired_meanwhile_is_no_reason_to_refuse_an_import(place: StagingStore, tmp_path: Path) -> None:
     place.update_person("group", "p1", expires_at=1.0)
     export(place, "group", tmp_path / "g.zip")
 
@@ -124,7 +124,7 @@ def test_who_expired_meanwhile_is_no_reason_to_refuse_an_import(place: ShelfStor
 
 
 def test_damaged_values_are_not_left_behind_unasked(tmp_path: Path) -> None:
-    store = cast(ShelfStore, open_store(f"sqlite:///{tmp_path}/g.db"))
+    store = cast(StagingStore, open_store(f"sqlite:///{tmp_path}/g.db"))
     fill(store, people=2)
     for number in range(2):
         store.add_samples(

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from facegroup.cameras.delivery import couriers
+from facegroup.cameras.delivery import mqtt_publisher, subscription
 from tests.unit.cameras.delivery.receiver import Receiver
 from tests.unit.cameras.journal.conftest import journal, url
 
@@ -12,8 +12,9 @@ __all__ = ["journal", "url"]
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow each other at once: nothing here waits for minutes."""
-    monkeypatch.setattr(couriers, "FIRST", 0.05)
-    monkeypatch.setattr(couriers, "LONGEST", 0.2)
+    monkeypatch.setattr(subscription, "FIRST", 0.05)
+    monkeypatch.setattr(subscription, "LONGEST", 0.2)
+    monkeypatch.setattr(mqtt_publisher, "_BROKEN_SECONDS", 0.2)
 
 
 @pytest.fixture

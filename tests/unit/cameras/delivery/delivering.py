@@ -1,17 +1,15 @@
-"""Couriers at work in a thread, over a real journal, as the hub has them."""
+"""Event delivery in a thread, over a real journal, as the hub has them."""
 
 import asyncio
 import threading
 import time
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from types import TracebackType
 from typing import Any
 
-from facegroup.cameras.delivery.couriers import EventDelivery
+from facegroup.cameras.delivery.event_delivery import EventDelivery
 from facegroup.cameras.delivery.presence import Live
-from facegroup.cameras.sightings.journal import Journal, News
+from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Event, Webhook
 from facegroup.settings import Cameras
 from tests.unit.cameras.journal.made import sighting
@@ -33,13 +31,12 @@ class Delivering:
         self._live = live
         self._settings = Cameras(networks=NETWORKS, **settings)
         self._loop = asyncio.new_event_loop()
-        self._threads = ThreadPoolExecutor(2)
         self._thread = threading.Thread(target=self._loop.run_forever)
 
     def __enter__(self) -> "Delivering":
         self._thread.start()
-        self.couriers: EventDelivery = self.run(self._made())
-        self._running = asyncio.run_coroutine_threadsafe(self.couriers.run(), self._loop)
+        self.delivery: EventDelivery = self.run(self._made())
+        self._running = asyncio.run_coroutine_threadsafe(self.delivery.run(), self._loop)
         return self
 
     def __exit__(
@@ -50,15 +47,14 @@ class Delivering:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._threads.shutdown()
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(30)
 
     def record(self, *sightings: Any, kind: Any = "began") -> list[Event]:
-        """Write events and wake the couriers, as the hub does."""
-        events = self._journal.record([News(kind, each) for each in sightings])
-        self._loop.call_soon_threadsafe(self.couriers.wake)
+        """Write events and wake the delivery, as the hub does."""
+        events = self._journal.record([NewEvent(kind, each) for each in sightings])
+        self._loop.call_soon_threadsafe(self.delivery.wake)
         return events
 
     def begin(self, count: int, **given: Any) -> list[Event]:
@@ -68,20 +64,16 @@ class Delivering:
     def hook(self, name: str, url: str, **given: Any) -> Webhook:
         """Add a webhook."""
         made = self._journal.create_webhook(Webhook(name, url, "whsec_c2VjcmV0", **given), 10)
-        self._loop.call_soon_threadsafe(self.couriers.changed)
+        self._loop.call_soon_threadsafe(self.delivery.changed)
         return made
 
     def remove(self, name: str) -> None:
         """Remove a webhook."""
         self._journal.delete_webhook(name)
-        self._loop.call_soon_threadsafe(self.couriers.changed)
+        self._loop.call_soon_threadsafe(self.delivery.changed)
 
     async def _made(self) -> EventDelivery:
-        async def asked(method: str, *given: Any) -> Any:
-            call = partial(getattr(self._journal, method), *given)
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-        return EventDelivery(self._settings, asked, self._live)
+        return EventDelivery(self._settings, self._journal, self._live)
 
     async def _ended(self) -> None:
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from facegroup.cameras.delivery import couriers, presence
+from facegroup.cameras.delivery import mqtt_publisher, presence
 from facegroup.cameras.delivery.mqtt import Broker
 from facegroup.cameras.delivery.presence import Member, Now
 from facegroup.cameras.delivery.topics import Topics
 from facegroup.cameras.journal import open_journal
-from facegroup.cameras.sightings.journal import Journal, News
+from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Event, Sighting
 from facegroup.cameras.types import Camera
 from facegroup.errors import InvalidSettings, StoreUnavailable
@@ -53,7 +53,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is there is looked up often."""
-    monkeypatch.setattr(couriers, "_STATE_SECONDS", 0.1)
+    monkeypatch.setattr(mqtt_publisher, "_STATE_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -168,12 +168,12 @@ def test_a_broker_that_comes_late_and_goes_misses_nothing(
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.begin(5)
-        until(lambda: "does not answer" in (delivering.couriers.error("mqtt") or ""))
+        until(lambda: "does not answer" in (delivering.delivery.error("mqtt") or ""))
         broker.start()
         listener = listen()
         until(lambda: journal.cursor("mqtt") == 5)
         until(lambda: sorted(set(events(listener))) == [1, 2, 3, 4, 5])
-        assert delivering.couriers.error("mqtt") is None
+        assert delivering.delivery.error("mqtt") is None
         delivering.begin(30)
         until(lambda: len(events(listener)) > 7)
         broker.kill()
@@ -228,7 +228,7 @@ def test_whom_nobody_sees_after_a_restart_is_not_said_to_be_there(
     broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "SETTLE_SECONDS", 0.5)
-    delivered = [News("began", sighting(number, camera="gate")) for number in range(3)]
+    delivered = [NewEvent("began", sighting(number, camera="gate")) for number in range(3)]
     journal.record(delivered)
     listener = listen()
     with Delivering(journal, mqtt=at(broker)):
@@ -242,7 +242,7 @@ def test_missed_visits_are_history(
 ) -> None:
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt.WAIT_SECONDS", 0.3)
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt._AGAIN_SECONDS", 1)
-    monkeypatch.setattr(couriers, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(mqtt_publisher, "LATE_SECONDS", 1.0)
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         broker.kill()
@@ -273,7 +273,7 @@ def test_missed_visits_of_before_a_start_are_history(
 ) -> None:
     journal.advance("mqtt", 0)
     ada = sighting()
-    journal.record([News("began", ada), News("ended", replace(ada, open=False))])  # and the server died
+    journal.record([NewEvent("began", ada), NewEvent("ended", replace(ada, open=False))])  # and the server died
     listener = listen()
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: events(listener) == [1, 2])
@@ -343,7 +343,7 @@ def test_who_was_there_and_is_not_written_of_any_more_may_be_there(
 def test_a_visit_that_becomes_late_while_the_broker_is_waited_for_is_history(
     broker: BrokerProcess, journal: Journal, listen: Callable[[], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(couriers, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(mqtt_publisher, "LATE_SECONDS", 1.0)
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt.WAIT_SECONDS", 60.0)
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt._AGAIN_SECONDS", 1)
     broker.kill()
@@ -368,7 +368,7 @@ def test_while_the_journal_is_away_it_is_not_known_who_is_there(
     how: str,
 ) -> None:
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt._AGAIN_SECONDS", 1)
-    monkeypatch.setattr(couriers, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(mqtt_publisher, "LATE_SECONDS", 1.0)
     listener, back, read = listen(), threading.Event(), journal.sightings
 
     def away(*given: Any) -> Any:
@@ -488,10 +488,10 @@ def test_a_face_is_published_only_where_that_is_wanted_and_while_they_are_there(
     with Delivering(journal, mqtt=at(broker), mqtt_pictures=True) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         until(partial(_started, listener))
-        journal.record([News("began", ada, b"Ada's JPEG")])
-        delivering.couriers.wake()
+        journal.record([NewEvent("began", ada, b"Ada's JPEG")])
+        delivering.delivery.wake()
         until(lambda: listener.on(face) == ["Ada's JPEG"])
-        journal.record([News("began", bob, b"Bob's JPEG")])
+        journal.record([NewEvent("began", bob, b"Bob's JPEG")])
         until(lambda: listener.on(face) == ["Ada's JPEG", "Bob's JPEG"])
         config = json.loads(listener.on("homeassistant/image/facegroup_door_face/config")[-1])
         assert config["image_topic"] == face
@@ -519,7 +519,7 @@ def test_of_whom_was_erased_nothing_is_kept(
         listener = listen()
         until(lambda: journal.cursor("mqtt") == 3 and "facegroup/people/group/ada" in listener.kept)
         journal.erase("group", None if whole else "ada")
-        delivering.couriers.forget("group", None if whole else "ada")
+        delivering.delivery.forget("group", None if whole else "ada")
         until(lambda: listener.on("facegroup/people/group/ada")[-1] == "")
         until(lambda: listener.on("facegroup/cameras/yard/occupied")[-1] == "OFF")
     late = listen()
@@ -571,7 +571,7 @@ def test_of_a_camera_that_was_removed_nothing_is_kept_or_announced_again(
             until(lambda: listener.on("facegroup/cameras/door/occupied")[-1] == "")
     if away:
         journal.delete_camera("door")
-        journal.record([News("ended", replace(event.sighting, open=False))])
+        journal.record([NewEvent("ended", replace(event.sighting, open=False))])
     for _ in range(2):  # and once more after a start
         listener.heard.clear()
         with Delivering(journal, mqtt=at(broker)):
@@ -681,7 +681,7 @@ def test_a_password_is_used_and_not_shown(
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.begin(1)
         refused = until(
-            lambda: "refused us" in (delivering.couriers.error("mqtt") or "") and delivering.couriers.error("mqtt")
+            lambda: "refused us" in (delivering.delivery.error("mqtt") or "") and delivering.delivery.error("mqtt")
         )
         assert "Not authorized" in refused
     with Delivering(journal, mqtt=SecretStr(address.format("hunter2%3A%2F%40%20word"))) as delivering:
@@ -711,7 +711,7 @@ def test_a_broker_whose_certificate_an_authority_of_ones_own_signed(
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.begin(1)
         refused = until(
-            lambda: "certificate" in (delivering.couriers.error("mqtt") or "") and delivering.couriers.error("mqtt")
+            lambda: "certificate" in (delivering.delivery.error("mqtt") or "") and delivering.delivery.error("mqtt")
         )
         assert "unable to get local issuer certificate" in refused
         assert "FACEGROUP_CAMERAS__MQTT_CA" in refused
@@ -739,12 +739,12 @@ def test_what_is_wrong_with_a_brokers_certificate_is_said(
     with Delivering(journal, mqtt=SecretStr(f"mqtts://localhost:{process.port}"), mqtt_ca=authority.file) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.begin(1)
-        until(lambda: re.search(said, delivering.couriers.error("mqtt") or ""))
+        until(lambda: re.search(said, delivering.delivery.error("mqtt") or ""))
     process.kill()
 
 
 def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match=r"cameras\.mqtt_ca: .*there is no file"):
+    with pytest.raises(InvalidSettings, match=r"cameras\.mqtt_ca: .*does not exist"):
         load(cameras={"mqtt_ca": str(tmp_path / "ca.pem")})
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(InvalidSettings, match=r"mqtt_ca: .*holds no certificate"):

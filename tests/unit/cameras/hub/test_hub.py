@@ -5,18 +5,21 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate
 
 import pytest
 
 from facegroup.cameras.hub import camera_task as watches
 from facegroup.cameras.hub import hub as hubs
+from facegroup.cameras.hub.camera_registry import CameraRegistry
 from facegroup.cameras.hub.camera_task import CameraTask
 from facegroup.cameras.hub.hub import Hub
+from facegroup.cameras.hub.part import P, Part, Result
+from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.journal import open_journal
 from facegroup.cameras.journal.row_journal import RowJournal
 from facegroup.cameras.sightings.book import SightingBook
@@ -125,8 +128,13 @@ class World:
         return self.hub.conditions()[camera]
 
     async def sightings(self) -> list[Sighting]:
-        found: list[Sighting] = await self.hub.call("sightings", Filter(), "", 100)
-        return found
+        return await self.call(SightingLog.page, Filter(), "", 100)
+
+    async def call(
+        self, method: Callable[Concatenate[Part, P], Coroutine[Any, Any, Result]], /, *given: P.args, **named: P.kwargs
+    ) -> Result:
+        answer: Result = await self.hub.call(method.__qualname__, *given, **named)
+        return answer
 
 
 Worlds = Callable[..., Any]
@@ -191,7 +199,7 @@ def test_who_is_erased_while_they_are_looked_at_is_not_noted_again(worlds: World
             asked = world.stages.asked
             world.stages.open.clear()
             await until(lambda: world.stages.asked > asked)  # a frame is under way, with her name
-            assert await world.hub.call("erase", "group", "ada") == 1
+            assert await world.call(SightingLog.erase, "group", "ada") == 1
             world.stages.there = [NOBODY]
             world.stages.open.set()
             (other,) = await until(world.sightings)
@@ -231,7 +239,7 @@ def test_a_visit_goes_on_while_a_frame_of_it_is_under_way(worlds: Worlds, monkey
             (same,) = await world.sightings()
             assert (same.id, same.open) == (known.id, True)
             world.stages.there = []
-            await until(lambda: not world.hub._kept[1]._open)
+            await until(lambda: not world.hub._opened.context.recorder._book._open)
             (over,) = await world.sightings()
             assert (over.id, over.open) == (known.id, False)
 
@@ -318,7 +326,7 @@ def test_a_journal_that_is_away_comes_later(worlds: Worlds, monkeypatch: pytest.
             while world.hub._trouble is None:
                 await asyncio.sleep(0)
             with pytest.raises(StageUnavailable, match="the store is away"):
-                await world.hub.call("list_cameras")
+                await world.call(CameraRegistry.all)
             await until(lambda: world.condition().status.state == "live")
             await until(world.sightings)
             assert not tries
@@ -366,9 +374,9 @@ def test_a_camera_that_was_changed_is_looked_at_whatever_else_fails(
 
             monkeypatch.setattr(SightingBook, "left", away)
             with pytest.raises(StoreUnavailable):
-                await world.hub.call("change_camera", "door", {"gallery": "other"}, BY)
+                await world.call(CameraRegistry.change, "door", {"gallery": "other"}, BY)
             await until(lambda: world.condition().faces)
-            ((camera, _),) = await world.hub.call("list_cameras")
+            ((camera, _),) = await world.call(CameraRegistry.all)
             assert camera.gallery == "other"
             assert len(world.opened.eyes["door"]) == 2
 
@@ -378,17 +386,17 @@ def test_a_camera_that_was_changed_is_looked_at_whatever_else_fails(
 @pytest.mark.parametrize(
     ("held", "method", "arguments", "done"),
     [
-        ("create_camera", "add_camera", (replace(DOOR, id="yard"), BY), {"door": True, "yard": True}),
-        ("replace_camera", "change_camera", ("door", {"enabled": False}, BY), {"door": False}),
-        ("replace_camera", "change_camera", ("door", {"fps": 3}, BY), {"door": True}),
-        ("delete_camera", "remove_camera", ("door", BY), {}),
+        ("create_camera", CameraRegistry.add, (replace(DOOR, id="yard"), BY), {"door": True, "yard": True}),
+        ("replace_camera", CameraRegistry.change, ("door", {"enabled": False}, BY), {"door": False}),
+        ("replace_camera", CameraRegistry.change, ("door", {"fps": 3}, BY), {"door": True}),
+        ("delete_camera", CameraRegistry.remove, ("door", BY), {}),
     ],
 )
 def test_what_is_begun_is_done_though_the_caller_has_gone(
     worlds: Worlds,
     monkeypatch: pytest.MonkeyPatch,
     held: str,
-    method: str,
+    method: Callable[..., Coroutine[Any, Any, Any]],
     arguments: tuple[Any, ...],
     done: dict[str, bool],
 ) -> None:
@@ -406,18 +414,18 @@ def test_what_is_begun_is_done_though_the_caller_has_gone(
         async with worlds(DOOR) as world:
             await until(lambda: world.condition().faces)
             monkeypatch.setattr(RowJournal, held, slow)
-            call = asyncio.ensure_future(world.hub.call(method, *arguments))
+            call = asyncio.ensure_future(world.call(method, *arguments))
             await until(begun.is_set)
             call.cancel()
             await asyncio.wait([call])
             assert call.cancelled()
             end.set()
-            await until(lambda: not world.hub._changing.locked())
-            cameras = await world.hub.call("list_cameras")
+            await until(lambda: not world.hub._opened.parts["CameraRegistry"]._changing.locked())
+            cameras = await world.call(CameraRegistry.all)
             assert {camera.id: camera.enabled for camera, _ in cameras} == done
             assert set(world.hub.conditions()) == {camera for camera, enabled in done.items() if enabled}
-            if method == "change_camera" and done["door"]:
-                assert world.hub._watches["door"][0].camera.fps == 3
+            if method is CameraRegistry.change and done["door"]:
+                assert world.hub._opened.context.running._running["door"][0].camera.fps == 3
 
     run(scenario())
 
@@ -428,7 +436,7 @@ def test_whoever_tries_a_source_and_leaves_keeps_nothing(worlds: Worlds) -> None
         silent.number = 3  # where it hangs
         async with worlds(DOOR, yard=[silent]) as world:
             await until(lambda: world.condition().faces)
-            call = asyncio.ensure_future(world.hub.call("try_camera", replace(DOOR, id="yard")))
+            call = asyncio.ensure_future(world.call(CameraRegistry.try_source, replace(DOOR, id="yard")))
             await until(lambda: world.opened.eyes.get("yard"))
             call.cancel()
             await asyncio.wait([call])
@@ -440,21 +448,49 @@ def test_whoever_tries_a_source_and_leaves_keeps_nothing(worlds: Worlds) -> None
 def test_few_sources_are_tried_at_once(worlds: Worlds) -> None:
     async def scenario() -> None:
         async with worlds(tried=[Scene(broken=_hangs) for _ in range(4)]) as world:
-            await world.hub.call("list_cameras")
+            await world.call(CameraRegistry.all)
             folder = replace(DOOR, id="tried", source="file:///clips/")
             for eye in world.opened.laid["tried"]:
                 eye.number = 3
-            tries = [asyncio.ensure_future(world.hub.call("try_camera", folder)) for _ in range(4)]
+            tries = [asyncio.ensure_future(world.call(CameraRegistry.try_source, folder)) for _ in range(4)]
             await until(lambda: len(world.opened.eyes.get("tried", ())) == 4)
             with pytest.raises(Overloaded):
-                await world.hub.call("try_camera", folder)
+                await world.call(CameraRegistry.try_source, folder)
             tries.pop().cancel()
             await until(lambda: any(eye.closed for eye in world.opened.eyes["tried"]))
-            _, frame = await world.hub.call("try_camera", folder)
+            _, frame = await world.call(CameraRegistry.try_source, folder)
             assert frame is not None
             for each in tries:
                 each.cancel()
             await asyncio.gather(*tries, return_exceptions=True)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "method", ["CameraRegistry._check", "SightingLog.call", "VideoJobs.queue", "CameraRegistry.erase", "Hub.close", ""]
+)
+def test_only_public_methods_of_parts_can_be_called(worlds: Worlds, method: str) -> None:
+    async def scenario() -> None:
+        async with worlds(DOOR) as world:
+            await until(lambda: world.condition().faces)
+            with pytest.raises(ValueError, match="this is a bug"):
+                await world.hub.call(method, DOOR)
+
+    run(scenario())
+
+
+def test_sightings_of_people_who_were_deleted_elsewhere_are_erased(worlds: Worlds) -> None:
+    async def scenario() -> None:
+        async with worlds(DOOR) as world:
+            await until(world.sightings)
+            world.stages.there = []
+            await world.hub._opened.reconciliation.run()
+            (known,) = await world.sightings()
+            assert known.person_id == "ada"
+            world.stages.people.clear()
+            await world.hub._opened.reconciliation.run()
+            assert await world.sightings() == []
 
     run(scenario())
 
@@ -609,7 +645,7 @@ def test_a_clock_that_is_set_ends_no_visit_and_makes_none_longer(
             monkeypatch.setattr(time, "time", lambda: now() + 3600 * hours)
             number = eye.number
             await until(lambda: eye.number > number + 3)
-            ((same,), events) = await world.sightings(), await world.hub.call("events", 0, 10)
+            ((same,), events) = await world.sightings(), await world.call(SightingLog.events, 0, 10)
             assert (same.id, same.open, [each.kind for each in events]) == (known.id, True, ["began"])
             one = await until(lambda: _ended(world))
             assert (one.id, one.first_seen) == (known.id, known.first_seen)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from facegroup.cameras.sightings.journal import Journal, News
+from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Event, Shot, Sighting, Unknown
 from facegroup.types import Floats
 
@@ -27,4 +27,4 @@ def unknown(number: int, gallery: str = "group", at: float = 100.0, crop: bytes 
 
 
 def begin(journal: Journal, *sightings: Sighting, crop: bytes | None = None) -> list[Event]:
-    return journal.record([News("began", each, crop) for each in sightings])
+    return journal.record([NewEvent("began", each, crop) for each in sightings])

@@ -9,7 +9,7 @@ import pytest
 
 from facegroup import errors
 from facegroup.cameras.journal import may_be_there, open_journal
-from facegroup.cameras.sightings.journal import Filter, Journal, News
+from facegroup.cameras.sightings.journal import Filter, Journal, NewEvent
 from facegroup.cameras.sightings.types import DeadLetter, Sighting, Video, Webhook
 from facegroup.cameras.types import Camera
 from facegroup.errors import FacegroupError
@@ -118,7 +118,7 @@ def test_a_new_key_opens_what_the_old_one_sealed(journal: Journal, url: str) -> 
 def test_events_count_without_a_gap(journal: Journal) -> None:
     assert journal.span() == (1, 0)
     first = begin(journal, sighting(1), sighting(2), crop=b"face")
-    second = journal.record([News("ended", replace(first[0].sighting, open=False))])
+    second = journal.record([NewEvent("ended", replace(first[0].sighting, open=False))])
     assert journal.record([]) == []
     assert [each.seq for each in first + second] == [1, 2, 3]
     assert journal.events(0, 10) == first + second
@@ -193,9 +193,9 @@ def test_an_update_is_no_event(journal: Journal) -> None:
 def test_a_change_is_found_by_the_new_person_only(journal: Journal) -> None:
     stranger = unknown(1)
     was = sighting(10, person_id=None, unknown=stranger.id, name=stranger.id)
-    (event,) = journal.record([News("began", was, unknown=stranger)])
+    (event,) = journal.record([NewEvent("began", was, unknown=stranger)])
     now = replace(event.sighting, person_id="ada", unknown=None, name="Ada")
-    journal.record([News("changed", now, was=event.sighting, forgotten=stranger.id)])
+    journal.record([NewEvent("changed", now, was=event.sighting, forgotten=stranger.id)])
     assert journal.sightings(Filter(gallery="group", unknown=stranger.id)) == []
     assert [each.id for each in journal.sightings(Filter(gallery="group", person_id="ada"))] == [was.id]
     assert journal.unknowns() == []
@@ -233,7 +233,7 @@ def test_whom_it_erases_nothing_tells_of_any_more(journal: Journal, url: str, tm
     seen = sighting(20, person_id=None, unknown=stranger.id, name=stranger.id)
     begin(journal, sighting(10, name="Ada-Word"), crop=b"FACE-OF-ADA")
     begin(journal, sighting(15, person_id="bob", name="Bob"), crop=b"OTHER-FACE")
-    journal.record([News("began", seen, b"FACE-OF-STRANGER", stranger)])
+    journal.record([NewEvent("began", seen, b"FACE-OF-STRANGER", stranger)])
     assert journal.erase("group", person_id="ada") == 1
     assert journal.erase("group", person_id="ada") == 0
     assert journal.erase("group", unknown=stranger.id) == 1
@@ -261,7 +261,7 @@ def test_whom_it_erases_nothing_tells_of_any_more(journal: Journal, url: str, tm
 
 def test_a_whole_gallery_is_erased(journal: Journal) -> None:
     begin(journal, sighting(10), sighting(11, gallery="other"))
-    journal.record([News("began", sighting(12, person_id=None, unknown="unknown-1"), unknown=unknown(1))])
+    journal.record([NewEvent("began", sighting(12, person_id=None, unknown="unknown-1"), unknown=unknown(1))])
     assert journal.erase("group") == 2
     assert [each.gallery for each in journal.sightings(Filter())] == ["other"]
     assert journal.unknowns("group") == []
@@ -271,7 +271,7 @@ def test_strangers_have_numbers_for_good(journal: Journal) -> None:
     assert [journal.next_unknown("g") for _ in range(3)] == ["unknown-1", "unknown-2", "unknown-3"]
     assert journal.next_unknown("h") == "unknown-1"
     first, second, other = unknown(1, at=5), unknown(2, at=9), unknown(1, gallery="a/b", at=7)
-    journal.record([News("began", sighting(1), unknown=each) for each in (first, second, other)])
+    journal.record([NewEvent("began", sighting(1), unknown=each) for each in (first, second, other)])
     assert [(each.gallery, each.id) for each in journal.unknowns()] == [
         ("group", "unknown-2"),
         ("a/b", "unknown-1"),
@@ -292,7 +292,7 @@ def test_strangers_have_numbers_for_good(journal: Journal) -> None:
 
 def test_a_stranger_becomes_a_member(journal: Journal) -> None:
     seen = [sighting(float(at), person_id=None, unknown="unknown-1", name="unknown-1") for at in range(3)]
-    journal.record([News("began", each, unknown=unknown(1)) for each in seen])
+    journal.record([NewEvent("began", each, unknown=unknown(1)) for each in seen])
     begin(journal, sighting(9, person_id=None, unknown="unknown-2", name="unknown-2"))
     assert journal.promoted("group", "unknown-1", "ada", "Ada") == 3
     found = journal.sightings(Filter(gallery="group", person_id="ada"))

@@ -13,7 +13,7 @@ import redis
 
 from facegroup.cameras.journal import open_journal
 from facegroup.cameras.sightings.book import SightingBook
-from facegroup.cameras.sightings.journal import Filter, Journal, News
+from facegroup.cameras.sightings.journal import Filter, Journal, NewEvent
 from facegroup.cameras.types import Camera
 from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.settings import Cameras
@@ -84,7 +84,7 @@ def test_whatever_is_damaged_lists_go_on(
     for camera in ("door", "gate"):
         journal.create_camera(Camera(camera, "file:///x", "g"), 5)
     for at, one in enumerate("st"):
-        journal.record([News("began", sighting(at, id=one), unknown=unknown(at + 1, at=at))])
+        journal.record([NewEvent("began", sighting(at, id=one), unknown=unknown(at + 1, at=at))])
     (row,) = journal._rows.get(table, [key])  # type: ignore[attr-defined]
     value = json.dumps(json.loads(row.value) | fault).encode()
     _damage(url, table, key, b"[" * 100_000 if "[[" in str(fault) else value)
@@ -157,7 +157,7 @@ def test_the_user_that_the_page_tells_to_make_can_keep_a_journal(tmp_path: Path)
         admin.execute_command("ACL", "SETUSER", *words)
     journal = open_journal(process.url.replace("redis://", "redis://facegroup:s3cr3t@"))
     journal.create_camera(Camera("door", "file:///x", "g"), 5)
-    (event,) = journal.record([News("began", sighting(1, open=False), b"face", unknown(1))])
+    (event,) = journal.record([NewEvent("began", sighting(1, open=False), b"face", unknown(1))])
     assert journal.sightings(Filter(since=0)) == [event.sighting]
     assert journal.sightings(Filter(), event.sighting.cursor) == journal.sightings(Filter(open=True)) == []
     assert journal.unknown("group", "unknown-1").shots

@@ -9,14 +9,14 @@ from facegroup.cameras.types import Camera
 
 @pytest.mark.parametrize("field", ["rotate", "picture_seconds"])
 def test_a_field_that_came_later(field: str) -> None:
-    seal = Encryption(None)
+    encryption = Encryption(None)
     camera = Camera("door", "rtsp://8.8.8.8/live", "g")
-    document = documents.of_camera(camera, seal)
+    document = documents.encode_camera(camera, encryption)
     del document[field]
-    assert documents.to_camera(document, seal) == camera
+    assert documents.decode_camera(document, encryption) == camera
 
 
 def test_a_field_of_a_later_version() -> None:
-    seal = Encryption(None)
+    encryption = Encryption(None)
     camera = Camera("door", "rtsp://8.8.8.8/live", "g", rotate=90)
-    assert documents.to_camera({**documents.of_camera(camera, seal), "unheard": 1}, seal) == camera
+    assert documents.decode_camera({**documents.encode_camera(camera, encryption), "unheard": 1}, encryption) == camera

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import redis
 
-from facegroup.cameras.sightings.journal import Filter, Journal, News
+from facegroup.cameras.sightings.journal import Filter, Journal, NewEvent
 from facegroup.cameras.sightings.types import DeadLetter, Event, Video, Webhook
 from tests.unit.cameras.journal.made import begin, sighting, unknown
 
@@ -42,7 +42,7 @@ def test_events_outlive_their_sightings_but_no_name_does(journal: Journal, url: 
 def test_what_a_sighting_was_taken_for_goes_with_whom_it_was(journal: Journal) -> None:
     (event,) = begin(journal, sighting(1, name="Ada"))
     bob = replace(event.sighting, person_id="bob", name="Bob")
-    journal.record([News("changed", bob, was=event.sighting)])
+    journal.record([NewEvent("changed", bob, was=event.sighting)])
     assert journal.erase("group", "ada") == 0
     assert _names(journal.events(0, 9)) == ["", "Bob"]
     assert [each.name for each in journal.sightings(Filter())] == ["Bob"]
@@ -80,8 +80,8 @@ def test_somebody_of_the_same_id_elsewhere_stays(journal: Journal) -> None:
     other = unknown(1, gallery="other")
     begin(journal, sighting(1), sighting(2, gallery="other", name="Other Ada"))
     begin(journal, sighting(3, gallery="other", person_id=None, unknown="unknown-1", name="unknown-1"))
-    journal.record([News("began", sighting(4, person_id=None, unknown="unknown-1"), unknown=unknown(1))])
-    journal.record([News("began", sighting(5, gallery="other"), unknown=other)])
+    journal.record([NewEvent("began", sighting(4, person_id=None, unknown="unknown-1"), unknown=unknown(1))])
+    journal.record([NewEvent("began", sighting(5, gallery="other"), unknown=other)])
     assert journal.erase("group", "ada") == 1
     assert journal.erase("group", unknown="unknown-1") == 1
     assert {each.gallery for each in journal.sightings(Filter())} == {"other"}

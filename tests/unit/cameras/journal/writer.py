@@ -3,7 +3,7 @@
 import sys
 
 from facegroup.cameras.journal import open_journal
-from facegroup.cameras.sightings.journal import News
+from facegroup.cameras.sightings.journal import NewEvent
 from tests.unit.cameras.journal.made import sighting, unknown
 
 
@@ -12,7 +12,7 @@ def main(url: str) -> None:
     number = 0
     while True:
         number += 1
-        news = [News("began", sighting(float(number + each)), b"face", unknown(number)) for each in range(3)]
+        news = [NewEvent("began", sighting(float(number + each)), b"face", unknown(number)) for each in range(3)]
         for event in journal.record(news):
             sys.stdout.write(f"{event.seq} {event.sighting.id}\n")
         sys.stdout.flush()

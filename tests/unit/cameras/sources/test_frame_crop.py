@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from facegroup.cameras.sources.deinterlacing import combed
+from facegroup.cameras.sources.deinterlacing import has_combing
 from facegroup.cameras.sources.frame_crop import FrameCrop, FrameCropper, around, upright
 from facegroup.cameras.sources.reader import CameraReader
 from facegroup.cameras.types import Camera
@@ -43,13 +43,13 @@ def decoded(cut: FrameCrop) -> Image:
 def test_pixel_formats(kind: str) -> None:
     image = photos.resized(photos.astronaut(), 256)
     frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format=kind)
-    scissors = FrameCropper(EVERYTHING, 1280)
-    cut = scissors.cut(frame)
+    cropper = FrameCropper(EVERYTHING, 1280)
+    cut = cropper.cut(frame)
     expected = image.mean(2) if kind == "gray" else image
     shown = decoded(cut).mean(2) if kind == "gray" else decoded(cut)
     assert shown.shape == expected.shape
     assert np.abs(shown.astype(float) - expected).mean() < 12
-    assert scissors.grey(frame).mean() == pytest.approx(image.mean(), abs=15)
+    assert cropper.grey(frame).mean() == pytest.approx(image.mean(), abs=15)
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_pixels_that_are_not_square(
         CameraReader(
             Camera("a", f"file://{path}", "g", motion=False, realtime=False), Cameras(folder=tmp_path, width=width)
         )
-    ) as eye:
-        frame, status = eye.next(10), eye.status()
+    ) as reader:
+        frame, status = reader.next(10), reader.status()
     assert frame is not None
     assert (frame.width, frame.height) == pytest.approx(expected, abs=1)
     assert (status.width, status.height) == pytest.approx((expected[0] / frame.scale, expected[1] / frame.scale), abs=2)
@@ -197,13 +197,13 @@ def test_interlaced_pictures(tmp_path: Path, name: str) -> None:
         whole: Any = frame.to_ndarray(format="gray")
         cut = FrameCropper(EVERYTHING, 1280).cut(frame)
         assert frame.interlaced_frame
-        assert combed(whole)
-        assert not combed(decoded(cut)[..., 1])
+        assert has_combing(whole)
+        assert not has_combing(decoded(cut)[..., 1])
         assert decoded(cut).shape == (352, 640, 3)
     somebody = [*clips.walk(1, (640, 352), 160)] * 6
     frame = clips.shown(clips.video(tmp_path / f"still-{name}", somebody, **options))[2]
     assert frame.interlaced_frame
     whole = frame.to_ndarray(format="gray")
-    assert not combed(whole)
+    assert not has_combing(whole)
     whole = frame.to_ndarray(format="rgb24").astype(float)
     assert np.abs(decoded(FrameCropper(EVERYTHING, 1280).cut(frame)) - whole).mean() < 1.5

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 import av
 import pytest
 
-from facegroup.cameras.sources import ffmpeg_stream as stream
+from facegroup.cameras.sources import ffmpeg_opening
 from facegroup.cameras.sources.mjpeg import Splitter
 from facegroup.cameras.sources.reader import look
 from facegroup.cameras.types import Camera
@@ -249,9 +249,9 @@ def at(server: str, path: str, who: str = "") -> str:
     ],
 )
 def test_mjpeg(server: str, path: str, who: str) -> None:
-    with watching(at(server, path, who), fps=5) as eye:
+    with watching(at(server, path, who), fps=5) as reader:
         last = 35 if path == "/mjpeg" else 2
-        status, frame = until(eye, lambda _, frame: frame is not None and frame.number > last)
+        status, frame = until(reader, lambda _, frame: frame is not None and frame.number > last)
     assert status.state == "live"
     assert frame is not None
     assert (frame.width, frame.height) == (320, 180)
@@ -262,8 +262,8 @@ def test_mjpeg(server: str, path: str, who: str) -> None:
 
 @pytest.mark.parametrize("name", ODD)
 def test_mjpeg_as_small_cameras_send_it(server: str, name: str) -> None:
-    with watching(at(server, f"/odd/{name}"), fps=5) as eye:
-        status, frame = until(eye, lambda _, frame: frame is not None and frame.number > 10)
+    with watching(at(server, f"/odd/{name}"), fps=5) as reader:
+        status, frame = until(reader, lambda _, frame: frame is not None and frame.number > 10)
     assert (status.state, status.counts.damaged, status.counts.opened) == ("live", 0, 1)
     assert frame is not None
     assert (frame.width, frame.height) == (320, 180)
@@ -292,15 +292,15 @@ def test_a_refusal_says_what_is_wrong(server: str, path: str, who: str, said: st
 
 @pytest.mark.parametrize("path", ["/still", "/still-bare"])
 def test_one_picture_every_so_many_seconds(server: str, path: str) -> None:
-    with watching(at(server, path), fps=5, picture_seconds=0.3, stall_seconds=1) as eye:
-        status, frame = until(eye, lambda _, frame: frame is not None and frame.number >= 4)
+    with watching(at(server, path), fps=5, picture_seconds=0.3, stall_seconds=1) as reader:
+        status, frame = until(reader, lambda _, frame: frame is not None and frame.number >= 4)
     assert (status.state, status.counts.opened) == ("live", 1)
     assert frame is not None
     assert frame.position == pytest.approx(0.3 * frame.number, rel=0.9)
-    with watching(at(server, path), fps=5, picture_seconds=60, stall_seconds=1) as eye:  # silence is no stall
-        until(eye, lambda _, frame: frame is not None)
+    with watching(at(server, path), fps=5, picture_seconds=60, stall_seconds=1) as reader:  # silence is no stall
+        until(reader, lambda _, frame: frame is not None)
         time.sleep(1.5)
-        assert eye.status().state == "live"
+        assert reader.status().state == "live"
 
 
 def test_a_still_that_is_none(server: str) -> None:
@@ -326,17 +326,17 @@ def test_pictures_are_found_in_any_pieces() -> None:
 
 def test_playlists(server: str) -> None:
     for path in ("/list.m3u8", "/odd"):
-        with watching(at(server, path), fps=5, realtime=False) as eye:
-            frames = everything(eye)
-            assert eye.status().state == "ended"
+        with watching(at(server, path), fps=5, realtime=False) as reader:
+            frames = everything(reader)
+            assert reader.status().state == "ended"
         assert len(frames) == (10 if path == "/list.m3u8" else 2)
         assert (frames[0].width, frames[0].height) == (320, 180)
 
 
 def test_a_file_over_http_whose_index_is_at_its_end(server: str) -> None:
-    with watching(at(server, "/walk.mp4"), fps=5, realtime=False) as eye:
-        assert len(everything(eye)) == 10
-        assert eye.status().state == "ended"
+    with watching(at(server, "/walk.mp4"), fps=5, realtime=False) as reader:
+        assert len(everything(reader)) == 10
+        assert reader.status().state == "ended"
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_what_is_not_shown(server: str, path: str, who: str, reason: str, capfd:
 
 
 def test_a_server_that_says_nothing(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "OPENING", 1.0)
+    monkeypatch.setattr(ffmpeg_opening, "OPENING", 1.0)
     silent, later = at(server, "/silent"), at(server, "/falls-silent")
     with watching(silent, stall_seconds=1) as never, watching(later, stall_seconds=1) as then:
         until(then, lambda _, frame: frame is not None)

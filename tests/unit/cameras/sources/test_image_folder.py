@@ -32,12 +32,12 @@ def test_in_the_order_of_writing(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "link.jpg").symlink_to("/etc/passwd")
     (tmp_path / "folder.jpg").mkdir()
-    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as eye:
-        found = [eye.next(10) for _ in range(4)]
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as reader:
+        found = [reader.next(10) for _ in range(4)]
         put(tmp_path, "e.jpg", 150.0)  # written before the others, and come after them
-        found.append(eye.next(10))
-        assert eye.next(0.3) is None
-        status = eye.status()
+        found.append(reader.next(10))
+        assert reader.next(0.3) is None
+        status = reader.status()
     assert [frame.at for frame in found if frame] == [100.0, 200.0, 200.0, 300.0, 150.0]
     assert (status.state, status.counts.received, status.counts.analysed) == ("live", 5, 5)
     assert (status.width, status.height) == (128, 128)
@@ -55,15 +55,15 @@ def test_folders_by_date(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(outside)
     (tmp_path / "@eaDir").mkdir()
     put(tmp_path / "@eaDir", "thumb.jpg", 60.0)
-    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as eye:
-        found = [eye.next(10)]
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as reader:
+        found = [reader.next(10)]
         later = tmp_path / "cam" / "20261129" / "images"
         later.mkdir(parents=True)
         put(later, "b.jpg", 300.0)
         put(later, "c.jpg", 5000.0)
-        found += [eye.next(10), eye.next(10)]
-        assert eye.next(0.3) is None
-        status = eye.status()
+        found += [reader.next(10), reader.next(10)]
+        assert reader.next(0.3) is None
+        status = reader.status()
     assert [frame.at for frame in found if frame] == [100.0, 300.0, 5000.0]
     assert [frame.position for frame in found if frame] == [0.0, 200.0, 4900.0]
     assert status.counts.received == 3
@@ -73,49 +73,49 @@ def test_folders_by_date(tmp_path: Path) -> None:
 def test_in_real_time_it_says_how_many_there_are(tmp_path: Path) -> None:
     (tmp_path / "day").mkdir()
     put(tmp_path / "day", "a.jpg", 100.0)
-    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path)) as eye:
-        status, _ = until(eye, lambda status, _: status.detail is not None)
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path)) as reader:
+        status, _ = until(reader, lambda status, _: status.detail is not None)
         assert (status.state, status.reason) == ("live", None)
         assert "1 pictures and 0 other files" in str(status.detail)
         assert "waits for new ones" in str(status.detail)
         (tmp_path / "day2").mkdir()
         put(tmp_path / "day2", "b.jpg", 200.0)
-        assert eye.next(10) is not None
+        assert reader.next(10) is not None
 
 
 def test_what_is_half_written_is_tried_again(tmp_path: Path) -> None:
-    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as eye:
-        until(eye, lambda status, _: status.state == "live")
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as reader:
+        until(reader, lambda status, _: status.state == "live")
         half = tmp_path / "half.jpg"
         half.write_bytes(PHOTO[: len(PHOTO) // 2])
         put(tmp_path, "whole.jpg", 100.0)
-        assert eye.next(10) is not None
-        assert eye.next(0.3) is None
+        assert reader.next(10) is not None
+        assert reader.next(0.3) is None
         with half.open("ab") as file:
             file.write(PHOTO[len(PHOTO) // 2 :])
-        assert eye.next(10) is not None
-        assert eye.next(0.3) is None
-        assert eye.status().counts.received == 2
+        assert reader.next(10) is not None
+        assert reader.next(0.3) is None
+        assert reader.status().counts.received == 2
 
 
 def test_what_stays_broken_is_given_up_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_folder, "SETTLED", 0.2)
     put(tmp_path, "broken.jpg", 100.0, PHOTO[:500])
     put(tmp_path, "bomb.png", 100.0, photos.bomb())
-    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as eye:
-        status, _ = until(eye, lambda status, _: status.counts.received == 2)
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path), realtime=False) as reader:
+        status, _ = until(reader, lambda status, _: status.counts.received == 2)
         assert status.counts.damaged == status.counts.skipped == 2
         put(tmp_path, "broken.jpg", 200.0)  # the same name, whole
-        assert eye.next(10) is not None
+        assert reader.next(10) is not None
 
 
 def test_in_real_time_only_what_comes_counts(tmp_path: Path) -> None:
     put(tmp_path, "old.jpg", 100.0)
-    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path)) as eye:
-        until(eye, lambda status, _: status.state == "live")
-        assert eye.next(0.3) is None
+    with watching(f"file://{tmp_path}", Cameras(folder=tmp_path)) as reader:
+        until(reader, lambda status, _: status.state == "live")
+        assert reader.next(0.3) is None
         put(tmp_path, "new.jpg", 50.0)
-        frame = eye.next(10)
+        frame = reader.next(10)
     assert frame is not None
     assert frame.at == 50.0
 
@@ -123,11 +123,11 @@ def test_in_real_time_only_what_comes_counts(tmp_path: Path) -> None:
 def test_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    with watching(f"file://{folder}", Cameras(folder=tmp_path), realtime=False) as eye:
-        until(eye, lambda status, _: status.state == "live")
+    with watching(f"file://{folder}", Cameras(folder=tmp_path), realtime=False) as reader:
+        until(reader, lambda status, _: status.state == "live")
         folder.rmdir()
-        status, _ = until(eye, lambda status, _: status.state == "failed")
+        status, _ = until(reader, lambda status, _: status.state == "failed")
         assert status.reason == "source_unreachable"
         folder.mkdir()
         put(folder, "a.jpg", 100.0)
-        until(eye, lambda _, frame: frame is not None)
+        until(reader, lambda _, frame: frame is not None)

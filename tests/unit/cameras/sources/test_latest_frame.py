@@ -13,75 +13,75 @@ from facegroup.cameras.sources.latest_frame import LatestFrame
 FRAME = DecodedFrame(cast(av.VideoFrame, None), 0.0, 0.0, 0.0)
 
 
-def holds(hand: LatestFrame, at_hand: tuple[int, ...] = (0, 1)) -> None:
-    counts = hand.counts()
-    assert counts.received - counts.skipped - counts.still - counts.analysed in at_hand, counts
+def holds(latest: LatestFrame, waiting: tuple[int, ...] = (0, 1)) -> None:
+    counts = latest.counts()
+    assert counts.received - counts.skipped - counts.still - counts.analysed in waiting, counts
     assert counts.late <= counts.skipped
     assert counts.damaged <= counts.skipped
 
 
 @given(st.lists(st.sampled_from(["came", "offered", "still", "damaged", "taken", "given up"])))
 def test_counts_add_up(steps: list[str]) -> None:
-    hand = LatestFrame()
+    latest = LatestFrame()
     for step in steps:
         if step in {"came", "damaged"}:
-            hand.came()
+            latest.came()
         if step == "offered":
-            hand.offer(FRAME, wait=False)
+            latest.offer(FRAME, wait=False)
         elif step == "still":
-            hand.still()
+            latest.still()
         elif step == "damaged":
-            hand.damaged()
-        elif step in {"taken", "given up"} and hand.take(0) and step == "given up":
-            hand.give_up()
-        holds(hand)
-    hand.close()
-    holds(hand, (0,))
+            latest.damaged()
+        elif step in {"taken", "given up"} and latest.take(0) and step == "given up":
+            latest.give_up()
+        holds(latest)
+    latest.close()
+    holds(latest, (0,))
 
 
-def test_a_newer_frame_takes_the_place_of_the_one_at_hand() -> None:
-    hand = LatestFrame()
+def test_a_newer_frame_takes_the_place_of_the_one_waiting() -> None:
+    latest = LatestFrame()
     for _ in range(3):
-        hand.came()
-        hand.offer(FRAME, wait=False)
-    held = hand.take(0)
+        latest.came()
+        latest.offer(FRAME, wait=False)
+    held = latest.take(0)
     assert held is not None
     assert held.number == 2
-    assert hand.take(0) is None
-    counts = hand.counts()
+    assert latest.take(0) is None
+    counts = latest.counts()
     assert (counts.received, counts.skipped, counts.late, counts.analysed) == (3, 2, 2, 1)
 
 
 def test_none_is_lost_where_the_reader_waits() -> None:
-    hand = LatestFrame()
+    latest = LatestFrame()
 
     def read() -> None:
         for _ in range(100):
-            hand.came()
-            hand.offer(FRAME, wait=True)
+            latest.came()
+            latest.offer(FRAME, wait=True)
 
     reader = threading.Thread(target=read)
     reader.start()
     numbers: list[int] = []
     while len(numbers) < 100:
-        held = hand.take(10)
+        held = latest.take(10)
         assert held is not None
         numbers.append(held.number)
-        holds(hand)
+        holds(latest)
     reader.join()
     assert numbers == list(range(100))
-    assert hand.counts().skipped == 0
+    assert latest.counts().skipped == 0
 
 
 def test_closing_lets_everybody_go() -> None:
-    hand = LatestFrame()
-    hand.came()
-    hand.offer(FRAME, wait=False)
-    hand.came()
-    reader = threading.Thread(target=hand.offer, args=(FRAME, True))
+    latest = LatestFrame()
+    latest.came()
+    latest.offer(FRAME, wait=False)
+    latest.came()
+    reader = threading.Thread(target=latest.offer, args=(FRAME, True))
     reader.start()
-    hand.close()
+    latest.close()
     reader.join(10)
     assert not reader.is_alive()
-    assert hand.take(10) is None
-    holds(hand, (0,))
+    assert latest.take(10) is None
+    holds(latest, (0,))

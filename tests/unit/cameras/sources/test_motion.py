@@ -16,14 +16,14 @@ from facegroup.settings import load
 from facegroup.types import Floats, Image
 from tests import clips, photos
 
-SCISSORS = FrameCropper(around(()), 640)
+CROPPER = FrameCropper(around(()), 640)
 FPS = 2
 
 
 def passed(gate: MotionFilter, pictures: Iterator[Image] | list[Image], start: float = 0.0) -> list[bool]:
     """Which of the pictures, so many a second, are to be analysed."""
     frames = (av.VideoFrame.from_ndarray(picture, "rgb24") for picture in pictures)
-    return [gate.opens(SCISSORS.grey(frame), start + number / FPS) for number, frame in enumerate(frames)]
+    return [gate.opens(CROPPER.grey(frame), start + number / FPS) for number, frame in enumerate(frames)]
 
 
 def test_a_still_scene_is_looked_at_now_and_again() -> None:
@@ -39,7 +39,7 @@ def test_frames_that_come_seldom_are_all_looked_at(apart: float) -> None:
     gate, jitter = MotionFilter(), np.random.default_rng(0)
     frames = (av.VideoFrame.from_ndarray(picture, "rgb24") for picture in clips.still(20, clips.room()))
     moments = [number * apart + float(jitter.uniform(-0.05, 0.05)) for number in range(20)]
-    assert all(gate.opens(SCISSORS.grey(frame), at) for frame, at in zip(frames, moments, strict=True))
+    assert all(gate.opens(CROPPER.grey(frame), at) for frame, at in zip(frames, moments, strict=True))
 
 
 @pytest.mark.parametrize("side", [24, 48, 160])
@@ -84,7 +84,7 @@ def test_no_face_of_the_clips_is_lost(shared: Path) -> None:
         moving = list(clips.shots(clip, (640, 360), FPS))
         gate_open = passed(gate, [*moving, *[moving[-1]] * (30 * FPS)])
         for picture in moving:
-            cut = SCISSORS.cut(av.VideoFrame.from_ndarray(picture, "rgb24"))
+            cut = CROPPER.cut(av.VideoFrame.from_ndarray(picture, "rgb24"))
             (seen,) = finder.find([Photo(cut.data)])
             assert isinstance(seen, DetectedFaces)
             boxes.append(seen.faces.boxes)

@@ -30,9 +30,9 @@ def there(folder: Path) -> Cameras:
 
 
 def test_every_frame_of_a_file_that_is_due_in_order(folder: Path) -> None:
-    with watching(f"file://{folder}/walk.mp4", there(folder), realtime=False) as eye:
-        frames = everything(eye)
-        status = eye.status()
+    with watching(f"file://{folder}/walk.mp4", there(folder), realtime=False) as reader:
+        frames = everything(reader)
+        status = reader.status()
     assert [frame.position for frame in frames] == pytest.approx([number / 5 for number in range(10)], abs=1e-3)
     assert (status.state, status.reason) == ("ended", "source_ended")
     assert (status.width, status.height) == (640, 360)
@@ -42,21 +42,21 @@ def test_every_frame_of_a_file_that_is_due_in_order(folder: Path) -> None:
 
 
 def test_a_file_waits_for_whoever_takes_its_frames(folder: Path) -> None:
-    with watching(f"file://{folder}/walk.mp4", there(folder), realtime=False, fps=25, stall_seconds=0.1) as eye:
-        assert eye.next(10) is not None
+    with watching(f"file://{folder}/walk.mp4", there(folder), realtime=False, fps=25, stall_seconds=0.1) as reader:
+        assert reader.next(10) is not None
         time.sleep(0.5)  # a slow taker is no stalled camera
-        assert eye.status().state == "live"
-        assert eye.status().counts.received < 10
-        assert len(everything(eye)) == 49
+        assert reader.status().state == "live"
+        assert reader.status().counts.received < 10
+        assert len(everything(reader)) == 49
 
 
 def test_a_file_at_its_own_pace_never_queues(folder: Path) -> None:
-    with watching(f"file://{folder}/walk.mp4", there(folder), fps=25) as eye:
-        first = eye.next(10)
+    with watching(f"file://{folder}/walk.mp4", there(folder), fps=25) as reader:
+        first = reader.next(10)
         time.sleep(0.7)
-        second = eye.next(10)
-        counts = eye.status().counts
-        status, _ = until(eye, lambda status, _: status.state == "ended")
+        second = reader.next(10)
+        counts = reader.status().counts
+        status, _ = until(reader, lambda status, _: status.state == "ended")
     assert first is not None
     assert second is not None
     assert 0.3 < second.position - first.position < 1.7
@@ -67,9 +67,9 @@ def test_a_file_at_its_own_pace_never_queues(folder: Path) -> None:
 
 def test_nothing_moves(folder: Path) -> None:
     clips.video(folder / "still.mp4", clips.still(20, clips.room()), fps=2)
-    with watching(f"file://{folder}/still.mp4", there(folder), realtime=False, motion=True, fps=2) as eye:
-        frames = everything(eye)
-        counts = eye.status().counts
+    with watching(f"file://{folder}/still.mp4", there(folder), realtime=False, motion=True, fps=2) as reader:
+        frames = everything(reader)
+        counts = reader.status().counts
     assert [frame.position for frame in frames] == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 3, 8])
     assert (counts.received, counts.still, counts.analysed) == (20, 12, 8)
 
@@ -77,17 +77,17 @@ def test_nothing_moves(folder: Path) -> None:
 def test_regions_and_width(folder: Path) -> None:
     settings = Cameras(folder=folder, width=160)
     half = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
-    with watching(f"file://{folder}/walk.mp4", settings, realtime=False, regions=(half,)) as eye:
-        frame = eye.next(10)
+    with watching(f"file://{folder}/walk.mp4", settings, realtime=False, regions=(half,)) as reader:
+        frame = reader.next(10)
     assert frame is not None
     assert (frame.width, frame.height, frame.offset, frame.scale) == (320, 180, (160, 0), 0.5)
 
 
 def test_4k_and_one_frame_a_second(folder: Path) -> None:
     clips.video(folder / "4k.mp4", [clips.room((3840, 2160))] * 3, fps=1, preset="ultrafast")
-    with watching(f"file://{folder}/4k.mp4", there(folder), realtime=False) as eye:
-        frames = everything(eye)
-        status = eye.status()
+    with watching(f"file://{folder}/4k.mp4", there(folder), realtime=False) as reader:
+        frames = everything(reader)
+        status = reader.status()
     assert [round(frame.position) for frame in frames] == [0, 1, 2]
     assert (status.width, frames[0].width, frames[0].height) == (3840, 1280, 720)
 
@@ -96,8 +96,8 @@ def test_4k_and_one_frame_a_second(folder: Path) -> None:
 def test_what_is_dropped_before_a_key_frame_leaves_the_others_whole(folder: Path, every: int) -> None:
     levels = (np.full((180, 320, 3), 20 + 2 * number, np.uint8) for number in range(100))
     clips.video(folder / "levels.mp4", levels, g=str(every), bf="0", sc_threshold="0")
-    with watching(f"file://{folder}/levels.mp4", there(folder), realtime=False, fps=2) as eye:
-        frames = everything(eye)
+    with watching(f"file://{folder}/levels.mp4", there(folder), realtime=False, fps=2) as reader:
+        frames = everything(reader)
     assert [round(frame.position * 25) for frame in frames] == [0, 13, 25, 38, 50, 63, 75, 88]
     for frame in frames:
         shown = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -109,8 +109,8 @@ def test_what_is_refreshed_bit_by_bit_is_lost_once(folder: Path) -> None:
     """Such a camera says that it has key frames, and has none from which a picture can be made at once."""
     refreshed: dict[str, Any] = {"x264-params": "intra-refresh=1:keyint=25:bframes=0", "g": "25"}
     clips.video(folder / "bits.mp4", clips.still(200, clips.room((320, 180))), **refreshed)
-    with watching(f"file://{folder}/bits.mp4", there(folder), realtime=False, fps=2) as eye:
-        places = [frame.position for frame in everything(eye)]
+    with watching(f"file://{folder}/bits.mp4", there(folder), realtime=False, fps=2) as reader:
+        places = [frame.position for frame in everything(reader)]
     assert max(after - before for before, after in pairwise(places)) < 1.5
     assert [after - before for before, after in pairwise(places[4:])] == pytest.approx(
         [0.5] * (len(places) - 5), abs=0.05
@@ -122,8 +122,8 @@ def test_a_clock_that_jumps(folder: Path) -> None:
     clips.video(folder / "jump.ts", clips.walk(20, (320, 180)), fps=10, stamps=stamps)
     # Nobody waits for an hour; but the times of a file that is not played are its own.
     for realtime, jump in ((False, 3600), (True, 0)):
-        with watching(f"file://{folder}/jump.ts", there(folder), realtime=realtime, fps=10) as eye:
-            _, frame = until(eye, lambda _, frame: frame is not None and frame.number >= 18)
+        with watching(f"file://{folder}/jump.ts", there(folder), realtime=realtime, fps=10) as reader:
+            _, frame = until(reader, lambda _, frame: frame is not None and frame.number >= 18)
         assert frame is not None
         assert frame.position == pytest.approx(frame.number / 10 + jump, abs=0.2)
 
@@ -133,9 +133,9 @@ def test_a_file_has_times_of_its_own(folder: Path, kind: str) -> None:
     """Pauses, one frame now and then, and as many frames as always: each is where the file says."""
     stamps = [0, 0.2, 60, 60.2, 75, 100, 125, 150, 300, 300.04]
     clips.video(folder / f"times.{kind}", clips.walk(10, (320, 180)), stamps=stamps)
-    with watching(f"file://{folder}/times.{kind}", there(folder), realtime=False) as eye:
-        frames = everything(eye)
-        assert eye.status().counts.damaged == 0
+    with watching(f"file://{folder}/times.{kind}", there(folder), realtime=False) as reader:
+        frames = everything(reader)
+        assert reader.status().counts.damaged == 0
     assert [frame.position for frame in frames] == pytest.approx(stamps[:-1], abs=0.01)
 
 
@@ -147,8 +147,8 @@ def test_a_stamp_that_is_wrong_is_not_believed(folder: Path) -> None:
     at = data.index(b"\0\0\1\xe0", starts[9]) + 9
     data[at + 1] ^= 0x10  # of the tenth frame: 2.9 hours on
     path.write_bytes(data)
-    with watching(f"file://{path}", there(folder), realtime=False, fps=10) as eye:
-        frames = everything(eye)
+    with watching(f"file://{path}", there(folder), realtime=False, fps=10) as reader:
+        frames = everything(reader)
     assert len(frames) >= 18
     assert frames[-1].position == pytest.approx(1.9, abs=0.3)
 
@@ -169,9 +169,9 @@ def test_damage_in_the_middle_is_counted(
 ) -> None:
     path = clips.video(tmp_path / name, clips.walk(60, (320, 180)), codec=codec, **options)
     for seen in (False, True):
-        with watching(f"file://{path}", there(tmp_path), realtime=False) as eye:
-            frames = everything(eye)
-            status = eye.status()
+        with watching(f"file://{path}", there(tmp_path), realtime=False) as reader:
+            frames = everything(reader)
+            status = reader.status()
         assert status.state == "ended"
         assert bool(status.counts.damaged) == seen
         assert len(frames) == 12 or seen
@@ -188,8 +188,8 @@ def test_damage_in_the_middle_is_counted(
 def test_a_picture_that_is_a_track_is_not_the_video(tmp_path: Path, first: bool, name: str, codec: str) -> None:
     art = np.full((600, 600, 3), 200, np.uint8)
     path = clips.with_picture(tmp_path / name, clips.walk(50, (320, 180)), art, first=first, codec=codec)
-    with watching(f"file://{path}", there(tmp_path), realtime=False) as eye:
-        frames = everything(eye)
+    with watching(f"file://{path}", there(tmp_path), realtime=False) as reader:
+        frames = everything(reader)
     assert {(frame.width, frame.height) for frame in frames} == {(320, 180)}
     assert len(frames) == 10
 
@@ -202,9 +202,9 @@ def test_garbage_in_the_middle_is_counted(folder: Path) -> None:
     for packet in range(start, start + 188 * 60, 188):  # the stream's frames are noise, its packets are not
         data[packet + 30 : packet + 188] = noise.bytes(158)
     (folder / "hurt.ts").write_bytes(data)
-    with watching(f"file://{folder}/hurt.ts", there(folder), realtime=False, fps=25) as eye:
-        frames = everything(eye)
-        status = eye.status()
+    with watching(f"file://{folder}/hurt.ts", there(folder), realtime=False, fps=25) as reader:
+        frames = everything(reader)
+        status = reader.status()
     assert status.state == "ended"
     assert status.counts.damaged > 0
     assert 30 < len(frames) < 100
@@ -261,14 +261,14 @@ def test_look_gives_a_frame(folder: Path) -> None:
 
 
 def test_close_does_not_wait_for_a_taker_or_a_reader(folder: Path) -> None:
-    eye = CameraReader(Camera("a", f"file://{folder}/walk.mp4", "g", realtime=False), there(folder))
+    reader = CameraReader(Camera("a", f"file://{folder}/walk.mp4", "g", realtime=False), there(folder))
     taken: list[object] = []
-    assert eye.next(10) is not None
-    while eye.next(0.2) is not None:
+    assert reader.next(10) is not None
+    while reader.next(0.2) is not None:
         pass
-    taker = threading.Thread(target=lambda: taken.append(eye.next(60)))
+    taker = threading.Thread(target=lambda: taken.append(reader.next(60)))
     taker.start()
-    eye.close()
+    reader.close()
     taker.join(5)
     assert taken == [None]
-    assert eye.next(60) is None
+    assert reader.next(60) is None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from facegroup.cameras.sources import ffmpeg_stream
-from facegroup.cameras.sources import reader as eyes
+from facegroup.cameras.sources import ffmpeg_opening
+from facegroup.cameras.sources import reader as readers
 from facegroup.cameras.sources.reader import CameraReader, look
 from facegroup.cameras.types import Camera
 from tests import clips
@@ -68,20 +68,20 @@ def test_cameras_come_change_and_lie_side_by_side(server: RtspProcess) -> None:
         assert status.reason == "not_a_video"
 
 
-def _until_size(eye: CameraReader, size: tuple[int, int]) -> None:
-    until(eye, lambda _, frame: frame is not None and (frame.width, frame.height) == size)
+def _until_size(reader: CameraReader, size: tuple[int, int]) -> None:
+    until(reader, lambda _, frame: frame is not None and (frame.width, frame.height) == size)
 
 
 def test_a_camera_that_is_cut_off_comes_back(recordings: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eyes, "LONGEST", 0.5)
+    monkeypatch.setattr(readers, "LONGEST", 0.5)
     server = RtspProcess(recordings)
-    with watching(server.url("/large")) as eye:
-        before = until(eye, lambda _, frame: frame is not None)[1]
+    with watching(server.url("/large")) as reader:
+        before = until(reader, lambda _, frame: frame is not None)[1]
         server.kill()
-        status, _ = until(eye, lambda status, _: status.state == "failed")
+        status, _ = until(reader, lambda status, _: status.state == "failed")
         assert status.reason == "source_unreachable"
         server.start()
-        status, after = until(eye, lambda status, frame: frame is not None and status.counts.opened > 1)
+        status, after = until(reader, lambda status, frame: frame is not None and status.counts.opened > 1)
         assert status.state == "live"
         assert status.reason is None
         assert before is not None
@@ -135,8 +135,8 @@ def test_passwords(recordings: dict[str, Path], transport: str, capfd: pytest.Ca
 def test_digests(server: RtspProcess, works: str, challenges: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     guard = Guard(server.port, works, *challenges)
     source = f"rtsp://me:p%40ss%2Fhunter2@{guard.url}/large"
-    with watching(source) as eye:
-        status, _ = until(eye, lambda _, frame: frame is not None and frame.number > 30)
+    with watching(source) as reader:
+        status, _ = until(reader, lambda _, frame: frame is not None and frame.number > 30)
     assert (status.state, status.counts.opened) == ("live", 1)
     guard.close()
     assert "hunter" not in "".join(capfd.readouterr())
@@ -171,11 +171,11 @@ def test_nothing_of_that_name(server: RtspProcess) -> None:
 
 
 def test_a_camera_that_takes_the_call_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ffmpeg_stream, "OPENING", 1.0)
+    monkeypatch.setattr(ffmpeg_opening, "OPENING", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/"
-        with watching(url, stall_seconds=1) as eye:
-            status, _ = until(eye, lambda status, _: status.state == "failed")
+        with watching(url, stall_seconds=1) as reader:
+            status, _ = until(reader, lambda status, _: status.state == "failed")
             assert status.reason == "source_unreachable"
-        with watching(url, stall_seconds=600) as eye:  # closes at once all the same
-            until(eye, lambda status, _: status.state == "connecting")
+        with watching(url, stall_seconds=600) as reader:  # closes at once all the same
+            until(reader, lambda status, _: status.state == "connecting")

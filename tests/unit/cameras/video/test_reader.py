@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from facegroup.cameras.video.annotated_copy import annotate
 from facegroup.cameras.video.files import length
-from facegroup.cameras.video.viewing import Look, VideoAnalysis, camera
+from facegroup.cameras.video.viewing import AnalysedFrame, VideoAnalysis, camera
 from facegroup.cli import video
 from facegroup.errors import MalformedRequest, NoVideo, UnknownGallery
 from facegroup.recognizer import Recognizer
@@ -164,9 +164,9 @@ def test_paths_are_checked_before_anything_runs(walk: Path, folder: Path, file: 
     assert isinstance(done.exception, MalformedRequest)
 
 
-def seen(path: Path, *looks: Look) -> Any:
+def seen(path: Path, *looks: AnalysedFrame) -> Any:
     with VideoAnalysis(camera(path, "g", 5, 2, 2, None), "net", 0.5, Cameras()) as viewing:
-        viewing.looks += looks
+        viewing.frames += looks
         viewing.names[0] = "Ada"
     return viewing
 
@@ -176,7 +176,7 @@ def test_a_copy_is_upright(tmp_path: Path, degrees: int) -> None:
     made = clips.video(tmp_path / "v.mp4", [clips.room((320, 180))] * 3, fps=10)
     clips.turn(made, degrees)
     size = (320, 180) if degrees % 180 == 0 else (180, 320)
-    annotate(made, seen(made, Look(0.1, *size, ((0, (60.0, 60.0, 100.0, 100.0)),))), tmp_path / "a.mp4")
+    annotate(made, seen(made, AnalysedFrame(0.1, *size, ((0, (60.0, 60.0, 100.0, 100.0)),))), tmp_path / "a.mp4")
     first, second, third = (each.to_ndarray(format="rgb24").astype(int) for each in frames(tmp_path / "a.mp4"))
     assert first.shape == (size[1], size[0], 3)
     for later in (second, third):

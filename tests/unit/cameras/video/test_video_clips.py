@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.clips import TRUTH, who
-from facegroup.cameras.video.reader import look_through
+from facegroup.cameras.video.reader import analyse
 from facegroup.cameras.video.viewing import VideoAnalysis, camera
 from facegroup.recognizer import Recognizer
 from facegroup.settings import load
@@ -61,10 +61,10 @@ def test_one_sighting_a_visit(recognizer: Recognizer, shared: Path, name: str) -
     fps = 5 if clip["people"] else 1
     where = camera(shared / "faces" / "videos" / name, "group", fps, COOLDOWN, 2, None)
     with VideoAnalysis(where, "retail-0095", 0.43, recognizer.settings.cameras) as viewing:
-        assert look_through(viewing, where, recognizer) is None
+        assert analyse(viewing, where, recognizer) is None
         found = viewing.finish()
     whose: dict[str, Counter[str]] = {}
-    for look in viewing.looks:
+    for look in viewing.frames:
         boxes = np.array([box for _, box in look.faces], np.float32).reshape(-1, 4)
         people = who(clip["people"], look.position, look.width / clip["width"], boxes)
         for (track, _), person in zip(look.faces, people, strict=True):

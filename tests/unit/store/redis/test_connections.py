@@ -19,7 +19,7 @@ from facegroup.store import open_store
 from facegroup.store.audit import Event
 from facegroup.store.contract import Store
 from facegroup.store.redis.store import RedisStore
-from facegroup.store.staging import coming
+from facegroup.store.staging import migration_copy
 from facegroup.types import Gallery, Person
 from tests.conftest import RedisProcess
 from tests.unit.store.samples import NETWORK, D, sample
@@ -81,10 +81,10 @@ def test_the_user_that_the_page_tells_to_make_can_do_everything_and_nothing_else
         everything(store, "group")
         assert store.audit("group")
         store.create_gallery(GROUP)
-        store.create_gallery(replace(GROUP, name=coming("group")))
-        store.put_people(coming("group"), [(Person("bob", "Bob", expires_at=4e9), [sample(2)])])
-        here, there = store.version("group"), store.version(coming("group"))
-        store.switch_gallery("group", coming("group"), here, there, Event("migrated"))
+        store.create_gallery(replace(GROUP, name=migration_copy("group")))
+        store.put_people(migration_copy("group"), [(Person("bob", "Bob", expires_at=4e9), [sample(2)])])
+        here, there = store.version("group"), store.version(migration_copy("group"))
+        store.switch_gallery("group", migration_copy("group"), here, there, Event("migrated"))
         assert [page.ids for page in store.centroid_pages("group")] == [("bob",)]
         store.lose("group", store.standing("group").floor + 5)
         assert store.accept("group").lost is None

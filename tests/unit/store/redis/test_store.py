@@ -201,5 +201,5 @@ def test_others_who_are_always_faster_are_given_up_on(redis_url: str, monkeypatc
         store.create_gallery(GROUP)
         store.create_person("group", "Ann", person_id="ann")
         monkeypatch.setattr(store._steps, "write", lambda *_: None)
-        with pytest.raises(StoreUnavailable, match="too many"):
+        with pytest.raises(StoreUnavailable, match="Too many"):
             store.update_person("group", "ann", name="Bo")

@@ -150,7 +150,7 @@ def test_a_system_that_cannot_allocate_takes_the_room_by_writing(disk: Path, mon
     assert reserve.st_blocks * 512 >= reserve.st_size > 0
     fill(disk)
     added(store)
-    with pytest.raises(StoreFull, match="free some space, or erase people, which works"):
+    with pytest.raises(StoreFull, match="Free some space or delete people"):
         store.check_writes()
     assert store.delete_person("g", "p3").people == 1
     store.close()

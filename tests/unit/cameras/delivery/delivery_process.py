@@ -1,4 +1,4 @@
-"""Writes events and delivers them until it is killed: `python -m tests.unit.cameras.delivery.courier_process URL KEY`."""
+"""Writes events and delivers them until it is killed: `python -m tests.unit.cameras.delivery.delivery_process URL KEY`."""
 
 import sys
 import time

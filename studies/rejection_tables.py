@@ -1,4 +1,4 @@
-"""Searches with faces of known quality → what rejecting the worst of them leaves: tables in Markdown, and curves."""
+"""Show what remains after rejecting the poorest faces, as tables in Markdown and as curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facegroup.pipeline import quality_policies
 from facegroup.types import Floats, Policy
-from studies.looking import Looked
+from studies.measured_faces import MeasuredFaces
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.4)
 POLICIES: tuple[Policy, ...] = ("off", "standard", "strict")
@@ -22,12 +22,12 @@ class Probes:
     """Faces that were searched with.
 
     Attributes:
-        name: of the set.
-        kinds: (n,) what each photo suffered.
-        owners: (n,) number of the person, -1 for a stranger.
-        similarity: (n,) to the right person where nobody is more similar, else -inf; of a stranger to anybody, the greatest.
-        grades: (n, …) of `policies.grades`.
-        missed: photos without a face.
+        name: name of the set.
+        kinds: (n,) the degradation of each photo.
+        owners: (n,) number of the person, or -1 for a stranger.
+        similarity: (n,) similarity to the right person if nobody is more similar, else -inf; for a stranger, the greatest.
+        grades: (n, …) grades of `quality_policies.grades`.
+        missed: number of photos without a face.
     """
 
     name: str
@@ -38,17 +38,17 @@ class Probes:
     missed: int
 
     def fnir(self, kept: Flags, threshold: float) -> float:
-        """Return the share of members who are not named, or wrongly, of the faces kept."""
+        """Return the share of the kept faces of members that are not named, or wrongly."""
         mated = self.similarity[kept & (self.owners >= 0)]
         return float((mated <= threshold).mean()) if len(mated) else float("nan")
 
     def fpir(self, kept: Flags, threshold: float) -> float:
-        """Return the share of strangers who are named, of the faces kept."""
+        """Return the share of the kept faces of strangers that are named."""
         nonmated = self.similarity[kept & (self.owners < 0)]
         return float((nonmated > threshold).mean()) if len(nonmated) else float("nan")
 
     def best(self, code: str, share: float) -> Flags:
-        """Return all faces but such a share of them, the worst in what `code` stands for, or in anything: `all`."""
+        """Return all faces except a share of the worst by `code`, or by any of them for `all`."""
         columns = [place for place, limit in enumerate(quality_policies.LIMITS) if code in ("all", limit.error.code)]
         grade = self.grades[:, columns].min(axis=1)
         # Equals in any order, but not members before strangers, as they lie here.
@@ -58,19 +58,19 @@ class Probes:
         return kept
 
 
-def searched(name: str, kinds: Sequence[str], owners: Sequence[int], looked: Looked, centroids: Floats) -> Probes:
-    """Return the searches of some photos, whose kinds and owners are given by photo."""
-    scores = looked.descriptors @ centroids.T
-    who = np.asarray(owners, np.intp)[looked.photos]
+def searched(name: str, kinds: Sequence[str], owners: Sequence[int], faces: MeasuredFaces, centroids: Floats) -> Probes:
+    """Return the searches with the faces of some photos, from the kind and owner of each photo."""
+    scores = faces.descriptors @ centroids.T
+    who = np.asarray(owners, np.intp)[faces.photos]
     own = scores[np.arange(len(scores)), who]
     similarity = np.where((who < 0) | (own >= scores.max(axis=1)), np.where(who < 0, scores.max(axis=1), own), -np.inf)
-    found = np.unique(looked.photos).size
-    graded = quality_policies.grades(looked.quality, looked.confidence)
-    return Probes(name, np.array(kinds)[looked.photos], who, similarity.astype(np.float32), graded, len(kinds) - found)
+    found = np.unique(faces.photos).size
+    graded = quality_policies.grades(faces.quality, faces.confidence)
+    return Probes(name, np.array(kinds)[faces.photos], who, similarity.astype(np.float32), graded, len(kinds) - found)
 
 
 def curves(probes: Probes, threshold: float) -> list[str]:
-    """Return the FNIR over the share rejected, by each reason and by all, as a table in Markdown."""
+    """Return FNIR by rejected share, for each reason and for all, as a table in Markdown."""
     codes = [*dict.fromkeys(limit.error.code for limit in quality_policies.LIMITS), "all"]
     lines = [f"| {probes.name}: rejected by | " + " | ".join(f"{share:.0%}" for share in SHARES) + " |"]
     lines.append("|---" * (1 + len(SHARES)) + "|")
@@ -81,7 +81,7 @@ def curves(probes: Probes, threshold: float) -> list[str]:
 
 
 def by_policy(sets: Sequence[Probes], threshold: float) -> list[str]:
-    """Return what each policy rejects and what is left, of each set and of each kind of copy, as a table in Markdown."""
+    """Return what each policy rejects and the rates of the rest, for each set, as a table in Markdown."""
     lines = [
         "| probes | faces | no face | policy | rejected | FNIR | FPIR | FNIR of those rejected |",
         "|---" * 8 + "|",
@@ -96,7 +96,7 @@ def by_policy(sets: Sequence[Probes], threshold: float) -> list[str]:
 
 
 def by_kind(probes: Probes, threshold: float) -> list[str]:
-    """Return how each kind of copy fares, as a table in Markdown."""
+    """Return the rates of each kind of copy, as a table in Markdown."""
     lines = [
         "| copy | faces | FNIR | rejected by standard | by strict | FNIR left by standard | by strict |",
         "|---" * 7 + "|",
@@ -112,7 +112,7 @@ def by_kind(probes: Probes, threshold: float) -> list[str]:
 
 
 def draw(sets: Sequence[Probes], threshold: float, path: Path, title: str) -> None:
-    """Draw the FNIR over the share rejected: a panel a set, a line a reason, and where the policies stand."""
+    """Draw FNIR by rejected share, with a panel for each set, a line for each reason, and the policies as points."""
     from matplotlib.figure import Figure
 
     codes = [*dict.fromkeys(limit.error.code for limit in quality_policies.LIMITS), "all"]

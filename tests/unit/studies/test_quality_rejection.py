@@ -12,8 +12,8 @@ from facegroup.pipeline.quality_policies import LIMITS
 from facegroup.settings import load
 from facegroup.types import Floats, Image
 from studies.degrading import KINDS, copies
-from studies.looking import Looked, encoded, look
-from studies.rejection import Probes, by_kind, by_policy, curves, draw, searched
+from studies.measured_faces import MeasuredFaces, encoded, measured
+from studies.rejection_tables import Probes, by_kind, by_policy, curves, draw, searched
 from tests.photos import astronaut, both, encode, nobody
 
 SIZE = next(place for place, limit in enumerate(LIMITS) if limit.part == "size")
@@ -68,7 +68,7 @@ def test_the_curves_are_drawn(tmp_path: Path) -> None:
 def test_searches_are_of_the_right_person_at_rank_one_or_of_anybody() -> None:
     axes = np.eye(3, 4, dtype=np.float32)
     good = np.ones((3, len(Quality.__slots__)), np.float32)
-    seen = Looked(np.array([0, 1, 3]), good, np.ones(3, np.float32), axes)
+    seen = MeasuredFaces(np.array([0, 1, 3]), good, np.ones(3, np.float32), axes)
     probes = searched("made", ["a"] * 5, [0, 0, 0, -1, -1], seen, axes)
     assert probes.similarity.tolist() == [1, -np.inf, 1]
     assert probes.owners.tolist() == [0, 0, -1]
@@ -109,7 +109,7 @@ def test_looking_gives_the_central_face_or_every_face() -> None:
     embedder = open_embedder(settings)
     finder = open_finder(settings, embedder.spec)
     photos = [encode(nobody()), encoded(both()), b"no photo", encoded(astronaut())]
-    central, every = (look(photos, finder, embedder, every=every) for every in (False, True))
+    central, every = (measured(photos, finder, embedder, every=every) for every in (False, True))
     finder.close()
     assert central.photos.tolist() == [1, 3]
     assert every.photos.tolist() == [1, 1, 3]

@@ -1,7 +1,7 @@
-"""What a camera costs on which nothing moves, each eye a process of its own, and which faces the motion gate would lose.
+"""Measure a camera with a still scene, each reader in a process of its own, and the faces lost by motion detection.
 
-The cameras are GStreamer's, 640 × 360 at 25 frames a second; the faces those of the clips of ../shared, each of which is
-followed by half a minute of its last picture with a camera's noise.
+The cameras are GStreamer's, 640 × 360 at 25 frames a second. The faces are those of the clips in ../shared, each followed by
+half a minute of its last picture with a camera's noise.
 """
 
 import subprocess
@@ -28,16 +28,16 @@ CLIPS = Path(__file__).parents[2] / "shared" / "faces" / "videos"
 
 
 def measure(options: Options) -> Report:
-    """Measure eyes on a still and on a moving scene, then the gate."""
-    report = Report("eyes: RTSP in, JPEG out, 640 × 360 at 25 frames/s, 2 analysed")
+    """Measure readers on a still and on a moving scene, then motion detection."""
+    report = Report("camera readers: RTSP in, JPEG out, 640 × 360 at 25 frames/s, 2 analysed")
     with tempfile.TemporaryDirectory() as folder:
         quiet = clips.recording(Path(folder) / "still", clips.still(250, clips.room()), every=50)
         moves = clips.recording(Path(folder) / "moves", clips.walk(250), every=50)
         server = RtspProcess({"/still": quiet, "/moves": moves})
         for mount, count in (("/still", 1), ("/still", 4), ("/moves", 4)):
-            command = [sys.executable, "-m", "benchmarks.workers.eye", server.url(mount)]
-            eyes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-            figures = np.array([[float(word) for word in eye.communicate()[0].split()] for eye in eyes])
+            command = [sys.executable, "-m", "benchmarks.workers.camera_reader", server.url(mount)]
+            readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+            figures = np.array([[float(word) for word in reader.communicate()[0].split()] for reader in readers])
             cpu, pss, private = figures.mean(0)
             still = mount == "/still"
             report.add(f"{mount[1:]}: core of each of {count}", float(cpu), "%", most=3 if still else None)

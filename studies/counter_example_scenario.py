@@ -1,6 +1,6 @@
-"""A data set as members and strangers, some with further photos; and what is made a counter-example of whom in it.
+"""Divide a data set into members and strangers, and choose counter-examples for `studies.feedback`.
 
-`studies.feedback` measures what that brings and costs; the rule is that of `facegroup.gallery.exclusion`.
+The rule for counter-examples is that of `facegroup.gallery.exclusion`.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ Counters = Mapping[int, Floats]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class Scenario:
     """One split of a data set.
 
     Attributes:
-        members: (m,) which of the people.
-        centroids: (m, d) of the enrolled photos.
+        members: (m,) numbers of the people who are members.
+        centroids: (m, d) centroids of their enrolled photos.
         probes: (n, d) the members' other photos.
-        owners: (n,) numbers of the members in them.
-        strangers: (s, d) a photo each of people who are not enrolled.
+        owners: (n,) number of the member in each.
+        strangers: (s, d) one photo of each person who is not enrolled.
         others: (o, d) further photos of some of them.
-        whose: (o,) numbers of the strangers in them.
+        whose: (o,) number of the stranger in each.
     """
 
     members: Indices
@@ -44,8 +44,8 @@ class Scene:
     whose: Indices
 
 
-def scene(photos: People, enrol: int, seed: int) -> Scene:
-    """Return the split of a seed."""
+def scenario(photos: People, enrol: int, seed: int) -> Scenario:
+    """Return the split for a seed."""
     draw = np.random.default_rng([seed, 3])
     rows = unit(photos.embeddings)
     order = draw.permutation(len(photos.people))
@@ -53,7 +53,7 @@ def scene(photos: People, enrol: int, seed: int) -> Scene:
     shuffled = [draw.permutation(np.asarray(each, np.intp)) for each in photos.people]
     unknown = [shuffled[each] for each in order[len(order) // 2 :]]
     first = [each[0] for each in unknown]
-    return Scene(
+    return Scenario(
         members,
         np.stack([mean(photos.embeddings[shuffled[each][:enrol]]) for each in members]),
         rows[np.concatenate([shuffled[each][enrol:] for each in members])],
@@ -65,7 +65,7 @@ def scene(photos: People, enrol: int, seed: int) -> Scene:
 
 
 def named(probes: Descriptors, centroids: Floats, counters: Counters, threshold: float) -> Indices:
-    """Return the number of the member whom each probe is taken for, by the gallery's own rule; -1 for none."""
+    """Return the number of the member whom each probe is identified as, by the gallery's own rule, or -1 for none."""
     scores = probes @ centroids.T
     for member, rows in counters.items():
         scores[ruled_out(probes, scores[:, member], rows), member] = -np.inf
@@ -73,8 +73,8 @@ def named(probes: Descriptors, centroids: Floats, counters: Counters, threshold:
     return np.where(scores.max(axis=1) > threshold, best, -1)
 
 
-def corrected(one: Scene, threshold: float) -> dict[int, Floats]:
-    """Return the counter-examples after everybody who got a name was said not to be that person, until nobody gets one."""
+def corrected(one: Scenario, threshold: float) -> dict[int, Floats]:
+    """Make every named stranger a counter-example of that person, and repeat until no stranger is named."""
     counters: dict[int, Floats] = {}
     for _ in range(_ROUNDS):
         names = named(one.strangers, one.centroids, counters, threshold)
@@ -86,19 +86,19 @@ def corrected(one: Scene, threshold: float) -> dict[int, Floats]:
     return counters
 
 
-def many(one: Scene, count: int) -> dict[int, Floats]:
+def many(one: Scenario, count: int) -> dict[int, Floats]:
     """Return the strangers who are most similar to each member as counter-examples."""
     nearest = np.argsort(-(one.strangers @ one.centroids.T), axis=0)[:count]
     return {member: one.strangers[nearest[:, member]] for member in range(len(one.centroids))}
 
 
-def mistaken(one: Scene, count: int) -> tuple[Scene, dict[int, Floats]]:
+def mistaken(one: Scenario, count: int) -> tuple[Scenario, dict[int, Floats]]:
     """Return each member's first probes as counter-examples, and the split without these."""
     starts = np.searchsorted(one.owners, np.arange(len(one.centroids)))
     taken = starts[:, None] + np.arange(count)
     left = np.ones(len(one.probes), np.bool_)
     left[taken.ravel()] = False
-    rest = Scene(
+    rest = Scenario(
         *(one.members, one.centroids, one.probes[left], one.owners[left], one.strangers, one.others, one.whose)
     )
     return rest, {member: one.probes[rows] for member, rows in enumerate(taken)}

@@ -1,4 +1,4 @@
-"""Photos in, what was seen of their faces out: quality, confidence and descriptor, for measurements on poor photos."""
+"""Detect the faces of photos, and return their quality, confidence and descriptors, for studies of poor photos."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ _BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Looked:
-    """Faces, one a row.
+class MeasuredFaces:
+    """Measured faces, one per row.
 
     Attributes:
         photos: (n,) number of the photo of each face.
@@ -35,24 +35,24 @@ class Looked:
 
     @property
     def quality(self) -> Quality:
-        """The parts by name."""
+        """The quality by part."""
         return Quality(*self.parts.T)
 
 
-def look(
+def measured(
     photos: Iterable[bytes],
     finder: Finder,
     embedder: Embedder,
     *,
     every: bool = False,
     told: Callable[[int], None] = lambda _: None,
-) -> Looked:
-    """Return the central face of each photo in which one is found, or every face."""
-    rows = [_look([], 0, finder, embedder, every)]
+) -> MeasuredFaces:
+    """Return the central face of each photo with a face, or every face."""
+    rows = [_measured([], 0, finder, embedder, every)]
     for number, part in enumerate(_parts(photos)):
-        rows.append(_look(part, number * _BATCH, finder, embedder, every))
+        rows.append(_measured(part, number * _BATCH, finder, embedder, every))
         told(number * _BATCH + len(part))
-    return Looked(
+    return MeasuredFaces(
         np.concatenate([row.photos for row in rows]),
         np.concatenate([row.parts for row in rows]),
         np.concatenate([row.confidence for row in rows]),
@@ -61,7 +61,7 @@ def look(
 
 
 def encoded(image: Image) -> bytes:
-    """Return an image as a file that loses nothing."""
+    """Return an image as the bytes of a lossless file."""
     return bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
 
 
@@ -71,7 +71,7 @@ def _parts(photos: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _look(photos: list[bytes], first: int, finder: Finder, embedder: Embedder, every: bool) -> Looked:
+def _measured(photos: list[bytes], first: int, finder: Finder, embedder: Embedder, every: bool) -> MeasuredFaces:
     numbers, parts, confidence, crops = [], [], [], []
     for number, found in enumerate(finder.find([Photo(data) for data in photos]), first):
         if not isinstance(found, DetectedFaces) or not len(found.faces):
@@ -84,7 +84,7 @@ def _look(photos: list[bytes], first: int, finder: Finder, embedder: Embedder, e
             crops.append(found.crops[face])
     size, width = embedder.spec.size, len(Quality.__slots__)
     cut = np.array(crops, np.uint8).reshape(-1, size, size, 3)
-    return Looked(
+    return MeasuredFaces(
         np.array(numbers, np.intp),
         np.array(parts, np.float32).reshape(-1, width),
         np.array(confidence, np.float32),

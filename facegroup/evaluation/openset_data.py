@@ -1,6 +1,6 @@
-"""Folders of people in; who can be enrolled, who is a stranger, and what was left out and why, out.
+"""Divide folders of people into members to enrol and strangers, and report which photos are left out and why.
 
-Two folders that hold the same photo contradict each other: whose it is nobody knows, so it is used for neither, and told.
+A photo that is in the folders of two people is used for neither, because it is not known whose it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facegroup.errors import MalformedRequest
-from facegroup.evaluation.descriptors import Embedded, embed
+from facegroup.evaluation.descriptors import PhotoEmbeddings, embed
 from facegroup.images import folders
 from facegroup.images.folders import Skipped, shown
 from facegroup.settings import Settings
@@ -23,38 +23,38 @@ MEMBERS = "Strangers with a member's name, left out"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Roster:
-    """Who is who in some photos.
+class OpenSetData:
+    """Photos of members and strangers, with their embeddings.
 
     Attributes:
         files: the photos.
-        embedded: what each gives.
-        members: name → places of the photos, of people who are enrolled and searched for.
-        strangers: the same of people who are only searched with.
-        left_out: under a heading each, what is not used.
+        embedded: their embeddings.
+        members: numbers of the photos of each person who is enrolled and searched for, by name.
+        strangers: the same for people who are only searched with.
+        left_out: unused files and people, by heading.
     """
 
     files: tuple[Path, ...]
-    embedded: Embedded
+    embedded: PhotoEmbeddings
     members: Mapping[str, tuple[int, ...]]
     strangers: Mapping[str, tuple[int, ...]]
     left_out: Mapping[str, tuple[str, ...]]
 
     @property
     def failed(self) -> dict[str, str]:
-        """The photos in use that give no descriptor (failures to acquire), and why."""
+        """The code of each used photo without a descriptor (failures to acquire)."""
         used = sorted(place for group in (self.members, self.strangers) for rows in group.values() for place in rows)
         return {str(self.files[place]): self.embedded.codes[place] for place in used if self.embedded.codes[place]}
 
     @property
     def photos(self) -> int:
-        """How many are in use."""
+        """The number of used photos."""
         return sum(len(rows) for group in (self.members, self.strangers) for rows in group.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Files by person, before any is looked at."""
+    """Files by person, before they are read."""
 
     people: Mapping[str, Sequence[Path]]
     strangers: Mapping[str, Sequence[Path]] | None
@@ -62,12 +62,12 @@ class Listing:
 
 
 def listing(folder: Path, strangers: Path | None) -> Listing:
-    """Return the photos of a folder that holds one folder per person, and of one that holds strangers.
+    """Return the photos of a folder with one folder per person, and of a folder of strangers.
 
-    A photo that lies in the strangers' folder itself shows a stranger of its own.
+    Each photo directly in the strangers' folder is of another stranger.
 
     Raises:
-        MalformedRequest: a folder is none, cannot be read, or holds no photo.
+        MalformedRequest: a path is not a folder, cannot be read, or has no photos.
     """
     try:
         people = folders.people(folder)
@@ -81,13 +81,13 @@ def listing(folder: Path, strangers: Path | None) -> Listing:
     return Listing(people.photos, others, {EMPTY: empty, LOOSE: loose, OTHERS: rest})
 
 
-def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], None] = lambda _: None) -> Roster:
-    """Embed the photos and say who is who.
+def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], None] = lambda _: None) -> OpenSetData:
+    """Embed the photos, and divide the people into members and strangers.
 
     Without a folder of strangers, people with too few photos to enrol `enrol` and search with one are the strangers.
 
     Raises:
-        MalformedRequest: there is nobody to enrol, or no stranger.
+        MalformedRequest: there is no member, or no stranger.
     """
     groups = [("members", name, photos) for name, photos in listed.people.items()]
     groups += [("strangers", name, photos) for name, photos in (listed.strangers or {}).items()]
@@ -113,11 +113,11 @@ def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], 
             kept["strangers"][name] = good
     if not kept["members"] or not kept["strangers"]:
         raise MalformedRequest(
-            f"there are {len(kept['members'])} people with {enrol + 1} photos or more to enrol and search with, and "
-            f"{len(kept['strangers'])} strangers; one of each is needed (--enrol, --strangers)"
+            f"There are {len(kept['members'])} people with {enrol + 1} photos or more to enrol and search with, and "
+            f"{len(kept['strangers'])} strangers. At least one of each is needed (see --enrol and --strangers)."
         )
     every = {**listed.left_out, **{heading: tuple(items) for heading, items in left.items()}}
-    return Roster(
+    return OpenSetData(
         files, embedded, kept["members"], kept["strangers"], {key: each for key, each in every.items() if each}
     )
 
@@ -129,7 +129,7 @@ def _good(
     owners: Mapping[str, set[str]],
     left: Mapping[str, list[str]],
 ) -> tuple[int, ...]:
-    """Return one place of each photo that is nobody else's; a file that cannot be read stays, as a failure."""
+    """Return each photo of a person once, without those of other people too. An unreadable file stays, as a failure."""
     good: dict[str, int] = {}
     for place in rows:
         key = hashes[place]
@@ -146,7 +146,9 @@ def _good(
 
 def _strangers(folder: Path) -> tuple[dict[str, Sequence[Path]], tuple[Skipped, ...]]:
     if not folder.is_dir():
-        raise MalformedRequest(f"{folder} is no folder; it should hold photos of strangers, or a folder for each")
+        raise MalformedRequest(
+            f"{folder} is not a folder. Give a folder with photos of strangers, or with a folder for each."
+        )
     found: dict[str, Sequence[Path]] = {}
     listed = folders.photos([folder])
     for path in listed.files:

@@ -1,4 +1,4 @@
-"""Couriers over both journals and real receivers: all, in order, whatever becomes of receivers, journal and process."""
+"""Event delivery over both journals and real receivers: every event, in order, whatever fails."""
 
 import random
 import subprocess
@@ -32,7 +32,7 @@ def test_all_is_told_in_order_whatever_is_answered(journal: Journal, receiver: R
         ids = {headers["webhook-id"] for headers, _ in receiver.got}
         assert ids == {each["id"] for each in receiver.taken}
         assert all(signature.verified(hook.secret, headers, body) for headers, body in receiver.got)
-        assert delivering.couriers.error("webhook:hook") is None
+        assert delivering.delivery.error("webhook:hook") is None
     with Delivering(journal) as delivering:  # it goes on where it was
         delivering.begin(1)
         until(lambda: receiver.numbers()[-1] == 64)
@@ -51,8 +51,8 @@ def test_who_is_down_holds_up_nobody_and_loses_nothing(
             delivering.hook(name, each.url)
         delivering.begin(20)
         until(lambda: journal.cursor("webhook:well") == 20)
-        assert "ConnectError" in until(lambda: delivering.couriers.error("webhook:down"))
-        assert "ReadTimeout" in until(lambda: delivering.couriers.error("webhook:hanging"))
+        assert "ConnectError" in until(lambda: delivering.delivery.error("webhook:down"))
+        assert "ReadTimeout" in until(lambda: delivering.delivery.error("webhook:hanging"))
         assert (journal.cursor("webhook:down"), journal.cursor("webhook:hanging")) == (0, 0)
         down.start()
         hanging.answers.clear()
@@ -75,8 +75,8 @@ def test_what_is_refused_for_good_holds_up_nothing(journal: Journal, receiver: R
         assert (dead.event.seq, dead.attempts) == (1, 1)
         assert str(answer) in dead.detail
         receiver.answers = [500]
-        assert delivering.run(delivering.couriers.retry(hook)) == 0
-        assert delivering.run(delivering.couriers.retry(hook)) == 1
+        assert delivering.run(delivering.delivery.retry(hook)) == 0
+        assert delivering.run(delivering.delivery.retry(hook)) == 1
         assert receiver.numbers() == [2, 3, 1]
         assert journal.dead_letters("webhook:hook") == []
 
@@ -100,13 +100,13 @@ def test_whoever_was_erased_is_not_told_of(journal: Journal, receiver: Receiver)
         receiver.stop()
         delivering.begin(2, person_id="ada", name="Ada")
         delivering.begin(1, person_id="bob", name="Bob")
-        until(lambda: "ConnectError" in (delivering.couriers.error("webhook:hook") or ""))
+        until(lambda: "ConnectError" in (delivering.delivery.error("webhook:hook") or ""))
         assert journal.erase("group", "ada") == 3
         receiver.got.clear()
         receiver.start()
         until(lambda: journal.cursor("webhook:hook") == 4)
         assert [each["sighting"]["name"] for each in receiver.taken] == ["Bob"]
-        assert delivering.run(delivering.couriers.retry(hook)) == 0
+        assert delivering.run(delivering.delivery.retry(hook)) == 0
         assert journal.dead_letters("webhook:hook") == []
         assert b"Ada" not in b"".join(body for _, body in receiver.got)
 
@@ -117,7 +117,7 @@ def test_what_was_erased_by_age_is_told_as_a_gap(journal: Journal, receiver: Rec
     with Delivering(journal) as delivering:
         delivering.hook("hook", receiver.url)
         delivering.record(*(replace(sighting(float(number)), open=False) for number in range(5)), kind="ended")
-        until(lambda: delivering.couriers.error("webhook:hook"))
+        until(lambda: delivering.delivery.error("webhook:hook"))
         assert journal.prune(time.time() + 1, 1000) == 5
         if more:
             delivering.begin(1)
@@ -135,13 +135,13 @@ def test_one_that_is_made_again_is_another(journal: Journal, receiver: Receiver)
         delivering.hook("hook", receiver.url)
         delivering.begin(1)
         until(lambda: receiver.numbers() == [1])
-        journal.delete_webhook("hook")  # both before the couriers look
+        journal.delete_webhook("hook")  # both before the delivery looks
         delivering.hook("hook", other.url)
-        until(lambda: delivering.couriers._hooks["webhook:hook"].url == other.url)
+        until(lambda: delivering.delivery._hooks["webhook:hook"][0].url == other.url)
         delivering.begin(2)
         until(lambda: other.numbers() == [2, 3])
         delivering.remove("hook")
-        until(lambda: not delivering.couriers._hooks)
+        until(lambda: not delivering.delivery._hooks)
         delivering.begin(1)
         assert journal.cursor("webhook:hook") is None
     assert receiver.numbers() == [1]
@@ -174,11 +174,11 @@ def test_a_journal_that_is_away_is_waited_for(receiver: Receiver, tmp_path: Path
         delivering.begin(5)
         until(lambda: receiver.got)
         redis.kill()
-        until(lambda: "journal" in (delivering.couriers.error("webhook:hook") or ""))
+        until(lambda: "journal" in (delivering.delivery.error("webhook:hook") or ""))
         receiver.answers.clear()
         redis.start()
         until(lambda: receiver.numbers() == [1, 2, 3, 4, 5])
-        until(lambda: delivering.couriers.error("webhook:hook") is None)
+        until(lambda: delivering.delivery.error("webhook:hook") is None)
     journal.close()
     redis.kill()
 
@@ -189,7 +189,7 @@ def test_killed_at_any_moment_nothing_is_left_out(url: str, receiver: Receiver) 
     with made:
         made.hook("hook", receiver.url)
     for turn in range(3):
-        command = [sys.executable, "-m", "tests.unit.cameras.delivery.courier_process", url, KEY.get_secret_value()]
+        command = [sys.executable, "-m", "tests.unit.cameras.delivery.delivery_process", url, KEY.get_secret_value()]
         receiver.came.clear()
         process = subprocess.Popen(command)
         try:

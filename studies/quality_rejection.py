@@ -1,11 +1,11 @@
-"""Whether poor faces are those that fail: the more of the worst are rejected, the fewer of the others must be missed.
+"""Measure whether rejecting the poorest faces reduces the errors of the others.
 
-    python -m studies.rejecting DIR --network retail-0095 --crowd WIDER --plot curves.png
+    python -m studies.quality_rejection DIR --network retail-0095 --crowd WIDER --plot curves.png
 
-DIR holds a folder per person, as LFW does: of people with several photos some are enrolled and the others searched with;
-those with one are strangers. Both are searched with as they are, and, told apart, as poor copies (`degrading`). Every face
-in the photos of the crowd is a stranger. FNIR (members not named, or wrongly) and FPIR (strangers named) are of the faces
-that are left, at the network's threshold; photos without a face are counted, and are in no rate.
+DIR has a folder per person, like LFW: some people with several photos are enrolled and searched with their other photos;
+those with one photo are strangers. Both are searched with unchanged, and separately as poor copies (`degrading`). Every face
+in the photos of the crowd is a stranger. FNIR (members not named, or wrongly) and FPIR (strangers named) are for the
+remaining faces at the network's threshold. Photos without a face are counted, but belong to no rate.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from facegroup.settings import Limits, load
 from facegroup.types import Floats
 from studies.dataset import told
 from studies.degrading import copies
-from studies.looking import encoded, look
-from studies.rejection import POLICIES, Probes, by_kind, by_policy, curves, draw, searched
+from studies.measured_faces import encoded, measured
+from studies.rejection_tables import POLICIES, Probes, by_kind, by_policy, curves, draw, searched
 
 
 def costs(folder: Path, finder: Finder, embedder: Embedder) -> str:
-    """Return how many of the photos in which there is one face the policies would refuse to enrol, and why, as a row."""
+    """Return how many photos with one face the policies would refuse to enrol, and why, as a row of a table."""
     files = folders.photos([folder]).files
-    seen = look((path.read_bytes() for path in files), finder, embedder, every=True)
+    seen = measured((path.read_bytes() for path in files), finder, embedder, every=True)
     single = np.bincount(seen.photos, minlength=len(files))[seen.photos] == 1
     graded = quality_policies.grades(seen.quality, seen.confidence)[single]
     cells = []
@@ -48,7 +48,7 @@ def costs(folder: Path, finder: Finder, embedder: Embedder) -> str:
 
 
 def main() -> None:
-    """Print the tables in Markdown; see the module."""
+    """Print the tables in Markdown, as the module describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--network", help="[default: FACEGROUP_NETWORK]")
@@ -107,9 +107,9 @@ def _sets(given: argparse.Namespace, finder: Finder, embedder: Embedder) -> list
     strangers = [photos[0] for photos in _spaced([files for files in everybody if len(files) == 1], given.strangers)]
     probes = [*(files[row] for row in chosen.probes), *strangers]
     owners = [*chosen.owners.tolist(), *[-1] * len(strangers)]
-    real = look((path.read_bytes() for path in probes), finder, embedder, told=told)
+    real = measured((path.read_bytes() for path in probes), finder, embedder, told=told)
     kinds: list[str] = []
-    poor = look(_copies(probes, given.copies, kinds), finder, embedder, told=told)
+    poor = measured(_copies(probes, given.copies, kinds), finder, embedder, told=told)
     repeated = [owner for owner in owners for _ in range(given.copies)]
     sets = [
         searched("photos as they are", ["real 0"] * len(probes), owners, real, centroids),
@@ -117,13 +117,13 @@ def _sets(given: argparse.Namespace, finder: Finder, embedder: Embedder) -> list
     ]
     if given.crowd:
         crowd = folders.photos([given.crowd]).files
-        seen = look((path.read_bytes() for path in crowd), finder, embedder, every=True, told=told)
+        seen = measured((path.read_bytes() for path in crowd), finder, embedder, every=True, told=told)
         sets.append(searched("crowd", ["real 0"] * len(crowd), [-1] * len(crowd), seen, centroids))
     return sets
 
 
 def _centroid(photos: Sequence[Path], finder: Finder, embedder: Embedder) -> Floats:
-    found = look((path.read_bytes() for path in photos), finder, embedder).descriptors
+    found = measured((path.read_bytes() for path in photos), finder, embedder).descriptors
     # Of whom no face is found nobody is enrolled: zeros are like nobody, and the searches of that person all miss.
     return unit_mean(found) if len(found) else np.zeros(embedder.spec.dimension, np.float32)
 

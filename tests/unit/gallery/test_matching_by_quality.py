@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from facegroup.gallery.gate import pass_on
-from facegroup.gallery.matching import Matcher
+from facegroup.gallery.matching import Matcher, match_by_quality
 from facegroup.networks.registry import spec
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.messages import PhotoMatches, Query
@@ -107,4 +106,5 @@ def test_questions_of_one_batch_keep_their_own_grades(galleries: Matcher) -> Non
 
 
 def test_no_face_is_no_question() -> None:
-    assert pass_on(np.empty((0, len(LIMITS)), np.float32), "strict", 0.5, lambda rows, _: [None] * len(rows)) == []  # type: ignore[list-item]
+    nothing = np.empty((0, len(LIMITS)), np.float32)
+    assert match_by_quality(nothing, "strict", 0.5, lambda rows, _: [None] * len(rows)) == []  # type: ignore[list-item]

@@ -1,0 +1,113 @@
+"""The galleries of Redis: created, described, changed, erased, and where each stands."""
+
+# ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
+
+from dataclasses import replace
+from typing import Unpack
+
+from facegroup.errors import StoreInvalid
+from facegroup.store import gallery_settings, staging, validation
+from facegroup.store.audit import Event, Origin
+from facegroup.store.contract import Changes, Erased, Standing
+from facegroup.store.redis import data_loss
+from facegroup.store.redis.base import RedisBase
+from facegroup.store.redis.rows import INDEX, Keys, flat, gallery_fields, read_gallery
+from facegroup.store.redis.scripts import script
+from facegroup.store.redis.server import Command
+from facegroup.store.staging import StagingName
+from facegroup.types import Gallery
+
+
+class RedisGalleries(RedisBase):
+    """The part of `RedisStore` that keeps galleries; see `contract.Store` for what the methods do and raise."""
+
+    def create_gallery(self, gallery: Gallery, *, by: Origin | None = None) -> Gallery:
+        wanted = validation.check_gallery(gallery)
+        # The index lies on another node of a cluster, so it is no part of the step. Listed before and after: then
+        # neither a crash nor an erasure at the same time leaves a gallery that is not listed.
+        listed: Command = ("ZADD", INDEX, 0, wanted.name)
+        event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
+        create = script("create", wanted.name, fields=flat(gallery_fields(wanted)), note=self._steps.note(event, by))
+        if isinstance(wanted.name, StagingName):  # which is listed nowhere
+            listed = ("PING",)
+        _, answer, _ = self._server.write(listed, create, listed)
+        return validation.same_gallery(read_gallery(wanted.name, *answer), wanted)
+
+    def gallery(self, name: str) -> Gallery:
+        found = self._steps.read(name)[0]
+        return replace(found, damaged=self._damage.count(found.name))
+
+    def galleries(self, after: str = "", limit: int = 100) -> list[Gallery]:
+        found: list[Gallery] = []
+        start, limit = validation.sortable(after).encode(), validation.page(limit)
+        while left := limit - len(found):
+            (names,) = self._server.read(("ZRANGEBYLEX", INDEX, b"(" + start, "+", "LIMIT", 0, left))
+            for name in names:
+                keys = Keys.of(name.decode())
+                kept, people = self._server.read(("HGETALL", keys.gallery), ("HLEN", keys.people))
+                if not kept:
+                    continue
+                try:
+                    one = read_gallery(name.decode(), kept, people)
+                except StoreInvalid as error:
+                    self._damage.settle("", 0, keys.gallery.__eq__, {keys.gallery: error.detail})
+                else:
+                    self._damage.settle("", 0, keys.gallery.__eq__, {})
+                    found.append(replace(one, damaged=self._damage.count(one.name)))
+            if len(names) < left:
+                break
+            start = names[-1]
+        return found
+
+    def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
+        try:
+            columns = gallery_settings.columns(changes)
+            made = changes.get("calibration")
+            update = script(
+                "update",
+                validation.normalise_gallery(name),
+                network=made and made.network,
+                fields=flat(columns),
+                note=self._steps.note(gallery_settings.event(columns), by),
+            )
+            (answer,) = self._server.write(update)
+            if answer is None:
+                raise validation.unknown_gallery(name)
+            if len(answer) == 1:
+                gallery_settings.check_network(answer[0].decode(), changes)
+            found = read_gallery(validation.normalise_gallery(name), *answer)
+            return replace(found, damaged=self._damage.count(found.name))
+        finally:
+            if changes.get("keep_crops") is False:
+                staging.on_copies(name, self.update_gallery, keep_crops=False)
+
+    def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
+        try:
+            kept = validation.normalise_gallery(name)
+            (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))
+            self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
+            (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
+            if made_meanwhile and not isinstance(kept, StagingName):
+                self._server.write(("ZADD", INDEX, 0, kept))
+            if counts is None:
+                raise validation.unknown_gallery(name)
+            self._damage.forget(kept)
+            people, samples, crops, counters = counts
+            return Erased(people, samples - counters, 0, crops, counters)
+        finally:
+            staging.on_copies(name, self.delete_gallery)
+
+    def version(self, gallery: str) -> int:
+        (version,) = self._server.read(("HGET", Keys.of(validation.normalise_gallery(gallery)).gallery, "version"))
+        if version is None:
+            raise validation.unknown_gallery(gallery)
+        return int(version)
+
+    def standing(self, gallery: str) -> Standing:
+        return data_loss.standing(self._server, gallery)
+
+    def lose(self, gallery: str, version: int) -> None:
+        data_loss.lose(self._server, gallery, version)
+
+    def accept(self, gallery: str, version: int = 0) -> Standing:
+        return data_loss.accept(self._server, gallery, version)

@@ -1,0 +1,51 @@
+"""What a server asks of its machine: threads, CPUs as Ray counts them, and GPUs."""
+
+import os
+
+from facegroup.errors import EngineUnavailable
+from facegroup.settings import Detector, Embedder, Settings
+
+_SERVE_PROCESSES = 4
+"""Serve's own: its controller, two proxies, and the one that deploys. Ray has as many ready as it is given CPUs."""
+
+
+def sized(settings: Settings) -> Settings:
+    """Return the settings with threads for one machine: each stage may use all its cores.
+
+    The stages take turns. With one thread each, a stage with little to do would leave its core idle, and a single photo
+    would never use more than one.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parts: dict[str, Detector | Embedder] = {"detector": settings.detector, "embedder": settings.embedder}
+    threads = {
+        name: part.model_copy(update={"threads": max(1, cores // part.replicas)})
+        for name, part in parts.items()
+        if not part.threads and not part.num_gpus
+    }
+    return settings.model_copy(update=threads)
+
+
+def check_gpus(settings: Settings, there: float) -> None:
+    """Refuse GPUs that are not there: Ray would wait for them for ever.
+
+    Args:
+        settings: of the server.
+        there: how many GPUs the machine has.
+
+    Raises:
+        EngineUnavailable: the replicas ask for more GPUs than the machine has.
+    """
+    parts = (settings.detector, settings.embedder)
+    asked = round(sum(part.replicas * part.num_gpus for part in parts), 4)  # as Ray counts: 2 × 0.3 + 6 × 0.4 is 3
+    if asked > there:
+        raise EngineUnavailable(
+            f"num_gpus of all detector and embedder replicas is {asked:g} together, and this machine has {there:g}"
+        )
+
+
+def cpus(settings: Settings) -> int:
+    """Return the CPUs that Ray is told of: all that replicas and Serve ask for, since it must place them on this machine."""
+    parts = (settings.detector, settings.embedder, settings.matcher, settings.ingress)
+    cameras = settings.cameras
+    looked_after = cameras.num_cpus + cameras.limit * cameras.camera_cpus if cameras.enabled else 0
+    return int(sum(part.replicas * part.num_cpus for part in parts) + looked_after) + 1 + _SERVE_PROCESSES
