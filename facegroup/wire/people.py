@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from facegroup import types
 from facegroup.enrolment import samples
@@ -99,8 +100,9 @@ class KeptExample(Answer):
     """A face that is a counter-example of the person now."""
 
     name: str
-    id: str = Field(description="sha256 of the file and the face's number")
+    photo_id: SkipJsonSchema[str | None] = None  # the id, under a name that was answered and never documented
     duplicate: bool = Field(description="the same face of the same file was one before, or earlier in this request")
+    id: str = Field(description="sha256 of the file and the face's number")
 
 
 class EnrolmentWarning(Answer):
@@ -184,7 +186,7 @@ class Correction(Answer):
     @classmethod
     def of(cls, done: samples.Enrolment) -> Self:
         """Return what became of faces."""
-        rows = [{"name": name, "id": key, "duplicate": again} for name, key, again in _kept(done)]
+        rows = [{"name": name, "photo_id": key, "duplicate": again, "id": key} for name, key, again in _kept(done)]
         warnings = [CorrectionWarning.of(each) for each in done.doubts]
         return cls.from_struct(done, **_person(done), kept=rows, warnings=warnings)
 

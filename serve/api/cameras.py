@@ -12,7 +12,7 @@ from facegroup.cameras.types import Camera, Condition
 from facegroup.errors import FacegroupError
 from facegroup.pipeline.messages import Photo
 from facegroup.store.names import check_id, clean_name
-from serve import camera_answers, camera_schemas
+from facegroup.wire import cameras as wire
 from serve.api import documented
 from serve.api.context import By, CameraId, Server
 
@@ -21,32 +21,32 @@ router = APIRouter(prefix="/cameras", tags=["cameras"])
 _SOURCE = (errors.InvalidSource, errors.SourceNotAllowed, errors.SourceUnreachable)
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
 _NEW = documented.of(
-    camera_schemas.Camera,
+    wire.Camera,
     *(*_SOURCE, *_KEPT, errors.CameraExists, errors.TooManyCameras, errors.KeyMissing, errors.InvalidName),
     *(errors.UnknownGallery, errors.StoreWentBack),
     status=201,
 )
 _CHANGED = documented.of(
-    camera_schemas.Camera,
+    wire.Camera,
     *(*_SOURCE, *_KEPT, errors.UnknownCamera, errors.KeyMissing, errors.InvalidName, errors.UnknownGallery),
     errors.StoreWentBack,
 )
-_ONE = documented.of(camera_schemas.Camera, *_KEPT, errors.UnknownCamera, errors.InvalidName)
+_ONE = documented.of(wire.Camera, *_KEPT, errors.UnknownCamera, errors.InvalidName)
 _GONE = documented.of(None, *_KEPT, errors.UnknownCamera, errors.InvalidName, status=204)
-_ALL = documented.of(camera_schemas.CamerasList, *_KEPT)
-_TRIED = documented.of(camera_schemas.Tried, *_SOURCE, errors.CamerasOff)
+_ALL = documented.of(wire.CamerasList, *_KEPT)
+_TRIED = documented.of(wire.Tried, *_SOURCE, errors.CamerasOff)
 _PICTURE = documented.crop(*_KEPT, errors.UnknownCamera, errors.UnknownPhoto, errors.InvalidName)
 
 
 @router.get("", response_model=None, responses=_ALL, summary="List cameras")
-async def list_cameras(server: Server) -> dict[str, Any]:
+async def list_cameras(server: Server) -> wire.CamerasList:
     """Return all cameras and how they are, by id."""
     found = await server.pipeline.cameras(CameraRegistry.all)
-    return {"cameras": [camera_answers.camera(*each) for each in found]}
+    return wire.CamerasList(cameras=[wire.Camera.of(*each) for each in found])
 
 
 @router.post("", status_code=201, response_model=None, responses=_NEW, summary="Add a camera")
-async def add_camera(server: Server, new: camera_schemas.NewCamera, by: By) -> dict[str, Any]:
+async def add_camera(server: Server, new: wire.NewCamera, by: By) -> wire.Camera:
     """Add a camera, which is looked at from now on, also after a restart of the server.
 
     The address is held against what the settings allow; whether it can be opened shows in the camera's `status`, and
@@ -54,11 +54,11 @@ async def add_camera(server: Server, new: camera_schemas.NewCamera, by: By) -> d
     """
     gallery = clean_name(new.gallery or server.settings.gallery, "gallery name")
     given = {**_given(new), "id": check_id(new.id, "camera"), "gallery": gallery}
-    return camera_answers.camera(*await server.pipeline.cameras(CameraRegistry.add, Camera(**given), by))
+    return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.add, Camera(**given), by))
 
 
 @router.post("/try", response_model=None, responses=_TRIED, summary="Look at a source once")
-async def try_camera(server: Server, wanted: camera_schemas.TriedCamera) -> dict[str, Any]:
+async def try_camera(server: Server, wanted: wire.TriedCamera) -> wire.Tried:
     """Look at a source for some seconds: what state it comes into, a picture of it, how many faces are in it."""
     camera = Camera(**_given(wanted), id="try", gallery=server.settings.gallery)
     status, frame = await server.pipeline.cameras(CameraRegistry.try_source, camera)
@@ -67,33 +67,29 @@ async def try_camera(server: Server, wanted: camera_schemas.TriedCamera) -> dict
         if frame is None
         else (await server.pipeline.see([Photo(frame.data, frame.smallest(camera), embed=False)]))[0]
     )
-    return {
-        "status": camera_answers.status(Condition(status)),
-        "faces": None if seen is None or isinstance(seen, FacegroupError) else len(seen.faces),
-        "picture": None if frame is None else b64encode(frame.data).decode(),
-    }
+    return wire.Tried(
+        status=wire.CameraStatus.of(Condition(status)),
+        faces=None if seen is None or isinstance(seen, FacegroupError) else len(seen.faces),
+        picture=None if frame is None else b64encode(frame.data).decode(),
+    )
 
 
 @router.get("/{camera}", response_model=None, responses=_ONE, summary="Show a camera")
-async def show_camera(server: Server, camera: CameraId) -> dict[str, Any]:
+async def show_camera(server: Server, camera: CameraId) -> wire.Camera:
     """Return a camera and how it is."""
-    return camera_answers.camera(*await server.pipeline.cameras(CameraRegistry.show, camera))
+    return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.show, camera))
 
 
 @router.patch("/{camera}", response_model=None, responses=_CHANGED, summary="Change a camera")
-async def change_camera(
-    server: Server, camera: CameraId, change: camera_schemas.CameraChange, by: By
-) -> dict[str, Any]:
+async def change_camera(server: Server, camera: CameraId, change: wire.CameraChange, by: By) -> wire.Camera:
     """Change settings of a camera; what is left out stays. It is opened anew."""
     given = _given(change)
     changes = {
-        name: given[name]
-        for name in change.model_fields_set
-        if given[name] is not None or name in camera_schemas.NULLABLE
+        name: given[name] for name in change.model_fields_set if given[name] is not None or name in wire.NULLABLE
     }
     if "gallery" in changes:
         changes["gallery"] = clean_name(changes["gallery"], "gallery name")
-    return camera_answers.camera(*await server.pipeline.cameras(CameraRegistry.change, camera, changes, by))
+    return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.change, camera, changes, by))
 
 
 @router.delete("/{camera}", status_code=204, responses=_GONE, summary="Remove a camera")
@@ -112,7 +108,7 @@ async def show_snapshot(server: Server, camera: CameraId) -> Response:
     return Response(frame.data, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
 
-def _given(body: camera_schemas.NewCamera | camera_schemas.TriedCamera | camera_schemas.CameraChange) -> dict[str, Any]:
+def _given(body: wire.NewCamera | wire.TriedCamera | wire.CameraChange) -> dict[str, Any]:
     """Return the fields of `Camera` that a body has, with regions as tuples."""
     known = {field.name for field in fields(Camera)}
     given = {name: value for name, value in body if name in known}

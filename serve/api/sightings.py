@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import StreamingResponse
@@ -12,7 +12,7 @@ from facegroup.cameras.delivery import payloads
 from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.errors import ServiceError
-from serve import camera_answers, camera_schemas
+from facegroup.wire import sightings as wire
 from serve.api import documented
 from serve.api.context import After, Limit, Server, SightingId
 from serve.api.pipeline import Pipeline
@@ -26,8 +26,8 @@ STREAMS = 256
 _PAGE = 100
 
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
-_LIST = documented.of(camera_schemas.SightingsPage, *_KEPT)
-_ONE = documented.of(camera_schemas.Sighting, *_KEPT, errors.UnknownSighting)
+_LIST = documented.of(wire.SightingsPage, *_KEPT)
+_ONE = documented.of(wire.Sighting, *_KEPT, errors.UnknownSighting)
 _CROP = documented.crop(*_KEPT, errors.UnknownSighting)
 _STREAM = {
     **documented.of(None, *_KEPT),
@@ -54,10 +54,10 @@ async def list_sightings(
     ] = None,
     after: After = "",
     limit: Limit = 100,
-) -> dict[str, Any]:
+) -> wire.SightingsPage:
     """Return a page of sightings, the latest `first_seen` first: one per visit of one person to one camera."""
     wanted = Filter(camera, gallery, person, unknown, known, since, until, visit, still)
-    return camera_answers.sightings(await server.pipeline.cameras(SightingLog.page, wanted, after, limit), limit)
+    return wire.SightingsPage.of(await server.pipeline.cameras(SightingLog.page, wanted, after, limit), limit)
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_STREAM, summary="Follow what happens")
@@ -89,9 +89,9 @@ async def stream(
 
 
 @router.get("/{sighting}", response_model=None, responses=_ONE, summary="Show a sighting")
-async def show_sighting(server: Server, sighting: SightingId) -> dict[str, Any]:
+async def show_sighting(server: Server, sighting: SightingId) -> wire.Sighting:
     """Return a sighting."""
-    return payloads.sighting(await server.pipeline.cameras(SightingLog.show, sighting))
+    return wire.Sighting.of(await server.pipeline.cameras(SightingLog.show, sighting))
 
 
 @router.get("/{sighting}/crop", response_class=Response, responses=_CROP, summary="Show the face of a sighting")

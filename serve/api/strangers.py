@@ -1,26 +1,24 @@
 """Routes on strangers: list, show, promote to members, erase."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
 from facegroup import errors
 from facegroup.cameras.hub.stranger_log import StrangerLog
 from facegroup.store.names import check_id, clean_name
+from facegroup.wire import sightings as wire
 from facegroup.wire.people import Person
-from serve import camera_answers, camera_schemas
 from serve.api import documented
 from serve.api.context import By, GalleryName, Server, StrangerId
 
 router = APIRouter(prefix="/galleries/{gallery}", tags=["cameras"])
 
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid, errors.InvalidName)
-_LIST = documented.of(camera_schemas.Strangers, *_KEPT)
-_ONE = documented.of(camera_schemas.Stranger, errors.UnknownStranger, *_KEPT)
+_LIST = documented.of(wire.Strangers, *_KEPT)
+_ONE = documented.of(wire.Stranger, errors.UnknownStranger, *_KEPT)
 _CROP = documented.crop(errors.UnknownStranger, errors.UnknownPhoto, *_KEPT)
-_ERASED = documented.of(camera_schemas.ErasedStranger, errors.UnknownStranger, *_KEPT)
+_ERASED = documented.of(wire.ErasedStranger, errors.UnknownStranger, *_KEPT)
 _PROMOTED = documented.of(
-    camera_schemas.Promoted,
+    wire.Promoted,
     *(errors.CamerasOff, errors.UnknownStranger, errors.UnknownPerson, errors.NetworkMismatch, errors.PersonExists),
     *(errors.IdempotencyConflict, errors.Contradiction, *documented.STORED),
     status=201,
@@ -28,16 +26,16 @@ _PROMOTED = documented.of(
 
 
 @router.get("/unknowns", response_model=None, responses=_LIST, summary="List strangers")
-async def list_strangers(server: Server, gallery: GalleryName) -> dict[str, Any]:
+async def list_strangers(server: Server, gallery: GalleryName) -> wire.Strangers:
     """Return the strangers whom the gallery's cameras saw, the latest seen first."""
     found = await server.pipeline.cameras(StrangerLog.all, gallery)
-    return {"unknowns": [camera_answers.stranger(each) for each in found]}
+    return wire.Strangers(unknowns=[wire.Stranger.of(each) for each in found])
 
 
 @router.get("/unknowns/{unknown}", response_model=None, responses=_ONE, summary="Show a stranger")
-async def show_stranger(server: Server, gallery: GalleryName, unknown: StrangerId) -> dict[str, Any]:
+async def show_stranger(server: Server, gallery: GalleryName, unknown: StrangerId) -> wire.Stranger:
     """Return a stranger."""
-    return camera_answers.stranger(await server.pipeline.cameras(StrangerLog.show, gallery, unknown))
+    return wire.Stranger.of(await server.pipeline.cameras(StrangerLog.show, gallery, unknown))
 
 
 @router.get("/unknowns/{unknown}/crop", response_class=Response, responses=_CROP, summary="Show a stranger's face")
@@ -51,9 +49,9 @@ async def show_crop(server: Server, gallery: GalleryName, unknown: StrangerId) -
 
 
 @router.delete("/unknowns/{unknown}", response_model=None, responses=_ERASED, summary="Erase a stranger")
-async def erase_stranger(server: Server, gallery: GalleryName, unknown: StrangerId, by: By) -> dict[str, Any]:
+async def erase_stranger(server: Server, gallery: GalleryName, unknown: StrangerId, by: By) -> wire.ErasedStranger:
     """Erase a stranger with descriptors, pictures and sightings; seen again it is another stranger."""
-    return {"sightings": await server.pipeline.cameras(StrangerLog.erase, gallery, unknown)}
+    return wire.ErasedStranger(sightings=await server.pipeline.cameras(StrangerLog.erase, gallery, unknown))
 
 
 @router.post(
@@ -63,7 +61,7 @@ async def erase_stranger(server: Server, gallery: GalleryName, unknown: Stranger
     responses=_PROMOTED,
     summary="Make a stranger a member",
 )
-async def promote(server: Server, gallery: GalleryName, wanted: camera_schemas.Promotion, by: By) -> dict[str, Any]:
+async def promote(server: Server, gallery: GalleryName, wanted: wire.Promotion, by: By) -> wire.Promoted:
     """Enrol a stranger's best pictures as a new person, or as photos of one who is there; the sightings are theirs then.
 
     With `name` a person is made, with the id where one is given; with `person_id` alone it is somebody who is there.
@@ -75,4 +73,4 @@ async def promote(server: Server, gallery: GalleryName, wanted: camera_schemas.P
     person, photos, moved = await server.pipeline.cameras(
         StrangerLog.promote, gallery, wanted.unknown, name, person_id, by
     )
-    return {"person": Person.of(person).as_json(), "photos": photos, "sightings": moved}
+    return wire.Promoted(person=Person.of(person).as_json(), photos=photos, sightings=moved)

@@ -1,6 +1,6 @@
 """Routes on videos: send one, see how far it is and who appears in it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
@@ -9,7 +9,7 @@ from facegroup import errors
 from facegroup.cameras.hub.video_jobs import VideoJobs
 from facegroup.store.names import clean_name
 from facegroup.wire import patterns
-from serve import camera_answers, camera_schemas
+from facegroup.wire import videos as wire
 from serve.api import documented
 from serve.api.bodies import media_type
 from serve.api.context import Limit, MinFaceSize, Server, VideoId
@@ -19,13 +19,13 @@ router = APIRouter(prefix="/videos", tags=["cameras"])
 _PART = 4 << 20
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
 _NEW = documented.of(
-    camera_schemas.VideoJob,
+    wire.VideoJob,
     *(*_KEPT, errors.TooManyVideos, errors.NoVideo, errors.UnknownGallery, errors.NetworkMismatch, errors.InvalidName),
     *(errors.StoreWentBack, errors.UnsupportedFormat),
     status=202,
 )
-_LIST = documented.of(camera_schemas.VideoJobs, *_KEPT)
-_ONE = documented.of(camera_schemas.VideoJob, *_KEPT, errors.UnknownVideo)
+_LIST = documented.of(wire.VideoJobs, *_KEPT)
+_ONE = documented.of(wire.VideoJob, *_KEPT, errors.UnknownVideo)
 _GONE = documented.of(None, *_KEPT, errors.UnknownVideo, status=204)
 _BODY = {"requestBody": {"required": True, "content": {"video/*": {"schema": {"type": "string", "format": "binary"}}}}}
 
@@ -43,7 +43,7 @@ async def send_video(
     confirm: Annotated[int, Query(ge=1, le=100, description="frames that must agree")] = 2,
     cooldown: Annotated[float, Query(ge=0.1, le=3600, allow_inf_nan=False, description="seconds unseen")] = 2,
     min_face_size: MinFaceSize = None,
-) -> dict[str, Any]:
+) -> wire.VideoJob:
     """Take a video, of any kind that FFmpeg reads, as the request's body; it is looked through when it is its turn.
 
     The answer names it; `GET /v1/videos/{video}` says how far it is, and then who appears when. The bytes are kept only
@@ -70,19 +70,21 @@ async def send_video(
     except (errors.FacegroupError, ClientDisconnect):
         await server.pipeline.cameras(VideoJobs.give_up, video)
         raise
-    return camera_answers.video(made)
+    return wire.VideoJob.of(made)
 
 
 @router.get("", response_model=None, responses=_LIST, summary="List videos")
-async def list_videos(server: Server, limit: Limit = 100) -> dict[str, Any]:
+async def list_videos(server: Server, limit: Limit = 100) -> wire.VideoJobs:
     """Return the latest videos, newest first, without what was found in them."""
-    return {"videos": [camera_answers.video(each) for each in await server.pipeline.cameras(VideoJobs.all, limit)]}
+    return wire.VideoJobs(
+        videos=[wire.VideoJob.of(each) for each in await server.pipeline.cameras(VideoJobs.all, limit)]
+    )
 
 
 @router.get("/{video}", response_model=None, responses=_ONE, summary="Show a video")
-async def show_video(server: Server, video: VideoId) -> dict[str, Any]:
+async def show_video(server: Server, video: VideoId) -> wire.VideoJob:
     """Return how far a video is, and who appears in it when, once it is done."""
-    return camera_answers.video(await server.pipeline.cameras(VideoJobs.show, video))
+    return wire.VideoJob.of(await server.pipeline.cameras(VideoJobs.show, video))
 
 
 @router.delete("/{video}", status_code=204, responses=_GONE, summary="Remove a video")

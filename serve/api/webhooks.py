@@ -10,24 +10,24 @@ from facegroup.cameras.hub.receivers import Receivers
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.store.names import check_id
 from facegroup.wire import patterns
-from serve import camera_answers, camera_schemas
+from facegroup.wire import webhooks as wire
 from serve.api import documented
 from serve.api.context import By, Limit, Server
 
 router = APIRouter(prefix="/webhooks", tags=["cameras"])
 
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid, errors.InvalidName)
-_LIST = documented.of(camera_schemas.Webhooks, *_KEPT)
-_ONE = documented.of(camera_schemas.Webhook, *_KEPT, errors.UnknownWebhook)
+_LIST = documented.of(wire.Webhooks, *_KEPT)
+_ONE = documented.of(wire.Webhook, *_KEPT, errors.UnknownWebhook)
 _NEW = documented.of(
-    camera_schemas.Webhook,
+    wire.Webhook,
     *(*_KEPT, errors.WebhookExists, errors.TooManyWebhooks, errors.KeyMissing),
     *(errors.InvalidSource, errors.SourceNotAllowed, errors.SourceUnreachable),
     status=201,
 )
 _GONE = documented.of(None, *_KEPT, errors.UnknownWebhook, status=204)
-_DEAD = documented.of(camera_schemas.DeadLetters, *_KEPT, errors.UnknownWebhook)
-_RETRIED = documented.of(camera_schemas.Retried, *_KEPT, errors.UnknownWebhook)
+_DEAD = documented.of(wire.DeadLetters, *_KEPT, errors.UnknownWebhook)
+_RETRIED = documented.of(wire.Retried, *_KEPT, errors.UnknownWebhook)
 
 
 async def _id(webhook: Annotated[str, Path(description="id of the webhook", json_schema_extra=patterns.IDENT)]) -> str:
@@ -41,11 +41,11 @@ WebhookId = Annotated[str, Depends(_id)]
 async def list_webhooks(server: Server) -> dict[str, Any]:
     """Return all webhooks and how far each is, by id."""
     found = await server.pipeline.cameras(Receivers.all)
-    return {"webhooks": [camera_answers.webhook(*each) for each in found]}
+    return wire.Webhooks(webhooks=[wire.Webhook.of(*each) for each in found]).as_json()
 
 
 @router.post("", status_code=201, response_model=None, responses=_NEW, summary="Add a webhook")
-async def add_webhook(server: Server, new: camera_schemas.NewWebhook, by: By) -> dict[str, Any]:
+async def add_webhook(server: Server, new: wire.NewWebhook, by: By) -> dict[str, Any]:
     """Add a receiver that is told of every event from now on, in order, at least once each.
 
     Each is posted as JSON and signed as Standard Webhooks says: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
@@ -56,13 +56,13 @@ async def add_webhook(server: Server, new: camera_schemas.NewWebhook, by: By) ->
         check_id(new.id, "webhook"), new.url, new.secret or signature.new_secret(), tuple(new.cameras), new.gallery
     )
     found, state = await server.pipeline.cameras(Receivers.add, made, by)
-    return camera_answers.webhook(found, state, secret=True)
+    return wire.Webhook.of(found, state, secret=True).as_json()
 
 
 @router.get("/{webhook}", response_model=None, responses=_ONE, summary="Show a webhook")
 async def show_webhook(server: Server, webhook: WebhookId) -> dict[str, Any]:
     """Return a webhook and how far it is."""
-    return camera_answers.webhook(*await server.pipeline.cameras(Receivers.show, webhook))
+    return wire.Webhook.of(*await server.pipeline.cameras(Receivers.show, webhook)).as_json()
 
 
 @router.delete("/{webhook}", status_code=204, responses=_GONE, summary="Remove a webhook")
@@ -78,13 +78,13 @@ async def list_dead_letters(
     webhook: WebhookId,
     after: Annotated[int, Query(ge=0, description="cursor: the `next` of the page before")] = 0,
     limit: Limit = 100,
-) -> dict[str, Any]:
+) -> wire.DeadLetters:
     """Return a page of the events that the receiver would not take, by number."""
     found = await server.pipeline.cameras(Receivers.dead_letters, webhook, after, limit)
-    return camera_answers.dead_letters(found, limit)
+    return wire.DeadLetters.of(found, limit)
 
 
 @router.post("/{webhook}/dead-letters/retry", response_model=None, responses=_RETRIED, summary="Try them once more")
-async def retry_dead_letters(server: Server, webhook: WebhookId) -> dict[str, Any]:
+async def retry_dead_letters(server: Server, webhook: WebhookId) -> wire.Retried:
     """Post what the receiver would not take once more, until one is not taken again; say how many it took."""
-    return {"retried": await server.pipeline.cameras(Receivers.retry_dead_letters, webhook)}
+    return wire.Retried(retried=await server.pipeline.cameras(Receivers.retry_dead_letters, webhook))

@@ -1,12 +1,14 @@
-"""Requests and answers about cameras, sightings and who is told of them, as JSON Schema sees them."""
+"""Cameras and how they are: what the routes on them take and answer."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, Strict
+from pydantic import Field, Strict
 
-from facegroup.cameras.types import SMALLEST
+from facegroup.cameras import types
+from facegroup.cameras.sources import address
+from facegroup.cameras.types import SMALLEST, Condition
 from facegroup.types import Policy
-from facegroup.wire.model import Request
+from facegroup.wire.model import Answer, Request
 from facegroup.wire.patterns import WHOLE, Ident, Name
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -91,7 +93,7 @@ NULLABLE = frozenset(("min_face_size", "quality"))
 """Of a change: what null sets, rather than leaves."""
 
 
-class Frames(BaseModel):
+class Frames(Answer):
     """What became of a camera's frames since it was opened: received = skipped + still + analysed + (one at hand)."""
 
     received: int
@@ -99,18 +101,23 @@ class Frames(BaseModel):
     still: int = Field(description="nothing moved in them")
     analysed: int
     late: int = Field(description="of the skipped: overtaken while the server was busy")
-    damaged: int = Field(description="of the skipped: could not be decoded")
     opened: int = Field(description="times that the source was opened")
+    damaged: int = Field(description="of the skipped: could not be decoded")
 
 
-class Latency(BaseModel):
+class Latency(Answer):
     """Milliseconds from a frame on, of the last ones."""
 
     p50: float
     p95: float
 
+    @classmethod
+    def of(cls, seconds: tuple[float, float] | None) -> Self | None:
+        """Return the median and the 95th percentile; None where there are none."""
+        return None if seconds is None else cls(p50=round(seconds[0] * 1e3, 1), p95=round(seconds[1] * 1e3, 1))
 
-class CameraStatus(BaseModel):
+
+class CameraStatus(Answer):
     """How a camera is."""
 
     state: Literal["connecting", "live", "stalled", "failed", "ended", "stopped"]
@@ -129,8 +136,17 @@ class CameraStatus(BaseModel):
     answered_ms: Latency | None = Field(description="until it was known who is in the frame")
     noted_ms: Latency | None = Field(description="until the event that a frame led to was written")
 
+    @classmethod
+    def of(cls, condition: Condition) -> Self:
+        """Return how a camera is."""
+        status = condition.status
+        same: dict[str, Any] = {name: getattr(status, name) for name in cls.model_fields if hasattr(status, name)}
+        same |= {"source_fps": round(status.source_fps, 2), "frames": status.counts}
+        latencies = {"answered_ms": Latency.of(condition.answered), "noted_ms": Latency.of(condition.noted)}
+        return cls.from_struct(condition, **same, **latencies)
 
-class Camera(BaseModel):
+
+class Camera(Answer):
     """A camera, and how it is."""
 
     id: str
@@ -154,165 +170,22 @@ class Camera(BaseModel):
     updated_at: float
     status: CameraStatus
 
+    @classmethod
+    def of(cls, found: types.Camera, condition: Condition) -> Self:
+        """Return a camera and how it is."""
+        source = address.shown(found.source) if found.source else ""
+        return cls.from_struct(found, source=source, status=CameraStatus.of(condition))
 
-class CamerasList(BaseModel):
+
+class CamerasList(Answer):
     """All cameras, by id."""
 
     cameras: list[Camera]
 
 
-class Tried(BaseModel):
+class Tried(Answer):
     """What a look at a source showed."""
 
     status: CameraStatus
     faces: int | None = Field(description="in the frame that was seen; null: there was none")
     picture: str | None = Field(description="the frame, as JPEG in base64")
-
-
-class Sighting(BaseModel):
-    """One visit of one person to one camera."""
-
-    id: str
-    camera: str
-    gallery: str
-    person_id: str | None = Field(description="the member; null: a stranger")
-    unknown: str | None = Field(description="the stranger; null: a member")
-    name: str
-    first_seen: float = Field(description="seconds since the epoch")
-    last_seen: float
-    frames: int = Field(description="in which the face was found")
-    similarity: float | None = Field(description="the best; null: a stranger who was seen for the first time")
-    visit_id: str = Field(description="the same on several cameras, overlapping or soon after each other")
-    open: bool = Field(description="whether the person may still be there")
-    crop: bool = Field(description="whether a picture of the face is kept")
-    event: int = Field(description="number of the event that told of it last")
-
-
-class SightingsPage(BaseModel):
-    """Sightings, the latest first."""
-
-    sightings: list[Sighting]
-    next: str | None = Field(description="cursor of the next page; null: this is the last")
-
-
-class Event(BaseModel):
-    """What receivers are told: the data of a server-sent event, the body of a webhook, the payload of MQTT."""
-
-    seq: int = Field(description="1, 2, 3 …, none left out")
-    id: str = Field(description="unique: a repetition has the same")
-    type: Literal["sighting.began", "sighting.changed", "sighting.ended"]
-    at: float
-    sighting: Sighting
-
-
-class Stranger(BaseModel):
-    """A stranger who may come back."""
-
-    id: str
-    gallery: str
-    visits: int
-    first_seen: float
-    last_seen: float
-    crops: int = Field(description="how many pictures of the face are kept, best first")
-
-
-class Strangers(BaseModel):
-    """The strangers of a gallery, the latest seen first."""
-
-    unknowns: list[Stranger]
-
-
-class ErasedStranger(BaseModel):
-    """What was removed with a stranger."""
-
-    sightings: int
-
-
-class Promotion(Request):
-    """A stranger who becomes a member."""
-
-    unknown: Ident = Field(max_length=64, description="such as unknown-17")
-    name: Name | None = Field(None, description="of a new person; or, with an id that is there, left out")
-    person_id: Ident | None = Field(None, description="of a person who is there, or of the new one")
-
-
-class Promoted(BaseModel):
-    """The member whom a stranger became."""
-
-    person: dict[str, Any]
-    photos: int = Field(description="enrolled of what was kept")
-    sightings: int = Field(description="that are the member's now")
-
-
-class NewWebhook(Request):
-    """A receiver to tell of events."""
-
-    id: Ident = Field(description="1–64 characters of a–z, 0–9 and -")
-    url: str = Field(max_length=2048, description="http(s)://, posted to; redirects are not followed")
-    secret: str | None = Field(
-        None, min_length=16, max_length=256, description="key of the signature; null: one is made, and shown this once"
-    )
-    cameras: list[Ident] = Field([], max_length=1000, description="only their events; []: all")
-    gallery: Name | None = Field(None, description="only of its cameras; null: all")
-
-
-class Webhook(BaseModel):
-    """A receiver of events."""
-
-    id: str
-    url: str = Field(description="without what may be secret")
-    cameras: list[str]
-    gallery: str | None
-    created_at: float
-    delivered: int = Field(description="number of the last event that was dealt with")
-    waiting: int = Field(description="events after that")
-    dead: int = Field(description="events that the receiver would not take")
-    error: str | None = Field(description="what went wrong last, while it does")
-    secret: str | None = Field(None, description="only in the answer that made it")
-
-
-class Webhooks(BaseModel):
-    """All receivers, by id."""
-
-    webhooks: list[Webhook]
-
-
-class DeadLetter(BaseModel):
-    """An event that a receiver would not take."""
-
-    event: Event
-    at: float
-    attempts: int
-    detail: str
-
-
-class DeadLetters(BaseModel):
-    """Events that a receiver would not take, by number."""
-
-    dead_letters: list[DeadLetter]
-    next: int | None
-
-
-class Retried(BaseModel):
-    """Dead letters that are tried again."""
-
-    retried: int
-
-
-class VideoJob(BaseModel):
-    """A video that is looked through, or was."""
-
-    id: str
-    name: str
-    gallery: str
-    state: Literal["waiting", "running", "done", "failed"]
-    progress: float = Field(description="0..1")
-    created_at: float
-    detail: str | None = Field(description="why it failed")
-    result: dict[str, Any] | None = Field(description="who appears when, as `facegroup video --json` says it")
-
-
-class VideoJobs(BaseModel):
-    """The latest videos, newest first, without results."""
-
-    videos: list[VideoJob]
