@@ -2,7 +2,7 @@
 
 Before every batch it looks up the version of each gallery. So an answer is never older than the last write that was
 acknowledged before its request. While the store does not answer, or after it lost data, the last snapshot goes on answering,
-marked as `degraded`.
+marked as `degraded`. The rule that applies the threshold is in `facegroup.gallery.decision`.
 """
 
 import itertools

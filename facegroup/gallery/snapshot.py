@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import InvalidDescriptor
-from facegroup.gallery.assignment import assign
+from facegroup.gallery.decision import assign
 from facegroup.gallery.exclusion import Counters, excluded, ruled_out
 from facegroup.gallery.index.loading import load
 from facegroup.gallery.index.nearest import Nearest

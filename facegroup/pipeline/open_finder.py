@@ -1,17 +1,11 @@
-"""Create the finder that the settings choose, on the engine for its detector."""
+"""Creates the finder that the settings choose: a detector (`facegroup.detection.open_detector`) and an aligner."""
 
-import logging
-
-from facegroup.detection.mtcnn import Mtcnn
-from facegroup.detection.nets import Nets
-from facegroup.errors import EngineUnavailable
+from facegroup.detection.open_detector import open_detector
 from facegroup.networks.alignment import Aligner
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.finder import Finder
 from facegroup.pipeline.simulated_finder import SimulatedFinder
 from facegroup.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
@@ -24,28 +18,4 @@ def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
     if wanted.engine == "simulated":
         return SimulatedFinder(settings, spec)
     threads = wanted.threads or max(1, int(wanted.num_cpus))
-    nets = _nets(settings, threads)
-    log.info("Detector mtcnn on %s, %s, %s", nets.name, nets.device, wanted.precision)
-    return Finder(Mtcnn(nets), Aligner(spec), settings.limits, wanted, max(2, threads))
-
-
-def _nets(settings: Settings, threads: int) -> Nets:
-    wanted = settings.detector
-    engine = wanted.engine
-    if engine == "auto":
-        engine = "keras" if wanted.num_gpus > 0 else "openvino"
-    if engine == "openvino" and wanted.num_gpus > 0:
-        raise EngineUnavailable("The detector on openvino runs on a CPU only. Set detector.num_gpus to 0.")
-    if engine == "openvino":
-        from facegroup.detection.nets_openvino import OpenVinoNets
-
-        return OpenVinoNets(threads, wanted.precision)
-    if engine == "keras":
-        if wanted.precision != "fp32":
-            raise EngineUnavailable(
-                f"The detector on keras does not support {wanted.precision}. Set detector.precision to fp32."
-            )
-        from facegroup.detection.nets_keras import KerasNets
-
-        return KerasNets("gpu:0" if wanted.num_gpus > 0 else "cpu", threads)
-    raise EngineUnavailable(f"The detector cannot run on the engine {engine}. It runs on openvino or keras.")
+    return Finder(open_detector(wanted, threads), Aligner(spec), settings.limits, wanted, max(2, threads))

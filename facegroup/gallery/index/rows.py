@@ -11,8 +11,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.gallery.assignment import top
 from facegroup.gallery.index.products import Products
+from facegroup.gallery.index.top import top
 from facegroup.types import Descriptors, Floats
 
 Columns = NDArray[np.intp]

@@ -39,4 +39,4 @@ def on_keys(name: str, keys: Sequence[str], arguments: dict[str, Any]) -> Comman
     """
     # Bytes and text alike, in the oldest form: Lua does not tell them apart, and not every cmsgpack knows the newer.
     packed = msgpack.packb(arguments, use_bin_type=False)
-    return ("EVAL", f"{source('gallery')}\n{source(name)}", len(keys), *keys, packed)
+    return ("EVAL", f"{source('prelude')}\n{source(name)}", len(keys), *keys, packed)

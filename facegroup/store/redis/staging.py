@@ -42,7 +42,7 @@ class RedisStaging(RedisBase):
             record = Record(samples=own, counters=counters, **values)
             commands.append(
                 script(
-                    "put",
+                    "stage_person",
                     copy,
                     id=person.id,
                     record=record.to_bytes(),

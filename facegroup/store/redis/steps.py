@@ -189,7 +189,7 @@ class RedisSteps:
                 "added": packed_samples(person_id, edit.added),
             }
         step = script(
-            "person",
+            "change_person",
             gallery,
             id=person_id,
             read=data,

@@ -1,4 +1,4 @@
-"""Similarities in, people out: the best few of each face, and which of them it is named, one person once per image."""
+"""Decides who each face is: applies the threshold to the similarities, and names a person once in each image."""
 
 from typing import Any
 
@@ -6,21 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.types import Floats
-
-
-def top(scores: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
-    """Return the columns and the scores, both (n, count), of the best of each row of (n, people), best first.
-
-    Equals come in the order of the columns; with fewer people than `count`, so many.
-    """
-    rows, columns = scores.shape
-    if count < columns:
-        chosen = np.argpartition(scores, columns - count, axis=1)[:, columns - count :]
-    else:
-        chosen = np.broadcast_to(np.arange(columns), (rows, columns))
-    best = np.take_along_axis(scores, chosen, axis=1)
-    order = np.lexsort((chosen, -best), axis=1)
-    return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(best, order, axis=1)
 
 
 def assign(
