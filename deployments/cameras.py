@@ -9,8 +9,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from deployments.calls import Handle, answers, call, with_pickle
 from deployments.camera import open_reader
+from deployments.detector_calls import Answer, look
 from deployments.logs import configure
-from deployments.looking import Answer, look
 from deployments.metrics import export_cameras
 from facegroup.cameras.hub.hub import Hub
 from facegroup.cameras.journal import open_journal

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from deployments.calls import Handle, answers, call, with_pickle
+from deployments.detector_calls import CALL_BYTES, Answer, that_fit
 from deployments.logs import configure
-from deployments.looking import CALL_BYTES, Answer, that_fit
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
 from deployments.shared_crops import CropSender

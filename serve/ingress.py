@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
 from deployments.calls import Handle, call, with_pickle
-from deployments.looking import Answer, look
+from deployments.detector_calls import Answer, look
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
 from facegroup.cameras.hub.part import Part

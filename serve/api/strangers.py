@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from facegroup import errors
-from facegroup.cameras.hub.stranger_log import StrangerLog
+from facegroup.cameras.hub.promotion import StrangerLog
 from facegroup.store.names import check_id, clean_name
 from facegroup.wire import sightings as wire
 from facegroup.wire.people import Person

@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 from facegroup.cameras.delivery.event_delivery import EventDelivery
 from facegroup.cameras.hub.camera_registry import CameraRegistry
 from facegroup.cameras.hub.part import Changes, HubContext, HubPart, Open
+from facegroup.cameras.hub.promotion import StrangerLog
 from facegroup.cameras.hub.receivers import Receivers
 from facegroup.cameras.hub.reconciliation import Reconciliation
 from facegroup.cameras.hub.recorder import SightingRecorder
 from facegroup.cameras.hub.running_cameras import RunningCameras
 from facegroup.cameras.hub.sighting_log import SightingLog
-from facegroup.cameras.hub.stranger_log import StrangerLog
 from facegroup.cameras.hub.video_jobs import VideoJobs
 from facegroup.cameras.hub.video_worker import VideoWorker
 from facegroup.cameras.sightings.book import SightingBook

@@ -18,34 +18,12 @@ from pathlib import Path
 
 from facegroup.errors import StoreFull, StoreInvalid, StoreUnavailable
 from facegroup.store.sqlite.reserve import Reserve
-from facegroup.store.sqlite.schema import upgrade
+from facegroup.store.sqlite.schema import SCHEMA, TABLES, upgrade
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 4
 APPLICATION = 0x66677270  # "fgrp", in the file's header: tells a gallery from another program's database
 
-_TABLES = (
-    """CREATE TABLE galleries (
-        key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, network TEXT NOT NULL, dimension INTEGER NOT NULL,
-        threshold REAL NOT NULL, keep_crops INTEGER NOT NULL, version INTEGER NOT NULL, born INTEGER NOT NULL,
-        created_at REAL NOT NULL)""",
-    """CREATE TABLE people (
-        key INTEGER PRIMARY KEY, gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, id TEXT NOT NULL,
-        name TEXT NOT NULL, metadata TEXT NOT NULL, samples INTEGER NOT NULL, created_at REAL NOT NULL,
-        updated_at REAL NOT NULL, centroid BLOB, UNIQUE (gallery, id))""",
-    "CREATE INDEX people_by_name ON people (gallery, name, id)",
-    """CREATE TABLE samples (
-        key INTEGER PRIMARY KEY, person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE, id TEXT NOT NULL,
-        created_at REAL NOT NULL, descriptor BLOB NOT NULL, crop BLOB, UNIQUE (person, id))""",
-    # The last change of each person: as much of a log as catching up needs.
-    """CREATE TABLE changes (
-        gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, person TEXT NOT NULL, version INTEGER NOT NULL,
-        PRIMARY KEY (gallery, person)) WITHOUT ROWID""",
-    "CREATE INDEX changes_by_version ON changes (gallery, version)",
-    "CREATE TABLE erased (version INTEGER NOT NULL)",
-    "INSERT INTO erased VALUES (0)",
-)
 _SCRUB_MS = 1000
 _SMALLEST = 512  # bytes of a SQLite file
 _DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
@@ -87,7 +65,7 @@ class SqliteFile:
 
     def __init__(self, path: Path, timeout: float, layout: Layout | None = None) -> None:
         self._known = 1 if layout else SCHEMA
-        self._layout = layout or Layout("gallery", APPLICATION, _TABLES)
+        self._layout = layout or Layout("gallery", APPLICATION, TABLES)
         self.path = path.absolute()
         self._timeout = timeout
         self._idle: list[sqlite3.Connection] | None = []

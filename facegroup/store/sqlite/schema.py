@@ -1,10 +1,33 @@
-"""The statements that bring a file of one schema to the next.
+"""The tables of a file of galleries, and the statements that bring a file of one schema to the next.
 
 A new file goes through all of them, an older one through those it lacks, in one transaction: it is of the old schema or of
 the new, and its rows stay.
 """
 
 import sqlite3
+
+TABLES = (
+    """CREATE TABLE galleries (
+        key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, network TEXT NOT NULL, dimension INTEGER NOT NULL,
+        threshold REAL NOT NULL, keep_crops INTEGER NOT NULL, version INTEGER NOT NULL, born INTEGER NOT NULL,
+        created_at REAL NOT NULL)""",
+    """CREATE TABLE people (
+        key INTEGER PRIMARY KEY, gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, id TEXT NOT NULL,
+        name TEXT NOT NULL, metadata TEXT NOT NULL, samples INTEGER NOT NULL, created_at REAL NOT NULL,
+        updated_at REAL NOT NULL, centroid BLOB, UNIQUE (gallery, id))""",
+    "CREATE INDEX people_by_name ON people (gallery, name, id)",
+    """CREATE TABLE samples (
+        key INTEGER PRIMARY KEY, person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE, id TEXT NOT NULL,
+        created_at REAL NOT NULL, descriptor BLOB NOT NULL, crop BLOB, UNIQUE (person, id))""",
+    # The last change of each person: as much of a log as catching up needs.
+    """CREATE TABLE changes (
+        gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, person TEXT NOT NULL, version INTEGER NOT NULL,
+        PRIMARY KEY (gallery, person)) WITHOUT ROWID""",
+    "CREATE INDEX changes_by_version ON changes (gallery, version)",
+    "CREATE TABLE erased (version INTEGER NOT NULL)",
+    "INSERT INTO erased VALUES (0)",
+)
+"""Of schema 1, which every new file begins with."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     2: (
@@ -34,6 +57,9 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     4: ('ALTER TABLE galleries ADD COLUMN "unique" INTEGER NOT NULL DEFAULT 1',),
 }
 """By the schema that they lead to."""
+
+SCHEMA = max(UPGRADES)
+"""Of the files that this version writes."""
 
 
 def upgrade(connection: sqlite3.Connection, found: int, wanted: int) -> None:

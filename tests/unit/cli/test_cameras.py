@@ -36,7 +36,7 @@ def test_ids_are_whole_however_narrow_it_is(monkeypatch: pytest.MonkeyPatch, col
     ids = ["a" * 64, "front-door-of-the-house-on-the-left", "b"]
     failed = camera(ids[2], state="failed", reason="source_unreachable", width=0, source_fps=0.0)
     monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setattr(cameras, "_call", lambda *_: {"cameras": [camera(ids[0]), camera(ids[1]), failed]})
+    monkeypatch.setattr(cameras, "call", lambda *_: {"cameras": [camera(ids[0]), camera(ids[1]), failed]})
     lines = run("camera", "ls").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ids
     assert all(SOURCE in line for line in lines[1:])

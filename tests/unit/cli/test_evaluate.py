@@ -282,4 +282,4 @@ def test_an_interruption_is_one_line(odd: Path, monkeypatch: pytest.MonkeyPatch)
     assert done.exit_code == 130
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert "goes on from there" in line
+    assert "continues from there" in line

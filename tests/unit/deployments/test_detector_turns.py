@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.looking import look
+from deployments.detector_calls import look
 from deployments.shared_crops import SharedCrops, open_shared
 from facegroup.errors import FacegroupError, ImageError, NotAnImage, TimedOut
 from facegroup.images.decode import Decoded

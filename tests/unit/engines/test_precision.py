@@ -41,7 +41,7 @@ RETAIL, RESNET = spec("retail-0095"), spec("vggface2-resnet50")
 ON_AVX2 = """
 import sys
 from facegroup.errors import EngineUnavailable
-from facegroup.networks import precision
+from facegroup.engines import precision
 precision._flags = set
 try:
     from facegroup.detection.nets_openvino import OpenVinoNets

@@ -65,5 +65,5 @@ def test_without_the_models_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_model_that_the_package_has_not_is_named() -> None:
-    with pytest.raises(EngineUnavailable, match=r"unheard_of\.dat is not there"):
+    with pytest.raises(EngineUnavailable, match=r"unheard_of\.dat does not exist"):
         model_file("unheard_of.dat")

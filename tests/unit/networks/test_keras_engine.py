@@ -73,7 +73,7 @@ def test_it_says_what_it_is_and_warms(engine: KerasEngine) -> None:
 
 def test_a_gpu_that_is_not_there_is_refused() -> None:
     made: list[object] = []
-    with pytest.raises(EngineUnavailable, match="the device gpu:7 is not there"):
+    with pytest.raises(EngineUnavailable, match="The device gpu:7 does not exist"):
         KerasEngine(SMALL, lambda: made.append(small()), device="gpu:7")
     assert not made
 

@@ -12,7 +12,7 @@ def test_a_published_network_starts_and_says_so(shared: Path, tmp_path: Path, ca
     settings = load(network="retail-0095", model_dir=shared / "models", cache_dir=tmp_path, embedder={"batch": 2})
     with caplog.at_level(logging.INFO):
         embedder = open_embedder(settings)
-    assert "network retail-0095 on openvino, cpu" in caplog.text
+    assert "Network retail-0095 on openvino, cpu" in caplog.text
     crops = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), np.uint8)
     descriptors = embedder.embed(crops)
     assert descriptors.shape == (3, 256)

@@ -42,7 +42,7 @@ def test_a_network_is_what_the_registry_says(network: str) -> None:
 
 
 def test_every_other_network_is_refused() -> None:
-    with pytest.raises(UnknownNetwork, match="keras-vggface has no 'retail-0095'"):
+    with pytest.raises(UnknownNetwork, match="keras-vggface has no network 'retail-0095'"):
         build("retail-0095")
 
 

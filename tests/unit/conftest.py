@@ -1,4 +1,4 @@
-"""What the tests of networks share: the folder beside the repository that holds weights and photos."""
+"""Fixtures that several folders share: the weights and photos beside the repository, and settings without either."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from facegroup.settings import Settings, load
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    folder = Path(__file__).resolve().parents[3].parent / "shared"
+    folder = Path(__file__).resolve().parents[2].parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs ../shared")
     return folder

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from deployments.looking import Answer, look, that_fit
+from deployments.detector_calls import Answer, look, that_fit
 from facegroup.errors import NotAnImage
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Quality
 from facegroup.types import Candidate, Faces, Match

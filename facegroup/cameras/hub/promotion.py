@@ -1,4 +1,4 @@
-"""Strangers, as HTTP reads, erases and promotes them to members."""
+"""Strangers: lists and erases them, and promotes them to members of a gallery."""
 
 import asyncio
 import hashlib
