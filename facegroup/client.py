@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 import httpx
+from pydantic import ValidationError
 
 from facegroup import errors
 from facegroup.enrolment.samples import Enrolment, Refused
@@ -366,8 +367,17 @@ class Client:
         )
 
     def _read(self, kind: type[Kind], method: str, path: str, *, again: bool | None = None, **request: Any) -> Kind:
-        """Return a server's answer. Raises the error that it is."""
-        return kind.model_validate_json(self._connection.send(method, path, again=again, **request).content)
+        """Return a server's answer. Raises the error that it is; `FacegroupError` if it is not such an answer."""
+        content = self._connection.send(method, path, again=again, **request).content
+        try:
+            return kind.model_validate_json(content)
+        except ValidationError as error:
+            (first, *_) = error.errors(include_url=False, include_input=False)
+            where = ".".join(map(str, first["loc"])) or "the body"
+            raise FacegroupError(
+                f"the server's answer is not understood ({where}: {first['msg']}). Check the address, and use the same "
+                "version of facegroup on both sides."
+            ) from error
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 
 from facegroup.client import Client
@@ -202,6 +203,20 @@ def test_patience_ends(server: Stub, pauses: list[float], monkeypatch: pytest.Mo
     assert 18 <= sum(pauses) <= 30
     with Client(server.url, patience=0) as client, pytest.raises(Overloaded):
         client.identify([b"1"], "g")
+
+
+@pytest.mark.parametrize(
+    ("answer", "where"),
+    [(b"<html>hello</html>", "the body"), (b"[]", "the body"), (b'{"name": "g"}', "network"), (b"", "the body")],
+)
+def test_another_programs_answer_is_an_error_that_says_so(
+    answer: bytes, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Client("http://127.0.0.1:9") as client:
+        monkeypatch.setattr(client._connection, "send", lambda *_, **__: httpx.Response(200, content=answer))
+        with pytest.raises(FacegroupError, match=f"not understood \\({where}: ") as caught:
+            client.gallery("g")
+    assert "same version" in caught.value.detail
 
 
 def test_a_wrong_address_is_said_at_once(pauses: list[float]) -> None:
