@@ -25,7 +25,8 @@ from facegroup.gallery.index.products import Products
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import open_store
 from facegroup.store.contract import Store
-from facegroup.store.redis.rows import Keys, Record
+from facegroup.store.redis.keys import Keys
+from facegroup.store.redis.rows import Record
 from facegroup.types import Gallery, Sample
 
 _DIMENSIONS = (256, 2048)

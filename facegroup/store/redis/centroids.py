@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from facegroup.store import validation, vectors
 from facegroup.store.contract import Centroids
 from facegroup.store.redis.base import RedisBase
-from facegroup.store.redis.rows import Damaged, Keys, Record, read_gallery
+from facegroup.store.redis.keys import Keys
+from facegroup.store.redis.rows import Damaged, Record, read_gallery
 from facegroup.store.redis.scripts import script
 from facegroup.types import Gallery
 

@@ -5,7 +5,7 @@ facegroup:{tag}:lost        string       the version that the gallery is known t
 
 from facegroup.store import validation
 from facegroup.store.contract import Standing
-from facegroup.store.redis.rows import Keys
+from facegroup.store.redis.keys import Keys
 from facegroup.store.redis.scripts import source
 from facegroup.store.redis.server import RedisServer
 

@@ -11,7 +11,8 @@ from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Changes, Erased, Standing
 from facegroup.store.redis import data_loss
 from facegroup.store.redis.base import RedisBase
-from facegroup.store.redis.rows import INDEX, Keys, flat, gallery_fields, read_gallery
+from facegroup.store.redis.keys import INDEX, Keys
+from facegroup.store.redis.rows import flat, gallery_fields, read_gallery
 from facegroup.store.redis.scripts import script
 from facegroup.store.redis.server import Command
 from facegroup.store.staging import StagingName

@@ -1,51 +1,21 @@
-"""The keys and records of a gallery in Redis."""
+"""The records of a gallery in Redis."""
 
-import hashlib
 import json
 import math
 import struct
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import validation, vectors
 from facegroup.store.gallery_settings import check_policy, read_calibration, write_calibration
+from facegroup.store.redis.keys import Keys
 from facegroup.store.validation import check_gallery
 from facegroup.types import Gallery, Person, Sample
 
-INDEX = "facegroup:galleries"
-"""The names of all galleries. The gallery is the truth: a name here without one is skipped."""
-
 _DATE = struct.Struct("<d")
-
-
-class Keys(NamedTuple):
-    """The keys of one gallery, in the order in which the scripts take them; see `RedisStore` for what they hold."""
-
-    gallery: str
-    born: str
-    ids: str
-    names: str
-    people: str
-    centroids: str
-    changes: str
-    samples: str
-    crops: str
-    audit: str
-    requests: str
-    requested: str
-    expiries: str
-    counters: str
-
-    @classmethod
-    def of(cls, name: str) -> Self:
-        """Return the keys of the gallery `name`: one hash tag, so that a cluster keeps them on one node."""
-        name, _, copy = name.partition("/")  # a staging copy's keys have the gallery's own tag
-        tag = hashlib.sha256(name.encode()).hexdigest()[:32]
-        place = f"facegroup:{{{tag}}}:{copy}:" if copy else f"facegroup:{{{tag}}}:"
-        return cls(*(place + field for field in cls._fields))
 
 
 class Damaged(Exception):

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgpack
 
-from facegroup.store.redis.rows import Keys
+from facegroup.store.redis.keys import Keys
 from facegroup.store.redis.server import Command
 
 

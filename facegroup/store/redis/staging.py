@@ -12,7 +12,8 @@ from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.names import check_id
 from facegroup.store.redis.base import RedisBase
-from facegroup.store.redis.rows import INDEX, Keys, Record, derived, name_member, packed_samples
+from facegroup.store.redis.keys import INDEX, Keys
+from facegroup.store.redis.rows import Record, derived, name_member, packed_samples
 from facegroup.store.redis.scripts import on_keys, script
 from facegroup.store.redis.server import Command
 from facegroup.store.staging import StagingName, previous_copy

@@ -11,10 +11,10 @@ from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.damage import Damage
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
+from facegroup.store.redis.keys import Keys
 from facegroup.store.redis.notes import Note, read_done
 from facegroup.store.redis.rows import (
     Damaged,
-    Keys,
     Record,
     derived,
     name_member,

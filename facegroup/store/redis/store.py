@@ -33,8 +33,8 @@ from facegroup.store import validation
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.redis.centroids import RedisCentroids
 from facegroup.store.redis.galleries import RedisGalleries
+from facegroup.store.redis.keys import Keys
 from facegroup.store.redis.notes import read_entry
-from facegroup.store.redis.rows import Keys
 from facegroup.store.redis.samples import RedisSamples
 from facegroup.store.redis.scripts import script
 from facegroup.store.redis.staging import RedisStaging

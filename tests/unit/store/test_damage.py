@@ -16,7 +16,7 @@ from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import open_store
 from facegroup.store.contract import Store
 from facegroup.store.damage import Skipped
-from facegroup.store.redis.rows import Keys
+from facegroup.store.redis.keys import Keys
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, mean_of, sample
 

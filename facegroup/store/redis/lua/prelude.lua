@@ -1,5 +1,5 @@
 -- Comes before each of the other scripts: the argument, the keys by name, and what every write of a gallery does.
--- KEYS: those of `rows.Keys`, of one gallery or of several one after the other. ARGV: one value, in MessagePack.
+-- KEYS: those of `keys.Keys`, of one gallery or of several one after the other. ARGV: one value, in MessagePack.
 
 local FIELDS = {'gallery', 'born', 'ids', 'names', 'people', 'centroids', 'changes', 'samples', 'crops', 'audit',
     'requests', 'requested', 'expiries', 'counters'}

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from facegroup.store.redis import scripts
-from facegroup.store.redis.rows import Keys
+from facegroup.store.redis.keys import Keys
 
 NAMES = sorted(each.name.removesuffix(".lua") for each in (files("facegroup.store.redis") / "lua").iterdir())
 ECHO = "return cmsgpack.pack(cmsgpack.unpack(ARGV[1]))"
