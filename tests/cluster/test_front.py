@@ -92,11 +92,26 @@ def late_body(server: Server) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def slow(server: Server) -> Iterator[dict[bytes | str, Future[Any]]]:
+def settled(server: Server) -> Server:
+    """A server whose HAProxy is reloaded no more: one that is about to end closes each connection after its answer."""
+    deadline = time.monotonic() + 60
+    calm = 0.0
+    while calm < 5:
+        assert time.monotonic() < deadline, "HAProxy never stopped closing connections"
+        with connected(server) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            closes = b"connection: close" in connection.recv(65536).lower()
+        calm = 0.0 if closes else calm + 0.5
+        time.sleep(0.5)
+    return server
+
+
+@pytest.fixture(scope="module")
+def slow(settled: Server) -> Iterator[dict[bytes | str, Future[Any]]]:
     """Requests that are waited for, all at once: halves of heads, a head that trickles, and a body that comes late."""
     with ThreadPoolExecutor(len(HALVES) + 2) as pool:
-        halves: dict[bytes | str, Future[Any]] = {sent: pool.submit(half, server, sent) for sent in HALVES}
-        yield {**halves, "head": pool.submit(trickle, server), "body": pool.submit(late_body, server)}
+        halves: dict[bytes | str, Future[Any]] = {sent: pool.submit(half, settled, sent) for sent in HALVES}
+        yield {**halves, "head": pool.submit(trickle, settled), "body": pool.submit(late_body, settled)}
 
 
 @pytest.mark.parametrize("sent", HALVES)

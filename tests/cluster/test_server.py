@@ -145,6 +145,9 @@ def test_a_crowd_of_clients_gets_each_its_own_answer(server: Server) -> None:
     assert sorted(name for name, _ in got) == sorted(asked)
 
 
+@pytest.mark.parametrize(
+    "store", ["sqlite-haproxy", pytest.param("redis-defaults", marks=pytest.mark.slow)], indirect=True, scope="session"
+)
 def test_phone_photos_are_enrolled_and_identified_on_the_command_line(server: Server, tmp_path: Path) -> None:
     """Twelve of over 6 MB in one request would be more than a body may hold; one is more than a body itself."""
     folder = tmp_path / "people" / "Grace"
@@ -223,7 +226,7 @@ def test_it_says_what_runs_and_counts_what_it_does(server: Server, network: dict
     assert crops == "lent"
     assert about["network"] == network["FACEGROUP_NETWORK"]
     assert about["status"] == "ready"
-    assert f"network {about['network']} on" in server.log()
+    assert f"Network {about['network']} on" in server.log()
     deadline = time.monotonic() + 60  # Ray gathers what its processes count every ten seconds
     while "facegroup_detector_items" not in httpx.get(f"{server.url}/metrics", trust_env=False).text:
         assert time.monotonic() < deadline, "what the detector counts never came"
@@ -245,6 +248,9 @@ def test_people_are_known_after_the_server_ended(server: Server) -> None:
         assert client.gallery("kept").version == version
 
 
+@pytest.mark.parametrize(
+    "store", ["sqlite-haproxy", pytest.param("redis-defaults", marks=pytest.mark.slow)], indirect=True, scope="session"
+)
 def test_a_crash_loses_nothing_that_was_acknowledged_and_leaves_nothing_behind(server: Server, store: str) -> None:
     face = resized(hopper(), 200)
     photos = [encode(face, quality=30 + number % 60, comment=f"{number}".encode()) for number in range(200)]
