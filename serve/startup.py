@@ -23,6 +23,8 @@ _FILES = 8192  # as Ray recommends
 _LEAST_FILES = 512
 _PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
 _AGENT_PORTS = range(10_000, 20_000)
+_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Starts a command so that it ends with the process that starts it."""
 _AGENTS = ("dashboard_agent", "runtime_env_agent")
 
 
@@ -115,8 +117,8 @@ def _patch(deadline: float, port: int) -> None:
 
     Its autoscaler and a dashboard that shows nothing are not started: together 130 MB, 4 seconds of processor time, and 3
     that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents, and raylet, are told
-    the agents' ports: raylet aborts if it must wait for one for more than 15 seconds. And agents end with the process that
-    started them: otherwise they live for another minute when all else was killed.
+    the agents' ports: raylet aborts if it must wait for one for more than 15 seconds. And agents and workers end with the
+    process that started them: otherwise they live for another minute when all else was killed.
     """
     from ray._private import services
     from ray._private.node import Node
@@ -153,6 +155,9 @@ def _telling_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(command: list[str], part: str, **named: Any) -> Any:
         agent = re.search(r"--listen-port=(\d+)", " ".join(command)) if part == "raylet" else None
         more = [f"--dashboard_agent_listen_port={agent[1]}"] if agent else []
+        if shutil.which("setpriv"):  # a worker that has not reached raylet yet would outlive it
+            option = "--python_worker_command="
+            command = [each.replace(option, f"{option}{' '.join(_WITH_PARENT)} ", 1) for each in command]
         return start([*command, *more], part, **named)
 
     return wrapped
@@ -195,6 +200,6 @@ def _ending_with_parent(command: Callable[..., list[str]]) -> Callable[..., list
 
     def wrapped(part: str, *arguments: Any, **named: Any) -> list[str]:
         found = command(part, *arguments, **named)
-        return ["setpriv", "--pdeathsig", "KILL", "--", *found] if part in _AGENTS else found
+        return [*_WITH_PARENT, *found] if part in _AGENTS else found
 
     return wrapped

@@ -8,12 +8,16 @@ import os
 import select
 import sys
 import threading
+import time
 from contextlib import suppress
 
 from serve.processes import below, end_all
 
 LOST = 75
 """Exit status that tells a supervisor to start the server again (EX_TEMPFAIL of sysexits.h)."""
+
+_TOGETHER_SECONDS = 2.0
+"""Within which one that ends takes others with it."""
 
 _AGENTS = {
     "DashboardAgent": ("ray::DashboardAgent", "dashboard/agent.py"),
@@ -62,7 +66,9 @@ class Supervision:
         self._stopped = True
 
     def _wait(self) -> None:
-        gone = self._poll.poll()
+        self._poll.poll()
+        time.sleep(_TOGETHER_SECONDS)  # raylet ends its agent first: both are named then
+        gone = self._poll.poll(0)
         if not self._stopped:
             self._end([self._names[descriptor] for descriptor, _ in gone])
 

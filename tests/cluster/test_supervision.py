@@ -39,7 +39,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         pytest.param("raylet/raylet", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param("raylet/raylet", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("ray::RuntimeEnvAgent", signal.SIGKILL, marks=pytest.mark.slow),
-        pytest.param("ray::RuntimeEnvAgent", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("log_monitor.py", signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
