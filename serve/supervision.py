@@ -16,7 +16,7 @@ from serve.processes import below, end_all
 LOST = 75
 """Exit status that tells a supervisor to start the server again (EX_TEMPFAIL of sysexits.h)."""
 
-_TOGETHER_SECONDS = 2.0
+_TOGETHER_SECONDS = 0.2
 """Within which one that ends takes others with it."""
 
 _AGENTS = {
