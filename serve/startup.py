@@ -6,15 +6,16 @@ import random
 import re
 import resource
 import shutil
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import typer
 
 from facegroup.errors import FacegroupError, SetupError, StageUnavailable
+from serve.ports import is_free
 from serve.processes import end_all
 
 _SLOW_SECONDS = 45.0
@@ -45,8 +46,8 @@ def start_ray(seconds: float, folder: str, port: int, **options: Any) -> None:
     try:
         import ray
 
-        _patch(time.monotonic() + seconds, port)
-        ray.init(address="local", **options)
+        with _patched(time.monotonic() + seconds, port):
+            ray.init(address="local", **options)
     except (Exception, SystemExit) as error:
         end_all()
         raise start_error(error, seconds, folder) from None
@@ -112,8 +113,9 @@ def _raise_open_files() -> None:
         )
 
 
-def _patch(deadline: float, port: int) -> None:
-    """Change what Ray has no setting for.
+@contextmanager
+def _patched(deadline: float, port: int) -> Iterator[None]:
+    """Change what Ray has no setting for, as long as it starts: another server may follow in this process.
 
     Its autoscaler and a dashboard that shows nothing are not started: together 130 MB, 4 seconds of processor time, and 3
     that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents, and raylet, are told
@@ -123,15 +125,21 @@ def _patch(deadline: float, port: int) -> None:
     from ray._private import services
     from ray._private.node import Node
 
-    for start in ("start_monitor", "start_api_server"):
-        assert callable(getattr(Node, start))
-        setattr(Node, start, _nothing)
-    setattr(Node, "__init__", _with_ports(Node.__init__, port))  # noqa: B010
-    services.start_ray_process = _telling_raylet(services.start_ray_process)
-    services.get_node = _waiting(services.get_node, deadline)
-    if shutil.which("setpriv"):
-        name = "_build_python_executable_command_memory_profileable"
-        setattr(services, name, _ending_with_parent(getattr(services, name)))
+    prefix = _WITH_PARENT if shutil.which(_WITH_PARENT[0]) else ()
+    changes: list[tuple[object, str, Callable[[Any], Any]]] = [
+        (Node, "start_monitor", lambda _: _nothing),
+        (Node, "start_api_server", lambda _: _nothing),
+        (Node, "__init__", lambda start: _with_ports(start, port)),
+        (services, "start_ray_process", lambda start: _telling_raylet(start, prefix)),
+        (services, "get_node", lambda get: _waiting(get, deadline)),
+        (services, "_build_python_executable_command_memory_profileable", lambda get: _ending_with_parent(get, prefix)),
+    ]
+    with ExitStack() as stack:
+        for owner, name, change in changes:
+            before = getattr(owner, name)
+            stack.callback(setattr, owner, name, before)
+            setattr(owner, name, change(before))
+        yield
 
 
 def _nothing(*_: object, **__: object) -> None:
@@ -149,15 +157,18 @@ def _with_ports(start: Callable[..., None], taken: int) -> Callable[..., None]:
     return wrapped
 
 
-def _telling_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
-    """Return Ray's function that starts its processes, made to tell raylet the port that Ray tells only to the agent."""
+def _telling_raylet(start: Callable[..., Any], prefix: Sequence[str]) -> Callable[..., Any]:
+    """Return Ray's function that starts its processes, made to tell raylet what Ray does not.
+
+    That is the port that Ray tells only to the agent, and the prefix of the workers' command: a worker that has not reached
+    raylet yet would outlive it.
+    """
+    option = "--python_worker_command="
 
     def wrapped(command: list[str], part: str, **named: Any) -> Any:
         agent = re.search(r"--listen-port=(\d+)", " ".join(command)) if part == "raylet" else None
         more = [f"--dashboard_agent_listen_port={agent[1]}"] if agent else []
-        if shutil.which("setpriv"):  # a worker that has not reached raylet yet would outlive it
-            option = "--python_worker_command="
-            command = [each.replace(option, f"{option}{' '.join(_WITH_PARENT)} ", 1) for each in command]
+        command = [each.replace(option, option + "".join(f"{word} " for word in prefix), 1) for each in command]
         return start([*command, *more], part, **named)
 
     return wrapped
@@ -165,16 +176,9 @@ def _telling_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
 
 def _free_ports(taken: int) -> Iterator[int]:
     """Return ports that nobody listens on, neither a block of serve.ports nor what the system gives to connections."""
-    ports = random.SystemRandom().sample(_AGENT_PORTS, min(1000, len(_AGENT_PORTS)))
-    for port in ports:
-        if port == taken:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-        yield port
+    for port in random.SystemRandom().sample(_AGENT_PORTS, min(1000, len(_AGENT_PORTS))):
+        if port != taken and is_free(port):
+            yield port
 
 
 def _waiting(get_node: Callable[..., Any], deadline: float) -> Callable[..., Any]:
@@ -195,11 +199,11 @@ def _waiting(get_node: Callable[..., Any], deadline: float) -> Callable[..., Any
     return wait
 
 
-def _ending_with_parent(command: Callable[..., list[str]]) -> Callable[..., list[str]]:
+def _ending_with_parent(command: Callable[..., list[str]], prefix: Sequence[str]) -> Callable[..., list[str]]:
     """Return Ray's function that says how a part is started, made to start agents so that they end with their parent."""
 
     def wrapped(part: str, *arguments: Any, **named: Any) -> list[str]:
         found = command(part, *arguments, **named)
-        return [*_WITH_PARENT, *found] if part in _AGENTS else found
+        return [*prefix, *found] if part in _AGENTS else found
 
     return wrapped

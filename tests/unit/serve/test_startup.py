@@ -7,7 +7,7 @@ import pytest
 
 from facegroup.errors import FacegroupError, SetupError, StageUnavailable
 from serve import startup
-from serve.startup import _free_ports, _telling_raylet, deployment_error, start_error
+from serve.startup import _free_ports, _patched, _telling_raylet, deployment_error, start_error
 
 LONG = "/a" * 60
 TOO_LONG = OSError(f"validate_socket_filename failed: AF_UNIX path length cannot exceed 107 bytes: {LONG}")
@@ -70,7 +70,27 @@ def test_the_servers_own_port_is_given_to_no_agent(monkeypatch: pytest.MonkeyPat
 )
 def test_raylet_is_told_the_port_of_its_agent(part: str, told: list[str]) -> None:
     started: list[tuple[list[str], str, dict[str, bool]]] = []
-    start = _telling_raylet(lambda command, part, **named: started.append((command, part, named)))
+    start = _telling_raylet(lambda command, part, **named: started.append((command, part, named)), ())
     command = [part, "--dashboard_agent_command=python agent.py --grpc-port=1 --listen-port=10007 --x=2"]
     start(command, part, fate_share=True)
     assert started == [([*command, *told], part, {"fate_share": True})]
+
+
+def test_workers_end_with_raylet() -> None:
+    started: list[list[str]] = []
+    start = _telling_raylet(lambda command, part: started.append(command), ("setpriv", "--pdeathsig", "KILL", "--"))
+    start(["raylet", "--python_worker_command=python worker.py --x=2"], "raylet")
+    assert started == [["raylet", "--python_worker_command=setpriv --pdeathsig KILL -- python worker.py --x=2"]]
+
+
+def test_ray_is_as_it_was_after_its_start() -> None:
+    from ray._private import services
+    from ray._private.node import Node
+
+    def functions() -> list[object]:
+        return [Node.__init__, Node.start_monitor, services.start_ray_process, services.get_node]
+
+    before = functions()
+    with _patched(0.0, 8000):
+        assert all(now is not old for now, old in zip(functions(), before, strict=True))
+    assert functions() == before
