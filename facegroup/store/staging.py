@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, Protocol
 
 from facegroup.errors import InvalidName, UnknownGallery, UnknownPerson, UnknownPhoto
 from facegroup.store.audit import Event, Origin
-from facegroup.store.contract import Erased, Merged, Store
+from facegroup.store.contract import Store
 from facegroup.store.names import clean_name
 from facegroup.types import Person, Sample
 
@@ -69,33 +69,6 @@ def on_copies(
     for copy in copies_of(gallery):
         with suppress(UnknownGallery, UnknownPerson, UnknownPhoto):
             write(copy, *given, **named)
-
-
-class _People(Protocol):
-    def person(self, gallery: str, person_id: str) -> Person: ...
-    def merge_people(self, gallery: str, into: str, source: str) -> Merged: ...
-    def delete_person(self, gallery: str, person_id: str) -> Erased: ...
-
-
-def merge_on_copies(store: _People, gallery: str, into: str, source: str) -> None:
-    """Repeat a merger on a gallery's staging copies, so that nothing of the `source` is left there.
-
-    Where only one of the two is on a copy, a migration or a rollback makes up for what is missing.
-    """
-    for copy in copies_of(gallery):
-        with suppress(UnknownGallery, UnknownPerson):
-            try:
-                store.merge_people(copy, into, source)
-            except UnknownPerson:
-                store.delete_person(copy, source)
-
-
-def erase_merged(store: _People, gallery: str, source: str) -> None:
-    """Erase from the staging copies who was merged by a process that was killed before it came to them."""
-    try:
-        store.person(gallery, source)
-    except UnknownPerson:
-        on_copies(gallery, store.delete_person, source)
 
 
 class StagingStore(Store, Protocol):

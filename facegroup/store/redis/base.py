@@ -2,13 +2,12 @@
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
-from facegroup.store import validation
-from facegroup.store.damage import Skipped
+from facegroup.store.base import StoreBase
 from facegroup.store.redis.server import RedisServer
 from facegroup.store.redis.steps import RedisSteps
 
 
-class RedisBase:
+class RedisBase(StoreBase):
     """Class that holds what the parts of a store share.
 
     Args:
@@ -28,9 +27,3 @@ class RedisBase:
 
     def close(self) -> None:
         self._server.close()
-
-    def damaged(self) -> int:
-        return self._damage.count()
-
-    def skipped(self, gallery: str) -> Skipped:
-        return self._damage.skipped(validation.normalise_gallery(gallery))

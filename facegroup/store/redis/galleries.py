@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from facegroup.errors import StoreInvalid
-from facegroup.store import gallery_settings, staging, validation
+from facegroup.store import gallery_settings, validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Changes, Erased, Standing
 from facegroup.store.redis import data_loss
@@ -60,43 +60,36 @@ class RedisGalleries(RedisBase):
             start = names[-1]
         return found
 
-    def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
-        try:
-            columns = gallery_settings.columns(changes)
-            made = changes.get("calibration")
-            update = script(
-                "update",
-                validation.normalise_gallery(name),
-                network=made and made.network,
-                fields=flat(columns),
-                note=self._steps.note(gallery_settings.event(columns), by),
-            )
-            (answer,) = self._server.write(update)
-            if answer is None:
-                raise validation.unknown_gallery(name)
-            if len(answer) == 1:
-                gallery_settings.check_network(answer[0].decode(), changes)
-            found = read_gallery(validation.normalise_gallery(name), *answer)
-            return replace(found, damaged=self._damage.count(found.name))
-        finally:
-            if changes.get("keep_crops") is False:
-                staging.on_copies(name, self.update_gallery, keep_crops=False)
+    def _update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
+        columns = gallery_settings.columns(changes)
+        made = changes.get("calibration")
+        update = script(
+            "update",
+            validation.normalise_gallery(name),
+            network=made and made.network,
+            fields=flat(columns),
+            note=self._steps.note(gallery_settings.event(columns), by),
+        )
+        (answer,) = self._server.write(update)
+        if answer is None:
+            raise validation.unknown_gallery(name)
+        if len(answer) == 1:
+            gallery_settings.check_network(answer[0].decode(), changes)
+        found = read_gallery(validation.normalise_gallery(name), *answer)
+        return replace(found, damaged=self._damage.count(found.name))
 
-    def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
-        try:
-            kept = validation.normalise_gallery(name)
-            (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))
-            self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
-            (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
-            if made_meanwhile and not isinstance(kept, StagingName):
-                self._server.write(("ZADD", INDEX, 0, kept))
-            if counts is None:
-                raise validation.unknown_gallery(name)
-            self._damage.forget(kept)
-            people, samples, crops, counters = counts
-            return Erased(people, samples - counters, 0, crops, counters)
-        finally:
-            staging.on_copies(name, self.delete_gallery)
+    def _delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
+        kept = validation.normalise_gallery(name)
+        (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))
+        self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
+        (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
+        if made_meanwhile and not isinstance(kept, StagingName):
+            self._server.write(("ZADD", INDEX, 0, kept))
+        if counts is None:
+            raise validation.unknown_gallery(name)
+        self._damage.forget(kept)
+        people, samples, crops, counters = counts
+        return Erased(people, samples - counters, 0, crops, counters)
 
     def version(self, gallery: str) -> int:
         (version,) = self._server.read(("HGET", Keys.of(validation.normalise_gallery(gallery)).gallery, "version"))

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from facegroup.errors import PersonExists, StoreInvalid, StoreUnavailable, UnknownPerson
-from facegroup.store import contradictions, staging, validation
+from facegroup.store import contradictions, validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Erased, Merged
 from facegroup.store.idempotency import IdempotencyKey
@@ -82,7 +82,7 @@ class RedisPeople(RedisBase):
                     rows.append(self._steps.record(kind, key, data).person(key))
         return ids, rows
 
-    def update_person(
+    def _update_person(
         self,
         gallery: str,
         person_id: str,
@@ -102,22 +102,9 @@ class RedisPeople(RedisBase):
             gallery, person_id, lambda _, old: Edit(old.next(**given), event) if given else None, by
         )
         assert isinstance(changed, Changed)
-        done = changed.record.person(person_id)
-        if expires_at is not None:
-            staging.on_copies(gallery, self.update_person, person_id, expires_at=expires_at)
-        return done
+        return changed.record.person(person_id)
 
-    def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
-        validation.check_merger(into, source)
-        try:
-            done = self._merge(gallery, into, source, by)
-        except UnknownPerson:
-            staging.erase_merged(self, gallery, source)
-            raise
-        staging.merge_on_copies(self, gallery, into, source)
-        return done
-
-    def _merge(self, gallery: str, into: str, source: str, by: Origin | None) -> Merged:
+    def _merge(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
         for _ in self._steps.attempts():
             found, kept = self._steps.person(gallery, into)
             _, gone = self._steps.person(gallery, source)
@@ -153,41 +140,35 @@ class RedisPeople(RedisBase):
                 return Merged(merged.person(into), len(moved), len(both), int(version))
         raise StoreUnavailable(f"Too many requests change person {into} or {source} at once. Try again.")
 
-    def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
+    def _delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
+        event = Event("erased", person_id)
         try:
-            event = Event("erased", person_id)
+            changed = self._steps.change(gallery, person_id, lambda _, old: _erasing(old, event), by)
+        except StoreInvalid:
+            return self._salvage(gallery, person_id, event, by)
+        assert isinstance(changed, Changed)
+        self._damage.forget(validation.normalise_gallery(gallery), person_id)
+        return _erased(changed)
+
+    def _erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
+        now = validation.now()
+        found, (ids,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYSCORE", keys.expiries, "-inf", now))
+        total = Erased(0, 0, found.version)
+        for person_id in (each.decode() for each in ids):
+            event = Event("expired", person_id)
+            old: list[Record] = []
+
+            def erase(_: Gallery, record: Record, event: Event = event, old: list[Record] = old) -> Edit | None:
+                old[:] = [record] if record.expires_at is not None and record.expires_at <= now else []
+                return _erasing(record, event) if old else None
+
             try:
-                changed = self._steps.change(gallery, person_id, lambda _, old: _erasing(old, event), by)
-            except StoreInvalid:
-                return self._salvage(gallery, person_id, event, by)
-            assert isinstance(changed, Changed)
-            self._damage.forget(validation.normalise_gallery(gallery), person_id)
-            return _erased(changed)
-        finally:
-            staging.on_copies(gallery, self.delete_person, person_id)
-
-    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
-        try:
-            now = validation.now()
-            found, (ids,) = self._steps.read(gallery, lambda keys: ("ZRANGEBYSCORE", keys.expiries, "-inf", now))
-            total = Erased(0, 0, found.version)
-            for person_id in (each.decode() for each in ids):
-                event = Event("expired", person_id)
-                old: list[Record] = []
-
-                def erase(_: Gallery, record: Record, event: Event = event, old: list[Record] = old) -> Edit | None:
-                    old[:] = [record] if record.expires_at is not None and record.expires_at <= now else []
-                    return _erasing(record, event) if old else None
-
-                try:
-                    changed = self._steps.change(gallery, person_id, erase, by)
-                except (UnknownPerson, StoreInvalid):  # another sweep was faster; or the record is damaged, and counted
-                    continue
-                if old and isinstance(changed, Changed):
-                    total += _erased(changed)
-            return total
-        finally:
-            staging.on_copies(gallery, self.erase_expired)
+                changed = self._steps.change(gallery, person_id, erase, by)
+            except (UnknownPerson, StoreInvalid):  # another sweep was faster; or the record is damaged, and counted
+                continue
+            if old and isinstance(changed, Changed):
+                total += _erased(changed)
+        return total
 
     def _salvage(self, gallery: str, person_id: str, event: Event, by: Origin | None) -> Erased:
         """Erase a person whose record cannot be read: whatever is filed under the id."""

@@ -4,7 +4,7 @@
 
 from collections.abc import Sequence
 
-from facegroup.store import contradictions, staging, validation
+from facegroup.store import contradictions, validation
 from facegroup.store.audit import Origin
 from facegroup.store.contract import Enrolled, Erased
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
@@ -73,22 +73,19 @@ class RedisSamples(RedisPeople):
         found = self._steps.sound(kind, fields, rows, images if crops else (), record.counters)
         return sorted(found, key=lambda sample: sample.created_at)
 
-    def delete_sample(
+    def _delete_sample(
         self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
     ) -> Erased:
-        try:
-            event = validation.erased_one(person_id, counter)
-            kind = "counters" if counter else "samples"
+        event = validation.erased_one(person_id, counter)
+        kind = "counters" if counter else "samples"
 
-            def remove(_: Gallery, old: Record) -> Edit:
-                ids: tuple[str, ...] = getattr(old, kind)
-                if sample_id not in ids:
-                    raise validation.unknown_photo(person_id, counter)
-                left = tuple(key for key in ids if key != sample_id)
-                return Edit(old.next(**{kind: left}), event, removed=[sample_id])
+        def remove(_: Gallery, old: Record) -> Edit:
+            ids: tuple[str, ...] = getattr(old, kind)
+            if sample_id not in ids:
+                raise validation.unknown_photo(person_id, counter)
+            left = tuple(key for key in ids if key != sample_id)
+            return Edit(old.next(**{kind: left}), event, removed=[sample_id])
 
-            changed = self._steps.change(gallery, person_id, remove, by)
-            assert isinstance(changed, Changed)
-            return Erased(0, int(not counter), changed.version, changed.crops, int(counter))
-        finally:
-            staging.on_copies(gallery, self.delete_sample, person_id, sample_id, counter=counter)
+        changed = self._steps.change(gallery, person_id, remove, by)
+        assert isinstance(changed, Changed)
+        return Erased(0, int(not counter), changed.version, changed.crops, int(counter))

@@ -4,13 +4,13 @@
 
 from pathlib import Path
 
-from facegroup.store import validation
 from facegroup.store.audit import Origin
-from facegroup.store.damage import Damage, Skipped
+from facegroup.store.base import StoreBase
+from facegroup.store.damage import Damage
 from facegroup.store.sqlite.file import SqliteFile
 
 
-class SqliteBase:
+class SqliteBase(StoreBase):
     """Class that holds what the parts of a store share.
 
     Args:
@@ -30,9 +30,3 @@ class SqliteBase:
 
     def close(self) -> None:
         self._file.close()
-
-    def damaged(self) -> int:
-        return self._damage.count()
-
-    def skipped(self, gallery: str) -> Skipped:
-        return self._damage.skipped(validation.normalise_gallery(gallery))

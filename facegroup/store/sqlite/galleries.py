@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Unpack
 
 from facegroup.errors import StoreInvalid
-from facegroup.store import gallery_settings, staging, validation
+from facegroup.store import gallery_settings, validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Changes, Erased, Standing, Store
 from facegroup.store.sqlite import data_loss
@@ -67,45 +67,38 @@ class SqliteGalleries(SqliteBase):
             self._damage.settle("", 0, key.__eq__, bad)
         return found
 
-    def update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
-        try:
-            columns = gallery_settings.columns(changes)
-            erases = changes.get("keep_crops") is False
-            with self._file.write() as db:
-                gallery = find_gallery(db, name)
-                gallery_settings.check_network(gallery["network"], changes)
-                if columns:
-                    settings = ", ".join(f'"{column}" = ?' for column in columns)
-                    db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
-                    raise_version(db, gallery, None)
-                    note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
-                if erases:
-                    people = "SELECT key FROM people WHERE gallery = ?"
-                    db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
-                changed = self._gallery(db, name)
-            if erases:
-                self._file.scrub()
-            return changed
-        finally:
-            if changes.get("keep_crops") is False:
-                staging.on_copies(name, self.update_gallery, keep_crops=False)
+    def _update_gallery(self, name: str, *, by: Origin | None = None, **changes: Unpack[Changes]) -> Gallery:
+        columns = gallery_settings.columns(changes)
+        drops = changes.get("keep_crops") is False
+        with self._file.write() as db:
+            gallery = find_gallery(db, name)
+            gallery_settings.check_network(gallery["network"], changes)
+            if columns:
+                settings = ", ".join(f'"{column}" = ?' for column in columns)
+                db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
+                raise_version(db, gallery, None)
+                note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
+            if drops:
+                people = "SELECT key FROM people WHERE gallery = ?"
+                db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
+            changed = self._gallery(db, name)
+        if drops:
+            self._file.scrub()
+        return changed
 
     @erases(_people)
-    def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
-        try:
-            with self._file.write() as db:
-                gallery = find_gallery(db, name)
-                people = "SELECT key FROM people WHERE gallery = ?"
-                total = f"SELECT count(*), count(crop), total(counter) FROM samples WHERE person IN ({people})"
-                samples, crops, counters = map(int, db.execute(total, (gallery["key"],)).fetchone())
-                db.execute("DELETE FROM galleries WHERE key = ?", (gallery["key"],))
-                db.execute("UPDATE erased SET version = max(version, ?)", (gallery["version"] + 1,))
-                note(db, gallery["name"], Event("erased"), by or self._origin)
-            self._damage.forget(gallery["name"])
-            self._file.scrub()
-            return Erased(gallery["people"], samples - counters, 0, crops, counters)
-        finally:
-            staging.on_copies(name, self.delete_gallery)
+    def _delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
+        with self._file.write() as db:
+            gallery = find_gallery(db, name)
+            people = "SELECT key FROM people WHERE gallery = ?"
+            total = f"SELECT count(*), count(crop), total(counter) FROM samples WHERE person IN ({people})"
+            samples, crops, counters = map(int, db.execute(total, (gallery["key"],)).fetchone())
+            db.execute("DELETE FROM galleries WHERE key = ?", (gallery["key"],))
+            db.execute("UPDATE erased SET version = max(version, ?)", (gallery["version"] + 1,))
+            note(db, gallery["name"], Event("erased"), by or self._origin)
+        self._damage.forget(gallery["name"])
+        self._file.scrub()
+        return Erased(gallery["people"], samples - counters, 0, crops, counters)
 
     def version(self, gallery: str) -> int:
         with self._file.read() as db:

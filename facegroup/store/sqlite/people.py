@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from facegroup.errors import PersonExists, StoreInvalid, UnknownPerson
-from facegroup.store import contradictions, staging, validation
+from facegroup.errors import PersonExists, StoreInvalid
+from facegroup.store import contradictions, validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Erased, Merged, Store
 from facegroup.store.idempotency import IdempotencyKey
@@ -107,7 +107,7 @@ class SqlitePeople(SqliteBase):
                 after = rows[-1]["id"]
         return people
 
-    def update_person(
+    def _update_person(
         self,
         gallery: str,
         person_id: str,
@@ -133,22 +133,9 @@ class SqlitePeople(SqliteBase):
                 )
                 raise_version(db, found, person_id)
                 note(db, found["name"], event, by or self._origin)
-            done = person_of(find_person(db, found, person_id))
-        if expires_at is not None:
-            staging.on_copies(gallery, self.update_person, person_id, expires_at=expires_at)
-        return done
+            return person_of(find_person(db, found, person_id))
 
-    def merge_people(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
-        validation.check_merger(into, source)
-        try:
-            done = self._merge(gallery, into, source, by)
-        except UnknownPerson:
-            staging.erase_merged(self, gallery, source)
-            raise
-        staging.merge_on_copies(self, gallery, into, source)
-        return done
-
-    def _merge(self, gallery: str, into: str, source: str, by: Origin | None) -> Merged:
+    def _merge(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
         with self._file.write() as db:
             found = find_gallery(db, gallery)
             person, other = find_person(db, found, into), find_person(db, found, source)
@@ -163,38 +150,32 @@ class SqlitePeople(SqliteBase):
         return merged
 
     @erases(_samples)
-    def delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
-        try:
-            with self._file.write() as db:
-                found = find_gallery(db, gallery)
-                person = find_person(db, found, person_id)
-                erased = self._erase(db, found, person, "erased", by)
-            self._damage.forget(found["name"], person_id)
-            self._file.scrub()
-            return erased
-        finally:
-            staging.on_copies(gallery, self.delete_person, person_id)
+    def _delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
+        with self._file.write() as db:
+            found = find_gallery(db, gallery)
+            person = find_person(db, found, person_id)
+            erased = self._erase(db, found, person, "erased", by)
+        self._damage.forget(found["name"], person_id)
+        self._file.scrub()
+        return erased
 
     @erases(_expired)
-    def erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
-        try:
-            now = validation.now()
-            over = "SELECT * FROM people WHERE gallery = ? AND expires_at <= ?"
-            with self._file.read() as db:
+    def _erase_expired(self, gallery: str, *, by: Origin | None = None) -> Erased:
+        now = validation.now()
+        over = "SELECT * FROM people WHERE gallery = ? AND expires_at <= ?"
+        with self._file.read() as db:
+            found = find_gallery(db, gallery)
+            ids = [row["id"] for row in db.execute(over, (found["key"], now))]
+        total = Erased(0, 0, found["version"])
+        for person_id in ids:
+            with self._file.write() as db:
                 found = find_gallery(db, gallery)
-                ids = [row["id"] for row in db.execute(over, (found["key"], now))]
-            total = Erased(0, 0, found["version"])
-            for person_id in ids:
-                with self._file.write() as db:
-                    found = find_gallery(db, gallery)
-                    person = db.execute(f"{over} AND id = ?", (found["key"], now, person_id)).fetchone()
-                    if person is not None:
-                        total += self._erase(db, found, person, "expired", by)
-                self._damage.forget(found["name"], person_id)
-            self._file.scrub()
-            return total
-        finally:
-            staging.on_copies(gallery, self.erase_expired)
+                person = db.execute(f"{over} AND id = ?", (found["key"], now, person_id)).fetchone()
+                if person is not None:
+                    total += self._erase(db, found, person, "expired", by)
+            self._damage.forget(found["name"], person_id)
+        self._file.scrub()
+        return total
 
     def _sound(self, found: sqlite3.Row, row: sqlite3.Row) -> Person:
         """Return the person of one row. Raises `StoreInvalid` where it is damaged, and notes that."""

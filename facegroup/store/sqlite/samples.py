@@ -4,7 +4,7 @@
 
 from collections.abc import Sequence
 
-from facegroup.store import contradictions, staging, validation, vectors
+from facegroup.store import contradictions, validation, vectors
 from facegroup.store.audit import Origin
 from facegroup.store.contract import Enrolled, Erased
 from facegroup.store.idempotency import IdempotencyKey
@@ -84,22 +84,19 @@ class SqliteSamples(SqliteBase):
         return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4], bool(row[5])) for row in usable]
 
     @erases()
-    def delete_sample(
+    def _delete_sample(
         self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
     ) -> Erased:
-        try:
-            with self._file.write() as db:
-                found = find_gallery(db, gallery)
-                person = find_person(db, found, person_id)
-                which = (person["key"], validation.sortable(sample_id), counter)
-                one = "WHERE person = ? AND id = ? AND counter = ?"
-                sample = db.execute(f"SELECT crop FROM samples {one}", which).fetchone()
-                if sample is None:
-                    raise validation.unknown_photo(person_id, counter)
-                db.execute(f"DELETE FROM samples {one}", which)
-                version = recompute(db, found, person, self._damage)
-                note(db, found["name"], validation.erased_one(person_id, counter), by or self._origin)
-            self._file.scrub()
-            return Erased(0, int(not counter), version, int(sample["crop"] is not None), int(counter))
-        finally:
-            staging.on_copies(gallery, self.delete_sample, person_id, sample_id, counter=counter)
+        with self._file.write() as db:
+            found = find_gallery(db, gallery)
+            person = find_person(db, found, person_id)
+            which = (person["key"], validation.sortable(sample_id), counter)
+            one = "WHERE person = ? AND id = ? AND counter = ?"
+            sample = db.execute(f"SELECT crop FROM samples {one}", which).fetchone()
+            if sample is None:
+                raise validation.unknown_photo(person_id, counter)
+            db.execute(f"DELETE FROM samples {one}", which)
+            version = recompute(db, found, person, self._damage)
+            note(db, found["name"], validation.erased_one(person_id, counter), by or self._origin)
+        self._file.scrub()
+        return Erased(0, int(not counter), version, int(sample["crop"] is not None), int(counter))

@@ -1,16 +1,20 @@
 """Staging copies on both stores: hidden from everybody, switched in one step, and erased from like the gallery itself."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import pytest
+import redis
 
-from facegroup.errors import InvalidDescriptor, InvalidName, SwitchConflict, UnknownGallery, UnknownPerson
+from facegroup.errors import InvalidDescriptor, InvalidName, StoreInvalid, SwitchConflict, UnknownGallery, UnknownPerson
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Store, VersionGone
 from facegroup.store.data_loss import LossDetector
 from facegroup.store.idempotency import IdempotencyKey
+from facegroup.store.redis.keys import Keys
 from facegroup.store.staging import StagingStore, copies_of, import_copy, migration_copy, previous_copy
 from facegroup.types import Gallery, Person
 from tests.unit.store.samples import NETWORK, D, descriptor, sample
@@ -155,6 +159,24 @@ def test_who_is_merged_is_merged_on_the_copies(staged: StagingStore, gallery: st
     assert not staged.people(copy)
 
 
+def test_a_damaged_person_is_gone_from_the_copies_after_a_merger(staged: StagingStore, gallery: str, url: str) -> None:
+    copy = migration_copy(gallery)
+    for name in ("ada", "bob"):
+        staged.create_person(gallery, name, person_id=name)
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as db:
+            where = "id = 'ada' AND gallery = (SELECT key FROM galleries WHERE name = ?)"
+            assert db.execute(f"UPDATE people SET metadata = '{{' WHERE {where}", (copy,)).rowcount == 1
+    else:
+        with closing(redis.Redis.from_url(url)) as client:
+            assert client.hset(Keys.of(copy).people, "ada", b"{") == 0
+    with pytest.raises(StoreInvalid):
+        staged.person(copy, "ada")
+    staged.merge_people(gallery, "bob", "ada")
+    with pytest.raises(UnknownPerson):
+        staged.person(copy, "ada")
+
+
 def test_a_switch_keeps_the_log_and_the_keys_of_requests_and_copies_have_none(
     staged: StagingStore, gallery: str
 ) -> None:
@@ -175,13 +197,13 @@ def test_a_switch_keeps_the_log_and_the_keys_of_requests_and_copies_have_none(
 
 
 def test_a_switch_is_no_loss(staged: StagingStore, gallery: str) -> None:
-    ledger = LossDetector(staged)
-    ledger.patrol()
-    known = ledger.look(gallery)
+    losses = LossDetector(staged)
+    losses.patrol()
+    known = losses.look(gallery)
     for copy in (migration_copy(gallery), previous_copy(gallery), previous_copy(gallery)):
         staged.switch_gallery(gallery, copy, staged.version(gallery), staged.version(copy), SWITCHED)
-        now = ledger.look(gallery)
+        now = losses.look(gallery)
         assert now.version == now.born > (known.version or 0)
         known = now
-    ledger.patrol()
-    assert not ledger.lost
+    losses.patrol()
+    assert not losses.lost

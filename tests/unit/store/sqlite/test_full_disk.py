@@ -4,9 +4,10 @@ import errno
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ import pytest
 
 from facegroup.cameras.journal.rows import Drop, Put
 from facegroup.cameras.journal.sqlite_rows import SqliteRows
-from facegroup.errors import FacegroupError, StoreFull, StoreInvalid, StoreUnavailable
+from facegroup.errors import FacegroupError, StoreFull, StoreInvalid, StoreUnavailable, UnknownPerson
 from facegroup.networks.embedder import unit
 from facegroup.store import check_store
 from facegroup.store.contract import Erased
+from facegroup.store.sqlite import people, rows
 from facegroup.store.sqlite import reserve as sqlite_reserve
 from facegroup.store.sqlite.store import SqliteStore
+from facegroup.store.staging import migration_copy
 from facegroup.types import Gallery, Sample
 
 NETWORK, DIMENSION = "test", 2048
@@ -241,3 +244,28 @@ def test_a_disk_that_does_not_say_how_full_it_is_is_not_full(
     store.add_samples("g", "p0", samples(1), NETWORK)
     store.check_writes()
     store.close()
+
+
+def test_room_is_made_for_the_gallery_before_its_copies_are_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copies would use up the room that is kept for erasing."""
+    with closing(SqliteStore(tmp_path / "gallery.db")) as store:
+        store.create_gallery(Gallery("group", NETWORK, DIMENSION, 0.4))
+        store.create_gallery(Gallery(migration_copy("group"), NETWORK, DIMENSION, 0.4))
+        ada = store.create_person("group", "Ada", person_id="ada")
+        store.put_people(migration_copy("group"), [(ada, [])])
+        tried: list[str] = []
+        find = rows.find_gallery
+
+        def full_at_first(db: sqlite3.Connection, name: str) -> sqlite3.Row:
+            tried.append(name)
+            if len(tried) == 1:
+                raise StoreFull("the disk is full")
+            return find(db, name)
+
+        monkeypatch.setattr(people, "find_gallery", full_at_first)
+        store.delete_person("group", "ada")
+        assert tried[:2] == ["group", "group"]
+        with pytest.raises(UnknownPerson):
+            store.person(migration_copy("group"), "ada")
