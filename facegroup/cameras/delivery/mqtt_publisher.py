@@ -4,7 +4,11 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from facegroup.cameras.delivery.mqtt import Broker
 from facegroup.cameras.delivery.payloads import Gap
@@ -15,6 +19,8 @@ from facegroup.cameras.sightings.journal import Journal
 from facegroup.cameras.sightings.types import Event
 from facegroup.errors import FacegroupError, UnknownCamera
 from facegroup.settings import Cameras
+
+_Answer = TypeVar("_Answer")
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +51,8 @@ class MqttPublisher:
         self.subscription = Subscription(MQTT, journal, self._send)
         self._journal = journal
         self._broker = Broker(settings)
+        # Of its own: a broker that hangs must not hold up those who wait for the journal. Two tasks use it, and the end.
+        self._threads = ThreadPoolExecutor(3, MQTT)
         self._presence = Presence(journal, live, settings.mqtt_pictures)
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -59,7 +67,8 @@ class MqttPublisher:
         """Stop, and tell subscribers that this server is offline."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.to_thread(self._broker.close)
+        await self._in_thread(self._broker.close)
+        self._threads.shutdown(wait=False)
 
     def wake(self) -> None:
         """Look for new events, or other cameras, now."""
@@ -76,7 +85,7 @@ class MqttPublisher:
         if isinstance(event, Gap):
             return Outcome(True)
         until = await self._current_until(event)
-        wrong = await asyncio.to_thread(self._broker.tell, event, until=until)
+        wrong = await self._in_thread(partial(self._broker.tell, event, until=until))
         return Outcome(wrong is None, detail=wrong or "")
 
     async def _current_until(self, event: Event) -> float:
@@ -130,4 +139,7 @@ class MqttPublisher:
 
     async def _show(self, now: Now | None) -> None:
         if now is not None:
-            await asyncio.to_thread(self._broker.show, self._broker.topics.retained(now))
+            await self._in_thread(partial(self._broker.show, self._broker.topics.retained(now)))
+
+    async def _in_thread(self, call: Callable[[], _Answer]) -> _Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)

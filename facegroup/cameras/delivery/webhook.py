@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -14,6 +15,7 @@ from facegroup.cameras.sources import address
 from facegroup.errors import SourceError
 from facegroup.settings import Cameras
 
+_RESOLVERS = 8  # receivers whose names are looked up at once
 TIMEOUT_SECONDS = 10.0
 """Time to connect, to send, and until the next byte of the answer; three times as long for all of it."""
 _AGAIN = frozenset((408, 409, 421, 425, 429))
@@ -46,6 +48,8 @@ class Poster:
 
     def __init__(self, settings: Cameras) -> None:
         self._settings = settings
+        # Of its own: a resolver that hangs must not hold up those who wait for the journal.
+        self._resolvers = ThreadPoolExecutor(_RESOLVERS, "resolve")
         # No connection is used twice: the pool keys them by IP address, and two hosts may share one.
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_SECONDS,
@@ -64,7 +68,9 @@ class Poster:
         try:
             parts = address.split(webhook.url, ("http", "https"))
             # The name is resolved once, here, so that the address that was checked is the one that is used.
-            ips = await asyncio.get_running_loop().run_in_executor(None, address.resolve, parts, self._settings)
+            ips = await asyncio.get_running_loop().run_in_executor(
+                self._resolvers, address.resolve, parts, self._settings
+            )
         except SourceError as error:
             return Outcome(False, detail=error.detail)
         name = (parts.hostname or "").encode("idna").decode()
@@ -91,6 +97,7 @@ class Poster:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+        self._resolvers.shutdown(wait=False)
 
 
 def _outcome(answer: httpx.Response) -> Outcome:

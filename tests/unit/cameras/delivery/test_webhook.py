@@ -14,6 +14,7 @@ import pytest
 from facegroup.cameras.delivery import webhook
 from facegroup.cameras.delivery.webhook import Outcome, Poster
 from facegroup.cameras.sightings.types import Event, Webhook
+from facegroup.errors import SourceUnreachable
 from facegroup.settings import Cameras
 from tests.unit.cameras.delivery.delivering import NETWORKS
 from tests.unit.cameras.delivery.receiver import Receiver
@@ -31,6 +32,31 @@ def post(url: str, networks: tuple[str, ...] = NETWORKS, secret: str = "whsec_c2
             await poster.close()
 
     return asyncio.run(once())
+
+
+def test_names_that_are_looked_up_for_long_hold_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def resolve(*_: object) -> list[str]:
+        answered.wait(60)
+        raise SourceUnreachable("no answer of any name server")
+
+    monkeypatch.setattr("facegroup.cameras.sources.address.resolve", resolve)
+
+    async def many() -> list[Outcome]:
+        poster = Poster(Cameras(networks=NETWORKS))
+        try:
+            tries = [poster.post(Webhook(f"hook{n}", "http://hook.test/", "whsec_c2VjcmV0"), EVENT) for n in range(40)]
+            posts = asyncio.gather(*tries)
+            await asyncio.sleep(0)
+            # What the journal is read in.
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "read"), 30) == "read"
+            answered.set()
+            return await posts
+        finally:
+            await poster.close()
+
+    assert {outcome.taken for outcome in asyncio.run(many())} == {False}
 
 
 @pytest.mark.parametrize(
