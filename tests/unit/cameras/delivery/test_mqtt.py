@@ -150,6 +150,7 @@ def test_somebody_who_was_somebody_else(
     stranger = sighting(person_id=None, unknown="unknown-1", name="unknown-1")
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listen()))
         delivering.record(stranger)
         delivering.record(replace(stranger, person_id="ada", unknown=None, name="Ada"), kind="changed")
         until(lambda: journal.cursor("mqtt") == 2)
@@ -194,6 +195,7 @@ def test_who_was_there_before_a_restart_is_there_when_they_are_seen(
 ) -> None:
     with Delivering(journal, mqtt=at(broker)) as delivering:
         until(lambda: journal.cursor("mqtt") == 0)
+        until(partial(_started, listen()))
         (event,) = delivering.begin(1)
         until(lambda: journal.cursor("mqtt") == 1)
         listener = listen()
