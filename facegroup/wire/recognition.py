@@ -143,8 +143,10 @@ class Quality(Answer):
     pitch: float = added(math.nan, "how much lower than usual the nose tip is, in distances of eyes and mouth")
     roll: float = added(math.nan, "degrees, clockwise")
     inside: float = added(math.nan, "share of the face that lies in the photo, as far as the landmarks tell")
-    score: float = Field(description="of its worst part, with the confidence: 0.5 meets `standard`, 1 meets `strict`")
-    meets: Policy = Field(description="the strictest policy that it meets")
+    score: float = added(
+        math.nan, "lowest of the measures and the confidence, scaled: 0.5 meets `standard`, 1 meets `strict`"
+    )
+    meets: Policy = added("off", "the strictest policy that it meets")
 
 
 class Found(Answer):
