@@ -44,7 +44,7 @@ class GalleryActor:
         network = spec(settings.network, settings)
         self._store = open_store(settings.store)
         self._galleries = Matcher(self._store, network, Plan.of(settings.matcher), degraded_counter())
-        self._guarded = GuardedStore(self._store, self._galleries.absence, self._galleries.ledger)
+        self._guarded = GuardedStore(self._store, self._galleries.availability, self._galleries.losses)
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
         self._patrol = ThreadPoolExecutor(1, "patrol")
@@ -106,7 +106,7 @@ class GalleryActor:
             await self._ask(Store.ping)
         except FacegroupError as error:
             return {"store": "unavailable", "detail": error.detail}
-        if lost := self._galleries.ledger.lost:
+        if lost := self._galleries.losses.lost:
             return {"store": "went_back", "detail": "; ".join(lost[:3])}
         try:
             await self._ask(Store.check_writes)
@@ -121,11 +121,11 @@ class GalleryActor:
 
     def _look_after(self) -> None:
         with suppress(FacegroupError):
-            self._galleries.absence.check()
+            self._galleries.availability.check()
             try:
-                self._galleries.ledger.patrol()
+                self._galleries.losses.patrol()
             except StoreUnavailable as error:
-                self._galleries.absence.noticed(error)
+                self._galleries.availability.noticed(error)
             if isinstance(self._trouble, ServiceError):
                 self._create()
 

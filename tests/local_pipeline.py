@@ -63,7 +63,7 @@ class LocalPipeline:
         self.recognizer = Recognizer(settings)
         self.recognizer.new_gallery(settings.gallery)
         galleries = self.recognizer.galleries
-        self._guarded = GuardedStore(self.recognizer.store, galleries.absence, galleries.ledger)
+        self._guarded = GuardedStore(self.recognizer.store, galleries.availability, galleries.losses)
         self._thread = ThreadPoolExecutor(1, "recognise")
         self._loop: asyncio.AbstractEventLoop | None = None
         if settings.cameras.enabled:

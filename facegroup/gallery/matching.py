@@ -60,8 +60,8 @@ class Matcher:
         self._plan = Plan() if plan is None else plan
         self._spec = spec
         self._snapshots: dict[str, Snapshot] = {}
-        self.absence = Availability(store.ping, lambda: observe(StoreUnavailable.code))
-        self.ledger = LossDetector(store, lambda: observe(StoreWentBack.code))
+        self.availability = Availability(store.ping, lambda: observe(StoreUnavailable.code))
+        self.losses = LossDetector(store, lambda: observe(StoreWentBack.code))
         self._told: set[str] = set()
 
     def match(
@@ -158,7 +158,7 @@ class Matcher:
     def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
         held = self._snapshots.get(gallery)
         try:
-            self.absence.check()
+            self.availability.check()
         except StoreUnavailable as error:
             return (held, error.code) if held else error
         try:
@@ -169,7 +169,7 @@ class Matcher:
             self._snapshots.pop(gallery, None)
             return error
         except StoreUnavailable as error:
-            self.absence.noticed(error)
+            self.availability.noticed(error)
             return (held, error.code) if held else error
         except (StoreWentBack, StoreInvalid) as error:
             self._tell(gallery, error)
@@ -180,14 +180,14 @@ class Matcher:
         return snapshot, None
 
     def _tell(self, gallery: str, error: FacegroupError) -> None:
-        """Log once what is wrong with the gallery; a store that went back is told by the ledger."""
+        """Log once what is wrong with the gallery; the loss detector logs a store that went back."""
         if isinstance(error, StoreInvalid) and str(error) not in self._told:
             self._told.add(str(error))
             log.error("the gallery %s cannot be read; what was read before goes on answering: %s", gallery, error)
 
     def _newest(self, gallery: str, held: Snapshot | None) -> Snapshot:
         for _ in range(_LOOKS):
-            standing = self.ledger.look(gallery)
+            standing = self.losses.look(gallery)
             if held is not None and held.version == standing.version:
                 return held
             try:

@@ -25,14 +25,14 @@ class GuardedStore:
 
     Args:
         store: the store.
-        absence: whether it answers.
-        ledger: whether it lost data.
+        availability: whether it answers.
+        losses: whether it lost data.
     """
 
-    def __init__(self, store: Store, absence: Availability, ledger: LossDetector) -> None:
+    def __init__(self, store: Store, availability: Availability, losses: LossDetector) -> None:
         self._store = store
-        self._absence = absence
-        self._ledger = ledger
+        self._availability = availability
+        self._losses = losses
 
     def call(
         self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
@@ -43,29 +43,29 @@ class GuardedStore:
             StoreUnavailable: the store does not answer.
             StoreWentBack: it lost data of the gallery that the call is about.
         """
-        self._absence.check()  # outside the try block: an absence that is known already needs no confirmation
+        self._availability.check()  # outside the try block: an absence that is known already needs no confirmation
         try:
             if method in _OF_NO_GALLERY:
                 return bound(self._store, method)(*arguments, **named)
             answer: _Answer = self._of_gallery(method, *arguments, **named)
             return answer
         except StoreUnavailable:
-            self._absence.confirm()
+            self._availability.confirm()
             raise
 
     def _of_gallery(self, method: Callable[..., Any], about: Any, *arguments: Any, **named: Any) -> Any:
         gallery: str = about.name if isinstance(about, Gallery) else about
         if method == Store.accept:
-            return self._ledger.accept(gallery)
+            return self._losses.accept(gallery)
         try:
-            self._ledger.look(gallery)
+            self._losses.look(gallery)
         except UnknownGallery:
             pass  # the store raises this itself, unless the call creates the gallery
         except StoreWentBack:
             if method != Store.delete_gallery:
                 raise
-            if self._ledger.accept(gallery).version is None:
+            if self._losses.accept(gallery).version is None:
                 return Erased(0, 0, 0)
         answer = bound(self._store, method)(about, *arguments, **named)
-        self._ledger.learn(gallery, getattr(answer, "version", 0))
+        self._losses.learn(gallery, getattr(answer, "version", 0))
         return answer

@@ -222,8 +222,8 @@ def test_a_gallery_that_became_another_networks_is_forgotten(
     store.delete_gallery("group")
     store.create_gallery(Gallery("group", "retail-0095", 256, 0.4))
     assert names(galleries.match(PEOPLE[[0]], [(query, 1)])[0]) is NetworkMismatch
-    monkeypatch.setattr(galleries.absence, "_away", True)
-    monkeypatch.setattr(galleries.absence, "_until", float("inf"))
+    monkeypatch.setattr(galleries.availability, "_away", True)
+    monkeypatch.setattr(galleries.availability, "_until", float("inf"))
     assert names(galleries.match(PEOPLE[[0]], [(query, 1)])[0]) is StoreUnavailable
 
 

@@ -38,19 +38,19 @@ def test_while_one_asks_the_others_are_answered(monkeypatch: pytest.MonkeyPatch)
         back.wait()
 
     observed: list[None] = []
-    absence = Availability(ping, lambda: observed.append(None))
-    absence.check()
-    absence.noticed(StoreUnavailable("it hangs"))
-    monkeypatch.setattr(absence, "_until", 0.0)
+    availability = Availability(ping, lambda: observed.append(None))
+    availability.check()
+    availability.noticed(StoreUnavailable("it hangs"))
+    monkeypatch.setattr(availability, "_until", 0.0)
     for _ in range(20):
         with pytest.raises(StoreUnavailable):
-            absence.check()
+            availability.check()
     assert (pings, len(observed)) == (1, 1)
-    asking = absence._asking
+    asking = availability._asking
     assert asking is not None
     back.set()
     asking.join()
-    absence.check()
+    availability.check()
     assert pings == 1
 
 
@@ -71,8 +71,8 @@ def test_questions_that_never_stop_do_not_put_off_the_next_try(
         (answer,) = galleries.match(PEOPLE[[0]], ASKED)
         assert isinstance(answer, PhotoMatches)
         degraded.append(answer.degraded)
-        if galleries.absence._asking is not None:
-            galleries.absence._asking.join()
+        if galleries.availability._asking is not None:
+            galleries.availability._asking.join()
     assert (degraded[0], degraded[-1]) == (True, False)
     store.close()
 
@@ -81,7 +81,7 @@ def test_a_redis_that_hangs_is_away(process: RedisProcess, monkeypatch: pytest.M
     store = open_store(process.url)
     fill(store)
     galleries = Matcher(store, SPEC)
-    guarded = GuardedStore(store, galleries.absence, galleries.ledger)
+    guarded = GuardedStore(store, galleries.availability, galleries.losses)
     (before,) = galleries.match(PEOPLE[[0]], ASKED)
     assert isinstance(before, PhotoMatches)
     assert process._process is not None
@@ -96,10 +96,10 @@ def test_a_redis_that_hangs_is_away(process: RedisProcess, monkeypatch: pytest.M
         assert refused.value.retry_after >= 1
     finally:
         os.kill(process._process.pid, signal.SIGCONT)
-    monkeypatch.setattr(galleries.absence, "_until", 0.0)
-    while (asking := galleries.absence._asking) is not None:
+    monkeypatch.setattr(galleries.availability, "_until", 0.0)
+    while (asking := galleries.availability._asking) is not None:
         asking.join()
-    galleries.absence.confirm()
+    galleries.availability.confirm()
     (after,) = galleries.match(PEOPLE[[0]], ASKED)
     assert isinstance(after, PhotoMatches)
     assert (after.degraded, after.version) == (False, before.version)
@@ -113,7 +113,7 @@ def test_a_write_that_fails_for_itself_does_not_make_the_store_away(
     store = open_store(process.url)
     fill(store)
     galleries = Matcher(store, SPEC)
-    guarded = GuardedStore(store, galleries.absence, galleries.ledger)
+    guarded = GuardedStore(store, galleries.availability, galleries.losses)
 
     def crowded(*_: object, **__: object) -> None:
         raise StoreUnavailable("too many others change person p0 at once")
@@ -121,7 +121,7 @@ def test_a_write_that_fails_for_itself_does_not_make_the_store_away(
     monkeypatch.setattr(store, "update_person", crowded)
     with pytest.raises(StoreUnavailable, match="too many"):
         guarded.call(Store.update_person, "group", "p0", name="Bo")
-    galleries.absence.check()
+    galleries.availability.check()
     process.kill()
     with pytest.raises(StoreUnavailable, match="cannot be used now"):
         guarded.call(Store.gallery, "group")

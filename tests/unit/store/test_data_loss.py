@@ -41,7 +41,7 @@ class Group:
         fill(self.store)
         self.reported: list[str] = []
         self.galleries = Matcher(self.store, SPEC, observe=self.reported.append)
-        self.guarded = GuardedStore(self.store, self.galleries.absence, self.galleries.ledger)
+        self.guarded = GuardedStore(self.store, self.galleries.availability, self.galleries.losses)
 
     def first(self, person: int = 0) -> PhotoMatches | FacegroupError:
         return self.galleries.match(PEOPLE[[person]], ASKED)[0]
@@ -115,17 +115,17 @@ def test_a_loss_is_noted_once_for_all_and_ends_when_it_is_accepted(store: Store)
     for known in (version + 5, version + 2):
         store.lose("group", known)
         assert store.standing("group").lost == version + 5
-    ledger = LossDetector(store)
+    losses = LossDetector(store)
     with pytest.raises(StoreWentBack, match="was at version"):
-        ledger.look("group")
-    accepted = ledger.accept("group")
+        losses.look("group")
+    accepted = losses.accept("group")
     assert (accepted.version, accepted.lost) == (version + 6, None)
-    assert ledger.look("group") == store.standing("group") == accepted
-    assert ledger.accept("group") == accepted, "there is nothing more to accept"
+    assert losses.look("group") == store.standing("group") == accepted
+    assert losses.accept("group") == accepted, "there is nothing more to accept"
     with pytest.raises(UnknownGallery):
-        ledger.accept("never")
+        losses.accept("never")
     store.lose("gone", 7)
-    assert ledger.accept("gone").version is None
+    assert losses.accept("gone").version is None
     assert store.create_gallery(Gallery("gone", SPEC.name, D, 0.6)).version >= 8
 
 
@@ -143,7 +143,7 @@ def test_an_emptied_store_is_not_taken_for_an_erased_gallery(
         assert (held.degraded, held.reason) == (True, "store_went_back")
     assert group.reported == ["store_went_back"]
     assert caplog.text.count("without having been erased") == 1
-    assert "group" in group.galleries.ledger.lost[0]
+    assert "group" in group.galleries.losses.lost[0]
     for call in (
         lambda: group.guarded.call(Store.create_gallery, NEW),
         lambda: group.enrol(3),
@@ -211,7 +211,7 @@ def test_an_older_dump_is_noticed_also_when_it_is_written_to(group: Group) -> No
     after = group.first(3)
     assert isinstance(after, PhotoMatches)
     assert (names(after), after.degraded, after.version) == ([NOT_IN_DATASET], False, standing.version)
-    assert group.galleries.ledger.lost == ()
+    assert group.galleries.losses.lost == ()
     group.enrol(3)
     assert names(group.first(3)) == ["group 3"]
 

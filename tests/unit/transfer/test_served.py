@@ -65,7 +65,7 @@ def moved(store: StagingStore, to: NetworkSpec) -> Migration:
 
 def test_an_import_in_its_place_is_no_loss(place: StagingStore, tmp_path: Path) -> None:
     galleries = Matcher(place, SPEC)
-    guarded = GuardedStore(place, galleries.absence, galleries.ledger)
+    guarded = GuardedStore(place, galleries.availability, galleries.losses)
     export(place, "group", tmp_path / "g.zip", by=ANN)
     before = place.people("group")
     guarded.call(Store.delete_person, "group", "p2")
@@ -78,8 +78,8 @@ def test_an_import_in_its_place_is_no_loss(place: StagingStore, tmp_path: Path) 
     assert before[0].expires_at == 4e9 + 0.123
     guarded.call(Store.update_person, "group", "p2", name="Renamed")
     assert names(galleries.match(PEOPLE[[2]], ASKED)[0]) == ["Renamed"]
-    galleries.ledger.patrol()
-    assert not galleries.ledger.lost
+    galleries.losses.patrol()
+    assert not galleries.losses.lost
     assert log(place) == ["exported", "imported", "imported"]
     assert place.audit("group")[-2].event.detail == {
         "people": 3,
@@ -93,7 +93,7 @@ def test_an_import_in_its_place_is_no_loss(place: StagingStore, tmp_path: Path) 
 def test_a_migration_and_its_way_back_are_no_loss(place: StagingStore) -> None:
     old, new = Matcher(place, SPEC), Matcher(place, OTHER)
     axes = np.eye(4, OTHER.dimension, dtype=np.float32)
-    guarded = GuardedStore(place, old.absence, old.ledger)
+    guarded = GuardedStore(place, old.availability, old.losses)
     before = place.people("group")
     for _ in range(2):
         assert names(old.match(PEOPLE[[1]], ASKED)[0]) == ["group 1"]
@@ -106,8 +106,8 @@ def test_a_migration_and_its_way_back_are_no_loss(place: StagingStore) -> None:
         assert guarded.call(Store.people, "group") == before
     assert guarded.call(Store.delete_person, "group", "p1").people == 1
     assert names(old.match(PEOPLE[[1]], ASKED)[0]) == [NOT_IN_DATASET]
-    assert not old.ledger.lost
-    assert not new.ledger.lost
+    assert not old.losses.lost
+    assert not new.losses.lost
     assert log(place) == ["migrated", "rolled_back"] * 2
 
 
