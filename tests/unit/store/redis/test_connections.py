@@ -22,28 +22,12 @@ from facegroup.store.redis.store import RedisStore
 from facegroup.store.staging import migration_copy
 from facegroup.types import Gallery, Person
 from tests.conftest import RedisProcess
+from tests.unit.store.redis.conftest import StartRedis
 from tests.unit.store.samples import NETWORK, D, sample
 from tests.unit.store.test_audit import everything
 
 GROUP = Gallery("group", NETWORK, D, 0.4)
 PAGE = Path(__file__).parents[4] / "docs" / "gallery.md"
-Start = Callable[..., RedisProcess]
-
-
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator[Start]:
-    started: list[RedisProcess] = []
-
-    def start(*options: str) -> RedisProcess:
-        folder = tmp_path / str(len(started))
-        folder.mkdir()
-        started.append(RedisProcess(folder, *options))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.kill()
 
 
 def free_port() -> int:
@@ -58,7 +42,7 @@ def client_of(port: int, **options: str) -> Any:
 
 
 def test_the_user_that_the_page_tells_to_make_can_do_everything_and_nothing_else(
-    process: Start, caplog: pytest.LogCaptureFixture
+    process: StartRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
     (line,) = re.findall(r"^ACL SETUSER (facegroup .*)$", PAGE.read_text(), re.MULTILINE)
     server = process()
@@ -112,7 +96,7 @@ def certificate(folder: Path) -> None:
         subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
 
 
-def test_tls_is_spoken_and_the_certificate_is_looked_at(process: Start, tmp_path: Path) -> None:
+def test_tls_is_spoken_and_the_certificate_is_looked_at(process: StartRedis, tmp_path: Path) -> None:
     certificate(tmp_path)
     port = free_port()
     tls = ["--tls-port", str(port), "--tls-auth-clients", "no", "--requirepass", "s3cret"]
@@ -131,7 +115,7 @@ def test_tls_is_spoken_and_the_certificate_is_looked_at(process: Start, tmp_path
 
 
 @pytest.fixture
-def sentinel(process: Start, tmp_path: Path) -> Iterator[tuple[str, RedisProcess, RedisProcess]]:
+def sentinel(process: StartRedis, tmp_path: Path) -> Iterator[tuple[str, RedisProcess, RedisProcess]]:
     """A Sentinel over a master and a replica: its address, and the two."""
     password = ("--requirepass", "s3cret", "--masterauth", "s3cret")
     master = process(*password)

@@ -1,5 +1,6 @@
 """The Lua files: each compiles on a server, and gets its one argument whole, whatever bytes are in it."""
 
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -49,3 +50,9 @@ def test_a_script_is_given_the_keys_of_the_gallery_and_one_argument() -> None:
     assert command[2] == len(Keys._fields)
     assert command[3:-1] == Keys.of("group")
     assert msgpack.unpackb(command[-1]) == {"id": "ann"}
+
+
+def test_the_scripts_name_the_keys_in_their_order() -> None:
+    listed = re.search(r"FIELDS = \{([^}]*)\}", scripts.source("prelude"))
+    assert listed
+    assert tuple(re.findall(r"'(\w+)'", listed[1])) == Keys._fields

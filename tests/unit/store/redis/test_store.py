@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 import redis
@@ -18,23 +17,6 @@ from tests.conftest import RedisProcess
 from tests.unit.store.samples import NETWORK, D, sample
 
 GROUP = Gallery("group", NETWORK, D, 0.4)
-
-
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator[Callable[..., RedisProcess]]:
-    """Start servers of one's own, with other options."""
-    started: list[RedisProcess] = []
-
-    def start(*options: str) -> RedisProcess:
-        folder = tmp_path / str(len(started))
-        folder.mkdir()
-        started.append(RedisProcess(folder, *options))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
 
 
 @contextmanager
