@@ -30,7 +30,8 @@ created with, so that it can be rebuilt in another process.
 """
 
 import shlex
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 
 class FacegroupError(Exception):
@@ -605,3 +606,22 @@ class StoreInvalid(SetupError):
     """The store's address or file cannot be used by this version."""
 
     code = "store_invalid"
+
+
+def error_of(problem: Mapping[str, Any]) -> FacegroupError:
+    """Return the library's error for a problem; a `FacegroupError` if its code is unknown."""
+    kind = _kinds(FacegroupError).get(problem["code"], FacegroupError)
+    if issubclass(kind, ServiceError):
+        return kind(problem["detail"], seconds_of(problem.get("retry_after")))
+    return kind(problem["detail"])
+
+
+def seconds_of(said: object) -> int:
+    """Return the seconds of a Retry-After header; 1 if it is missing or a date."""
+    text = str(said)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+
+
+def _kinds(root: type[FacegroupError]) -> dict[str, type[FacegroupError]]:
+    below = (_kinds(kind) for kind in root.__subclasses__())
+    return {code: kind for kinds in below for code, kind in kinds.items()} | {root.code: root}

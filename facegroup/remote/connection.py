@@ -7,7 +7,6 @@ connection, only requests that may run twice are repeated: reads, settings, reco
 import logging
 import random
 import time
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlunsplit
 
@@ -22,6 +21,8 @@ from facegroup.errors import (
     StageUnavailable,
     StoreWentBack,
     TimedOut,
+    error_of,
+    seconds_of,
 )
 from facegroup.remote.addresses import ESCAPED, parted
 from facegroup.remote.proxies import transport
@@ -103,7 +104,7 @@ class Connection:
             return error_of({**body, "retry_after": answer.headers.get("retry-after")})
         # A proxy in front of the server answers so while the server is lost or starts.
         said = f"{answer.status_code}" if self._proxy is None else f"{answer.status_code}, or {self._proxy} did"
-        after = _seconds(answer.headers.get("retry-after"))
+        after = seconds_of(answer.headers.get("retry-after"))
         if answer.status_code == Overloaded.status:
             return Overloaded(f"the server answered {said}: it has too much to do", after)
         if answer.status_code == BodyTooLarge.status:
@@ -134,22 +135,3 @@ class Connection:
         if isinstance(error, NoAnswer) and not self._known:  # a wrong address is reported at once
             return False
         return repeatable
-
-
-def error_of(problem: Mapping[str, Any]) -> FacegroupError:
-    """Return the library's error for a problem; a `FacegroupError` if its code is unknown."""
-    kind = _kinds(FacegroupError).get(problem["code"], FacegroupError)
-    if issubclass(kind, ServiceError):
-        return kind(problem["detail"], _seconds(problem.get("retry_after")))
-    return kind(problem["detail"])
-
-
-def _seconds(said: object) -> int:
-    """Return the seconds of a Retry-After header; 1 if it is missing or a date."""
-    text = str(said)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
-
-
-def _kinds(root: type[FacegroupError]) -> dict[str, type[FacegroupError]]:
-    below = (_kinds(kind) for kind in root.__subclasses__())
-    return {code: kind for kinds in below for code, kind in kinds.items()} | {root.code: root}

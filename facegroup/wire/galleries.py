@@ -7,7 +7,7 @@ from pydantic import Field
 
 from facegroup import types
 from facegroup.enrolment.samples import Refused
-from facegroup.gallery.calibration import stale
+from facegroup.gallery.calibration import LEAST_FPIR, MOST_FPIR, stale
 from facegroup.gallery.calibrator import CalibrationResult, ClosestPair
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.gallery_settings import check_calibration
@@ -45,7 +45,11 @@ class Calibrator(Request):
     """What a gallery is calibrated for, and on."""
 
     fpir: float | None = Field(
-        None, ge=3e-4, le=0.5, allow_inf_nan=False, description="of strangers, the share that may get a name; 0.01"
+        None,
+        ge=LEAST_FPIR,
+        le=MOST_FPIR,
+        allow_inf_nan=False,
+        description="of strangers, the share that may get a name; 0.01",
     )
     strangers: list[list[float]] | None = Field(
         None, description="(n, d) descriptors of people who are not in the gallery; left out: members stand in for them"

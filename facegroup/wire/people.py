@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 from facegroup import types
 from facegroup.enrolment import samples
 from facegroup.enrolment.samples import Chosen, Doubt
-from facegroup.errors import LooksLike, LooksLikeOwn, MalformedRequest, NotUpright, UnlikeOwn
+from facegroup.errors import LooksLike, LooksLikeOwn, MalformedRequest, NotUpright, UnlikeOwn, error_of
 from facegroup.store import contract, metadata
 from facegroup.store.contract import Enrolled
 from facegroup.types import Sample
@@ -301,5 +301,5 @@ def _enrolment(
 
 
 def _error(code: str, detail: str) -> LooksLike | UnlikeOwn | LooksLikeOwn | NotUpright:
-    kinds = {each.code: each for each in (NotUpright, LooksLike, UnlikeOwn, LooksLikeOwn)}
-    return kinds.get(code, UnlikeOwn)(detail)
+    error = error_of({"code": code, "detail": detail})
+    return error if isinstance(error, LooksLike | UnlikeOwn | LooksLikeOwn | NotUpright) else UnlikeOwn(detail)

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field
 
-from facegroup.errors import FacegroupError
+from facegroup.errors import FacegroupError, error_of
 from facegroup.wire.model import Answer
 
 
@@ -33,6 +33,4 @@ class ErrorBody(Answer):
 
     def struct(self) -> FacegroupError:
         """Return the library's error of this code."""
-        from facegroup.remote.connection import error_of  # a server, which only answers errors, needs no HTTP client
-
         return error_of(self.model_dump())
