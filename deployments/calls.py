@@ -6,13 +6,15 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeAlias
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from facegroup.errors import ClientError, FacegroupError, Overloaded, StageUnavailable
+from facegroup.store.calls import AskStore
+from facegroup.store.contract import RemoteStore
 
 Handle: TypeAlias = DeploymentHandle[Any]
 
@@ -20,8 +22,9 @@ EVERYBODY = "0.0.0.0/0,::/0,localhost"
 """For `no_grpc_proxy`: every address."""
 
 _P = ParamSpec("_P")
+_Answer = TypeVar("_Answer")
 
-log = logging.getLogger("facegroup.hop")
+log = logging.getLogger("facegroup.calls")
 
 
 def answers(
@@ -90,3 +93,15 @@ async def call(response: Awaitable[Any]) -> Any:
     if isinstance(answer, FacegroupError):
         raise answer
     return answer
+
+
+def asking(gallery: Handle) -> AskStore:
+    """Return the function that calls a method of the store in the gallery's process."""
+
+    async def ask(
+        method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        answer: _Answer = await call(gallery.ask.remote(method.__name__, *arguments, **named))
+        return answer
+
+    return ask

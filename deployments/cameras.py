@@ -1,13 +1,13 @@
 """Cameras process: runs the hub. It sends frames of the camera processes to the detectors, and records sightings."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
-from deployments.calls import Handle, answers, call, with_pickle
+from deployments.calls import Handle, answers, asking, call, with_pickle
 from deployments.camera import open_reader
 from deployments.detector_calls import Answer, look
 from deployments.logs import configure
@@ -18,10 +18,6 @@ from facegroup.errors import FacegroupError
 from facegroup.pipeline.cost import price
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
-from facegroup.store.contract import RemoteStore
-
-_P = ParamSpec("_P")
-_Answer = TypeVar("_Answer")
 
 _EXPORT_SECONDS = 5.0
 
@@ -39,9 +35,8 @@ class Cameras:
         configure(settings)
         self._settings = settings
         self._detector = with_pickle(detector)
-        self._gallery = with_pickle(gallery)
         opens = partial(open_journal, settings.store, settings.cameras.key)
-        self._hub = Hub(settings, opens, self._see, self._ask, open_reader)
+        self._hub = Hub(settings, opens, self._see, asking(with_pickle(gallery)), open_reader)
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
         self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]
 
@@ -61,14 +56,8 @@ class Cameras:
 
     async def _call(self, photos: Sequence[Photo]) -> list[Answer]:
         seconds = self._settings.limits.request_seconds
-        answers: list[Answer] = await call(self._detector.see.remote(list(photos), seconds))
-        return answers
-
-    async def _ask(
-        self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
-    ) -> _Answer:
-        answer: _Answer = await call(self._gallery.ask.remote(method.__name__, *arguments, **named))
-        return answer
+        seen: list[Answer] = await call(self._detector.see.remote(list(photos), seconds))
+        return seen
 
     async def _export(self) -> None:
         publish = export_cameras()

@@ -12,7 +12,7 @@ import ray.serve
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
-from deployments.calls import Handle, call, with_pickle
+from deployments.calls import Handle, asking, call, with_pickle
 from deployments.detector_calls import Answer, look
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
@@ -138,8 +138,7 @@ class Ingress:
         self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
     ) -> _Answer:
         """See `Pipeline`."""
-        answer: _Answer = await call(self._gallery.ask.remote(method.__name__, *arguments, **named))
-        return answer
+        return await asking(self._gallery)(method, *arguments, **named)
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
@@ -192,7 +191,7 @@ class Ingress:
             return (await client.get(f"http://127.0.0.1:{port}/metrics")).text
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
-        """Answer for the door, but let all in where Serve keeps our code in a thread of its own: the door is in another."""
+        """Return the answer of the early refusal. None lets all in: then Serve runs our code in a thread of its own."""
         return refusal(scope, self.has_room) if threading.get_ident() == self._thread else None
 
     async def _ask_detector(self, photos: Sequence[Photo], _: None) -> list[Answer]:

@@ -102,6 +102,11 @@ class Frame:
     moment: float | None = None
     age: float = 0.0
 
+    @property
+    def received(self) -> float:
+        """When it was received: by the monotonic clock where that is known, else since the epoch."""
+        return self.at if self.moment is None else self.moment
+
     def smallest(self, camera: Camera) -> int:
         """Return the smallest face to detect, in pixels of the data."""
         wanted = camera.min_face_size

@@ -37,18 +37,7 @@ def counter_examples(
     photos: Sequence[tuple[str, bytes]], seen: Sequence[PhotoResult | FacegroupError], face: FaceChoice | None = None
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
     """Return what some named photos give, the refused ones, and name and id of each good one."""
-    good: dict[str, Sample] = {}
-    named = []
-    refused = []
-    for (name, data), each in zip(photos, seen, strict=True):
-        try:
-            made = counter_example(data, each, face)
-        except FacegroupError as error:
-            refused.append(Refused(name, error))
-            continue
-        good[made.id] = made
-        named.append((name, made.id))
-    return list(good.values()), tuple(refused), tuple(named)
+    return samples.collect(photos, seen, lambda data, each: counter_example(data, each, face))
 
 
 def judge(
@@ -72,15 +61,16 @@ def judge(
     """
     enrolled = {each.id for each in known}
     own = [each.descriptor for each in known if not each.counter]
+    centroid = unit_mean(np.stack(own)) if own else None
     errors: dict[str, FacegroupError] = {
         each.id: Contradiction("this face is enrolled as a photo of the person; erase that photo first")
         for each in contradicted(good, known)
     }
     doubts: dict[str, tuple[LooksLikeOwn, float]] = {}
     for each in good:
-        if each.id in enrolled or each.id in errors or not own:
+        if each.id in enrolled or each.id in errors or centroid is None:
             continue
-        similarity = float(unit_mean(np.stack(own)) @ each.descriptor)
+        similarity = float(centroid @ each.descriptor)
         if similarity > near(threshold):
             doubts[each.id] = (LooksLikeOwn(_WHY.format(similarity)), similarity)
     if strict:

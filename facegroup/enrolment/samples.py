@@ -1,7 +1,7 @@
 """What was seen in a photo → a sample of one person, or the reason why not. The same rule for every way in."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,12 +195,27 @@ def samples(
     strict: bool = False,
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
     """Return the samples that some named photos give, the refused ones, and name and sample id of each good one."""
+    return collect(photos, seen, lambda data, each: sample(data, each, face, policy, strict))
+
+
+def collect(
+    photos: Sequence[tuple[str, bytes]],
+    seen: Sequence[PhotoResult | FacegroupError],
+    make: Callable[[bytes, PhotoResult | FacegroupError], Sample],
+) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
+    """Return what `make` gives of some named photos, the refused ones, and name and sample id of each good one.
+
+    Args:
+        photos: name and bytes of each.
+        seen: what the pipeline found in each.
+        make: returns the sample of a photo, or raises the `FacegroupError` that it is refused with.
+    """
     good: dict[str, Sample] = {}
     named = []
     refused = []
     for (name, data), each in zip(photos, seen, strict=True):
         try:
-            made = sample(data, each, face, policy, strict)
+            made = make(data, each)
         except FacegroupError as error:
             refused.append(Refused(name, error))
             continue

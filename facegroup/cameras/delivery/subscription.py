@@ -7,7 +7,6 @@ journal erased events before they were delivered, the receiver is told of a gap.
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -60,7 +59,7 @@ class Subscription:
         self._journal = journal
         self._send = send
         self._wants = wants
-        self._give_up = math.inf if give_up_seconds is None else give_up_seconds
+        self._give_up = give_up_seconds
         self._cursor: int | None = None  # number of the last event that was delivered
         self._woken = asyncio.Event()
         self._away = False  # the journal
@@ -150,7 +149,7 @@ class Subscription:
             if outcome.taken:
                 self.problem = None
                 return None
-            if (outcome.final and self._give_up < math.inf) or time.time() - event.at > self._give_up:
+            if self._give_up is not None and (outcome.final or time.time() - event.at > self._give_up):
                 self._note(outcome)
                 return DeadLetter(self._name, current[0], time.time(), tries, outcome.detail)
             await self._pause(outcome, tries)

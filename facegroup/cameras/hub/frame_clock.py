@@ -24,7 +24,7 @@ class FrameClock:
 
     def since(self, frame: Frame) -> float:
         """Return how many seconds ago a frame was received."""
-        return self._clock.now() - time_of(frame)
+        return self._clock.now() - frame.received
 
     def timed(self, frame: Frame) -> Frame:
         """Return a frame with its moment on the server's clock: its camera's process may run on another machine."""
@@ -43,10 +43,5 @@ class FrameClock:
         Frames without a moment continue in their own time while none follows.
         """
         if frame is not None:
-            return time_of(frame)
+            return frame.received
         return None if self._behind is None else self._clock.now() - self._behind
-
-
-def time_of(frame: Frame) -> float:
-    """Return when a frame was received."""
-    return frame.at if frame.moment is None else frame.moment

@@ -27,7 +27,7 @@ class ReceiverRecords(Records):
             f"There are {limit} webhooks already. Remove one, or raise FACEGROUP_CAMERAS__WEBHOOKS."
         )
         exists = errors.WebhookExists(f"There is a webhook {webhook.id!r} already.")
-        subscriber = Put("cursors", f"webhook:{made.id}", self._rows.count("seq"))
+        subscriber = Put("cursors", made.subscriber, self._rows.count("seq"))
         document = documents.encode_webhook(made, self._encryption)
         self._create("webhooks", made.id, made.created_at, document, limit, full, exists, subscriber)
         return made

@@ -180,10 +180,10 @@ class SightingBook:
         # It is written: nothing below can fail.
         if known is None:
             now = now.written(events[0].sighting)
-        if before is not None and old is not None:
+        if before is not None and given_up is not None:
+            del self._open[before]
+        elif before is not None and old is not None:
             self._open[before] = old.released(seen.track)
-            if given_up is not None:
-                del self._open[before]
         if mistaken is not None:
             self._strangers.forget(camera.gallery, mistaken)
         if unknown is not None:

@@ -158,9 +158,7 @@ class Tracker:
         return tuple(each.observation(self._network, patience, ended=True) for each in over if each.confirmed)
 
     def _time(self, frame: Frame) -> float:
-        if self._played:
-            return frame.position
-        return frame.at if frame.moment is None else frame.moment
+        return frame.position if self._played else frame.received
 
     def _paired(
         self, tracks: Sequence[Track], boxes: Floats, seen: PhotoResult, here: NDArray[np.intp], now: float
