@@ -214,7 +214,7 @@ def _known(service: Service, gallery: str, name: str) -> str | None:
     known = service.store.people(gallery, limit=10, name=name)
     if len(known) > 1:
         ids = ", ".join(each.id for each in known)
-        raise MalformedRequest(f"{len(known)} people are called {name}; choose one with --person ID: {ids}")
+        raise MalformedRequest(f"{len(known)} people have the name {name}; choose one with --person ID: {ids}")
     return known[0].id if known else None
 
 

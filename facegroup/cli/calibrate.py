@@ -105,7 +105,7 @@ def _network(settings: Settings, gallery: str) -> str:
 def _described(folder: Path, files: Sequence[Path], describe: _Describe) -> tuple[Strangers, list[Refused]]:
     """Return the strangers in a folder; files of one folder below it are of one person."""
     seen: list[tuple[str, PhotoResult | FacegroupError]] = []
-    with bar("looking at strangers", len(files)) as progress:
+    with bar("embedding strangers", len(files)) as progress:
         for part in read(files):
             found = iter(describe([data for _, data in part if isinstance(data, bytes)]))
             seen += [(shown(path), next(found) if isinstance(data, bytes) else data) for path, data in part]

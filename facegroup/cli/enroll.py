@@ -30,7 +30,7 @@ def enroll(
     photos: Annotated[
         list[Path], typer.Argument(help="a folder that holds one folder per person; with --name or --person, photos")
     ],
-    name: Annotated[str | None, typer.Option(help="name of the person, if all photos are of one")] = None,
+    name: Annotated[str | None, typer.Option(help="name of the person, if all photos show the same person")] = None,
     person: Annotated[str | None, typer.Option(help="id of the person, if several have the same name")] = None,
     depth: Annotated[
         int | None, typer.Option(min=1, max=9, help="how deep the people's folders are: 2 for team/person/photo.jpg")

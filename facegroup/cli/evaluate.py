@@ -207,7 +207,7 @@ def _check(sheet: Path | None) -> None:
 
 def _folder(path: Path) -> None:
     if not path.is_dir():
-        raise MalformedRequest(f"{path} is no folder")
+        raise MalformedRequest(f"{path} is not a folder")
 
 
 def _say(report: Report, sheet: Path | None, as_json: bool) -> None:

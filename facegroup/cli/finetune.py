@@ -43,7 +43,7 @@ def finetune(
 
     settings = load(network=network, store=store)
     if report is not None and not report.parent.is_dir():
-        raise MalformedRequest(f"{report} cannot be written: {report.parent} is no folder")
+        raise MalformedRequest(f"{report} cannot be written: {report.parent} is not a folder")
     if Path(group).is_dir():  # before the minutes of embedding, too
         groups.check_base(settings.network)
         projection.check_free(projection.full_name(settings.network, name), settings)

@@ -35,7 +35,7 @@ def list_sightings(
     gallery: Annotated[str | None, typer.Option(help="only of this gallery")] = None,
     person: Annotated[str | None, typer.Option(help="only of this member, by id")] = None,
     unknown: Annotated[str | None, typer.Option(help="only of this stranger")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="the latest so many")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="number of sightings to list")] = 20,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:

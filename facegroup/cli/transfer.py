@@ -23,8 +23,12 @@ from facegroup.transfer.migration import Migrated, Migration
 from facegroup.transfer.reembedding import Reembedder
 from facegroup.types import Gallery
 
-Server = Annotated[str | None, typer.Option(help="refused: run the command where the store can be reached")]
-DropMissing = Annotated[bool, typer.Option("--drop-missing", help="leave behind what has no usable crop")]
+Server = Annotated[
+    str | None, typer.Option(help="not supported: run this command on a machine that can reach the store")
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="leave out samples that have no usable crop or are damaged")
+]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -38,7 +42,7 @@ def add_commands(app: typer.Typer) -> None:
 def export_gallery(
     gallery: Annotated[str, typer.Argument(help="name of the gallery")],
     file: Annotated[
-        Path, typer.Argument(help="file to write; one that is there is replaced when the new one is whole")
+        Path, typer.Argument(help="file to write; an existing file is replaced when the new one is complete")
     ],
     store: Store = None,
     server: Server = None,
@@ -63,7 +67,9 @@ def export_gallery(
 
 def import_gallery(
     file: Annotated[Path, typer.Argument(help="a file that `facegroup export` wrote")],
-    name: Annotated[str | None, typer.Option("--as", help="name of the gallery to be [default: as exported]")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", help="name of the new gallery [default: the exported name]")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="erase a gallery of this name that has people")] = False,
     store: Store = None,
     server: Server = None,
@@ -83,13 +89,15 @@ def migrate(
     network: Annotated[str | None, typer.Option(help="the new network; see `facegroup models`")] = None,
     threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the new network's own]")] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="put back what the last migration replaced")] = False,
-    forget: Annotated[bool, typer.Option("--forget", help="erase what a rollback, or a new start, needs")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="erase the data that a rollback needs, or an unfinished migration")
+    ] = False,
     drop_missing: DropMissing = False,
     store: Store = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move a gallery to another network, from its kept crops, while it serves; cut off, the same command goes on."""
+    """Move a gallery to another network by embedding its kept crops again. If it is interrupted, run it again."""
     if (network is not None) + rollback + forget != 1:
         raise MalformedRequest("Give exactly one of --network NEW, --rollback and --forget.")
     with _opened(server, load(store=store), gallery) as place:
@@ -173,7 +181,7 @@ def _forget(store: StagingStore, gallery: str, as_json: bool) -> None:
         except UnknownGallery:
             continue
     store.note(name, Event("forgotten", None, {"photos": samples}))
-    _say(as_json, {"gallery": name, "samples": samples}, f"{samples} samples of before were erased")
+    _say(as_json, {"gallery": name, "samples": samples}, f"{samples} samples that were kept for a rollback were erased")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def video(
         about = recognizer.store.gallery(settings.gallery)
         wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
         with VideoAnalysis(wanted, recognizer.spec.name, about.threshold, settings.cameras) as analysis:
-            with bar("looking", files.length(file)) as progress:
+            with bar("detecting faces", files.length(file)) as progress:
                 problem = videos.analyse(analysis, wanted, recognizer, progress.reach)
             result = report(file.name, analysis, analysis.finish(), settings.gallery, recognizer.spec.name)
             if annotated is not None:

@@ -86,4 +86,4 @@ def near(threshold: float) -> float:
     return 1 - REACH * (1 - threshold)
 
 
-_WHY = "the face may be the person's after all: similarity to the person's photos {:.2f}"
+_WHY = "the face may show this person: its similarity to the person's photos is {:.2f}"

@@ -100,7 +100,7 @@ def judge(
     return [each for each in good if each.id not in reasons], refused, kept, () if strict else told
 
 
-_SAID = "this face was said not to be the person; erase that counter-example first"
+_SAID = "this face is a counter-example of the person; erase that counter-example first"
 
 
 def _own(judged: Sample, samples: Sequence[Sample]) -> float | None:

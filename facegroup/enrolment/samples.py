@@ -122,7 +122,7 @@ def sample(
     quality_policies.check(seen.quality, seen.faces.confidence, index, policy)
     descriptor = seen.descriptors[index]
     if failed(descriptor[None])[0]:
-        raise InvalidDescriptor("the network gives nothing usable for this face")
+        raise InvalidDescriptor("the network returns no usable descriptor for this face; send another photo")
     return Sample(hashlib.sha256(photo).hexdigest(), descriptor, seen.crops[index] if seen.crops else None)
 
 
@@ -238,4 +238,4 @@ def not_upright(
     return tuple(told)
 
 
-_UNSURE = "the face may not be upright: it looks nearly as right another way up; send the photo upright"
+_UNSURE = "the face may not be upright: another orientation is almost as likely; send the photo upright"

@@ -233,7 +233,7 @@ class _Others:
 def _check(strangers: Strangers, dimension: int) -> None:
     rows = strangers.descriptors
     if len(rows) != len(strangers.whose):
-        raise MalformedRequest("say who each stranger is, or say it of none")
+        raise MalformedRequest("`whose` must have one entry for each stranger; give all of them, or leave it out")
     _check_count(len(rows))
     if rows.ndim != 2 or rows.shape[1] != dimension or not np.isfinite(rows).all() or failed(rows).any():
         raise InvalidDescriptor(f"a stranger's descriptor must be {dimension} finite numbers, not all of them zero")

@@ -183,7 +183,7 @@ class Matcher:
         """Log once what is wrong with the gallery; the loss detector logs a store that went back."""
         if isinstance(error, StoreInvalid) and str(error) not in self._told:
             self._told.add(str(error))
-            log.error("the gallery %s cannot be read; what was read before goes on answering: %s", gallery, error)
+            log.error("the gallery %s cannot be read; its last snapshot goes on answering: %s", gallery, error)
 
     def _newest(self, gallery: str, held: Snapshot | None) -> Snapshot:
         for _ in range(_LOOKS):

@@ -54,7 +54,7 @@ class Availability:
             first, self._away = not self._away, True
             self._until = time.monotonic() + RETRY_SECONDS
         if first:
-            log.error("the store is away; what was read of it before goes on answering: %s", error)
+            log.error("the store is away; the last snapshots go on answering: %s", error)
             self._observe()
 
     def confirm(self) -> None:

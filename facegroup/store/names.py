@@ -69,7 +69,7 @@ def _fault(name: str) -> str | None:
     faults = {
         f"is longer than {MAX_BYTES} bytes": len(name.encode()) > MAX_BYTES,
         "is a path, not a name": name in (".", ".."),
-        "has nothing that can be seen": not _shown(name).strip(),
+        "has no visible characters": not _shown(name).strip(),
         "is reserved: it is what a face or photo without a name is answered; choose another": _is_answer(name),
     }
     return next((fault for fault, found in faults.items() if found), None)

@@ -38,7 +38,7 @@ class _Looks(Request):
     quality: Policy | None = Field(None, description="how good a face must be to be named; null: as the gallery says")
     confirm: Confirm = Field(2, description="frames that must agree before somebody has a name")
     cooldown: float = Field(
-        30.0, ge=1, le=86_400, allow_inf_nan=False, description="seconds after which who was not seen has left"
+        30.0, ge=1, le=86_400, allow_inf_nan=False, description="seconds without a detection after which the visit ends"
     )
     snapshots: bool = Field(True, description="keep pictures: the best of each sighting, and the last frame")
     motion: bool = Field(True, description="leave out frames in which nothing moves")
@@ -46,12 +46,16 @@ class _Looks(Request):
     rotate: Rotate = Field(0, description="degrees, clockwise, by which its pictures are turned to be upright")
     realtime: bool = Field(True, description="play a file at its own pace, not as fast as it can be analysed")
     picture_seconds: PictureSeconds = Field(
-        1.0, description="between two pictures, of a source that gives one each time it is asked"
+        1.0, description="seconds between two pictures, of a source that returns one picture for each request"
     )
     stall_seconds: float = Field(
-        10.0, ge=1, le=3600, allow_inf_nan=False, description="without a frame so long: stalled"
+        10.0,
+        ge=1,
+        le=3600,
+        allow_inf_nan=False,
+        description="seconds without a frame after which the camera is stalled",
     )
-    enabled: bool = Field(True, description="whether it is looked at")
+    enabled: bool = Field(True, description="whether the server reads it")
 
 
 class NewCamera(_Looks):
@@ -59,7 +63,7 @@ class NewCamera(_Looks):
 
     id: Ident = Field(description="1–64 characters of a–z, 0–9 and -")
     source: Source
-    gallery: Name | None = Field(None, description="whose people are looked for; null: the server's own gallery")
+    gallery: Name | None = Field(None, description="gallery to identify faces in; null: the server's own gallery")
 
 
 class TriedCamera(_Looks):
@@ -121,7 +125,7 @@ class CameraStatus(Answer):
     """How a camera is."""
 
     state: Literal["connecting", "live", "stalled", "failed", "ended", "stopped"]
-    reason: str | None = Field(description="code of the error that it is not live for")
+    reason: str | None = Field(description="code of the error that keeps it from being live")
     detail: str | None
     since: float = Field(description="seconds since the epoch")
     frame_at: float | None = Field(description="when the last frame came")

@@ -61,7 +61,7 @@ class Calibrator(Request):
 class Calibration(Answer):
     """How a gallery's threshold was found on people, and what it means."""
 
-    threshold: float = Field(description="that was set; the gallery's own may have been changed since")
+    threshold: float = Field(description="that the calibration set; the gallery's own may have changed since")
     fpir: float = Field(description="false-positive identification rate asked for: of strangers, how many get a name")
     fpir_interval: tuple[float, float] = Field(description="of the rate at the threshold, 95 %")
     tpir: float | None = Field(
@@ -172,8 +172,10 @@ class Calibrated(Answer):
     calibration: Calibration
     applied: bool = Field(description="whether the gallery's threshold was set")
     threshold_before: float
-    searches: int = Field(description="photos that the threshold must keep nameless")
-    closest: list[Likeness] = Field(description="the worst of them: is somebody there twice, or a stranger a member?")
+    searches: int = Field(description="photos that must stay below the threshold")
+    closest: list[Likeness] = Field(
+        description="the most similar of them: check for a person enrolled twice, or a member among the strangers"
+    )
     refused: list[RefusedPhoto] = Field(description="photos of strangers in which no face could be used")
 
     @classmethod

@@ -36,7 +36,9 @@ class NewPerson(Request):
     name: Name
     id: Ident | None = Field(None, description="1–64 characters of a–z, 0–9 and -; made where it is left out")
     metadata: Metadata = Field(default_factory=dict)
-    expires_at: Moment = Field(None, description="from then on never named, and soon erased; null: never")
+    expires_at: Moment = Field(
+        None, description="time from which the person is not named, and is soon erased; null: never"
+    )
 
 
 class PersonChange(Request):
@@ -61,7 +63,7 @@ class Person(Answer):
     name: str
     metadata: dict[str, Any]
     photos: int = Field(description="how many are enrolled")
-    counter_examples: int = added(0, "faces that were said not to be this person")
+    counter_examples: int = added(0, "number of counter-examples")
     created_at: float
     updated_at: float
     expires_at: float | None = Field(description="seconds since the epoch; null: never")
@@ -112,7 +114,7 @@ class EnrolmentWarning(Answer):
     code: str = Field(description="`looks_like`, `unlike_own` or `not_upright`; `strict` refuses what is in doubt")
     detail: str
     own_similarity: Cosine | None = Field(description="to the person's other photos; null where there are none")
-    looks_like: Candidate | None = Field(description="the person of the gallery whom it is more like")
+    looks_like: Candidate | None = Field(description="the person of the gallery who is more similar")
 
     @classmethod
     def of(cls, doubt: Doubt) -> Self:
@@ -258,7 +260,7 @@ class Merged(Answer):
     """What a merger did."""
 
     person: Person
-    moved: int = Field(description="photos that came over")
+    moved: int = Field(description="photos that were moved from the other person")
     duplicates: int = Field(description="photos that both had")
     gallery_version: int
 

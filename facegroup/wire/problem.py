@@ -14,7 +14,7 @@ class Problem(Answer):
     type: str
     title: str
     status: int
-    code: str = Field(description="stable: what programs go by")
+    code: str = Field(description="stable, for programs")
     detail: str = Field(description="one sentence for a person")
     request_id: str
 

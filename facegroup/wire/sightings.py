@@ -22,12 +22,12 @@ class Sighting(Answer):
     name: str
     first_seen: float = Field(description="seconds since the epoch")
     last_seen: float
-    frames: int = Field(description="in which the face was found")
+    frames: int = Field(description="number of frames in which the face was found")
     similarity: float | None = Field(description="the best; null: a stranger who was seen for the first time")
     visit_id: str = Field(description="the same on several cameras, overlapping or soon after each other")
     open: bool = Field(description="whether the person may still be there")
     crop: bool = Field(description="whether a picture of the face is kept")
-    event: int = Field(description="number of the event that told of it last")
+    event: int = Field(description="number of its latest event")
 
     @classmethod
     def of(cls, found: types.Sighting) -> Self:
@@ -104,4 +104,4 @@ class Promoted(Answer):
 
     person: dict[str, Any]
     photos: int = Field(description="enrolled of what was kept")
-    sightings: int = Field(description="that are the member's now")
+    sightings: int = Field(description="number of sightings that are the member's now")

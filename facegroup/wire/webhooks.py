@@ -36,8 +36,8 @@ class Webhook(Answer):
     created_at: float
     delivered: int = Field(description="number of the last event that was dealt with")
     waiting: int = Field(description="events after that")
-    dead: int = Field(description="events that the receiver would not take")
-    error: str | None = Field(description="what went wrong last, while it does")
+    dead: int = Field(description="number of dead letters: events that the receiver did not accept")
+    error: str | None = Field(description="the latest error of the delivery; null: it works")
     secret: str | None = Field(None, description="only in the answer that made it")
 
     @classmethod

@@ -50,7 +50,7 @@ async def add_camera(server: Server, new: wire.NewCamera, by: By) -> wire.Camera
     """Add a camera, which is looked at from now on, also after a restart of the server.
 
     The address is held against what the settings allow; whether it can be opened shows in the camera's `status`, and
-    `/cameras/try` says it at once. A password in it is kept sealed with FACEGROUP_CAMERAS__KEY, and never answered.
+    `/cameras/try` says it at once. A password in it is kept encrypted with FACEGROUP_CAMERAS__KEY, and never answered.
     """
     gallery = clean_name(new.gallery or server.settings.gallery, "gallery name")
     given = {**_given(new), "id": check_id(new.id, "camera"), "gallery": gallery}

@@ -65,7 +65,7 @@ def refuse_text(data: bytes) -> None:
         NotAnImage: they are JSON, an address, or base64.
     """
     if _TEXT.match(data):
-        raise NotAnImage(f"the body is a text and no photo; {HOW}")
+        raise NotAnImage(f"the body is text, not a photo; {HOW}")
 
 
 def _decoded(value: Any, where: str) -> bytes:

@@ -36,7 +36,7 @@ async def send_video(
     server: Server,
     gallery: Annotated[
         str | None,
-        Query(description="whose people are looked for; left out: the server's own", json_schema_extra=patterns.NAME),
+        Query(description="gallery to identify faces in; left out: the server's own", json_schema_extra=patterns.NAME),
     ] = None,
     name: Annotated[str, Query(max_length=200, description="of the file, for people")] = "video",
     fps: Annotated[float, Query(ge=0.1, le=30, allow_inf_nan=False, description="frames analysed a second")] = 5,

@@ -50,7 +50,7 @@ async def add_webhook(server: Server, new: wire.NewWebhook, by: By) -> dict[str,
 
     Each is posted as JSON and signed as Standard Webhooks says: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
     An answer of 2xx takes it. Else it is tried again, with growing pauses, for days; what is refused for good (410, 400 …)
-    becomes a dead letter. The secret is kept sealed, and shown in this answer only.
+    becomes a dead letter. The secret is kept encrypted, and shown in this answer only.
     """
     made = Webhook(
         check_id(new.id, "webhook"), new.url, new.secret or signature.new_secret(), tuple(new.cameras), new.gallery

@@ -174,7 +174,10 @@ def test_a_gallery_is_migrated_back_and_forgotten(store: StagingStore, url: str,
     assert whole(store, "group") == before
     again = run("migrate", "group", "--network", NEW.name, "--threshold", "0.25", "--store", url, "--json").json
     assert (again["threshold"], again["embedded"]) == (0.25, 3)
-    assert run("migrate", "group", "--forget", "--store", url).out == "3 samples of before were erased\n"
+    assert (
+        run("migrate", "group", "--forget", "--store", url).out
+        == "3 samples that were kept for a rollback were erased\n"
+    )
     assert run("migrate", "group", "--forget", "--store", url, "--json").json == {"gallery": "group", "samples": 0}
     assert run("migrate", "group", "--rollback", "--store", url).refused == (2, "malformed_request")
 

@@ -137,12 +137,12 @@ class Broker:
         except (RuntimeError, ValueError):
             return f"the connection to the broker at {self.where} was lost"
         if not sent.is_published():
-            return f"the broker at {self.where} did not take it in {WAIT_SECONDS:g} seconds"
+            return f"the broker at {self.where} did not acknowledge it in {WAIT_SECONDS:g} seconds"
         return None
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            self._refused = f"the broker at {self.where} refused us: {reason}"
+            self._refused = f"the broker at {self.where} refused the connection: {reason}"
             return
         with self._lock:
             self._refused = ""
@@ -160,7 +160,10 @@ class Broker:
                 "authority of your own signed it, set FACEGROUP_CAMERAS__MQTT_CA to the file of its certificate"
             )
         elif isinstance(error, ssl.SSLError | ConnectionResetError) and self._tls:
-            self._refused = f"the broker at {self.where} does not speak TLS: is it mqtt://, not mqtts://? ({error})"
+            self._refused = (
+                f"the broker at {self.where} does not use TLS: write mqtt:// instead of mqtts://, or let it use TLS "
+                f"({error})"
+            )
         else:
             self._refused = f"the broker at {self.where} does not answer: {error}"
 

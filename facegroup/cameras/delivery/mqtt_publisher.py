@@ -116,10 +116,8 @@ class MqttPublisher:
                 log.debug("who is there is not known: %s", error.detail)  # the subscription logs a warning
                 await self._show(self._presence.lost())
             except Exception:
-                log.exception("what MQTT retains could not be brought up to date, which is a bug")
-                self.subscription.problem = (
-                    "what is retained could not be brought up to date, which is a bug: see the log"
-                )
+                log.exception("the retained topics could not be updated, which is a bug")
+                self.subscription.problem = "the retained topics could not be updated, which is a bug: see the log"
                 with suppress(Exception):
                     await self._show(self._presence.lost())
                 await asyncio.sleep(_BROKEN_SECONDS)

@@ -84,8 +84,8 @@ class Subscription:
                 self._away = True
                 await asyncio.sleep(FIRST)
             except Exception:
-                log.exception("%s: its delivery broke, which is a bug", self._name)
-                self.problem = "its delivery broke, which is a bug: see the log"
+                log.exception("%s: its delivery failed, which is a bug", self._name)
+                self.problem = "its delivery failed, which is a bug: see the log"
                 await asyncio.sleep(LONGEST)
 
     async def _start(self) -> int:

@@ -70,6 +70,6 @@ class StrangerLog(HubPart):
             with suppress(UnknownPerson):
                 return await self._hub.ask(Store.person, gallery, person_id)
         if name is None:
-            raise UnknownPerson(f"there is no person {person_id!r} in {gallery}; a name would make one")
+            raise UnknownPerson(f"there is no person {person_id!r} in {gallery}; send a name to create one")
         once = IdempotencyKey.of(f"promote-{unknown}", gallery, json.dumps([name, person_id]))
         return await self._hub.ask(Store.create_person, gallery, name, {}, person_id, once=once, by=by)

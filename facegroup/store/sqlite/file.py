@@ -259,7 +259,7 @@ class SqliteFile:
             for question in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
         )
         if (version or tables) and application != self._layout.application:
-            raise StoreInvalid(f"{self.path} is another program's database")
+            raise StoreInvalid(f"{self.path} is a database of another program; name another file in FACEGROUP_STORE")
         if version > self._known:
             raise StoreInvalid(
                 f"{self.path} was written by a newer facegroup (schema {version}, this one knows {self._known})"

@@ -683,7 +683,10 @@ def test_a_password_is_used_and_not_shown(
         until(lambda: journal.cursor("mqtt") == 0)
         delivering.begin(1)
         refused = until(
-            lambda: "refused us" in (delivering.delivery.error("mqtt") or "") and delivering.delivery.error("mqtt")
+            lambda: (
+                "refused the connection" in (delivering.delivery.error("mqtt") or "")
+                and delivering.delivery.error("mqtt")
+            )
         )
         assert "Not authorized" in refused
     with Delivering(journal, mqtt=SecretStr(address.format("hunter2%3A%2F%40%20word"))) as delivering:
@@ -728,7 +731,7 @@ def test_a_broker_whose_certificate_an_authority_of_ones_own_signed(
     [
         ("elsewhere", 1, "certificate.*Hostname mismatch"),
         ("localhost", -1, "certificate.*has expired"),
-        ("", 1, "does not speak TLS: is it mqtt://"),
+        ("", 1, "does not use TLS: write mqtt://"),
     ],
 )
 def test_what_is_wrong_with_a_brokers_certificate_is_said(

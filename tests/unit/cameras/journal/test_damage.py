@@ -114,7 +114,7 @@ def test_the_gallery_is_no_journal(tmp_path: Path) -> None:
     from facegroup.store import open_store
 
     open_store(f"sqlite:///{tmp_path}/g.cameras.db").close()
-    with pytest.raises(StoreInvalid, match="another program's"):
+    with pytest.raises(StoreInvalid, match="another program"):
         open_journal(f"sqlite:///{tmp_path}/g.db")
 
 
