@@ -146,6 +146,8 @@ def _seen(photo: Photo, found: DetectedFaces, back: CropAnswers | None) -> Photo
         back.matched if back else None,
         found.turned,
         found.upright,
+        found.detector,
+        found.scale,
     )
 
 
@@ -153,7 +155,7 @@ def _grades(found: Sequence[DetectedFaces]) -> Floats:
     none = np.empty(0, np.float32)
     parts = ([getattr(each.quality, part) for each in found] for part in Quality.__slots__)
     quality = Quality(*(np.concatenate([none, *values]) for values in parts))
-    return quality_policies.grades(quality, np.concatenate([none, *(each.faces.confidence for each in found)]))
+    return quality_policies.grades(quality, np.concatenate([none, *(each.certainty for each in found)]))
 
 
 def _rows(batch: CropBatch, descriptors: Descriptors) -> list[NDArray[np.float32]]:

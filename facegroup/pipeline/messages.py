@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from facegroup.detection.detector import MTCNN, MTCNN_SCALE, ConfidenceScale
 from facegroup.errors import FacegroupError
 from facegroup.types import Crops, Descriptors, Faces, Floats, Match, Policy
 
@@ -99,6 +100,8 @@ class DetectedFaces:
         crops: (n, s, s, 3) uint8 RGB, aligned for the network.
         turned: clockwise rotation that makes the faces upright, in degrees: 0, 90, 180 or 270.
         upright: whether that is certain.
+        detector: name of the detector that found the faces.
+        scale: what its confidence means.
     """
 
     width: int
@@ -108,6 +111,13 @@ class DetectedFaces:
     crops: Crops
     turned: int = 0
     upright: bool = True
+    detector: str = MTCNN
+    scale: ConfidenceScale = MTCNN_SCALE
+
+    @property
+    def certainty(self) -> Floats:
+        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's."""
+        return self.scale.certainty(self.faces.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +153,8 @@ class PhotoResult:
         matched: the decisions, or the query's error such as an unknown gallery; None without a query.
         turned: see `DetectedFaces`.
         upright: see `DetectedFaces`.
+        detector: see `DetectedFaces`.
+        scale: see `DetectedFaces`.
     """
 
     width: int
@@ -154,3 +166,10 @@ class PhotoResult:
     matched: PhotoMatches | FacegroupError | None = None
     turned: int = 0
     upright: bool = True
+    detector: str = MTCNN
+    scale: ConfidenceScale = MTCNN_SCALE
+
+    @property
+    def certainty(self) -> Floats:
+        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's."""
+        return self.scale.certainty(self.faces.confidence)
