@@ -31,6 +31,12 @@ TAKEN = "taken"
 Policy: TypeAlias = Literal["off", "standard", "strict"]
 """How good a face must be; `facegroup.pipeline.quality_policies` has the limits."""
 
+DecisionRule: TypeAlias = Literal["cosine", "cohort"]
+"""What a similarity is before the threshold is applied: the cosine itself, or the cosine normalised by a cohort."""
+
+LivenessPolicy: TypeAlias = Literal["off", "enrol", "probe", "both"]
+"""Where a face must be live: nowhere, at enrolment, in identification and verification, or in both."""
+
 FaceChoice: TypeAlias = int | Literal["largest", "dominant"]
 """Which face of a photo is meant: its number from left to right, starting at 0; ``largest``; or ``dominant``, the largest
 if every other face is much smaller or doubtful (`facegroup.enrolment.samples.only_face`)."""
@@ -227,6 +233,8 @@ class Gallery:
         probe_quality: how good a face must be to be named.
         unique: whether a person is named at most once in an image.
         calibration: how the threshold was found; None if it was set by hand or is the network's own.
+        decision: what a similarity is before the threshold is applied.
+        liveness: where a face must be live.
     """
 
     name: str
@@ -242,3 +250,5 @@ class Gallery:
     probe_quality: Policy = "off"
     calibration: Calibration | None = None
     unique: bool = True
+    decision: DecisionRule = "cosine"
+    liveness: LivenessPolicy = "off"

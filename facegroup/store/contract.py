@@ -23,7 +23,17 @@ from typing import Any, Protocol, TypedDict, Unpack
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.damage import Skipped
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.types import Calibration, Floats, Gallery, Person, Policy, Sample, Times
+from facegroup.types import (
+    Calibration,
+    DecisionRule,
+    Floats,
+    Gallery,
+    LivenessPolicy,
+    Person,
+    Policy,
+    Sample,
+    Times,
+)
 
 
 class Changes(TypedDict, total=False):
@@ -35,6 +45,8 @@ class Changes(TypedDict, total=False):
     probe_quality: Policy | None
     unique: bool | None
     calibration: Calibration | None
+    decision: DecisionRule | None
+    liveness: LivenessPolicy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,8 @@ class Centroids:
         unique: whether a person is named at most once in an image, at that version.
         calibration: of the threshold, at that version.
         counters: of those of the ids who have counter-examples, these: (k, d) float32, rows of unit length.
+        decision: what a similarity is before the threshold is applied, at that version.
+        liveness: where a face must be live, at that version.
     """
 
     version: int
@@ -115,6 +129,8 @@ class Centroids:
     calibration: Calibration | None = None
     counters: Mapping[str, Floats] = field(default_factory=dict)
     unique: bool = True
+    decision: DecisionRule = "cosine"
+    liveness: LivenessPolicy = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +199,8 @@ class RemoteStore(Protocol):
 
         Raises:
             UnknownGallery: there is none.
-            MalformedRequest: the threshold is not in -1..1, a policy none, or a number of the calibration impossible.
+            MalformedRequest: the threshold is not in -1..1, a policy or rule none, or a number of the calibration
+                impossible.
             NetworkMismatch: the calibration is of another network.
         """
 

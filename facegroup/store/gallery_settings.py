@@ -5,14 +5,22 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
-from typing import cast, get_args
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from facegroup.errors import MalformedRequest, NetworkMismatch
 from facegroup.store.audit import Event
 from facegroup.store.contract import Changes
-from facegroup.types import Calibration, Policy
+from facegroup.types import Calibration, DecisionRule, Gallery, LivenessPolicy, Policy
+
+_CHOICES: Mapping[str, tuple[str, Any]] = {
+    "quality": ("quality policy", Policy),
+    "probe_quality": ("quality policy", Policy),
+    "decision": ("decision rule", DecisionRule),
+    "liveness": ("liveness policy", LivenessPolicy),
+}
+"""Settings that are one word of several: what the word is called, and the words."""
 
 
 def columns(changes: Changes) -> dict[str, str | float]:
@@ -23,9 +31,9 @@ def columns(changes: Changes) -> dict[str, str | float]:
     for name, switch in (("keep_crops", changes.get("keep_crops")), ("unique", changes.get("unique"))):
         if switch is not None:
             found[name] = int(switch)
-    for name, policy in (("quality", changes.get("quality")), ("probe_quality", changes.get("probe_quality"))):
-        if policy is not None:
-            found[name] = check_policy(policy)
+    for name in _CHOICES:
+        if (choice := changes.get(name)) is not None:
+            found[name] = _check_choice(name, choice)
     if (calibration := changes.get("calibration")) is not None:
         found["calibration"] = write_calibration(check_calibration(calibration))
     return found
@@ -54,11 +62,17 @@ def check_threshold(threshold: float) -> float:
     return float(threshold)
 
 
-def check_policy(policy: str) -> Policy:
-    """Return a quality policy. Raises `MalformedRequest` for what is none."""
-    if policy not in get_args(Policy):
-        raise MalformedRequest(f"a quality policy is one of {', '.join(get_args(Policy))}")
-    return cast(Policy, policy)
+def check_choices(gallery: Gallery) -> None:
+    """Raise `MalformedRequest` if a policy or the decision rule of a gallery is none."""
+    for name in _CHOICES:
+        _check_choice(name, getattr(gallery, name))
+
+
+def _check_choice(name: str, choice: object) -> str:
+    called, kind = _CHOICES[name]
+    if not isinstance(choice, str) or choice not in get_args(kind):
+        raise MalformedRequest(f"a {called} is one of {', '.join(get_args(kind))}")
+    return choice
 
 
 def check_calibration(calibration: Calibration) -> Calibration:

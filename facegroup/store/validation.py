@@ -27,7 +27,7 @@ from facegroup.errors import (
 )
 from facegroup.store.audit import Event
 from facegroup.store.contract import VersionGone
-from facegroup.store.gallery_settings import check_policy, check_threshold
+from facegroup.store.gallery_settings import check_choices, check_threshold
 from facegroup.store.names import MAX_CHARACTERS, check_id, clean_name
 from facegroup.store.staging import StagingName
 from facegroup.types import Gallery, Sample
@@ -54,12 +54,11 @@ def check_gallery(gallery: Gallery) -> Gallery:
         raise MalformedRequest("a gallery's dimension must be at least 1")
     if gallery.calibration is not None and gallery.calibration.network != gallery.network:
         raise MalformedRequest("a gallery's calibration must be of its own network")
+    check_choices(gallery)
     return replace(
         gallery,
         name=gallery.name if isinstance(gallery.name, StagingName) else clean_name(gallery.name, "gallery name"),
         threshold=check_threshold(gallery.threshold),
-        quality=check_policy(gallery.quality),
-        probe_quality=check_policy(gallery.probe_quality),
         created_at=gallery.created_at or now(),
     )
 

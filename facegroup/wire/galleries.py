@@ -11,7 +11,7 @@ from facegroup.gallery.calibration import LEAST_FPIR, MOST_FPIR, stale
 from facegroup.gallery.calibrator import CalibrationResult, ClosestPair
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.gallery_settings import check_calibration
-from facegroup.types import Policy
+from facegroup.types import DecisionRule, LivenessPolicy, Policy
 from facegroup.wire.model import Answer, Request, added
 from facegroup.wire.problem import ErrorBody
 from facegroup.wire.recognition import Candidate
@@ -106,6 +106,8 @@ class Gallery(Answer):
     quality: Policy = Field(description="how good a face must be to be enrolled")
     probe_quality: Policy = Field(description="how good a face must be to be named")
     unique: bool = added(True, "whether a person is named at most once in a photo")
+    decision: DecisionRule = added("cosine", "what a similarity is before the threshold is applied")
+    liveness: LivenessPolicy = added("off", "where a face must be live")
     calibration: Calibration | None = Field(
         description="how the threshold was found; null: by hand, or the network's own"
     )
@@ -133,6 +135,8 @@ class GalleryRow(Answer):
     quality: Policy
     probe_quality: Policy
     unique: bool
+    decision: DecisionRule
+    liveness: LivenessPolicy
 
 
 class GalleryPage(Answer):

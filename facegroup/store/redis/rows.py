@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import validation, vectors
-from facegroup.store.gallery_settings import check_policy, read_calibration, write_calibration
+from facegroup.store.gallery_settings import read_calibration, write_calibration
 from facegroup.store.redis.keys import Keys
 from facegroup.store.validation import check_gallery
 from facegroup.types import Gallery, Person, Sample
@@ -94,6 +94,8 @@ def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
         "quality": gallery.quality,
         "probe_quality": gallery.probe_quality,
         "unique": int(gallery.unique),
+        "decision": gallery.decision,
+        "liveness": gallery.liveness,
         "calibration": write_calibration(gallery.calibration),
     }
 
@@ -127,11 +129,18 @@ def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
         version=int(kept[b"version"]),
         people=people,
         created_at=float(kept[b"created_at"]),
-        quality=check_policy(kept.get(b"quality", b"off").decode()),
-        probe_quality=check_policy(kept.get(b"probe_quality", b"off").decode()),
+        quality=_word(kept, b"quality", "off"),
+        probe_quality=_word(kept, b"probe_quality", "off"),
         calibration=read_calibration(kept.get(b"calibration")),
         unique=kept.get(b"unique", b"1") == b"1",
+        decision=_word(kept, b"decision", "cosine"),
+        liveness=_word(kept, b"liveness", "off"),
     )
+
+
+def _word(kept: Mapping[bytes, bytes], name: bytes, missing: str) -> Any:
+    """Return a setting that is a word, which `check_gallery` checks; `missing` where an older facegroup wrote none."""
+    return kept[name].decode() if name in kept else missing
 
 
 def name_member(name: str, person_id: str) -> bytes:

@@ -6,7 +6,8 @@ where {tag} is a hash of the gallery's name, so that a cluster keeps a gallery o
 
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
-                                             quality probe_quality unique calibration
+                                             quality probe_quality unique calibration decision
+                                             liveness
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
     facegroup:{tag}:lost        string       see data_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order

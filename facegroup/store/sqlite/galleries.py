@@ -16,6 +16,12 @@ from facegroup.store.sqlite.reserve import erases
 from facegroup.store.sqlite.rows import GALLERIES, find_gallery, gallery_of, note, raise_version
 from facegroup.types import Gallery
 
+_SETTINGS = (
+    *("name", "network", "dimension", "threshold", "keep_crops", "created_at", "quality", "probe_quality", "unique"),
+    *("decision", "liveness"),
+)
+_COLUMNS = ", ".join(f'"{name}"' for name in _SETTINGS)
+
 
 def _people(store: Store, name: str, *, by: Origin | None = None) -> Iterator[Erased]:
     """Erase the people of a gallery one after the other."""
@@ -31,14 +37,11 @@ class SqliteGalleries(SqliteBase):
         wanted = validation.check_gallery(gallery)
         with self._file.write() as db:
             made = db.execute(
-                "INSERT INTO galleries (name, network, dimension, threshold, keep_crops, created_at, quality, probe_quality,"
-                ' "unique", calibration, version, born) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, version, version FROM erased'
-                " WHERE true"
+                f"INSERT INTO galleries ({_COLUMNS}, calibration, version, born)"
+                f" SELECT {', '.join('?' * len(_SETTINGS))}, ?, version, version FROM erased WHERE true"
                 " ON CONFLICT (name) DO NOTHING",
                 (
-                    *(wanted.name, wanted.network, wanted.dimension),
-                    *(wanted.threshold, wanted.keep_crops, wanted.created_at, wanted.quality, wanted.probe_quality),
-                    wanted.unique,
+                    *(getattr(wanted, name) for name in _SETTINGS),
                     gallery_settings.write_calibration(wanted.calibration),
                 ),
             )

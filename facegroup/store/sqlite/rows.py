@@ -30,6 +30,8 @@ def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
             probe_quality=row["probe_quality"],
             calibration=read_calibration(row["calibration"]),
             unique=bool(row["unique"]),
+            decision=row["decision"],
+            liveness=row["liveness"],
         )
         whole = validation.check_gallery(found).name == found.name and isinstance(found.network, str)
     except (TypeError, AttributeError, FacegroupError):

@@ -98,7 +98,13 @@ def migrate(store: StagingStore, gallery: str, to: NetworkSpec = NEW, *, back: b
     return (work.back if back else work.run)(drop_missing=True)
 
 
+LATER: dict[str, Any] = {"decision": "cosine", "liveness": "off"}
+"""Settings that a gallery has had since, and what they are in one of before."""
+
+
 def test_people_samples_settings_changes_and_log_are_answered_the_same(place: StagingStore, told: Any) -> None:
+    for name in NAMES:
+        told["store"]["galleries"][name]["gallery"] |= LATER
     assert answers(place, NAMES) == told["store"]
 
 

@@ -204,9 +204,37 @@ def test_whether_a_person_is_named_once_is_kept(store: Store, gallery: str) -> N
     assert store.gallery("other").unique is False
 
 
+def test_the_decision_rule_and_the_liveness_policy_are_kept(store: Store, gallery: str) -> None:
+    before = store.gallery(gallery)
+    assert (before.decision, before.liveness) == ("cosine", "off")
+    changed = store.update_gallery(gallery, decision="cohort", liveness="both")
+    assert (changed.decision, changed.liveness, changed.version) == ("cohort", "both", 1)
+    assert changed == store.gallery(gallery) == store.galleries()[0]
+    read = store.centroids(gallery)
+    assert (read.decision, read.liveness) == ("cohort", "both")
+    assert store.audit(gallery)[-1].event.detail == {"decision": "cohort", "liveness": "both"}
+    changed = store.update_gallery(gallery, liveness="probe")
+    assert (changed.decision, changed.liveness) == ("cohort", "probe")
+    store.create_gallery(Gallery("other", NETWORK, D, 0.4, decision="cohort", liveness="enrol"))
+    made = store.gallery("other")
+    assert (made.decision, made.liveness) == ("cohort", "enrol")
+
+
+@pytest.mark.parametrize("wrong", ["", "Cosine", "on", "off\0", None, 1, ["cosine"]])
+def test_a_gallery_of_another_rule_or_policy_is_refused(store: Store, wrong: Any) -> None:
+    for name in ("decision", "liveness", "quality", "probe_quality"):
+        settings: dict[str, Any] = {name: wrong}
+        with pytest.raises(MalformedRequest):
+            store.create_gallery(Gallery("group", NETWORK, D, 0.4, **settings))
+    assert store.galleries() == []
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"decision": "Cohort"},
+        {"liveness": "on"},
+        {"liveness": ["off"]},
         {"quality": "good"},
         {"probe_quality": ""},
         {"calibration": replace(CALIBRATION, fpir=1.5)},

@@ -25,7 +25,7 @@ from facegroup.errors import (
     UnknownGallery,
 )
 from facegroup.store import open_store
-from facegroup.store.contract import Store
+from facegroup.store.contract import Changes, Store
 from facegroup.store.names import clean_name
 from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingStore, import_copy
@@ -105,6 +105,30 @@ def test_a_file_of_format_2_is_read(place: StagingStore, file: Path) -> None:
     with Archive(file) as archive:
         made = take_in(place, archive, "older")
     assert (made.people, made.unique) == (3, True)
+
+
+@pytest.mark.parametrize("changes", [{"decision": "cohort"}, {"liveness": "enrol"}])
+def test_a_file_is_of_format_4_only_where_older_versions_would_lose_something(
+    place: StagingStore, file: Path, changes: Changes
+) -> None:
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 3
+        assert (archive.gallery.decision, archive.gallery.liveness) == ("cosine", "off")
+    place.update_gallery("group", **changes)
+    export(place, "group", file)
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 4
+        made = take_in(place, archive, "again")
+    assert {name: getattr(made, name) for name in changes} == changes
+
+    def wrong(members: dict[str, bytes]) -> None:
+        found = json.loads(members["manifest.json"])
+        settings = found["gallery"] | dict.fromkeys(changes, "something else")
+        members["manifest.json"] = json.dumps({**found, "gallery": settings}).encode()
+
+    forged(file, wrong)
+    with pytest.raises(ArchiveInvalid):
+        Archive(file)
 
 
 def test_round_trip_between_the_stores(tmp_path: Path, redis_url: str) -> None:
@@ -342,7 +366,7 @@ def test_a_bomb_and_a_newer_format(file: Path) -> None:
     with pytest.raises(ArchiveInvalid):
         Archive(file)
     file.write_bytes(data)
-    forged(file, manifest(format_version=4))
+    forged(file, manifest(format_version=5))
     with pytest.raises(ArchiveNewer):
         Archive(file)
 
