@@ -16,8 +16,8 @@ Decide: TypeAlias = Callable[[NDArray[np.intp], Floats | None], list[Match]]
 """Decides on some faces: given their rows, and the quality of each where it is known."""
 
 
-def check_liveness(query: Query, policy: LivenessPolicy, scores: Floats | None, threshold: float | None) -> bool:
-    """Return whether the faces of a query must be live.
+def live_above(query: Query, policy: LivenessPolicy, scores: Floats | None, threshold: float | None) -> float | None:
+    """Return the score that the faces of a query must exceed to be live; None: they need not be.
 
     Args:
         query: the query, which may override the policy.
@@ -29,7 +29,7 @@ def check_liveness(query: Query, policy: LivenessPolicy, scores: Floats | None, 
         LivenessUnavailable: they must be, and nobody can tell. Nothing passes unchecked.
     """
     if not (policy in ("probe", "both") if query.liveness is None else query.liveness):
-        return False
+        return None
     if threshold is None:
         raise LivenessUnavailable.of(query.gallery)
     if scores is None:
@@ -37,7 +37,7 @@ def check_liveness(query: Query, policy: LivenessPolicy, scores: Floats | None, 
             f"Live faces are asked for in gallery {query.gallery}, and nothing is known of the liveness of descriptors. "
             "Send photos, or liveness=false."
         )
-    return True
+    return threshold
 
 
 def match_live(match: Decide, scores: Floats, threshold: float, similarity: float) -> Decide:

@@ -24,7 +24,7 @@ from facegroup.errors import (
 )
 from facegroup.gallery.calibration import rate_at
 from facegroup.gallery.index.plan import Plan
-from facegroup.gallery.live_faces import Decide, check_liveness, match_live, verify_live
+from facegroup.gallery.live_faces import Decide, live_above, match_live, verify_live
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline import quality_policies
@@ -147,8 +147,8 @@ class Matcher:
         if probes.shape[1:] != (self._spec.dimension,) or not np.isfinite(probes).all():
             raise InvalidDescriptor(f"descriptors of {self._spec.name} are {self._spec.dimension} finite numbers")
         threshold = snapshot.threshold if query.threshold is None else check_threshold(query.threshold)
-        must_be_live = check_liveness(query, snapshot.liveness, liveness, self._liveness)
-        scores = liveness if must_be_live and not query.over_track else None
+        least = live_above(query, snapshot.liveness, liveness, self._liveness)
+        judged = None if query.over_track else least
         if query.person_id is None:
             policy = snapshot.probe_quality if query.quality is None else query.quality
 
@@ -157,8 +157,8 @@ class Matcher:
                 return [_in_photo(each, rows, photos) for each in found]
 
             match: Decide = search
-            if scores is not None and self._liveness is not None:
-                match = match_live(search, scores, self._liveness, threshold)
+            if judged is not None and liveness is not None:
+                match = match_live(search, liveness, judged, threshold)
             every = np.arange(len(probes))
             matches = match(every, None) if grades is None else match_by_quality(grades, policy, threshold, match)
         else:
@@ -169,11 +169,11 @@ class Matcher:
                 _verified(person_id, name, *each, threshold)
                 for each in zip(similarities.tolist(), out.tolist(), strict=True)
             ]
-            if scores is not None and self._liveness is not None:
-                matches = verify_live(matches, scores, self._liveness)
+            if judged is not None and liveness is not None:
+                matches = verify_live(matches, liveness, judged)
         if snapshot.calibration is not None:
             matches = _estimated(matches, snapshot.calibration, threshold, one_to_one=query.person_id is not None)
-        return PhotoMatches(tuple(matches), snapshot.version, threshold, reason is not None, reason, must_be_live)
+        return PhotoMatches(tuple(matches), snapshot.version, threshold, reason is not None, reason, least)
 
     def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
         held = self._snapshots.get(gallery)

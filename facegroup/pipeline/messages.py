@@ -21,7 +21,7 @@ class Query:
         unique: whether a person is named at most once in a photo; None uses the gallery's setting.
         liveness: whether a face must be live to be named or accepted; None uses the gallery's policy.
         over_track: whether the caller decides over several frames whether a face is live: then no face is answered
-            ``not_live``, and `PhotoMatches.must_be_live` says whether it must be.
+            ``not_live``, and `PhotoMatches.live_above` says what the decision must be based on.
     """
 
     gallery: str
@@ -136,7 +136,7 @@ class PhotoMatches:
         threshold: the threshold that was used.
         degraded: whether the store was unavailable or lost data, so that `version` may not be the newest.
         reason: error code of the reason, or None if it is not degraded.
-        must_be_live: whether a face must be live to be named, by the query or the gallery's policy.
+        live_above: the liveness score that a face must exceed to be named, by the query or the gallery's policy; None: none.
     """
 
     matches: tuple[Match, ...]
@@ -144,7 +144,7 @@ class PhotoMatches:
     threshold: float
     degraded: bool = False
     reason: str | None = None
-    must_be_live: bool = False
+    live_above: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
