@@ -43,7 +43,8 @@ class GalleryActor:
         configure(settings)
         network = spec(settings.network, settings)
         self._store = open_store(settings.store)
-        self._galleries = Matcher(self._store, network, Plan.of(settings.matcher), degraded_counter())
+        plan, live = Plan.of(settings.matcher), settings.liveness.least
+        self._galleries = Matcher(self._store, network, plan, degraded_counter(), live)
         self._guarded = GuardedStore(self._store, self._galleries.availability, self._galleries.losses)
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
@@ -59,10 +60,14 @@ class GalleryActor:
 
     @answers
     async def match(
-        self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
+        self,
+        descriptors: Descriptors,
+        asked: Sequence[tuple[Query, int]],
+        grades: Floats | None = None,
+        liveness: Floats | None = None,
     ) -> list[PhotoMatches | FacegroupError]:
         """Decide on the faces of some photos; see `Matcher.match`."""
-        return await self._in(self._matcher, lambda: self._galleries.match(descriptors, asked, grades))
+        return await self._in(self._matcher, lambda: self._galleries.match(descriptors, asked, grades, liveness))
 
     async def alive(self) -> None:
         """Answer; the store is not looked at."""

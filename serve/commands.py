@@ -49,6 +49,7 @@ def serve(
     """Run the server on this machine until Ctrl-C."""
     from deployments.logs import configure
     from facegroup.networks import projected_engine, registry, weights
+    from facegroup.pipeline.open_liveness import FILES
     from facegroup.settings import load
     from facegroup.store import check_store
     from serve.launch import running, until_stopped
@@ -61,6 +62,7 @@ def serve(
         weights.fetch(spec, settings)
         if spec.base:
             projected_engine.opened(spec, registry.spec(spec.base), settings)
+    weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
     check_store(settings.store)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.

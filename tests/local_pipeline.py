@@ -128,6 +128,7 @@ class LocalPipeline:
             "engine": embedder.engine.name,
             "device": embedder.engine.device,
             "detector": self.recognizer.finder.about(),
+            "liveness": self.recognizer.finder.liveness,
             **store,
         }
 
