@@ -69,9 +69,8 @@ class Embedder:
         return answer
 
     async def about(self) -> dict[str, Any]:
-        """Return the names of network, engine and device."""
-        spec, engine = self._embedder.spec, self._embedder.engine
-        return {"network": spec.name, "dimension": spec.dimension, "engine": engine.name, "device": engine.device}
+        """Return the names of network, engine and device, and what the network is made of."""
+        return self._embedder.about()
 
     async def _embed(self, cuts: Sequence[CropBatch]) -> tuple[CropBatch, Descriptors]:
         joined = batches.join(cuts)

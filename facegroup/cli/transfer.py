@@ -110,7 +110,7 @@ def migrate(
         else:
             spec = registry.spec(network or "", load(store=store))
             new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
-        settings = load(store=store, network=new.network)
+        settings = load(store=store, network=network or new.network)
         with bar("migrating", place.gallery(gallery).people) as progress:
             work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance)
             try:
