@@ -89,7 +89,7 @@ class Embedder:
         """Match with the gallery. If the call fails, each query gets its own copy of the error, since each is raised."""
         try:
             matched: list[PhotoMatches | FacegroupError] = await call(
-                self._gallery.match.remote(probes, queries, grades)
+                self._gallery.match.remote(probes, queries, grades, self._embedder.fingerprint)
             )
         except FacegroupError as error:
             return [type(error)(*error.args) for _ in queries]

@@ -24,6 +24,7 @@ from facegroup.gallery import calibrator
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.matching import Matcher
+from facegroup.gallery.pins import Pins
 from facegroup.gallery.verification import Verified, of_person, pair
 from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
@@ -33,7 +34,8 @@ from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, Phot
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
-from facegroup.store.calls import at_once, direct
+from facegroup.store.calls import direct, waiting
+from facegroup.store.contract import Store
 from facegroup.types import Descriptors, FaceChoice, Gallery, Policy
 
 
@@ -54,7 +56,8 @@ class Recognizer:
         self.spec = self.embedder.spec
         self.finder = open_finder(settings, self.spec)
         self.store = open_store(settings.store, actor)
-        self.galleries = Matcher(self.store, self.spec, Plan.of(settings.matcher))
+        self.pins = Pins(self.spec.name, self.embedder.fingerprint)
+        self.galleries = Matcher(self.store, self.spec, Plan.of(settings.matcher), pins=self.pins)
         self._ahead = ThreadPoolExecutor(1, "find")
 
     def see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
@@ -178,7 +181,7 @@ class Recognizer:
                 raise matched
             return matched
 
-        return Stages(see, match, at_once(self.store), self.spec.name)
+        return Stages(see, match, waiting(self.pins.calls(direct(self.store))), self.spec.name)
 
     def verify(
         self,
@@ -227,7 +230,8 @@ class Recognizer:
         Raises:
             GalleryExists: it is there and was made with another network.
         """
-        return self.store.create_gallery(Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None)))
+        new = Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None))
+        return self.pins.calls(direct(self.store))(Store.create_gallery, new)
 
     def close(self) -> None:
         """Let go of threads and the database."""

@@ -86,7 +86,9 @@ def import_gallery(
 
 def migrate(
     gallery: Annotated[str, typer.Argument(help="name of the gallery")],
-    network: Annotated[str | None, typer.Option(help="the new network; see `facegroup models`")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="the new network, a name or a YAML file; see `facegroup networks`")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the new network's own]")] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="put back what the last migration replaced")] = False,
     forget: Annotated[

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from facegroup.networks import projected_engine, projection, registry
+from facegroup.networks import projected_engine, projection, registry, weights
 from facegroup.networks.alignment import TEMPLATES
 from facegroup.networks.spec import NetworkSpec
 from facegroup.settings import Settings
@@ -38,6 +38,12 @@ def fingerprint(spec: NetworkSpec, settings: Settings) -> str:
         "matrix": list(projection.tag(settings)) if spec.base else [],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def known(spec: NetworkSpec, settings: Settings) -> str:
+    """Return a network's fingerprint if its weights are on this machine, or "". Nothing is downloaded."""
+    base = registry.spec(spec.base, settings) if spec.base else spec
+    return fingerprint(spec, settings) if weights.ready(base, settings) else ""
 
 
 def _rounded(numbers: Iterable[float]) -> list[float]:
