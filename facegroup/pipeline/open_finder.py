@@ -7,6 +7,7 @@ from facegroup.networks.alignment import Aligner
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.detector_file import fetched
 from facegroup.pipeline.finder import Finder
+from facegroup.pipeline.open_liveness import open_liveness
 from facegroup.pipeline.simulated_finder import SimulatedFinder
 from facegroup.settings import Settings
 
@@ -16,14 +17,15 @@ def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
 
     Raises:
         EngineUnavailable: the engine cannot run the detector, or the device does not exist. No other one is used instead.
-        WeightsMissing: the detector's file is missing and cannot be downloaded.
-        WeightsInvalid: the detector's file is damaged.
+        WeightsMissing: a file of the detector or of the liveness detector is missing and cannot be downloaded.
+        WeightsInvalid: it is damaged, or of another network.
     """
     wanted = settings.detector
+    threads = wanted.threads or max(1, int(wanted.num_cpus))
+    liveness = open_liveness(settings, threads)
     if wanted.engine == "simulated":
         return SimulatedFinder(settings, spec)
-    threads = wanted.threads or max(1, int(wanted.num_cpus))
-    return Finder(open_detector(settings, threads), Aligner(spec), settings.limits, wanted, max(2, threads))
+    return Finder(open_detector(settings, threads), Aligner(spec), settings.limits, wanted, max(2, threads), liveness)
 
 
 def open_detector(settings: Settings, threads: int) -> FaceDetector:

@@ -23,7 +23,19 @@ from typing import Any, Protocol, TypedDict, Unpack
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.damage import Skipped
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.types import Calibration, Floats, Gallery, Person, Policy, Sample, Times
+from facegroup.types import (
+    Calibration,
+    CohortMember,
+    CohortSource,
+    DecisionRule,
+    Floats,
+    Gallery,
+    LivenessPolicy,
+    Person,
+    Policy,
+    Sample,
+    Times,
+)
 
 
 class Changes(TypedDict, total=False):
@@ -35,6 +47,10 @@ class Changes(TypedDict, total=False):
     probe_quality: Policy | None
     unique: bool | None
     calibration: Calibration | None
+    decision: DecisionRule | None
+    liveness: LivenessPolicy | None
+    detector: str | None
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +67,8 @@ class Enrolled:
 class Erased:
     """Class of the result of an erasure: what it removed, and the gallery's version (0 if the gallery itself is gone).
 
-    Every sample had a descriptor, and so had every counter-example; `crops` of both had a picture. The change log held none
-    of it: it is ids and versions.
+    Every sample had a descriptor, and so had every counter-example and every member of the cohort; `crops` of the first two
+    had a picture. The change log held none of it: it is ids and versions.
     """
 
     people: int
@@ -60,6 +76,7 @@ class Erased:
     version: int
     crops: int = 0
     counters: int = 0
+    cohort: int = 0
 
     def __add__(self, later: "Erased") -> "Erased":
         return Erased(
@@ -68,6 +85,7 @@ class Erased:
             later.version,
             self.crops + later.crops,
             self.counters + later.counters,
+            self.cohort + later.cohort,
         )
 
 
@@ -101,6 +119,11 @@ class Centroids:
         unique: whether a person is named at most once in an image, at that version.
         calibration: of the threshold, at that version.
         counters: of those of the ids who have counter-examples, these: (k, d) float32, rows of unit length.
+        decision: what a similarity is before the threshold is applied, at that version.
+        liveness: where a face must be live, at that version.
+        detector: name of the detector that the gallery is pinned to; "" until a server pins it.
+        fingerprint: of the network that the gallery is pinned to; "" until a server pins it.
+        cohort_version: the version at which the cohort last changed: it is read again only where this is another.
     """
 
     version: int
@@ -115,6 +138,51 @@ class Centroids:
     calibration: Calibration | None = None
     counters: Mapping[str, Floats] = field(default_factory=dict)
     unique: bool = True
+    decision: DecisionRule = "cosine"
+    liveness: LivenessPolicy = "off"
+    detector: str = ""
+    fingerprint: str = ""
+    cohort_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CohortAdded:
+    """Class of the result of an addition to a cohort: ids of new and of known members, its size, the gallery's version."""
+
+    added: tuple[str, ...]
+    duplicates: tuple[str, ...]
+    size: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """Class of the cohort of a gallery.
+
+    Attributes:
+        version: the gallery's version at which the cohort last changed, `Centroids.cohort_version`.
+        network: the network that made the descriptors.
+        ids: of the members, sorted.
+        matrix: (len(ids), d) float32, rows of unit length.
+        sources: where each is from.
+        detectors: name of the detector that found each; "" if it is not known.
+        dates: (len(ids),) float64 seconds since the epoch.
+    """
+
+    version: int
+    network: str
+    ids: tuple[str, ...]
+    matrix: Floats
+    sources: tuple[CohortSource, ...]
+    detectors: tuple[str, ...]
+    dates: Times
+
+    def members(self) -> Iterator[CohortMember]:
+        """Return the members one by one."""
+        for key, row, *about in zip(
+            self.ids, self.matrix, self.sources, self.detectors, self.dates.tolist(), strict=True
+        ):
+            yield CohortMember(key, row, *about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +251,19 @@ class RemoteStore(Protocol):
 
         Raises:
             UnknownGallery: there is none.
-            MalformedRequest: the threshold is not in -1..1, a policy none, or a number of the calibration impossible.
+            MalformedRequest: the threshold is not in -1..1, a policy or rule none, a detector no name, a fingerprint not
+                64 hexadecimal digits, or a number of the calibration impossible.
             NetworkMismatch: the calibration is of another network.
+        """
+
+    def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:
+        """Pin a gallery to a detector and to a network's fingerprint, each only if it is not pinned to one yet.
+
+        "" pins to none. With nothing new the version stays.
+
+        Raises:
+            UnknownGallery: there is none.
+            MalformedRequest: the detector is no name, or the fingerprint not 64 hexadecimal digits.
         """
 
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
@@ -289,7 +368,7 @@ class RemoteStore(Protocol):
             UnknownPerson: there is none.
             NetworkMismatch: `network` is not the gallery's.
             InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
-            MalformedRequest: a sample's id is not the 64 hexadecimal digits of a sha256.
+            MalformedRequest: a sample's id is not the 64 hexadecimal digits of a sha256, or its detector no name.
             IdempotencyConflict: the key of `once` was used for something else.
             Contradiction: a face would be a sample of the person and a counter-example; nothing is enrolled.
             TooManyCounterExamples: the person would have more than `faces.MOST_COUNTERS`; nothing is enrolled.
@@ -322,6 +401,42 @@ class RemoteStore(Protocol):
             UnknownGallery: there is none.
             UnknownPerson: there is none.
             UnknownPhoto: the person has no such sample, or no such counter-example.
+        """
+
+    # The cohort
+
+    def add_cohort(
+        self,
+        gallery: str,
+        members: Sequence[CohortMember],
+        network: str,
+        *,
+        once: IdempotencyKey | None = None,
+        by: Origin | None = None,
+    ) -> CohortAdded:
+        """Add members to the cohort, in one step; one whose id is there is a duplicate.
+
+        With nothing new the version stays. What was done under the same `once` before is not done again: the answer is that
+        of the first time, with the size as it is now.
+
+        Raises:
+            UnknownGallery: there is none.
+            NetworkMismatch: `network` is not the gallery's.
+            InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
+            MalformedRequest: an id is not the 64 hexadecimal digits of a sha256, a source unknown, or a detector no name.
+            IdempotencyConflict: the key of `once` was used for something else.
+        """
+
+    def cohort(self, gallery: str) -> Cohort:
+        """Return the cohort of a gallery. Raises `UnknownGallery`."""
+
+    def erase_cohort(self, gallery: str, ids: Sequence[str] | None = None, *, by: Origin | None = None) -> Erased:
+        """Erase members of the cohort, or (None) all, in one step. Ids that are not there are passed over.
+
+        With nothing to erase the version stays.
+
+        Raises:
+            UnknownGallery: there is none.
         """
 
     # The audit log

@@ -27,10 +27,10 @@ from facegroup.errors import (
 )
 from facegroup.store.audit import Event
 from facegroup.store.contract import VersionGone
-from facegroup.store.gallery_settings import check_policy, check_threshold
+from facegroup.store.gallery_settings import check_detector, check_settings, check_threshold
 from facegroup.store.names import MAX_CHARACTERS, check_id, clean_name
 from facegroup.store.staging import StagingName
-from facegroup.types import Gallery, Sample
+from facegroup.types import CohortMember, Gallery, Sample
 
 RETENTION = 10_000
 """How many versions back the changes of a gallery are known."""
@@ -54,12 +54,11 @@ def check_gallery(gallery: Gallery) -> Gallery:
         raise MalformedRequest("a gallery's dimension must be at least 1")
     if gallery.calibration is not None and gallery.calibration.network != gallery.network:
         raise MalformedRequest("a gallery's calibration must be of its own network")
+    check_settings(gallery)
     return replace(
         gallery,
         name=gallery.name if isinstance(gallery.name, StagingName) else clean_name(gallery.name, "gallery name"),
         threshold=check_threshold(gallery.threshold),
-        quality=check_policy(gallery.quality),
-        probe_quality=check_policy(gallery.probe_quality),
         created_at=gallery.created_at or now(),
     )
 
@@ -89,10 +88,10 @@ def check_merger(into: str, source: str) -> None:
         raise MalformedRequest("A person can't be merged with itself. Name another person.")
 
 
-def places(sent: Sequence[Sample], added: Sequence[Sample]) -> list[int]:
-    """Return the positions, among the samples sent, of those that were added."""
-    ids = [sample.id for sample in sent]
-    return [ids.index(sample.id) for sample in added]
+def places(sent: Sequence[Sample | CohortMember], added: Sequence[Sample | CohortMember]) -> list[int]:
+    """Return the positions, among the samples or members of a cohort sent, of those that were added."""
+    ids = [each.id for each in sent]
+    return [ids.index(each.id) for each in added]
 
 
 def enrolled(person_id: str, added: Sequence[Sample], known: int) -> Event:
@@ -202,7 +201,7 @@ def sort_out(
     Raises:
         NetworkMismatch: `network` is not the gallery's.
         InvalidDescriptor: a descriptor, be it a duplicate's, is not (d,) finite float32 of unit length.
-        MalformedRequest: an id is not 64 hexadecimal digits.
+        MalformedRequest: an id is not 64 hexadecimal digits, or a detector no name.
     """
     if network != gallery.network:
         raise NetworkMismatch.of(gallery.name, gallery.network, network)
@@ -227,7 +226,12 @@ def check_since(since: int, version: int, born: int) -> None:
 def _check_sample(sample: Sample, dimension: int) -> None:
     if _SHA256.fullmatch(sample.id) is None:
         raise MalformedRequest("a sample's id must be the sha256 of its photo, 64 hexadecimal digits")
-    descriptor = sample.descriptor
+    check_detector(sample.detector)
+    check_descriptor(sample.descriptor, dimension)
+
+
+def check_descriptor(descriptor: object, dimension: int) -> None:
+    """Raise `InvalidDescriptor` unless a descriptor is (d,) finite float32 of unit length."""
     if not isinstance(descriptor, np.ndarray) or descriptor.dtype != np.float32:
         raise InvalidDescriptor("a descriptor must be an array of float32")
     if descriptor.shape != (dimension,):

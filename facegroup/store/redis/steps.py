@@ -84,12 +84,15 @@ class RedisSteps:
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
         """Return a gallery and the answers to commands on its keys, all of one moment. Raises `UnknownGallery`."""
         keys = Keys.of(validation.normalise_gallery(gallery))
-        kept, people, *answers = self._server.read(
-            ("HGETALL", keys.gallery), ("HLEN", keys.people), *(command(keys) for command in commands)
+        kept, people, cohort, *answers = self._server.read(
+            ("HGETALL", keys.gallery),
+            ("HLEN", keys.people),
+            ("HLEN", keys.cohort),
+            *(command(keys) for command in commands),
         )
         if not kept:
             raise validation.unknown_gallery(gallery)
-        return read_gallery(validation.normalise_gallery(gallery), kept, people), answers
+        return read_gallery(validation.normalise_gallery(gallery), kept, people, cohort), answers
 
     def record(self, found: Gallery, person_id: str, data: bytes) -> Record:
         """Return a person's record. Raises `StoreInvalid` where it is damaged."""
@@ -215,7 +218,7 @@ class RedisSteps:
         if not fields:
             return []
         (kept,) = self._server.read(("HMGET", Keys.of(found.name).samples, *fields))
-        return self.sound(found, fields, kept, (), [key for record in whose for key in record.counters])
+        return self.sound(found, fields, kept, (), *whose)
 
     def sound(
         self,
@@ -223,12 +226,14 @@ class RedisSteps:
         fields: Sequence[str],
         rows: Sequence[bytes | None],
         crops: Sequence[bytes | None] = (),
-        counters: Sequence[str] = (),
+        *whose: Record,
     ) -> list[Sample]:
         """Return the samples of some fields, without those that are not there and those that are damaged.
 
-        The ids of those that are counter-examples are `counters`.
+        Which of them are counter-examples, and which detectors found them, the records of `whose` they are say.
         """
+        counters = {key for record in whose for key in record.counters}
+        detectors = {key: name for record in whose for key, name in record.detectors.items()}
         key = Keys.of(found.name).samples
         bad, samples = {}, []
         for field, row, crop in zip(fields, rows, crops or [None] * len(fields), strict=True):
@@ -238,7 +243,8 @@ class RedisSteps:
                 bad[f"{key} {field}"] = fault
             else:
                 key_of = field.rpartition(":")[2]
-                samples.append(replace(read_sample(key_of, row, crop), counter=key_of in counters))
+                one = read_sample(key_of, row, crop)
+                samples.append(replace(one, counter=key_of in counters, detector=detectors.get(key_of, "")))
         self.damage.settle(found.name, found.version, {f"{key} {field}" for field in fields}.__contains__, bad)
         return samples
 

@@ -55,6 +55,18 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "ALTER TABLE people ADD COLUMN counter_rows BLOB",
     ),
     4: ('ALTER TABLE galleries ADD COLUMN "unique" INTEGER NOT NULL DEFAULT 1',),
+    5: (
+        "ALTER TABLE galleries ADD COLUMN decision TEXT NOT NULL DEFAULT 'cosine'",
+        "ALTER TABLE galleries ADD COLUMN liveness TEXT NOT NULL DEFAULT 'off'",
+        "ALTER TABLE galleries ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE galleries ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE samples ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE galleries ADD COLUMN cohort_version INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE cohort (
+            key INTEGER PRIMARY KEY, gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, id TEXT NOT NULL,
+            created_at REAL NOT NULL, descriptor BLOB NOT NULL, source TEXT NOT NULL, detector TEXT NOT NULL,
+            UNIQUE (gallery, id))""",
+    ),
 }
 """By the schema that they lead to."""
 

@@ -25,23 +25,25 @@ from facegroup.errors import (
     UnknownGallery,
 )
 from facegroup.store import open_store
-from facegroup.store.contract import Store
+from facegroup.store.contract import Changes, Store
 from facegroup.store.names import clean_name
 from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingStore, import_copy
 from facegroup.transfer.archive_reader import Archive
-from facegroup.transfer.archive_writer import GALLERY_FIELDS, ArchiveWriter
+from facegroup.transfer.archive_writer import GALLERY_FIELDS, LATER_FIELDS, ArchiveWriter
 from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
-from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample
+from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample, strangers
 from tests.unit.store.test_damage import Spoil, spoil  # noqa: F401 (a fixture)
 
 
 def whole(place: Store, name: str) -> list[Any]:
     """All that a gallery holds, but its version."""
     gallery = place.gallery(name)
-    people: list[Any] = [replace(gallery, version=0, name="")]
+    people: list[Any] = [replace(gallery, version=0, cohort_version=0, name="")]
+    cohort = place.cohort(name)
+    people += zip(cohort.ids, map(bytes, cohort.matrix), cohort.sources, cohort.detectors, cohort.dates, strict=True)
     for person in everybody(place, name):
         rows = place.samples(name, person.id, crops=True)
         people.append((person, [(each.id, each.created_at, each.crop, each.descriptor.tobytes()) for each in rows]))
@@ -105,6 +107,133 @@ def test_a_file_of_format_2_is_read(place: StagingStore, file: Path) -> None:
     with Archive(file) as archive:
         made = take_in(place, archive, "older")
     assert (made.people, made.unique) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"decision": "cohort"}, {"liveness": "enrol"}, {"detector": "yunet"}, {"fingerprint": photo_id(3)}]
+)
+def test_a_file_is_of_format_4_only_where_older_versions_would_lose_something(
+    place: StagingStore, file: Path, changes: Changes
+) -> None:
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 3
+        assert (archive.gallery.decision, archive.gallery.liveness) == ("cosine", "off")
+    place.update_gallery("group", **changes)
+    export(place, "group", file)
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 4
+        made = take_in(place, archive, "again")
+    assert {name: getattr(made, name) for name in changes} == changes
+
+    def wrong(members: dict[str, bytes]) -> None:
+        found = json.loads(members["manifest.json"])
+        settings = found["gallery"] | dict.fromkeys(changes, "something\nelse")
+        members["manifest.json"] = json.dumps({**found, "gallery": settings}).encode()
+
+    forged(file, wrong)
+    with pytest.raises(ArchiveInvalid):
+        Archive(file)
+
+
+def test_the_detectors_of_samples_go_along(place: StagingStore, file: Path) -> None:
+    person = place.create_person("group", "Zoe").id
+    place.add_samples("group", person, [replace(sample(70), detector="yunet"), sample(71)], NETWORK)
+    export(place, "group", file)
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 4
+        take_in(place, archive, "again")
+    assert [each.detector for each in place.samples("again", person)] == ["yunet", ""]
+    assert whole(place, "again") == whole(place, "group")
+    for wrong in (b'"a\\u0000b"', b"1", b"null", b"[]"):
+
+        def spoilt(members: dict[str, bytes], wrong: bytes = wrong) -> None:
+            members["00000/people.jsonl"] = members["00000/people.jsonl"].replace(b'"yunet"', wrong)
+
+        export(place, "group", file)
+        forged(file, spoilt)
+        with Archive(file) as archive, pytest.raises(ArchiveInvalid):
+            take_in(place, archive, "spoilt")
+
+    def older(members: dict[str, bytes]) -> None:
+        found = json.loads(members["manifest.json"])
+        kept = {key: value for key, value in found["gallery"].items() if key not in LATER_FIELDS[4]}
+        members["manifest.json"] = json.dumps({**found, "format_version": 3, "gallery": kept}).encode()
+
+    export(place, "group", file)
+    forged(file, older)
+    with Archive(file) as archive, pytest.raises(ArchiveInvalid):  # format 3 has no detectors
+        take_in(place, archive, "spoilt")
+
+
+def test_the_cohort_goes_along(place: StagingStore, file: Path) -> None:
+    one, two = strangers(41, 42)
+    two = replace(two, source="unknown", detector="yunet", created_at=77.25)
+    place.add_cohort("group", [one, two], NETWORK)
+    export(place, "group", file)
+    assert place.audit("group")[-1].event.detail["cohort"] == 2
+    with Archive(file) as archive:
+        assert (archive.manifest["format_version"], archive.manifest["cohort"]) == (4, 2)
+        made = take_in(place, archive, "again")
+    assert (made.cohort_size, place.audit("again")[-1].event.detail["cohort"]) == (2, 2)
+    assert whole(place, "again") == whole(place, "group")
+    assert not any(each.name.endswith("import") for each in place.galleries())
+
+
+def test_a_cohort_that_changes_during_the_export_is_in_the_file_as_it_is_at_its_end(
+    place: StagingStore, file: Path
+) -> None:
+    place.add_cohort("group", strangers(41, 42), NETWORK)
+
+    def meanwhile(count: int) -> None:
+        place.erase_cohort("group", [photo_id(41)])
+        place.add_cohort("group", strangers(43), NETWORK)
+
+    export(place, "group", file, meanwhile)
+    with Archive(file) as archive:
+        assert [each.id for each in archive.cohort()] == [photo_id(42), photo_id(43)]
+
+
+COHORTS: dict[str, Callable[[dict[str, bytes]], object]] = {
+    "fewer than said": lambda m: edit(m, lambda found: found.update(cohort=3)),
+    "none said": lambda m: edit(m, lambda found: found.pop("cohort")),
+    "no number": lambda m: edit(m, lambda found: found.update(cohort=True)),
+    "negative": lambda m: edit(m, lambda found: found.update(cohort=-2)),
+    "format 3": lambda m: edit(m, lambda found: found.update(format_version=3)),
+    "a member is missing": lambda m: m.pop("cohort.npy"),
+    "one is twice": lambda m: m.update({"cohort.jsonl": 2 * m["cohort.jsonl"].splitlines(keepends=True)[0]}),
+    "one line": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].splitlines()[0]}),
+    "no id": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b'"id": "0', b'"id": "x')}),
+    "another source": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b'"given"', b'"camera"')}),
+    "a source that is none": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b'"given"', b"[]")}),
+    "no date": lambda m: m.update(
+        {"cohort.jsonl": m["cohort.jsonl"].replace(b'"created_at": ', b'"created_at": -NaN')}
+    ),
+    "a name": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b"{", b'{"name": "Ann", ')}),
+    "no JSON": lambda m: m.update({"cohort.jsonl": b"\xff"}),
+    "other numbers": lambda m: m.update({"cohort.npy": m["cohort.npy"][:-64] + bytes(64)}),
+    "fewer numbers": lambda m: m.update({"cohort.npy": m["cohort.npy"][:-4]}),
+}
+
+
+def edit(members: dict[str, bytes], change: Callable[[dict[str, Any]], object]) -> None:
+    found = json.loads(members["manifest.json"])
+    change(found)
+    members["manifest.json"] = json.dumps(found).encode()
+
+
+@pytest.mark.parametrize("how", COHORTS)
+def test_a_forged_cohort_is_refused_and_leaves_nothing(tmp_path: Path, how: str) -> None:
+    held, file = cast(StagingStore, open_store(f"sqlite:///{tmp_path}/g.db")), tmp_path / "group.zip"
+    held.create_gallery(Gallery("group", NETWORK, D, 0.4))
+    held.add_cohort("group", strangers(41, 42), NETWORK)
+    export(held, "group", file)
+    forged(file, COHORTS[how])
+    with pytest.raises(ArchiveInvalid), Archive(file) as archive:
+        take_in(held, archive, "again")
+    assert [each.name for each in held.galleries()] == ["group"]
+    with pytest.raises(UnknownGallery):
+        held.gallery(import_copy("again"))
+    held.close()
 
 
 def test_round_trip_between_the_stores(tmp_path: Path, redis_url: str) -> None:
@@ -342,7 +471,7 @@ def test_a_bomb_and_a_newer_format(file: Path) -> None:
     with pytest.raises(ArchiveInvalid):
         Archive(file)
     file.write_bytes(data)
-    forged(file, manifest(format_version=4))
+    forged(file, manifest(format_version=5))
     with pytest.raises(ArchiveNewer):
         Archive(file)
 
