@@ -46,7 +46,8 @@ class GalleryActor:
         network = spec(settings.network, settings)
         self._store = open_store(settings.store)
         self._pins = Pins(network.name, known(network, settings))
-        self._galleries = Matcher(self._store, network, Plan.of(settings.matcher), degraded_counter(), self._pins)
+        plan, live = Plan.of(settings.matcher), settings.liveness.least
+        self._galleries = Matcher(self._store, network, plan, degraded_counter(), live, self._pins)
         self._guarded = GuardedStore(self._store, self._galleries.availability, self._galleries.losses)
         self._call = self._pins.calls(self._guarded.call)
         self._matcher = ThreadPoolExecutor(1, "match")
@@ -67,13 +68,14 @@ class GalleryActor:
         descriptors: Descriptors,
         asked: Sequence[tuple[Query, int]],
         grades: Floats | None = None,
+        liveness: Floats | None = None,
         fingerprint: str = "",
     ) -> list[PhotoMatches | FacegroupError]:
         """Decide on the faces of some photos; see `Matcher.match`. `fingerprint` is of the network that saw them."""
 
         def match() -> list[PhotoMatches | FacegroupError]:
             self._pins.fingerprint = fingerprint or self._pins.fingerprint
-            return self._galleries.match(descriptors, asked, grades)
+            return self._galleries.match(descriptors, asked, grades, liveness)
 
         return await self._in(self._matcher, match)
 

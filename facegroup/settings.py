@@ -147,6 +147,31 @@ class Detector(_Part):
     )
 
 
+class Liveness(_Part):
+    """Presentation-attack detection: is a face live, or a print or a screen with a face? Off by default, and then free.
+
+    It runs in the detector's processes, with their threads and precision, on single RGB pictures. It is an obstacle, not a
+    proof: it is not certified (ISO/IEC 30107-3), does not detect masks, and does not detect a stream that is injected in
+    place of the camera's (docs/liveness.md). What a face that is not live may not do is set per gallery.
+    """
+
+    model: Literal["none", "minifasnet"] = Field(
+        "none",
+        description="network that scores every face; minifasnet is MiniFASNet V2 + V1SE of Silent-Face-Anti-Spoofing",
+    )
+    threshold: float = Field(
+        0.5, ge=0, lt=1, description="a face is live if its score exceeds this (docs/liveness.md has the error rates)"
+    )
+    min_face_size: int = Field(
+        40, ge=12, description="shorter side of the smallest face that is scored, in pixels; smaller ones are not live"
+    )
+
+    @property
+    def least(self) -> float | None:
+        """The score that a live face exceeds; None: no face is scored."""
+        return None if self.model == "none" else self.threshold
+
+
 class Embedder(_Part):
     """The processes that turn face crops into descriptors."""
 
@@ -358,6 +383,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     limits: Limits = Limits()
     detector: Detector = Detector()
+    liveness: Liveness = Liveness()
     embedder: Embedder = Embedder()
     matcher: Matcher = Matcher()
     ingress: Ingress = Ingress()

@@ -37,6 +37,9 @@ DecisionRule: TypeAlias = Literal["cosine", "cohort"]
 LivenessPolicy: TypeAlias = Literal["off", "enrol", "probe", "both"]
 """Where a face must be live: nowhere, at enrolment, in identification and verification, or in both."""
 
+CohortSource: TypeAlias = Literal["given", "unknown"]
+"""Where a member of a cohort is from: photos that a user gave, or a stranger whom a camera saw."""
+
 FaceChoice: TypeAlias = int | Literal["largest", "dominant"]
 """Which face of a photo is meant: its number from left to right, starting at 0; ``largest``; or ``dominant``, the largest
 if every other face is much smaller or doubtful (`facegroup.enrolment.samples.only_face`)."""
@@ -49,6 +52,10 @@ NO_FACE_FOUND = "no face found"
 
 POOR_QUALITY = "poor_quality"
 """The literal answer for a face of too poor quality, which is not searched for."""
+
+
+NOT_LIVE = "not_live"
+"""The literal answer for a face that must be live and is not, which is not searched for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,9 +100,9 @@ class Match:
 
     Attributes:
         person_id: id of the named person, or None if nobody is named.
-        name: the person's name, or ``not in the dataset``, or ``poor_quality``.
+        name: the person's name, or ``not in the dataset``, or ``poor_quality``, or ``not_live``.
         similarity: cos θ between the probe and the named person, or the best candidate if nobody is named; -1 in an empty
-            gallery and for a face of poor quality.
+            gallery, and for a face that is not searched for because of its poor quality or because it is not live.
         threshold: the similarity must exceed this.
         margin: similarity minus that of the next other person; None if there is no other.
         candidates: the most similar people, best first, without those excluded by a counter-example.
@@ -104,8 +111,9 @@ class Match:
             at this threshold.
         excluded: people above the threshold and more similar than the answer whom a counter-example excludes, best first
             (`facegroup.gallery.exclusion`). For a verification, the person if excluded above the threshold.
-        reasons: why nobody is named: the codes of `PoorQuality` and its subclasses for a face of poor quality, ``taken``
-            for a face whose person was named for another face of the image, otherwise empty.
+        reasons: why nobody is named: the codes of `PoorQuality` and its subclasses for a face of poor quality, ``not_live``
+            or ``face_too_small`` for one that is not live, ``taken`` for a face whose person was named for another face of
+            the image, otherwise empty.
         taken_by: the number of the face that has the name of the most similar person, who is above the threshold; None if
             no other face has it.
     """
@@ -126,6 +134,11 @@ class Match:
     def poor(self) -> bool:
         """Whether the face was not searched for because of its poor quality."""
         return self.name == POOR_QUALITY
+
+    @property
+    def not_live(self) -> bool:
+        """Whether the face was not searched for, or not accepted, because it is not live."""
+        return self.name == NOT_LIVE
 
     @property
     def distance(self) -> float:
@@ -153,6 +166,25 @@ class Sample:
     created_at: float = 0.0
     counter: bool = False
     detector: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CohortMember:
+    """Someone whom the faces of a gallery are compared with, who is not a member of it: neither crop nor name is kept.
+
+    Attributes:
+        id: sha256 of the photo's bytes, 64 hexadecimal digits.
+        descriptor: (d,) float32 of unit length.
+        source: ``given`` by a user, or ``unknown``: a stranger whom a camera saw.
+        detector: name of the detector that found the face; "" if it is not known.
+        created_at: seconds since the epoch; 0 lets the store set it.
+    """
+
+    id: str
+    descriptor: Floats
+    source: CohortSource = "given"
+    detector: str = ""
+    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +276,8 @@ class Gallery:
         detector: name of the detector that the gallery is pinned to; "" until a server pins it (`Store.pin_gallery`).
         fingerprint: sha256 over the weights and the preprocessing of the network that the gallery is pinned to, 64
             hexadecimal digits; "" as above.
+        cohort_size: number of members of its cohort.
+        cohort_version: the version at which the cohort last changed; 0: it is empty since the gallery began.
     """
 
     name: str
@@ -263,3 +297,5 @@ class Gallery:
     liveness: LivenessPolicy = "off"
     detector: str = ""
     fingerprint: str = ""
+    cohort_size: int = 0
+    cohort_version: int = 0

@@ -126,6 +126,7 @@ class LocalPipeline:
         return {
             **embedder.about(),
             "detector": self.recognizer.finder.about(),
+            "liveness": self.recognizer.finder.liveness,
             **store,
         }
 

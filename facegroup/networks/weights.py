@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from facegroup.errors import WeightsInvalid, WeightsMissing
@@ -53,7 +53,15 @@ def fetch(spec: NetworkSpec, settings: Settings) -> tuple[Path, ...]:
             which other networks are ready.
         WeightsInvalid: a file is not the published one.
     """
-    return tuple(_fetch(file, spec, settings) for file in spec.weights)
+    try:
+        return fetch_files(spec.weights, spec.base or spec.name, settings, spec.source)
+    except WeightsMissing as error:
+        raise WeightsMissing(f"{error.detail} {_others(spec, settings)}") from error
+
+
+def fetch_files(files: Sequence[WeightsFile], network: str, settings: Settings, source: str = "") -> tuple[Path, ...]:
+    """Return the verified weights files of a network, embedder or not, downloading the missing ones; see `fetch`."""
+    return tuple(_fetch(file, network, settings, source) for file in files)
 
 
 def sha256(path: Path) -> str:
@@ -62,9 +70,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch(file: WeightsFile, spec: NetworkSpec, settings: Settings) -> Path:
-    network = spec.base or spec.name
-    path = find(file, network, settings, spec.source)
+def _fetch(file: WeightsFile, network: str, settings: Settings, source: str) -> Path:
+    path = find(file, network, settings, source)
     if path is not None:
         if file.name.lower().endswith(ONNX):
             refuse_foreign(path)
@@ -72,7 +79,7 @@ def _fetch(file: WeightsFile, spec: NetworkSpec, settings: Settings) -> Path:
         return path
     if not file.url:
         raise WeightsMissing(
-            f"Network {spec.name} needs {Path(spec.source).parent / file.name}, as {spec.source} says, but there is no such "
+            f"Network {network} needs {Path(source).parent / file.name}, as {source} says, but there is no such "
             "file. Put it there, or correct the path."
         )
     target = downloads(settings) / network / file.name
@@ -81,7 +88,7 @@ def _fetch(file: WeightsFile, spec: NetworkSpec, settings: Settings) -> Path:
 
         Downloader(file).to(target)
     except WeightsMissing as error:
-        raise WeightsMissing(_missing(file, spec, settings, error.detail)) from error
+        raise WeightsMissing(_missing(file, network, settings, error.detail)) from error
     return target
 
 
@@ -105,13 +112,16 @@ def _places(file: WeightsFile, network: str, settings: Settings) -> Iterator[Pat
             yield from sorted(folder.glob("*/" * depth + file.name))
 
 
-def _missing(file: WeightsFile, spec: NetworkSpec, settings: Settings, why: str) -> str:
-    others = [other.name for other in SPECS.values() if other.name != spec.name and ready(other, settings)]
+def _missing(file: WeightsFile, network: str, settings: Settings, why: str) -> str:
     size = f"{file.bytes:,} bytes" if file.bytes else "size not published"
     digest = f"sha256 {file.sha256}" if file.sha256 else "no sha256 published"
     places = [settings.model_dir, downloads(settings)] if settings.model_dir else [downloads(settings)]
     return (
-        f"Network {spec.name} needs {file.name} ({size}, {digest}), but the download failed: {why}. "
-        f"Download it from {file.url} and put it into {' or '.join(str(place) for place in places)}. "
-        + (f"Ready on this machine: {', '.join(others)}." if others else "No other network is ready on this machine.")
+        f"Network {network} needs {file.name} ({size}, {digest}), but the download failed: {why}. "
+        f"Download it from {file.url} and put it into {' or '.join(str(place) for place in places)}."
     )
+
+
+def _others(spec: NetworkSpec, settings: Settings) -> str:
+    others = [other.name for other in SPECS.values() if other.name != spec.name and ready(other, settings)]
+    return f"Ready on this machine: {', '.join(others)}." if others else "No other network is ready on this machine."
