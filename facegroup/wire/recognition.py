@@ -258,6 +258,7 @@ class Detection(Answer):
     """Answer of /detect and /embed."""
 
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     images: list[SeenImage]
 
     def structs(self) -> list[PhotoResult | FacegroupError]:
@@ -271,6 +272,7 @@ class Identification(Answer):
     gallery: str
     gallery_version: int | None
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     degraded: bool = Field(False, description="the store is away; `gallery_version` may not be the newest")
     degraded_reason: str | None = Field(None, description="`store_unavailable` or `store_went_back`")
     images: list[NamedImage]
@@ -313,6 +315,7 @@ class Verification(Answer):
         [], "why a face is not accepted: `not_live`, or `face_too_small` to tell whether it is live: not the same"
     )
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     faces: list[Found] = Field(description="the faces that were compared, one of each photo")
     person: PersonRef | None = None
     gallery_version: int | None = None

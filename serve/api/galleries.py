@@ -24,7 +24,7 @@ _ERASED = documented.of(Erased, *documented.STORED)
 async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> wire.GalleryPage:
     """Return a page of galleries, by name; `next` is the cursor of the following page, or null."""
     rows = await server.pipeline.ask(Store.galleries, after, limit)
-    return wire.GalleryPage.of(rows, limit)
+    return wire.GalleryPage.of(rows, limit, server.detector)
 
 
 @router.put("/{gallery}", response_model=None, responses=_NEW, summary="Create a gallery")
@@ -41,13 +41,13 @@ async def create_gallery(
         unique=wanted.unique,
     )
     made = await server.pipeline.ask(Store.create_gallery, new, by=by)
-    return wire.Gallery.of(made)
+    return wire.Gallery.of(made, server.detector)
 
 
 @router.get("/{gallery}", response_model=None, responses=_ONE, summary="Show a gallery")
 async def show_gallery(server: Server, gallery: GalleryName) -> wire.Gallery:
     """Return a gallery's settings, version and count of people."""
-    return wire.Gallery.of(await server.pipeline.ask(Store.gallery, gallery))
+    return wire.Gallery.of(await server.pipeline.ask(Store.gallery, gallery), server.detector)
 
 
 @router.patch("/{gallery}", response_model=None, responses=_ONE, summary="Change a gallery")
@@ -60,7 +60,7 @@ async def change_gallery(server: Server, gallery: GalleryName, change: wire.Gall
         "probe_quality": change.probe_quality,
         "unique": change.unique,
     }
-    return wire.Gallery.of(await server.pipeline.ask(Store.update_gallery, gallery, by=by, **changes))
+    return wire.Gallery.of(await server.pipeline.ask(Store.update_gallery, gallery, by=by, **changes), server.detector)
 
 
 @router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")
