@@ -24,6 +24,13 @@ Precisions = Annotated[
     list[str] | None,
     typer.Option("--precision", help="fp32, bf16, fp16 or int8; repeat it to compare [default: the settings']"),
 ]
+Heights = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--face-height",
+        help="search also with photos scaled down until the face is so many pixels high; repeat it, as with 20, 30, 40, 50",
+    ),
+]
 Sheet = Annotated[Path | None, typer.Option("--report", help="HTML sheet to write, in one file that needs no other")]
 AsJson = Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")]
 
@@ -43,6 +50,7 @@ def add_commands(parent: typer.Typer) -> None:
 def lfw(
     folder: Annotated[Path, typer.Argument(help="the photos: NAME/NAME_0001.jpg")],
     pairs: Annotated[Path, typer.Argument(help="LFW's pairs.txt")],
+    heights: Heights = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
@@ -54,14 +62,19 @@ def lfw(
 
     with _interruptible():
         _check(sheet)
+        _check_heights(heights)
         folds = lfw_report.folds_of(pairs)
         _folder(folder)
         total = len(protocol.photos_of(folds))
-        runs, not_run = _each(
-            _wanted(networks, precisions),
-            total,
-            lambda settings, told: lfw_report.measure(folder, folds, settings, told=told),
-        )
+
+        def run(settings: Settings, told: Told) -> list[lfw_report.Run]:
+            return [
+                lfw_report.measure(folder, folds, settings, told=told, height=height)
+                for height in (None, *(heights or ()))
+            ]
+
+        several, not_run = _each(_wanted(networks, precisions), total, run)
+        runs = [each for runs in several for each in runs]
         _say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
 
 
@@ -75,6 +88,7 @@ def openset(
     enrol: Annotated[int, typer.Option(min=1, help="photos of each member")] = 3,
     splits: Annotated[int, typer.Option(min=1, max=1000, help="how often the photos are split anew")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the first split")] = 0,
+    heights: Heights = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
@@ -86,16 +100,26 @@ def openset(
 
     with _interruptible():
         _check(sheet)
+        _check_heights(heights)
         listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
 
-        def run(settings: Settings, told: Told) -> identification.Run:
+        def run(settings: Settings, told: Told) -> list[identification.Run]:
             read = openset_data.read(listed, settings, enrol, told)
             spec = registry.spec(settings.network, settings)
             named, own = (spec.name, settings.embedder.precision), spec.threshold
-            return identification.measure(read, named, own, enrol, splits, seed)
+            runs = [identification.measure(read, named, own, enrol, splits, seed)]
+            for height in heights or ():
+                small = openset_data.scaled(read, settings, height, told)
+                runs.append(
+                    identification.measure(
+                        small, named, own, enrol, splits, seed, enrolled=read.embedded.rows, height=height
+                    )
+                )
+            return runs
 
-        runs, not_run = _each(_wanted(networks, precisions), total, run)
+        several, not_run = _each(_wanted(networks, precisions), total, run)
+        runs = [each for runs in several for each in runs]
         subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
         report = openset_report.report(runs, subject, enrol, seed, not_run, drawn=sheet is not None)
         _say(report, sheet, as_json)
@@ -201,6 +225,13 @@ def _check(sheet: Path | None) -> None:
     """Refuse a sheet that cannot be written before minutes are spent on it."""
     if sheet is not None and sheet.is_dir():
         raise MalformedRequest(f"{sheet} is a folder; --report needs the name of a file")
+
+
+def _check_heights(heights: Sequence[int] | None) -> None:
+    from facegroup.evaluation.small_faces import check_height
+
+    for height in heights or ():
+        check_height(height)
 
 
 def _folder(path: Path) -> None:
