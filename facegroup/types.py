@@ -154,6 +154,7 @@ class Sample:
         crop: the aligned face as JPEG, or None if the gallery keeps no crops.
         created_at: seconds since the epoch; 0 lets the store set it.
         counter: whether it is a counter-example, which does not count for the centroid.
+        detector: name of the detector that found the face; "" if it was enrolled by an older version.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Sample:
     crop: bytes | None = None
     created_at: float = 0.0
     counter: bool = False
+    detector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,8 @@ class Calibration:
         sampled: number of people whose photos `samples` are; fewer than `people` in a large gallery, or if some have only
             one photo.
         one_to_one: (similarity, FMR) pairs: the false match rate of verification, a stranger's photo against one person.
+        detector: name of the detector that found the faces; "" if it was made by an older version.
+        decision: what the compared similarities were.
     """
 
     threshold: float
@@ -223,6 +227,8 @@ class Calibration:
     curve: tuple[tuple[float, float], ...]
     sampled: int = 0
     one_to_one: tuple[tuple[float, float], ...] = ()
+    detector: str = ""
+    decision: DecisionRule = "cosine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +251,9 @@ class Gallery:
         calibration: how the threshold was found; None if it was set by hand or is the network's own.
         decision: what a similarity is before the threshold is applied.
         liveness: where a face must be live.
+        detector: name of the detector that the gallery is pinned to; "" until a server pins it (`Store.pin_gallery`).
+        fingerprint: sha256 over the weights and the preprocessing of the network that the gallery is pinned to, 64
+            hexadecimal digits; "" as above.
     """
 
     name: str
@@ -262,3 +271,5 @@ class Gallery:
     unique: bool = True
     decision: DecisionRule = "cosine"
     liveness: LivenessPolicy = "off"
+    detector: str = ""
+    fingerprint: str = ""

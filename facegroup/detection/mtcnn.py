@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facegroup.detection.boxes import clip, square, suppress
 from facegroup.detection.buffers import Buffer, DetectorBuffers
+from facegroup.detection.detector import MTCNN, ConfidenceScale
 from facegroup.detection.nets import Nets
 from facegroup.detection.pyramid import CELL, STRIDE, Canvases, centred, scales, spread
 from facegroup.types import Faces, Floats, Image
@@ -35,14 +36,19 @@ CROPS = {24: 512, 48: 128}
 
 
 class Mtcnn:
-    """MTCNN detector for batches of images.
+    """MTCNN, a `FaceDetector` for batches of images.
 
     Args:
         nets: the three networks on their engine.
     """
 
+    name = MTCNN
+    scale = ConfidenceScale()
+
     def __init__(self, nets: Nets) -> None:
         self.nets = nets
+        self.engine = nets.name
+        self.device = nets.device
         self._lanes = ThreadPoolExecutor(nets.lanes, "detect") if nets.lanes > 1 else None
         self._canvases = CANVASES * nets.canvas[0] * nets.canvas[1]
         self._buffers: SimpleQueue[DetectorBuffers] = SimpleQueue()
@@ -99,6 +105,14 @@ class Mtcnn:
             self._buffers.put(buffers)
         every = np.concatenate(odds)
         return [every[mine] for mine in _slices(owners, len(images))]
+
+    def beside(self) -> "Mtcnn | None":
+        """See `FaceDetector`."""
+        return Mtcnn(self.nets) if self.device == "cpu" else None
+
+    def warm(self) -> None:
+        """See `FaceDetector`."""
+        self.nets.warm()
 
     def close(self) -> None:
         """Stop the threads."""

@@ -2,6 +2,7 @@
 
 import logging
 
+from facegroup.detection.detector import FaceDetector
 from facegroup.detection.mtcnn import Mtcnn
 from facegroup.detection.nets import Nets
 from facegroup.errors import EngineUnavailable
@@ -10,7 +11,7 @@ from facegroup.settings import Detector
 log = logging.getLogger(__name__)
 
 
-def open_detector(wanted: Detector, threads: int) -> Mtcnn:
+def open_detector(wanted: Detector, threads: int) -> FaceDetector:
     """Return the detector that the settings choose.
 
     Args:

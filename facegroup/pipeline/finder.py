@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from facegroup.detection import second_look
-from facegroup.detection.mtcnn import Mtcnn
+from facegroup.detection.detector import FaceDetector
 from facegroup.detection.second_look import DetectionPass
 from facegroup.errors import ImageError
 from facegroup.images import headers
@@ -30,7 +30,7 @@ class Finder:
     """Class that decodes, detects and aligns. Only one thread may use `find` at a time; decoding has its own threads.
 
     Args:
-        mtcnn: the detector.
+        detector: the detector.
         aligner: cuts faces out for the network.
         limits: the limits of a photo.
         wanted: the detector's settings.
@@ -40,14 +40,14 @@ class Finder:
 
     def __init__(
         self,
-        mtcnn: Mtcnn,
+        detector: FaceDetector,
         aligner: Aligner,
         limits: Limits,
         wanted: Detector,
         threads: int,
         liveness: LivenessDetector | None = None,
     ) -> None:
-        self.mtcnn = mtcnn
+        self.detector = detector
         self._aligner = aligner
         self._limits = limits
         self._wanted = wanted
@@ -128,20 +128,21 @@ class Finder:
 
         Returns None on a device that runs one batch at a time.
         """
-        if self.mtcnn.nets.device != "cpu":
+        beside = self.detector.beside()
+        if beside is None:
             return None
-        return Finder(Mtcnn(self.mtcnn.nets), self._aligner, self._limits, self._wanted, self._threads, self._liveness)
+        return Finder(beside, self._aligner, self._limits, self._wanted, self._threads, self._liveness)
 
     def warm(self) -> None:
         """Warm up the networks, so that the first request is as fast as the next."""
-        self.mtcnn.nets.warm()
+        self.detector.warm()
         if self._liveness is not None:
             self._liveness.warm()
 
     def about(self) -> dict[str, str]:
         """Return the names of detector, engine and device."""
-        nets = self.mtcnn.nets
-        return {"detector": "mtcnn", "engine": nets.name, "device": nets.device}
+        detector = self.detector
+        return {"detector": detector.name, "engine": detector.engine, "device": detector.device}
 
     @property
     def liveness(self) -> dict[str, str | float] | None:
@@ -151,7 +152,7 @@ class Finder:
     def close(self) -> None:
         """Stop the threads."""
         self._decoders.shutdown()
-        self.mtcnn.close()
+        self.detector.close()
 
     def _parts(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
         """Split pictures into parts that are small enough to be detected at once. `sizes` has the pixels of each picture."""
@@ -172,14 +173,14 @@ class Finder:
 
     def _detect(self, looks: Sequence[DetectionPass]) -> list[DetectionPass]:
         """Return the passes with their faces, without those below the least confidence."""
-        found = self.mtcnn.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
+        found = self.detector.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
         return [
             replace(look, faces=faces[np.flatnonzero(faces.confidence >= self._min_confidence)])
             for look, faces in zip(looks, found, strict=True)
         ]
 
     def _turns(self, looks: Sequence[DetectionPass]) -> list[Floats]:
-        return self.mtcnn.turns([look.image for look in looks], [look.faces for look in looks])
+        return self.detector.turns([look.image for look in looks], [look.faces for look in looks])
 
     def _smallest(self, photo: Photo, picture: Decoded) -> int:
         wanted = photo.min_face_size or self._min_face_size

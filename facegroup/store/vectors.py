@@ -74,6 +74,8 @@ def centroids(
         unique=gallery.unique,
         decision=gallery.decision,
         liveness=gallery.liveness,
+        detector=gallery.detector,
+        fingerprint=gallery.fingerprint,
     )
 
 

@@ -34,7 +34,11 @@ _CHUNK_PEOPLE = 1_000
 _CHUNK_BYTES = 32 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same gallery gives the same bytes
 GALLERY_FIELDS = ("name", "network", "dimension", "threshold", "keep_crops", "version", "created_at")
-LATER_FIELDS = {2: ("quality", "probe_quality", "calibration"), 3: ("unique",), 4: ("decision", "liveness")}
+LATER_FIELDS = {
+    2: ("quality", "probe_quality", "calibration"),
+    3: ("unique",),
+    4: ("decision", "liveness", "detector", "fingerprint"),
+}
 """Of a gallery, by the format from which on they are there."""
 COUNTED = ("samples", "counters")
 """Of a person, what follows from the samples."""
@@ -91,6 +95,7 @@ class ArchiveWriter:
         self._seen: dict[str, tuple[int, int]] = {}
         self._erased: set[str] = set()
         self._settled: int | None = None
+        self._newer = False
 
     def write(self, person: Person, samples: Sequence[Sample]) -> None:
         """Write one person with all samples, counter-examples too; `person.samples` and `.counters` are not looked at."""
@@ -101,9 +106,11 @@ class ArchiveWriter:
                 "created_at": each.created_at,
                 "crop": None if each.crop is None else len(each.crop),
                 "counter": each.counter,
+                **({"detector": each.detector} if each.detector else {}),
             }
             for each in samples
         ]
+        self._newer |= any(each.detector for each in samples)
         chunk = self._chunk
         chunk.lines.append(json.dumps(values, ensure_ascii=False, allow_nan=False).encode() + b"\n")
         chunk.rows += [each.descriptor.astype("<f4").tobytes() for each in samples]
@@ -140,7 +147,7 @@ class ArchiveWriter:
         """
         missing = Skipped() if skipped is None else skipped
         self.settle()
-        version = FORMAT_VERSION if _is_newer(gallery) else OLDER_VERSION
+        version = FORMAT_VERSION if self._newer or _is_newer(gallery) else OLDER_VERSION
         names = (*GALLERY_FIELDS, *chain(*(names for since, names in LATER_FIELDS.items() if since <= version)))
         manifest = {
             "format": FORMAT,

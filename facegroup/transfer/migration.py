@@ -266,4 +266,5 @@ def _kept(gallery: Gallery) -> Changes:
         "probe_quality": gallery.probe_quality,
         "decision": gallery.decision,
         "liveness": gallery.liveness,
+        "detector": gallery.detector,
     }

@@ -87,7 +87,7 @@ class Reembedder:
         images = [bordered(each, margin) for each in crops]
         there = [each for each in images if not isinstance(each, str)]
         sizes = [max(12, round(_SMALLEST * min(image.shape[:2]) / (1 + 2 * margin))) for image in there]
-        found = iter(zip(there, self._finder.mtcnn.detect(there, sizes) if there else [], strict=True))
+        found = iter(zip(there, self._finder.detector.detect(there, sizes) if there else [], strict=True))
         cut: list[Image | Fault] = []
         for each in images:
             if isinstance(each, str):

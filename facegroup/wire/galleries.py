@@ -76,6 +76,8 @@ class Calibration(Answer):
     curve: list[tuple[float, float]] = Field(description="(similarity, FPIR if that were the threshold)")
     sampled: int = added(0, "people whose photos those are")
     one_to_one: list[tuple[float, float]] = added([], "(similarity, FMR of verification, were that the threshold)")
+    detector: str = added("", "name of the detector that found the faces; empty if it is not known")
+    decision: DecisionRule = added("cosine", "what the compared similarities were")
     stale: str | None = added(
         None, "`people_changed` by over 20 %, or `threshold_changed` by hand since; null: it holds"
     )
@@ -108,6 +110,11 @@ class Gallery(Answer):
     unique: bool = added(True, "whether a person is named at most once in a photo")
     decision: DecisionRule = added("cosine", "what a similarity is before the threshold is applied")
     liveness: LivenessPolicy = added("off", "where a face must be live")
+    detector: str = added("", "name of the detector that the gallery is pinned to; empty until a server pins it")
+    fingerprint: str = added(
+        "",
+        "sha256 over weights and preprocessing of the network that the gallery is pinned to; empty until a server pins it",
+    )
     calibration: Calibration | None = Field(
         description="how the threshold was found; null: by hand, or the network's own"
     )
@@ -137,6 +144,7 @@ class GalleryRow(Answer):
     unique: bool
     decision: DecisionRule
     liveness: LivenessPolicy
+    detector: str
 
 
 class GalleryPage(Answer):

@@ -58,6 +58,9 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     5: (
         "ALTER TABLE galleries ADD COLUMN decision TEXT NOT NULL DEFAULT 'cosine'",
         "ALTER TABLE galleries ADD COLUMN liveness TEXT NOT NULL DEFAULT 'off'",
+        "ALTER TABLE galleries ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE galleries ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE samples ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
     ),
 }
 """By the schema that they lead to."""

@@ -14,7 +14,7 @@ def track(*scores: float | None, match: Match = ADA, live_above: float | None = 
     made = Track(0, confirm, 0.0, 0.0, np.zeros(4, np.float32))
     for number, score in enumerate(scores):
         made.found(np.zeros(4, np.float32), float(number))
-        made.look(match, np.ones(4, np.float32) / 2, b"crop", 0.9, 1, score, live_above)
+        made.look(match, np.full(4, 0.5, np.float32), b"crop", 0.9, 1, score, live_above)
     return made
 
 
