@@ -150,7 +150,7 @@ class Detector(_Part):
         None,
         ge=0,
         lt=1,
-        description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.685)",
+        description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.688)",
     )
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
