@@ -44,7 +44,7 @@ _TOPIC = r"^[^+#\x00]*$"
 _NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PORTS = {"http": 80, "https": 443}
 
-Engine = Literal["auto", "openvino", "keras", "dlib", "simulated"]
+Engine = Literal["auto", "openvino", "keras", "onnxruntime", "dlib", "simulated"]
 
 
 def _several(given: object) -> object:
@@ -75,6 +75,11 @@ def _origin(given: str) -> str:
             "should be origins such as https://app.example.org. A wildcard for all origins is not supported"
         )
     return where.removesuffix(f":{port}") if port == _PORTS[parts.scheme] else where
+
+
+def _network(given: str) -> str:
+    """Make the path of a YAML file absolute, since the processes of a server run in other folders."""
+    return str(Path(given).expanduser().absolute()) if given.lower().endswith((".yaml", ".yml")) else given
 
 
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
@@ -142,10 +147,37 @@ class Detector(_Part):
     )
 
 
+class Liveness(_Part):
+    """Presentation-attack detection: is a face live, or a print or a screen with a face? Off by default, and then free.
+
+    It runs in the detector's processes, with their threads and precision, on single RGB pictures. It is an obstacle, not a
+    proof: it is not certified (ISO/IEC 30107-3), does not detect masks, and does not detect a stream that is injected in
+    place of the camera's (docs/liveness.md). What a face that is not live may not do is set per gallery.
+    """
+
+    model: Literal["none", "minifasnet"] = Field(
+        "none",
+        description="network that scores every face; minifasnet is MiniFASNet V2 + V1SE of Silent-Face-Anti-Spoofing",
+    )
+    threshold: float = Field(
+        0.5, ge=0, lt=1, description="a face is live if its score exceeds this (docs/liveness.md has the error rates)"
+    )
+    min_face_size: int = Field(
+        40, ge=12, description="shorter side of the smallest face that is scored, in pixels; smaller ones are not live"
+    )
+
+    @property
+    def least(self) -> float | None:
+        """The score that a live face exceeds; None: no face is scored."""
+        return None if self.model == "none" else self.threshold
+
+
 class Embedder(_Part):
     """The processes that turn face crops into descriptors."""
 
-    engine: Engine = Field("auto", description="runtime of the network; auto is openvino on a CPU and keras on a GPU")
+    engine: Engine = Field(
+        "auto", description="runtime of the network; auto is openvino on a CPU, and keras or onnxruntime on a GPU"
+    )
     precision: Literal["fp32", "bf16", "fp16", "int8"] = Field(
         "fp32",
         description="precision of the network: bf16 or int8 with openvino, bf16 or fp16 with keras; an unsupported one is "
@@ -311,7 +343,11 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    network: str = Field("vggface2-resnet50", description="network that the server runs and that new galleries use")
+    network: Annotated[str, AfterValidator(_network)] = Field(
+        "vggface2-resnet50",
+        description="network that the server runs and that new galleries use: a name (`facegroup networks`), or the path of "
+        "a YAML file that describes your own (docs/networks.md)",
+    )
     store: str = Field(
         default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
         description="sqlite:///path/gallery.db or redis://host:port/0 (TLS, Sentinel: docs/gallery.md)",
@@ -347,6 +383,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     limits: Limits = Limits()
     detector: Detector = Detector()
+    liveness: Liveness = Liveness()
     embedder: Embedder = Embedder()
     matcher: Matcher = Matcher()
     ingress: Ingress = Ingress()

@@ -106,8 +106,8 @@ def openset(
 
         def run(settings: Settings, told: Told) -> list[identification.Run]:
             read = openset_data.read(listed, settings, enrol, told)
-            named = (settings.network, settings.embedder.precision)
-            own = registry.spec(settings.network, settings).threshold
+            spec = registry.spec(settings.network, settings)
+            named, own = (spec.name, settings.embedder.precision), spec.threshold
             runs = [identification.measure(read, named, own, enrol, splits, seed)]
             for height in heights or ():
                 small = openset_data.scaled(read, settings, height, told)
@@ -190,8 +190,7 @@ def _wanted(networks: Sequence[str] | None, precisions: Sequence[str] | None) ->
         for precision in precisions or (None,):
             embedder = None if precision is None else {"precision": precision}
             settings = load(network=network, embedder=embedder)
-            registry.spec(settings.network, settings)
-            wanted[f"{settings.network} {settings.embedder.precision}"] = settings
+            wanted[f"{registry.spec(settings.network, settings).name} {settings.embedder.precision}"] = settings
     return list(wanted.items())
 
 

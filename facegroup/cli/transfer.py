@@ -87,7 +87,9 @@ def import_gallery(
 
 def migrate(
     gallery: Annotated[str, typer.Argument(help="name of the gallery")],
-    network: Annotated[str | None, typer.Option(help="the new network; see `facegroup models`")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="the new network, a name or a YAML file; see `facegroup networks`")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the new network's own]")] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="put back what the last migration replaced")] = False,
     forget: Annotated[
@@ -111,7 +113,7 @@ def migrate(
         else:
             spec = registry.spec(network or "", load(store=store))
             new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
-        settings = load(store=store, network=new.network)
+        settings = load(store=store, network=network or new.network)
         with bar("migrating", place.gallery(gallery).people) as progress:
             work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance)
             try:

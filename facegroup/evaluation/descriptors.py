@@ -19,6 +19,7 @@ from facegroup.evaluation import small_faces
 from facegroup.evaluation.lfw import central
 from facegroup.networks import projection, registry
 from facegroup.networks.embedder import open_embedder
+from facegroup.networks.fingerprint import fingerprint
 from facegroup.pipeline.messages import DetectedFaces, Photo
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
@@ -133,7 +134,10 @@ class _Cache:
 
     def __init__(self, settings: Settings, height: int | None) -> None:
         size = () if height is None else (f"faces-of-{height}px",)
-        made_by = (settings.network, *projection.tag(settings), *_arithmetic(settings), *size)
+        spec = registry.spec(settings.network, settings)
+        # Other bytes under the name of a network of one's own are another network.
+        tag = (fingerprint(spec, settings)[:12],) if spec.source else projection.tag(settings)
+        made_by = (spec.name, *tag, *_arithmetic(settings), *size)
         self._path = settings.cache_dir / "evaluation" / f"{'-'.join(made_by)}.npz"
         self.rows: dict[str, Floats] = {}
         self.codes: dict[str, str] = {}

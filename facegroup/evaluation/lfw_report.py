@@ -18,6 +18,7 @@ from facegroup.evaluation.descriptors import embed
 from facegroup.evaluation.lfw import Accuracy, Flags, Pair
 from facegroup.evaluation.openset import threshold_at
 from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, rate, share, side_by_side
+from facegroup.networks import registry
 from facegroup.networks.embedder import unit
 from facegroup.settings import Settings
 from facegroup.types import Floats
@@ -100,7 +101,7 @@ def measure(
     drawn = bootstrap.thresholds(impostor, FARS, weights[:, ~same])
     tars = [bootstrap.shares(genuine > limit[:, None], weights[:, same]) for limit in drawn]
     return Run(
-        *(settings.network, settings.embedder.precision, scores, accuracy),
+        *(registry.spec(settings.network, settings).name, settings.embedder.precision, scores, accuracy),
         bootstrap.estimate(accuracy.mean, _accuracies(parts, accuracy, weights)),
         tuple(
             bootstrap.estimate(float((genuine > limit).mean()), _told(tar))

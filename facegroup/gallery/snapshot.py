@@ -25,7 +25,17 @@ from facegroup.gallery.index.plan import Plan
 from facegroup.store.contract import Store, VersionGone
 from facegroup.store.gallery_settings import check_threshold
 from facegroup.store.vectors import limits
-from facegroup.types import NOT_IN_DATASET, TAKEN, Calibration, Candidate, Descriptors, Floats, Match, Policy
+from facegroup.types import (
+    NOT_IN_DATASET,
+    TAKEN,
+    Calibration,
+    Candidate,
+    Descriptors,
+    Floats,
+    LivenessPolicy,
+    Match,
+    Policy,
+)
 
 _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
 
@@ -45,6 +55,7 @@ class Snapshot:
         unique: whether a person is named at most once in an image, unless the question says.
         calibration: how the threshold was found, where it was.
         counters: counter-examples of those who have some.
+        liveness: where a face must be live.
     """
 
     gallery: str
@@ -57,6 +68,7 @@ class Snapshot:
     calibration: Calibration | None = None
     counters: Counters = field(default_factory=dict)
     unique: bool = True
+    liveness: LivenessPolicy = "off"
 
     def __len__(self) -> int:
         return len(self.people)
@@ -81,7 +93,7 @@ class Snapshot:
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
         found, people, expires, counters = load(store, gallery, Plan() if plan is None else plan)
-        policy = (found.probe_quality, found.calibration, counters, found.unique)
+        policy = (found.probe_quality, found.calibration, counters, found.unique, found.liveness)
         return cls(gallery, found.version, found.network, found.threshold, people, expires, *policy).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
@@ -101,7 +113,7 @@ class Snapshot:
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
-        policy = (changes.probe_quality, changes.calibration, counters, changes.unique)
+        policy = (changes.probe_quality, changes.calibration, counters, changes.unique, changes.liveness)
         return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
 
     def living(self, now: float | None = None) -> Self:

@@ -1,8 +1,10 @@
 """The messages of the pipeline: `Photo` is a request, `PhotoResult` its answer."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from facegroup.errors import FacegroupError
+from facegroup.liveness.liveness import Liveness
 from facegroup.types import Crops, Descriptors, Faces, Floats, Match, Policy
 
 
@@ -17,6 +19,9 @@ class Query:
         candidates: how many candidates each answer lists.
         quality: how good a face must be to be named; None uses the gallery's policy. Verification ignores it.
         unique: whether a person is named at most once in a photo; None uses the gallery's setting.
+        liveness: whether a face must be live to be named or accepted; None uses the gallery's policy.
+        over_track: whether the caller decides over several frames whether a face is live: then no face is answered
+            ``not_live``, and `PhotoMatches.live_above` says what the decision must be based on.
     """
 
     gallery: str
@@ -25,6 +30,8 @@ class Query:
     candidates: int = 3
     quality: Policy | None = None
     unique: bool | None = None
+    liveness: bool | None = None
+    over_track: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class Photo:
         background: whether it may wait for other photos, as frames of cameras do.
         faces: known faces in its pixels, which are not detected again; None detects them.
         upright: whether to check its orientation in any case, as for enrolment, instead of only if it looks wrong.
+        liveness: whether to score how live its faces are, where the server has a network for that.
         request: id of a request that takes turns with others, or empty for a small one that does not.
         cost: the estimated cost (`facegroup.pipeline.cost`), or 0 if it was not estimated.
     """
@@ -52,8 +60,14 @@ class Photo:
     background: bool = False
     faces: Faces | None = None
     upright: bool = False
+    liveness: bool = True
     request: str = ""
     cost: float = 0
+
+    @classmethod
+    def asking(cls, query: Query, data: bytes, min_face_size: int | None = None) -> Self:
+        """Return a photo whose faces are searched for, and not described."""
+        return cls(data, min_face_size, embed=False, query=query, liveness=query.liveness is not False)
 
     @property
     def needs_descriptors(self) -> bool:
@@ -99,6 +113,7 @@ class DetectedFaces:
         crops: (n, s, s, 3) uint8 RGB, aligned for the network.
         turned: clockwise rotation that makes the faces upright, in degrees: 0, 90, 180 or 270.
         upright: whether that is certain.
+        liveness: how live each face is; None if that was not scored.
     """
 
     width: int
@@ -108,6 +123,7 @@ class DetectedFaces:
     crops: Crops
     turned: int = 0
     upright: bool = True
+    liveness: Liveness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,7 @@ class PhotoMatches:
         threshold: the threshold that was used.
         degraded: whether the store was unavailable or lost data, so that `version` may not be the newest.
         reason: error code of the reason, or None if it is not degraded.
+        live_above: the liveness score that a face must exceed to be named, by the query or the gallery's policy; None: none.
     """
 
     matches: tuple[Match, ...]
@@ -127,6 +144,7 @@ class PhotoMatches:
     threshold: float
     degraded: bool = False
     reason: str | None = None
+    live_above: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +161,7 @@ class PhotoResult:
         matched: the decisions, or the query's error such as an unknown gallery; None without a query.
         turned: see `DetectedFaces`.
         upright: see `DetectedFaces`.
+        liveness: see `DetectedFaces`.
     """
 
     width: int
@@ -154,3 +173,4 @@ class PhotoResult:
     matched: PhotoMatches | FacegroupError | None = None
     turned: int = 0
     upright: bool = True
+    liveness: Liveness | None = None

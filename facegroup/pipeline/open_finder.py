@@ -4,6 +4,7 @@ from facegroup.detection.open_detector import open_detector
 from facegroup.networks.alignment import Aligner
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.finder import Finder
+from facegroup.pipeline.open_liveness import open_liveness
 from facegroup.pipeline.simulated_finder import SimulatedFinder
 from facegroup.settings import Settings
 
@@ -13,9 +14,12 @@ def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
 
     Raises:
         EngineUnavailable: the engine cannot run the detector, or the device does not exist. No other one is used instead.
+        WeightsMissing: the weights of the liveness detector are missing and cannot be downloaded.
+        WeightsInvalid: they are damaged, or of another network.
     """
     wanted = settings.detector
+    threads = wanted.threads or max(1, int(wanted.num_cpus))
+    liveness = open_liveness(settings, threads)
     if wanted.engine == "simulated":
         return SimulatedFinder(settings, spec)
-    threads = wanted.threads or max(1, int(wanted.num_cpus))
-    return Finder(open_detector(wanted, threads), Aligner(spec), settings.limits, wanted, max(2, threads))
+    return Finder(open_detector(wanted, threads), Aligner(spec), settings.limits, wanted, max(2, threads), liveness)

@@ -79,7 +79,7 @@ class Tracker:
 
     def recognise(self, frame: Frame, faces: Faces | None = None) -> Photo:
         """Return what to send of a frame to recognise its faces; `faces` are those that were detected in it already."""
-        query = Query(self._camera.gallery, None, None, 1, self._camera.quality)
+        query = Query(self._camera.gallery, None, None, 1, self._camera.quality, over_track=True)
         least = frame.smallest(self._camera)
         return Photo(frame.data, least, embed=True, crops=True, query=query, background=True, faces=faces)
 
@@ -105,7 +105,9 @@ class Tracker:
             if seen.descriptors is not None and isinstance(seen.matched, PhotoMatches):
                 crop = seen.crops[place] if seen.crops is not None else None
                 match, descriptor = seen.matched.matches[place], seen.descriptors[place]
-                track.look(match, descriptor, crop, float(grades[place]), seen.matched.version)
+                live = None if seen.liveness is None else seen.liveness.score(place)
+                about = seen.matched.version, live, seen.matched.live_above
+                track.look(match, descriptor, crop, float(grades[place]), *about)
             changed.append(track)
         patience = self._visit(gaps)
         observed = [track.observation(self._network, patience) for track in changed if track.confirmed]
