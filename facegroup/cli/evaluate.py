@@ -144,12 +144,11 @@ def detection(
         settings = load()
         wanted = [load(detector={"precision": each}) for each in precisions or ()] or [settings]
         runs, not_run = _each(
-            [(f"mtcnn {each.detector.precision}", each) for each in wanted],
+            [(f"{Path(each.detector.model).stem} {each.detector.precision}", each) for each in wanted],
             len(boxes),
             lambda settings, told: detecting.measure(folder, boxes, settings, told=told),
         )
-        least = settings.detector.min_confidence
-        report = detection_report.report(folder, truth, boxes, runs, least, not_run, drawn=sheet is not None)
+        report = detection_report.report(folder, truth, boxes, runs, not_run, drawn=sheet is not None)
         _say(report, sheet, as_json)
 
 

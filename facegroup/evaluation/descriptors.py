@@ -179,7 +179,7 @@ def _arithmetic(settings: Settings) -> tuple[str, str, str]:
     """Return cache keys for everything else that changes an embedding: detection, precision, and the source files."""
     finder, embedder = settings.detector, settings.embedder
     face = f"{finder.engine}-{finder.precision}-{finder.min_face_size}px"
-    program = hashlib.sha256(f"{finder.min_confidence} {settings.limits.side_pixels}".encode())
+    program = hashlib.sha256(f"{finder.model} {finder.min_confidence} {settings.limits.side_pixels}".encode())
     if embedder.precision == "int8" and embedder.calibration is not None:
         program.update(str(embedder.calibration.absolute()).encode())
     for pattern in _MADE_BY:
