@@ -54,13 +54,16 @@ def add(
         **given,
     }
     about.setdefault("dimension", _dimension(file))
-    description.parse(about, Path(f"{called}.yaml"))
+    wanted = description.parse(about, Path(f"{called}.yaml"))
+    if file.suffix.lower() == ONNX:
+        onnx_file.checked(wanted, files)
     path = added.add(called, files, about, settings, link=link)
     try:
         open_embedder(settings.model_copy(update={"network": called}))
-    except FacegroupError:
+    except FacegroupError as error:
         added.remove(called, settings)
-        raise
+        # What was copied is gone again; the message names the file that was given.
+        raise type(error)(error.detail.replace(str(path.with_suffix("") / file.name), str(file))) from error
     return registry.spec(called, settings), path
 
 
