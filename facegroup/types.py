@@ -31,6 +31,12 @@ TAKEN = "taken"
 Policy: TypeAlias = Literal["off", "standard", "strict"]
 """How good a face must be; `facegroup.pipeline.quality_policies` has the limits."""
 
+DecisionRule: TypeAlias = Literal["cosine", "cohort"]
+"""What a similarity is before the threshold is applied: the cosine itself, or the cosine normalised by a cohort."""
+
+LivenessPolicy: TypeAlias = Literal["off", "enrol", "probe", "both"]
+"""Where a face must be live: nowhere, at enrolment, in identification and verification, or in both."""
+
 FaceChoice: TypeAlias = int | Literal["largest", "dominant"]
 """Which face of a photo is meant: its number from left to right, starting at 0; ``largest``; or ``dominant``, the largest
 if every other face is much smaller or doubtful (`facegroup.enrolment.samples.only_face`)."""
@@ -138,6 +144,7 @@ class Sample:
         crop: the aligned face as JPEG, or None if the gallery keeps no crops.
         created_at: seconds since the epoch; 0 lets the store set it.
         counter: whether it is a counter-example, which does not count for the centroid.
+        detector: name of the detector that found the face; "" if it was enrolled by an older version.
     """
 
     id: str
@@ -145,6 +152,7 @@ class Sample:
     crop: bytes | None = None
     created_at: float = 0.0
     counter: bool = False
+    detector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +200,8 @@ class Calibration:
         sampled: number of people whose photos `samples` are; fewer than `people` in a large gallery, or if some have only
             one photo.
         one_to_one: (similarity, FMR) pairs: the false match rate of verification, a stranger's photo against one person.
+        detector: name of the detector that found the faces; "" if it was made by an older version.
+        decision: what the compared similarities were.
     """
 
     threshold: float
@@ -207,6 +217,8 @@ class Calibration:
     curve: tuple[tuple[float, float], ...]
     sampled: int = 0
     one_to_one: tuple[tuple[float, float], ...] = ()
+    detector: str = ""
+    decision: DecisionRule = "cosine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +239,11 @@ class Gallery:
         probe_quality: how good a face must be to be named.
         unique: whether a person is named at most once in an image.
         calibration: how the threshold was found; None if it was set by hand or is the network's own.
+        decision: what a similarity is before the threshold is applied.
+        liveness: where a face must be live.
+        detector: name of the detector that the gallery is pinned to; "" until a server pins it (`Store.pin_gallery`).
+        fingerprint: sha256 over the weights and the preprocessing of the network that the gallery is pinned to, 64
+            hexadecimal digits; "" as above.
     """
 
     name: str
@@ -242,3 +259,7 @@ class Gallery:
     probe_quality: Policy = "off"
     calibration: Calibration | None = None
     unique: bool = True
+    decision: DecisionRule = "cosine"
+    liveness: LivenessPolicy = "off"
+    detector: str = ""
+    fingerprint: str = ""

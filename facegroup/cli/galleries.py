@@ -64,4 +64,6 @@ def galleries(
             f"{each.name}: {each.people} people, {each.network}, threshold {each.threshold:g}, "
             f"crops {'kept' if each.keep_crops else 'not kept'}, "
             f"quality {each.quality}, probe quality {each.probe_quality}{'' if each.unique else ', not unique'}"
+            f"{'' if each.decision == 'cosine' else f', decision {each.decision}'}"
+            f"{'' if each.liveness == 'off' else f', liveness {each.liveness}'}"
         )

@@ -23,7 +23,17 @@ from typing import Any, Protocol, TypedDict, Unpack
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.damage import Skipped
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.types import Calibration, Floats, Gallery, Person, Policy, Sample, Times
+from facegroup.types import (
+    Calibration,
+    DecisionRule,
+    Floats,
+    Gallery,
+    LivenessPolicy,
+    Person,
+    Policy,
+    Sample,
+    Times,
+)
 
 
 class Changes(TypedDict, total=False):
@@ -35,6 +45,10 @@ class Changes(TypedDict, total=False):
     probe_quality: Policy | None
     unique: bool | None
     calibration: Calibration | None
+    decision: DecisionRule | None
+    liveness: LivenessPolicy | None
+    detector: str | None
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,10 @@ class Centroids:
         unique: whether a person is named at most once in an image, at that version.
         calibration: of the threshold, at that version.
         counters: of those of the ids who have counter-examples, these: (k, d) float32, rows of unit length.
+        decision: what a similarity is before the threshold is applied, at that version.
+        liveness: where a face must be live, at that version.
+        detector: name of the detector that the gallery is pinned to; "" until a server pins it.
+        fingerprint: of the network that the gallery is pinned to; "" until a server pins it.
     """
 
     version: int
@@ -115,6 +133,10 @@ class Centroids:
     calibration: Calibration | None = None
     counters: Mapping[str, Floats] = field(default_factory=dict)
     unique: bool = True
+    decision: DecisionRule = "cosine"
+    liveness: LivenessPolicy = "off"
+    detector: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +205,19 @@ class RemoteStore(Protocol):
 
         Raises:
             UnknownGallery: there is none.
-            MalformedRequest: the threshold is not in -1..1, a policy none, or a number of the calibration impossible.
+            MalformedRequest: the threshold is not in -1..1, a policy or rule none, a detector no name, a fingerprint not
+                64 hexadecimal digits, or a number of the calibration impossible.
             NetworkMismatch: the calibration is of another network.
+        """
+
+    def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:
+        """Pin a gallery to a detector and to a network's fingerprint, each only if it is not pinned to one yet.
+
+        "" pins to none. With nothing new the version stays.
+
+        Raises:
+            UnknownGallery: there is none.
+            MalformedRequest: the detector is no name, or the fingerprint not 64 hexadecimal digits.
         """
 
     def delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
@@ -289,7 +322,7 @@ class RemoteStore(Protocol):
             UnknownPerson: there is none.
             NetworkMismatch: `network` is not the gallery's.
             InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
-            MalformedRequest: a sample's id is not the 64 hexadecimal digits of a sha256.
+            MalformedRequest: a sample's id is not the 64 hexadecimal digits of a sha256, or its detector no name.
             IdempotencyConflict: the key of `once` was used for something else.
             Contradiction: a face would be a sample of the person and a counter-example; nothing is enrolled.
             TooManyCounterExamples: the person would have more than `faces.MOST_COUNTERS`; nothing is enrolled.

@@ -2,17 +2,28 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
-from typing import cast, get_args
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from facegroup.errors import MalformedRequest, NetworkMismatch
 from facegroup.store.audit import Event
 from facegroup.store.contract import Changes
-from facegroup.types import Calibration, Policy
+from facegroup.types import Calibration, DecisionRule, Gallery, LivenessPolicy, Policy
+
+_CHOICES: Mapping[str, tuple[str, Any]] = {
+    "quality": ("quality policy", Policy),
+    "probe_quality": ("quality policy", Policy),
+    "decision": ("decision rule", DecisionRule),
+    "liveness": ("liveness policy", LivenessPolicy),
+}
+"""Settings that are one word of several: what the word is called, and the words."""
+_DETECTOR = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,100}")
+_FINGERPRINT = re.compile(r"(?:[0-9a-f]{64})?")
 
 
 def columns(changes: Changes) -> dict[str, str | float]:
@@ -23,9 +34,13 @@ def columns(changes: Changes) -> dict[str, str | float]:
     for name, switch in (("keep_crops", changes.get("keep_crops")), ("unique", changes.get("unique"))):
         if switch is not None:
             found[name] = int(switch)
-    for name, policy in (("quality", changes.get("quality")), ("probe_quality", changes.get("probe_quality"))):
-        if policy is not None:
-            found[name] = check_policy(policy)
+    for name in _CHOICES:
+        if (choice := changes.get(name)) is not None:
+            found[name] = _check_choice(name, choice)
+    if (detector := changes.get("detector")) is not None:
+        found["detector"] = check_detector(detector)
+    if (fingerprint := changes.get("fingerprint")) is not None:
+        found["fingerprint"] = check_fingerprint(fingerprint)
     if (calibration := changes.get("calibration")) is not None:
         found["calibration"] = write_calibration(check_calibration(calibration))
     return found
@@ -54,11 +69,39 @@ def check_threshold(threshold: float) -> float:
     return float(threshold)
 
 
-def check_policy(policy: str) -> Policy:
-    """Return a quality policy. Raises `MalformedRequest` for what is none."""
-    if policy not in get_args(Policy):
-        raise MalformedRequest(f"a quality policy is one of {', '.join(get_args(Policy))}")
-    return cast(Policy, policy)
+def unpinned(gallery: Gallery, detector: str, fingerprint: str) -> dict[str, str | float]:
+    """Return the columns that pinning a gallery sets: of those given, the ones that it is not pinned to yet."""
+    changes: Changes = {"detector": detector, "fingerprint": fingerprint}
+    return {name: value for name, value in columns(changes).items() if value and not getattr(gallery, name)}
+
+
+def check_settings(gallery: Gallery) -> None:
+    """Raise `MalformedRequest` if a policy, the decision rule, the detector or the fingerprint of a gallery is none."""
+    for name in _CHOICES:
+        _check_choice(name, getattr(gallery, name))
+    check_detector(gallery.detector)
+    check_fingerprint(gallery.fingerprint)
+
+
+def check_detector(name: object) -> str:
+    """Return the name of a detector, or "" for none. Raises `MalformedRequest`."""
+    if not isinstance(name, str) or _DETECTOR.fullmatch(name) is None:
+        raise MalformedRequest("A detector's name has at most 100 characters, and no control characters.")
+    return name
+
+
+def check_fingerprint(digits: object) -> str:
+    """Return a network's fingerprint, or "" for none. Raises `MalformedRequest`."""
+    if not isinstance(digits, str) or _FINGERPRINT.fullmatch(digits) is None:
+        raise MalformedRequest("A network's fingerprint is a sha256, 64 hexadecimal digits.")
+    return digits
+
+
+def _check_choice(name: str, choice: object) -> str:
+    called, kind = _CHOICES[name]
+    if not isinstance(choice, str) or choice not in get_args(kind):
+        raise MalformedRequest(f"a {called} is one of {', '.join(get_args(kind))}")
+    return choice
 
 
 def check_calibration(calibration: Calibration) -> Calibration:
@@ -66,6 +109,8 @@ def check_calibration(calibration: Calibration) -> Calibration:
     check_threshold(calibration.threshold)
     if not all(0 <= each <= 1 for each in _rates(calibration)) or not math.isfinite(calibration.at):
         raise MalformedRequest("the rates of a calibration are numbers in 0..1")
+    check_detector(calibration.detector)
+    _check_choice("decision", calibration.decision)
     for curve in (calibration.curve, calibration.one_to_one):
         places = [similarity for similarity, _ in curve]
         if not all(-1 <= each <= 1 for each in places) or places != sorted(places):

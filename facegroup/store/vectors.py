@@ -72,6 +72,10 @@ def centroids(
         calibration=gallery.calibration,
         counters={key: rows for key, rows in counters.items() if key in kept},
         unique=gallery.unique,
+        decision=gallery.decision,
+        liveness=gallery.liveness,
+        detector=gallery.detector,
+        fingerprint=gallery.fingerprint,
     )
 
 

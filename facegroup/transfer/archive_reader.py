@@ -30,6 +30,7 @@ from facegroup.transfer.archive_writer import (
     LATER_FIELDS,
     MANIFEST,
     MEMBERS,
+    OLDER_VERSION,
 )
 from facegroup.types import Floats, Gallery, Person, Sample
 
@@ -204,13 +205,15 @@ class Archive:
             for each in listed:
                 size = each["crop"]
                 counter = each.get("counter", False)
+                detector = each.pop("detector", "") if self.manifest["format_version"] > OLDER_VERSION else ""
                 if set(each) != self._sample or not (size is None or (type(size) is int and size > 0)):
                     raise ValueError("a sample is malformed")
                 if type(counter) is not bool:
                     raise ValueError("a sample is malformed")
                 crop = None if size is None else crops[at : at + size]
                 at += size or 0
-                samples.append(Sample(each["id"], rows[row], crop, _number(each["created_at"]), counter))
+                date = _number(each["created_at"])
+                samples.append(Sample(each["id"], rows[row], crop, date, counter, detector))
                 row += 1
             if validation.sort_out(samples, self.gallery, self.gallery.network, ())[1]:
                 raise ValueError("a person has a sample twice")

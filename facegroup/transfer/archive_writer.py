@@ -21,7 +21,10 @@ from facegroup.store.gallery_settings import write_calibration
 from facegroup.types import Gallery, Person, Sample
 
 FORMAT = "facegroup-gallery"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+"""Of the files that hold what older versions do not know."""
+OLDER_VERSION = 3
+"""Of the files that older versions can read."""
 MEMBERS = ("people.jsonl", "descriptors.npy", "crops.bin")
 DIGITS = 64  # of the sha256 at the file's end
 MANIFEST = "manifest.json"
@@ -31,7 +34,11 @@ _CHUNK_PEOPLE = 1_000
 _CHUNK_BYTES = 32 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same gallery gives the same bytes
 GALLERY_FIELDS = ("name", "network", "dimension", "threshold", "keep_crops", "version", "created_at")
-LATER_FIELDS = {2: ("quality", "probe_quality", "calibration"), 3: ("unique",)}
+LATER_FIELDS = {
+    2: ("quality", "probe_quality", "calibration"),
+    3: ("unique",),
+    4: ("decision", "liveness", "detector", "fingerprint"),
+}
 """Of a gallery, by the format from which on they are there."""
 COUNTED = ("samples", "counters")
 """Of a person, what follows from the samples."""
@@ -88,6 +95,7 @@ class ArchiveWriter:
         self._seen: dict[str, tuple[int, int]] = {}
         self._erased: set[str] = set()
         self._settled: int | None = None
+        self._newer = False
 
     def write(self, person: Person, samples: Sequence[Sample]) -> None:
         """Write one person with all samples, counter-examples too; `person.samples` and `.counters` are not looked at."""
@@ -98,9 +106,11 @@ class ArchiveWriter:
                 "created_at": each.created_at,
                 "crop": None if each.crop is None else len(each.crop),
                 "counter": each.counter,
+                **({"detector": each.detector} if each.detector else {}),
             }
             for each in samples
         ]
+        self._newer |= any(each.detector for each in samples)
         chunk = self._chunk
         chunk.lines.append(json.dumps(values, ensure_ascii=False, allow_nan=False).encode() + b"\n")
         chunk.rows += [each.descriptor.astype("<f4").tobytes() for each in samples]
@@ -137,11 +147,13 @@ class ArchiveWriter:
         """
         missing = Skipped() if skipped is None else skipped
         self.settle()
+        version = FORMAT_VERSION if self._newer or _is_newer(gallery) else OLDER_VERSION
+        names = (*GALLERY_FIELDS, *chain(*(names for since, names in LATER_FIELDS.items() if since <= version)))
         manifest = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": version,
             "gallery": {
-                **{name: getattr(gallery, name) for name in (*GALLERY_FIELDS, *chain(*LATER_FIELDS.values()))},
+                **{name: getattr(gallery, name) for name in names},
                 "calibration": write_calibration(gallery.calibration),
             },
             "people": len(self._seen),
@@ -176,3 +188,10 @@ class ArchiveWriter:
         self._zip.writestr(zipfile.ZipInfo(name, _EPOCH), data)
         if name != MANIFEST:
             self._members[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _is_newer(gallery: Gallery) -> bool:
+    """Whether a gallery has a setting that older versions do not know."""
+    settings = {each.name: each.default for each in fields(Gallery)}
+    later = chain(*(names for since, names in LATER_FIELDS.items() if since > OLDER_VERSION))
+    return any(getattr(gallery, name) != settings[name] for name in later)

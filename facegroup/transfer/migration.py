@@ -100,17 +100,10 @@ class Migration:
             if (begun.network, begun.dimension) != (self._new.network, self._new.dimension):
                 self._store.delete_gallery(copy)
         old = self._old
-        made = replace(
-            self._new,
-            name=copy,
-            created_at=old.created_at,
-            keep_crops=old.keep_crops,
-            quality=old.quality,
-            probe_quality=old.probe_quality,
-            unique=old.unique,
-        )
-        self._store.create_gallery(made)
-        self._store.update_gallery(copy, threshold=self._new.threshold)
+        self._store.create_gallery(replace(self._new, name=copy, created_at=old.created_at))
+        settings = _kept(old)
+        settings["threshold"] = self._new.threshold
+        self._store.update_gallery(copy, **settings)
         return self._switch(copy, drop_missing)
 
     def back(self, *, drop_missing: bool = False) -> Migrated:
@@ -266,5 +259,12 @@ class Migration:
 
 def _kept(gallery: Gallery) -> Changes:
     """Return what another network leaves as it is; a threshold and how it was found it does not."""
-    kept: Changes = {"keep_crops": gallery.keep_crops, "unique": gallery.unique}
-    return {**kept, "quality": gallery.quality, "probe_quality": gallery.probe_quality}
+    return {
+        "keep_crops": gallery.keep_crops,
+        "unique": gallery.unique,
+        "quality": gallery.quality,
+        "probe_quality": gallery.probe_quality,
+        "decision": gallery.decision,
+        "liveness": gallery.liveness,
+        "detector": gallery.detector,
+    }

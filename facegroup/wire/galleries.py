@@ -11,7 +11,7 @@ from facegroup.gallery.calibration import LEAST_FPIR, MOST_FPIR, stale
 from facegroup.gallery.calibrator import CalibrationResult, ClosestPair
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.gallery_settings import check_calibration
-from facegroup.types import Policy
+from facegroup.types import DecisionRule, LivenessPolicy, Policy
 from facegroup.wire.model import Answer, Request, added
 from facegroup.wire.problem import ErrorBody
 from facegroup.wire.recognition import Candidate
@@ -76,6 +76,8 @@ class Calibration(Answer):
     curve: list[tuple[float, float]] = Field(description="(similarity, FPIR if that were the threshold)")
     sampled: int = added(0, "people whose photos those are")
     one_to_one: list[tuple[float, float]] = added([], "(similarity, FMR of verification, were that the threshold)")
+    detector: str = added("", "name of the detector that found the faces; empty if it is not known")
+    decision: DecisionRule = added("cosine", "what the compared similarities were")
     stale: str | None = added(
         None, "`people_changed` by over 20 %, or `threshold_changed` by hand since; null: it holds"
     )
@@ -106,6 +108,13 @@ class Gallery(Answer):
     quality: Policy = Field(description="how good a face must be to be enrolled")
     probe_quality: Policy = Field(description="how good a face must be to be named")
     unique: bool = added(True, "whether a person is named at most once in a photo")
+    decision: DecisionRule = added("cosine", "what a similarity is before the threshold is applied")
+    liveness: LivenessPolicy = added("off", "where a face must be live")
+    detector: str = added("", "name of the detector that the gallery is pinned to; empty until a server pins it")
+    fingerprint: str = added(
+        "",
+        "sha256 over weights and preprocessing of the network that the gallery is pinned to; empty until a server pins it",
+    )
     calibration: Calibration | None = Field(
         description="how the threshold was found; null: by hand, or the network's own"
     )
@@ -133,6 +142,9 @@ class GalleryRow(Answer):
     quality: Policy
     probe_quality: Policy
     unique: bool
+    decision: DecisionRule
+    liveness: LivenessPolicy
+    detector: str
 
 
 class GalleryPage(Answer):

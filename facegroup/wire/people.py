@@ -202,6 +202,7 @@ class Photo(Answer):
 
     id: str
     created_at: float
+    detector: str = added("", "name of the detector that found the face; empty if it is not known")
 
 
 class Photos(Answer):

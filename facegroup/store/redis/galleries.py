@@ -78,6 +78,17 @@ class RedisGalleries(RedisBase):
         found = read_gallery(validation.normalise_gallery(name), *answer)
         return replace(found, damaged=self._damage.count(found.name))
 
+    def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:
+        kept = validation.normalise_gallery(name)
+        if pins := gallery_settings.unpinned(self._steps.read(kept)[0], detector, fingerprint):
+            note = self._steps.note(gallery_settings.event(pins), by)
+            (answer,) = self._server.write(
+                script("update", kept, network=None, pins=True, fields=flat(pins), note=note)
+            )
+            if answer is None:
+                raise validation.unknown_gallery(name)
+        return self.gallery(name)
+
     def _delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         kept = validation.normalise_gallery(name)
         (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))

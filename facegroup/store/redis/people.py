@@ -120,7 +120,8 @@ class RedisPeople(RedisBase):
             counters = tuple(key for key in (*record.counters, *brought) if key not in out)
             contradictions.check_count(len(counters))
             came = [*moved, *(key for key in brought if key not in out)]
-            merged = record.next(samples=(*record.samples, *moved), counters=counters)
+            found_by = {**other.detectors, **record.detectors}
+            merged = record.next(samples=(*record.samples, *moved), counters=counters, detectors=found_by)
             step = script(
                 "merge",
                 found.name,

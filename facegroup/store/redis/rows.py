@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import validation, vectors
-from facegroup.store.gallery_settings import check_policy, read_calibration, write_calibration
+from facegroup.store.gallery_settings import read_calibration, write_calibration
 from facegroup.store.redis.keys import Keys
 from facegroup.store.validation import check_gallery
 from facegroup.types import Gallery, Person, Sample
@@ -29,6 +29,7 @@ class Record:
     Attributes:
         samples: the ids of the person's samples in the order in which they came.
         counters: those of the counter-examples.
+        detectors: the detectors that found them, by id, of those of whom it is known.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Record:
     expires_at: float | None = None
     counters: tuple[str, ...] = ()
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    detectors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, data: bytes) -> Self:
@@ -51,6 +53,8 @@ class Record:
             whole = isinstance(record.name, str) and isinstance(record.metadata, dict) and bool(record.name)
             every = (*record.samples, *record.counters)
             whole &= all(isinstance(key, str) for key in every) and isinstance(record.mark, str)
+            found_by = record.detectors
+            whole &= isinstance(found_by, dict) and all(isinstance(each, str) for each in found_by.values())
             dates = (record.created_at, record.updated_at, record.expires_at or 0.0)
             whole &= all(isinstance(each, int | float) and math.isfinite(each) for each in dates)
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -61,11 +65,17 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """Return the record as JSON."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":")).encode()
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "detectors" or self.detectors}
+        return json.dumps(values, separators=(",", ":")).encode()
 
     def next(self, **given: Any) -> Self:
-        """Return the record with the `given` values changed, dated now, and with a mark of its own."""
-        return replace(self, **given, updated_at=validation.now(), mark=uuid.uuid4().hex)
+        """Return the record with the `given` values changed, dated now, and with a mark of its own.
+
+        `detectors` are added to those that the record has; of samples that it has no longer they go.
+        """
+        record = replace(self, **given, updated_at=validation.now(), mark=uuid.uuid4().hex)
+        known = {**self.detectors, **record.detectors}
+        return replace(record, detectors={k: known[k] for k in (*record.samples, *record.counters) if k in known})
 
     def expiry(self) -> str | None:
         """Return when the person expires, as the scripts take it."""
@@ -94,6 +104,10 @@ def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
         "quality": gallery.quality,
         "probe_quality": gallery.probe_quality,
         "unique": int(gallery.unique),
+        "decision": gallery.decision,
+        "liveness": gallery.liveness,
+        "detector": gallery.detector,
+        "fingerprint": gallery.fingerprint,
         "calibration": write_calibration(gallery.calibration),
     }
 
@@ -127,11 +141,20 @@ def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
         version=int(kept[b"version"]),
         people=people,
         created_at=float(kept[b"created_at"]),
-        quality=check_policy(kept.get(b"quality", b"off").decode()),
-        probe_quality=check_policy(kept.get(b"probe_quality", b"off").decode()),
+        quality=_word(kept, b"quality", "off"),
+        probe_quality=_word(kept, b"probe_quality", "off"),
         calibration=read_calibration(kept.get(b"calibration")),
         unique=kept.get(b"unique", b"1") == b"1",
+        decision=_word(kept, b"decision", "cosine"),
+        liveness=_word(kept, b"liveness", "off"),
+        detector=_word(kept, b"detector", ""),
+        fingerprint=_word(kept, b"fingerprint", ""),
     )
+
+
+def _word(kept: Mapping[bytes, bytes], name: bytes, missing: str) -> Any:
+    """Return a setting that is a word, which `check_gallery` checks; `missing` where an older facegroup wrote none."""
+    return kept[name].decode() if name in kept else missing
 
 
 def name_member(name: str, person_id: str) -> bytes:
@@ -155,6 +178,11 @@ def packed_samples(person_id: str, samples: Sequence[Sample]) -> list[dict[str, 
         {"field": sample_field(person_id, each.id), "value": write_sample(each), "crop": each.crop or None}
         for each in samples
     ]
+
+
+def detectors(samples: Sequence[Sample]) -> dict[str, str]:
+    """Return what a record keeps of the detectors that found these samples."""
+    return {each.id: each.detector for each in samples if each.detector}
 
 
 def derived(samples: Sequence[Sample]) -> dict[str, bytes | None]:

@@ -9,7 +9,7 @@ from facegroup.store.audit import Origin
 from facegroup.store.contract import Enrolled, Erased
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 from facegroup.store.redis.people import RedisPeople
-from facegroup.store.redis.rows import Record, sample_field
+from facegroup.store.redis.rows import Record, detectors, sample_field
 from facegroup.store.redis.steps import Changed, Edit
 from facegroup.types import Gallery, Sample
 
@@ -42,7 +42,7 @@ class RedisSamples(RedisPeople):
                 )
             every = (*old.samples, *(sample.id for sample in added if not sample.counter))
             event = validation.enrolled(person_id, added, len(known))
-            record = old.next(samples=every, counters=(*old.counters, *new))
+            record = old.next(samples=every, counters=(*old.counters, *new), detectors=detectors(added))
             return Edit(record, event, added, (), validation.places(samples, added))
 
         changed = self._steps.change(gallery, person_id, enrol, by, once)
@@ -70,7 +70,7 @@ class RedisSamples(RedisPeople):
         _, (rows, images) = self._steps.read(
             gallery, lambda keys: ("HMGET", keys.samples, *fields), lambda keys: ("HMGET", keys.crops, *fields)
         )
-        found = self._steps.sound(kind, fields, rows, images if crops else (), record.counters)
+        found = self._steps.sound(kind, fields, rows, images if crops else (), record)
         return sorted(found, key=lambda sample: sample.created_at)
 
     def _delete_sample(

@@ -13,7 +13,7 @@ from facegroup.store.audit import Event, Origin
 from facegroup.store.names import check_id
 from facegroup.store.redis.base import RedisBase
 from facegroup.store.redis.keys import INDEX, Keys
-from facegroup.store.redis.rows import Record, derived, name_member, packed_samples
+from facegroup.store.redis.rows import Record, derived, detectors, name_member, packed_samples
 from facegroup.store.redis.scripts import on_keys, script
 from facegroup.store.redis.server import Command
 from facegroup.store.staging import StagingName, previous_copy
@@ -40,7 +40,7 @@ class RedisStaging(RedisBase):
             values: dict[str, Any] = {name: getattr(whole, name) for name in _RECORD}
             values["metadata"] = json.loads(validation.write_metadata(whole.metadata))
             own, counters = (tuple(each.id for each in samples if each.counter is kind) for kind in (False, True))
-            record = Record(samples=own, counters=counters, **values)
+            record = Record(samples=own, counters=counters, detectors=detectors(samples), **values)
             commands.append(
                 script(
                     "stage_person",

@@ -215,7 +215,7 @@ class RedisSteps:
         if not fields:
             return []
         (kept,) = self._server.read(("HMGET", Keys.of(found.name).samples, *fields))
-        return self.sound(found, fields, kept, (), [key for record in whose for key in record.counters])
+        return self.sound(found, fields, kept, (), *whose)
 
     def sound(
         self,
@@ -223,12 +223,14 @@ class RedisSteps:
         fields: Sequence[str],
         rows: Sequence[bytes | None],
         crops: Sequence[bytes | None] = (),
-        counters: Sequence[str] = (),
+        *whose: Record,
     ) -> list[Sample]:
         """Return the samples of some fields, without those that are not there and those that are damaged.
 
-        The ids of those that are counter-examples are `counters`.
+        Which of them are counter-examples, and which detectors found them, the records of `whose` they are say.
         """
+        counters = {key for record in whose for key in record.counters}
+        detectors = {key: name for record in whose for key, name in record.detectors.items()}
         key = Keys.of(found.name).samples
         bad, samples = {}, []
         for field, row, crop in zip(fields, rows, crops or [None] * len(fields), strict=True):
@@ -238,7 +240,8 @@ class RedisSteps:
                 bad[f"{key} {field}"] = fault
             else:
                 key_of = field.rpartition(":")[2]
-                samples.append(replace(read_sample(key_of, row, crop), counter=key_of in counters))
+                one = read_sample(key_of, row, crop)
+                samples.append(replace(one, counter=key_of in counters, detector=detectors.get(key_of, "")))
         self.damage.settle(found.name, found.version, {f"{key} {field}" for field in fields}.__contains__, bad)
         return samples
 

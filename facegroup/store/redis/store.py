@@ -6,12 +6,14 @@ where {tag} is a hash of the gallery's name, so that a cluster keeps a gallery o
 
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
-                                             quality probe_quality unique calibration
+                                             quality probe_quality unique calibration decision
+                                             liveness detector fingerprint
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
     facegroup:{tag}:lost        string       see data_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
     facegroup:{tag}:names       sorted set   name NUL id, in order
-    facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, expiry, mark, ids of counters
+    facegroup:{tag}:people      hash         id → JSON: name, metadata, ids of samples, dates, expiry, mark, ids of counters,
+                                             detectors by id of sample
     facegroup:{tag}:centroids   hash         id → float32[d], little-endian; only of people who can be named
     facegroup:{tag}:changes     sorted set   id, by the version that last changed it
     facegroup:{tag}:samples     hash         id:sha256 → float64 date, float32[d], little-endian; counter-examples too

@@ -3,7 +3,7 @@
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Unpack
 
 from facegroup.errors import StoreInvalid
@@ -15,6 +15,12 @@ from facegroup.store.sqlite.base import SqliteBase
 from facegroup.store.sqlite.reserve import erases
 from facegroup.store.sqlite.rows import GALLERIES, find_gallery, gallery_of, note, raise_version
 from facegroup.types import Gallery
+
+_SETTINGS = (
+    *("name", "network", "dimension", "threshold", "keep_crops", "created_at", "quality", "probe_quality", "unique"),
+    *("decision", "liveness", "detector", "fingerprint"),
+)
+_COLUMNS = ", ".join(f'"{name}"' for name in _SETTINGS)
 
 
 def _people(store: Store, name: str, *, by: Origin | None = None) -> Iterator[Erased]:
@@ -31,14 +37,11 @@ class SqliteGalleries(SqliteBase):
         wanted = validation.check_gallery(gallery)
         with self._file.write() as db:
             made = db.execute(
-                "INSERT INTO galleries (name, network, dimension, threshold, keep_crops, created_at, quality, probe_quality,"
-                ' "unique", calibration, version, born) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, version, version FROM erased'
-                " WHERE true"
+                f"INSERT INTO galleries ({_COLUMNS}, calibration, version, born)"
+                f" SELECT {', '.join('?' * len(_SETTINGS))}, ?, version, version FROM erased WHERE true"
                 " ON CONFLICT (name) DO NOTHING",
                 (
-                    *(wanted.name, wanted.network, wanted.dimension),
-                    *(wanted.threshold, wanted.keep_crops, wanted.created_at, wanted.quality, wanted.probe_quality),
-                    wanted.unique,
+                    *(getattr(wanted, name) for name in _SETTINGS),
                     gallery_settings.write_calibration(wanted.calibration),
                 ),
             )
@@ -74,10 +77,7 @@ class SqliteGalleries(SqliteBase):
             gallery = find_gallery(db, name)
             gallery_settings.check_network(gallery["network"], changes)
             if columns:
-                settings = ", ".join(f'"{column}" = ?' for column in columns)
-                db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
-                raise_version(db, gallery, None)
-                note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
+                self._set(db, gallery, columns, by)
             if drops:
                 people = "SELECT key FROM people WHERE gallery = ?"
                 db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
@@ -85,6 +85,13 @@ class SqliteGalleries(SqliteBase):
         if drops:
             self._file.scrub()
         return changed
+
+    def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:
+        with self._file.write() as db:
+            row = find_gallery(db, name)
+            if pins := gallery_settings.unpinned(gallery_of(row), detector, fingerprint):
+                self._set(db, row, pins, by)
+            return self._gallery(db, name)
 
     @erases(_people)
     def _delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
@@ -120,6 +127,14 @@ class SqliteGalleries(SqliteBase):
     def accept(self, gallery: str, version: int = 0) -> Standing:
         with self._file.write() as db:
             return data_loss.accept(db, gallery, version)
+
+    def _set(
+        self, db: sqlite3.Connection, gallery: sqlite3.Row, columns: Mapping[str, str | float], by: Origin | None
+    ) -> None:
+        settings = ", ".join(f'"{column}" = ?' for column in columns)
+        db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
+        raise_version(db, gallery, None)
+        note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
 
     def _gallery(self, db: sqlite3.Connection, name: str) -> Gallery:
         found = find_gallery(db, name)

@@ -14,7 +14,7 @@ from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 from facegroup.store.staging import StagingName, is_staging
 from facegroup.types import Gallery, Person, Sample
 
-SAMPLES = "SELECT key, id, created_at, descriptor, counter FROM samples"
+SAMPLES = "SELECT key, id, created_at, descriptor, counter, detector FROM samples"
 GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.key) AS people FROM galleries"
 
 
@@ -30,6 +30,10 @@ def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
             probe_quality=row["probe_quality"],
             calibration=read_calibration(row["calibration"]),
             unique=bool(row["unique"]),
+            decision=row["decision"],
+            liveness=row["liveness"],
+            detector=row["detector"],
+            fingerprint=row["fingerprint"],
         )
         whole = validation.check_gallery(found).name == found.name and isinstance(found.network, str)
     except (TypeError, AttributeError, FacegroupError):
@@ -55,16 +59,19 @@ def person_of(row: sqlite3.Row) -> Person:
 
 
 def sample_of(row: sqlite3.Row) -> Sample:
-    """Return the sample of one row of `SAMPLES`, without its crop."""
-    descriptor = vectors.from_bytes(row["descriptor"])
-    return Sample(row["id"], descriptor, created_at=row["created_at"], counter=bool(row["counter"]))
+    """Return the sample of one row of `SAMPLES`, with its crop if the row has one."""
+    crop = row["crop"] if "crop" in row.keys() else None  # noqa: SIM118 (a row is no mapping)
+    descriptor, detector = vectors.from_bytes(row["descriptor"]), str(row["detector"])
+    return Sample(row["id"], descriptor, crop, row["created_at"], bool(row["counter"]), detector)
 
 
 def insert_samples(db: sqlite3.Connection, person: int, samples: Sequence[Sample]) -> None:
     """Write new samples of the person of this key."""
-    rows = [(person, s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop, s.counter) for s in samples]
-    columns = "person, id, created_at, descriptor, crop, counter"
-    db.executemany(f"INSERT INTO samples ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+    rows = [
+        (person, s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop, s.counter, s.detector) for s in samples
+    ]
+    columns = "person, id, created_at, descriptor, crop, counter, detector"
+    db.executemany(f"INSERT INTO samples ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def derived(samples: Sequence[Sample]) -> tuple[bytes | None, bytes | None]:

@@ -4,7 +4,7 @@
 
 from collections.abc import Sequence
 
-from facegroup.store import contradictions, validation, vectors
+from facegroup.store import contradictions, validation
 from facegroup.store.audit import Origin
 from facegroup.store.contract import Enrolled, Erased
 from facegroup.store.idempotency import IdempotencyKey
@@ -74,14 +74,12 @@ class SqliteSamples(SqliteBase):
         with self._file.read() as db:
             found = find_gallery(db, gallery)
             person = find_person(db, found, person_id)
-            query = (
-                f"SELECT key, id, descriptor, {'crop' if crops else 'NULL'} AS crop, created_at, counter FROM samples"
-            )
+            query = SAMPLES.replace(" FROM", ", crop FROM") if crops else SAMPLES
             which = "person = ? AND counter = ifnull(?, counter) AND id = ifnull(?, id) ORDER BY created_at, key"
             asked = (person["key"], counter, None if only is None else validation.sortable(only))
             rows = db.execute(f"{query} WHERE {which}", asked).fetchall()
         usable = sound(self._damage, gallery_of(found), person_id, rows)
-        return [Sample(row[1], vectors.from_bytes(row[2]), row[3], row[4], bool(row[5])) for row in usable]
+        return [sample_of(row) for row in usable]
 
     @erases()
     def _delete_sample(

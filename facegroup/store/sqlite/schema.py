@@ -55,6 +55,13 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "ALTER TABLE people ADD COLUMN counter_rows BLOB",
     ),
     4: ('ALTER TABLE galleries ADD COLUMN "unique" INTEGER NOT NULL DEFAULT 1',),
+    5: (
+        "ALTER TABLE galleries ADD COLUMN decision TEXT NOT NULL DEFAULT 'cosine'",
+        "ALTER TABLE galleries ADD COLUMN liveness TEXT NOT NULL DEFAULT 'off'",
+        "ALTER TABLE galleries ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE galleries ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE samples ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
+    ),
 }
 """By the schema that they lead to."""
 

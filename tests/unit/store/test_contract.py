@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -204,9 +204,110 @@ def test_whether_a_person_is_named_once_is_kept(store: Store, gallery: str) -> N
     assert store.gallery("other").unique is False
 
 
+def test_the_decision_rule_and_the_liveness_policy_are_kept(store: Store, gallery: str) -> None:
+    before = store.gallery(gallery)
+    assert (before.decision, before.liveness) == ("cosine", "off")
+    changed = store.update_gallery(gallery, decision="cohort", liveness="both")
+    assert (changed.decision, changed.liveness, changed.version) == ("cohort", "both", 1)
+    assert changed == store.gallery(gallery) == store.galleries()[0]
+    read = store.centroids(gallery)
+    assert (read.decision, read.liveness) == ("cohort", "both")
+    assert store.audit(gallery)[-1].event.detail == {"decision": "cohort", "liveness": "both"}
+    changed = store.update_gallery(gallery, liveness="probe")
+    assert (changed.decision, changed.liveness) == ("cohort", "probe")
+    store.create_gallery(Gallery("other", NETWORK, D, 0.4, decision="cohort", liveness="enrol"))
+    made = store.gallery("other")
+    assert (made.decision, made.liveness) == ("cohort", "enrol")
+
+
+def test_a_gallery_is_pinned_once_to_a_detector_and_a_fingerprint(store: Store, gallery: str) -> None:
+    before = store.gallery(gallery)
+    assert (before.detector, before.fingerprint) == ("", "")
+    assert store.pin_gallery(gallery) == before
+    pinned = store.pin_gallery(gallery, "mtcnn")
+    assert (pinned.detector, pinned.fingerprint, pinned.version) == ("mtcnn", "", 1)
+    assert store.audit(gallery)[-1].event.detail == {"detector": "mtcnn"}
+    pinned = store.pin_gallery(gallery, "yunet", photo_id(7))
+    assert (pinned.detector, pinned.fingerprint, pinned.version) == ("mtcnn", photo_id(7), 2)
+    assert store.pin_gallery(gallery, "yunet", photo_id(8)) == pinned == store.gallery(gallery) == store.galleries()[0]
+    read = store.centroids(gallery)
+    assert (read.detector, read.fingerprint) == ("mtcnn", photo_id(7))
+    moved = store.update_gallery(gallery, detector="yunet", fingerprint="")
+    assert (moved.detector, moved.fingerprint) == ("yunet", "")
+    made = store.create_gallery(Gallery("other", NETWORK, D, 0.4, detector="mine", fingerprint=photo_id(9)))
+    assert (made.detector, made.fingerprint) == ("mine", photo_id(9))
+    with pytest.raises(UnknownGallery):
+        store.pin_gallery("nobody's", "mtcnn")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"detector": "a\0b"},
+        {"detector": "x" * 101},
+        {"detector": "\udc80"},
+        {"detector": 1},
+        {"fingerprint": "mtcnn"},
+        {"fingerprint": photo_id(1)[1:]},
+        {"fingerprint": photo_id(10).upper()},
+        {"fingerprint": photo_id(1) + "\n"},
+    ],
+)
+def test_a_detector_or_fingerprint_that_is_none_is_refused(store: Store, gallery: str, wrong: Any) -> None:
+    before = store.gallery(gallery)
+    for write in (store.pin_gallery, store.update_gallery):
+        with pytest.raises(MalformedRequest):
+            write(gallery, **wrong)
+    with pytest.raises(MalformedRequest):
+        store.create_gallery(Gallery("other", NETWORK, D, 0.4, **wrong))
+    if "detector" in wrong:
+        store.create_person(gallery, "Ann", person_id="ann")
+        with pytest.raises(MalformedRequest):
+            store.add_samples(gallery, "ann", [replace(sample(1), **wrong)], NETWORK)
+        assert store.person(gallery, "ann").samples == 0
+        with pytest.raises(MalformedRequest):
+            store.update_gallery(gallery, calibration=replace(CALIBRATION, **wrong))
+    assert replace(store.gallery(gallery), version=0, people=0) == before
+
+
+def test_a_sample_and_a_calibration_keep_their_detector(store: Store, gallery: str) -> None:
+    for person in ("ann", "bo"):
+        store.create_person(gallery, person, person_id=person)
+    by_yunet = replace(sample(2), detector="yunet")
+    store.add_samples(gallery, "ann", [replace(sample(1), detector="mtcnn"), by_yunet, sample(3)], NETWORK)
+    store.add_samples(gallery, "bo", [by_yunet, replace(sample(4), detector="mine", counter=True)], NETWORK)
+    assert found_by(store, gallery, "ann") == {1: "mtcnn", 2: "yunet", 3: ""}
+    assert [each.detector for each in store.samples(gallery, "ann", crops=True)] == ["mtcnn", "yunet", ""]
+    store.delete_sample(gallery, "ann", photo_id(2))
+    store.add_samples(gallery, "ann", [sample(5)], NETWORK)
+    assert found_by(store, gallery, "ann") == {1: "mtcnn", 3: "", 5: ""}
+    store.merge_people(gallery, "ann", "bo")
+    assert found_by(store, gallery, "ann") == {1: "mtcnn", 2: "yunet", 3: "", 4: "mine", 5: ""}
+    made = replace(CALIBRATION, detector="yunet", decision="cohort")
+    assert store.update_gallery(gallery, calibration=made).calibration == made
+    with pytest.raises(MalformedRequest):
+        store.update_gallery(gallery, calibration=replace(CALIBRATION, decision=cast(Any, "euclid")))
+
+
+def found_by(store: Store, gallery: str, person: str) -> dict[int, str]:
+    return {int(each.id, 16): each.detector for each in store.samples(gallery, person, counter=None)}
+
+
+@pytest.mark.parametrize("wrong", ["", "Cosine", "on", "off\0", None, 1, ["cosine"]])
+def test_a_gallery_of_another_rule_or_policy_is_refused(store: Store, wrong: Any) -> None:
+    for name in ("decision", "liveness", "quality", "probe_quality"):
+        settings: dict[str, Any] = {name: wrong}
+        with pytest.raises(MalformedRequest):
+            store.create_gallery(Gallery("group", NETWORK, D, 0.4, **settings))
+    assert store.galleries() == []
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"decision": "Cohort"},
+        {"liveness": "on"},
+        {"liveness": ["off"]},
         {"quality": "good"},
         {"probe_quality": ""},
         {"calibration": replace(CALIBRATION, fpir=1.5)},

@@ -34,7 +34,7 @@ def test_names_are_normalised_and_stripped(text: str) -> None:
     [
         ("", "empty"),
         (" \t\u2003\n", "empty"),
-        ("\u200d\u200b", "seen"),
+        ("\u200d\u200b", "visible"),
         ("a" * 201, "200 characters"),
         ("e\u0301" * 201, "200 characters"),
         ("a" * 1_000_000, "200 characters"),
@@ -70,8 +70,8 @@ def test_names_are_normalised_and_stripped(text: str) -> None:
         ("truncated_image", "reserved"),
         ("Unknown-17", "reserved"),
         ("unknown\u00a0\uff11\uff17", "reserved"),
-        ("\u3164\u115f", "seen"),
-        ("\u2800\ufe0f", "seen"),
+        ("\u3164\u115f", "visible"),
+        ("\u2800\ufe0f", "visible"),
     ],
 )
 def test_what_would_break_or_forge_is_refused_by_name(text: str, fault: str) -> None:

@@ -25,12 +25,12 @@ from facegroup.errors import (
     UnknownGallery,
 )
 from facegroup.store import open_store
-from facegroup.store.contract import Store
+from facegroup.store.contract import Changes, Store
 from facegroup.store.names import clean_name
 from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingStore, import_copy
 from facegroup.transfer.archive_reader import Archive
-from facegroup.transfer.archive_writer import GALLERY_FIELDS, ArchiveWriter
+from facegroup.transfer.archive_writer import GALLERY_FIELDS, LATER_FIELDS, ArchiveWriter
 from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
@@ -105,6 +105,62 @@ def test_a_file_of_format_2_is_read(place: StagingStore, file: Path) -> None:
     with Archive(file) as archive:
         made = take_in(place, archive, "older")
     assert (made.people, made.unique) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"decision": "cohort"}, {"liveness": "enrol"}, {"detector": "yunet"}, {"fingerprint": photo_id(3)}]
+)
+def test_a_file_is_of_format_4_only_where_older_versions_would_lose_something(
+    place: StagingStore, file: Path, changes: Changes
+) -> None:
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 3
+        assert (archive.gallery.decision, archive.gallery.liveness) == ("cosine", "off")
+    place.update_gallery("group", **changes)
+    export(place, "group", file)
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 4
+        made = take_in(place, archive, "again")
+    assert {name: getattr(made, name) for name in changes} == changes
+
+    def wrong(members: dict[str, bytes]) -> None:
+        found = json.loads(members["manifest.json"])
+        settings = found["gallery"] | dict.fromkeys(changes, "something\nelse")
+        members["manifest.json"] = json.dumps({**found, "gallery": settings}).encode()
+
+    forged(file, wrong)
+    with pytest.raises(ArchiveInvalid):
+        Archive(file)
+
+
+def test_the_detectors_of_samples_go_along(place: StagingStore, file: Path) -> None:
+    person = place.create_person("group", "Zoe").id
+    place.add_samples("group", person, [replace(sample(70), detector="yunet"), sample(71)], NETWORK)
+    export(place, "group", file)
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == 4
+        take_in(place, archive, "again")
+    assert [each.detector for each in place.samples("again", person)] == ["yunet", ""]
+    assert whole(place, "again") == whole(place, "group")
+    for wrong in (b'"a\\u0000b"', b"1", b"null", b"[]"):
+
+        def spoilt(members: dict[str, bytes], wrong: bytes = wrong) -> None:
+            members["00000/people.jsonl"] = members["00000/people.jsonl"].replace(b'"yunet"', wrong)
+
+        export(place, "group", file)
+        forged(file, spoilt)
+        with Archive(file) as archive, pytest.raises(ArchiveInvalid):
+            take_in(place, archive, "spoilt")
+
+    def older(members: dict[str, bytes]) -> None:
+        found = json.loads(members["manifest.json"])
+        kept = {key: value for key, value in found["gallery"].items() if key not in LATER_FIELDS[4]}
+        members["manifest.json"] = json.dumps({**found, "format_version": 3, "gallery": kept}).encode()
+
+    export(place, "group", file)
+    forged(file, older)
+    with Archive(file) as archive, pytest.raises(ArchiveInvalid):  # format 3 has no detectors
+        take_in(place, archive, "spoilt")
 
 
 def test_round_trip_between_the_stores(tmp_path: Path, redis_url: str) -> None:
@@ -342,7 +398,7 @@ def test_a_bomb_and_a_newer_format(file: Path) -> None:
     with pytest.raises(ArchiveInvalid):
         Archive(file)
     file.write_bytes(data)
-    forged(file, manifest(format_version=4))
+    forged(file, manifest(format_version=5))
     with pytest.raises(ArchiveNewer):
         Archive(file)
 
