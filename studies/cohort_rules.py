@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facegroup.evaluation.bootstrap import Numbers
 from facegroup.types import Descriptors, Floats
 
 
@@ -132,7 +133,7 @@ def _without_each(found: Floats, count: int, strangers: int, people: int) -> tup
     return np.stack(means, axis=1), np.stack(spreads, axis=1)
 
 
-def _weibull(values: Floats) -> tuple[Floats, Floats]:
+def _weibull(values: Numbers) -> tuple[Numbers, Numbers]:
     """Return shape and scale (n, 1) of the Weibull of greatest likelihood for each row, by Newton's method."""
     logs = np.log(np.maximum(values, 1e-9))
     middle = logs.mean(axis=1, keepdims=True)

@@ -15,15 +15,19 @@ LARGEST = 10
 TENTHS = 10
 
 
-def commonness(faces: Descriptors, others: Descriptors) -> Floats:
+def commonness(faces: Descriptors, others: Descriptors, own: NDArray[np.intp] | None = None) -> Floats:
     """Return the mean of each face's ten largest similarities to other people's: (n,) float32 in -1..1.
 
     Args:
         faces: (n, d) float32, rows of unit length.
-        others: (m, d) float32, one row of unit length for each other person; m ≥ 1.
+        others: (m, d) float32, one row of unit length for each person; m ≥ 1, and ≥ 2 with `own`.
+        own: (n,) which row is of the same person as each face; None: none is.
     """
-    count = min(LARGEST, len(others))
-    best = np.partition(faces @ others.T, len(others) - count, axis=1)[:, len(others) - count :]
+    near = faces @ others.T
+    if own is not None:
+        near[np.arange(len(faces)), own] = -np.inf
+    count = min(LARGEST, len(others) - (own is not None))
+    best = np.partition(near, len(others) - count, axis=1)[:, len(others) - count :]
     return np.asarray(best.mean(axis=1), np.float32)
 
 

@@ -27,5 +27,5 @@ def test_tenths_have_as_many_each_and_the_most_common_are_last() -> None:
 
 
 def test_fewer_strangers_than_tenths() -> None:
-    assert tenths(np.float32([0.3, 0.1])).tolist() == [5, 0]
+    assert tenths(np.array([0.3, 0.1], np.float32)).tolist() == [5, 0]
     assert tenths(np.empty(0, np.float32)).tolist() == []
