@@ -58,6 +58,7 @@ def export_gallery(
     ):
         done = export(place, gallery, file, progress.advance)
     answer = {name: done[name] for name in ("people", "samples", "crops", "sha256", "skipped")}
+    answer["cohort"] = done.get("cohort", 0)
     _say(as_json, {"gallery": done["gallery"]["name"], "file": str(file), **answer},
          f"{done['people']} people, {done['samples']} samples, {done['crops']} crops in {file}")  # fmt: skip
     if any(done["skipped"].values()):
@@ -143,6 +144,8 @@ def _skipped(skipped: dict[str, Any]) -> None:
         typer.echo(f"skipped, damaged: {each}", err=True)
     for person, sample in skipped["samples"]:
         typer.echo(f"skipped, damaged: {person}  {sample}", err=True)
+    for member in skipped.get("cohort", ()):
+        typer.echo(f"skipped, damaged: {member} of the cohort", err=True)
     people, samples = len(skipped["people"]), len(skipped["samples"])
     typer.echo(f"not in the file: {people} people and {samples} samples of others, which are damaged", err=True)
 
@@ -157,9 +160,12 @@ def _migrated(done: Migrated, as_json: bool) -> None:
         "version": done.gallery.version,
         "embedded": done.embedded,
         "missing": missing,
+        "cohort_left": done.cohort_left,
     }
     for each in missing:
         typer.echo(f"left behind: {each['person_id']}  {each['sample_id']}  {each['why']}", err=True)
+    if done.cohort_left:
+        typer.echo(f"left behind: {done.cohort_left} people of the cohort. Add their photos again.", err=True)
     text = f"{done.gallery.name} is of {done.gallery.network} now, threshold {done.gallery.threshold}; "
     _say(as_json, answer, text + f"{done.embedded} samples were embedded, {len(missing)} left behind")
 
