@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -75,28 +76,44 @@ def openset(
     enrol: Annotated[int, typer.Option(min=1, help="photos of each member")] = 3,
     splits: Annotated[int, typer.Option(min=1, max=1000, help="how often the photos are split anew")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the first split")] = 0,
+    groups: Annotated[
+        Path | None, typer.Option("--groups", help="CSV with the columns person and group: rates of each group")
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(
+            help="photos of more strangers, or a folder for each, for the decision `cohort` [default: members only]"
+        ),
+    ] = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Identification among members and strangers: TPIR at FPIR, DET curve, rank 1 (ISO/IEC 19795)."""
-    from facegroup.evaluation import identification, openset_data, openset_report
+    from facegroup.evaluation import decisions, identification, openset_data, openset_report, people_groups
     from facegroup.networks import registry
 
     with _interruptible():
         _check(sheet)
         listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
+        known = {*listed.people, *(listed.strangers or {})}
+        wanted = None if groups is None else people_groups.read(groups, known)
+        more = () if cohort is None else openset_data.cohort_photos(cohort, known)
 
         def run(settings: Settings, told: Told) -> identification.Run:
             read = openset_data.read(listed, settings, enrol, told)
             spec = registry.spec(settings.network, settings)
             named, own = (spec.name, settings.embedder.precision), spec.threshold
-            return identification.measure(read, named, own, enrol, splits, seed)
+            others = openset_data.cohort(more, read, settings)
+            both = decisions.compare(read, enrol, splits, seed, others, wanted)
+            return replace(identification.measure(read, named, own, enrol, splits, seed), decisions=both)
 
         runs, not_run = _each(_wanted(networks, precisions), total, run)
         subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
+        subject |= {} if groups is None else {"Groups": str(groups)}
+        subject |= {} if cohort is None else {"Cohort": str(cohort)}
         report = openset_report.report(runs, subject, enrol, seed, not_run, drawn=sheet is not None)
         _say(report, sheet, as_json)
 

@@ -6,7 +6,7 @@ photos have no face (a failure to enrol) count as misses too. Terms follow ISO/I
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facegroup.evaluation import bootstrap, openset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
+from facegroup.evaluation.decision_rates import DecisionRates
 from facegroup.evaluation.openset import Searches, threshold_at
 from facegroup.evaluation.openset_data import OpenSetData
 from facegroup.networks.embedder import failed, unit, unit_mean
@@ -40,6 +41,7 @@ class Run:
         impostor: greatest similarity of each non-mated search of the first split.
         curve: FPIR, FNIR, and the ends of its interval.
         unenrolled: number of splits in which a member has no enrolled photo with a face.
+        decisions: the rates of each decision; empty if they were not compared.
     """
 
     network: str
@@ -54,6 +56,7 @@ class Run:
     impostor: Floats
     curve: tuple[Numbers, Numbers, Numbers, Numbers]
     unenrolled: Mapping[str, int]
+    decisions: tuple[DecisionRates, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +68,17 @@ class Searched:
     unenrolled: tuple[int, ...]
 
 
+Scored = Callable[[Floats, Floats, Floats], Floats]
+"""Function from (n, people) similarities, (n, d) probes and (people, d) centroids to (n, people) scores."""
+
+
 def search(
-    embeddings: Floats, members: Sequence[Sequence[int]], strangers: Sequence[int], enrol: int, seed: int
+    embeddings: Floats,
+    members: Sequence[Sequence[int]],
+    strangers: Sequence[int],
+    enrol: int,
+    seed: int,
+    scored: Scored = lambda similarities, *_: similarities,
 ) -> Searched:
     """Enrol and search with the product's template, the mean of the unit descriptors.
 
@@ -76,6 +88,7 @@ def search(
         strangers: the rows of the non-mated searches.
         enrol: number of photos to enrol of each member.
         seed: seed for their choice.
+        scored: returns what decides; the similarities by default. A member without a usable photo has a row of zeros.
     """
     descriptors = unit(embeddings)
     usable: NDArray[np.bool_] = np.logical_not(failed(descriptors))
@@ -87,7 +100,7 @@ def search(
         centroids[place] = unit_mean(unit(embeddings[enrolled[place]]))
 
     def similarities(rows: Sequence[int]) -> Floats:
-        found = descriptors[list(rows)] @ centroids.T
+        found = scored(descriptors[list(rows)] @ centroids.T, descriptors[list(rows)], centroids)
         return np.where(usable[list(rows)][:, None] & known, found, np.float32(-np.inf))
 
     mated = similarities(chosen.probes.tolist())
