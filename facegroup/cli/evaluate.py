@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -89,13 +90,22 @@ def openset(
     splits: Annotated[int, typer.Option(min=1, max=1000, help="how often the photos are split anew")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the first split")] = 0,
     heights: Heights = None,
+    groups: Annotated[
+        Path | None, typer.Option("--groups", help="CSV with the columns person and group: rates of each group")
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(
+            help="photos of more strangers, or a folder for each, for the decision `cohort` [default: members only]"
+        ),
+    ] = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Identification among members and strangers: TPIR at FPIR, DET curve, rank 1 (ISO/IEC 19795)."""
-    from facegroup.evaluation import identification, openset_data, openset_report
+    from facegroup.evaluation import decisions, identification, openset_data, openset_report, people_groups
     from facegroup.networks import registry
 
     with _interruptible():
@@ -103,12 +113,17 @@ def openset(
         _check_heights(heights)
         listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
+        known = {*listed.people, *(listed.strangers or {})}
+        wanted = None if groups is None else people_groups.read(groups, known)
+        more = () if cohort is None else openset_data.cohort_photos(cohort, known)
 
         def run(settings: Settings, told: Told) -> list[identification.Run]:
             read = openset_data.read(listed, settings, enrol, told)
             spec = registry.spec(settings.network, settings)
             named, own = (spec.name, settings.embedder.precision), spec.threshold
-            runs = [identification.measure(read, named, own, enrol, splits, seed)]
+            others = openset_data.cohort(more, read, settings)
+            both = decisions.compare(read, enrol, splits, seed, others, wanted)
+            runs = [replace(identification.measure(read, named, own, enrol, splits, seed), decisions=both)]
             for height in heights or ():
                 small = openset_data.scaled(read, settings, height, told)
                 runs.append(
@@ -121,6 +136,8 @@ def openset(
         several, not_run = _each(_wanted(networks, precisions), total, run)
         runs = [each for runs in several for each in runs]
         subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
+        subject |= {} if groups is None else {"Groups": str(groups)}
+        subject |= {} if cohort is None else {"Cohort": str(cohort)}
         report = openset_report.report(runs, subject, enrol, seed, not_run, drawn=sheet is not None)
         _say(report, sheet, as_json)
 
