@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from facegroup.enrolment.samples import only_face
 from facegroup.errors import FacegroupError
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult
-from facegroup.types import FaceChoice, Faces
+from facegroup.types import CohortMeans, FaceChoice, Faces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,6 +19,8 @@ class Verified:
         estimated_fmr: with a person of a calibrated gallery, how often a stranger passes for one at this threshold. Of two
             photos nobody can say: there is no gallery whose people would show it.
         excluded: whether the face is nearer to one that was said not to be the person: then it is not the same.
+        score: what decides in place of the similarity, with a person of a gallery whose decision is ``cohort``.
+        cohort: the means that the score was computed with.
     """
 
     similarity: float
@@ -26,11 +28,18 @@ class Verified:
     faces: tuple[Faces, ...]
     estimated_fmr: float | None = None
     excluded: bool = False
+    score: float | None = None
+    cohort: CohortMeans | None = None
+
+    @property
+    def deciding(self) -> float:
+        """What is compared with the threshold: the score, or the similarity where there is none."""
+        return self.similarity if self.score is None else self.score
 
     @property
     def same(self) -> bool:
         """Whether it is the same person, as far as the threshold can tell."""
-        return self.similarity > self.threshold and not self.excluded
+        return self.deciding > self.threshold and not self.excluded
 
 
 def pair(
@@ -80,5 +89,7 @@ def of_person(seen: PhotoResult | FacegroupError, face: FaceChoice | None = None
     assert isinstance(seen.matched, PhotoMatches)
     match = seen.matched.matches[index]
     return Verified(
-        match.similarity, match.threshold, (seen.faces[[index]],), match.estimated_fmr, bool(match.excluded)
+        *(match.similarity, match.threshold, (seen.faces[[index]],), match.estimated_fmr, bool(match.excluded)),
+        score=match.score,
+        cohort=match.cohort,
     )

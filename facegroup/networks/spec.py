@@ -51,6 +51,7 @@ class NetworkSpec:
         extra: the optional dependency that it needs, or empty.
         base: the network of which this one is a learned projection, or empty; see networks/projection.py.
         margin: share of its sides by which a box is extended before it is cut out, if `crop` is ``box``.
+        cohort_threshold: default threshold of the score by a cohort; None if none was measured.
         framed: whether such a box keeps its aspect, as VGGFace2's authors cut it out, instead of being squeezed to a square.
     """
 
@@ -70,6 +71,7 @@ class NetworkSpec:
     base: str = ""
     margin: float = 0.0
     framed: bool = False
+    cohort_threshold: float | None = None
 
 
 class Engine(Protocol):

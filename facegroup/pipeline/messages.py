@@ -17,6 +17,8 @@ class Query:
         candidates: how many candidates each answer lists.
         quality: how good a face must be to be named; None uses the gallery's policy. Verification ignores it.
         unique: whether a person is named at most once in a photo; None uses the gallery's setting.
+        enrolling: whether the faces are about to be enrolled. A cohort that is too small to decide then gives no candidates
+            instead of an error, because enrolling makes it larger.
     """
 
     gallery: str
@@ -25,6 +27,7 @@ class Query:
     candidates: int = 3
     quality: Policy | None = None
     unique: bool | None = None
+    enrolling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ class PhotoMatches:
         threshold: the threshold that was used.
         degraded: whether the store was unavailable or lost data, so that `version` may not be the newest.
         reason: error code of the reason, or None if it is not degraded.
+        photo_threshold: the cosine similarity that two photos of one person exceed, where `threshold` is one of scores by a
+            cohort: the network's own. None: `threshold`.
     """
 
     matches: tuple[Match, ...]
@@ -127,6 +132,12 @@ class PhotoMatches:
     threshold: float
     degraded: bool = False
     reason: str | None = None
+    photo_threshold: float | None = None
+
+    @property
+    def between_photos(self) -> float:
+        """The cosine similarity that two photos of one person exceed."""
+        return self.threshold if self.photo_threshold is None else self.photo_threshold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
