@@ -71,9 +71,8 @@ class Embedder:
         return answer
 
     async def about(self) -> dict[str, Any]:
-        """Return the names of network, engine and device."""
-        spec, engine = self._embedder.spec, self._embedder.engine
-        return {"network": spec.name, "dimension": spec.dimension, "engine": engine.name, "device": engine.device}
+        """Return the names of network, engine and device, and what the network is made of."""
+        return self._embedder.about()
 
     async def _embed(self, cuts: Sequence[CropBatch]) -> tuple[CropBatch, Descriptors]:
         joined = batches.join(cuts)
@@ -92,7 +91,7 @@ class Embedder:
         """Match with the gallery. If the call fails, each query gets its own copy of the error, since each is raised."""
         try:
             matched: list[PhotoMatches | FacegroupError] = await call(
-                self._gallery.match.remote(probes, queries, grades, liveness)
+                self._gallery.match.remote(probes, queries, grades, liveness, self._embedder.fingerprint)
             )
         except FacegroupError as error:
             return [type(error)(*error.args) for _ in queries]

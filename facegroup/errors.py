@@ -326,6 +326,15 @@ class NetworkMismatch(Conflict):
             f"gallery: facegroup migrate {shlex.quote(gallery)} --network {runs}"
         )
 
+    @classmethod
+    def changed(cls, gallery: str, network: str, made_with: str, runs: str) -> Self:
+        """Return the error for a gallery of the same network with other weights or another preprocessing."""
+        return cls(
+            f"Gallery {gallery} was made with other weights or another preprocessing of {network} (fingerprint "
+            f"{made_with[:12]}…) than this server has (fingerprint {runs[:12]}…). Restore the earlier files and their YAML, "
+            f"or give the new ones another name and run: facegroup migrate {shlex.quote(gallery)} --network NEW"
+        )
+
 
 class IdempotencyConflict(Conflict):
     """The idempotency key was already used for a different request."""

@@ -24,6 +24,7 @@ from facegroup.gallery import calibrator
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.matching import Matcher
+from facegroup.gallery.pins import Pins
 from facegroup.gallery.verification import Verified, of_person, pair
 from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
@@ -33,7 +34,8 @@ from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, Phot
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
-from facegroup.store.calls import at_once, direct
+from facegroup.store.calls import direct, waiting
+from facegroup.store.contract import Store
 from facegroup.types import Descriptors, FaceChoice, Gallery, Policy
 
 
@@ -55,7 +57,8 @@ class Recognizer:
         self.finder = open_finder(settings, self.spec)
         self.store = open_store(settings.store, actor)
         plan, live = Plan.of(settings.matcher), settings.liveness.least
-        self.galleries = Matcher(self.store, self.spec, plan, liveness=live)
+        self.pins = Pins(self.spec.name, self.embedder.fingerprint)
+        self.galleries = Matcher(self.store, self.spec, plan, liveness=live, pins=self.pins)
         self._ahead = ThreadPoolExecutor(1, "find")
 
     def see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
@@ -183,7 +186,7 @@ class Recognizer:
                 raise matched
             return matched
 
-        return Stages(see, match, at_once(self.store), self.spec.name)
+        return Stages(see, match, waiting(self.pins.calls(direct(self.store))), self.spec.name)
 
     def verify(
         self,
@@ -239,7 +242,8 @@ class Recognizer:
         Raises:
             GalleryExists: it is there and was made with another network.
         """
-        return self.store.create_gallery(Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None)))
+        new = Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None))
+        return self.pins.calls(direct(self.store))(Store.create_gallery, new)
 
     def close(self) -> None:
         """Let go of threads and the database."""

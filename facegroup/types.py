@@ -37,6 +37,9 @@ DecisionRule: TypeAlias = Literal["cosine", "cohort"]
 LivenessPolicy: TypeAlias = Literal["off", "enrol", "probe", "both"]
 """Where a face must be live: nowhere, at enrolment, in identification and verification, or in both."""
 
+CohortSource: TypeAlias = Literal["given", "unknown"]
+"""Where a member of a cohort is from: photos that a user gave, or a stranger whom a camera saw."""
+
 FaceChoice: TypeAlias = int | Literal["largest", "dominant"]
 """Which face of a photo is meant: its number from left to right, starting at 0; ``largest``; or ``dominant``, the largest
 if every other face is much smaller or doubtful (`facegroup.enrolment.samples.only_face`)."""
@@ -165,6 +168,25 @@ class Sample:
     detector: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CohortMember:
+    """Someone whom the faces of a gallery are compared with, who is not a member of it: neither crop nor name is kept.
+
+    Attributes:
+        id: sha256 of the photo's bytes, 64 hexadecimal digits.
+        descriptor: (d,) float32 of unit length.
+        source: ``given`` by a user, or ``unknown``: a stranger whom a camera saw.
+        detector: name of the detector that found the face; "" if it is not known.
+        created_at: seconds since the epoch; 0 lets the store set it.
+    """
+
+    id: str
+    descriptor: Floats
+    source: CohortSource = "given"
+    detector: str = ""
+    created_at: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """One member of a gallery.
@@ -254,6 +276,8 @@ class Gallery:
         detector: name of the detector that the gallery is pinned to; "" until a server pins it (`Store.pin_gallery`).
         fingerprint: sha256 over the weights and the preprocessing of the network that the gallery is pinned to, 64
             hexadecimal digits; "" as above.
+        cohort_size: number of members of its cohort.
+        cohort_version: the version at which the cohort last changed; 0: it is empty since the gallery began.
     """
 
     name: str
@@ -273,3 +297,5 @@ class Gallery:
     liveness: LivenessPolicy = "off"
     detector: str = ""
     fingerprint: str = ""
+    cohort_size: int = 0
+    cohort_version: int = 0

@@ -80,7 +80,7 @@ def embedder(
         helper.make_node("Gemm", ["f", "full", "bias"], ["y" if after else answer]),
         *(after or []),
     ]
-    given = shape or ((batch, side, side, 3) if channels_last else (batch, 3, side, side))
+    given = shape if shape is not None else ((batch, side, side, 3) if channels_last else (batch, 3, side, side))
     graph = helper.make_graph(
         nodes,
         "embedder",

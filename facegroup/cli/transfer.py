@@ -58,6 +58,7 @@ def export_gallery(
     ):
         done = export(place, gallery, file, progress.advance)
     answer = {name: done[name] for name in ("people", "samples", "crops", "sha256", "skipped")}
+    answer["cohort"] = done.get("cohort", 0)
     _say(as_json, {"gallery": done["gallery"]["name"], "file": str(file), **answer},
          f"{done['people']} people, {done['samples']} samples, {done['crops']} crops in {file}")  # fmt: skip
     if any(done["skipped"].values()):
@@ -86,7 +87,9 @@ def import_gallery(
 
 def migrate(
     gallery: Annotated[str, typer.Argument(help="name of the gallery")],
-    network: Annotated[str | None, typer.Option(help="the new network; see `facegroup models`")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="the new network, a name or a YAML file; see `facegroup networks`")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the new network's own]")] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="put back what the last migration replaced")] = False,
     forget: Annotated[
@@ -110,7 +113,7 @@ def migrate(
         else:
             spec = registry.spec(network or "", load(store=store))
             new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
-        settings = load(store=store, network=new.network)
+        settings = load(store=store, network=network or new.network)
         with bar("migrating", place.gallery(gallery).people) as progress:
             work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance)
             try:
@@ -143,6 +146,8 @@ def _skipped(skipped: dict[str, Any]) -> None:
         typer.echo(f"skipped, damaged: {each}", err=True)
     for person, sample in skipped["samples"]:
         typer.echo(f"skipped, damaged: {person}  {sample}", err=True)
+    for member in skipped.get("cohort", ()):
+        typer.echo(f"skipped, damaged: {member} of the cohort", err=True)
     people, samples = len(skipped["people"]), len(skipped["samples"])
     typer.echo(f"not in the file: {people} people and {samples} samples of others, which are damaged", err=True)
 
@@ -157,9 +162,12 @@ def _migrated(done: Migrated, as_json: bool) -> None:
         "version": done.gallery.version,
         "embedded": done.embedded,
         "missing": missing,
+        "cohort_left": done.cohort_left,
     }
     for each in missing:
         typer.echo(f"left behind: {each['person_id']}  {each['sample_id']}  {each['why']}", err=True)
+    if done.cohort_left:
+        typer.echo(f"left behind: {done.cohort_left} people of the cohort. Add their photos again.", err=True)
     text = f"{done.gallery.name} is of {done.gallery.network} now, threshold {done.gallery.threshold}; "
     _say(as_json, answer, text + f"{done.embedded} samples were embedded, {len(missing)} left behind")
 

@@ -25,6 +25,7 @@ from facegroup.errors import (
 from facegroup.gallery.calibration import rate_at
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.live_faces import Decide, live_above, match_live, verify_live
+from facegroup.gallery.pins import Pins
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline import quality_policies
@@ -33,7 +34,17 @@ from facegroup.store.availability import Availability
 from facegroup.store.contract import Store
 from facegroup.store.data_loss import LossDetector
 from facegroup.store.gallery_settings import check_threshold
-from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Calibration, Candidate, Descriptors, Floats, Match, Policy
+from facegroup.types import (
+    NOT_IN_DATASET,
+    POOR_QUALITY,
+    Calibration,
+    Candidate,
+    Descriptors,
+    Floats,
+    Gallery,
+    Match,
+    Policy,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +60,7 @@ class Matcher:
         plan: how the galleries are kept in memory. None keeps them exactly, on one thread.
         observe: called with the code of the reason each time that answers become `degraded`.
         liveness: the score that a live face exceeds; None: this server does not tell whether a face is live.
+        pins: what galleries are pinned to. None checks only the name of the network.
     """
 
     def __init__(
@@ -58,11 +70,14 @@ class Matcher:
         plan: Plan | None = None,
         observe: Callable[[str], None] = lambda _: None,
         liveness: float | None = None,
+        pins: Pins | None = None,
     ) -> None:
         self.store = store
         self._plan = Plan() if plan is None else plan
         self._spec = spec
         self._liveness = liveness
+        self.pins = Pins(spec.name) if pins is None else pins
+        self._pinned: dict[str, Gallery] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self.availability = Availability(store.ping, lambda: observe(StoreUnavailable.code))
         self.losses = LossDetector(store, lambda: observe(StoreWentBack.code))
@@ -185,6 +200,7 @@ class Matcher:
             snapshot = self._newest(gallery, held)
             if snapshot.network != self._spec.name:
                 raise NetworkMismatch.of(gallery, snapshot.network, self._spec.name)
+            self._check_pin(gallery, snapshot.version)
         except (UnknownGallery, NetworkMismatch) as error:
             self._snapshots.pop(gallery, None)
             return error
@@ -198,6 +214,14 @@ class Matcher:
             return error
         self._snapshots[gallery] = snapshot = snapshot.living()
         return snapshot, None
+
+    def _check_pin(self, gallery: str, version: int) -> None:
+        if not self.pins.fingerprint:
+            return
+        known = self._pinned.get(gallery)
+        if known is None or known.version < version:
+            known = self._pinned[gallery] = self.store.gallery(gallery)
+        self.pins.check(known)
 
     def _tell(self, gallery: str, error: FacegroupError) -> None:
         """Log once what is wrong with the gallery; the loss detector logs a store that went back."""

@@ -3,6 +3,7 @@
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Unpack
 
@@ -96,6 +97,12 @@ class StoreBase(ABC):
         finally:
             on_copies(gallery, self._delete_sample, person_id, sample_id, counter=counter)
 
+    def erase_cohort(self, gallery: str, ids: Sequence[str] | None = None, *, by: Origin | None = None) -> Erased:
+        try:
+            return self._erase_cohort(gallery, ids, by=by)
+        finally:
+            on_copies(gallery, self._erase_cohort, ids)
+
     @abstractmethod
     def person(self, gallery: str, person_id: str) -> Person: ...
 
@@ -130,3 +137,6 @@ class StoreBase(ABC):
     def _delete_sample(
         self, gallery: str, person_id: str, sample_id: str, *, counter: bool = False, by: Origin | None = None
     ) -> Erased: ...
+
+    @abstractmethod
+    def _erase_cohort(self, gallery: str, ids: Sequence[str] | None = None, *, by: Origin | None = None) -> Erased: ...

@@ -25,6 +25,8 @@ from facegroup.store.damage import Skipped
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.types import (
     Calibration,
+    CohortMember,
+    CohortSource,
     DecisionRule,
     Floats,
     Gallery,
@@ -65,8 +67,8 @@ class Enrolled:
 class Erased:
     """Class of the result of an erasure: what it removed, and the gallery's version (0 if the gallery itself is gone).
 
-    Every sample had a descriptor, and so had every counter-example; `crops` of both had a picture. The change log held none
-    of it: it is ids and versions.
+    Every sample had a descriptor, and so had every counter-example and every member of the cohort; `crops` of the first two
+    had a picture. The change log held none of it: it is ids and versions.
     """
 
     people: int
@@ -74,6 +76,7 @@ class Erased:
     version: int
     crops: int = 0
     counters: int = 0
+    cohort: int = 0
 
     def __add__(self, later: "Erased") -> "Erased":
         return Erased(
@@ -82,6 +85,7 @@ class Erased:
             later.version,
             self.crops + later.crops,
             self.counters + later.counters,
+            self.cohort + later.cohort,
         )
 
 
@@ -119,6 +123,7 @@ class Centroids:
         liveness: where a face must be live, at that version.
         detector: name of the detector that the gallery is pinned to; "" until a server pins it.
         fingerprint: of the network that the gallery is pinned to; "" until a server pins it.
+        cohort_version: the version at which the cohort last changed: it is read again only where this is another.
     """
 
     version: int
@@ -137,6 +142,47 @@ class Centroids:
     liveness: LivenessPolicy = "off"
     detector: str = ""
     fingerprint: str = ""
+    cohort_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CohortAdded:
+    """Class of the result of an addition to a cohort: ids of new and of known members, its size, the gallery's version."""
+
+    added: tuple[str, ...]
+    duplicates: tuple[str, ...]
+    size: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """Class of the cohort of a gallery.
+
+    Attributes:
+        version: the gallery's version at which the cohort last changed, `Centroids.cohort_version`.
+        network: the network that made the descriptors.
+        ids: of the members, sorted.
+        matrix: (len(ids), d) float32, rows of unit length.
+        sources: where each is from.
+        detectors: name of the detector that found each; "" if it is not known.
+        dates: (len(ids),) float64 seconds since the epoch.
+    """
+
+    version: int
+    network: str
+    ids: tuple[str, ...]
+    matrix: Floats
+    sources: tuple[CohortSource, ...]
+    detectors: tuple[str, ...]
+    dates: Times
+
+    def members(self) -> Iterator[CohortMember]:
+        """Return the members one by one."""
+        for key, row, *about in zip(
+            self.ids, self.matrix, self.sources, self.detectors, self.dates.tolist(), strict=True
+        ):
+            yield CohortMember(key, row, *about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +401,42 @@ class RemoteStore(Protocol):
             UnknownGallery: there is none.
             UnknownPerson: there is none.
             UnknownPhoto: the person has no such sample, or no such counter-example.
+        """
+
+    # The cohort
+
+    def add_cohort(
+        self,
+        gallery: str,
+        members: Sequence[CohortMember],
+        network: str,
+        *,
+        once: IdempotencyKey | None = None,
+        by: Origin | None = None,
+    ) -> CohortAdded:
+        """Add members to the cohort, in one step; one whose id is there is a duplicate.
+
+        With nothing new the version stays. What was done under the same `once` before is not done again: the answer is that
+        of the first time, with the size as it is now.
+
+        Raises:
+            UnknownGallery: there is none.
+            NetworkMismatch: `network` is not the gallery's.
+            InvalidDescriptor: a descriptor is not (d,) finite float32 of unit length.
+            MalformedRequest: an id is not the 64 hexadecimal digits of a sha256, a source unknown, or a detector no name.
+            IdempotencyConflict: the key of `once` was used for something else.
+        """
+
+    def cohort(self, gallery: str) -> Cohort:
+        """Return the cohort of a gallery. Raises `UnknownGallery`."""
+
+    def erase_cohort(self, gallery: str, ids: Sequence[str] | None = None, *, by: Origin | None = None) -> Erased:
+        """Erase members of the cohort, or (None) all, in one step. Ids that are not there are passed over.
+
+        With nothing to erase the version stays.
+
+        Raises:
+            UnknownGallery: there is none.
         """
 
     # The audit log

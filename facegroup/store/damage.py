@@ -13,13 +13,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Class of the ids of people whose record cannot be read, and of samples, each with its person's id before it."""
+    """Class of the ids of people whose record cannot be read, of samples, each after its person's id, and of the cohort."""
 
     people: tuple[str, ...] = ()
     samples: tuple[tuple[str, str], ...] = ()
+    cohort: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.people or self.samples)
+        return bool(self.people or self.samples or self.cohort)
 
 
 class Damage:
@@ -64,15 +65,29 @@ class Damage:
         with self._lock:
             keys = [key.rpartition(" ") for key in self._met.get(gallery, ())]
         ids = sorted({key.partition(":")[::2] for place, _, key in keys if "centroid" not in place})
-        return Skipped(tuple(person for person, sample in ids if not sample), tuple(each for each in ids if each[1]))
+        return Skipped(
+            tuple(person for person, sample in ids if not sample),
+            tuple((person, sample) for person, sample in ids if person and sample),
+            tuple(member for person, member in ids if not person and member),
+        )
 
     def forget(self, gallery: str, person_id: str | None = None) -> None:
         """Forget a gallery that was erased, or what belonged to one person.
 
-        A key ends with the person's id, or with it, a colon and a sample's id.
+        A key ends with the person's id, or with it, a colon and a sample's id; that of a member of the cohort with a colon
+        and the member's id.
         """
         with self._lock:
             met = self._met.get(gallery, {})
             for key in list(met):
                 if person_id is None or key.rpartition(" ")[2].partition(":")[0] == person_id:
+                    del met[key]
+
+    def forget_cohort(self, gallery: str, member: str | None = None) -> None:
+        """Forget one member of a cohort that was erased, or (None) all."""
+        with self._lock:
+            met = self._met.get(gallery, {})
+            for key in list(met):
+                end = key.rpartition(" ")[2]
+                if end.startswith(":") and member in (None, end[1:]):
                     del met[key]

@@ -30,7 +30,7 @@ from facegroup.store.contract import VersionGone
 from facegroup.store.gallery_settings import check_detector, check_settings, check_threshold
 from facegroup.store.names import MAX_CHARACTERS, check_id, clean_name
 from facegroup.store.staging import StagingName
-from facegroup.types import Gallery, Sample
+from facegroup.types import CohortMember, Gallery, Sample
 
 RETENTION = 10_000
 """How many versions back the changes of a gallery are known."""
@@ -88,10 +88,10 @@ def check_merger(into: str, source: str) -> None:
         raise MalformedRequest("A person can't be merged with itself. Name another person.")
 
 
-def places(sent: Sequence[Sample], added: Sequence[Sample]) -> list[int]:
-    """Return the positions, among the samples sent, of those that were added."""
-    ids = [sample.id for sample in sent]
-    return [ids.index(sample.id) for sample in added]
+def places(sent: Sequence[Sample | CohortMember], added: Sequence[Sample | CohortMember]) -> list[int]:
+    """Return the positions, among the samples or members of a cohort sent, of those that were added."""
+    ids = [each.id for each in sent]
+    return [ids.index(each.id) for each in added]
 
 
 def enrolled(person_id: str, added: Sequence[Sample], known: int) -> Event:
@@ -227,7 +227,11 @@ def _check_sample(sample: Sample, dimension: int) -> None:
     if _SHA256.fullmatch(sample.id) is None:
         raise MalformedRequest("a sample's id must be the sha256 of its photo, 64 hexadecimal digits")
     check_detector(sample.detector)
-    descriptor = sample.descriptor
+    check_descriptor(sample.descriptor, dimension)
+
+
+def check_descriptor(descriptor: object, dimension: int) -> None:
+    """Raise `InvalidDescriptor` unless a descriptor is (d,) finite float32 of unit length."""
     if not isinstance(descriptor, np.ndarray) or descriptor.dtype != np.float32:
         raise InvalidDescriptor("a descriptor must be an array of float32")
     if descriptor.shape != (dimension,):

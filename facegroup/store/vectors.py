@@ -76,6 +76,7 @@ def centroids(
         liveness=gallery.liveness,
         detector=gallery.detector,
         fingerprint=gallery.fingerprint,
+        cohort_version=gallery.cohort_version,
     )
 
 

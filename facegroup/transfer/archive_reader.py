@@ -17,11 +17,13 @@ from typing import Any, Self
 import numpy as np
 
 from facegroup.errors import ArchiveInvalid, ArchiveNewer, FacegroupError
-from facegroup.store import metadata, validation
+from facegroup.store import cohort, metadata, validation
 from facegroup.store.contradictions import MOST_COUNTERS
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.store.names import check_id, clean_name
 from facegroup.transfer.archive_writer import (
+    COHORT_FIELDS,
+    COHORT_MEMBERS,
     COUNTED,
     DIGITS,
     FORMAT,
@@ -32,7 +34,7 @@ from facegroup.transfer.archive_writer import (
     MEMBERS,
     OLDER_VERSION,
 )
-from facegroup.types import Floats, Gallery, Person, Sample
+from facegroup.types import CohortMember, Floats, Gallery, Person, Sample
 
 _BLOCK = 1 << 20
 _MOST = 1 << 30  # bytes of one member; a writer keeps far below
@@ -117,6 +119,40 @@ class Archive:
         if sums != [self.manifest[name] for name in ("people", "samples", "crops")]:
             raise self._fault("the manifest's counts of people, samples or crops do not match")
 
+    def cohort(self) -> list[CohortMember]:
+        """Return the cohort, checked.
+
+        Raises:
+            ArchiveInvalid: something is not as it should be.
+        """
+        if not self._cohort_size:
+            return []
+        try:
+            return self._read_cohort()
+        except (FacegroupError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            if isinstance(error, ArchiveInvalid):
+                raise
+            raise self._fault(f"its cohort: {error}") from error
+
+    @property
+    def _cohort_size(self) -> int:
+        size = self.manifest.get("cohort", 0)
+        return int(size) if self.manifest["format_version"] > OLDER_VERSION else 0
+
+    def _read_cohort(self) -> list[CohortMember]:
+        lines, array = (self._member(name) for name in COHORT_MEMBERS)
+        found = []
+        for line, row in zip(lines.splitlines(), self._descriptors(array), strict=True):
+            values = json.loads(line)
+            if set(values) != set(COHORT_FIELDS):
+                raise ValueError("a member is malformed")
+            values["created_at"] = _number(values["created_at"])
+            found.append(CohortMember(descriptor=row, **values))
+        kept, again = cohort.sort_out(found, self.gallery, self.gallery.network, ())
+        if again or len(kept) != self._cohort_size:
+            raise ValueError("its members are not as many as the manifest says, or one is in it twice")
+        return kept
+
     def _check_sum(self) -> None:
         size = self._path.stat().st_size
         digest = hashlib.sha256()
@@ -139,6 +175,8 @@ class Archive:
         if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT_VERSION:
             raise ArchiveNewer(f"{self._path} is of format version {version}; this facegroup knows {FORMAT_VERSION}")
         right = all(type(found.get(name)) is kind for name, kind in _MANIFEST.items())
+        size = found.get("cohort", 0)
+        right &= type(size) is int and size >= 0
         if version not in range(1, FORMAT_VERSION + 1) or not right:
             raise self._fault("its manifest is malformed")
         return found
@@ -162,10 +200,12 @@ class Archive:
 
     def _check_members(self) -> None:
         infos = self._zip.infolist()
-        wanted = [f"{number:05d}/{name}" for number in range(len(infos) // len(MEMBERS)) for name in MEMBERS]
         here = [info.filename for info in infos[:-1]]
         count = self.manifest["chunks"]
-        if here != wanted or count * len(MEMBERS) != len(here) or not 0 <= self.manifest["settled"] <= count:
+        apart = COHORT_MEMBERS if self._cohort_size else ()
+        chunks = (len(here) - len(apart)) // len(MEMBERS)
+        wanted = [f"{number:05d}/{name}" for number in range(chunks) for name in MEMBERS] + list(apart)
+        if here != wanted or count != chunks or not 0 <= self.manifest["settled"] <= count:
             raise self._fault("it has unexpected members")
         if list(self.manifest["members"]) != wanted:
             raise self._fault("its manifest names other members than the file has")

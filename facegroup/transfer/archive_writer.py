@@ -1,8 +1,9 @@
 """Writes the file that a gallery is exported to (docs/gallery.md has its format).
 
-A ZIP without compression. Chunk after chunk: `00000/people.jsonl`, `00000/descriptors.npy`, `00000/crops.bin`; then
-`manifest.json`, which has the sha256 and size of each; last, as the ZIP's comment, the sha256 of all bytes before it.
-It is written front to back, so it can go to a file or a socket; `archive_reader` reads it.
+A ZIP without compression. Chunk after chunk: `00000/people.jsonl`, `00000/descriptors.npy`, `00000/crops.bin`; then, if
+there is a cohort, `cohort.jsonl` and `cohort.npy`; then `manifest.json`, which has the sha256 and size of each; last, as
+the ZIP's comment, the sha256 of all bytes before it. It is written front to back, so it can go to a file or a socket;
+`archive_reader` reads it.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ import numpy as np
 
 from facegroup.store.damage import Skipped
 from facegroup.store.gallery_settings import write_calibration
-from facegroup.types import Gallery, Person, Sample
+from facegroup.types import CohortMember, Gallery, Person, Sample
 
 FORMAT = "facegroup-gallery"
 FORMAT_VERSION = 4
@@ -26,6 +27,8 @@ FORMAT_VERSION = 4
 OLDER_VERSION = 3
 """Of the files that older versions can read."""
 MEMBERS = ("people.jsonl", "descriptors.npy", "crops.bin")
+COHORT_MEMBERS = ("cohort.jsonl", "cohort.npy")
+COHORT_FIELDS = ("id", "created_at", "source", "detector")
 DIGITS = 64  # of the sha256 at the file's end
 MANIFEST = "manifest.json"
 
@@ -138,16 +141,21 @@ class ArchiveWriter:
         if self._seen.pop(person_id, None) is not None:
             self._erased.add(person_id)
 
-    def close(self, gallery: Gallery, skipped: Skipped | None = None) -> dict[str, Any]:
-        """Write the manifest, seal the file, and return the manifest with the file's `sha256`.
+    def close(
+        self, gallery: Gallery, skipped: Skipped | None = None, cohort: Sequence[CohortMember] = ()
+    ) -> dict[str, Any]:
+        """Write the cohort and the manifest, seal the file, and return the manifest with the file's `sha256`.
 
         Args:
             gallery: what was exported.
             skipped: who of it is not in the file.
+            cohort: of the gallery.
         """
         missing = Skipped() if skipped is None else skipped
         self.settle()
-        version = FORMAT_VERSION if self._newer or _is_newer(gallery) else OLDER_VERSION
+        version = FORMAT_VERSION if self._newer or cohort or _is_newer(gallery) else OLDER_VERSION
+        if cohort:
+            self._write_cohort(cohort)
         names = (*GALLERY_FIELDS, *chain(*(names for since, names in LATER_FIELDS.items() if since <= version)))
         manifest = {
             "format": FORMAT,
@@ -159,10 +167,15 @@ class ArchiveWriter:
             "people": len(self._seen),
             "samples": sum(samples for samples, _ in self._seen.values()),
             "crops": sum(crops for _, crops in self._seen.values()),
+            **({"cohort": len(cohort)} if cohort else {}),
             "chunks": self._chunks,
             "settled": self._settled,
             "erased": sorted(self._erased),
-            "skipped": {"people": list(missing.people), "samples": [list(each) for each in missing.samples]},
+            "skipped": {
+                "people": list(missing.people),
+                "samples": [list(each) for each in missing.samples],
+                **({"cohort": list(missing.cohort)} if missing.cohort else {}),
+            },
             "members": self._members,
         }
         self._member(MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
@@ -177,12 +190,23 @@ class ArchiveWriter:
         chunk, self._chunk = self._chunk, _Chunk()
         if not chunk.lines:
             return
-        matrix = np.frombuffer(b"".join(chunk.rows), "<f4").reshape(len(chunk.rows), self._dimension)
-        array = io.BytesIO()
-        np.lib.format.write_array(array, matrix, version=(1, 0), allow_pickle=False)
-        for name, data in zip(MEMBERS, (b"".join(chunk.lines), array.getvalue(), b"".join(chunk.crops)), strict=True):
+        parts = (b"".join(chunk.lines), self._matrix(chunk.rows), b"".join(chunk.crops))
+        for name, data in zip(MEMBERS, parts, strict=True):
             self._member(f"{self._chunks:05d}/{name}", data)
         self._chunks += 1
+
+    def _write_cohort(self, cohort: Sequence[CohortMember]) -> None:
+        lines = (json.dumps({name: getattr(each, name) for name in COHORT_FIELDS}).encode() + b"\n" for each in cohort)
+        parts = (b"".join(lines), self._matrix([each.descriptor.astype("<f4").tobytes() for each in cohort]))
+        for name, data in zip(COHORT_MEMBERS, parts, strict=True):
+            self._member(name, data)
+
+    def _matrix(self, rows: Sequence[bytes]) -> bytes:
+        """Return descriptors as an npy file."""
+        array = io.BytesIO()
+        matrix = np.frombuffer(b"".join(rows), "<f4").reshape(len(rows), self._dimension)
+        np.lib.format.write_array(array, matrix, version=(1, 0), allow_pickle=False)
+        return array.getvalue()
 
     def _member(self, name: str, data: bytes) -> None:
         self._zip.writestr(zipfile.ZipInfo(name, _EPOCH), data)

@@ -18,7 +18,7 @@ from facegroup.errors import (
 )
 from facegroup.store import validation
 from facegroup.store.audit import Event, Origin
-from facegroup.store.contract import Store, VersionGone
+from facegroup.store.contract import Cohort, Store, VersionGone
 from facegroup.store.names import clean_name
 from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingStore, import_copy, previous_copy
@@ -30,7 +30,8 @@ Tell = Callable[[int], None]
 """Called with the number of people done since the last call."""
 
 _ROUNDS = 100
-_COUNTS = ("people", "samples", "crops")
+_COUNTS = ("people", "samples", "crops", "cohort")
+_COHORT_PART = 250
 
 
 def export(
@@ -61,14 +62,14 @@ def export(
                         writer.write(person, store.samples(gallery, person.id, crops=True, counter=None))
                     tell(1)
                 writer.settle()
-                now = _catch_up(store, found, writer)
-                manifest = writer.close(now, store.skipped(gallery))
+                now, cohort = _catch_up(store, found, writer)
+                manifest = writer.close(now, store.skipped(gallery), list(cohort.members()))
             except BaseException:
                 writer.abandon()
                 raise
             file.flush()
             os.fsync(file.fileno())
-        store.note(gallery, Event("exported", None, {name: manifest[name] for name in _COUNTS}), by=by)
+        store.note(gallery, Event("exported", None, _counts(manifest)), by=by)
         part.replace(path)
     except OSError as error:
         raise MalformedRequest(f"{path} cannot be written: {error.strerror}") from error
@@ -121,6 +122,9 @@ def take_in(
             expiries.pop(person_id, None)
             with suppress(UnknownPerson):
                 store.delete_person(copy, person_id)
+        cohort = archive.cohort()
+        for start in range(0, len(cohort), _COHORT_PART):
+            store.add_cohort(copy, cohort[start : start + _COHORT_PART], archive.gallery.network)
         version = store.version(copy)
         fewer = archive.manifest["people"] - store.gallery(copy).people  # who expired was erased here, too
         if not 0 <= fewer <= sum(each is not None and each <= validation.now() for each in expiries.values()):
@@ -132,8 +136,9 @@ def take_in(
         else:
             _check_place(before, archive.gallery, replaces)
             expected, replaced = before.version, before.people
-        counts = {each: archive.manifest[each] for each in _COUNTS}
-        event = Event("imported", None, {**counts, "network": archive.gallery.network, "replaced": replaced})
+        event = Event(
+            "imported", None, {**_counts(archive.manifest), "network": archive.gallery.network, "replaced": replaced}
+        )
         store.switch_gallery(name, copy, expected, version, event, by=by)
         with suppress(UnknownGallery):
             store.delete_gallery(previous_copy(name))
@@ -162,12 +167,17 @@ def changed(store: Store, gallery: str, since: int) -> tuple[int, dict[str, Pers
     return changes.version, people
 
 
-def _catch_up(store: Store, found: Gallery, writer: ArchiveWriter) -> Gallery:
+def _counts(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {name: manifest[name] for name in _COUNTS if name in manifest}
+
+
+def _catch_up(store: Store, found: Gallery, writer: ArchiveWriter) -> tuple[Gallery, Cohort]:
     version = found.version
     for _ in range(_ROUNDS):
+        cohort = store.cohort(found.name)
         now = store.gallery(found.name)
-        if now.version == version:
-            return now
+        if now.version == version and now.cohort_version == cohort.version:
+            return now, cohort
         changes = changed(store, found.name, version)
         if changes is None or now.network != found.network:
             break

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from facegroup.errors import MalformedRequest, MigrationIncomplete, SwitchConflict, UnknownGallery, UnknownPerson
 from facegroup.store.audit import Event, Origin
+from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Changes
 from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingName, StagingStore, migration_copy, previous_copy
@@ -35,12 +36,16 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """Class of the result of a migration: the gallery, the network before, samples embedded, and those left behind."""
+    """Class of the result of a migration: the gallery, the network before, samples embedded, and those left behind.
+
+    `cohort_left` is how many members of the cohort are left behind: without their photos they cannot be embedded again.
+    """
 
     gallery: Gallery
     before: str
     embedded: int
     missing: tuple[Missing, ...]
+    cohort_left: int = 0
 
 
 class Migration:
@@ -84,7 +89,8 @@ class Migration:
 
         Raises:
             MalformedRequest: the gallery is of that network already.
-            MigrationIncomplete: there are such samples, and they may not; nothing was switched. See `missing`.
+            MigrationIncomplete: there are such samples, and they may not; nothing was switched. See `missing`. Or a cohort
+                is to decide, and would have too few people.
             SwitchConflict: another migration or import was faster.
         """
         if self._old.network == self._new.network:
@@ -94,6 +100,7 @@ class Migration:
                 f'the gallery "{self._name}" keeps no crops to make descriptors from: enrol its photos anew, or leave '
                 "the samples without a crop behind with --drop-missing"
             )
+        self._check_cohort(self._old, self._name, 0)
         copy = migration_copy(self._name)
         with suppress(UnknownGallery):
             begun = self._store.gallery(copy)
@@ -150,14 +157,17 @@ class Migration:
                         f"{now.damaged} values of the gallery are damaged; nothing was switched. Mend them, or leave "
                         "them behind with --drop-missing (the log names them)"
                     )
+                there = self._store.cohort(copy)
+                left = len(set(self._store.cohort(self._name).ids) - set(there.ids))
+                self._check_cohort(now, copy, len(there.ids))
                 with suppress(SwitchConflict):
-                    detail = {"from": now.network, "network": self._store.gallery(copy).network}
-                    event = Event(
-                        "rolled_back" if self._back else "migrated", None, {**detail, "left": len(self.missing)}
-                    )
+                    detail = {"from": now.network, "network": there.network, "left": len(self.missing)}
+                    if left:
+                        detail["cohort_left"] = left
+                    event = Event("rolled_back" if self._back else "migrated", None, detail)
                     self._store.switch_gallery(self._name, copy, version, made, event, by=self._by)
                     after = self._store.gallery(self._name)
-                    return Migrated(after, self._old.network, self._embedded, self.missing)
+                    return Migrated(after, self._old.network, self._embedded, self.missing, left)
                 continue
             changes = changed(self._store, self._name, version)
             if changes is None:
@@ -169,6 +179,24 @@ class Migration:
                     self._erase(copy, person_id)
             self._bring(copy, [person for person in people.values() if person is not None])
         raise SwitchConflict(f'Another process switched the gallery "{self._name}", or it changes too fast. Try again.')
+
+    def _check_cohort(self, gallery: Gallery, name: str, size: int) -> None:
+        """Raise `MigrationIncomplete` if a cohort is to decide, and has too few people.
+
+        Args:
+            gallery: whose decision rule it is.
+            name: where the members of the gallery are counted.
+            size: how many others the cohort will have.
+        """
+        if gallery.decision != "cohort":
+            return
+        members = sum(person.samples > 0 for person in everybody(self._store, name))
+        if members + size < LEAST:
+            raise MigrationIncomplete(
+                f'The gallery "{self._name}" has the decision "cohort", and its cohort cannot be embedded again without the '
+                f"photos. Of the {LEAST} people that the decision needs, only {members + size} would be left. Set the "
+                'decision "cosine", migrate, add the cohort again with the new network, then set "cohort".'
+            )
 
     def _all(self, copy: StagingName) -> int:
         """Bring everybody level; return the version of the gallery before that."""

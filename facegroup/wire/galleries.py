@@ -122,6 +122,7 @@ class Gallery(Answer):
         "",
         "sha256 over weights and preprocessing of the network that the gallery is pinned to; empty until a server pins it",
     )
+    cohort_size: int = added(0, "number of people of its cohort, who are not members")
     calibration: Calibration | None = Field(
         description="how the threshold was found; null: by hand, or the network's own"
     )

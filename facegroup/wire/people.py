@@ -233,9 +233,12 @@ class Removed(Answer):
     people: int
     photos: int
     counter_examples: int = added(0)
-    descriptors: int = Field(description="one for each photo and counter-example; the person's centroid goes with them")
+    descriptors: int = Field(
+        description="one for each photo, counter-example and person of the cohort; a person's centroid goes with them"
+    )
     crops: int = Field(description="pictures of aligned faces; photos enrolled while the gallery kept none had none")
     sightings: int = Field(0, description="of cameras, with their pictures")
+    cohort: int = added(0, "people of the cohort: strangers whom the gallery's faces were compared with")
 
 
 class Erased(Answer):
@@ -248,7 +251,7 @@ class Erased(Answer):
     def of(cls, done: contract.Erased, sightings: int = 0) -> Self:
         """Return what an erasure removed; `sightings` of cameras were removed with it."""
         counts = {"photos": done.samples, "counter_examples": done.counters, "sightings": sightings}
-        removed = Removed.from_struct(done, **counts, descriptors=done.samples + done.counters)
+        removed = Removed.from_struct(done, **counts, descriptors=done.samples + done.counters + done.cohort)
         return cls(removed=removed, gallery_version=done.version)
 
     def struct(self) -> contract.Erased:

@@ -21,8 +21,8 @@ class RedisCentroids(RedisBase):
         (answer,) = self._server.read(script("changes", validation.normalise_gallery(gallery), since=after))
         if answer is None:
             raise validation.unknown_gallery(gallery)
-        kept, people, born, ids, records, rows, counters = answer
-        found = read_gallery(validation.normalise_gallery(gallery), kept, people)
+        kept, people, cohort, born, ids, records, rows, counters = answer
+        found = read_gallery(validation.normalise_gallery(gallery), kept, people, cohort)
         if since is not None:
             validation.check_since(since, found.version, int(born))
         return self._usable(found, ids, records, rows, counters, whole=since is None)

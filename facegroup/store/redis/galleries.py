@@ -45,11 +45,13 @@ class RedisGalleries(RedisBase):
             (names,) = self._server.read(("ZRANGEBYLEX", INDEX, b"(" + start, "+", "LIMIT", 0, left))
             for name in names:
                 keys = Keys.of(name.decode())
-                kept, people = self._server.read(("HGETALL", keys.gallery), ("HLEN", keys.people))
+                kept, *counts = self._server.read(
+                    ("HGETALL", keys.gallery), ("HLEN", keys.people), ("HLEN", keys.cohort)
+                )
                 if not kept:
                     continue
                 try:
-                    one = read_gallery(name.decode(), kept, people)
+                    one = read_gallery(name.decode(), kept, *counts)
                 except StoreInvalid as error:
                     self._damage.settle("", 0, keys.gallery.__eq__, {keys.gallery: error.detail})
                 else:
@@ -99,8 +101,8 @@ class RedisGalleries(RedisBase):
         if counts is None:
             raise validation.unknown_gallery(name)
         self._damage.forget(kept)
-        people, samples, crops, counters = counts
-        return Erased(people, samples - counters, 0, crops, counters)
+        people, samples, crops, counters, cohort = counts
+        return Erased(people, samples - counters, 0, crops, counters, cohort)
 
     def version(self, gallery: str) -> int:
         (version,) = self._server.read(("HGET", Keys.of(validation.normalise_gallery(gallery)).gallery, "version"))

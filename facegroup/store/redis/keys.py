@@ -24,6 +24,7 @@ class Keys(NamedTuple):
     requested: str
     expiries: str
     counters: str
+    cohort: str
 
     @classmethod
     def of(cls, name: str) -> Self:

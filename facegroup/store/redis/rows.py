@@ -112,7 +112,7 @@ def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
     }
 
 
-def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people: int) -> Gallery:
+def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people: int, cohort: int) -> Gallery:
     """Return the gallery of a hash, as HGETALL answers it by itself (a dict) or out of a script (a flat list).
 
     Raises:
@@ -120,7 +120,7 @@ def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people
     """
     kept = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
     try:
-        found = _gallery(kept, people)
+        found = _gallery(kept, people, cohort)
         if found.name == name:
             found = replace(found, name=name)  # a copy's is one
         whole = check_gallery(found).name == name
@@ -131,7 +131,7 @@ def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people
     return found
 
 
-def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
+def _gallery(kept: dict[bytes, bytes], people: int, cohort: int) -> Gallery:
     return Gallery(
         name=kept[b"name"].decode(),
         network=kept[b"network"].decode(),
@@ -149,6 +149,8 @@ def _gallery(kept: dict[bytes, bytes], people: int) -> Gallery:
         liveness=_word(kept, b"liveness", "off"),
         detector=_word(kept, b"detector", ""),
         fingerprint=_word(kept, b"fingerprint", ""),
+        cohort_size=cohort,
+        cohort_version=int(kept.get(b"cohort_version", 0)),
     )
 
 

@@ -84,12 +84,15 @@ class RedisSteps:
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
         """Return a gallery and the answers to commands on its keys, all of one moment. Raises `UnknownGallery`."""
         keys = Keys.of(validation.normalise_gallery(gallery))
-        kept, people, *answers = self._server.read(
-            ("HGETALL", keys.gallery), ("HLEN", keys.people), *(command(keys) for command in commands)
+        kept, people, cohort, *answers = self._server.read(
+            ("HGETALL", keys.gallery),
+            ("HLEN", keys.people),
+            ("HLEN", keys.cohort),
+            *(command(keys) for command in commands),
         )
         if not kept:
             raise validation.unknown_gallery(gallery)
-        return read_gallery(validation.normalise_gallery(gallery), kept, people), answers
+        return read_gallery(validation.normalise_gallery(gallery), kept, people, cohort), answers
 
     def record(self, found: Gallery, person_id: str, data: bytes) -> Record:
         """Return a person's record. Raises `StoreInvalid` where it is damaged."""

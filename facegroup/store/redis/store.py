@@ -7,7 +7,7 @@ where {tag} is a hash of the gallery's name, so that a cluster keeps a gallery o
     facegroup:galleries         sorted set   names of galleries, in order
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
                                              quality probe_quality unique calibration decision
-                                             liveness detector fingerprint
+                                             liveness detector fingerprint cohort_version
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
     facegroup:{tag}:lost        string       see data_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
@@ -23,6 +23,7 @@ where {tag} is a hash of the gallery's name, so that a cluster keeps a gallery o
     facegroup:{tag}:requested   sorted set   idempotency key, by its date
     facegroup:{tag}:expiries    sorted set   id, by when the person expires
     facegroup:{tag}:counters    hash         id → float32[k, d], little-endian; only of people who have counter-examples
+    facegroup:{tag}:cohort      hash         id → source NUL detector NUL float64 date, float32[d], little-endian
 """
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
@@ -34,6 +35,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.store import validation
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.redis.centroids import RedisCentroids
+from facegroup.store.redis.cohort import RedisCohort
 from facegroup.store.redis.galleries import RedisGalleries
 from facegroup.store.redis.keys import Keys
 from facegroup.store.redis.notes import read_entry
@@ -42,7 +44,7 @@ from facegroup.store.redis.scripts import script
 from facegroup.store.redis.staging import RedisStaging
 
 
-class RedisStore(RedisGalleries, RedisSamples, RedisCentroids, RedisStaging):
+class RedisStore(RedisGalleries, RedisSamples, RedisCohort, RedisCentroids, RedisStaging):
     """Class of a `Store` in Redis; see `RedisBase` for what it takes."""
 
     def check_writes(self) -> None:

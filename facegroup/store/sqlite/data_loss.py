@@ -36,7 +36,8 @@ def accept(db: sqlite3.Connection, gallery: str, version: int) -> Standing:
     if found.version is None:
         db.execute("UPDATE erased SET version = ?", (above,))
     else:
-        db.execute("UPDATE galleries SET version = ?, born = ? WHERE name = ?", (above, above, name))
+        versions = "version = ?1, born = ?1, cohort_version = ?1"
+        db.execute(f"UPDATE galleries SET {versions} WHERE name = ?2", (above, name))
     if found.lost is not None:
         db.execute("DELETE FROM lost WHERE gallery = ?", (name,))
     return standing(db, gallery)

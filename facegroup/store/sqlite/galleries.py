@@ -12,6 +12,7 @@ from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Changes, Erased, Standing, Store
 from facegroup.store.sqlite import data_loss
 from facegroup.store.sqlite.base import SqliteBase
+from facegroup.store.sqlite.cohort import erase_one_by_one
 from facegroup.store.sqlite.reserve import erases
 from facegroup.store.sqlite.rows import GALLERIES, find_gallery, gallery_of, note, raise_version
 from facegroup.types import Gallery
@@ -24,7 +25,8 @@ _COLUMNS = ", ".join(f'"{name}"' for name in _SETTINGS)
 
 
 def _people(store: Store, name: str, *, by: Origin | None = None) -> Iterator[Erased]:
-    """Erase the people of a gallery one after the other."""
+    """Erase the cohort and the people of a gallery one after the other."""
+    yield from erase_one_by_one(store, name, by=by)
     while page := store.people(name):
         for person in page:
             yield store.delete_person(name, person.id, by=by)
@@ -105,7 +107,7 @@ class SqliteGalleries(SqliteBase):
             note(db, gallery["name"], Event("erased"), by or self._origin)
         self._damage.forget(gallery["name"])
         self._file.scrub()
-        return Erased(gallery["people"], samples - counters, 0, crops, counters)
+        return Erased(gallery["people"], samples - counters, 0, crops, counters, gallery["cohort_size"])
 
     def version(self, gallery: str) -> int:
         with self._file.read() as db:

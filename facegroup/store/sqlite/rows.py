@@ -15,7 +15,10 @@ from facegroup.store.staging import StagingName, is_staging
 from facegroup.types import Gallery, Person, Sample
 
 SAMPLES = "SELECT key, id, created_at, descriptor, counter, detector FROM samples"
-GALLERIES = "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.key) AS people FROM galleries"
+GALLERIES = (
+    "SELECT *, (SELECT count(*) FROM people WHERE gallery = galleries.key) AS people,"
+    " (SELECT count(*) FROM cohort WHERE gallery = galleries.key) AS cohort_size FROM galleries"
+)
 
 
 def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
@@ -34,9 +37,11 @@ def gallery_of(row: sqlite3.Row, damaged: int = 0) -> Gallery:
             liveness=row["liveness"],
             detector=row["detector"],
             fingerprint=row["fingerprint"],
+            cohort_size=row["cohort_size"],
+            cohort_version=int(row["cohort_version"]),
         )
         whole = validation.check_gallery(found).name == found.name and isinstance(found.network, str)
-    except (TypeError, AttributeError, FacegroupError):
+    except (TypeError, ValueError, AttributeError, FacegroupError):
         whole = False
     if not whole:
         raise StoreInvalid(f"row {row['key']} of galleries is damaged: facegroup did not write this gallery")

@@ -61,6 +61,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "ALTER TABLE galleries ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE galleries ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE samples ADD COLUMN detector TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE galleries ADD COLUMN cohort_version INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE cohort (
+            key INTEGER PRIMARY KEY, gallery INTEGER NOT NULL REFERENCES galleries ON DELETE CASCADE, id TEXT NOT NULL,
+            created_at REAL NOT NULL, descriptor BLOB NOT NULL, source TEXT NOT NULL, detector TEXT NOT NULL,
+            UNIQUE (gallery, id))""",
     ),
 }
 """By the schema that they lead to."""

@@ -72,7 +72,8 @@ class SqliteStaging(SqliteBase):
                 if row is not None:
                     db.execute("UPDATE galleries SET name = ? WHERE key = ?", (becomes, row["key"]))
             db.execute("DELETE FROM changes WHERE gallery = ?", (there["key"],))
-            db.execute("UPDATE galleries SET version = ?, born = ? WHERE key = ?", (version, version, there["key"]))
+            versions = "version = ?1, born = ?1, cohort_version = ?1"
+            db.execute(f"UPDATE galleries SET {versions} WHERE key = ?2", (version, there["key"]))
             if here is not None:  # idempotency keys stay with the name
                 db.execute("UPDATE OR REPLACE requests SET gallery = ? WHERE gallery = ?", (there["key"], here["key"]))
             note(db, name, event, by or self._origin)

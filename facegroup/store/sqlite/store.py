@@ -14,6 +14,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.store import validation
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.sqlite.centroids import SqliteCentroids
+from facegroup.store.sqlite.cohort import SqliteCohort
 from facegroup.store.sqlite.galleries import SqliteGalleries
 from facegroup.store.sqlite.people import SqlitePeople
 from facegroup.store.sqlite.rows import find_gallery, note
@@ -21,7 +22,7 @@ from facegroup.store.sqlite.samples import SqliteSamples
 from facegroup.store.sqlite.staging import SqliteStaging
 
 
-class SqliteStore(SqliteGalleries, SqlitePeople, SqliteSamples, SqliteCentroids, SqliteStaging):
+class SqliteStore(SqliteGalleries, SqlitePeople, SqliteSamples, SqliteCohort, SqliteCentroids, SqliteStaging):
     """Class of a `Store` in a SQLite file; see `SqliteBase` for what it takes."""
 
     def check_writes(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from facegroup.types import Calibration, Floats, Sample
+from facegroup.types import Calibration, CohortMember, Floats, Sample
 
 D = 16
 NETWORK = "a-network"
@@ -17,6 +17,10 @@ CALIBRATION = Calibration(
 def descriptor(number: int, dimension: int = D) -> Floats:
     vector = np.random.default_rng(number).normal(size=dimension)
     return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def strangers(*numbers: int, dimension: int = D) -> list[CohortMember]:
+    return [CohortMember(photo_id(number), descriptor(number, dimension)) for number in numbers]
 
 
 def photo_id(number: int) -> str:

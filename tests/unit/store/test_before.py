@@ -101,6 +101,7 @@ def migrate(store: StagingStore, gallery: str, to: NetworkSpec = NEW, *, back: b
 def complete(gallery: Any) -> Any:
     """Add what was added to the answers since, as it must be in a gallery of before."""
     gallery["gallery"] |= {"decision": "cosine", "liveness": "off", "detector": "", "fingerprint": ""}
+    gallery["gallery"] |= {"cohort_size": 0, "cohort_version": 0}
     if gallery["gallery"]["calibration"]:
         gallery["gallery"]["calibration"] |= {"detector": "", "decision": "cosine"}
     for each in (each for samples in gallery["samples"].values() for each in samples):

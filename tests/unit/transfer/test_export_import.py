@@ -34,14 +34,16 @@ from facegroup.transfer.archive_writer import GALLERY_FIELDS, LATER_FIELDS, Arch
 from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
-from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample
+from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample, strangers
 from tests.unit.store.test_damage import Spoil, spoil  # noqa: F401 (a fixture)
 
 
 def whole(place: Store, name: str) -> list[Any]:
     """All that a gallery holds, but its version."""
     gallery = place.gallery(name)
-    people: list[Any] = [replace(gallery, version=0, name="")]
+    people: list[Any] = [replace(gallery, version=0, cohort_version=0, name="")]
+    cohort = place.cohort(name)
+    people += zip(cohort.ids, map(bytes, cohort.matrix), cohort.sources, cohort.detectors, cohort.dates, strict=True)
     for person in everybody(place, name):
         rows = place.samples(name, person.id, crops=True)
         people.append((person, [(each.id, each.created_at, each.crop, each.descriptor.tobytes()) for each in rows]))
@@ -161,6 +163,77 @@ def test_the_detectors_of_samples_go_along(place: StagingStore, file: Path) -> N
     forged(file, older)
     with Archive(file) as archive, pytest.raises(ArchiveInvalid):  # format 3 has no detectors
         take_in(place, archive, "spoilt")
+
+
+def test_the_cohort_goes_along(place: StagingStore, file: Path) -> None:
+    one, two = strangers(41, 42)
+    two = replace(two, source="unknown", detector="yunet", created_at=77.25)
+    place.add_cohort("group", [one, two], NETWORK)
+    export(place, "group", file)
+    assert place.audit("group")[-1].event.detail["cohort"] == 2
+    with Archive(file) as archive:
+        assert (archive.manifest["format_version"], archive.manifest["cohort"]) == (4, 2)
+        made = take_in(place, archive, "again")
+    assert (made.cohort_size, place.audit("again")[-1].event.detail["cohort"]) == (2, 2)
+    assert whole(place, "again") == whole(place, "group")
+    assert not any(each.name.endswith("import") for each in place.galleries())
+
+
+def test_a_cohort_that_changes_during_the_export_is_in_the_file_as_it_is_at_its_end(
+    place: StagingStore, file: Path
+) -> None:
+    place.add_cohort("group", strangers(41, 42), NETWORK)
+
+    def meanwhile(count: int) -> None:
+        place.erase_cohort("group", [photo_id(41)])
+        place.add_cohort("group", strangers(43), NETWORK)
+
+    export(place, "group", file, meanwhile)
+    with Archive(file) as archive:
+        assert [each.id for each in archive.cohort()] == [photo_id(42), photo_id(43)]
+
+
+COHORTS: dict[str, Callable[[dict[str, bytes]], object]] = {
+    "fewer than said": lambda m: edit(m, lambda found: found.update(cohort=3)),
+    "none said": lambda m: edit(m, lambda found: found.pop("cohort")),
+    "no number": lambda m: edit(m, lambda found: found.update(cohort=True)),
+    "negative": lambda m: edit(m, lambda found: found.update(cohort=-2)),
+    "format 3": lambda m: edit(m, lambda found: found.update(format_version=3)),
+    "a member is missing": lambda m: m.pop("cohort.npy"),
+    "one is twice": lambda m: m.update({"cohort.jsonl": 2 * m["cohort.jsonl"].splitlines(keepends=True)[0]}),
+    "one line": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].splitlines()[0]}),
+    "no id": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b'"id": "0', b'"id": "x')}),
+    "another source": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b'"given"', b'"camera"')}),
+    "a source that is none": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b'"given"', b"[]")}),
+    "no date": lambda m: m.update(
+        {"cohort.jsonl": m["cohort.jsonl"].replace(b'"created_at": ', b'"created_at": -NaN')}
+    ),
+    "a name": lambda m: m.update({"cohort.jsonl": m["cohort.jsonl"].replace(b"{", b'{"name": "Ann", ')}),
+    "no JSON": lambda m: m.update({"cohort.jsonl": b"\xff"}),
+    "other numbers": lambda m: m.update({"cohort.npy": m["cohort.npy"][:-64] + bytes(64)}),
+    "fewer numbers": lambda m: m.update({"cohort.npy": m["cohort.npy"][:-4]}),
+}
+
+
+def edit(members: dict[str, bytes], change: Callable[[dict[str, Any]], object]) -> None:
+    found = json.loads(members["manifest.json"])
+    change(found)
+    members["manifest.json"] = json.dumps(found).encode()
+
+
+@pytest.mark.parametrize("how", COHORTS)
+def test_a_forged_cohort_is_refused_and_leaves_nothing(tmp_path: Path, how: str) -> None:
+    held, file = cast(StagingStore, open_store(f"sqlite:///{tmp_path}/g.db")), tmp_path / "group.zip"
+    held.create_gallery(Gallery("group", NETWORK, D, 0.4))
+    held.add_cohort("group", strangers(41, 42), NETWORK)
+    export(held, "group", file)
+    forged(file, COHORTS[how])
+    with pytest.raises(ArchiveInvalid), Archive(file) as archive:
+        take_in(held, archive, "again")
+    assert [each.name for each in held.galleries()] == ["group"]
+    with pytest.raises(UnknownGallery):
+        held.gallery(import_copy("again"))
+    held.close()
 
 
 def test_round_trip_between_the_stores(tmp_path: Path, redis_url: str) -> None:

@@ -9,16 +9,17 @@ from typing import cast
 import numpy as np
 import pytest
 
-from facegroup.errors import MalformedRequest, MigrationIncomplete, UnknownPerson
+from facegroup.errors import MalformedRequest, MigrationIncomplete, UnknownGallery, UnknownPerson
 from facegroup.networks.registry import spec
 from facegroup.settings import load
 from facegroup.store import open_store
+from facegroup.store.cohort import LEAST
 from facegroup.store.staging import StagingStore, migration_copy, previous_copy
 from facegroup.transfer.migration import Migration
 from facegroup.transfer.reembedding import Reembedder
 from facegroup.types import Gallery, Sample
 from tests.unit.store.conftest import url  # noqa: F401 (a fixture)
-from tests.unit.store.samples import descriptor, photo_id
+from tests.unit.store.samples import descriptor, photo_id, strangers
 
 OLD, NEW = spec("retail-0095"), spec("dlib-resnet29")
 ROOT = Path(__file__).parents[3]
@@ -57,6 +58,49 @@ def test_all_are_embedded_anew_and_nothing_else_changes(place: StagingStore) -> 
     assert [each.crop for each in place.samples("group", "p07", crops=True)] == [b"crop 7"]
     with pytest.raises(MalformedRequest):
         migration(place).run()
+
+
+def test_the_cohort_is_left_behind_and_a_rollback_has_it_again(place: StagingStore) -> None:
+    place.add_cohort("group", strangers(1001, 1002, dimension=OLD.dimension), OLD.name)
+    done = migration(place).run()
+    assert (done.cohort_left, done.gallery.cohort_size) == (2, 0)
+    assert place.audit("group", limit=1000)[-1].event.detail["cohort_left"] == 2
+    place.add_cohort("group", strangers(1003, dimension=NEW.dimension), NEW.name)
+    place.erase_cohort("group", [photo_id(1001)])  # who is on the copy only
+    back = migration(place, back=True).back()
+    assert (back.cohort_left, back.gallery.cohort_size) == (1, 1)
+    assert place.cohort("group").ids == (photo_id(1002),)
+    np.testing.assert_array_equal(place.cohort("group").matrix[0], descriptor(1002, OLD.dimension))
+
+
+def test_a_cohort_that_decides_must_be_large_enough_afterwards(place: StagingStore) -> None:
+    place.add_cohort("group", strangers(1001, dimension=OLD.dimension), OLD.name)
+    place.update_gallery("group", decision="cohort")
+    for number in range(9, 60):
+        place.delete_person("group", f"p{number:02d}")
+    place.create_person("group", "Without photos")
+    for drop in (False, True):
+        with pytest.raises(MigrationIncomplete, match=r"only 9 would be left.*cosine"):
+            migration(place).run(drop_missing=drop)
+    with pytest.raises(UnknownGallery):  # refused before anything is embedded
+        place.gallery(migration_copy("group"))
+    assert (place.gallery("group").network, place.cohort("group").ids) == (OLD.name, (photo_id(1001),))
+    place.update_gallery("group", decision="cosine")
+    assert migration(place).run().gallery.decision == "cosine"
+
+
+def test_a_decision_that_is_set_meanwhile_counts(place: StagingStore) -> None:
+    for number in range(LEAST - 1, 60):
+        place.delete_person("group", f"p{number:02d}")
+
+    def meanwhile(count: int) -> None:
+        place.update_gallery("group", decision="cohort")
+
+    with pytest.raises(MigrationIncomplete, match="cohort"):
+        migration(place, meanwhile).run()
+    place.create_person("group", "New", person_id="a-new")
+    place.add_samples("group", "a-new", [sample(200)], OLD.name)
+    assert migration(place).run().gallery.decision == "cohort"
 
 
 def test_who_changes_meanwhile_is_in_it(place: StagingStore) -> None:

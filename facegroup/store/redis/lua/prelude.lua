@@ -2,9 +2,9 @@
 -- KEYS: those of `keys.Keys`, of one gallery or of several one after the other. ARGV: one value, in MessagePack.
 
 local FIELDS = {'gallery', 'born', 'ids', 'names', 'people', 'centroids', 'changes', 'samples', 'crops', 'audit',
-    'requests', 'requested', 'expiries', 'counters'}
+    'requests', 'requested', 'expiries', 'counters', 'cohort'}
 local TYPES = {'hash', 'string', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'hash', 'stream',
-    'hash', 'zset', 'zset', 'hash'}
+    'hash', 'zset', 'zset', 'hash', 'hash'}
 
 -- A script that fails midway leaves half a write, and values of other programs make it fail.
 for i, key in ipairs(KEYS) do
@@ -75,5 +75,5 @@ local function remember(version)
 end
 
 local function described()
-    return {redis.call('HGETALL', keys.gallery), redis.call('HLEN', keys.people)}
+    return {redis.call('HGETALL', keys.gallery), redis.call('HLEN', keys.people), redis.call('HLEN', keys.cohort)}
 end

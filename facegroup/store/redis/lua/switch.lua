@@ -21,7 +21,7 @@ for field, key in pairs(keys) do
     end
 end
 local whole = string.format('%.0f', version)
-redis.call('HSET', keys.gallery, 'name', args.name, 'version', whole, 'born', whole)
+redis.call('HSET', keys.gallery, 'name', args.name, 'version', whole, 'born', whole, 'cohort_version', whole)
 if here then redis.call('HSET', previous.gallery, 'name', args.away) end
 redis.call('UNLINK', keys.changes)
 note()

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from facegroup.store.sqlite import people, rows
 from facegroup.store.sqlite import reserve as sqlite_reserve
 from facegroup.store.sqlite.store import SqliteStore
 from facegroup.store.staging import migration_copy
-from facegroup.types import Gallery, Sample
+from facegroup.types import CohortMember, Gallery, Sample
 
 NETWORK, DIMENSION = "test", 2048
 random = np.random.default_rng(0)
@@ -122,6 +123,30 @@ def test_what_is_larger_than_the_room_that_is_kept_is_erased_in_parts(
     }
     erased = erase[what]()
     assert (erased.people, erased.samples) == ((2, 260) if what == "gallery" else (1, 130))
+    store.close()
+
+
+@pytest.mark.parametrize("what", ["one", "all", "gallery"])
+def test_a_cohort_on_a_full_disk_can_be_erased(disk: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_reserve, "_LARGEST", 3 << 19)
+    store = filled(disk / "gallery.db", people=1, photos=5)
+    descriptors = unit(random.normal(size=(700, DIMENSION)).astype(np.float32))
+    cohort = [CohortMember(f"{number:064x}", row) for number, row in enumerate(descriptors)]
+    for start in range(0, len(cohort), 50):
+        store.add_cohort("g", cohort[start : start + 50], NETWORK)
+    filler = fill(disk)
+    added(store)
+    with pytest.raises(StoreFull):
+        store.add_cohort("g", [replace(each, id=f"{each.id[1:]}f") for each in cohort], NETWORK)
+    assert store.cohort("g").ids == tuple(each.id for each in cohort)
+    erase: dict[str, Callable[[], Erased]] = {
+        "one": lambda: store.erase_cohort("g", [cohort[0].id]),
+        "all": lambda: store.erase_cohort("g"),
+        "gallery": lambda: store.delete_gallery("g"),
+    }
+    assert erase[what]().cohort == (1 if what == "one" else 700)
+    left = b"".join(path.read_bytes() for path in disk.iterdir() if path != filler)
+    assert descriptors[0].tobytes() not in left
     store.close()
 
 
