@@ -10,6 +10,7 @@ from facegroup.cli import (
     finetune,
     galleries,
     networks,
+    networks_compare,
     people,
     recognition,
     sightings,
@@ -24,3 +25,4 @@ def add_commands(app: typer.Typer) -> None:
     people.add_commands(app)
     for part in (networks, enroll, transfer, finetune, calibrate, evaluate, galleries, cameras, sightings, video):
         part.add_commands(app)
+    networks_compare.add_commands(networks.app)
