@@ -139,6 +139,9 @@ def openset(
 def detection(
     folder: Annotated[Path, typer.Argument(help="the photos")],
     truth: Annotated[Path, typer.Argument(help='JSON: {"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}')],
+    at: Annotated[
+        float, typer.Option("--at-precision", min=0, max=1, help="share of right boxes for which recall is told")
+    ] = 0.946,
     precisions: Precisions = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
@@ -156,7 +159,7 @@ def detection(
         runs, not_run = each(
             [(f"{Path(one.detector.model).stem} {one.detector.precision}", one) for one in wanted],
             len(boxes),
-            lambda settings, told: detecting.measure(folder, boxes, settings, told=told),
+            lambda settings, told: detecting.measure(folder, boxes, settings, told=told, at=at),
         )
         report = detection_report.report(folder, truth, boxes, runs, not_run, drawn=sheet is not None)
         say(report, sheet, as_json)
