@@ -169,8 +169,9 @@ class Detector:
         return that_fit(answers)
 
     async def about(self) -> dict[str, Any]:
-        """Return the names of detector, engine and device, and how crops reach the embedder."""
-        return {**self._finder.about(), "crops": "lent" if self._send.shares else "sent"}
+        """Return the names of detector, engine and device, how crops reach the embedder, and what tells live faces."""
+        crops = "lent" if self._send.shares else "sent"
+        return {**self._finder.about(), "crops": crops, "liveness": self._finder.liveness}
 
     async def _find(self, photos: Batch[Photo]) -> _Each:
         find = partial(self._finder.find, photos, None, photos.wanted)
@@ -234,7 +235,7 @@ class Detector:
         matched: PhotoMatches | FacegroupError | None = None
         if query is not None:
             try:
-                matched = await call(self._embedder.match.remote(descriptors, query, batch.grades))
+                matched = await call(self._embedder.match.remote(descriptors, query, batch.grades, batch.liveness))
             except FacegroupError as error:
                 matched = error
         return [CropAnswers(descriptors if batch.keep[0] else None, matched)]

@@ -63,15 +63,16 @@ class Embedder:
         return None if here is None else await self._batcher(here)
 
     @answers
-    async def match(self, descriptors: Descriptors, query: Query, grades: Floats) -> PhotoMatches | FacegroupError:
+    async def match(
+        self, descriptors: Descriptors, query: Query, grades: Floats, liveness: Floats
+    ) -> PhotoMatches | FacegroupError:
         """Return the decision on the faces of one photo that was sent in parts."""
-        (answer,) = await self._ask(descriptors, [(query, len(descriptors))], grades)
+        (answer,) = await self._ask(descriptors, [(query, len(descriptors))], grades, liveness)
         return answer
 
     async def about(self) -> dict[str, Any]:
-        """Return the names of network, engine and device."""
-        spec, engine = self._embedder.spec, self._embedder.engine
-        return {"network": spec.name, "dimension": spec.dimension, "engine": engine.name, "device": engine.device}
+        """Return the names of network, engine and device, and what the network is made of."""
+        return self._embedder.about()
 
     async def _embed(self, cuts: Sequence[CropBatch]) -> tuple[CropBatch, Descriptors]:
         joined = batches.join(cuts)
@@ -80,17 +81,17 @@ class Embedder:
 
     async def _match(self, cuts: Sequence[CropBatch], done: tuple[CropBatch, Descriptors]) -> list[list[CropAnswers]]:
         joined, descriptors = done
-        probes, queries, grades = batches.asked(joined, descriptors)
-        matched = await self._ask(probes, queries, grades) if queries else []
+        probes, queries, *known = batches.asked(joined, descriptors)
+        matched = await self._ask(probes, queries, *known) if queries else []
         return batches.split(cuts, batches.embedded(joined, descriptors, matched))
 
     async def _ask(
-        self, probes: Descriptors, queries: Sequence[tuple[Query, int]], grades: Floats
+        self, probes: Descriptors, queries: Sequence[tuple[Query, int]], grades: Floats, liveness: Floats
     ) -> Sequence[PhotoMatches | FacegroupError]:
         """Match with the gallery. If the call fails, each query gets its own copy of the error, since each is raised."""
         try:
             matched: list[PhotoMatches | FacegroupError] = await call(
-                self._gallery.match.remote(probes, queries, grades)
+                self._gallery.match.remote(probes, queries, grades, liveness, self._embedder.fingerprint)
             )
         except FacegroupError as error:
             return [type(error)(*error.args) for _ in queries]

@@ -18,6 +18,8 @@ from facegroup.gallery import calibrator
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.matching import Matcher
+from facegroup.gallery.pins import Pins
+from facegroup.networks.fingerprint import known
 from facegroup.networks.registry import spec
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.settings import Settings
@@ -43,8 +45,11 @@ class GalleryActor:
         configure(settings)
         network = spec(settings.network, settings)
         self._store = open_store(settings.store)
-        self._galleries = Matcher(self._store, network, Plan.of(settings.matcher), degraded_counter())
+        self._pins = Pins(network.name, known(network, settings))
+        plan, live = Plan.of(settings.matcher), settings.liveness.least
+        self._galleries = Matcher(self._store, network, plan, degraded_counter(), live, self._pins)
         self._guarded = GuardedStore(self._store, self._galleries.availability, self._galleries.losses)
+        self._call = self._pins.calls(self._guarded.call)
         self._matcher = ThreadPoolExecutor(1, "match")
         self._writers = ThreadPoolExecutor(4, "store")
         self._patrol = ThreadPoolExecutor(1, "patrol")
@@ -59,10 +64,20 @@ class GalleryActor:
 
     @answers
     async def match(
-        self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
+        self,
+        descriptors: Descriptors,
+        asked: Sequence[tuple[Query, int]],
+        grades: Floats | None = None,
+        liveness: Floats | None = None,
+        fingerprint: str = "",
     ) -> list[PhotoMatches | FacegroupError]:
-        """Decide on the faces of some photos; see `Matcher.match`."""
-        return await self._in(self._matcher, lambda: self._galleries.match(descriptors, asked, grades))
+        """Decide on the faces of some photos; see `Matcher.match`. `fingerprint` is of the network that saw them."""
+
+        def match() -> list[PhotoMatches | FacegroupError]:
+            self._pins.fingerprint = fingerprint or self._pins.fingerprint
+            return self._galleries.match(descriptors, asked, grades, liveness)
+
+        return await self._in(self._matcher, match)
 
     async def alive(self) -> None:
         """Answer; the store is not looked at."""
@@ -75,7 +90,7 @@ class GalleryActor:
     async def _ask(
         self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
     ) -> _Answer:
-        return await self._in(self._writers, lambda: self._guarded.call(method, *arguments, **named))
+        return await self._in(self._writers, lambda: self._call(method, *arguments, **named))
 
     @answers
     async def calibrate(
@@ -131,7 +146,7 @@ class GalleryActor:
 
     def _create(self) -> None:
         try:
-            self._guarded.call(Store.create_gallery, self._own)
+            self._call(Store.create_gallery, self._own)
         except FacegroupError as error:
             # Another network's gallery, or a store that is away: every answer says so; restarting would not mend it.
             self._trouble = error

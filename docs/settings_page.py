@@ -3,6 +3,7 @@
 Run `make docs`, or `python -m docs.settings_page > docs/settings.md`. A test compares the committed page with this one.
 """
 
+import inspect
 from typing import Any, Literal, get_args, get_origin
 
 import platformdirs
@@ -34,7 +35,9 @@ def page() -> str:
     own = {name: field for name, field in Settings.model_fields.items() if _part(field) is None}
     parts = {name: part for name, field in Settings.model_fields.items() if (part := _part(field))}
     sections = [_section("", "", own)]
-    sections += [_section(name, (part.__doc__ or "").strip(), part.model_fields) for name, part in parts.items()]
+    sections += [
+        _section(name, inspect.cleandoc(part.__doc__ or ""), part.model_fields) for name, part in parts.items()
+    ]
     return "\n".join([_HEAD, *sections])
 
 

@@ -74,9 +74,10 @@ class Client:
         threshold: float | None = None,
         quality: Policy | None = None,
         unique: bool | None = None,
+        liveness: bool | None = None,
     ) -> list[PhotoResult | FacegroupError]:
         """Return who is in each photo; see `Recognizer.identify`."""
-        params = _given(threshold=threshold, quality=quality, unique=unique)
+        params = _given(threshold=threshold, quality=quality, unique=unique, liveness=liveness)
         path = f"{_at(gallery)}/identify"
         return self._see(inputs.several(photos), path, Identification, params, lambda: self.gallery(gallery))
 
@@ -85,9 +86,10 @@ class Client:
         photos: tuple[PhotoInput, PhotoInput],
         threshold: float | None = None,
         faces: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
+        liveness: bool | None = None,
     ) -> Verified:
         """Compare two photos; see `Recognizer.verify`."""
-        params = _given(threshold=threshold, face=faces[0], other_face=faces[1])
+        params = _given(threshold=threshold, face=faces[0], other_face=faces[1], liveness=liveness)
         sent = _files(inputs.pair(photos))
         return self._read(Verification, "POST", "/v1/verify", again=True, params=params, files=sent).struct()
 
@@ -98,9 +100,10 @@ class Client:
         person_id: str,
         threshold: float | None = None,
         face: FaceChoice | None = None,
+        liveness: bool | None = None,
     ) -> Verified:
         """Compare a photo with a person; see `Recognizer.verify_person`."""
-        params = _given(threshold=threshold, person=person_id, face=face)
+        params = _given(threshold=threshold, person=person_id, face=face, liveness=liveness)
         sent = _files([inputs.encoded(photo)])
         return self._read(
             Verification, "POST", f"{_at(gallery)}/verify", again=True, params=params, files=sent

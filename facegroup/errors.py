@@ -5,6 +5,7 @@
     │   ├── ImageError                 one image; the others of a batch are answered
     │   │   ├── EmptyBody · NotAnImage · TruncatedImage · UnsupportedFormat · TooManyPixels · ImageTooLarge
     │   │   ├── NoFace · MultipleFaces · NotUpright · LooksLike · UnlikeOwn · LooksLikeOwn
+    │   │   ├── NotLive
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor · UnknownParameter ·
@@ -15,7 +16,7 @@
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
     │   │                              TooFewToCalibrate · CohortTooSmall · Contradiction · TooManyCounterExamples ·
     │   │                              CameraExists · TooManyCameras · WebhookExists · TooManyWebhooks ·
-    │   │                              TooManyVideos · KeyMissing
+    │   │                              TooManyVideos · KeyMissing · LivenessUnavailable
     │   ├── SourceError                a camera's source, or a video: InvalidSource · SourceNotAllowed ·
     │   │                              SourceUnreachable · SourceRefused · NoVideo · DamagedVideo · SourceEnded ·
     │   │                              SourceStalled · NoKeyFrame
@@ -144,6 +145,12 @@ class LooksLikeOwn(ImageError):
     """A counter-example is so similar to its person that it may show them. Only a strict request refuses it."""
 
     code = "looks_like_own"
+
+
+class NotLive(ImageError):
+    """The face in an enrolment photo is not live: it looks like a picture of a face, or is too small to tell."""
+
+    code = "not_live"
 
 
 class PoorQuality(ImageError):
@@ -319,6 +326,15 @@ class NetworkMismatch(Conflict):
             f"gallery: facegroup migrate {shlex.quote(gallery)} --network {runs}"
         )
 
+    @classmethod
+    def changed(cls, gallery: str, network: str, made_with: str, runs: str) -> Self:
+        """Return the error for a gallery of the same network with other weights or another preprocessing."""
+        return cls(
+            f"Gallery {gallery} was made with other weights or another preprocessing of {network} (fingerprint "
+            f"{made_with[:12]}…) than this server has (fingerprint {runs[:12]}…). Restore the earlier files and their YAML, "
+            f"or give the new ones another name and run: facegroup migrate {shlex.quote(gallery)} --network NEW"
+        )
+
 
 class IdempotencyConflict(Conflict):
     """The idempotency key was already used for a different request."""
@@ -432,6 +448,20 @@ class KeyMissing(Conflict):
     """A password or secret cannot be stored, because no encryption key is set."""
 
     code = "key_missing"
+
+
+class LivenessUnavailable(Conflict):
+    """The gallery or the request asks for live faces, but nothing here can tell whether a face is live."""
+
+    code = "liveness_unavailable"
+
+    @classmethod
+    def of(cls, gallery: str) -> Self:
+        """Return the error for a gallery, or a request on it, that asks for live faces of a server that scores none."""
+        return cls(
+            f"Live faces are asked for in gallery {gallery}, but this server does not tell whether a face is live. Set "
+            "liveness.model to minifasnet (FACEGROUP_LIVENESS__MODEL), or the gallery's liveness to off."
+        )
 
 
 class SourceError(ClientError):

@@ -26,6 +26,7 @@ from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.decision_change import Defaults
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.matching import Matcher
+from facegroup.gallery.pins import Pins
 from facegroup.gallery.verification import Verified, of_person, pair
 from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
@@ -35,8 +36,8 @@ from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, Phot
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
-from facegroup.store.calls import at_once, direct
-from facegroup.store.contract import Changes
+from facegroup.store.calls import direct, waiting
+from facegroup.store.contract import Changes, Store
 from facegroup.types import Descriptors, FaceChoice, Gallery, Policy
 
 
@@ -57,7 +58,9 @@ class Recognizer:
         self.spec = self.embedder.spec
         self.finder = open_finder(settings, self.spec)
         self.store = open_store(settings.store, actor)
-        self.galleries = Matcher(self.store, self.spec, Plan.of(settings.matcher))
+        plan, live = Plan.of(settings.matcher), settings.liveness.least
+        self.pins = Pins(self.spec.name, self.embedder.fingerprint)
+        self.galleries = Matcher(self.store, self.spec, plan, liveness=live, pins=self.pins)
         self._ahead = ThreadPoolExecutor(1, "find")
 
     def see(self, photos: Sequence[Photo]) -> list[PhotoResult | FacegroupError]:
@@ -93,6 +96,7 @@ class Recognizer:
         threshold: float | None = None,
         quality: Policy | None = None,
         unique: bool | None = None,
+        liveness: bool | None = None,
     ) -> list[PhotoResult | FacegroupError]:
         """Return who is in each photo (1:N): `PhotoResult.matched` holds the decision on each face.
 
@@ -102,17 +106,20 @@ class Recognizer:
             threshold: what a similarity must exceed; None: the gallery's own.
             quality: how good a face must be to be named; None: the gallery's own `probe_quality`.
             unique: whether a person is named at most once in a photo; None: as the gallery has it.
+            liveness: whether a face must be live to be named; None: as the gallery has it. False scores none.
 
         Raises:
             UnknownGallery: there is none.
             NetworkMismatch: the gallery was made with another network.
+            LivenessUnavailable: faces must be live, and the settings choose no network that tells.
             MalformedRequest: what was given is no list of photos.
         """
-        query = Query(gallery, None, threshold, self.settings.matcher.candidates, quality, unique)
-        seen = self.see([Photo(data, embed=False, query=query) for data in inputs.several(photos)])
+        query = Query(gallery, None, threshold, self.settings.matcher.candidates, quality, unique, liveness)
+        seen = self.see([Photo.asking(query, data) for data in inputs.several(photos)])
         matched = [each.matched for each in seen if isinstance(each, PhotoResult)]
         if not matched:  # nothing has asked yet whether the gallery is there
-            matched = [*self.galleries.match(np.empty((0, self.spec.dimension), np.float32), [(query, 0)])]
+            none = np.empty((0, self.spec.dimension), np.float32)
+            matched = [*self.galleries.match(none, [(query, 0)], liveness=np.empty(0, np.float32))]
         for each in matched:
             if isinstance(each, FacegroupError):
                 raise each
@@ -190,7 +197,7 @@ class Recognizer:
         Another decision sets the network's default threshold of that decision, unless a threshold is given.
         """
         defaults = Defaults.of(self.spec, self._threshold(None))
-        return run(decision_change.change(at_once(self.store), gallery, changes, defaults))
+        return run(decision_change.change(waiting(direct(self.store)), gallery, changes, defaults))
 
     def _stages(self) -> Stages:
         """Return the stages of an enrolment, none of which waits."""
@@ -204,20 +211,23 @@ class Recognizer:
                 raise matched
             return matched
 
-        return Stages(see, match, at_once(self.store), self.spec.name, self.spec.threshold)
+        return Stages(see, match, waiting(self.pins.calls(direct(self.store))), self.spec.name, self.spec.threshold)
 
     def verify(
         self,
         photos: tuple[PhotoInput, PhotoInput],
         threshold: float | None = None,
         faces: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
+        liveness: bool | None = None,
     ) -> Verified:
         """Compare the one face of a photo with the one face of another (1:1). Raises what `verification.pair` does.
 
-        `faces` says which face of each photo is meant (`FaceChoice`), where there are several.
+        `faces` says which face of each photo is meant (`FaceChoice`), where there are several; `liveness`, whether both must
+        be live. False scores none.
         """
-        first, second = self.see([Photo(data) for data in inputs.pair(photos)])
-        return pair(("first photo", "second photo"), (first, second), self._threshold(threshold), faces)
+        first, second = self.see([Photo(data, liveness=liveness is not False) for data in inputs.pair(photos)])
+        names, limit = ("first photo", "second photo"), self._threshold(threshold)
+        return pair(names, (first, second), limit, faces, live=bool(liveness))
 
     def verify_person(
         self,
@@ -226,10 +236,14 @@ class Recognizer:
         person_id: str,
         threshold: float | None = None,
         face: FaceChoice | None = None,
+        liveness: bool | None = None,
     ) -> Verified:
-        """Compare the one face of a photo with one person (1:1). Raises what `verification.of_person` does."""
-        query = Query(gallery, person_id, threshold)
-        (seen,) = self.see([Photo(inputs.encoded(photo), embed=False, query=query)])
+        """Compare the one face of a photo with one person (1:1). Raises what `verification.of_person` does.
+
+        `liveness` says whether the face must be live; None: as the gallery has it. False scores none.
+        """
+        query = Query(gallery, person_id, threshold, liveness=liveness)
+        (seen,) = self.see([Photo.asking(query, inputs.encoded(photo))])
         return of_person(seen, face)
 
     def calibrate(
@@ -253,7 +267,8 @@ class Recognizer:
         Raises:
             GalleryExists: it is there and was made with another network.
         """
-        return self.store.create_gallery(Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None)))
+        new = Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None))
+        return self.pins.calls(direct(self.store))(Store.create_gallery, new)
 
     def close(self) -> None:
         """Let go of threads and the database."""

@@ -44,7 +44,7 @@ _TOPIC = r"^[^+#\x00]*$"
 _NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PORTS = {"http": 80, "https": 443}
 
-Engine = Literal["auto", "openvino", "keras", "dlib", "simulated"]
+Engine = Literal["auto", "openvino", "keras", "onnxruntime", "dlib", "simulated"]
 
 
 def _several(given: object) -> object:
@@ -75,6 +75,19 @@ def _origin(given: str) -> str:
             "should be origins such as https://app.example.org. A wildcard for all origins is not supported"
         )
     return where.removesuffix(f":{port}") if port == _PORTS[parts.scheme] else where
+
+
+def _network(given: str) -> str:
+    """Make the path of a YAML file absolute, since the processes of a server run in other folders."""
+    return str(Path(given).expanduser().absolute()) if given.lower().endswith((".yaml", ".yml")) else given
+
+
+def _detector(given: str) -> str:
+    if given in ("mtcnn", "yunet"):
+        return given
+    if not given.lower().endswith((".yaml", ".yml")):
+        raise ValueError(f"should be mtcnn, yunet, or the path of a YAML file (.yaml), not {given[:80]!r}")
+    return str(Path(given).expanduser().absolute())  # the processes of a server run in other folders
 
 
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
@@ -118,15 +131,27 @@ class Limits(_Part):
 class Detector(_Part):
     """The processes that decode photos, detect faces and cut them out."""
 
+    model: Annotated[str, AfterValidator(_detector)] = Field(
+        "mtcnn",
+        description="detector: mtcnn, yunet, or the path of a YAML file that describes your own (docs/detectors.md)",
+    )
     engine: Engine = Field(
-        "auto", description="runtime of MTCNN: openvino on a CPU or keras on a GPU; auto chooses by num_gpus"
+        "auto",
+        description="runtime of the detector: openvino on a CPU; on a GPU keras for mtcnn and onnxruntime for others; auto "
+        "chooses by num_gpus",
     )
     precision: Literal["fp32", "bf16", "int8"] = Field(
         "fp32",
-        description="precision of MTCNN; bf16 and int8 need openvino and a CPU that supports them (P-Net stays in fp32)",
+        description="precision of the detector; bf16 and int8 need openvino and a CPU that supports them (MTCNN's P-Net "
+        "stays in fp32)",
     )
     min_face_size: int = Field(20, ge=12, description="smallest face that is detected, in pixels")
-    min_confidence: float = Field(0.8, ge=0, lt=1, description="least confidence of a face in the answer")
+    min_confidence: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.685)",
+    )
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
@@ -142,10 +167,37 @@ class Detector(_Part):
     )
 
 
+class Liveness(_Part):
+    """Presentation-attack detection: is a face live, or a print or a screen with a face? Off by default, and then free.
+
+    It runs in the detector's processes, with their threads and precision, on single RGB pictures. It is an obstacle, not a
+    proof: it is not certified (ISO/IEC 30107-3), does not detect masks, and does not detect a stream that is injected in
+    place of the camera's (docs/liveness.md). What a face that is not live may not do is set per gallery.
+    """
+
+    model: Literal["none", "minifasnet"] = Field(
+        "none",
+        description="network that scores every face; minifasnet is MiniFASNet V2 + V1SE of Silent-Face-Anti-Spoofing",
+    )
+    threshold: float = Field(
+        0.5, ge=0, lt=1, description="a face is live if its score exceeds this (docs/liveness.md has the error rates)"
+    )
+    min_face_size: int = Field(
+        40, ge=12, description="shorter side of the smallest face that is scored, in pixels; smaller ones are not live"
+    )
+
+    @property
+    def least(self) -> float | None:
+        """The score that a live face exceeds; None: no face is scored."""
+        return None if self.model == "none" else self.threshold
+
+
 class Embedder(_Part):
     """The processes that turn face crops into descriptors."""
 
-    engine: Engine = Field("auto", description="runtime of the network; auto is openvino on a CPU and keras on a GPU")
+    engine: Engine = Field(
+        "auto", description="runtime of the network; auto is openvino on a CPU, and keras or onnxruntime on a GPU"
+    )
     precision: Literal["fp32", "bf16", "fp16", "int8"] = Field(
         "fp32",
         description="precision of the network: bf16 or int8 with openvino, bf16 or fp16 with keras; an unsupported one is "
@@ -311,7 +363,11 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    network: str = Field("vggface2-resnet50", description="network that the server runs and that new galleries use")
+    network: Annotated[str, AfterValidator(_network)] = Field(
+        "vggface2-resnet50",
+        description="network that the server runs and that new galleries use: a name (`facegroup networks`), or the path of "
+        "a YAML file that describes your own (docs/networks.md)",
+    )
     store: str = Field(
         default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
         description="sqlite:///path/gallery.db or redis://host:port/0 (TLS, Sentinel: docs/gallery.md)",
@@ -347,6 +403,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     limits: Limits = Limits()
     detector: Detector = Detector()
+    liveness: Liveness = Liveness()
     embedder: Embedder = Embedder()
     matcher: Matcher = Matcher()
     ingress: Ingress = Ingress()

@@ -54,6 +54,10 @@ POOR_QUALITY = "poor_quality"
 """The literal answer for a face of too poor quality, which is not searched for."""
 
 
+NOT_LIVE = "not_live"
+"""The literal answer for a face that must be live and is not, which is not searched for."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
     """The faces of one image, ordered left to right by the centre of their box.
@@ -138,9 +142,9 @@ class Match:
 
     Attributes:
         person_id: id of the named person, or None if nobody is named.
-        name: the person's name, or ``not in the dataset``, or ``poor_quality``.
+        name: the person's name, or ``not in the dataset``, or ``poor_quality``, or ``not_live``.
         similarity: cos θ between the probe and the named person, or the best candidate if nobody is named; -1 in an empty
-            gallery and for a face of poor quality.
+            gallery, and for a face that is not searched for because of its poor quality or because it is not live.
         threshold: the similarity must exceed this; in a gallery with the decision ``cohort``, the score must.
         margin: similarity minus that of the next other person; None if there is no other. With a score, of scores.
         candidates: the most similar people, best first, without those excluded by a counter-example. With scores, those
@@ -150,8 +154,9 @@ class Match:
             at this threshold.
         excluded: people above the threshold and more similar than the answer whom a counter-example excludes, best first
             (`facegroup.gallery.exclusion`). For a verification, the person if excluded above the threshold.
-        reasons: why nobody is named: the codes of `PoorQuality` and its subclasses for a face of poor quality, ``taken``
-            for a face whose person was named for another face of the image, otherwise empty.
+        reasons: why nobody is named: the codes of `PoorQuality` and its subclasses for a face of poor quality, ``not_live``
+            or ``face_too_small`` for one that is not live, ``taken`` for a face whose person was named for another face of
+            the image, otherwise empty.
         taken_by: the number of the face that has the name of the most similar person, who is above the threshold; None if
             no other face has it.
         score: what decides in a gallery with the decision ``cohort``: the similarity less half of both means of `cohort`.
@@ -182,6 +187,11 @@ class Match:
     def poor(self) -> bool:
         """Whether the face was not searched for because of its poor quality."""
         return self.name == POOR_QUALITY
+
+    @property
+    def not_live(self) -> bool:
+        """Whether the face was not searched for, or not accepted, because it is not live."""
+        return self.name == NOT_LIVE
 
     @property
     def distance(self) -> float:

@@ -48,7 +48,8 @@ def serve(
 ) -> None:
     """Run the server on this machine until Ctrl-C."""
     from deployments.logs import configure
-    from facegroup.networks import projected_engine, registry, weights
+    from facegroup.networks import licence, projected_engine, registry, trial, weights
+    from facegroup.pipeline.open_liveness import FILES
     from facegroup.settings import load
     from facegroup.store import check_store
     from serve.launch import running, until_stopped
@@ -60,7 +61,10 @@ def serve(
         spec = registry.spec(settings.network, settings)
         weights.fetch(spec, settings)
         if spec.base:
-            projected_engine.opened(spec, registry.spec(spec.base), settings)
+            projected_engine.opened(spec, registry.spec(spec.base, settings), settings)
+        trial.run(spec, settings)
+        licence.tell_once(spec, settings, lambda text: typer.echo(text, err=True))
+    weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
     check_store(settings.store)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.

@@ -178,7 +178,8 @@ class Ingress:
         embedder, detector, gallery = await asyncio.gather(
             *(call(handle.about.remote()) for handle in (self._embedder, self._detector, self._gallery))
         )
-        return {**embedder, "detector": detector, **gallery}
+        liveness = detector.pop("liveness")
+        return {**embedder, "detector": detector, "liveness": liveness, **gallery}
 
     async def metrics(self) -> str:
         """See `Pipeline`."""

@@ -110,8 +110,8 @@ def cut(folder: Path, settings: Settings, spec: NetworkSpec, least: int, strange
                     picture = decode(photo.read_bytes(), settings.limits)
                 except ImageError:
                     continue
-                (faces,) = finder.mtcnn.detect([picture.image], [settings.detector.min_face_size])
-                faces = faces[np.flatnonzero(faces.confidence >= settings.detector.min_confidence)]
+                (faces,) = finder.detector.detect([picture.image], [settings.detector.min_face_size])
+                faces = faces[np.flatnonzero(faces.confidence >= finder.min_confidence)]
                 if not len(faces):
                     continue
                 face = faces[[central(faces, *picture.image.shape[1::-1])]]

@@ -64,6 +64,7 @@ class LocalPipeline:
         self.recognizer.new_gallery(settings.gallery)
         galleries = self.recognizer.galleries
         self._guarded = GuardedStore(self.recognizer.store, galleries.availability, galleries.losses)
+        self._call = self.recognizer.pins.calls(self._guarded.call)
         self._thread = ThreadPoolExecutor(1, "recognise")
         self._loop: asyncio.AbstractEventLoop | None = None
         if settings.cameras.enabled:
@@ -88,7 +89,7 @@ class LocalPipeline:
     async def ask(
         self, method: Callable[Concatenate[RemoteStore, P], Answer], /, *arguments: P.args, **named: P.kwargs
     ) -> Answer:
-        return await self._run(lambda: self._guarded.call(method, *arguments, **named))
+        return await self._run(lambda: self._call(method, *arguments, **named))
 
     async def calibrate(
         self, gallery: str, fpir: float, strangers: Strangers | None, *, dry_run: bool, by: Origin
@@ -123,11 +124,9 @@ class LocalPipeline:
         else:
             store = {"store": "ok", "compared": self.recognizer.galleries.ways()}
         return {
-            "network": embedder.spec.name,
-            "dimension": embedder.spec.dimension,
-            "engine": embedder.engine.name,
-            "device": embedder.engine.device,
+            **embedder.about(),
             "detector": self.recognizer.finder.about(),
+            "liveness": self.recognizer.finder.liveness,
             **store,
         }
 

@@ -95,7 +95,7 @@ def detect(paths: list[str], batch: int) -> dict[str, Any]:
     clock, faces = Clock(), 0
     for start in range(0, len(images), batch):
         with clock.running():
-            found = _made["finder"].mtcnn.detect(images[start : start + batch])
+            found = _made["finder"].detector.detect(images[start : start + batch])
         faces += sum(len(each) for each in found)
     return clock.answer(images=len(paths), faces=faces)
 

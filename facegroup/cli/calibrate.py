@@ -100,7 +100,7 @@ def warn(gallery: Gallery) -> None:
 
 def _network(settings: Settings, gallery: str) -> str:
     with closing(open_store(settings.store, "cli")) as kept:
-        return kept.gallery(gallery).network
+        return registry.spec(kept.gallery(gallery).network, settings).setting
 
 
 def _described(folder: Path, files: Sequence[Path], describe: _Describe) -> tuple[Strangers, list[Refused]]:

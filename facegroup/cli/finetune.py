@@ -47,10 +47,10 @@ def finetune(
     if Path(group).is_dir():  # before the minutes of embedding, too
         groups.check_base(settings.network)
         projection.check_free(projection.full_name(settings.network, name), settings)
-        run.dimension_of(registry.spec(settings.network), dimension)
+        run.dimension_of(registry.spec(settings.network, settings), dimension)
     with bar() as progress:
         found = _group(group, network, settings, progress.say)
-        base = registry.spec(found.network)
+        base = registry.spec(found.network, settings)
         full = projection.full_name(base.name, name)
         projection.check_free(full, settings)
         wanted = run.dimension_of(base, dimension)

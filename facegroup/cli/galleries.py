@@ -13,7 +13,7 @@ from facegroup.gallery import decision_change
 from facegroup.gallery.decision_change import Defaults
 from facegroup.networks import registry
 from facegroup.settings import load
-from facegroup.store.calls import at_once
+from facegroup.store.calls import direct, waiting
 from facegroup.store.contract import Changes, RemoteStore
 from facegroup.store.paging import every
 from facegroup.types import DecisionRule, Policy
@@ -70,7 +70,7 @@ def galleries(
         else:
             defaults = Defaults.of(registry.spec(kept.gallery(gallery).network, settings), settings.threshold)
             here = cast("RemoteStore", kept)  # no server: it is this machine's own store
-            found = [run(decision_change.change(at_once(here), gallery, changes, defaults))]
+            found = [run(decision_change.change(waiting(direct(here)), gallery, changes, defaults))]
     if decision is not None and threshold is None:
         typer.echo(f"the decision is {decision}, at a threshold of {found[0].threshold:g}", err=True)
     if as_json:

@@ -20,9 +20,12 @@ from facegroup.images.folders import shown
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import load
 from facegroup.types import Policy
-from facegroup.wire.recognition import FaceRow
+from facegroup.wire.recognition import FaceLiveness, FaceRow
 
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="cosine similarity to exceed")]
+Liveness = Annotated[
+    bool | None, typer.Option(help="whether a face must be live, else it is not_live [default: as the gallery has it]")
+]
 ProbeQuality = Annotated[
     Policy | None, typer.Option(help="how good a face must be to be named, else poor_quality [default: the gallery's]")
 ]
@@ -43,6 +46,7 @@ def identify(
         bool | None,
         typer.Option(help="whether a person is named at most once in a photo [default: as the gallery has it]"),
     ] = None,
+    liveness: Liveness = None,
     gallery: Gallery = None,
     server: Server = None,
     network: Network = None,
@@ -62,7 +66,7 @@ def identify(
     interrupted = False
     with opened(server, settings) as service:
         calibrate.warn(service.store.gallery(settings.gallery))
-        answers = commands.identify(service, settings.gallery, found.files, threshold, quality, unique, most)
+        answers = commands.identify(service, settings.gallery, found.files, threshold, quality, unique, most, liveness)
         try:
             for path, data, seen in tracked(answers, "identifying", len(found.files), quiet=not as_json):
                 failed += isinstance(seen, FacegroupError)
@@ -97,6 +101,7 @@ def verify(
     face: Face = None,
     other_face: Annotated[str | None, typer.Option(help="which face of the second photo")] = None,
     threshold: Threshold = None,
+    liveness: Liveness = None,
     gallery: Gallery = None,
     server: Server = None,
     network: Network = None,
@@ -114,9 +119,9 @@ def verify(
     data = [_only(path, settings.limits.image_bytes if server is None else MOST_BYTES) for path in photos]
     with opened(server, settings) as service:
         if person is None:
-            done = service.verify((data[0], data[1]), threshold, which)
+            done = service.verify((data[0], data[1]), threshold, which, liveness)
         else:
-            done = service.verify_person(data[0], settings.gallery, person, threshold, which[0])
+            done = service.verify_person(data[0], settings.gallery, person, threshold, which[0], liveness)
     if as_json:
         answer = {
             "same": done.same,
@@ -124,11 +129,18 @@ def verify(
             "threshold": done.threshold,
             "estimated_fmr": done.estimated_fmr,
             "boxes": [each.boxes[0].astype(float).round(2).tolist() for each in done.faces],
+            "reasons": list(done.reasons),
         }
+        if done.liveness:
+            answer["liveness"] = [FaceLiveness.of(each, 0).as_json() for each in done.liveness]
         typer.echo(json.dumps(answer))
     else:
-        typer.echo(f"{'same person' if done.same else 'not the same person'}")
+        why = f" ({', '.join(done.reasons)})" if done.reasons else ""
+        typer.echo(f"{'same person' if done.same else 'not the same person'}{why}")
         typer.echo(f"similarity {done.similarity:.3f}, threshold {done.threshold:.3f}")
+        scores = [each.score(0) for each in done.liveness]
+        if scores:
+            typer.echo(f"liveness {', '.join('none' if each is None else f'{each:.2f}' for each in scores)}")
     raise typer.Exit(int(not done.same))
 
 
@@ -221,8 +233,10 @@ def _row(seen: PhotoResult | FacegroupError) -> dict[str, Any]:
     if isinstance(seen, FacegroupError):
         return {"error": error_row(seen)}
     boxes = seen.faces.boxes.astype(float).round(2).tolist()
-    faces = zip(commands.matches(seen), boxes, strict=True)
-    return {"faces": [FaceRow.of(match, box).as_json() for match, box in faces]}
+    found = seen.liveness
+    scored = [None if found is None else FaceLiveness.of(found, index) for index in range(len(boxes))]
+    faces = zip(commands.matches(seen), boxes, scored, strict=True)
+    return {"faces": [FaceRow.of(*each).as_json() for each in faces]}
 
 
 def _flat(path: Path) -> str:

@@ -76,6 +76,7 @@ class Service(Protocol):
         threshold: float | None = None,
         quality: Policy | None = None,
         unique: bool | None = None,
+        liveness: bool | None = None,
     ) -> list[PhotoResult | FacegroupError]:
         """Return who is in each photo."""
 
@@ -104,11 +105,18 @@ class Service(Protocol):
         photos: tuple[bytes, bytes],
         threshold: float | None = None,
         faces: tuple[FaceChoice | None, FaceChoice | None] = (None, None),
+        liveness: bool | None = None,
     ) -> Verified:
         """Compare two photos."""
 
     def verify_person(
-        self, photo: bytes, gallery: str, person_id: str, threshold: float | None = None, face: FaceChoice | None = None
+        self,
+        photo: bytes,
+        gallery: str,
+        person_id: str,
+        threshold: float | None = None,
+        face: FaceChoice | None = None,
+        liveness: bool | None = None,
     ) -> Verified:
         """Compare a photo with a person."""
 
@@ -124,11 +132,12 @@ def identify(
     quality: Policy | None = None,
     unique: bool | None = None,
     most: int = MOST_BYTES,
+    liveness: bool | None = None,
 ) -> Iterator[tuple[Path, bytes, PhotoResult | FacegroupError]]:
     """Yield each photo with its matches, as soon as they are known, or with its error if it cannot be read or used."""
     for part in read(files, most):
         good = [data for _, data in part if isinstance(data, bytes)]
-        seen = iter(service.identify(good, gallery, threshold, quality, unique))
+        seen = iter(service.identify(good, gallery, threshold, quality, unique, liveness))
         for path, data in part:
             if isinstance(data, bytes):
                 yield path, data, next(seen)
@@ -179,13 +188,18 @@ def matches(seen: PhotoResult) -> tuple[Match, ...]:
 
 
 def lines(seen: PhotoResult | FacegroupError) -> list[str]:
-    """Return the lines to print for a photo: a name per face, from left to right."""
+    """Return the lines to print for a photo: a name per face, from left to right, and how live it is where that is known."""
     if isinstance(seen, FacegroupError):
         return [f"error: {seen.detail} ({seen.code})"]
-    return [answer(match) for match in matches(seen)] or [NO_FACE_FOUND]
+    scores = [None] * len(seen.faces) if seen.liveness is None else map(seen.liveness.score, range(len(seen.liveness)))
+    return [
+        answer(match) if score is None else f"{answer(match)}, liveness {score:.2f}"
+        for match, score in zip(matches(seen), scores, strict=True)
+    ] or [NO_FACE_FOUND]
 
 
 def answer(match: Match) -> str:
-    """Return the name of a face, or that it is not in the dataset, or too poor and why."""
-    reasons = [f"taken by face {match.taken_by}" if each == TAKEN else each for each in match.reasons]
+    """Return the name of a face, or that it is not in the dataset, or too poor or not live and why."""
+    codes = [each for each in match.reasons if each != match.name]
+    reasons = [f"taken by face {match.taken_by}" if each == TAKEN else each for each in codes]
     return f"{match.name} ({', '.join(reasons)})" if reasons else match.name

@@ -11,6 +11,7 @@ import typer
 from facegroup.cli.options import AsJson, Store
 from facegroup.cli.output import bar
 from facegroup.errors import MalformedRequest, MigrationIncomplete, StoreInvalid, UnknownGallery
+from facegroup.gallery.decision_change import Defaults
 from facegroup.networks import registry
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
@@ -87,7 +88,9 @@ def import_gallery(
 
 def migrate(
     gallery: Annotated[str, typer.Argument(help="name of the gallery")],
-    network: Annotated[str | None, typer.Option(help="the new network; see `facegroup models`")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="the new network, a name or a YAML file; see `facegroup networks`")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=-1, max=1, help="[default: the new network's own]")] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="put back what the last migration replaced")] = False,
     forget: Annotated[
@@ -110,8 +113,10 @@ def migrate(
             new = wanted or place.gallery(gallery)
         else:
             spec = registry.spec(network or "", load(store=store))
-            new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
-        settings = load(store=store, network=new.network)
+            if threshold is None:
+                threshold = Defaults.of(spec).threshold(place.gallery(gallery).decision)
+            new = Gallery(gallery, spec.name, spec.dimension, threshold)
+        settings = load(store=store, network=network or new.network)
         with bar("migrating", place.gallery(gallery).people) as progress:
             work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance)
             try:

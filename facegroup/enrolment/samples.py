@@ -14,6 +14,7 @@ from facegroup.errors import (
     MalformedRequest,
     MultipleFaces,
     NoFace,
+    NotLive,
     NotUpright,
     UnlikeOwn,
 )
@@ -97,6 +98,8 @@ def sample(
     face: FaceChoice | None = None,
     policy: Policy = "off",
     strict: bool = False,
+    *,
+    live: bool = False,
 ) -> Sample:
     """Return the sample that a photo gives.
 
@@ -106,6 +109,7 @@ def sample(
         face: which face is meant; None: there must be exactly one.
         policy: that the face must meet.
         strict: whether it must be upright beyond doubt.
+        live: whether it must be live.
 
     Raises:
         NoFace: there is none.
@@ -113,13 +117,16 @@ def sample(
         MalformedRequest: there is no face of that number.
         NotUpright: it may lie, and `strict` is set.
         PoorQuality: it does not meet the policy.
+        NotLive: it is not live, or too small to tell.
     """
     index = only_face(seen, face)
     assert not isinstance(seen, FacegroupError)
     if strict and not seen.upright:
         raise NotUpright(_UNSURE)
     assert seen.descriptors is not None
-    quality_policies.check(seen.quality, seen.faces.confidence, index, policy)
+    quality_policies.check(seen.quality, seen.certainty, index, policy)
+    if live:
+        check_live(seen, index)
     descriptor = seen.descriptors[index]
     if failed(descriptor[None])[0]:
         raise InvalidDescriptor("the network returns no usable descriptor for this face; send another photo")
@@ -138,7 +145,7 @@ def only_face(seen: PhotoResult | FacegroupError, face: FaceChoice | None = None
         )
     if face is None or isinstance(face, str):
         first = _largest(seen.faces)
-        if count > 1 and (face is None or (face == "dominant" and not _dominates(seen.faces, first))):
+        if count > 1 and (face is None or (face == "dominant" and not _dominates(seen, first))):
             raise MultipleFaces(
                 f"{count} faces were found in the photo; send one with a single face, or say which one you mean with "
                 f"{option}=0…{count - 1}, counted from left to right, or {option}=largest"
@@ -149,6 +156,20 @@ def only_face(seen: PhotoResult | FacegroupError, face: FaceChoice | None = None
             f"there is no face {face}: {count} were found in the photo, counted from 0, left to right"
         )
     return face
+
+
+def check_live(seen: PhotoResult, face: int) -> None:
+    """Raise `NotLive` if a face of a photo is not live, or if that was not scored."""
+    liveness = seen.liveness
+    if liveness is not None and liveness.live[face]:
+        return
+    score = None if liveness is None else liveness.score(face)
+    if score is None:
+        raise NotLive("the face is too small to tell whether it is live; send a photo in which it is larger")
+    raise NotLive(
+        f"the face is not live (score {score:.2f}): it looks like a print or a screen; send a photo of the person "
+        "themselves, as the camera took it"
+    )
 
 
 def chosen(
@@ -179,11 +200,12 @@ def _largest(faces: Faces) -> int:
     return int(np.argmax(np.prod(faces.boxes[:, 2:] - faces.boxes[:, :2], axis=1)))
 
 
-def _dominates(faces: Faces, first: int) -> bool:
+def _dominates(seen: PhotoResult, first: int) -> bool:
     """Return whether every other face is far smaller than the `first`, or doubtful where the first is not."""
+    faces, certainty = seen.faces, seen.certainty
     sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(axis=1)
     small = sides <= SMALLER * sides[first]
-    unsure = (faces.confidence < DOUBTFUL) & (faces.confidence[first] >= DOUBTFUL)
+    unsure = (certainty < DOUBTFUL) & (certainty[first] >= DOUBTFUL)
     return bool(np.delete(small | unsure, first).all())
 
 
@@ -193,9 +215,11 @@ def samples(
     face: FaceChoice | None = None,
     policy: Policy = "off",
     strict: bool = False,
+    *,
+    live: bool = False,
 ) -> tuple[list[Sample], tuple[Refused, ...], tuple[tuple[str, str], ...]]:
     """Return the samples that some named photos give, the refused ones, and name and sample id of each good one."""
-    return collect(photos, seen, lambda data, each: sample(data, each, face, policy, strict))
+    return collect(photos, seen, lambda data, each: sample(data, each, face, policy, strict, live=live))
 
 
 def collect(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from facegroup.enrolment import counter_examples, doubts
 from facegroup.enrolment.samples import Doubt, Enrolment, Refused, chosen, not_upright, samples
-from facegroup.errors import FacegroupError, NetworkMismatch
+from facegroup.errors import FacegroupError, LivenessUnavailable, NetworkMismatch
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.store.audit import Origin
 from facegroup.store.calls import AskStore
@@ -78,13 +78,17 @@ async def enrol(stages: Stages, wanted: Wanted) -> Enrolment:
         UnknownGallery: there is none.
         UnknownPerson: there is none.
         NetworkMismatch: the gallery was made with another network.
+        LivenessUnavailable: the gallery enrols live faces only, and nobody can tell which are.
         FacegroupError: `raise_single` is set, and the single photo is refused.
     """
     gallery, person_id = wanted.gallery, wanted.person_id
-    policy = (await stages.ask(Store.gallery, gallery)).quality
+    about = await stages.ask(Store.gallery, gallery)
+    live = about.liveness in ("enrol", "both")
     await stages.ask(Store.person, gallery, person_id)
     seen = await stages.see(wanted.seen_as())
-    good, refused, named = samples(wanted.photos, seen, wanted.face, policy, wanted.strict)
+    if live and any(isinstance(each, PhotoResult) and each.liveness is None for each in seen):
+        raise LivenessUnavailable.of(gallery)
+    good, refused, named = samples(wanted.photos, seen, wanted.face, about.quality, wanted.strict, live=live)
     doubted: tuple[Doubt, ...] = ()
     if good:
         matched = await stages.match(doubts.descriptors(good), doubts.query(gallery))

@@ -4,7 +4,7 @@ A photo that is in the folders of two people is used for neither, because it is 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +146,13 @@ def cohort(photos: Sequence[Path], data: OpenSetData, settings: Settings) -> Des
     mine = set(data.embedded.hashes)
     usable = ~failed(embedded.rows) & np.array([each not in mine for each in embedded.hashes])
     return unit(embedded.rows[usable])
+
+
+def scaled(
+    data: OpenSetData, settings: Settings, height: int, told: Callable[[int], None] = lambda _: None
+) -> OpenSetData:
+    """Return the same people with the embeddings of photos scaled down to faces of a height, in pixels."""
+    return replace(data, embedded=embed(data.files, settings, told, height))
 
 
 def _good(

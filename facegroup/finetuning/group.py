@@ -17,6 +17,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.evaluation.descriptors import embeddings
 from facegroup.images import folders
 from facegroup.networks import projection, registry
+from facegroup.networks.description import is_path
 from facegroup.networks.embedder import failed, unit
 from facegroup.settings import Settings
 from facegroup.store.contract import Store
@@ -107,7 +108,7 @@ def of_folder(folder: Path, settings: Settings, told: Callable[[int], None] = la
     each = iter(unit(rows))
     people = {name: [next(each) for _ in photos] for name, photos in kept.items()}
     return _group(
-        settings.network, people, empty,
+        settings.network, registry.spec(settings.network, settings).dimension, people, empty,
         unreadable=unreadable, duplicates=twice, conflicting=conflicting, skipped=skipped,
     )  # fmt: skip
 
@@ -127,7 +128,7 @@ def of_gallery(store: Store, name: str, told: Callable[[int], None] = lambda _: 
         told(number)
     kept, conflicting = _unshared(samples)
     people = {person: list(rows.values()) for person, rows in kept.items()}
-    return _group(gallery.network, people, 0, conflicting=conflicting)
+    return _group(gallery.network, gallery.dimension, people, 0, conflicting=conflicting)
 
 
 def _unshared(people: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], int]:
@@ -137,9 +138,9 @@ def _unshared(people: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, dict[s
     return kept, sum(count for count in owners.values() if count > 1)
 
 
-def _group(network: str, people: Mapping[str, list[Floats]], empty: int, **counted: int) -> Group:
+def _group(network: str, dimension: int, people: Mapping[str, list[Floats]], empty: int, **counted: int) -> Group:
     rows = [row for each in people.values() for row in each]
-    every = np.stack(rows) if rows else np.empty((0, registry.spec(network).dimension), np.float32)
+    every = np.stack(rows) if rows else np.empty((0, dimension), np.float32)
     usable = ~failed(every)
     places = iter(np.where(usable, np.cumsum(usable) - 1, -1).tolist())
     groups = [tuple(place for _ in each if (place := next(places)) >= 0) for each in people.values()]
@@ -155,10 +156,14 @@ def _group(network: str, people: Mapping[str, list[Floats]], empty: int, **count
 
 
 def check_base(network: str) -> None:
-    """Refuse a network that is a projection itself.
+    """Refuse a network that is a projection itself, or that has no name to build on.
 
     Raises:
-        MalformedRequest: the network is a projection.
+        MalformedRequest: the network is a projection, or the path of a YAML file.
     """
+    if is_path(network):
+        raise MalformedRequest(
+            f"{network} is a path, and a projection needs a network with a name. Add it first: facegroup networks add"
+        )
     if projection.JOINT in network:
         raise MalformedRequest(f"{network} is a projection itself. Use photos, or a gallery of its base network.")

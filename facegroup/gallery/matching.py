@@ -23,13 +23,15 @@ from facegroup.errors import (
     UnknownGallery,
 )
 from facegroup.gallery.calibration import rate_at
-from facegroup.gallery.cohort import LEAST
 from facegroup.gallery.index.plan import Plan
+from facegroup.gallery.live_faces import Decide, live_above, match_live, verify_live
+from facegroup.gallery.pins import Pins
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline import quality_policies
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store.availability import Availability
+from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Store
 from facegroup.store.data_loss import LossDetector
 from facegroup.store.gallery_settings import check_threshold
@@ -41,6 +43,7 @@ from facegroup.types import (
     CohortMeans,
     Descriptors,
     Floats,
+    Gallery,
     Match,
     Policy,
     ScoredCandidate,
@@ -59,6 +62,8 @@ class Matcher:
         spec: the network whose descriptors are compared.
         plan: how the galleries are kept in memory. None keeps them exactly, on one thread.
         observe: called with the code of the reason each time that answers become `degraded`.
+        liveness: the score that a live face exceeds; None: this server does not tell whether a face is live.
+        pins: what galleries are pinned to. None checks only the name of the network.
     """
 
     def __init__(
@@ -67,17 +72,26 @@ class Matcher:
         spec: NetworkSpec,
         plan: Plan | None = None,
         observe: Callable[[str], None] = lambda _: None,
+        liveness: float | None = None,
+        pins: Pins | None = None,
     ) -> None:
         self.store = store
         self._plan = Plan() if plan is None else plan
         self._spec = spec
+        self._liveness = liveness
+        self.pins = Pins(spec.name) if pins is None else pins
+        self._pinned: dict[str, Gallery] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self.availability = Availability(store.ping, lambda: observe(StoreUnavailable.code))
         self.losses = LossDetector(store, lambda: observe(StoreWentBack.code))
         self._told: set[str] = set()
 
     def match(
-        self, descriptors: Descriptors, asked: Sequence[tuple[Query, int]], grades: Floats | None = None
+        self,
+        descriptors: Descriptors,
+        asked: Sequence[tuple[Query, int]],
+        grades: Floats | None = None,
+        liveness: Floats | None = None,
     ) -> list[PhotoMatches | FacegroupError]:
         """Decide on the faces of some photos.
 
@@ -85,6 +99,7 @@ class Matcher:
             descriptors: (n, d) float32 of unit length, photo after photo.
             asked: for each photo its query and its count of faces; the counts add up to n.
             grades: (n, …) float32 of `quality_policies.grades`; None: nothing is known, and no face is too poor.
+            liveness: (n,) float32: how live each face is, NaN if it has no score; None: nothing is known.
 
         Returns:
             the decisions for each photo, or why there are none.
@@ -99,11 +114,14 @@ class Matcher:
             known = current[query.gallery]
             probes = np.concatenate([descriptors[edges[index] : edges[index + 1]] for index in indices])
             photos = np.repeat(indices, [asked[index][1] for index in indices])
-            graded = None if grades is None else np.concatenate([grades[edges[i] : edges[i + 1]] for i in indices])
+            graded, scores = (
+                None if each is None else np.concatenate([each[edges[i] : edges[i + 1]] for i in indices])
+                for each in (grades, liveness)
+            )
             try:
                 if isinstance(known, FacegroupError):
                     raise known
-                matched = self._decide(*known, probes, photos, query, graded)
+                matched = self._decide(*known, probes, photos, query, graded, scores)
             except FacegroupError as error:
                 for index in indices:
                     answers[index] = type(error)(*error.args)  # one for each: it is raised where each is answered
@@ -141,24 +159,30 @@ class Matcher:
         photos: NDArray[np.intp],
         query: Query,
         grades: Floats | None,
+        liveness: Floats | None,
     ) -> PhotoMatches:
         """Decide on all faces that one question is asked about, in one matrix product."""
         if probes.shape[1:] != (self._spec.dimension,) or not np.isfinite(probes).all():
             raise InvalidDescriptor(f"descriptors of {self._spec.name} are {self._spec.dimension} finite numbers")
         threshold = snapshot.threshold if query.threshold is None else check_threshold(query.threshold)
+        least = live_above(query, snapshot.liveness, liveness, self._liveness)
+        judged = None if query.over_track else least
         similar = None if snapshot.normalization is None else self._spec.threshold
         if query.enrolling and snapshot.normalization is not None and len(snapshot.normalization.cohort) < LEAST:
             nobody = Match(None, NOT_IN_DATASET, -1.0, threshold, None)
             return PhotoMatches(
-                (nobody,) * len(probes), snapshot.version, threshold, reason is not None, reason, similar
+                (nobody,) * len(probes), snapshot.version, threshold, reason is not None, reason, least, similar
             )
         if query.person_id is None:
             policy = snapshot.probe_quality if query.quality is None else query.quality
 
-            def match(rows: NDArray[np.intp], quality: Floats | None) -> list[Match]:
+            def search(rows: NDArray[np.intp], quality: Floats | None) -> list[Match]:
                 found = snapshot.match(probes[rows], photos[rows], quality, threshold, query.candidates, query.unique)
                 return [_in_photo(each, rows, photos) for each in found]
 
+            match: Decide = search
+            if judged is not None and liveness is not None:
+                match = match_live(search, liveness, judged, threshold)
             every = np.arange(len(probes))
             matches = match(every, None) if grades is None else match_by_quality(grades, policy, threshold, match)
         else:
@@ -171,9 +195,12 @@ class Matcher:
                 _verified(person_id, name, *each, threshold)
                 for each in zip(similarities.tolist(), out.tolist(), scores.tolist(), means, strict=True)
             ]
+            if judged is not None and liveness is not None:
+                matches = verify_live(matches, liveness, judged)
         if snapshot.calibration is not None and snapshot.calibration.decision == snapshot.decision:
             matches = _estimated(matches, snapshot.calibration, threshold, one_to_one=query.person_id is not None)
-        return PhotoMatches(tuple(matches), snapshot.version, threshold, reason is not None, reason, similar)
+        told = (snapshot.version, threshold, reason is not None, reason, least, similar)
+        return PhotoMatches(tuple(matches), *told)
 
     def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
         held = self._snapshots.get(gallery)
@@ -185,6 +212,7 @@ class Matcher:
             snapshot = self._newest(gallery, held)
             if snapshot.network != self._spec.name:
                 raise NetworkMismatch.of(gallery, snapshot.network, self._spec.name)
+            self._check_pin(gallery, snapshot.version)
         except (UnknownGallery, NetworkMismatch) as error:
             self._snapshots.pop(gallery, None)
             return error
@@ -198,6 +226,14 @@ class Matcher:
             return error
         self._snapshots[gallery] = snapshot = snapshot.living()
         return snapshot, None
+
+    def _check_pin(self, gallery: str, version: int) -> None:
+        if not self.pins.fingerprint:
+            return
+        known = self._pinned.get(gallery)
+        if known is None or known.version < version:
+            known = self._pinned[gallery] = self.store.gallery(gallery)
+        self.pins.check(known)
 
     def _tell(self, gallery: str, error: FacegroupError) -> None:
         """Log once what is wrong with the gallery; the loss detector logs a store that went back."""
@@ -261,8 +297,8 @@ def _estimated(matches: list[Match], made: Calibration, threshold: float, *, one
     rate = rate_at(made.one_to_one if one_to_one else made.curve, threshold)
     if one_to_one:
         return [replace(match, estimated_fmr=rate) for match in matches]
-    # Of a face too poor to be named nobody was looked for.
-    return [match if match.poor else replace(match, estimated_fpir=rate) for match in matches]
+    # Of a face that is too poor to be named, or not live, nobody was looked for.
+    return [match if match.poor or match.not_live else replace(match, estimated_fpir=rate) for match in matches]
 
 
 def _verified(

@@ -35,6 +35,7 @@ from facegroup.types import (
     DecisionRule,
     Descriptors,
     Floats,
+    LivenessPolicy,
     Match,
     Policy,
     ScoredCandidate,
@@ -61,6 +62,7 @@ class Snapshot:
         unique: whether a person is named at most once in an image, unless the question says.
         calibration: how the threshold was found, where it was.
         counters: counter-examples of those who have some.
+        liveness: where a face must be live.
         decision: whether the cosine decides or the score by a cohort.
         normalization: the cohort, where that decides.
         cohort_version: changes when the strangers of the cohort do.
@@ -76,6 +78,7 @@ class Snapshot:
     calibration: Calibration | None = None
     counters: Counters = field(default_factory=dict)
     unique: bool = True
+    liveness: LivenessPolicy = "off"
     decision: DecisionRule = "cosine"
     normalization: Normalization | None = None
     cohort_version: int = -1
@@ -103,7 +106,7 @@ class Snapshot:
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
         found, people, expires, counters = load(store, gallery, Plan() if plan is None else plan)
-        policy = (found.probe_quality, found.calibration, counters, found.unique, found.decision)
+        policy = (found.probe_quality, found.calibration, counters, found.unique, found.liveness, found.decision)
         made = cls(gallery, found.version, found.network, found.threshold, people, expires, *policy)
         return made._normalized(store, made, ()).caught_up(store)
 
@@ -124,7 +127,14 @@ class Snapshot:
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
-        policy = (changes.probe_quality, changes.calibration, counters, changes.unique, changes.decision)
+        policy = (
+            changes.probe_quality,
+            changes.calibration,
+            counters,
+            changes.unique,
+            changes.liveness,
+            changes.decision,
+        )
         made = type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
         return replace(made, cohort_version=changes.cohort_version)._normalized(store, self, touched)
 

@@ -12,7 +12,7 @@ from PIL import ImageDraw
 from PIL.ImageDraw import ImageDraw as Canvas
 
 from facegroup.images.fonts import Font, font_for
-from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Floats, Image
+from facegroup.types import NOT_IN_DATASET, NOT_LIVE, POOR_QUALITY, Floats, Image
 
 _STRANGER = (110, 110, 110)
 _POOR = (30, 30, 30)
@@ -72,7 +72,7 @@ def sheet(rows: Sequence[tuple[str, Sequence[Image]]]) -> Image:
 
 
 def _colour(label: str) -> tuple[int, int, int]:
-    if label.startswith(POOR_QUALITY):
+    if label.startswith((POOR_QUALITY, NOT_LIVE)):
         return _POOR
     return _STRANGER if label.startswith(NOT_IN_DATASET) else _COLOURS[zlib.crc32(label.encode()) % len(_COLOURS)]
 

@@ -4,7 +4,7 @@
   work from which this system grew. With a margin, the box is extended first. Framed, it is cut out as VGGFace2's authors do:
   made at least 7/8 as wide as high, extended and clipped, its shorter side resized to 8/7 of the crop's (256 of 224), and
   the middle cut out, so that the aspect stays.
-- ``five_point``: the similarity transform that best maps the five landmarks to the network's template.
+- ``five_point``: the similarity transform that best maps the five landmarks to the network's template, `NetworkSpec.points`.
 - ``dlib_chip``: the same with a template of MTCNN's landmarks in dlib's own chips (padding 0.25).
 """
 
@@ -55,7 +55,7 @@ class Aligner:
         self._size = spec.size
         self._framed = spec.framed
         self._margin = spec.margin
-        template = TEMPLATES.get(spec.crop)
+        template = spec.points or TEMPLATES.get(spec.crop)
         self._template = None if template is None else np.asarray(template, np.float32) * spec.size
 
     def align(self, image: Image, faces: Faces, out: Crops | None = None) -> Crops:

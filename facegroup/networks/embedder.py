@@ -1,19 +1,27 @@
 """Turn crops into unit-length descriptors with the network and engine that the settings choose."""
 
 import logging
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import EngineUnavailable
-from facegroup.networks import registry, weights
-from facegroup.networks.spec import Engine, NetworkSpec
+from facegroup.networks import onnx_file, registry, weights
+from facegroup.networks.spec import ONNX, Engine, NetworkSpec
 from facegroup.settings import Settings
 from facegroup.types import Crops, Descriptors, Floats
 
 log = logging.getLogger(__name__)
 
-_PRECISIONS = {"openvino": ("fp32", "bf16", "int8"), "keras": ("fp32", "bf16", "fp16"), "dlib": ("fp32",)}
+_PRECISIONS = {
+    "openvino": ("fp32", "bf16", "int8"),
+    "keras": ("fp32", "bf16", "fp16"),
+    "onnxruntime": ("fp32",),
+    "dlib": ("fp32",),
+}
+_ON_GPUS = ("keras", "onnxruntime")
 
 
 class Embedder:
@@ -22,11 +30,13 @@ class Embedder:
     Args:
         spec: the network.
         engine: the engine that runs it.
+        fingerprint: hash of its weights and preprocessing, or empty (fingerprint.py).
     """
 
-    def __init__(self, spec: NetworkSpec, engine: Engine) -> None:
+    def __init__(self, spec: NetworkSpec, engine: Engine, fingerprint: str = "") -> None:
         self.spec = spec
         self.engine = engine
+        self.fingerprint = fingerprint
 
     def embed(self, crops: Crops) -> Descriptors:
         """Return the descriptors of (n, s, s, 3) uint8 RGB crops as (n, d) float32 of unit length; n may be 0.
@@ -37,6 +47,17 @@ class Embedder:
         if len(crops) == 0:
             return np.empty((0, self.spec.dimension), np.float32)
         return unit(self.engine.run(crops))
+
+    def about(self) -> dict[str, Any]:
+        """Return the names of network, engine and device, its fingerprint and its licence, for /readyz."""
+        return {
+            "network": self.spec.name,
+            "dimension": self.spec.dimension,
+            "engine": self.engine.name,
+            "device": self.engine.device,
+            "fingerprint": self.fingerprint,
+            "licence": self.spec.licence,
+        }
 
     def warm(self) -> None:
         """Warm up the engine, so that the first request is as fast as the next."""
@@ -65,7 +86,8 @@ def failed(descriptors: Descriptors) -> NDArray[np.bool_]:
 def open_embedder(settings: Settings) -> Embedder:
     """Return the embedder that the settings choose, with its weights found or downloaded, but not warmed up.
 
-    The engine ``auto`` is OpenVINO on a CPU, Keras on a GPU, and dlib for dlib's own network.
+    The engine ``auto`` is OpenVINO on a CPU, Keras or ONNX Runtime on a GPU, and dlib for dlib's own network. A network of
+    one's own, and any ONNX file, is tried on drawn faces first (behaviour.py).
 
     Raises:
         UnknownNetwork: no network has that name.
@@ -73,18 +95,20 @@ def open_embedder(settings: Settings) -> Embedder:
             exist. No other engine or precision is used instead.
         InvalidSettings: int8 is set without photos for calibration.
         WeightsMissing: the weights are missing and cannot be downloaded.
-        WeightsInvalid: the weights are damaged or belong to another network.
+        WeightsInvalid: the weights are damaged or belong to another network, or its descriptors cannot be used.
     """
+    from facegroup.networks.fingerprint import fingerprint
+
     spec = registry.spec(settings.network, settings)
     engine = _projected(spec, settings) if spec.base else _engine(spec, settings)
     log.info("Network %s on %s, %s, %s", spec.name, engine.name, engine.device, settings.embedder.precision)
-    return Embedder(spec, engine)
+    return Embedder(spec, engine, fingerprint(spec, settings))
 
 
 def _projected(spec: NetworkSpec, settings: Settings) -> Engine:
     from facegroup.networks.projected_engine import ProjectedEngine, opened
 
-    base = registry.spec(spec.base)
+    base = registry.spec(spec.base, settings)
     learned = opened(spec, base, settings)
     return ProjectedEngine(_engine(base, settings), learned)
 
@@ -97,12 +121,12 @@ def _engine(spec: NetworkSpec, settings: Settings) -> Engine:
 
         return SimulatedEngine(spec, wanted.batch, wanted.simulated_ms)
     if name == "auto":
-        name = "keras" if wanted.num_gpus > 0 and "keras" in spec.engines else spec.engines[0]
+        name = next((each for each in spec.engines if each in _ON_GPUS and wanted.num_gpus > 0), spec.engines[0])
     if name not in spec.engines:
         raise EngineUnavailable(
             f"Network {spec.name} cannot run on the engine {name}. It runs on {' or '.join(spec.engines)}."
         )
-    if wanted.num_gpus > 0 and name != "keras":
+    if wanted.num_gpus > 0 and name not in _ON_GPUS:
         raise EngineUnavailable(
             f"num_gpus is {wanted.num_gpus:g}, but {spec.name} on {name} runs only on a CPU. Set num_gpus to 0."
         )
@@ -115,29 +139,59 @@ def _engine(spec: NetworkSpec, settings: Settings) -> Engine:
         from facegroup.networks.dlib_engine import DlibEngine
 
         return DlibEngine(spec, batch=wanted.batch)
-    if name == "openvino":
-        return _openvino(spec, settings, threads)
-    from facegroup.networks.keras_engine import KerasEngine
-
     device = "gpu:0" if wanted.num_gpus > 0 else "cpu"
-    path = weights.fetch(spec, settings)[0]
-    return KerasEngine.of(spec, path, device, threads, wanted.batch, wanted.precision)
+    if name == "keras":
+        from facegroup.networks.keras_engine import KerasEngine
+
+        path = weights.fetch(spec, settings)[0]
+        return KerasEngine.of(spec, path, device, threads, wanted.batch, wanted.precision)
+    if name == "openvino":
+        from facegroup.engines.precision import require_native
+
+        require_native(wanted.precision)  # fails before minutes of download and conversion
+    files = weights.fetch(spec, settings)
+    if files[0].suffix.lower() == ONNX:
+        onnx_file.checked(spec, files)
+    if name == "openvino":
+        engine = _openvino(spec, files, settings)
+    else:
+        from facegroup.networks.onnx_engine import OnnxEngine
+
+        engine = OnnxEngine(spec, files[0], device, threads, wanted.batch)
+    if spec.is_tried:
+        _try(engine, spec, files, settings)
+    return engine
 
 
-def _openvino(spec: NetworkSpec, settings: Settings, threads: int) -> Engine:
-    from facegroup.engines.precision import require_native
+def _openvino(spec: NetworkSpec, files: tuple[Path, ...], settings: Settings) -> Engine:
     from facegroup.networks.openvino_engine import OpenVinoEngine
 
-    wanted = settings.embedder
-    require_native(wanted.precision)  # fails before minutes of download and conversion
+    wanted, path = settings.embedder, files[0]
+    threads = wanted.threads or max(1, int(wanted.num_cpus))
     cache = settings.cache_dir / "openvino"
-    path = weights.fetch(spec, settings)[0]
-    if path.suffix != ".xml":
+    if path.suffix == ".h5":
         from facegroup.networks.conversion import converted
 
         path = converted(spec, path, cache)
     if wanted.precision == "int8":
         from facegroup.networks.quantization import quantised
 
+        if path.suffix.lower() == ONNX:
+            from facegroup.networks.ir import as_ir
+
+            path = as_ir(spec, files, cache)
         path = quantised(spec, path, wanted.calibration, cache, threads)
     return OpenVinoEngine(spec, path, threads, wanted.batch, wanted.precision)
+
+
+def _try(engine: Engine, spec: NetworkSpec, files: tuple[Path, ...], settings: Settings) -> None:
+    """Try an engine on drawn faces. int8 has its own check, on real faces, when it is made (quantization.py)."""
+    from facegroup.networks import behaviour
+
+    precision = settings.embedder.precision
+    behaviour.check(engine, spec, files[0], precision)
+    if precision == "bf16":
+        wanted = settings.embedder.model_copy(update={"precision": "fp32"})
+        in_fp32 = settings.model_copy(update={"embedder": wanted})
+        near = behaviour.check_precision(engine, spec, precision, lambda: _openvino(spec, files, in_fp32))
+        log.info("Network %s in %s: %s", spec.name, precision, near)

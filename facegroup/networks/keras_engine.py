@@ -106,4 +106,5 @@ def _network_input(crops: Any, spec: NetworkSpec) -> Any:
     pixels = ops.cast(crops, "float32")
     if spec.channels == "BGR":
         pixels = ops.flip(pixels, axis=-1)
-    return pixels - ops.convert_to_tensor(np.asarray(spec.mean, np.float32))
+    centred = pixels - ops.convert_to_tensor(np.asarray(spec.mean, np.float32))
+    return centred / ops.convert_to_tensor(np.asarray(spec.scale, np.float32)) if set(spec.scale) != {1.0} else centred

@@ -9,12 +9,11 @@ import json
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from facegroup.engines import worker_process
 from facegroup.engines.precision import LEAST, Agreement, agreement, narrow_weights, require_native
 from facegroup.errors import EngineUnavailable, InvalidSettings
 from facegroup.networks import cache, calibration_photos
+from facegroup.networks.pixels import network_pixels
 from facegroup.networks.spec import NetworkSpec
 from facegroup.networks.weights import sha256
 from facegroup.types import Crops, Floats
@@ -67,7 +66,7 @@ def quantised(spec: NetworkSpec, ir: Path, calibration: Path | None, folder: Pat
 
     def quantise(making: Path) -> None:
         log.info("Quantising %s to %s. This is done once.", spec.name, entry)
-        arguments = (spec.name, ir, calibration.absolute(), threads, making / cache.IR)
+        arguments = (spec.setting, ir, calibration.absolute(), threads, making / cache.IR)
         worker_process.run(
             _CHILD, arguments, f"quantising {spec.name}", f"{spec.name} could not be quantised", _TIMEOUT
         )
@@ -97,13 +96,11 @@ def quantise(spec: NetworkSpec, ir: Path, crops: Crops, out: Path, report: worke
     from facegroup.networks.openvino_engine import opened
 
     nncf.set_log_level(logging.ERROR)
-    _, model, layout = opened(spec, ir)
-    mean = np.asarray(spec.mean, np.float32)
+    network = opened(spec, ir)
 
     def network_input(index: int) -> Floats:
         report("calibrating", index, len(crops))
-        pixels = crops[index : index + 1, ..., :: -1 if spec.channels == "BGR" else 1].astype(np.float32) - mean
-        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2) if layout == "NCHW" else pixels)
+        return network_pixels(crops[index : index + 1], spec, network.layout)
 
     data = nncf.Dataset(range(len(crops)), network_input)
     # NNCF's default, the mean of each crop's extremes, cuts off the outputs of distinct faces: on LFW and crowds it gives
@@ -113,7 +110,7 @@ def quantise(spec: NetworkSpec, ir: Path, crops: Crops, out: Path, report: worke
         overflow_fix=OverflowFix.ENABLE if narrow_weights() else None,
     )
     made = nncf.quantize(
-        model,
+        network.model,
         data,
         preset=nncf.QuantizationPreset.MIXED,
         fast_bias_correction=True,

@@ -4,9 +4,11 @@ A gallery keeps its network for life, so a name never changes its meaning: other
 """
 
 from importlib.util import find_spec
+from pathlib import Path
 
-from facegroup.errors import SetupError, UnknownNetwork
-from facegroup.networks import projection
+from facegroup.errors import InvalidSettings, SetupError, UnknownNetwork
+from facegroup.networks import added, description, projection
+from facegroup.networks.crop_templates import CROP_TEMPLATES
 from facegroup.networks.spec import NetworkSpec, WeightsFile
 from facegroup.settings import Settings
 
@@ -15,6 +17,11 @@ _ZOO = (
     "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2023.0/models_bin/1/"
     "face-reidentification-retail-0095/FP16/"
 )
+_OPENCV_ZOO = (
+    "https://github.com/opencv/opencv_zoo/raw/47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_recognition_sface/"
+)
+_AURAFACE = "https://huggingface.co/fal/AuraFace-v1/resolve/af6d057c9b0ec4071d4c49c80e3539258798b609/"
+_SFACE, _ARCFACE = CROP_TEMPLATES["sface112"], CROP_TEMPLATES["arcface112"]
 
 # keras_vggface.utils.preprocess_input, versions 1 and 2, in the order B, G, R.
 _MEAN_1 = (93.5940, 104.7624, 129.1863)
@@ -145,6 +152,51 @@ SPECS: dict[str, NetworkSpec] = {
             licence="CC0 1.0 (Davis King, dlib-models)",
             extra="dlib",
         ),
+        NetworkSpec(
+            name="sface",
+            title="SFace of OpenCV's model zoo, a MobileFaceNet",
+            dimension=128,
+            crop="five_point",
+            size=112,
+            channels="RGB",
+            mean=_SFACE.mean,
+            threshold=_SFACE.threshold,
+            threshold_source=_SFACE.threshold_source,
+            engines=("openvino", "onnxruntime"),
+            weights=(
+                WeightsFile(
+                    "face_recognition_sface_2021dec.onnx",
+                    _OPENCV_ZOO + "face_recognition_sface_2021dec.onnx",
+                    bytes=38_696_353,
+                    sha256="0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+                ),
+            ),
+            licence="Apache-2.0 (opencv_zoo, models/face_recognition_sface)",
+            points=_SFACE.points,
+        ),
+        NetworkSpec(
+            name="auraface-v1",
+            title="AuraFace v1 of fal, a ResNet-100 trained with ArcFace's loss on data for commercial use",
+            dimension=512,
+            crop="five_point",
+            size=112,
+            channels="RGB",
+            mean=_ARCFACE.mean,
+            threshold=_ARCFACE.threshold,
+            threshold_source=_ARCFACE.threshold_source,
+            engines=("openvino", "onnxruntime"),
+            weights=(
+                WeightsFile(
+                    "glintr100.onnx",
+                    _AURAFACE + "glintr100.onnx",
+                    bytes=260_694_211,
+                    sha256="a7933ea5330113b01c9b60351d8f4c33003f145d8470ac5f0e52ee2effe25c60",
+                ),
+            ),
+            licence="Apache-2.0 (fal/AuraFace-v1; only for glintr100.onnx: other files of that folder are InsightFace's)",
+            scale=_ARCFACE.scale,
+            points=_ARCFACE.points,
+        ),
     )
 }
 """All networks by name, the default first."""
@@ -154,19 +206,58 @@ def spec(name: str, settings: Settings | None = None) -> NetworkSpec:
     """Return the network of that name.
 
     Args:
-        name: such as ``retail-0095``, or ``retail-0095+mygroup`` for a learned projection.
-        settings: the settings with the folders of projections; None finds no projection.
+        name: such as ``retail-0095``, ``retail-0095+mygroup`` for a learned projection, the name of a network that
+            `facegroup networks add` added, or the path of a YAML file (`description`).
+        settings: the settings with the folders of projections and of added networks; None finds neither.
 
     Raises:
         UnknownNetwork: no network has this name; the message lists the choices.
+        InvalidSettings: it is a YAML file that cannot be used, or one that takes the name of another network.
         WeightsInvalid: it is a projection, and its files are damaged.
     """
-    base = SPECS.get(name.partition(projection.JOINT)[0])
-    if base is None or (settings is None and name != base.name):
-        raise UnknownNetwork(f"Unknown network {name!r}. Choose one of {', '.join(SPECS)}.")
-    if settings is None or name == base.name:
-        return base
-    return projection.read(name, base, settings).spec
+    if description.is_path(name):
+        return _described(Path(name))
+    base = name.partition(projection.JOINT)[0]
+    found = SPECS.get(base) or (settings and _own(base, settings))
+    if not found or (settings is None and name != found.name):
+        raise UnknownNetwork(
+            f"Unknown network {name!r}. Choose one of {', '.join([*SPECS, *(added.names(settings) if settings else ())])}, "
+            "or give the path of a YAML file (docs/networks.md)."
+        )
+    return found if settings is None or name == found.name else projection.read(name, found, settings).spec
+
+
+def own(settings: Settings) -> tuple[list[NetworkSpec], list[SetupError]]:
+    """Return the networks that were added (`added`), sorted by name, and the errors of those that cannot be used."""
+    specs: list[NetworkSpec] = []
+    damaged: list[SetupError] = []
+    for name in added.names(settings):
+        try:
+            specs.append(spec(name, settings))
+        except SetupError as error:
+            damaged.append(error)
+    return specs, damaged
+
+
+def _own(name: str, settings: Settings) -> NetworkSpec | None:
+    """Return the network of one's own that has this name: the one in use, or an added one."""
+    if description.is_path(settings.network) and (used := _described(Path(settings.network))).name == name:
+        return used
+    path = added.find(name, settings)
+    if path is None:
+        return None
+    if (found := _described(path)).name != name:
+        raise InvalidSettings(f"{path} describes {found.name}. Name the file {found.name}.yaml, or set name: {name}.")
+    return found
+
+
+def _described(path: Path) -> NetworkSpec:
+    found = description.read(path)
+    if found.name in SPECS:
+        raise InvalidSettings(
+            f"{path}: {found.name} is the name of a network that ships with facegroup. Set another name."
+        )
+    return found
 
 
 def learned(settings: Settings) -> tuple[list[NetworkSpec], list[SetupError]]:

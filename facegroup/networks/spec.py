@@ -13,6 +13,9 @@ Cut = CropKind | Literal["framed"]
 RECORD = ".sha256.json"
 """Suffix of the file that records the hash of a first download, if the publisher states none."""
 
+ONNX = ".onnx"
+"""Suffix of ONNX files."""
+
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
@@ -53,6 +56,11 @@ class NetworkSpec:
         margin: share of its sides by which a box is extended before it is cut out, if `crop` is ``box``.
         cohort_threshold: default threshold of the score by a cohort; None if none was measured.
         framed: whether such a box keeps its aspect, as VGGFace2's authors cut it out, instead of being squeezed to a square.
+        scale: number by which each channel is divided after the mean is subtracted, in the order of `channels`.
+        points: where the five landmarks are mapped to, as fractions of the crop's side, if `crop` is ``five_point`` and the
+            template is not retail-0095's.
+        batch: most crops in one inference; 0 if the file does not limit it.
+        source: path of the YAML file that describes it, or empty; see networks/description.py.
     """
 
     name: str
@@ -71,7 +79,21 @@ class NetworkSpec:
     base: str = ""
     margin: float = 0.0
     framed: bool = False
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    points: tuple[tuple[float, float], ...] = ()
+    batch: int = 0
+    source: str = ""
     cohort_threshold: float | None = None
+
+    @property
+    def setting(self) -> str:
+        """The value of the setting `network` that chooses it: its YAML file, or its name."""
+        return self.source or self.name
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether it is tried on drawn faces at the start (behaviour.py): its file is a user's, or has no graph of ours."""
+        return bool(self.source) or any(file.name.lower().endswith(ONNX) for file in self.weights)
 
 
 class Engine(Protocol):

@@ -28,6 +28,7 @@ class CropBatch:
         queries: each photo's query to a gallery, or None.
         keep: whether to return each photo's descriptors.
         grades: (n, len(quality_policies.LIMITS)) float32: the grade of each part of each face.
+        liveness: (n,) float32 in 0..1: how live each face is, NaN if that is not known.
     """
 
     crops: Crops
@@ -35,6 +36,7 @@ class CropBatch:
     queries: tuple[Query | None, ...]
     keep: tuple[bool, ...]
     grades: Floats
+    liveness: Floats
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -70,6 +72,7 @@ def cut(photos: Sequence[Photo], found: Sequence[DetectedFaces | FacegroupError]
         tuple(photo.query for photo, _ in going),
         tuple(photo.embed for photo, _ in going),
         _grades([each for _, each in going]),
+        _liveness([each for _, each in going]),
     )
 
 
@@ -77,7 +80,10 @@ def pieces(photo: CropBatch, faces: int) -> list[CropBatch]:
     """Split one photo with too many faces into parts without a query. It is matched as a whole, to name nobody twice."""
     parts = (slice(start, start + faces) for start in range(0, len(photo), faces))
     return [
-        CropBatch(photo.crops[some], (len(photo.crops[some]),), (None,), (True,), photo.grades[some]) for some in parts
+        CropBatch(
+            photo.crops[some], (len(photo.crops[some]),), (None,), (True,), photo.grades[some], photo.liveness[some]
+        )
+        for some in parts
     ]
 
 
@@ -89,6 +95,7 @@ def join(cuts: Sequence[CropBatch]) -> CropBatch:
         tuple(query for each in cuts for query in each.queries),
         tuple(keep for each in cuts for keep in each.keep),
         np.concatenate([each.grades for each in cuts]),
+        np.concatenate([each.liveness for each in cuts]),
     )
 
 
@@ -98,11 +105,12 @@ def split(cuts: Sequence[CropBatch], joined: Sequence[CropAnswers]) -> list[list
     return [list(joined[start:end]) for start, end in pairwise(edges.tolist())]
 
 
-def asked(batch: CropBatch, descriptors: Descriptors) -> tuple[Descriptors, list[tuple[Query, int]], Floats]:
-    """Return the descriptors of photos with a query, each query with its number of faces, and the grades."""
+def asked(batch: CropBatch, descriptors: Descriptors) -> tuple[Descriptors, list[tuple[Query, int]], Floats, Floats]:
+    """Return the descriptors of photos with a query, each query with its number of faces, the grades and the liveness."""
     wants = np.repeat([query is not None for query in batch.queries], batch.counts).astype(bool)
     pairs = zip(batch.queries, batch.counts, strict=True)
-    return descriptors[wants], [(query, count) for query, count in pairs if query is not None], batch.grades[wants]
+    queries = [(query, count) for query, count in pairs if query is not None]
+    return descriptors[wants], queries, batch.grades[wants], batch.liveness[wants]
 
 
 def embedded(
@@ -146,6 +154,9 @@ def _seen(photo: Photo, found: DetectedFaces, back: CropAnswers | None) -> Photo
         back.matched if back else None,
         found.turned,
         found.upright,
+        found.liveness,
+        found.detector,
+        found.scale,
     )
 
 
@@ -153,7 +164,16 @@ def _grades(found: Sequence[DetectedFaces]) -> Floats:
     none = np.empty(0, np.float32)
     parts = ([getattr(each.quality, part) for each in found] for part in Quality.__slots__)
     quality = Quality(*(np.concatenate([none, *values]) for values in parts))
-    return quality_policies.grades(quality, np.concatenate([none, *(each.faces.confidence for each in found)]))
+    return quality_policies.grades(quality, np.concatenate([none, *(each.certainty for each in found)]))
+
+
+def _liveness(found: Sequence[DetectedFaces]) -> Floats:
+    unknown = np.empty(0, np.float32)
+    scores = (
+        np.full(len(each.crops), np.nan, np.float32) if each.liveness is None else each.liveness.scores
+        for each in found
+    )
+    return np.concatenate([unknown, *scores])
 
 
 def _rows(batch: CropBatch, descriptors: Descriptors) -> list[NDArray[np.float32]]:

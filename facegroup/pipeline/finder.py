@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from facegroup.detection import second_look
-from facegroup.detection.mtcnn import Mtcnn
+from facegroup.detection.detector import FaceDetector
 from facegroup.detection.second_look import DetectionPass
 from facegroup.errors import ImageError
 from facegroup.images import headers
 from facegroup.images.decode import Decoded, decode
+from facegroup.liveness.detector import LivenessDetector, Patches
 from facegroup.networks.alignment import Aligner
 from facegroup.pipeline import quality
 from facegroup.pipeline.decoding_memory import DecodingMemory
@@ -29,25 +30,40 @@ class Finder:
     """Class that decodes, detects and aligns. Only one thread may use `find` at a time; decoding has its own threads.
 
     Args:
-        mtcnn: the detector.
+        detector: the detector.
         aligner: cuts faces out for the network.
         limits: the limits of a photo.
         wanted: the detector's settings.
         threads: threads for decoding.
+        liveness: says how live faces are; None: nobody does.
     """
 
-    def __init__(self, mtcnn: Mtcnn, aligner: Aligner, limits: Limits, wanted: Detector, threads: int) -> None:
-        self.mtcnn = mtcnn
+    def __init__(
+        self,
+        detector: FaceDetector,
+        aligner: Aligner,
+        limits: Limits,
+        wanted: Detector,
+        threads: int,
+        liveness: LivenessDetector | None = None,
+    ) -> None:
+        self.detector = detector
         self._aligner = aligner
         self._limits = limits
         self._wanted = wanted
         self._threads = threads
+        self._liveness = liveness
         self._min_face_size = wanted.min_face_size
-        self._min_confidence = wanted.min_confidence
         self._batch_pixels = wanted.batch_pixels
         self._decoders = ThreadPoolExecutor(threads, "decode")
         self._memory = DecodingMemory(limits.image_pixels)
         self._memory_ahead = DecodingMemory(limits.image_pixels)
+
+    @property
+    def min_confidence(self) -> float:
+        """Least confidence of a face in an answer."""
+        given = self._wanted.min_confidence
+        return self.detector.scale.least if given is None else given
 
     def find(
         self,
@@ -78,7 +94,7 @@ class Finder:
             if photo.faces is not None and index in decoded:
                 picture = decoded.pop(index)
                 known = DetectionPass(picture.image, 0, faces=_scaled(photo.faces, picture.scale))
-                answers[index] = self._align(picture, known)
+                (answers[index],) = self._judge([self._align(photo, picture, known)])
         sizes = {index: picture.image.shape[0] * picture.image.shape[1] for index, picture in decoded.items()}
         for together in self._parts(sizes):
             part = [index for index in together if wanted(index)]
@@ -88,11 +104,15 @@ class Finder:
             # A camera is mounted upright, and its next frame comes soon.
             again = [at for at, index in enumerate(part) if not photos[index].background and wanted(index)]
             upright = [photos[part[at]].upright for at in again]
-            best = second_look.best_passes([looks[at] for at in again], upright, self._detect_again, self._turns)
+            certainty = self.detector.scale.certainty
+            best = second_look.best_passes(
+                [looks[at] for at in again], upright, self._detect_again, self._turns, certainty
+            )
             for at, look in zip(again, best, strict=True):
                 looks[at] = look
-            aligned = self._decoders.map(self._align, [decoded[index] for index in part], looks)
-            for index, answer in zip(part, aligned, strict=True):
+            pictures_here = [decoded[index] for index in part]
+            aligned = self._decoders.map(self._align, [photos[index] for index in part], pictures_here, looks)
+            for index, answer in zip(part, self._judge(list(aligned)), strict=True):
                 answers[index] = answer
         return [ImageError(GIVEN_UP) if answer is None else answer for answer in answers]
 
@@ -116,23 +136,31 @@ class Finder:
 
         Returns None on a device that runs one batch at a time.
         """
-        if self.mtcnn.nets.device != "cpu":
+        beside = self.detector.beside()
+        if beside is None:
             return None
-        return Finder(Mtcnn(self.mtcnn.nets), self._aligner, self._limits, self._wanted, self._threads)
+        return Finder(beside, self._aligner, self._limits, self._wanted, self._threads, self._liveness)
 
     def warm(self) -> None:
         """Warm up the networks, so that the first request is as fast as the next."""
-        self.mtcnn.nets.warm()
+        self.detector.warm()
+        if self._liveness is not None:
+            self._liveness.warm()
 
     def about(self) -> dict[str, str]:
         """Return the names of detector, engine and device."""
-        nets = self.mtcnn.nets
-        return {"detector": "mtcnn", "engine": nets.name, "device": nets.device}
+        detector = self.detector
+        return {"detector": detector.name, "engine": detector.engine, "device": detector.device}
+
+    @property
+    def liveness(self) -> dict[str, str | float] | None:
+        """Name, threshold and precision of the liveness detector, for /readyz; None: there is none."""
+        return None if self._liveness is None else self._liveness.about()
 
     def close(self) -> None:
         """Stop the threads."""
         self._decoders.shutdown()
-        self.mtcnn.close()
+        self.detector.close()
 
     def _parts(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
         """Split pictures into parts that are small enough to be detected at once. `sizes` has the pixels of each picture."""
@@ -153,20 +181,20 @@ class Finder:
 
     def _detect(self, looks: Sequence[DetectionPass]) -> list[DetectionPass]:
         """Return the passes with their faces, without those below the least confidence."""
-        found = self.mtcnn.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
+        found = self.detector.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
         return [
-            replace(look, faces=faces[np.flatnonzero(faces.confidence >= self._min_confidence)])
+            replace(look, faces=faces[np.flatnonzero(faces.confidence >= self.min_confidence)])
             for look, faces in zip(looks, found, strict=True)
         ]
 
     def _turns(self, looks: Sequence[DetectionPass]) -> list[Floats]:
-        return self.mtcnn.turns([look.image for look in looks], [look.faces for look in looks])
+        return self.detector.turns([look.image for look in looks], [look.faces for look in looks])
 
     def _smallest(self, photo: Photo, picture: Decoded) -> int:
         wanted = photo.min_face_size or self._min_face_size
         return max(12, round(wanted * picture.scale))
 
-    def _align(self, picture: Decoded, look: DetectionPass) -> DetectedFaces:
+    def _align(self, photo: Photo, picture: Decoded, look: DetectionPass) -> tuple[DetectedFaces, Patches | None]:
         faces = look.faces
         if len(faces) > self._limits.faces:
             faces = faces[np.sort(np.argsort(-faces.confidence, kind="stable")[: self._limits.faces])]
@@ -176,7 +204,33 @@ class Finder:
         in_photo = _enlarged(second_look.in_picture(look), picture.scale)
         size = (picture.width, picture.height)
         graded = quality.measure(upright, crops, self._aligner.kind, *(size[::-1] if look.turns % 2 else size))
-        return DetectedFaces(*size, in_photo, graded, crops, look.clockwise, look.upright)
+        found = DetectedFaces(
+            *size,
+            in_photo,
+            graded,
+            crops,
+            look.clockwise,
+            look.upright,
+            detector=self.detector.name,
+            scale=self.detector.scale,
+        )
+        wanted = photo.liveness and (photo.needs_descriptors or not photo.background)
+        return found, self._patches(look) if wanted else None
+
+    def _patches(self, look: DetectionPass) -> Patches | None:
+        """Cut out faces with what surrounds them in the photo, without a border that was added to it."""
+        if self._liveness is None:
+            return None
+        inside = slice(look.edge, -look.edge or None)
+        return self._liveness.cut(look.image[inside, inside], second_look.in_turned_picture(look).boxes)
+
+    def _judge(self, found: Sequence[tuple[DetectedFaces, Patches | None]]) -> list[DetectedFaces]:
+        """Return the faces of each photo with their liveness, where they were cut out for it."""
+        patches = [each for _, each in found if each is not None]
+        if self._liveness is None or not patches:
+            return [faces for faces, _ in found]
+        judged = iter(self._liveness.judge(patches))
+        return [faces if each is None else replace(faces, liveness=next(judged)) for faces, each in found]
 
 
 def _scaled(faces: Faces, scale: float) -> Faces:

@@ -1,8 +1,11 @@
 """The messages of the pipeline: `Photo` is a request, `PhotoResult` its answer."""
 
 from dataclasses import dataclass
+from typing import Self
 
+from facegroup.detection.detector import MTCNN, MTCNN_SCALE, ConfidenceScale
 from facegroup.errors import FacegroupError
+from facegroup.liveness.liveness import Liveness
 from facegroup.types import Crops, Descriptors, Faces, Floats, Match, Policy
 
 
@@ -17,6 +20,9 @@ class Query:
         candidates: how many candidates each answer lists.
         quality: how good a face must be to be named; None uses the gallery's policy. Verification ignores it.
         unique: whether a person is named at most once in a photo; None uses the gallery's setting.
+        liveness: whether a face must be live to be named or accepted; None uses the gallery's policy.
+        over_track: whether the caller decides over several frames whether a face is live: then no face is answered
+            ``not_live``, and `PhotoMatches.live_above` says what the decision must be based on.
         enrolling: whether the faces are about to be enrolled. A cohort that is too small to decide then gives no candidates
             instead of an error, because enrolling makes it larger.
     """
@@ -27,6 +33,8 @@ class Query:
     candidates: int = 3
     quality: Policy | None = None
     unique: bool | None = None
+    liveness: bool | None = None
+    over_track: bool = False
     enrolling: bool = False
 
 
@@ -43,6 +51,7 @@ class Photo:
         background: whether it may wait for other photos, as frames of cameras do.
         faces: known faces in its pixels, which are not detected again; None detects them.
         upright: whether to check its orientation in any case, as for enrolment, instead of only if it looks wrong.
+        liveness: whether to score how live its faces are, where the server has a network for that.
         request: id of a request that takes turns with others, or empty for a small one that does not.
         cost: the estimated cost (`facegroup.pipeline.cost`), or 0 if it was not estimated.
     """
@@ -55,8 +64,14 @@ class Photo:
     background: bool = False
     faces: Faces | None = None
     upright: bool = False
+    liveness: bool = True
     request: str = ""
     cost: float = 0
+
+    @classmethod
+    def asking(cls, query: Query, data: bytes, min_face_size: int | None = None) -> Self:
+        """Return a photo whose faces are searched for, and not described."""
+        return cls(data, min_face_size, embed=False, query=query, liveness=query.liveness is not False)
 
     @property
     def needs_descriptors(self) -> bool:
@@ -102,6 +117,9 @@ class DetectedFaces:
         crops: (n, s, s, 3) uint8 RGB, aligned for the network.
         turned: clockwise rotation that makes the faces upright, in degrees: 0, 90, 180 or 270.
         upright: whether that is certain.
+        liveness: how live each face is; None if that was not scored.
+        detector: name of the detector that found the faces.
+        scale: what its confidence means.
     """
 
     width: int
@@ -111,6 +129,14 @@ class DetectedFaces:
     crops: Crops
     turned: int = 0
     upright: bool = True
+    liveness: Liveness | None = None
+    detector: str = MTCNN
+    scale: ConfidenceScale = MTCNN_SCALE
+
+    @property
+    def certainty(self) -> Floats:
+        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's."""
+        return self.scale.certainty(self.faces.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +149,7 @@ class PhotoMatches:
         threshold: the threshold that was used.
         degraded: whether the store was unavailable or lost data, so that `version` may not be the newest.
         reason: error code of the reason, or None if it is not degraded.
+        live_above: the liveness score that a face must exceed to be named, by the query or the gallery's policy; None: none.
         photo_threshold: the cosine similarity that two photos of one person exceed, where `threshold` is one of scores by a
             cohort: the network's own. None: `threshold`.
     """
@@ -132,6 +159,7 @@ class PhotoMatches:
     threshold: float
     degraded: bool = False
     reason: str | None = None
+    live_above: float | None = None
     photo_threshold: float | None = None
 
     @property
@@ -154,6 +182,9 @@ class PhotoResult:
         matched: the decisions, or the query's error such as an unknown gallery; None without a query.
         turned: see `DetectedFaces`.
         upright: see `DetectedFaces`.
+        liveness: see `DetectedFaces`.
+        detector: see `DetectedFaces`.
+        scale: see `DetectedFaces`.
     """
 
     width: int
@@ -165,3 +196,11 @@ class PhotoResult:
     matched: PhotoMatches | FacegroupError | None = None
     turned: int = 0
     upright: bool = True
+    liveness: Liveness | None = None
+    detector: str = MTCNN
+    scale: ConfidenceScale = MTCNN_SCALE
+
+    @property
+    def certainty(self) -> Floats:
+        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's."""
+        return self.scale.certainty(self.faces.confidence)

@@ -1,9 +1,13 @@
 """Creates the finder that the settings choose: a detector (`facegroup.detection.open_detector`) and an aligner."""
 
-from facegroup.detection.open_detector import open_detector
+from facegroup.detection.detector import MTCNN, FaceDetector
+from facegroup.detection.open_detector import open_mtcnn, open_yunet
+from facegroup.detection.yunet_spec import YUNET_N
 from facegroup.networks.alignment import Aligner
 from facegroup.networks.spec import NetworkSpec
+from facegroup.pipeline.detector_file import fetched
 from facegroup.pipeline.finder import Finder
+from facegroup.pipeline.open_liveness import open_liveness
 from facegroup.pipeline.simulated_finder import SimulatedFinder
 from facegroup.settings import Settings
 
@@ -13,9 +17,20 @@ def open_finder(settings: Settings, spec: NetworkSpec) -> Finder:
 
     Raises:
         EngineUnavailable: the engine cannot run the detector, or the device does not exist. No other one is used instead.
+        WeightsMissing: a file of the detector or of the liveness detector is missing and cannot be downloaded.
+        WeightsInvalid: it is damaged, or of another network.
     """
     wanted = settings.detector
+    threads = wanted.threads or max(1, int(wanted.num_cpus))
+    liveness = open_liveness(settings, threads)
     if wanted.engine == "simulated":
         return SimulatedFinder(settings, spec)
-    threads = wanted.threads or max(1, int(wanted.num_cpus))
-    return Finder(open_detector(wanted, threads), Aligner(spec), settings.limits, wanted, max(2, threads))
+    return Finder(open_detector(settings, threads), Aligner(spec), settings.limits, wanted, max(2, threads), liveness)
+
+
+def open_detector(settings: Settings, threads: int) -> FaceDetector:
+    """Return the detector that the settings choose. Errors are those of `open_finder`."""
+    wanted = settings.detector
+    if wanted.model == MTCNN:
+        return open_mtcnn(wanted, threads)
+    return open_yunet(YUNET_N, fetched(YUNET_N, settings), wanted, threads)

@@ -38,13 +38,13 @@ def main(network: str, ir: str, calibration: str, threads: str, out: str) -> Non
         # NNCF would send usage data; without this package it does not.
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
-        spec = registry.spec(network)
+        spec = registry.spec(network)  # a name, or the path of a YAML file
         photos = calibration_photos.chosen(Path(calibration))
         given, held_out = crops(spec, photos, int(threads), report)
         quantization.quantise(spec, Path(ir), given, Path(out), report)
         report("checking", 0, 0)
         found = quantization.check(spec, Path(ir), Path(out), held_out, int(threads))
-        record = {"network": network, **found.as_dict(), "calibrated_on": len(given), "narrow": narrow_weights()}
+        record = {"network": spec.name, **found.as_dict(), "calibrated_on": len(given), "narrow": narrow_weights()}
         versions = {name: cache.release(name) for name in ("openvino", "nncf")}
         Path(out).with_name(quantization.RECORD).write_text(json.dumps(record | versions, indent=2) + "\n")
 

@@ -59,6 +59,10 @@ class SimulatedFinder(Finder):
         """Return the name of the simulation for each part."""
         return {"detector": NAME, "engine": NAME, "device": NAME}
 
+    @property
+    def liveness(self) -> None:
+        """None: nobody says how live a simulated face is."""
+
     def _found(self, photo: Photo) -> DetectedFaces:
         crops = np.full((1, self._size, self._size, 3), zlib.crc32(photo.data) & 255, np.uint8)
         return DetectedFaces(_WIDTH, _HEIGHT, _FACES, _QUALITY, crops)

@@ -48,12 +48,12 @@ def direct(store: RemoteStore) -> CallStore:
     return call
 
 
-def at_once(store: RemoteStore) -> AskStore:
+def waiting(call: CallStore) -> AskStore:
     """Return the coroutine function that calls a store of this process, and never waits."""
 
     async def ask(
         method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
     ) -> _Answer:
-        return bound(store, method)(*arguments, **named)
+        return call(method, *arguments, **named)
 
     return ask

@@ -53,7 +53,6 @@ class Reembedder:
         self._finder = open_finder(settings, self.spec)
         self._aligner = Aligner(self.spec)
         self._simulated = settings.detector.engine == "simulated"
-        self._sure = settings.detector.min_confidence
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         """Return the descriptor, (d,) float32 of unit length, of each JPEG, or why there is none."""
@@ -87,14 +86,14 @@ class Reembedder:
         images = [bordered(each, margin) for each in crops]
         there = [each for each in images if not isinstance(each, str)]
         sizes = [max(12, round(_SMALLEST * min(image.shape[:2]) / (1 + 2 * margin))) for image in there]
-        found = iter(zip(there, self._finder.mtcnn.detect(there, sizes) if there else [], strict=True))
+        found = iter(zip(there, self._finder.detector.detect(there, sizes) if there else [], strict=True))
         cut: list[Image | Fault] = []
         for each in images:
             if isinstance(each, str):
                 cut.append(each)
                 continue
             image, faces = next(found)
-            sure = faces[np.flatnonzero(faces.confidence >= self._sure)]
+            sure = faces[np.flatnonzero(faces.confidence >= self._finder.min_confidence)]
             if not len(sure):
                 cut.append("no_face")
                 continue

@@ -10,9 +10,10 @@ from pydantic import AfterValidator, Field
 from facegroup import types
 from facegroup.errors import FacegroupError
 from facegroup.gallery.verification import Verified
+from facegroup.liveness.liveness import Liveness
 from facegroup.pipeline import messages, quality_policies
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult
-from facegroup.types import NOT_IN_DATASET, POOR_QUALITY, Faces, Floats, Match, Policy
+from facegroup.types import NOT_IN_DATASET, NOT_LIVE, POOR_QUALITY, Faces, Floats, Match, Policy
 from facegroup.wire.model import Answer, Request, added
 from facegroup.wire.patterns import WHOLE
 from facegroup.wire.problem import ErrorBody
@@ -82,7 +83,7 @@ class Decision(Answer):
     """Who a face is."""
 
     name: str = Field(
-        description=f"the person's name, or `{NOT_IN_DATASET}`, or `{POOR_QUALITY}`: nobody was looked for"
+        description=f"the person's name, or `{NOT_IN_DATASET}`, or `{POOR_QUALITY}` or `{NOT_LIVE}`: nobody was looked for"
     )
     person: PersonRef | None
     similarity: Cosine = Field(description="cos θ to the person named, or to the best candidate where none is")
@@ -99,7 +100,9 @@ class Decision(Answer):
         [], "people more similar than the answer, and above the threshold, whom a counter-example rules out"
     )
     reasons: list[str] = added(
-        [], "why nobody is named: codes of what is wrong with a face that is too poor, or `taken`"
+        [],
+        "why nobody is named: codes of what is wrong with a face that is too poor, `not_live`, or `taken`; "
+        "`face_too_small` with the name `not_live`: too small to tell whether it is live",
     )
     taken_by: int | None = added(
         None,
@@ -133,6 +136,19 @@ class Decision(Answer):
 _DECIDED = tuple(name for name in Decision.model_fields if name != "person")
 
 
+class FaceLiveness(Answer):
+    """How live a face is, by a network that looks at this photo alone."""
+
+    score: float | None = Field(description="0..1, the greater the more like a live face; null: the face is too small")
+    live: bool = Field(description="whether the score exceeds the server's threshold")
+
+    @classmethod
+    def of(cls, found: Liveness, face: int) -> Self:
+        """Return the liveness of one face."""
+        score = found.score(face)
+        return cls(score=None if score is None else round(score, 4), live=bool(found.live[face]))
+
+
 class FaceRow(Answer):
     """A face as `facegroup identify --json` prints it."""
 
@@ -145,11 +161,13 @@ class FaceRow(Answer):
     box: list[float]
     reasons: list[str]
     taken_by: int | None
+    liveness: FaceLiveness | None = None
 
     @classmethod
-    def of(cls, match: Match, box: list[float]) -> Self:
-        """Return the row of a face whose box is x1, y1, x2 and y2."""
-        return cls.from_struct(match, box=box)
+    def of(cls, match: Match, box: list[float], liveness: FaceLiveness | None = None) -> Self:
+        """Return the row of a face whose box is x1, y1, x2 and y2; it shows the liveness where that was scored."""
+        scored = {} if liveness is None else {"liveness": liveness}
+        return cls.from_struct(match, box=box, **scored)
 
 
 class Box(Answer):
@@ -186,6 +204,7 @@ class Found(Answer):
     box: Box
     landmarks: dict[str, tuple[float, float]]
     confidence: float
+    liveness: FaceLiveness | None = Field(None, description="left out where it was not scored")
 
 
 class Face(Found):
@@ -256,7 +275,8 @@ class SeenImage(Answer):
         described = None if matched else np.array([each.descriptor for each in faces], np.float32)
         found, quality = faces_struct(faces), _quality_struct(faces)
         size = self.width or 0, self.height or 0
-        return PhotoResult(*size, found, quality, described, matched=matched, turned=self.turned or 0)
+        liveness, turned = _liveness_struct(faces), self.turned or 0
+        return PhotoResult(*size, found, quality, described, matched=matched, turned=turned, liveness=liveness)
 
 
 class NamedImage(SeenImage):
@@ -320,6 +340,9 @@ class Verification(Answer):
         "share of strangers that pass for one person at this threshold; null: not calibrated, or two photos",
     )
     excluded: bool = added(False, "the face is nearer to one of the person's counter-examples: not the same")
+    reasons: list[str] = added(
+        [], "why a face is not accepted: `not_live`, or `face_too_small` to tell whether it is live: not the same"
+    )
     score: Cosine | None = added(
         None, "what the threshold is applied to, where a cohort decides; null: to the similarity"
     )
@@ -333,12 +356,17 @@ class Verification(Answer):
     def of(cls, done: Verified, network: str, **person: Any) -> Self:
         """Return the answer on two photos; or on a photo and a person, with `person` and `gallery_version`."""
         faces = [row for faces in done.faces for row in _found(faces)]
+        for row, liveness in zip(faces, done.liveness, strict=False):  # empty where it was not scored
+            row["liveness"] = FaceLiveness.of(liveness, 0)
         return cls.from_struct(done, distance=1 - done.similarity, network=network, faces=faces, **person)
 
     def struct(self) -> Verified:
         """Return the library's verification."""
+        scored = tuple(each for face in self.faces if (each := _liveness_struct([face])) is not None)
+        faces = tuple(faces_struct([each]) for each in self.faces)
         cohort = None if self.cohort is None else self.cohort.struct()
-        return self.to_struct(Verified, faces=tuple(faces_struct([each]) for each in self.faces), cohort=cohort)
+        more = {"reasons": tuple(self.reasons), "liveness": scored, "cohort": cohort}
+        return self.to_struct(Verified, faces=faces, **more)
 
 
 def faces_struct(faces: Sequence[Found]) -> Faces:
@@ -357,14 +385,25 @@ def _quality_struct(faces: Sequence[Face]) -> messages.Quality:
     return messages.Quality(*(np.array(values, np.float32) for values in parts))
 
 
+def _liveness_struct(faces: Sequence[Found]) -> Liveness | None:
+    """Return the liveness of an answer's faces; None where it was not scored."""
+    told = [each.liveness for each in faces if each.liveness is not None]
+    if not told or len(told) < len(faces):
+        return None
+    scores = [math.nan if each.score is None else each.score for each in told]
+    return Liveness(np.array(scores, np.float32), np.array([each.live for each in told], np.bool_))
+
+
 def _faces(seen: PhotoResult, descriptors: bool) -> Iterator[Face]:
     names = messages.Quality.__slots__
     parts = _listed(np.array([getattr(seen.quality, name) for name in names]).T, 4)
-    graded = quality_policies.grades(seen.quality, seen.faces.confidence)
+    graded = quality_policies.grades(seen.quality, seen.certainty)
     scores, meets = _listed(graded.min(axis=1).clip(0, 1), 4), quality_policies.best(graded)
     for index, row in enumerate(_found(seen.faces)):
         quality = dict(zip(names, parts[index], strict=True))
         row["quality"] = {**quality, "score": scores[index], "meets": meets[index]}
+        if seen.liveness is not None:
+            row["liveness"] = FaceLiveness.of(seen.liveness, index)
         if descriptors and seen.descriptors is not None:
             row["descriptor"] = seen.descriptors[index].tolist()
         if isinstance(seen.matched, PhotoMatches):

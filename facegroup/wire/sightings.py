@@ -7,7 +7,7 @@ from pydantic import Field
 
 from facegroup.cameras.delivery import payloads
 from facegroup.cameras.sightings import types
-from facegroup.wire.model import Answer, Request
+from facegroup.wire.model import Answer, Request, added
 from facegroup.wire.patterns import Ident, Name
 
 
@@ -27,6 +27,7 @@ class Sighting(Answer):
     visit_id: str = Field(description="the same on several cameras, overlapping or soon after each other")
     open: bool = Field(description="whether the person may still be there")
     crop: bool = Field(description="whether a picture of the face is kept")
+    liveness: float | None = added(None, "mean of how live the last views were, 0..1; null: that was not scored")
     event: int = Field(description="number of its latest event")
 
     @classmethod

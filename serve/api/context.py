@@ -153,6 +153,13 @@ Unique = Annotated[
     bool | None,
     Query(description="whether a person is named at most once in a photo; left out: as the gallery has it"),
 ]
+MustBeLive = Annotated[
+    bool | None,
+    Query(
+        description="whether a face must be live to be named or accepted, else it is `not_live`; false does not score it; "
+        "left out: as the gallery's `liveness` has it"
+    ),
+]
 After = Annotated[str, Query(description="cursor: the `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
 

@@ -11,9 +11,11 @@ from facegroup.enrolment.steps import Wanted
 from facegroup.errors import (
     Contradiction,
     IdempotencyConflict,
+    LivenessUnavailable,
     LooksLike,
     MalformedRequest,
     NetworkMismatch,
+    NotLive,
     NotUpright,
     PersonExists,
     TooManyCounterExamples,
@@ -54,7 +56,7 @@ _PUT = {**_ONE, 201: {"model": wire.Person, "description": "created"}}
 _ENROLLED = documented.of(
     wire.Enrolment,
     *(UnknownPerson, NetworkMismatch, IdempotencyConflict, NotUpright, LooksLike, UnlikeOwn, Contradiction),
-    *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE, *documented.POOR),
+    *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE, *documented.POOR, NotLive, LivenessUnavailable),
 )
 _PHOTOS = documented.of(wire.Photos, UnknownPerson, *documented.STORED)
 _CROP = documented.crop(UnknownPerson, UnknownPhoto, *documented.STORED)
@@ -170,12 +172,12 @@ async def enrol(
     `face=largest` takes the largest face, `face=dominant` only where the others are far smaller or doubtful; `chosen`
     tells which face was taken of each photo with several.
 
-    A photo that cannot be used, or whose face does not meet the gallery's `quality` policy, is refused with its reason
-    and the others are enrolled; a request with a single photo answers its refusal as its own. A photo that is more like
-    another person of the gallery, or far from the person's others, is enrolled with a warning, or refused where `strict`
-    is set. A photo that lies on its side or its head is turned before it is enrolled, and a warning says so. The same
-    photo twice is one sample. Once this is answered, every later answer of the server knows the person: both carry
-    `gallery_version`.
+    A photo that cannot be used, or whose face does not meet the gallery's `quality` policy, or is not live where its
+    `liveness` asks for that (`not_live`), is refused with its reason and the others are enrolled; a request with a single
+    photo answers its refusal as its own. A photo that is more like another person of the gallery, or far from the
+    person's others, is enrolled with a warning, or refused where `strict` is set. A photo that lies on its side or its
+    head is turned before it is enrolled, and a warning says so. The same photo twice is one sample. Once this is answered,
+    every later answer of the server knows the person: both carry `gallery_version`.
 
     With an `Idempotency-Key`, the same request again enrols nothing and is answered as the first time, with the person as
     it is now; another request with that key is a conflict.

@@ -8,7 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from facegroup.errors import CohortTooSmall, InvalidDescriptor, MalformedRequest, NetworkMismatch, UnknownPerson
+from facegroup.errors import (
+    CohortTooSmall,
+    InvalidDescriptor,
+    LivenessUnavailable,
+    MalformedRequest,
+    NetworkMismatch,
+    UnknownPerson,
+)
 from facegroup.gallery.verification import of_person, pair
 from facegroup.networks.embedder import unit
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
@@ -24,6 +31,7 @@ from serve.api.context import (
     FaceIndex,
     GalleryName,
     MinFaceSize,
+    MustBeLive,
     ProbeQuality,
     Server,
     Threshold,
@@ -33,10 +41,13 @@ from serve.api.problems import faults
 
 router = APIRouter(tags=["recognition"])
 
-_MATCHED = (*documented.IMAGES, *documented.STORED, NetworkMismatch, CohortTooSmall, InvalidDescriptor)
+_MATCHED = (
+    *(*documented.IMAGES, *documented.STORED),
+    *(NetworkMismatch, CohortTooSmall, InvalidDescriptor, LivenessUnavailable),
+)
 _NAMED = documented.of(wire.Identification | wire.ProbeIdentification, *_MATCHED)
 _PERSON = documented.of(wire.Verification, *_MATCHED, UnknownPerson, *documented.ONE_FACE)
-_PAIR = documented.of(wire.Verification, *documented.IMAGES, *documented.ONE_FACE)
+_PAIR = documented.of(wire.Verification, *documented.IMAGES, *documented.ONE_FACE, LivenessUnavailable)
 _FACES = documented.of(wire.Detection, *documented.IMAGES)
 
 _IDENTIFY = {
@@ -66,6 +77,7 @@ async def identify(
     min_face_size: MinFaceSize = None,
     quality: ProbeQuality = None,
     unique: Unique = None,
+    liveness: MustBeLive = None,
 ) -> Response:
     """Name every face of one or many photos, or of descriptors that the caller has.
 
@@ -73,9 +85,10 @@ async def identify(
     others are answered. A request with a single photo answers its error as its own. A face below the gallery's
     `probe_quality`, or below `quality`, is answered `poor_quality` with its `reasons`; of descriptors nothing is known.
     A person is named at most once in a photo, and a face whose person another face took has the reason `taken`; with
-    `unique=false` each face gets its own.
+    `unique=false` each face gets its own. Where the gallery's `liveness`, or this request, asks for live faces, any other
+    face is answered `not_live`; each face shows its score where the server has `liveness.model`.
     """
-    query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates, quality, unique)
+    query = Query(gallery, None, threshold, candidates or server.settings.matcher.candidates, quality, unique, liveness)
     if media_type(request) == "application/json":
         body = await read_json(request)
         if not images.are_in(body):
@@ -83,7 +96,7 @@ async def identify(
         upload = Upload(images.read(request, body, server.settings.limits))
     else:
         upload = await read_photos(request, server.settings.limits)
-    photos = [Photo(data, min_face_size, embed=False, query=query) for _, data in upload.named]
+    photos = [Photo.asking(query, data, min_face_size) for _, data in upload.named]
     seen = await server.see(photos)
     matched = [
         each.matched for each in seen if isinstance(each, PhotoResult) and isinstance(each.matched, PhotoMatches)
@@ -150,13 +163,17 @@ async def verify_person(
     person: AskedPerson,
     threshold: Threshold = None,
     face: FaceIndex = None,
+    liveness: MustBeLive = None,
 ) -> dict[str, Any]:
-    """Compare the one face of a photo, or the `face` that is meant of several, with one person of a gallery."""
+    """Compare the one face of a photo, or the `face` that is meant of several, with one person of a gallery.
+
+    Where the gallery's `liveness`, or this request, asks for live faces, any other face is not the same, with `reasons`.
+    """
     upload = await read_photos(request, server.settings.limits)
     if len(upload.photos) != 1:
         raise MalformedRequest(f"verification of a person takes one photo; {len(upload.photos)} were sent")
-    query = Query(gallery, person, threshold)
-    (seen,) = await server.see([Photo(upload.photos[0][2], embed=False, query=query)])
+    query = Query(gallery, person, threshold, liveness=liveness)
+    (seen,) = await server.see([Photo.asking(query, upload.photos[0][2])])
     verified = of_person(seen, face)
     assert isinstance(seen, PhotoResult)
     assert isinstance(seen.matched, PhotoMatches)
@@ -178,15 +195,19 @@ async def verify_pair(
     threshold: Threshold = None,
     face: FaceIndex = None,
     other_face: FaceIndex = None,
+    liveness: MustBeLive = None,
 ) -> dict[str, Any]:
-    """Compare the one face of a photo with the one face of another; of several, `face` and `other_face` say which."""
+    """Compare the one face of a photo with the one face of another; of several, `face` and `other_face` say which.
+
+    With `liveness=true` both must be live to be the same.
+    """
     upload = await read_photos(request, server.settings.limits)
     if len(upload.photos) != 2:
         raise MalformedRequest(f"verification of a pair takes two photos; {len(upload.photos)} were sent")
     (one, data), (other, more) = upload.named
-    first, second = await server.see([Photo(data), Photo(more)])
+    first, second = await server.see([Photo(each, liveness=liveness is not False) for each in (data, more)])
     limit = server.threshold if threshold is None else threshold
-    done = pair((one, other), (first, second), limit, (face, other_face))
+    done = pair((one, other), (first, second), limit, (face, other_face), live=bool(liveness))
     return wire.Verification.of(done, server.spec.name).as_json()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import onnx_files
 from tests.cluster.server import Server
 
 REFUSED_BY_A_REPLICA = {"FACEGROUP_DETECTOR__ENGINE": "keras", "FACEGROUP_DETECTOR__PRECISION": "bf16"}
@@ -34,6 +35,27 @@ def test_what_cannot_be_kept_is_said_in_the_last_line(
     last = server.log().splitlines()[-1]
     assert last.startswith(said)
     assert last.endswith(" (engine_unavailable)")
+
+
+def test_a_network_that_cannot_be_used_starts_nothing(tmp_path: Path) -> None:
+    onnx_files.embedder(tmp_path / "net.onnx", side=160)
+    yaml = tmp_path / "mine.yaml"
+    yaml.write_text("files: [{file: net.onnx}]\ntemplate: arcface112\ndimension: 128\nlicence: ours\n")
+    server = Server(
+        tmp_path,
+        FACEGROUP_STORE=f"sqlite:///{tmp_path / 'gallery.db'}",
+        FACEGROUP_NETWORK=str(yaml),
+        FACEGROUP_CACHE_DIR=str(tmp_path / "cache"),
+    )
+    assert server.refused() == 2
+    lines = server.log().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(
+        f"facegroup: {tmp_path}/net.onnx takes crops of shape (?, 3, 160, 160), but mine cuts out "
+    )
+    assert lines[0].endswith("(weights_invalid)")
+    assert not (tmp_path / "cache").exists()  # Ray's files would be there
+    assert not (tmp_path / "gallery.db").exists()
 
 
 def test_what_there_is_no_room_for_is_refused_before_serve_handles_it(tmp_path: Path) -> None:

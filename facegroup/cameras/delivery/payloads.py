@@ -31,7 +31,8 @@ def sighting(found: Sighting) -> dict[str, Any]:
     event = shown.pop("seq")
     shown.pop("patience")
     similarity = None if found.similarity is None else round(found.similarity, 5)
-    return {**shown, "similarity": similarity, "event": event}
+    liveness = None if found.liveness is None else round(found.liveness, 4)
+    return {**shown, "similarity": similarity, "liveness": liveness, "event": event}
 
 
 def event(found: Event) -> dict[str, Any]:

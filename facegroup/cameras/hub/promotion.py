@@ -8,8 +8,8 @@ from contextlib import suppress
 from facegroup.cameras.hub.part import HubPart, completed
 from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.sightings.book import SightingBook
-from facegroup.cameras.sightings.types import Unknown
-from facegroup.errors import NetworkMismatch, UnknownPerson
+from facegroup.cameras.sightings.types import Shot, Unknown
+from facegroup.errors import LivenessUnavailable, NetworkMismatch, NotLive, UnknownPerson
 from facegroup.store.audit import Origin
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
@@ -48,6 +48,8 @@ class StrangerLog(HubPart):
             UnknownStranger: no stranger has this id.
             NetworkMismatch: the gallery was made with another network than the stranger was seen with.
             UnknownPerson: no person has this id, and there is no name to create one.
+            LivenessUnavailable: the gallery enrols live faces only, and this server does not tell which are.
+            NotLive: it does, and no view of the stranger is live.
         """
         stranger = await self.show(gallery, unknown)
         about = await self._hub.ask(Store.gallery, gallery)
@@ -56,14 +58,25 @@ class StrangerLog(HubPart):
                 f"{unknown} was seen with {stranger.network}, and {gallery} is of {about.network} since facegroup migrate; "
                 "enrol a photo instead"
             )
+        shots = self._live(stranger) if about.liveness in ("enrol", "both") else stranger.shots
         person = await self._person(gallery, unknown, name, person_id, by)
         samples = [
             Sample(hashlib.sha256(shot.crop or shot.descriptor.tobytes()).hexdigest(), shot.descriptor, shot.crop)
-            for shot in stranger.shots
+            for shot in shots
         ]
         done = await self._hub.ask(Store.add_samples, gallery, person.id, samples, stranger.network, by=by)
         moved = await self._hub.recorder.run(SightingBook.promoted, gallery, unknown, person.id, person.name)
         return done.person, len(done.added), moved
+
+    def _live(self, stranger: Unknown) -> list[Shot]:
+        """Return the views of a stranger that are live."""
+        least = self._hub.settings.liveness.least
+        if least is None:
+            raise LivenessUnavailable.of(stranger.gallery)
+        live = [shot for shot in stranger.shots if shot.liveness is not None and shot.liveness > least]
+        if not live:
+            raise NotLive(f"no view of {stranger.id} that is kept is live, or was scored; enrol a photo instead")
+        return live
 
     async def _person(self, gallery: str, unknown: str, name: str | None, person_id: str | None, by: Origin) -> Person:
         if person_id is not None:

@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("frames", "seq", "visits", "attempts", "confirm", "rotate"), _COUNT),
     **dict.fromkeys(("open", "crop", "snapshots", "motion", "realtime", "enabled"), _FLAG),
     "gallery": _TEXT,
-    "similarity": _NUMBER + _NONE,
+    **dict.fromkeys(("similarity", "liveness"), _NUMBER + _NONE),
     "result": (dict, type(None)),
 }
 """Types that fields of records may have."""
@@ -133,6 +133,7 @@ def encode_shots(shots: Sequence[Shot]) -> dict[str, Any]:
                 "descriptor": _numbers(shot.descriptor),
                 "crop": None if shot.crop is None else _text(shot.crop),
                 "grade": shot.grade,
+                "liveness": shot.liveness,
             }
             for shot in shots
         ]
@@ -143,7 +144,10 @@ def decode_shots(document: dict[str, Any]) -> tuple[Shot, ...]:
     """Return the shots of a document."""
     shots = tuple(
         Shot(
-            _floats(each["descriptor"]), None if each["crop"] is None else b64decode(each["crop"]), float(each["grade"])
+            _floats(each["descriptor"]),
+            None if each["crop"] is None else b64decode(each["crop"]),
+            float(each["grade"]),
+            None if each.get("liveness") is None else float(each["liveness"]),
         )
         for each in document["shots"]
     )

@@ -135,6 +135,7 @@ class OpenSighting:
             similarity=max((each for each in (known.similarity, similarity) if each is not None), default=None),
             crop=known.crop or crop is not None,
             patience=cooldown,
+            liveness=known.liveness if seen.liveness is None else seen.liveness,
         )
         if seen.ended:
             frames += tracks.pop(seen.track)

@@ -1,5 +1,6 @@
 """One face over several frames: its views vote for a person, and the best of them are kept."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,9 @@ from facegroup.types import NOT_IN_DATASET, Floats, Match
 
 SHOTS = 5
 """Views that are kept of a track: the best."""
+
+SCORED = 8
+"""Views over which the liveness of a track is averaged: the last."""
 
 _BETTER = 0.2  # by which a face's grade must exceed the best so far to be recognised at once
 _FADING = 0.9  # factor of earlier votes, with each new vote
@@ -25,7 +29,8 @@ class Track:
 
     Every view that is good enough to be named votes for a person, or for nobody. Votes are weighed by grade, and earlier
     votes fade. The track gets a name when enough views agree and have a majority of 60 %. It keeps the name until another
-    one has that, so that a close vote does not change it to and fro.
+    one has that, so that a close vote does not change it to and fro. Where faces must be live, it gets a name only while the
+    mean score of its last views says so, of at least as many views as must agree.
 
     Attributes:
         number: unique for the tracker.
@@ -60,12 +65,23 @@ class Track:
     _grade: float = _NEVER  # of the best view that voted
     _looked: float = _NEVER  # of the best view at all
     _version: int = 0
+    _liveness: deque[float] = field(default_factory=lambda: deque(maxlen=SCORED))
+    _live_above: float | None = None
 
     def found(self, box: Floats, at: float) -> None:
         """Note that the face was found in a frame."""
         self.box, self.last, self.frames = box, at, self.frames + 1
 
-    def look(self, match: Match, descriptor: Floats, crop: bytes | None, grade: float, version: int) -> None:
+    def look(
+        self,
+        match: Match,
+        descriptor: Floats,
+        crop: bytes | None,
+        grade: float,
+        version: int,
+        liveness: float | None = None,
+        live_above: float | None = None,
+    ) -> None:
         """Add the recognition of the face in the frame of the last `found`.
 
         Args:
@@ -74,7 +90,12 @@ class Track:
             crop: as JPEG.
             grade: quality of the face: the lowest of its grades.
             version: of the gallery.
+            liveness: how live the face is; None if it has no score.
+            live_above: the mean score that the track must exceed to be named; None: it need not be live.
         """
+        self._live_above = live_above
+        if liveness is not None:
+            self._liveness.append(liveness)
         self.recognised, self._version, self._looked = self.last, version, max(self._looked, grade)
         apart = not self.just_seen(self.last)
         if apart:
@@ -85,7 +106,7 @@ class Track:
         mixed = descriptor if self.descriptor is None else self.descriptor + descriptor * weight
         self.descriptor = np.asarray(mixed / np.linalg.norm(mixed), np.float32)
         self._grade = max(self._grade, grade)
-        self._keep(Shot(descriptor, crop, grade))
+        self._keep(Shot(descriptor, crop, grade, liveness))
         self._vote(match, min(weight, 1.0), apart=apart)
 
     def just_seen(self, now: float) -> bool:
@@ -93,9 +114,24 @@ class Track:
         return now - self._moment < _APART
 
     def known(self, now: float) -> bool:
-        """Return whether recognition is of no use: it has a name, was often too poor for one, or was just recognised."""
-        poor = self._grade < quality_policies.LEAST["standard"]
-        return self.confirmed or self.just_seen(now) or (poor and self._moments >= 3 * self.confirm)
+        """Return whether recognition is of no use.
+
+        It has a name, was often too poor for one or not live, or was just recognised.
+        """
+        hopeless = self._grade < quality_policies.LEAST["standard"] or not self.live
+        return self.confirmed or self.just_seen(now) or (hopeless and self._moments >= 3 * self.confirm)
+
+    @property
+    def liveness(self) -> float | None:
+        """Mean score of the last views; None if none was scored."""
+        return sum(self._liveness) / len(self._liveness) if self._liveness else None
+
+    @property
+    def live(self) -> bool:
+        """Whether it may have a name: it need not be live, or is, as enough views say."""
+        if self._live_above is None:
+            return True
+        return len(self._liveness) >= min(self.confirm, SCORED) and (self.liveness or 0) > self._live_above
 
     def better(self, grade: float) -> bool:
         """Return whether a face of this grade is worth recognition in any case."""
@@ -124,6 +160,7 @@ class Track:
             self._version,
             self.shift,
             patience,
+            self.liveness,
         )
 
     def _keep(self, shot: Shot) -> None:
@@ -148,5 +185,5 @@ class Track:
         agrees = self._agreed[winner] >= wanted and (
             winner is not None or self._grade >= quality_policies.LEAST["standard"]
         )
-        if agrees and self._votes[winner] >= _MAJORITY * sum(self._votes.values()):
+        if agrees and self.live and self._votes[winner] >= _MAJORITY * sum(self._votes.values()):
             self.confirmed, self._who = True, winner

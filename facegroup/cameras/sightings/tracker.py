@@ -79,7 +79,7 @@ class Tracker:
 
     def recognise(self, frame: Frame, faces: Faces | None = None) -> Photo:
         """Return what to send of a frame to recognise its faces; `faces` are those that were detected in it already."""
-        query = Query(self._camera.gallery, None, None, 1, self._camera.quality)
+        query = Query(self._camera.gallery, None, None, 1, self._camera.quality, over_track=True)
         least = frame.smallest(self._camera)
         return Photo(frame.data, least, embed=True, crops=True, query=query, background=True, faces=faces)
 
@@ -92,7 +92,7 @@ class Tracker:
         boxes = seen.faces.boxes + np.tile(np.asarray(frame.offset, np.float32), 2)
         centres = np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2 / (frame.width, frame.height), np.float32)
         here = np.flatnonzero(inside(centres, self._camera.regions) & ~nested(boxes))
-        grades = quality_policies.grades(seen.quality, seen.faces.confidence).min(axis=1)
+        grades = quality_policies.grades(seen.quality, seen.certainty).min(axis=1)
         waiting = [each for each in self._tracks if now - each.last <= self._visit(gaps)]
         pairs = self._paired(waiting, boxes[here], seen, here, now)
         if seen.descriptors is None and not _settled(pairs, grades[here], now):
@@ -105,7 +105,9 @@ class Tracker:
             if seen.descriptors is not None and isinstance(seen.matched, PhotoMatches):
                 crop = seen.crops[place] if seen.crops is not None else None
                 match, descriptor = seen.matched.matches[place], seen.descriptors[place]
-                track.look(match, descriptor, crop, float(grades[place]), seen.matched.version)
+                live = None if seen.liveness is None else seen.liveness.score(place)
+                about = seen.matched.version, live, seen.matched.live_above
+                track.look(match, descriptor, crop, float(grades[place]), *about)
             changed.append(track)
         patience = self._visit(gaps)
         observed = [track.observation(self._network, patience) for track in changed if track.confirmed]

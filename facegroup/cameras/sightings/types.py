@@ -19,11 +19,13 @@ class Shot:
         crop: the aligned face as JPEG; None if none is kept.
         grade: quality of the face: the lowest of its grades (`facegroup.pipeline.quality_policies`). 0.5 meets the
             policy standard, 1 meets strict.
+        liveness: how live the face is, in 0..1; None if that was not scored.
     """
 
     descriptor: Floats
     crop: bytes | None
     grade: float
+    liveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +47,7 @@ class Observation:
         shift: seconds by which the time of day was ahead of these times at the first frame. Later it may be set.
         patience: seconds without a detection after which the person has left: the camera's cooldown, or longer where
             frames are rare.
+        liveness: mean of how live the last views of the face were, in 0..1; None if that was not scored.
     """
 
     track: int
@@ -60,6 +63,7 @@ class Observation:
     version: int = 0
     shift: float = 0.0
     patience: float = 0.0
+    liveness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Sighting:
         crop: whether a picture of the face is kept.
         seq: number of its last event; 0 if there is none yet.
         patience: seconds without a detection after which the person has left; 0 uses the camera's cooldown.
+        liveness: of the track that was observed last, see `Observation`.
     """
 
     id: str
@@ -99,6 +104,7 @@ class Sighting:
     crop: bool = False
     seq: int = 0
     patience: float = 0.0
+    liveness: float | None = None
 
     @property
     def cursor(self) -> str:

@@ -119,8 +119,8 @@ class Embedder:
             for count, keep, query in zip(here.counts, here.keep, here.queries, strict=True)
         ]
 
-    async def _match(self, descriptors: Descriptors, query: Query, grades: Floats) -> PhotoMatches:
-        assert len(grades) == len(descriptors)
+    async def _match(self, descriptors: Descriptors, query: Query, grades: Floats, liveness: Floats) -> PhotoMatches:
+        assert len(grades) == len(liveness) == len(descriptors)
         self.matched.append(len(descriptors))
         return self._decided(len(descriptors))
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="lent on Linux o
 
 def made(count: int = 3, seed: int = 0) -> CropBatch:
     crops = np.random.default_rng(seed).integers(0, 256, (count, 20, 20, 3), np.uint8)
-    return CropBatch(crops, (count,), (None,), (True,), np.zeros((count, 2), np.float32))
+    return CropBatch(crops, (count,), (None,), (True,), np.zeros((count, 2), np.float32), np.zeros(count, np.float32))
 
 
 def open_files() -> int:

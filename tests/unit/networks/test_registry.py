@@ -14,6 +14,8 @@ def test_the_networks_are_those_of_the_design() -> None:
         "vggface-vgg16": (512, "box", 224),
         "retail-0095": (256, "five_point", 128),
         "dlib-resnet29": (128, "dlib_chip", 150),
+        "sface": (128, "five_point", 112),
+        "auraface-v1": (512, "five_point", 112),
     }
 
 

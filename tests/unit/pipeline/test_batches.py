@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from facegroup.errors import FacegroupError, NotAnImage, UnknownGallery
+from facegroup.liveness.liveness import Liveness
 from facegroup.networks.alignment import from_jpeg
 from facegroup.pipeline import batches as pipeline
 from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, PhotoResult, Quality, Query
@@ -26,7 +27,9 @@ def found(number: int, count: int) -> DetectedFaces:
     faces = Faces(np.zeros((count, 4), np.float32), np.zeros((count, 5, 2), np.float32), zeros)
     crops = np.empty((count, SIZE, SIZE, 3), np.uint8)
     crops[:] = 16 * number + np.arange(count)[:, None, None, None]
-    return DetectedFaces(100 + number, 200, faces, Quality(*[zeros + 16 * number] * len(Quality.__slots__)), crops)
+    quality = Quality(*[zeros + 16 * number] * len(Quality.__slots__))
+    liveness = Liveness.judged(zeros + 16 * number, 0.5) if number % 2 else None
+    return DetectedFaces(100 + number, 200, faces, quality, crops, liveness=liveness)
 
 
 def embed(cut: pipeline.CropBatch) -> Descriptors:
@@ -34,7 +37,9 @@ def embed(cut: pipeline.CropBatch) -> Descriptors:
     return np.repeat(cut.crops[:, 0, 0, :1].astype(np.float32), D, axis=1)
 
 
-def match(probes: Descriptors, asked: list[tuple[Query, int]], grades: Floats) -> list[PhotoMatches | FacegroupError]:
+def match(
+    probes: Descriptors, asked: list[tuple[Query, int]], grades: Floats, liveness: Floats
+) -> list[PhotoMatches | FacegroupError]:
     """Decisions that say which descriptor they are of; nobody knows the gallery `nowhere`."""
     assert grades.shape == (len(probes), len(LIMITS))
     # A face's grades go where its descriptor goes: all of a photo's parts are its number.
@@ -42,6 +47,8 @@ def match(probes: Descriptors, asked: list[tuple[Query, int]], grades: Floats) -
     low, high = LIMITS[sizes].standard, LIMITS[sizes].strict
     numbers = (grades[:, sizes] - 0.5) * 2 * (high - low) + low
     np.testing.assert_allclose(numbers, probes[:, 0] // 16 * 16, atol=0.01)
+    # So does its liveness, which every second photo has.
+    assert_array_equal(liveness, np.where(probes[:, 0] // 16 % 2, probes[:, 0] // 16 * 16, np.nan))
     answers: list[PhotoMatches | FacegroupError] = []
     start = 0
     for query, count in asked:
@@ -95,6 +102,7 @@ def test_each_photo_gets_its_own_back(batches: list[list[dict[str, int | bool | 
                 continue
             assert isinstance(seen, PhotoResult)
             assert (seen.width, seen.height, seen.faces) == (each.width, each.height, each.faces)
+            assert seen.liveness is each.liveness
             marks = each.crops[:, 0, 0, 0].astype(np.float32)
             if photo.embed:
                 assert seen.descriptors is not None
@@ -123,8 +131,8 @@ def test_a_photo_that_wants_only_faces_does_not_reach_the_network() -> None:
 def test_nothing_to_embed_is_an_empty_cut() -> None:
     cut = pipeline.cut([Photo(b"")], [NotAnImage()], SIZE)
     assert (cut.crops.shape, cut.counts) == ((0, SIZE, SIZE, 3), ())
-    descriptors, asked, grades = pipeline.asked(cut, np.empty((0, D), np.float32))
-    assert (descriptors.shape, asked, grades.shape) == ((0, D), [], (0, len(LIMITS)))
+    descriptors, asked, grades, liveness = pipeline.asked(cut, np.empty((0, D), np.float32))
+    assert (descriptors.shape, asked, grades.shape, liveness.shape) == ((0, D), [], (0, len(LIMITS)), (0,))
     assert pipeline.embedded(cut, descriptors, []) == []
 
 

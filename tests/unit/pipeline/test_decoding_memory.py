@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from PIL import Image
 
-from facegroup.detection.mtcnn import Mtcnn
+from facegroup.detection.detector import FaceDetector
 from facegroup.errors import NotAnImage
 from facegroup.images.decode import Decoded
 from facegroup.networks.alignment import Aligner
@@ -114,7 +114,7 @@ def test_photos_that_are_decoded_ahead_are_in_nobodys_way(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(module, "decode", decode)
     finder = Finder(
-        cast("Mtcnn", None),
+        cast("FaceDetector", None),
         cast("Aligner", None),
         Limits(image_pixels=1),
         load(store="sqlite:///unused.db").detector,
