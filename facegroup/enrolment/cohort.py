@@ -71,7 +71,7 @@ async def add(
         raise refused[0].error
     like_members = 0
     if good:
-        query = Query(gallery, candidates=1, unique=False, enrolling=True)
+        query = Query(gallery, candidates=1, unique=False, enrolling=True, liveness=False)
         matched = await stages.match(np.stack([each.descriptor for each in good]), query)
         like_members = sum(match.person_id is not None for match in matched.matches)
     members = [CohortMember(each.id, each.descriptor, "given", each.detector) for each in good]

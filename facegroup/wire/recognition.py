@@ -362,10 +362,11 @@ class Verification(Answer):
 
     def struct(self) -> Verified:
         """Return the library's verification."""
-        cohort = None if self.cohort is None else self.cohort.struct()
         scored = tuple(each for face in self.faces if (each := _liveness_struct([face])) is not None)
         faces = tuple(faces_struct([each]) for each in self.faces)
-        return self.to_struct(Verified, faces=faces, reasons=tuple(self.reasons), liveness=scored, cohort=cohort)
+        cohort = None if self.cohort is None else self.cohort.struct()
+        more = {"reasons": tuple(self.reasons), "liveness": scored, "cohort": cohort}
+        return self.to_struct(Verified, faces=faces, **more)
 
 
 def faces_struct(faces: Sequence[Found]) -> Faces:

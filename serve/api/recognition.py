@@ -42,7 +42,8 @@ from serve.api.problems import faults
 router = APIRouter(tags=["recognition"])
 
 _MATCHED = (
-    *(*documented.IMAGES, *documented.STORED, NetworkMismatch, CohortTooSmall, InvalidDescriptor, LivenessUnavailable),
+    *(*documented.IMAGES, *documented.STORED),
+    *(NetworkMismatch, CohortTooSmall, InvalidDescriptor, LivenessUnavailable),
 )
 _NAMED = documented.of(wire.Identification | wire.ProbeIdentification, *_MATCHED)
 _PERSON = documented.of(wire.Verification, *_MATCHED, UnknownPerson, *documented.ONE_FACE)

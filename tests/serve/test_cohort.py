@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facegroup.gallery.cohort import LEAST
+from facegroup.store.cohort import LEAST
 from facegroup.types import CohortMember
 from tests.local_pipeline import LocalPipeline
 from tests.photos import encode, nobody
