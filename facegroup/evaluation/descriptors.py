@@ -133,10 +133,10 @@ class _Cache:
     """The cached rows; the file's name depends on everything that changes them."""
 
     def __init__(self, settings: Settings, height: int | None) -> None:
-        size = () if height is None else (f"faces-of-{height}px",)
         spec = registry.spec(settings.network, settings)
         # Other bytes under the name of a network of one's own are another network.
         tag = (fingerprint(spec, settings)[:12],) if spec.source else projection.tag(settings)
+        size = () if height is None else (f"faces-of-{height}px",)
         made_by = (spec.name, *tag, *_arithmetic(settings), *size)
         self._path = settings.cache_dir / "evaluation" / f"{'-'.join(made_by)}.npz"
         self.rows: dict[str, Floats] = {}
