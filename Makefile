@@ -11,11 +11,11 @@ endif
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock"
 
-.PHONY: help demo test check bench serve slow docs lock clean redis mosquitto rtsp browser
+.PHONY: help demo test check bench serve slow docs lock dist sbom advisories clean redis mosquitto rtsp browser
 .SILENT:
 
 help: ## list the targets
-	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: .venv/ready ## recognise people on a real server; ONCE=1 ends after the answers, PHOTOS=dir takes your own
 	$(BIN)/facegroup demo $(if $(ONCE),--once) $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -48,6 +48,23 @@ lock: .venv/ready ## pin again what pyproject.toml asks for; UPGRADE=1 takes the
 	$(COMPILE) -c requirements-dev.lock --extra gpu pyproject.toml -o requirements-gpu.lock
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-build.in -o requirements-build.lock
 	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o requirements-uv.lock
+	echo cyclonedx-bom | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o requirements-sbom.lock
+
+DIST ?= dist
+# Files in a wheel have the time of the last commit, so that the same commit gives the same bytes anywhere.
+dist: .venv/ready ## build the wheel of this commit into dist/, the same bytes each time
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2> /dev/null || echo 315532800) $(BIN)/uv build --quiet --wheel \
+		--build-constraint requirements-build.lock --require-hashes --out-dir "$(DIST)" .
+	sha256sum "$(DIST)"/*.whl
+
+sbom: .venv/ready ## list what facegroup installs, as CycloneDX, and the licences, into build/
+	$(BIN)/uv pip install --quiet --target build/cyclonedx --require-hashes -r requirements-sbom.lock
+	PYTHONPATH=build/cyclonedx $(BIN)/python -m cyclonedx_py environment --output-reproducible --of JSON \
+		--pyproject pyproject.toml $(BIN)/python | $(BIN)/python -m release.sbom requirements.lock build/sbom.cdx.json \
+		build/licences.md
+
+advisories: .venv/ready ## check the pins against FILE=, a copy of a database of advisories (CONTRIBUTING.md)
+	$(BIN)/python -m release.advisories "$(FILE)" requirements.lock requirements-gpu.lock requirements-dev.lock
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

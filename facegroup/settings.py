@@ -87,6 +87,14 @@ def _network(given: str) -> str:
         raise ValueError(f"{given} cannot be found: {error}") from error
 
 
+def _detector(given: str) -> str:
+    if given in ("mtcnn", "yunet"):
+        return given
+    if not given.lower().endswith((".yaml", ".yml")):
+        raise ValueError(f"should be mtcnn, yunet, or the path of a YAML file (.yaml), not {given[:80]!r}")
+    return str(Path(given).expanduser().absolute())  # the processes of a server run in other folders
+
+
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_several)]
 
@@ -128,15 +136,27 @@ class Limits(_Part):
 class Detector(_Part):
     """The processes that decode photos, detect faces and cut them out."""
 
+    model: Annotated[str, AfterValidator(_detector)] = Field(
+        "mtcnn",
+        description="detector: mtcnn, yunet, or the path of a YAML file that describes your own (docs/detectors.md)",
+    )
     engine: Engine = Field(
-        "auto", description="runtime of MTCNN: openvino on a CPU or keras on a GPU; auto chooses by num_gpus"
+        "auto",
+        description="runtime of the detector: openvino on a CPU; on a GPU keras for mtcnn and onnxruntime for others; auto "
+        "chooses by num_gpus",
     )
     precision: Literal["fp32", "bf16", "int8"] = Field(
         "fp32",
-        description="precision of MTCNN; bf16 and int8 need openvino and a CPU that supports them (P-Net stays in fp32)",
+        description="precision of the detector; bf16 and int8 need openvino and a CPU that supports them (MTCNN's P-Net "
+        "stays in fp32)",
     )
     min_face_size: int = Field(20, ge=12, description="smallest face that is detected, in pixels")
-    min_confidence: float = Field(0.8, ge=0, lt=1, description="least confidence of a face in the answer")
+    min_confidence: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.688)",
+    )
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)

@@ -111,7 +111,7 @@ def cut(folder: Path, settings: Settings, spec: NetworkSpec, least: int, strange
                 except ImageError:
                     continue
                 (faces,) = finder.detector.detect([picture.image], [settings.detector.min_face_size])
-                faces = faces[np.flatnonzero(faces.confidence >= settings.detector.min_confidence)]
+                faces = faces[np.flatnonzero(faces.confidence >= finder.min_confidence)]
                 if not len(faces):
                     continue
                 face = faces[[central(faces, *picture.image.shape[1::-1])]]

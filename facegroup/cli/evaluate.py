@@ -1,5 +1,6 @@
 """The commands `evaluate lfw | openset | detection | group`: measure on labelled photos, and print or write a report."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,13 @@ Networks = Annotated[
 Precisions = Annotated[
     list[str] | None,
     typer.Option("--precision", help="fp32, bf16, fp16 or int8; repeat it to compare [default: the settings']"),
+]
+Heights = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--face-height",
+        help="search also with photos scaled down until the face is so many pixels high; repeat it, as with 20, 30, 40, 50",
+    ),
 ]
 Sheet = Annotated[Path | None, typer.Option("--report", help="HTML sheet to write, in one file that needs no other")]
 AsJson = Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")]
@@ -36,6 +44,7 @@ def add_commands(parent: typer.Typer) -> None:
 def lfw(
     folder: Annotated[Path, typer.Argument(help="the photos: NAME/NAME_0001.jpg")],
     pairs: Annotated[Path, typer.Argument(help="LFW's pairs.txt")],
+    heights: Heights = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
@@ -47,14 +56,19 @@ def lfw(
 
     with interruptible():
         check(sheet)
+        _check_heights(heights)
         folds = lfw_report.folds_of(pairs)
         _folder(folder)
         total = len(protocol.photos_of(folds))
-        runs, not_run = each(
-            wanted_of(networks, precisions),
-            total,
-            lambda settings, told: lfw_report.measure(folder, folds, settings, told=told),
-        )
+
+        def run(settings: Settings, told: Told) -> list[lfw_report.Run]:
+            return [
+                lfw_report.measure(folder, folds, settings, told=told, height=height)
+                for height in (None, *(heights or ()))
+            ]
+
+        several, not_run = each(wanted_of(networks, precisions), total, run)
+        runs = [each for runs in several for each in runs]
         say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
 
 
@@ -68,6 +82,7 @@ def openset(
     enrol: Annotated[int, typer.Option(min=1, help="photos of each member")] = 3,
     splits: Annotated[int, typer.Option(min=1, max=1000, help="how often the photos are split anew")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the first split")] = 0,
+    heights: Heights = None,
     groups: Annotated[
         Path | None, typer.Option("--groups", help="CSV with the columns person and group: rates of each group")
     ] = None,
@@ -88,21 +103,31 @@ def openset(
 
     with interruptible():
         check(sheet)
+        _check_heights(heights)
         listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
         known = {*listed.people, *(listed.strangers or {})}
         wanted = None if groups is None else people_groups.read(groups, known)
         more = () if cohort is None else openset_data.cohort_photos(cohort, known)
 
-        def run(settings: Settings, told: Told) -> identification.Run:
+        def run(settings: Settings, told: Told) -> list[identification.Run]:
             read = openset_data.read(listed, settings, enrol, told)
             spec = registry.spec(settings.network, settings)
             named, own = (spec.name, settings.embedder.precision), spec.threshold
             others = openset_data.cohort(more, read, settings)
             both = decisions.compare(read, enrol, splits, seed, others, wanted)
-            return replace(identification.measure(read, named, own, enrol, splits, seed), decisions=both)
+            runs = [replace(identification.measure(read, named, own, enrol, splits, seed), decisions=both)]
+            for height in heights or ():
+                small = openset_data.scaled(read, settings, height, told)
+                runs.append(
+                    identification.measure(
+                        small, named, own, enrol, splits, seed, enrolled=read.embedded.rows, height=height
+                    )
+                )
+            return runs
 
-        runs, not_run = each(wanted_of(networks, precisions), total, run)
+        several, not_run = each(wanted_of(networks, precisions), total, run)
+        runs = [each for runs in several for each in runs]
         subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
         subject |= {} if groups is None else {"Groups": str(groups)}
         subject |= {} if cohort is None else {"Cohort": str(cohort)}
@@ -129,12 +154,11 @@ def detection(
         settings = load()
         wanted = [load(detector={"precision": each}) for each in precisions or ()] or [settings]
         runs, not_run = each(
-            [(f"mtcnn {each.detector.precision}", each) for each in wanted],
+            [(f"{Path(each.detector.model).stem} {each.detector.precision}", each) for each in wanted],
             len(boxes),
             lambda settings, told: detecting.measure(folder, boxes, settings, told=told),
         )
-        least = settings.detector.min_confidence
-        report = detection_report.report(folder, truth, boxes, runs, least, not_run, drawn=sheet is not None)
+        report = detection_report.report(folder, truth, boxes, runs, not_run, drawn=sheet is not None)
         say(report, sheet, as_json)
 
 
@@ -164,6 +188,13 @@ def group(
             lambda settings, told: deciding.measure(photos, known, settings, threshold, told),
         )
         say(group_report.report(truth, photos, known, runs, not_run, drawn=sheet is not None), sheet, as_json)
+
+
+def _check_heights(heights: Sequence[int] | None) -> None:
+    from facegroup.evaluation.small_faces import check_height
+
+    for height in heights or ():
+        check_height(height)
 
 
 def _folder(path: Path) -> None:

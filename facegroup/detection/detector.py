@@ -34,6 +34,9 @@ class ConfidenceScale:
         return certain
 
 
+MTCNN_SCALE = ConfidenceScale()
+
+
 class FaceDetector(Protocol):
     """Protocol of a detector. Only one thread may use it at a time; `beside` returns one for another thread."""
 

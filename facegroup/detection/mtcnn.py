@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facegroup.detection.boxes import clip, square, suppress
 from facegroup.detection.buffers import Buffer, DetectorBuffers
-from facegroup.detection.detector import MTCNN, ConfidenceScale
+from facegroup.detection.detector import MTCNN, MTCNN_SCALE
 from facegroup.detection.nets import Nets
 from facegroup.detection.pyramid import CELL, STRIDE, Canvases, centred, scales, spread
 from facegroup.types import Faces, Floats, Image
@@ -40,15 +40,17 @@ class Mtcnn:
 
     Args:
         nets: the three networks on their engine.
+        least: least probability that O-Net gives a face. The package's is 0.8.
     """
 
     name = MTCNN
-    scale = ConfidenceScale()
+    scale = MTCNN_SCALE
 
-    def __init__(self, nets: Nets) -> None:
+    def __init__(self, nets: Nets, least: float = THRESHOLDS[2]) -> None:
         self.nets = nets
         self.engine = nets.name
         self.device = nets.device
+        self._least = least
         self._lanes = ThreadPoolExecutor(nets.lanes, "detect") if nets.lanes > 1 else None
         self._canvases = CANVASES * nets.canvas[0] * nets.canvas[1]
         self._buffers: SimpleQueue[DetectorBuffers] = SimpleQueue()
@@ -108,7 +110,7 @@ class Mtcnn:
 
     def beside(self) -> "Mtcnn | None":
         """See `FaceDetector`."""
-        return Mtcnn(self.nets) if self.device == "cpu" else None
+        return Mtcnn(self.nets, self._least) if self.device == "cpu" else None
 
     def warm(self) -> None:
         """See `FaceDetector`."""
@@ -128,7 +130,7 @@ class Mtcnn:
             ]
             owners, boxes = (np.concatenate(each) for each in zip(_NONE, *proposed, strict=True))
             owners, boxes = _refine(nets, images, buffers, owners, boxes)
-            owners, boxes, landmarks, scores = _decide(nets, images, buffers, owners, boxes)
+            owners, boxes, landmarks, scores = _decide(nets, images, buffers, owners, boxes, self._least)
         finally:
             self._buffers.put(buffers)
         return [
@@ -137,7 +139,12 @@ class Mtcnn:
         ]
 
 
-_LEAST_ODDS = [np.float32(np.log(each / (1 - each))) for each in THRESHOLDS]
+def _odds(probability: float) -> np.float32:
+    with np.errstate(divide="ignore"):
+        return np.float32(np.log(np.float64(probability) / (1 - probability)))
+
+
+_LEAST_ODDS = [_odds(each) for each in THRESHOLDS]
 _NONE = np.empty(0, np.intp), np.empty((0, 4), np.float32)
 
 
@@ -192,14 +199,19 @@ def _refine(
 
 
 def _decide(
-    nets: Nets, images: Sequence[Image], buffers: DetectorBuffers, owners: NDArray[np.intp], boxes: Floats
+    nets: Nets,
+    images: Sequence[Image],
+    buffers: DetectorBuffers,
+    owners: NDArray[np.intp],
+    boxes: Floats,
+    least: float,
 ) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     if not len(boxes):
         return owners, boxes, np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
     odds, regressions, points = _outputs(nets.onet, images, buffers, owners, boxes, 48)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None] + boxes[:, None, :2] - 1
-    passed = odds > _LEAST_ODDS[2]
+    passed = odds > _odds(least)
     owners, scores, boxes = owners[passed], _probability(odds[passed]), _adjust(boxes, regressions)[passed]
     kept = _suppress_each(owners, boxes, scores, 0.7, smaller=True)
     return owners[kept], boxes[kept], landmarks[passed][kept], scores[kept]

@@ -16,7 +16,8 @@ from facegroup.detection.boxes import clip, overlap
 from facegroup.types import Faces, Floats, Image
 
 SURE = 0.95
-"""A photo whose best face is less confident than this is searched turned, for a larger face that is not upright."""
+"""A photo whose best face is less confident than this is searched turned, for a larger face that is not upright. All limits
+here are on MTCNN's scale, with which the `ConfidenceScale` of another detector compares its own."""
 
 SUSPECT = 0.995
 """The orientation of a best face less confident than this is checked. In LFW, 9 % of upright photos are."""
@@ -80,12 +81,19 @@ class DetectionPass:
 Detect = Callable[[Sequence[DetectionPass]], list[DetectionPass]]
 """Function that fills in the faces of passes, without unsure ones."""
 
+Certainty = Callable[[Floats], Floats]
+"""Function that returns confidences on MTCNN's scale."""
+
 Turns = Callable[[Sequence[DetectionPass]], list[Floats]]
 """Function that returns the score of each face of a pass, (n, 4), after 0 to 3 more quarter turns counter-clockwise."""
 
 
 def best_passes(
-    firsts: Sequence[DetectionPass], must_be_upright: Sequence[bool], detect: Detect, turns: Turns
+    firsts: Sequence[DetectionPass],
+    must_be_upright: Sequence[bool],
+    detect: Detect,
+    turns: Turns,
+    certainty: Certainty = lambda confidence: confidence,
 ) -> list[DetectionPass]:
     """Return the best pass for each picture: the first one, unless a further pass beats it.
 
@@ -94,13 +102,14 @@ def best_passes(
         must_be_upright: whether to check the orientation of the best face even if it is not suspect.
         detect: detects faces.
         turns: scores faces in each orientation.
+        certainty: the detector's `ConfidenceScale.certainty`.
     """
     asked = [
-        upright or first.faces.confidence.max(initial=0) < SUSPECT
+        upright or certainty(first.faces.confidence).max(initial=0) < SUSPECT
         for first, upright in zip(firsts, must_be_upright, strict=True)
     ]
     lying = _ways_up(firsts, asked, turns)
-    looks = _Passes(firsts, detect, turns)
+    looks = _Passes(firsts, detect, turns, certainty)
     again: list[tuple[int, DetectionPass]] = []
     for index, (first, lies) in enumerate(zip(firsts, lying, strict=True)):
         if not len(first.faces):
@@ -108,7 +117,7 @@ def best_passes(
             again += [(index, _turn(first, each, 2 * first.smallest)) for each in (1, 2, 3)]
         elif lies:
             again.append((index, _turn(first, lies, max(first.smallest, round(_SOMEWHAT * _side(first))))))
-        elif first.faces.confidence.max() < SURE:
+        elif certainty(first.faces.confidence).max() < SURE:
             again += [(index, _turn(first, each, max(2 * first.smallest, round(_side(first))))) for each in (1, 2, 3)]
     looks.take(again)
     third: list[tuple[int, DetectionPass]] = []
@@ -171,13 +180,15 @@ class _Passes:
         firsts: see `best_passes`.
         detect: see `best_passes`.
         turns: see `best_passes`.
+        certainty: see `best_passes`.
     """
 
-    def __init__(self, firsts: Sequence[DetectionPass], detect: Detect, turns: Turns) -> None:
+    def __init__(self, firsts: Sequence[DetectionPass], detect: Detect, turns: Turns, certainty: Certainty) -> None:
         self.best = list(firsts)
         self._seen = [[first] for first in firsts]
         self._detect = detect
         self._turns = turns
+        self._certainty = certainty
 
     def take(self, looks: Sequence[tuple[int, DetectionPass]]) -> None:
         """Run further passes, each with the number of its picture. Faces that are not upright in them do not count."""
@@ -185,11 +196,13 @@ class _Passes:
         lying = _ways_up(found, [True] * len(found), self._turns)
         for (index, _), look, lies in zip(looks, found, lying, strict=True):
             first, held = self._seen[index][0], self.best[index]
-            if (lies and look.turns) or not _counts(look, first):
+            if (lies and look.turns) or not self._counts(look, first):
                 continue
             # A repeated pass searches for smaller faces too.
             closer = (look.turns, look.edge) == (held.turns, held.edge)
-            if _found(look) - _found(held) > (-MORE if closer else MORE if held is first and len(first.faces) else 0):
+            if self._found(look) - self._found(held) > (
+                -MORE if closer else MORE if held is first and len(first.faces) else 0
+            ):
                 self.best[index] = look
             self._seen[index].append(look)
 
@@ -197,29 +210,27 @@ class _Passes:
         """Return whether no other orientation of a picture scores nearly as well as the best pass."""
         best = self.best[index]
         others = (look for look in self._seen[index] if look.turns != best.turns)
-        return all(_found(best) - _found(look) >= CLOSE for look in others)
+        return all(self._found(best) - self._found(look) >= CLOSE for look in others)
 
+    def _counts(self, look: DetectionPass, first: DetectionPass) -> bool:
+        """Return whether the faces of a further pass are plausible.
 
-def _counts(look: DetectionPass, first: DetectionPass) -> bool:
-    """Return whether the faces of a further pass are plausible.
+        If the first pass found no face, the new one must be confident. Otherwise it must be the same face, or a larger one
+        that the first pass missed or found only a part of: photos have small false faces in many places.
+        """
+        if not len(look.faces) or not len(first.faces):
+            return bool(self._certainty(look.faces.confidence).max(initial=0) >= LEAST)
+        there = in_picture(replace(look, faces=_best(look.faces))).boxes
+        here = _best(first.faces).boxes
+        return overlap(there, here).item() > SAME or _area(there) > LARGER * _area(here)
 
-    If the first pass found no face, the new one must be confident. Otherwise it must be the same face, or a larger one that
-    the first pass missed or found only a part of: photos have small false faces in many places.
-    """
-    if not len(look.faces) or not len(first.faces):
-        return bool(look.faces.confidence.max(initial=0) >= LEAST)
-    there = in_picture(replace(look, faces=_best(look.faces))).boxes
-    here = _best(first.faces).boxes
-    return overlap(there, here).item() > SAME or _area(there) > LARGER * _area(here)
+    def _found(self, look: DetectionPass) -> float:
+        """Return the log-odds of a pass's best face, 0 for none. A sum would let many false faces outweigh a true one."""
+        return _odds(self._certainty(look.faces.confidence).max(initial=0.5))
 
 
 def _area(boxes: Floats) -> float:
     return float(np.prod(boxes[0, 2:] - boxes[0, :2]))
-
-
-def _found(look: DetectionPass) -> float:
-    """Return the log-odds of a pass's best face, 0 for none. A sum would let many false faces outweigh a true one."""
-    return _odds(look.faces.confidence.max(initial=0.5))
 
 
 def _odds(probability: float) -> float:

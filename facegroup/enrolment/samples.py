@@ -124,7 +124,7 @@ def sample(
     if strict and not seen.upright:
         raise NotUpright(_UNSURE)
     assert seen.descriptors is not None
-    quality_policies.check(seen.quality, seen.faces.confidence, index, policy)
+    quality_policies.check(seen.quality, seen.certainty, index, policy)
     if live:
         check_live(seen, index)
     descriptor = seen.descriptors[index]
@@ -145,7 +145,7 @@ def only_face(seen: PhotoResult | FacegroupError, face: FaceChoice | None = None
         )
     if face is None or isinstance(face, str):
         first = _largest(seen.faces)
-        if count > 1 and (face is None or (face == "dominant" and not _dominates(seen.faces, first))):
+        if count > 1 and (face is None or (face == "dominant" and not _dominates(seen, first))):
             raise MultipleFaces(
                 f"{count} faces were found in the photo; send one with a single face, or say which one you mean with "
                 f"{option}=0…{count - 1}, counted from left to right, or {option}=largest"
@@ -200,11 +200,12 @@ def _largest(faces: Faces) -> int:
     return int(np.argmax(np.prod(faces.boxes[:, 2:] - faces.boxes[:, :2], axis=1)))
 
 
-def _dominates(faces: Faces, first: int) -> bool:
+def _dominates(seen: PhotoResult, first: int) -> bool:
     """Return whether every other face is far smaller than the `first`, or doubtful where the first is not."""
+    faces, certainty = seen.faces, seen.certainty
     sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(axis=1)
     small = sides <= SMALLER * sides[first]
-    unsure = (faces.confidence < DOUBTFUL) & (faces.confidence[first] >= DOUBTFUL)
+    unsure = (certainty < DOUBTFUL) & (certainty[first] >= DOUBTFUL)
     return bool(np.delete(small | unsure, first).all())
 
 

@@ -20,6 +20,7 @@ from facegroup.evaluation.average_precision import Outcomes, area, outcomes
 from facegroup.evaluation.bootstrap import Estimate
 from facegroup.evaluation.descriptors import ABSENT, UNREADABLE
 from facegroup.networks import registry
+from facegroup.pipeline.finder import Finder
 from facegroup.pipeline.messages import DetectedFaces, Photo
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
@@ -58,7 +59,9 @@ class Run:
     """The results of the detector in one precision.
 
     Attributes:
+        detector: name of the detector.
         precision: numerical precision of the detector.
+        least: least confidence of a detected face.
         outcomes: the outcome of every detected box.
         sized: the outcomes for each of `SIZES`.
         ap: average precision over all sizes.
@@ -68,7 +71,9 @@ class Run:
         failed: the error code of each photo that cannot be used.
     """
 
+    detector: str
     precision: str
+    least: float
     outcomes: Outcomes
     sized: Mapping[str, Outcomes]
     ap: Estimate
@@ -104,7 +109,8 @@ def measure(
     told: Callable[[int], None] = lambda _: None,
 ) -> Run:
     """Detect the faces in the photos below a folder, and compare them with the true boxes."""
-    found, failed = _find([(name, folder / name) for name in truth], settings, told)
+    finder = open_finder(settings, registry.spec(settings.network, settings))
+    found, failed = _find([(name, folder / name) for name in truth], finder, told)
     faces, rows = [found[name] for name in truth], list(truth.values())
     weights = bootstrap.draw(len(rows), 1, drawings).people
     every = outcomes(faces, [each.boxes for each in rows], [each.ignored for each in rows], LEAST)
@@ -118,7 +124,13 @@ def measure(
     right = np.bincount(every.photo[every.right], minlength=len(rows))
     all_found = np.bincount(every.photo, minlength=len(rows))
     return Run(
-        *(settings.detector.precision, every, sized, _ap(every, weights), by_size),
+        finder.about()["detector"],
+        settings.detector.precision,
+        finder.min_confidence,
+        every,
+        sized,
+        _ap(every, weights),
+        by_size,
         _ratio(right, every.total, weights),
         _ratio(right, all_found, weights),
         failed,
@@ -126,9 +138,8 @@ def measure(
 
 
 def _find(
-    files: Sequence[tuple[str, Path]], settings: Settings, told: Callable[[int], None]
+    files: Sequence[tuple[str, Path]], finder: Finder, told: Callable[[int], None]
 ) -> tuple[dict[str, Faces], dict[str, str]]:
-    finder = open_finder(settings, registry.spec(settings.network, settings))
     found, failed = {}, {}
     try:
         for start in range(0, len(files), _BATCH):

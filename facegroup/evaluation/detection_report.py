@@ -7,13 +7,14 @@ from typing import Any
 from facegroup.evaluation.detection import LEAST, SIZES, Run, Truth
 from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, share, side_by_side
 
+_NAMES = {"mtcnn": "MTCNN", "yunet": "YuNet"}
+
 
 def report(
     folder: Path,
     path: Path,
     truth: Mapping[str, Truth],
     runs: Sequence[Run],
-    least_confidence: float,
     not_run: Sequence[str],
     *,
     drawn: bool,
@@ -31,10 +32,11 @@ def report(
             (
                 "Protocol",
                 f"average precision (PASCAL VOC 2010): a box is correct from an intersection over union of {LEAST:g}; "
-                f"confidence from {least_confidence:g}",
+                f"confidence from {', '.join(sorted({f'{run.least:g}' for run in runs}))}",
             ),
         ),
-        f"MTCNN ({first.precision}) finds {share(first.recall.value)} of the {faces:,} faces, and "
+        f"{_NAMES.get(first.detector, first.detector)} ({first.precision}) finds {share(first.recall.value)} of the "
+        f"{faces:,} faces, and "
         f"{share(first.correct.value)} of its boxes are faces. It finds {share(first.by_size[large][2])} of the faces of "
         f"{large}.",
         (_table(runs), _sizes(runs)),
@@ -54,7 +56,7 @@ def report(
 def _table(runs: Sequence[Run]) -> Table:
     return side_by_side(
         "All faces",
-        [("mtcnn", run.precision) for run in runs],
+        [(run.detector, run.precision) for run in runs],
         [
             ("average precision", [percent(run.ap) for run in runs]),
             ("recall", [percent(run.recall) for run in runs]),
@@ -74,7 +76,7 @@ def _sizes(runs: Sequence[Run]) -> Table:
     faces = ", ".join(f"{runs[0].by_size[name][0]:,} of {name}" for name in SIZES)
     return side_by_side(
         "By height of the face",
-        [("mtcnn", run.precision) for run in runs],
+        [(run.detector, run.precision) for run in runs],
         figures,
         f"Heights are those of the true boxes, in pixels of the stored photo: {faces}. Small faces are missed most.",
     )
@@ -119,7 +121,7 @@ def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[s
 
 def _json(run: Run, truth: Mapping[str, Truth]) -> dict[str, Any]:
     return {
-        "detector": "mtcnn",
+        "detector": run.detector,
         "precision": run.precision,
         "average_precision": figure(run.ap),
         "recall": figure(run.recall),

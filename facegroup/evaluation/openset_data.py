@@ -4,7 +4,7 @@ A photo that is in the folders of two people is used for neither, because it is 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +124,13 @@ def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], 
     return OpenSetData(
         files, embedded, kept["members"], kept["strangers"], {key: each for key, each in every.items() if each}
     )
+
+
+def scaled(
+    data: OpenSetData, settings: Settings, height: int, told: Callable[[int], None] = lambda _: None
+) -> OpenSetData:
+    """Return the same people with the embeddings of photos scaled down to faces of a height, in pixels."""
+    return replace(data, embedded=embed(data.files, settings, told, height))
 
 
 def cohort_photos(folder: Path, people: Collection[str]) -> tuple[Path, ...]:

@@ -155,6 +155,8 @@ def _seen(photo: Photo, found: DetectedFaces, back: CropAnswers | None) -> Photo
         found.turned,
         found.upright,
         found.liveness,
+        found.detector,
+        found.scale,
     )
 
 
@@ -162,7 +164,7 @@ def _grades(found: Sequence[DetectedFaces]) -> Floats:
     none = np.empty(0, np.float32)
     parts = ([getattr(each.quality, part) for each in found] for part in Quality.__slots__)
     quality = Quality(*(np.concatenate([none, *values]) for values in parts))
-    return quality_policies.grades(quality, np.concatenate([none, *(each.faces.confidence for each in found)]))
+    return quality_policies.grades(quality, np.concatenate([none, *(each.certainty for each in found)]))
 
 
 def _liveness(found: Sequence[DetectedFaces]) -> Floats:

@@ -54,11 +54,16 @@ class Finder:
         self._threads = threads
         self._liveness = liveness
         self._min_face_size = wanted.min_face_size
-        self._min_confidence = wanted.min_confidence
         self._batch_pixels = wanted.batch_pixels
         self._decoders = ThreadPoolExecutor(threads, "decode")
         self._memory = DecodingMemory(limits.image_pixels)
         self._memory_ahead = DecodingMemory(limits.image_pixels)
+
+    @property
+    def min_confidence(self) -> float:
+        """Least confidence of a face in an answer."""
+        given = self._wanted.min_confidence
+        return self.detector.scale.least if given is None else given
 
     def find(
         self,
@@ -99,7 +104,10 @@ class Finder:
             # A camera is mounted upright, and its next frame comes soon.
             again = [at for at, index in enumerate(part) if not photos[index].background and wanted(index)]
             upright = [photos[part[at]].upright for at in again]
-            best = second_look.best_passes([looks[at] for at in again], upright, self._detect_again, self._turns)
+            certainty = self.detector.scale.certainty
+            best = second_look.best_passes(
+                [looks[at] for at in again], upright, self._detect_again, self._turns, certainty
+            )
             for at, look in zip(again, best, strict=True):
                 looks[at] = look
             pictures_here = [decoded[index] for index in part]
@@ -175,7 +183,7 @@ class Finder:
         """Return the passes with their faces, without those below the least confidence."""
         found = self.detector.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
         return [
-            replace(look, faces=faces[np.flatnonzero(faces.confidence >= self._min_confidence)])
+            replace(look, faces=faces[np.flatnonzero(faces.confidence >= self.min_confidence)])
             for look, faces in zip(looks, found, strict=True)
         ]
 
@@ -196,7 +204,16 @@ class Finder:
         in_photo = _enlarged(second_look.in_picture(look), picture.scale)
         size = (picture.width, picture.height)
         graded = quality.measure(upright, crops, self._aligner.kind, *(size[::-1] if look.turns % 2 else size))
-        found = DetectedFaces(*size, in_photo, graded, crops, look.clockwise, look.upright)
+        found = DetectedFaces(
+            *size,
+            in_photo,
+            graded,
+            crops,
+            look.clockwise,
+            look.upright,
+            detector=self.detector.name,
+            scale=self.detector.scale,
+        )
         wanted = photo.liveness and (photo.needs_descriptors or not photo.background)
         return found, self._patches(look) if wanted else None
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from facegroup.detection.detector import MTCNN, MTCNN_SCALE, ConfidenceScale
 from facegroup.errors import FacegroupError
 from facegroup.liveness.liveness import Liveness
 from facegroup.types import Crops, Descriptors, Faces, Floats, Match, Policy
@@ -114,6 +115,8 @@ class DetectedFaces:
         turned: clockwise rotation that makes the faces upright, in degrees: 0, 90, 180 or 270.
         upright: whether that is certain.
         liveness: how live each face is; None if that was not scored.
+        detector: name of the detector that found the faces.
+        scale: what its confidence means.
     """
 
     width: int
@@ -124,6 +127,13 @@ class DetectedFaces:
     turned: int = 0
     upright: bool = True
     liveness: Liveness | None = None
+    detector: str = MTCNN
+    scale: ConfidenceScale = MTCNN_SCALE
+
+    @property
+    def certainty(self) -> Floats:
+        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's."""
+        return self.scale.certainty(self.faces.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +172,8 @@ class PhotoResult:
         turned: see `DetectedFaces`.
         upright: see `DetectedFaces`.
         liveness: see `DetectedFaces`.
+        detector: see `DetectedFaces`.
+        scale: see `DetectedFaces`.
     """
 
     width: int
@@ -174,3 +186,10 @@ class PhotoResult:
     turned: int = 0
     upright: bool = True
     liveness: Liveness | None = None
+    detector: str = MTCNN
+    scale: ConfidenceScale = MTCNN_SCALE
+
+    @property
+    def certainty(self) -> Floats:
+        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's."""
+        return self.scale.certainty(self.faces.confidence)

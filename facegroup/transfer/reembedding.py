@@ -53,7 +53,6 @@ class Reembedder:
         self._finder = open_finder(settings, self.spec)
         self._aligner = Aligner(self.spec)
         self._simulated = settings.detector.engine == "simulated"
-        self._sure = settings.detector.min_confidence
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         """Return the descriptor, (d,) float32 of unit length, of each JPEG, or why there is none."""
@@ -94,7 +93,7 @@ class Reembedder:
                 cut.append(each)
                 continue
             image, faces = next(found)
-            sure = faces[np.flatnonzero(faces.confidence >= self._sure)]
+            sure = faces[np.flatnonzero(faces.confidence >= self._finder.min_confidence)]
             if not len(sure):
                 cut.append("no_face")
                 continue

@@ -360,7 +360,7 @@ def _liveness_struct(faces: Sequence[Found]) -> Liveness | None:
 def _faces(seen: PhotoResult, descriptors: bool) -> Iterator[Face]:
     names = messages.Quality.__slots__
     parts = _listed(np.array([getattr(seen.quality, name) for name in names]).T, 4)
-    graded = quality_policies.grades(seen.quality, seen.faces.confidence)
+    graded = quality_policies.grades(seen.quality, seen.certainty)
     scores, meets = _listed(graded.min(axis=1).clip(0, 1), 4), quality_policies.best(graded)
     for index, row in enumerate(_found(seen.faces)):
         quality = dict(zip(names, parts[index], strict=True))

@@ -20,7 +20,7 @@ _ERASED = documented.of(wire.ErasedStranger, errors.UnknownStranger, *_KEPT)
 _PROMOTED = documented.of(
     wire.Promoted,
     *(errors.CamerasOff, errors.UnknownStranger, errors.UnknownPerson, errors.NetworkMismatch, errors.PersonExists),
-    *(errors.IdempotencyConflict, errors.Contradiction, *documented.STORED),
+    *(errors.IdempotencyConflict, errors.Contradiction, errors.NotLive, errors.LivenessUnavailable, *documented.STORED),
     status=201,
 )
 

@@ -24,6 +24,7 @@ LOCKS = [
     "requirements-gpu.lock",
     "requirements-build.lock",
     "requirements-uv.lock",
+    "requirements-sbom.lock",
 ]
 
 

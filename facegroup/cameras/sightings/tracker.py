@@ -92,7 +92,7 @@ class Tracker:
         boxes = seen.faces.boxes + np.tile(np.asarray(frame.offset, np.float32), 2)
         centres = np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2 / (frame.width, frame.height), np.float32)
         here = np.flatnonzero(inside(centres, self._camera.regions) & ~nested(boxes))
-        grades = quality_policies.grades(seen.quality, seen.faces.confidence).min(axis=1)
+        grades = quality_policies.grades(seen.quality, seen.certainty).min(axis=1)
         waiting = [each for each in self._tracks if now - each.last <= self._visit(gaps)]
         pairs = self._paired(waiting, boxes[here], seen, here, now)
         if seen.descriptors is None and not _settled(pairs, grades[here], now):

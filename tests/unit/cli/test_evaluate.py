@@ -101,6 +101,27 @@ def test_open_set(shared: Path, people: Path, tmp_path: Path) -> None:
     assert "faceless.jpg" in sheet.read_text()
 
 
+def test_small_faces_are_searched_for_beside_the_others(shared: Path, people: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.html"
+    words = ("--splits", "2", "--face-height", "30", "--face-height", "50", "--report", sheet)
+    read = report("openset", people, *words)
+    assert [run["face_height"] for run in read["runs"]] == [None, 30, 50]
+    for each in read["runs"]:
+        bounded(each["fnir_at_fpir"]["0.003"])
+        assert each["counts"] == read["counts"]
+    assert "fp32, 30 px" in sheet.read_text()
+    alone(sheet)
+
+
+def test_fnir_is_what_tpir_misses(shared: Path, people: Path) -> None:
+    read = report("openset", people, "--splits", "2")
+    (fnir,) = read["fnir_at_fpir"].values()
+    assert fnir["value"] == pytest.approx(
+        1 - read["tpir_at_fpir"]["0.001"]["value"]
+    )  # of four strangers none may be named
+    assert fnir["threshold"] == read["tpir_at_fpir"]["0.001"]["threshold"]
+
+
 def test_strangers_of_another_folder(shared: Path, people: Path, tmp_path: Path) -> None:
     strangers = tmp_path / "strangers"
     strangers.mkdir()
@@ -126,8 +147,10 @@ def test_lfw(shared: Path, people: Path, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("\n".join(["2\t2", *lines]))
     sheet = tmp_path / "new" / "sheet.html"
-    words = ["--network", "retail-0095", "--precision", "fp32", "--precision", "fp16"]
-    read = report("lfw", people, pairs, *words, "--report", sheet)
+    words = ["--network", "retail-0095", "--precision", "fp32", "--precision", "fp16", "--face-height", "40"]
+    full, small = report("lfw", people, pairs, *words, "--report", sheet)["runs"]
+    assert (full["face_height"], small["face_height"]) == (None, 40)
+    read = report("lfw", people, pairs, *words[:-2], "--report", sheet)
     # The pair with an absent photo of one person is answered "different" and wrong, that of two people and right.
     assert read["accuracy"]["folds"] == [0.75, 1.0]
     assert read["accuracy"]["value"] == 0.875
@@ -196,6 +219,8 @@ WRONG = {
     "openset nobody": ("openset {dir}", "no folder with photos"),
     "openset strangers absent": ("openset {dir}/people --strangers {dir}/none", "not a folder"),
     "openset strangers none": ("openset {dir}/people --strangers {dir}/hollow", "No photo"),
+    "openset face too small": ("openset {dir}/people --face-height 11", "12 to 1000"),
+    "lfw face too small": ("lfw {dir} {dir}/pairs --face-height 0", "12 to 1000"),
     "openset groups absent": ("openset {dir}/people --groups {dir}/none.csv", "cannot be read"),
     "openset groups of nobody": ("openset {dir}/people --groups {dir}/groups.csv", "no photos of 'Nobody'"),
     "openset cohort absent": ("openset {dir}/people --cohort {dir}/none", "not a folder"),
