@@ -14,7 +14,7 @@
     │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
-    │   │                              TooFewToCalibrate · Contradiction · TooManyCounterExamples ·
+    │   │                              TooFewToCalibrate · CohortTooSmall · Contradiction · TooManyCounterExamples ·
     │   │                              CameraExists · TooManyCameras · WebhookExists · TooManyWebhooks ·
     │   │                              TooManyVideos · KeyMissing · LivenessUnavailable
     │   ├── SourceError                a camera's source, or a video: InvalidSource · SourceNotAllowed ·
@@ -358,6 +358,12 @@ class TooFewToCalibrate(Conflict):
     """There are too few photos to find a threshold for the requested FPIR. Nothing was changed."""
 
     code = "too_few_to_calibrate"
+
+
+class CohortTooSmall(Conflict):
+    """The gallery decides by a cohort, or is to, and the cohort has too few people."""
+
+    code = "cohort_too_small"
 
 
 class Contradiction(Conflict):

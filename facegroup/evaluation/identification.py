@@ -6,7 +6,7 @@ photos have no face (a failure to enrol) count as misses too. Terms follow ISO/I
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facegroup.evaluation import bootstrap, openset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
+from facegroup.evaluation.decision_rates import DecisionRates
 from facegroup.evaluation.openset import Searches, threshold_at
 from facegroup.evaluation.openset_data import OpenSetData
 from facegroup.networks.embedder import failed, unit, unit_mean
@@ -47,6 +48,7 @@ class Run:
         fnir: FNIR at an FPIR of `FNIR_AT`, the mean over the splits.
         fnir_threshold: threshold there, the mean over the splits.
         height: height in pixels of the faces that are searched with; None: as they are.
+        decisions: the rates of each decision; empty if they were not compared.
     """
 
     network: str
@@ -64,6 +66,7 @@ class Run:
     fnir: Estimate
     fnir_threshold: float
     height: int | None = None
+    decisions: tuple[DecisionRates, ...] = ()
 
     @property
     def label(self) -> str:
@@ -80,6 +83,10 @@ class Searched:
     unenrolled: tuple[int, ...]
 
 
+Scored = Callable[[Floats, Floats, Floats], Floats]
+"""Function from (n, people) similarities, (n, d) probes and (people, d) centroids to (n, people) scores."""
+
+
 def search(
     embeddings: Floats,
     members: Sequence[Sequence[int]],
@@ -87,6 +94,7 @@ def search(
     enrol: int,
     seed: int,
     enrolled: Floats | None = None,
+    scored: Scored = lambda similarities, *_: similarities,
 ) -> Searched:
     """Enrol and search with the product's template, the mean of the unit descriptors.
 
@@ -97,6 +105,7 @@ def search(
         enrol: number of photos to enrol of each member.
         seed: seed for their choice.
         enrolled: (n, d) raw embeddings of the same photos for enrolment; None: the same.
+        scored: returns what decides; the similarities by default. A member without a usable photo has a row of zeros.
     """
     descriptors, templates = unit(embeddings), unit(embeddings if enrolled is None else enrolled)
     usable: NDArray[np.bool_] = np.logical_not(failed(descriptors))
@@ -109,7 +118,7 @@ def search(
         centroids[place] = unit_mean(templates[kept[place]])
 
     def similarities(rows: Sequence[int]) -> Floats:
-        found = descriptors[list(rows)] @ centroids.T
+        found = scored(descriptors[list(rows)] @ centroids.T, descriptors[list(rows)], centroids)
         return np.where(usable[list(rows)][:, None] & known, found, np.float32(-np.inf))
 
     mated = similarities(chosen.probes.tolist())

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from facegroup.evaluation import decisions_report
 from facegroup.evaluation.identification import FNIR_AT, FPIRS, Run
 from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, rate, share, side_by_side
 
@@ -27,7 +28,7 @@ def report(
         f"When {rate(FPIRS[1])} of the searches with strangers return a member's name, {best.network} "
         f"({best.label}) names {share(best.tpir[1].value)} of the members' photos correctly. "
         f"In {share(best.rank_1.value)} of them, the right member is the most similar.",
-        (_table(runs), _defaults(runs)),
+        (_table(runs), _defaults(runs), *decisions_report.tables(_decided(runs))),
         tuple(_plots(runs)) if drawn else (),
         _listed(runs, not_run),
         [_json(run) for run in runs],
@@ -75,6 +76,10 @@ def _defaults(runs: Sequence[Run]) -> Table:
         "A face gets a name if its similarity exceeds the threshold. These are means over the splits. The last rows show "
         "the rates for these people at the network's own threshold.",
     )
+
+
+def _decided(runs: Sequence[Run]) -> list[decisions_report.Named]:
+    return [(f"{run.network} {run.precision}", run.decisions) for run in runs if run.decisions]
 
 
 def _of(part: int, whole: int) -> str:
@@ -141,6 +146,7 @@ def _json(run: Run) -> dict[str, Any]:
             {"fpir": number(a), "fnir": number(b), "interval": [number(c), number(d)]}
             for a, b, c, d in zip(fpirs, fnirs, low, high, strict=True)
         ],
+        "decisions": decisions_report.as_json(run.decisions),
         "counts": {
             "members": len(run.data.members),
             "strangers": len(run.data.strangers),

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from facegroup.cli import evaluate
 from facegroup.errors import FacegroupError, MalformedRequest, UnknownNetwork
-from facegroup.evaluation import lfw_report, openset_data
+from facegroup.evaluation import detection, lfw_report, openset_data
+from facegroup.settings import load
 from tests.photos import encode, nobody
 
 TRUTH = {"good.jpg": [{"box": [1, 2, 30, 40], "invalid": 0}]}
@@ -95,6 +96,8 @@ def test_open_set(shared: Path, people: Path, tmp_path: Path) -> None:
         bounded(figure)
     # 5 + 5 + 4 photos, 3 of each enrolled: 5 searches, in which a photo without a face may be and is missed then.
     assert 3 / 5 <= read["rank_1"]["value"] < 1
+    assert set(read["decisions"]["cosine"]["tpir_at_fpir"]) == {"0.001", "0.01", "0.1"}
+    assert "there are 3" in read["decisions"]["cohort"]["refused"]
     alone(sheet)
     assert "faceless.jpg" in sheet.read_text()
 
@@ -182,6 +185,13 @@ def test_detection(shared: Path, tmp_path: Path) -> None:
     assert read["recall"]["value"] == pytest.approx(counts["right"] / counts["faces"], abs=1e-6)
     assert 0.3 < read["average_precision"]["value"] < 1, "the absent face must count as missed"
     bounded(read["average_precision"])
+    ((share, at),) = read["recall_at_precision"].items()
+    assert share == "0.946"
+    bounded(at)
+    assert at["confidence"] >= 0.02
+    done = detection.measure(source / "WIDER_val" / "images", detection.read_truth(truth), load(), at=0.1)
+    assert at["value"] <= done.recall_at.value < 1
+    assert done.outcomes.confidence.min() < 0.8 <= done.answered.confidence.min()
     assert sum(each["faces"] for each in read["by_size"].values()) == counts["faces"]
     alone(sheet)
 
@@ -219,6 +229,9 @@ WRONG = {
     "openset strangers none": ("openset {dir}/people --strangers {dir}/hollow", "No photo"),
     "openset face too small": ("openset {dir}/people --face-height 11", "12 to 1000"),
     "lfw face too small": ("lfw {dir} {dir}/pairs --face-height 0", "12 to 1000"),
+    "openset groups absent": ("openset {dir}/people --groups {dir}/none.csv", "cannot be read"),
+    "openset groups of nobody": ("openset {dir}/people --groups {dir}/groups.csv", "no photos of 'Nobody'"),
+    "openset cohort absent": ("openset {dir}/people --cohort {dir}/none", "not a folder"),
     "detection truth absent": ("detection {dir} {dir}/none.json", "not a ground truth"),
     "detection truth no JSON": ("detection {dir} {dir}/empty", "not a ground truth"),
     "detection truth no text": ("detection {dir} {dir}/bytes", "not a ground truth"),
@@ -243,6 +256,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bytes").write_bytes(b"\xff\xfe\x00\x80")
     (folder / "one_fold").write_text("1\t1\nAda\t1\t2\nAda\t1\tBob\t3\n")
     (folder / "no_pair").write_text("2\t0\n")
+    (folder / "groups.csv").write_text("person,group\nAda,children\nNobody,adults\n")
     (folder / "pairs").write_text("2\t1\n" + "Ada\t1\t2\nAda\t1\tBob\t3\n" * 2)
     for name in ("hollow", "people"):
         (folder / name).mkdir()
