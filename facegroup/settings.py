@@ -79,7 +79,12 @@ def _origin(given: str) -> str:
 
 def _network(given: str) -> str:
     """Make the path of a YAML file absolute, since the processes of a server run in other folders."""
-    return str(Path(given).expanduser().absolute()) if given.lower().endswith((".yaml", ".yml")) else given
+    if not given.lower().endswith((".yaml", ".yml")):
+        return given
+    try:
+        return str(Path(given).expanduser().absolute())
+    except RuntimeError as error:  # of a user who is not known
+        raise ValueError(f"{given} cannot be found: {error}") from error
 
 
 def _detector(given: str) -> str:
@@ -150,7 +155,7 @@ class Detector(_Part):
         None,
         ge=0,
         lt=1,
-        description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.685)",
+        description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.688)",
     )
     replicas: int = Field(1, ge=1)
     num_cpus: float = Field(1, ge=0)

@@ -49,6 +49,7 @@ def serve(
     """Run the server on this machine until Ctrl-C."""
     from deployments.logs import configure
     from facegroup.networks import licence, projected_engine, registry, trial, weights
+    from facegroup.pipeline import detector_trial
     from facegroup.pipeline.open_liveness import FILES
     from facegroup.settings import load
     from facegroup.store import check_store
@@ -64,6 +65,7 @@ def serve(
             projected_engine.opened(spec, registry.spec(spec.base, settings), settings)
         trial.run(spec, settings)
         licence.tell_once(spec, settings, lambda text: typer.echo(text, err=True))
+    detector_trial.run(settings)
     weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
     check_store(settings.store)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)

@@ -9,7 +9,7 @@ import argparse
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,26 +142,22 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     return ((path.name, path.read_bytes()) for path in paths)
 
 
-def _changed(paths: Iterable[Path], change: Callable[[Image, str], Image]) -> Iterator[tuple[str, bytes]]:
-    for path in paths:
-        yield path.name, _encoded(change(decode(path.read_bytes(), Limits()).image, path.name))
+def _image(path: Path) -> Image:
+    return decode(path.read_bytes(), Limits()).image
 
 
 def _encoded(image: Image) -> bytes:
     return bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1])
 
 
-def _smaller(faces: Faces, side: int) -> Callable[[Image, str], Image]:
+def _smaller(photos: Iterable[tuple[str, bytes]], faces: Faces, side: int) -> Iterator[tuple[str, bytes]]:
+    """Return photos scaled down until the face that was found has this side; those in which it is smaller are left out."""
     sides = dict(zip(faces.names, faces.sides.tolist(), strict=True))
-
-    def change(image: Image, name: str) -> Image:
-        factor = side / sides.get(name, 1e9)
-        if factor >= 1:
-            return image[:1, :1]  # no face is found in it
-        size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
-        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-    return change
+    for name, data in photos:
+        image, factor = decode(data, Limits()).image, side / sides.get(name, side)
+        if factor < 1:
+            size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
+            yield name, _encoded(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8))
 
 
 def _seeded(name: str, photo: str) -> np.random.Generator:
@@ -197,15 +193,15 @@ def main() -> None:
     whole = scorer.scored(_files(some), central=True)
     tell("LFW", people(whole))
     for name, attack in ATTACKS.items():
-        changed = _changed(
-            [*originals, *large],
-            lambda image, photo, attack=attack, name=name: attack(image, _seeded(name, photo)),  # type: ignore[misc]
-        )
-        tell(f"simulated: {name}", attacks(scorer.scored(changed, central=False)))
+        made = [(path.name, _encoded(attack(_image(path), _seeded(name, path.name)))) for path in [*originals, *large]]
+        found = scorer.scored(made, central=False)
+        tell(f"simulated: {name}", attacks(found))
+        for side in SIDES if name in ("printed", "on screen") else ():
+            smaller = _smaller(made, found, side)
+            tell(f"simulated: {name}, at {side} px", attacks(scorer.scored(smaller, central=False)))
     part = some[:: max(1, len(some) // given.attacked)]
     for side in SIDES:
-        smaller = _changed(part, _smaller(whole, side))
-        tell(f"LFW at {side} px", people(scorer.scored(smaller, central=True)))
+        tell(f"LFW at {side} px", people(scorer.scored(_smaller(_files(part), whole, side), central=True)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from facegroup.cli import (
     finetune,
     galleries,
     networks,
+    networks_compare,
     people,
     recognition,
     sightings,
@@ -37,3 +38,4 @@ def add_commands(app: typer.Typer) -> None:
         video,
     ):
         part.add_commands(app)
+    networks_compare.add_commands(networks.app)

@@ -1,22 +1,15 @@
 """The commands `evaluate lfw | openset | detection | group`: measure on labelled photos, and print or write a report."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from facegroup.cli.output import bar
-from facegroup.errors import EngineUnavailable, InvalidSettings, MalformedRequest, SetupError, WeightsMissing
-from facegroup.evaluation.report import Report, show
+from facegroup.cli.measuring import Told, check, each, interruptible, say, wanted_of
+from facegroup.errors import MalformedRequest
 from facegroup.settings import Settings, load
-
-Run = TypeVar("Run")
-Told = Callable[[int], None]
 
 Networks = Annotated[
     list[str] | None, typer.Option("--network", help="repeat it to compare [default: FACEGROUP_NETWORK]")
@@ -61,8 +54,8 @@ def lfw(
     from facegroup.evaluation import lfw as protocol
     from facegroup.evaluation import lfw_report
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
         _check_heights(heights)
         folds = lfw_report.folds_of(pairs)
         _folder(folder)
@@ -74,9 +67,9 @@ def lfw(
                 for height in (None, *(heights or ()))
             ]
 
-        several, not_run = _each(_wanted(networks, precisions), total, run)
-        runs = [each for runs in several for each in runs]
-        _say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
+        several, not_run = each(wanted_of(networks, precisions), total, run)
+        runs = [one for runs in several for one in runs]
+        say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
 
 
 @app.command()
@@ -89,6 +82,7 @@ def openset(
     enrol: Annotated[int, typer.Option(min=1, help="photos of each member")] = 3,
     splits: Annotated[int, typer.Option(min=1, max=1000, help="how often the photos are split anew")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the first split")] = 0,
+    heights: Heights = None,
     groups: Annotated[
         Path | None, typer.Option("--groups", help="CSV with the columns person and group: rates of each group")
     ] = None,
@@ -98,7 +92,6 @@ def openset(
             help="photos of more strangers, or a folder for each, for the decision `cohort` [default: members only]"
         ),
     ] = None,
-    heights: Heights = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
@@ -108,8 +101,8 @@ def openset(
     from facegroup.evaluation import decisions, identification, openset_data, openset_report, people_groups
     from facegroup.networks import registry
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
         _check_heights(heights)
         listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
@@ -133,19 +126,22 @@ def openset(
                 )
             return runs
 
-        several, not_run = _each(_wanted(networks, precisions), total, run)
-        runs = [each for runs in several for each in runs]
+        several, not_run = each(wanted_of(networks, precisions), total, run)
+        runs = [one for runs in several for one in runs]
         subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
         subject |= {} if groups is None else {"Groups": str(groups)}
         subject |= {} if cohort is None else {"Cohort": str(cohort)}
         report = openset_report.report(runs, subject, enrol, seed, not_run, drawn=sheet is not None)
-        _say(report, sheet, as_json)
+        say(report, sheet, as_json)
 
 
 @app.command()
 def detection(
     folder: Annotated[Path, typer.Argument(help="the photos")],
     truth: Annotated[Path, typer.Argument(help='JSON: {"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}')],
+    at: Annotated[
+        float, typer.Option("--at-precision", min=0, max=1, help="share of right boxes for which recall is told")
+    ] = 0.946,
     precisions: Precisions = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
@@ -154,19 +150,19 @@ def detection(
     from facegroup.evaluation import detection as detecting
     from facegroup.evaluation import detection_report
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
         boxes = detecting.read_truth(truth)
         _folder(folder)
         settings = load()
         wanted = [load(detector={"precision": each}) for each in precisions or ()] or [settings]
-        runs, not_run = _each(
-            [(f"{Path(each.detector.model).stem} {each.detector.precision}", each) for each in wanted],
+        runs, not_run = each(
+            [(f"{Path(one.detector.model).stem} {one.detector.precision}", one) for one in wanted],
             len(boxes),
-            lambda settings, told: detecting.measure(folder, boxes, settings, told=told),
+            lambda settings, told: detecting.measure(folder, boxes, settings, told=told, at=at),
         )
         report = detection_report.report(folder, truth, boxes, runs, not_run, drawn=sheet is not None)
-        _say(report, sheet, as_json)
+        say(report, sheet, as_json)
 
 
 @app.command()
@@ -185,63 +181,16 @@ def group(
     from facegroup.evaluation import group as deciding
     from facegroup.evaluation import group_report, group_truth
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
         known = group_truth.read(truth)
         _folder(photos)
-        runs, not_run = _each(
-            _wanted(networks, precisions),
+        runs, not_run = each(
+            wanted_of(networks, precisions),
             len(known.photos) + sum(map(len, known.enrol.values())),
             lambda settings, told: deciding.measure(photos, known, settings, threshold, told),
         )
-        _say(group_report.report(truth, photos, known, runs, not_run, drawn=sheet is not None), sheet, as_json)
-
-
-def _wanted(networks: Sequence[str] | None, precisions: Sequence[str] | None) -> list[tuple[str, Settings]]:
-    """Return the settings of each network in each precision, once, with a name."""
-    from facegroup.networks import registry
-
-    wanted = {}
-    for network in networks or (None,):
-        for precision in precisions or (None,):
-            embedder = None if precision is None else {"precision": precision}
-            settings = load(network=network, embedder=embedder)
-            wanted[f"{registry.spec(settings.network, settings).name} {settings.embedder.precision}"] = settings
-    return list(wanted.items())
-
-
-def _each(
-    wanted: Sequence[tuple[str, Settings]], total: int, measure: Callable[[Settings, Told], Run]
-) -> tuple[list[Run], list[str]]:
-    """Measure each; the report lists what this machine cannot run. If nothing runs, raise the first error."""
-    runs, not_run = [], []
-    first: SetupError | None = None
-    for name, settings in wanted:
-        try:
-            with bar(name, total) as progress:
-                runs.append(measure(settings, progress.reach))
-        except (EngineUnavailable, WeightsMissing, InvalidSettings) as error:
-            first = first or error
-            not_run.append(f"{name}: {error.detail} ({error.code})")
-    if first is not None and not runs:
-        raise first
-    return runs, not_run
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """End with one line when Ctrl-C is pressed."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("facegroup: interrupted; descriptors are kept, and the same command continues from there", err=True)
-        raise typer.Exit(130) from None
-
-
-def _check(sheet: Path | None) -> None:
-    """Refuse a sheet that cannot be written before minutes are spent on it."""
-    if sheet is not None and sheet.is_dir():
-        raise MalformedRequest(f"{sheet} is a folder; --report needs the name of a file")
+        say(group_report.report(truth, photos, known, runs, not_run, drawn=sheet is not None), sheet, as_json)
 
 
 def _check_heights(heights: Sequence[int] | None) -> None:
@@ -254,16 +203,3 @@ def _check_heights(heights: Sequence[int] | None) -> None:
 def _folder(path: Path) -> None:
     if not path.is_dir():
         raise MalformedRequest(f"{path} is not a folder")
-
-
-def _say(report: Report, sheet: Path | None, as_json: bool) -> None:
-    if sheet is not None:
-        from facegroup.evaluation.sheet import write
-
-        write(report, sheet)
-    if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        show(report, Console())
-    if sheet is not None:
-        typer.echo(f"the sheet is {sheet}", err=True)

@@ -16,7 +16,7 @@ from facegroup.settings import load
 from facegroup.store.calls import direct, waiting
 from facegroup.store.contract import Changes, RemoteStore
 from facegroup.store.paging import every
-from facegroup.types import DecisionRule, Policy
+from facegroup.types import DecisionRule, LivenessPolicy, Policy
 from facegroup.wire.galleries import GalleryRow
 
 
@@ -31,6 +31,10 @@ def galleries(
     quality: Annotated[Policy | None, typer.Option(help="how good a face must be to be enrolled")] = None,
     probe_quality: Annotated[
         Policy | None, typer.Option(help="how good a face must be to be named, else it is poor_quality")
+    ] = None,
+    liveness: Annotated[
+        LivenessPolicy | None,
+        typer.Option(help="where a face must be live: off, enrol, probe or both (docs/liveness.md)"),
     ] = None,
     unique: Annotated[
         bool | None,
@@ -52,6 +56,7 @@ def galleries(
         "threshold": threshold,
         "quality": quality,
         "probe_quality": probe_quality,
+        "liveness": liveness,
         "unique": unique,
         "keep_crops": keep_crops,
         "decision": decision,

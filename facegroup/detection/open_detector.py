@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from facegroup.detection import yunet_check
 from facegroup.detection.detector import FaceDetector
 from facegroup.detection.mtcnn import THRESHOLDS, Mtcnn
 from facegroup.detection.nets import Nets
@@ -43,6 +44,8 @@ def open_yunet(spec: YunetSpec, path: Path, wanted: Detector, threads: int) -> F
         WeightsInvalid: the file cannot be read, or is of another form.
     """
     net = _yunet(spec, path, wanted, threads)
+    if spec.source:
+        yunet_check.check(net, spec, path)
     log.info("Detector %s on %s, %s, %s", spec.name, net.name, net.device, wanted.precision)
     return Yunet(net, spec, wanted.min_confidence)
 
@@ -57,6 +60,14 @@ def _yunet(spec: YunetSpec, path: Path, wanted: Detector, threads: int) -> Yunet
         from facegroup.detection.yunet_openvino import OpenVinoYunet
 
         return OpenVinoYunet(spec, path, threads, wanted.precision)
+    if engine == "onnxruntime":
+        if wanted.precision != "fp32":
+            raise EngineUnavailable(
+                f"The detector on onnxruntime does not support {wanted.precision}. Set detector.precision to fp32."
+            )
+        from facegroup.detection.yunet_onnx import OnnxYunet
+
+        return OnnxYunet(spec, path, "gpu:0" if wanted.num_gpus > 0 else "cpu", threads)
     raise EngineUnavailable(
         f"The detector {spec.name} cannot run on the engine {engine}. It runs on openvino or onnxruntime."
     )

@@ -8,10 +8,6 @@ from facegroup.detection.detector import ConfidenceScale
 YUNET = "yunet"
 """Name of the variant n of YuNet, as a value of `detector.model`."""
 
-_SOURCE = (
-    "https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx/"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class YunetSpec:
@@ -19,10 +15,6 @@ class YunetSpec:
 
     Attributes:
         name: the name in answers and samples.
-        file: file name of the ONNX file.
-        url: where it is published, or empty if it must be on this machine.
-        bytes: its size, or 0 if that is not known.
-        sha256: its hash, 64 hexadecimal digits, or empty if that is not known.
         scale: what its confidence means.
         channels: channel order of its input.
         mean: value to subtract from each channel, in the order of `channels`.
@@ -32,10 +24,6 @@ class YunetSpec:
     """
 
     name: str
-    file: str
-    url: str
-    bytes: int
-    sha256: str
     scale: ConfidenceScale
     channels: Literal["RGB", "BGR"] = "BGR"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -46,12 +34,8 @@ class YunetSpec:
 
 YUNET_N = YunetSpec(
     name=YUNET,
-    file="yunet_n_dynamic.onnx",
-    url=_SOURCE + "yunet_n_dynamic.onnx",
-    bytes=322_906,
-    sha256="104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12",
     scale=ConfidenceScale(
-        0.685, ((0.685, 0.8), (0.82, 0.9), (0.846, 0.95), (0.87, 0.97), (0.91, 0.995), (0.93, 0.999))
+        0.688, ((0.688, 0.8), (0.82, 0.9), (0.846, 0.95), (0.87, 0.97), (0.91, 0.995), (0.93, 0.999))
     ),
     licence="Apache-2.0 (Shiqi Yu, libfacedetection.train)",
 )

@@ -55,7 +55,8 @@ def compare(
     def rates(decision: DecisionRule, scored: Scored) -> DecisionRates:
         rows = [data.members[name] for name in members]
         done = [
-            search(data.embedded.rows, rows, photos, enrol, seed + split, scored).searches for split in range(splits)
+            search(data.embedded.rows, rows, photos, enrol, seed + split, scored=scored).searches
+            for split in range(splits)
         ]
         tpir = [
             float(np.mean([(each.mated > threshold_at(each.nonmated, fpir)).mean() for each in done])) for fpir in FPIRS

@@ -45,10 +45,10 @@ class Run:
         impostor: greatest similarity of each non-mated search of the first split.
         curve: FPIR, FNIR, and the ends of its interval.
         unenrolled: number of splits in which a member has no enrolled photo with a face.
-        decisions: the rates of each decision; empty if they were not compared.
         fnir: FNIR at an FPIR of `FNIR_AT`, the mean over the splits.
         fnir_threshold: threshold there, the mean over the splits.
         height: height in pixels of the faces that are searched with; None: as they are.
+        decisions: the rates of each decision; empty if they were not compared.
     """
 
     network: str
@@ -93,8 +93,8 @@ def search(
     strangers: Sequence[int],
     enrol: int,
     seed: int,
-    scored: Scored = lambda similarities, *_: similarities,
     enrolled: Floats | None = None,
+    scored: Scored = lambda similarities, *_: similarities,
 ) -> Searched:
     """Enrol and search with the product's template, the mean of the unit descriptors.
 
@@ -104,8 +104,8 @@ def search(
         strangers: the rows of the non-mated searches.
         enrol: number of photos to enrol of each member.
         seed: seed for their choice.
-        scored: returns what decides; the similarities by default. A member without a usable photo has a row of zeros.
         enrolled: (n, d) raw embeddings of the same photos for enrolment; None: the same.
+        scored: returns what decides; the similarities by default. A member without a usable photo has a row of zeros.
     """
     descriptors, templates = unit(embeddings), unit(embeddings if enrolled is None else enrolled)
     usable: NDArray[np.bool_] = np.logical_not(failed(descriptors))
@@ -154,9 +154,7 @@ def measure(
     owners = np.repeat(np.arange(len(others)), [len(rows) for rows in others])
     strangers = [row for rows in others for row in rows]
     rows = [data.members[name] for name in members]
-    every = [
-        search(data.embedded.rows, rows, strangers, enrol, seed + split, enrolled=enrolled) for split in range(splits)
-    ]
+    every = [search(data.embedded.rows, rows, strangers, enrol, seed + split, enrolled) for split in range(splits)]
     done = [each.searches for each in every]
     drawn = bootstrap.draw(len(members), len(others), drawings, seed)
     # A stranger is drawn with all photos, like a member.

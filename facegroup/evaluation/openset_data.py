@@ -126,6 +126,13 @@ def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], 
     )
 
 
+def scaled(
+    data: OpenSetData, settings: Settings, height: int, told: Callable[[int], None] = lambda _: None
+) -> OpenSetData:
+    """Return the same people with the embeddings of photos scaled down to faces of a height, in pixels."""
+    return replace(data, embedded=embed(data.files, settings, told, height))
+
+
 def cohort_photos(folder: Path, people: Collection[str]) -> tuple[Path, ...]:
     """Return one photo of each person of a folder who is nobody of `people`, by name.
 
@@ -146,13 +153,6 @@ def cohort(photos: Sequence[Path], data: OpenSetData, settings: Settings) -> Des
     mine = set(data.embedded.hashes)
     usable = ~failed(embedded.rows) & np.array([each not in mine for each in embedded.hashes])
     return unit(embedded.rows[usable])
-
-
-def scaled(
-    data: OpenSetData, settings: Settings, height: int, told: Callable[[int], None] = lambda _: None
-) -> OpenSetData:
-    """Return the same people with the embeddings of photos scaled down to faces of a height, in pixels."""
-    return replace(data, embedded=embed(data.files, settings, told, height))
 
 
 def _good(

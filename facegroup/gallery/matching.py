@@ -168,11 +168,10 @@ class Matcher:
         least = live_above(query, snapshot.liveness, liveness, self._liveness)
         judged = None if query.over_track else least
         similar = None if snapshot.normalization is None else self._spec.threshold
+        about = (snapshot.version, threshold, reason is not None, reason, least, similar)
         if query.enrolling and snapshot.normalization is not None and len(snapshot.normalization.cohort) < LEAST:
             nobody = Match(None, NOT_IN_DATASET, -1.0, threshold, None)
-            return PhotoMatches(
-                (nobody,) * len(probes), snapshot.version, threshold, reason is not None, reason, least, similar
-            )
+            return PhotoMatches((nobody,) * len(probes), *about)
         if query.person_id is None:
             policy = snapshot.probe_quality if query.quality is None else query.quality
 
@@ -199,8 +198,7 @@ class Matcher:
                 matches = verify_live(matches, liveness, judged)
         if snapshot.calibration is not None and snapshot.calibration.decision == snapshot.decision:
             matches = _estimated(matches, snapshot.calibration, threshold, one_to_one=query.person_id is not None)
-        told = (snapshot.version, threshold, reason is not None, reason, least, similar)
-        return PhotoMatches(tuple(matches), *told)
+        return PhotoMatches(tuple(matches), *about)
 
     def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
         held = self._snapshots.get(gallery)

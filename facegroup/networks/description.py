@@ -168,9 +168,25 @@ def read(path: Path) -> NetworkSpec:
     Raises:
         InvalidSettings: the file is missing or unreadable, is not YAML, or a value in it is missing, unknown or wrong.
     """
+    return parse(read_mapping(path, "network", "docs/networks.md"), path)
+
+
+def read_mapping(path: Path, setting: str, page: str) -> Mapping[str, Any]:
+    """Return the content of a YAML file that describes a network.
+
+    Args:
+        path: the file.
+        setting: the setting that names it, for messages.
+        page: the page that says what should be in it, for messages.
+
+    Raises:
+        InvalidSettings: the file is missing or unreadable, is not YAML, or has no keys.
+    """
     try:
         if not path.is_file():
-            raise InvalidSettings(f"network: {path} is not a file. Give the path of a YAML file, or a network's name.")
+            raise InvalidSettings(
+                f"{setting}: {path} is not a file. Give the path of a YAML file, or a network's name."
+            )
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
@@ -180,8 +196,8 @@ def read(path: Path) -> NetworkSpec:
         said = " ".join(str(error).split()) or type(error).__name__
         raise InvalidSettings(f"{path} cannot be read: {said[:300]}") from error
     if not isinstance(given, Mapping):
-        raise InvalidSettings(f"{path} does not describe a network: it should have keys and values (docs/networks.md).")
-    return parse(given, path)
+        raise InvalidSettings(f"{path} does not describe a network: it should have keys and values ({page}).")
+    return given
 
 
 def parse(given: Mapping[str, Any], path: Path) -> NetworkSpec:
@@ -193,7 +209,7 @@ def parse(given: Mapping[str, Any], path: Path) -> NetworkSpec:
     try:
         return _spec(Description.model_validate(dict(given)), path)
     except ValidationError as error:
-        raise InvalidSettings(f"{path}: {_problems(error)}") from error
+        raise InvalidSettings(f"{path}: {problems(error, Description)}") from error
     except ValueError as error:
         raise InvalidSettings(f"{path}: {error}") from error
 
@@ -251,19 +267,16 @@ def _check_points(points: tuple[tuple[float, float], ...], template: str, size: 
 TEMPLATE_POINTS = ("left eye", "right eye", "nose tip", "left mouth corner", "right mouth corner")
 
 
-def _problems(error: ValidationError) -> str:
+def problems(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return what is wrong with a description of this model, the first five problems in one line."""
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in problem["loc"])
         said = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            said = f"unknown key; known are {', '.join(_known(problem['loc']))}"
+            said = f"unknown key; known are {', '.join((DescribedFile if len(problem['loc']) > 1 else model).model_fields)}"
         lines.append(f"{where}: {said}" if where else said)
     return "; ".join(lines[:5])
-
-
-def _known(place: tuple[int | str, ...]) -> list[str]:
-    return list((DescribedFile if len(place) > 1 else Description).model_fields)
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -2,10 +2,9 @@
 
 from facegroup.detection.detector import MTCNN, FaceDetector
 from facegroup.detection.open_detector import open_mtcnn, open_yunet
-from facegroup.detection.yunet_spec import YUNET_N
 from facegroup.networks.alignment import Aligner
 from facegroup.networks.spec import NetworkSpec
-from facegroup.pipeline.detector_file import fetched
+from facegroup.pipeline import detector_file
 from facegroup.pipeline.finder import Finder
 from facegroup.pipeline.open_liveness import open_liveness
 from facegroup.pipeline.simulated_finder import SimulatedFinder
@@ -33,4 +32,5 @@ def open_detector(settings: Settings, threads: int) -> FaceDetector:
     wanted = settings.detector
     if wanted.model == MTCNN:
         return open_mtcnn(wanted, threads)
-    return open_yunet(YUNET_N, fetched(YUNET_N, settings), wanted, threads)
+    spec, path = detector_file.fetched(settings)
+    return open_yunet(spec, path, wanted, threads)

@@ -16,6 +16,11 @@ from facegroup.wire.model import Answer, Request, added
 from facegroup.wire.problem import ErrorBody
 from facegroup.wire.recognition import Candidate
 
+_LIVENESS = (
+    "where a face must be live: at enrolment (`enrol`), in identification and verification (`probe`), or in `both`; needs "
+    "liveness.model (docs/liveness.md says what it cannot detect)"
+)
+
 
 class NewGallery(Request):
     """Settings of a gallery to create."""
@@ -26,6 +31,7 @@ class NewGallery(Request):
     keep_crops: bool = Field(True, description="keep the aligned face of each sample, as JPEG")
     quality: Policy = Field("off", description="how good a face must be to be enrolled")
     probe_quality: Policy = Field("off", description="how good a face must be to be named; else it is `poor_quality`")
+    liveness: LivenessPolicy = Field("off", description=_LIVENESS)
     unique: bool = Field(
         True, description="name a person at most once in a photo; false: as often as seen, as in mirrors"
     )
@@ -42,6 +48,7 @@ class GalleryChange(Request):
     keep_crops: bool | None = Field(None, description="false erases the crops that are kept")
     quality: Policy | None = Field(None, description="how good a face must be to be enrolled")
     probe_quality: Policy | None = Field(None, description="how good a face must be to be named")
+    liveness: LivenessPolicy | None = Field(None, description=_LIVENESS)
     unique: bool | None = Field(None, description="whether a person is named at most once in a photo")
     decision: DecisionRule | None = Field(
         None,

@@ -54,6 +54,7 @@ async def create_gallery(
         *(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops),
         quality=wanted.quality,
         probe_quality=wanted.probe_quality,
+        liveness=wanted.liveness,
         unique=wanted.unique,
     )
     made = await server.pipeline.ask(Store.create_gallery, new, by=by)
@@ -78,6 +79,7 @@ async def change_gallery(server: Server, gallery: GalleryName, change: wire.Gall
         "keep_crops": change.keep_crops,
         "quality": change.quality,
         "probe_quality": change.probe_quality,
+        "liveness": change.liveness,
         "unique": change.unique,
         "decision": change.decision,
     }

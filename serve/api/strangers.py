@@ -25,7 +25,7 @@ _ERASED = documented.of(wire.ErasedStranger, errors.UnknownStranger, *_KEPT, *do
 _PROMOTED = documented.of(
     wire.Promoted,
     *(errors.CamerasOff, errors.UnknownStranger, errors.UnknownPerson, errors.NetworkMismatch, errors.PersonExists),
-    *(errors.IdempotencyConflict, errors.Contradiction, *documented.STORED),
+    *(errors.IdempotencyConflict, errors.Contradiction, errors.NotLive, errors.LivenessUnavailable, *documented.STORED),
     status=201,
 )
 

@@ -13,12 +13,13 @@ from facegroup.detection.yunet_spec import YUNET_N
 from facegroup.types import Faces, Image
 from tests.photos import astronaut, beside, both, hopper, nobody, resized
 
+FILE = "yunet_n_dynamic.onnx"
 SIZES = [(512, 512), (300, 512), (512, 301), (37, 512), (200, 333)]
 
 
 @pytest.fixture(scope="module")
 def yunet(shared: Path) -> Yunet:
-    return Yunet(OpenVinoYunet(YUNET_N, shared / "models" / "yunet" / YUNET_N.file, threads=2), YUNET_N)
+    return Yunet(OpenVinoYunet(YUNET_N, shared / "models" / "yunet" / FILE, threads=2), YUNET_N)
 
 
 def assorted() -> list[Image]:
@@ -94,7 +95,7 @@ def test_no_image_is_no_answer(yunet: Yunet) -> None:
 
 
 def test_a_lower_least_confidence_changes_no_other_face(shared: Path, yunet: Yunet) -> None:
-    net = OpenVinoYunet(YUNET_N, shared / "models" / "yunet" / YUNET_N.file, threads=1)
+    net = OpenVinoYunet(YUNET_N, shared / "models" / "yunet" / FILE, threads=1)
     images = [both(), hopper(), nobody()]
     for few, many in zip(yunet.detect(images), Yunet(net, YUNET_N, 0.02).detect(images), strict=True):
         assert len(many) >= len(few)
