@@ -19,7 +19,7 @@ from deployments.calls import Handle, answers, call, with_pickle
 from deployments.detector_calls import CALL_BYTES, Answer, that_fit
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
-from deployments.metrics import Export
+from deployments.metrics import Export, liveness_counter
 from deployments.shared_crops import CropSender
 from facegroup.errors import FacegroupError, ImageError, TimedOut
 from facegroup.images.decode import Decoded
@@ -75,6 +75,7 @@ class Detector:
         self._other_finder = beside or self._finder
         self._other_thread = ThreadPoolExecutor(1, "find large") if beside else self._thread
         self._finder.warm()
+        self._count_liveness = liveness_counter()
         wanted = settings.detector
         # Half of the threads; the other half decodes photos of small requests.
         threads = max(1, (wanted.threads or int(wanted.num_cpus)) // 2)
@@ -209,6 +210,9 @@ class Detector:
         found: _Each,
         send: Callable[[Sequence[Photo], _Each], Awaitable[list[CropAnswers]]],
     ) -> list[PhotoResult | FacegroupError]:
+        for photo, each in zip(photos, found, strict=True):
+            if isinstance(each, DetectedFaces) and each.liveness is not None:
+                self._count_liveness(photo, each.liveness)
         portions = batches.portions(photos, found, self._portion)
         back = await asyncio.gather(*(send(photos[some], found[some]) for some in portions))
         return batches.seen(photos, found, list(itertools.chain(*back)))

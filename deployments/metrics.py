@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 from ray.serve import metrics
 
 from facegroup.cameras.types import Condition
+from facegroup.liveness.liveness import Liveness
 from facegroup.pipeline.batcher import Fill
+from facegroup.pipeline.messages import Photo
 
 _COUNTERS = {
     "batches": "batches processed",
@@ -49,6 +52,32 @@ def degraded_counter() -> Callable[[str], None]:
         tag_keys=("reason",),
     )
     return lambda reason: counter.inc(tags={"reason": reason})
+
+
+def liveness_counter() -> Callable[[Photo, Liveness], None]:
+    """Return a function that counts the scored faces of a photo, by what was asked and what was found."""
+    counter = metrics.Counter(
+        "facegroup_liveness_faces",
+        description="faces scored for liveness, by what asked (identify, verify, enrol, camera, other) and what was found",
+        tag_keys=("asked", "found"),  # type: ignore[arg-type]  # Ray means any number of them
+    )
+
+    def count(photo: Photo, liveness: Liveness) -> None:
+        live, small = int(liveness.live.sum()), int(np.isnan(liveness.scores).sum())
+        found = {"live": live, "too_small": small, "not_live": len(liveness) - live - small}
+        for name, faces in found.items():
+            if faces:
+                counter.inc(faces, {"asked": _asked(photo), "found": name})
+
+    return count
+
+
+def _asked(photo: Photo) -> str:
+    if photo.background:
+        return "camera"
+    if photo.query is not None:
+        return "identify" if photo.query.person_id is None else "verify"
+    return "enrol" if photo.upright else "other"
 
 
 _FRAMES = {

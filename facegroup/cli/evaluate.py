@@ -1,21 +1,15 @@
 """The commands `evaluate lfw | openset | detection | group`: measure on labelled photos, and print or write a report."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from facegroup.cli.output import bar
-from facegroup.errors import EngineUnavailable, InvalidSettings, MalformedRequest, SetupError, WeightsMissing
-from facegroup.evaluation.report import Report, show
+from facegroup.cli.measuring import Told, check, each, interruptible, say, wanted_of
+from facegroup.errors import MalformedRequest
 from facegroup.settings import Settings, load
-
-Run = TypeVar("Run")
-Told = Callable[[int], None]
 
 Networks = Annotated[
     list[str] | None, typer.Option("--network", help="repeat it to compare [default: FACEGROUP_NETWORK]")
@@ -23,6 +17,13 @@ Networks = Annotated[
 Precisions = Annotated[
     list[str] | None,
     typer.Option("--precision", help="fp32, bf16, fp16 or int8; repeat it to compare [default: the settings']"),
+]
+Heights = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--face-height",
+        help="search also with photos scaled down until the face is so many pixels high; repeat it, as with 20, 30, 40, 50",
+    ),
 ]
 Sheet = Annotated[Path | None, typer.Option("--report", help="HTML sheet to write, in one file that needs no other")]
 AsJson = Annotated[bool, typer.Option("--json", help="the report alone on standard output, for programs")]
@@ -43,6 +44,7 @@ def add_commands(parent: typer.Typer) -> None:
 def lfw(
     folder: Annotated[Path, typer.Argument(help="the photos: NAME/NAME_0001.jpg")],
     pairs: Annotated[Path, typer.Argument(help="LFW's pairs.txt")],
+    heights: Heights = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
@@ -52,17 +54,22 @@ def lfw(
     from facegroup.evaluation import lfw as protocol
     from facegroup.evaluation import lfw_report
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
+        _check_heights(heights)
         folds = lfw_report.folds_of(pairs)
         _folder(folder)
         total = len(protocol.photos_of(folds))
-        runs, not_run = _each(
-            _wanted(networks, precisions),
-            total,
-            lambda settings, told: lfw_report.measure(folder, folds, settings, told=told),
-        )
-        _say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
+
+        def run(settings: Settings, told: Told) -> list[lfw_report.Run]:
+            return [
+                lfw_report.measure(folder, folds, settings, told=told, height=height)
+                for height in (None, *(heights or ()))
+            ]
+
+        several, not_run = each(wanted_of(networks, precisions), total, run)
+        runs = [one for runs in several for one in runs]
+        say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
 
 
 @app.command()
@@ -75,36 +82,66 @@ def openset(
     enrol: Annotated[int, typer.Option(min=1, help="photos of each member")] = 3,
     splits: Annotated[int, typer.Option(min=1, max=1000, help="how often the photos are split anew")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the first split")] = 0,
+    heights: Heights = None,
+    groups: Annotated[
+        Path | None, typer.Option("--groups", help="CSV with the columns person and group: rates of each group")
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(
+            help="photos of more strangers, or a folder for each, for the decision `cohort` [default: members only]"
+        ),
+    ] = None,
     networks: Networks = None,
     precisions: Precisions = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Identification among members and strangers: TPIR at FPIR, DET curve, rank 1 (ISO/IEC 19795)."""
-    from facegroup.evaluation import identification, openset_data, openset_report
+    from facegroup.evaluation import decisions, identification, openset_data, openset_report, people_groups
     from facegroup.networks import registry
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
+        _check_heights(heights)
         listed = openset_data.listing(folder, strangers)
         total = sum(len(photos) for photos in (*listed.people.values(), *(listed.strangers or {}).values()))
+        known = {*listed.people, *(listed.strangers or {})}
+        wanted = None if groups is None else people_groups.read(groups, known)
+        more = () if cohort is None else openset_data.cohort_photos(cohort, known)
 
-        def run(settings: Settings, told: Told) -> identification.Run:
+        def run(settings: Settings, told: Told) -> list[identification.Run]:
             read = openset_data.read(listed, settings, enrol, told)
             spec = registry.spec(settings.network, settings)
             named, own = (spec.name, settings.embedder.precision), spec.threshold
-            return identification.measure(read, named, own, enrol, splits, seed)
+            others = openset_data.cohort(more, read, settings)
+            both = decisions.compare(read, enrol, splits, seed, others, wanted)
+            runs = [replace(identification.measure(read, named, own, enrol, splits, seed), decisions=both)]
+            for height in heights or ():
+                small = openset_data.scaled(read, settings, height, told)
+                runs.append(
+                    identification.measure(
+                        small, named, own, enrol, splits, seed, enrolled=read.embedded.rows, height=height
+                    )
+                )
+            return runs
 
-        runs, not_run = _each(_wanted(networks, precisions), total, run)
+        several, not_run = each(wanted_of(networks, precisions), total, run)
+        runs = [one for runs in several for one in runs]
         subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
+        subject |= {} if groups is None else {"Groups": str(groups)}
+        subject |= {} if cohort is None else {"Cohort": str(cohort)}
         report = openset_report.report(runs, subject, enrol, seed, not_run, drawn=sheet is not None)
-        _say(report, sheet, as_json)
+        say(report, sheet, as_json)
 
 
 @app.command()
 def detection(
     folder: Annotated[Path, typer.Argument(help="the photos")],
     truth: Annotated[Path, typer.Argument(help='JSON: {"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}')],
+    at: Annotated[
+        float, typer.Option("--at-precision", min=0, max=1, help="share of right boxes for which recall is told")
+    ] = 0.946,
     precisions: Precisions = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
@@ -113,19 +150,19 @@ def detection(
     from facegroup.evaluation import detection as detecting
     from facegroup.evaluation import detection_report
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
         boxes = detecting.read_truth(truth)
         _folder(folder)
         settings = load()
         wanted = [load(detector={"precision": each}) for each in precisions or ()] or [settings]
-        runs, not_run = _each(
-            [(f"{Path(each.detector.model).stem} {each.detector.precision}", each) for each in wanted],
+        runs, not_run = each(
+            [(f"{Path(one.detector.model).stem} {one.detector.precision}", one) for one in wanted],
             len(boxes),
-            lambda settings, told: detecting.measure(folder, boxes, settings, told=told),
+            lambda settings, told: detecting.measure(folder, boxes, settings, told=told, at=at),
         )
         report = detection_report.report(folder, truth, boxes, runs, not_run, drawn=sheet is not None)
-        _say(report, sheet, as_json)
+        say(report, sheet, as_json)
 
 
 @app.command()
@@ -144,78 +181,25 @@ def group(
     from facegroup.evaluation import group as deciding
     from facegroup.evaluation import group_report, group_truth
 
-    with _interruptible():
-        _check(sheet)
+    with interruptible():
+        check(sheet)
         known = group_truth.read(truth)
         _folder(photos)
-        runs, not_run = _each(
-            _wanted(networks, precisions),
+        runs, not_run = each(
+            wanted_of(networks, precisions),
             len(known.photos) + sum(map(len, known.enrol.values())),
             lambda settings, told: deciding.measure(photos, known, settings, threshold, told),
         )
-        _say(group_report.report(truth, photos, known, runs, not_run, drawn=sheet is not None), sheet, as_json)
+        say(group_report.report(truth, photos, known, runs, not_run, drawn=sheet is not None), sheet, as_json)
 
 
-def _wanted(networks: Sequence[str] | None, precisions: Sequence[str] | None) -> list[tuple[str, Settings]]:
-    """Return the settings of each network in each precision, once, with a name."""
-    from facegroup.networks import registry
+def _check_heights(heights: Sequence[int] | None) -> None:
+    from facegroup.evaluation.small_faces import check_height
 
-    wanted = {}
-    for network in networks or (None,):
-        for precision in precisions or (None,):
-            embedder = None if precision is None else {"precision": precision}
-            settings = load(network=network, embedder=embedder)
-            wanted[f"{registry.spec(settings.network, settings).name} {settings.embedder.precision}"] = settings
-    return list(wanted.items())
-
-
-def _each(
-    wanted: Sequence[tuple[str, Settings]], total: int, measure: Callable[[Settings, Told], Run]
-) -> tuple[list[Run], list[str]]:
-    """Measure each; the report lists what this machine cannot run. If nothing runs, raise the first error."""
-    runs, not_run = [], []
-    first: SetupError | None = None
-    for name, settings in wanted:
-        try:
-            with bar(name, total) as progress:
-                runs.append(measure(settings, progress.reach))
-        except (EngineUnavailable, WeightsMissing, InvalidSettings) as error:
-            first = first or error
-            not_run.append(f"{name}: {error.detail} ({error.code})")
-    if first is not None and not runs:
-        raise first
-    return runs, not_run
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """End with one line when Ctrl-C is pressed."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("facegroup: interrupted; descriptors are kept, and the same command continues from there", err=True)
-        raise typer.Exit(130) from None
-
-
-def _check(sheet: Path | None) -> None:
-    """Refuse a sheet that cannot be written before minutes are spent on it."""
-    if sheet is not None and sheet.is_dir():
-        raise MalformedRequest(f"{sheet} is a folder; --report needs the name of a file")
+    for height in heights or ():
+        check_height(height)
 
 
 def _folder(path: Path) -> None:
     if not path.is_dir():
         raise MalformedRequest(f"{path} is not a folder")
-
-
-def _say(report: Report, sheet: Path | None, as_json: bool) -> None:
-    if sheet is not None:
-        from facegroup.evaluation.sheet import write
-
-        write(report, sheet)
-    if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        show(report, Console())
-    if sheet is not None:
-        typer.echo(f"the sheet is {sheet}", err=True)

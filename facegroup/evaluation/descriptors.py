@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from facegroup.errors import InvalidSettings, NoFace
+from facegroup.evaluation import small_faces
 from facegroup.evaluation.lfw import central
 from facegroup.networks import projection, registry
 from facegroup.networks.embedder import open_embedder
@@ -29,7 +30,10 @@ ABSENT, UNREADABLE, UNUSABLE = "absent", "unreadable", "no_descriptor"
 
 _BATCH = 32
 _KEPT_EVERY = 16  # batches; a crash loses at most these, an interruption nothing
-_MADE_BY = ("images/*.py", "detection/*.py", "pipeline/finder.py", "networks/alignment.py", "networks/*_engine.py")
+_MADE_BY = (
+    *("images/*.py", "detection/*.py", "pipeline/finder.py", "networks/alignment.py", "networks/*_engine.py"),
+    "evaluation/small_faces.py",
+)
 """Source files that an embedding depends on. If one has changed, everything is embedded again."""
 
 
@@ -48,22 +52,28 @@ class PhotoEmbeddings:
     hashes: tuple[str, ...]
 
 
-def embed(photos: Sequence[Path], settings: Settings, told: Callable[[int], None] = lambda _: None) -> PhotoEmbeddings:
+def embed(
+    photos: Sequence[Path],
+    settings: Settings,
+    told: Callable[[int], None] = lambda _: None,
+    height: int | None = None,
+) -> PhotoEmbeddings:
     """Embed the face nearest to the centre of each photo.
 
     Args:
         photos: the files. One that is missing, unreadable or not a photo counts as a failure and raises no error.
         settings: the settings with the network, its engine and the cache.
         told: called with the number of photos done.
+        height: of the face in pixels, to which photos are scaled down (`small_faces`); None does not scale.
 
     Raises:
         SetupError: the network is not available, or the cache cannot be written.
     """
     hashes, codes = zip(*map(_hashed, photos), strict=True) if photos else ((), ())
-    cache = _Cache(settings)
+    cache = _Cache(settings, height)
     missing = {key: path for key, path in zip(hashes, photos, strict=True) if key and key not in cache.rows}
     if missing:
-        _embed(missing, settings, cache, lambda done: told(len(photos) - len(missing) + done))
+        _embed(missing, settings, cache, height, lambda done: told(len(photos) - len(missing) + done))
     told(len(photos))
     none = np.zeros(registry.spec(settings.network, settings).dimension, np.float32)
     rows = [cache.rows[key] if key else none for key in hashes]
@@ -85,14 +95,18 @@ def _hashed(path: Path) -> tuple[str, str]:
         return "", UNREADABLE
 
 
-def _embed(missing: dict[str, Path], settings: Settings, cache: "_Cache", told: Callable[[int], None]) -> None:
+def _embed(
+    missing: dict[str, Path], settings: Settings, cache: "_Cache", height: int | None, told: Callable[[int], None]
+) -> None:
     embedder = open_embedder(settings)
     finder = open_finder(settings, embedder.spec)
     keys = list(missing)
     try:
         for number, start in enumerate(range(0, len(keys), _BATCH), 1):
             part = keys[start : start + _BATCH]
-            found = finder.find([Photo(missing[key].read_bytes()) for key in part])
+            photos = [missing[key].read_bytes() for key in part]
+            photos = photos if height is None else small_faces.scaled(finder, photos, height)
+            found = finder.find([Photo(data) for data in photos])
             crops, codes = {}, {}
             for key, each in zip(part, found, strict=True):
                 if not isinstance(each, DetectedFaces):
@@ -118,11 +132,12 @@ def _embed(missing: dict[str, Path], settings: Settings, cache: "_Cache", told: 
 class _Cache:
     """The cached rows; the file's name depends on everything that changes them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, height: int | None) -> None:
         spec = registry.spec(settings.network, settings)
         # Other bytes under the name of a network of one's own are another network.
         tag = (fingerprint(spec, settings)[:12],) if spec.source else projection.tag(settings)
-        made_by = (spec.name, *tag, *_arithmetic(settings))
+        size = () if height is None else (f"faces-of-{height}px",)
+        made_by = (spec.name, *tag, *_arithmetic(settings), *size)
         self._path = settings.cache_dir / "evaluation" / f"{'-'.join(made_by)}.npz"
         self.rows: dict[str, Floats] = {}
         self.codes: dict[str, str] = {}

@@ -6,7 +6,7 @@ photos have no face (a failure to enrol) count as misses too. Terms follow ISO/I
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from facegroup.evaluation import bootstrap, openset
 from facegroup.evaluation.bootstrap import Drawings, Estimate, Numbers
+from facegroup.evaluation.decision_rates import DecisionRates
 from facegroup.evaluation.openset import Searches, threshold_at
 from facegroup.evaluation.openset_data import OpenSetData
 from facegroup.networks.embedder import failed, unit, unit_mean
 from facegroup.types import Floats
 
 FPIRS = (0.001, 0.01, 0.1)
+
+FNIR_AT = 0.003
+"""FPIR at which FNIR is told: the point at which NIST's FRTE 1:N lists identification."""
+
 _BAND = 200  # drawings for the curve's band, enough for a picture
 
 
@@ -40,6 +45,10 @@ class Run:
         impostor: greatest similarity of each non-mated search of the first split.
         curve: FPIR, FNIR, and the ends of its interval.
         unenrolled: number of splits in which a member has no enrolled photo with a face.
+        fnir: FNIR at an FPIR of `FNIR_AT`, the mean over the splits.
+        fnir_threshold: threshold there, the mean over the splits.
+        height: height in pixels of the faces that are searched with; None: as they are.
+        decisions: the rates of each decision; empty if they were not compared.
     """
 
     network: str
@@ -54,6 +63,15 @@ class Run:
     impostor: Floats
     curve: tuple[Numbers, Numbers, Numbers, Numbers]
     unenrolled: Mapping[str, int]
+    fnir: Estimate
+    fnir_threshold: float
+    height: int | None = None
+    decisions: tuple[DecisionRates, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The precision, and the height of the faces if they were scaled."""
+        return self.precision if self.height is None else f"{self.precision}, {self.height} px"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +83,18 @@ class Searched:
     unenrolled: tuple[int, ...]
 
 
+Scored = Callable[[Floats, Floats, Floats], Floats]
+"""Function from (n, people) similarities, (n, d) probes and (people, d) centroids to (n, people) scores."""
+
+
 def search(
-    embeddings: Floats, members: Sequence[Sequence[int]], strangers: Sequence[int], enrol: int, seed: int
+    embeddings: Floats,
+    members: Sequence[Sequence[int]],
+    strangers: Sequence[int],
+    enrol: int,
+    seed: int,
+    enrolled: Floats | None = None,
+    scored: Scored = lambda similarities, *_: similarities,
 ) -> Searched:
     """Enrol and search with the product's template, the mean of the unit descriptors.
 
@@ -76,18 +104,21 @@ def search(
         strangers: the rows of the non-mated searches.
         enrol: number of photos to enrol of each member.
         seed: seed for their choice.
+        enrolled: (n, d) raw embeddings of the same photos for enrolment; None: the same.
+        scored: returns what decides; the similarities by default. A member without a usable photo has a row of zeros.
     """
-    descriptors = unit(embeddings)
+    descriptors, templates = unit(embeddings), unit(embeddings if enrolled is None else enrolled)
     usable: NDArray[np.bool_] = np.logical_not(failed(descriptors))
+    good = np.logical_not(failed(templates))
     chosen = openset.split(members, enrol, seed)
-    enrolled = [[row for row in rows if usable[row]] for rows in chosen.enrolled]
-    known = np.array([bool(rows) for rows in enrolled])
+    kept = [[row for row in rows if good[row]] for rows in chosen.enrolled]
+    known = np.array([bool(rows) for rows in kept])
     centroids = np.zeros((len(members), embeddings.shape[1]), np.float32)
     for place in np.flatnonzero(known).tolist():
-        centroids[place] = unit_mean(unit(embeddings[enrolled[place]]))
+        centroids[place] = unit_mean(templates[kept[place]])
 
     def similarities(rows: Sequence[int]) -> Floats:
-        found = descriptors[list(rows)] @ centroids.T
+        found = scored(descriptors[list(rows)] @ centroids.T, descriptors[list(rows)], centroids)
         return np.where(usable[list(rows)][:, None] & known, found, np.float32(-np.inf))
 
     mated = similarities(chosen.probes.tolist())
@@ -103,6 +134,8 @@ def measure(
     splits: int,
     seed: int = 0,
     drawings: int = 1000,
+    enrolled: Floats | None = None,
+    height: int | None = None,
 ) -> Run:
     """Return the results of a network.
 
@@ -114,12 +147,14 @@ def measure(
         splits: number of splits.
         seed: seed of the first split; each further split has the next.
         drawings: drawings of the bootstrap.
+        enrolled: embeddings of the photos for enrolment, where `data` has those of photos that were scaled down.
+        height: height of the faces in these.
     """
     members, others = list(data.members), list(data.strangers.values())
     owners = np.repeat(np.arange(len(others)), [len(rows) for rows in others])
     strangers = [row for rows in others for row in rows]
     rows = [data.members[name] for name in members]
-    every = [search(data.embedded.rows, rows, strangers, enrol, seed + split) for split in range(splits)]
+    every = [search(data.embedded.rows, rows, strangers, enrol, seed + split, enrolled) for split in range(splits)]
     done = [each.searches for each in every]
     drawn = bootstrap.draw(len(members), len(others), drawings, seed)
     # A stranger is drawn with all photos, like a member.
@@ -129,9 +164,9 @@ def measure(
     def told(value: float, each: Numbers) -> Estimate:
         return bootstrap.unknown(value) if alone else bootstrap.estimate(value, each)
 
-    wanted = (*FPIRS, 1.0)  # at an FPIR of 1, TPIR is the rank-1 rate
+    wanted = (*FPIRS, 1.0, FNIR_AT)  # at an FPIR of 1, TPIR is the rank-1 rate
     values = [bootstrap.mean_tpir(done, fpir) for fpir in wanted]
-    *tpirs, rank_1 = map(told, values, bootstrap.rates(done, wanted, drawn))
+    *tpirs, rank_1, named_there = map(told, values, bootstrap.rates(done, wanted, drawn))
     fpir = float(np.mean([openset.fpir(each, threshold) for each in done]))
     tpir = float(np.mean([openset.tpir(each, threshold) for each in done]))
     alarms = np.mean([bootstrap.shares(each.nonmated > threshold, drawn.strangers) for each in done], axis=0)
@@ -145,6 +180,9 @@ def measure(
         *(every[0].own[np.isfinite(every[0].own)], done[0].nonmated[np.isfinite(done[0].nonmated)]),
         _curve(done, Drawings(drawn.people[:_BAND], drawn.strangers[:_BAND])),
         absent,
+        Estimate(1 - named_there.value, 1 - named_there.high, 1 - named_there.low),
+        float(np.mean([threshold_at(each.nonmated, FNIR_AT) for each in done])),
+        height,
     )
 
 

@@ -40,6 +40,7 @@ class Run:
         thresholds: threshold at each of `FARS`.
         failed: error code of each photo without a descriptor.
         hashes: sha256 of each photo.
+        height: height in pixels of the faces in all photos, which were scaled down; None: as they are.
     """
 
     network: str
@@ -51,6 +52,12 @@ class Run:
     thresholds: tuple[float, ...]
     failed: dict[str, str]
     hashes: tuple[str, ...]
+    height: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The precision, and the height of the faces if they were scaled."""
+        return self.precision if self.height is None else f"{self.precision}, {self.height} px"
 
 
 def folds_of(path: Path) -> list[list[Pair]]:
@@ -76,10 +83,14 @@ def measure(
     settings: Settings,
     drawings: int = 1000,
     told: Callable[[int], None] = lambda _: None,
+    height: int | None = None,
 ) -> Run:
-    """Return the results of the settings' network on folds of pairs of photos below a folder."""
+    """Return the results of the settings' network on folds of pairs of photos below a folder.
+
+    With a `height`, photos are scaled down until the face is so many pixels high (`small_faces`).
+    """
     names = lfw.photos_of(folds)
-    embedded = embed([folder / name for name in names], settings, told)
+    embedded = embed([folder / name for name in names], settings, told, height)
     descriptors = dict(zip(names, unit(embedded.rows), strict=True))
     parts = [lfw.similarities(fold, descriptors) for fold in folds]
     accuracy = lfw.accuracy(parts)
@@ -99,6 +110,7 @@ def measure(
         limits,
         {name: code for name, code in zip(names, embedded.codes, strict=True) if code},
         embedded.hashes,
+        height,
     )
 
 
@@ -124,7 +136,7 @@ def report(
                 "LFW view 2: the threshold of each fold is chosen on the others; the central face is compared",
             ),
         ),
-        f"{best.network} ({best.precision}) answers {share(best.accuracy.mean, 2)} of the pairs correctly (standard error "
+        f"{best.network} ({best.label}) answers {share(best.accuracy.mean, 2)} of the pairs correctly (standard error "
         f"{share(best.accuracy.error, 2)}). When it accepts {rate(FARS[-1])} of the pairs of two people, it accepts "
         f"{share(best.tar[-1].value)} of the pairs of one person.",
         (_table(runs, len(same)),),
@@ -165,7 +177,7 @@ def _told(drawn: Numbers) -> Numbers:
 def _table(runs: Sequence[Run], pairs: int) -> Table:
     return side_by_side(
         "Networks side by side",
-        [(run.network, run.precision) for run in runs],
+        [(run.network, run.label) for run in runs],
         [
             ("accuracy ± standard error", [_accuracy(run) for run in runs]),
             ("its 95 % interval", [f"{run.interval.low * 100:.2f} – {run.interval.high * 100:.2f}" for run in runs]),
@@ -193,7 +205,7 @@ def _plots(runs: Sequence[Run], same: Flags) -> list[Plot]:
         genuine, impostor = np.sort(run.scores[same]), np.sort(run.scores[~same])[::-1]
         accepted = 1 - np.searchsorted(genuine, impostor, side="right") / len(genuine)
         fars = np.arange(len(impostor)) / len(impostor)
-        curves[f"{run.network} {run.precision}"] = plots.Line(np.append(fars, 1), np.append(accepted, 1))
+        curves[f"{run.network} {run.label}"] = plots.Line(np.append(fars, 1), np.append(accepted, 1))
     return [
         Plot(
             "ROC",
@@ -203,7 +215,7 @@ def _plots(runs: Sequence[Run], same: Flags) -> list[Plot]:
         ),
         *(
             Plot(
-                f"Similarities of {run.network}, {run.precision}",
+                f"Similarities of {run.network}, {run.label}",
                 plots.histograms(
                     run.scores[same], run.scores[~same], float(np.median(run.accuracy.thresholds)),
                     ("one person", "two people"), f"scores{number}",
@@ -221,7 +233,7 @@ def _listed(runs: Sequence[Run], names: Sequence[str], not_run: Sequence[str]) -
     listed: dict[str, Sequence[str]] = {}
     for run in runs:
         if run.failed:
-            heading = f"Failures to acquire, {run.network} {run.precision}"
+            heading = f"Failures to acquire, {run.network} {run.label}"
             listed[heading] = [f"{name} ({code})" for name, code in run.failed.items()]
     if twice := _twice(names, runs[0].hashes):
         listed["The same photo under two people"] = twice
@@ -242,6 +254,7 @@ def _json(run: Run, pairs: int, names: Sequence[str]) -> dict[str, Any]:
     return {
         "network": run.network,
         "precision": run.precision,
+        "face_height": run.height,
         "accuracy": figure(
             run.interval,
             standard_error=number(run.accuracy.error),

@@ -3,15 +3,19 @@
 A photo that is in the folders of two people is used for neither, because it is not known whose it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from facegroup.errors import MalformedRequest
 from facegroup.evaluation.descriptors import PhotoEmbeddings, embed
 from facegroup.images import folders
 from facegroup.images.folders import Skipped, shown
+from facegroup.networks.embedder import failed, unit
 from facegroup.settings import Settings
+from facegroup.types import Descriptors
 
 COPIES = "Copies of a photo of the same person, left out"
 CONTRADICTIONS = "The same photo under two people, used for neither"
@@ -120,6 +124,35 @@ def read(listed: Listing, settings: Settings, enrol: int, told: Callable[[int], 
     return OpenSetData(
         files, embedded, kept["members"], kept["strangers"], {key: each for key, each in every.items() if each}
     )
+
+
+def scaled(
+    data: OpenSetData, settings: Settings, height: int, told: Callable[[int], None] = lambda _: None
+) -> OpenSetData:
+    """Return the same people with the embeddings of photos scaled down to faces of a height, in pixels."""
+    return replace(data, embedded=embed(data.files, settings, told, height))
+
+
+def cohort_photos(folder: Path, people: Collection[str]) -> tuple[Path, ...]:
+    """Return one photo of each person of a folder who is nobody of `people`, by name.
+
+    Raises:
+        MalformedRequest: the path is not a folder, or has no such photo.
+    """
+    found = tuple(photos[0] for name, photos in _strangers(folder)[0].items() if name not in people)
+    if not found:
+        raise MalformedRequest(f"{folder} has no photo of a person who is not among those that are searched with.")
+    return found
+
+
+def cohort(photos: Sequence[Path], data: OpenSetData, settings: Settings) -> Descriptors | None:
+    """Return descriptors of a cohort, (n, d) float32, without photos that are in the data; None without photos."""
+    if not photos:
+        return None
+    embedded = embed(photos, settings)
+    mine = set(data.embedded.hashes)
+    usable = ~failed(embedded.rows) & np.array([each not in mine for each in embedded.hashes])
+    return unit(embedded.rows[usable])
 
 
 def _good(

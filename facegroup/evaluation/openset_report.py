@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facegroup.evaluation.identification import FPIRS, Run
+from facegroup.evaluation import decisions_report
+from facegroup.evaluation.identification import FNIR_AT, FPIRS, Run
 from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, rate, share, side_by_side
 
 
@@ -25,9 +26,9 @@ def report(
             ),
         ),
         f"When {rate(FPIRS[1])} of the searches with strangers return a member's name, {best.network} "
-        f"({best.precision}) names {share(best.tpir[1].value)} of the members' photos correctly. "
+        f"({best.label}) names {share(best.tpir[1].value)} of the members' photos correctly. "
         f"In {share(best.rank_1.value)} of them, the right member is the most similar.",
-        (_table(runs), _defaults(runs)),
+        (_table(runs), _defaults(runs), *decisions_report.tables(_decided(runs))),
         tuple(_plots(runs)) if drawn else (),
         _listed(runs, not_run),
         [_json(run) for run in runs],
@@ -42,12 +43,13 @@ def _table(runs: Sequence[Run]) -> Table:
     searched = sum(map(len, runs[0].data.strangers.values()))
     return side_by_side(
         "Members named correctly (TPIR), by the share of strangers named (FPIR)",
-        [(run.network, run.precision) for run in runs],
+        [(run.network, run.label) for run in runs],
         [
             *(
                 (f"TPIR at FPIR {rate(fpir)}", [percent(run.tpir[place]) for run in runs])
                 for place, fpir in enumerate(FPIRS)
             ),
+            (f"FNIR at FPIR {rate(FNIR_AT)}", [percent(run.fnir) for run in runs]),
             ("rank 1: the right member is first", [percent(run.rank_1) for run in runs]),
             ("photos without a descriptor", [_of(len(run.data.failed), run.data.photos) for run in runs]),
             ("members not enrolled in some split", [str(len(run.unenrolled)) for run in runs]),
@@ -61,7 +63,7 @@ def _table(runs: Sequence[Run]) -> Table:
 def _defaults(runs: Sequence[Run]) -> Table:
     return side_by_side(
         "Thresholds",
-        [(run.network, run.precision) for run in runs],
+        [(run.network, run.label) for run in runs],
         [
             *(
                 (f"for FPIR {rate(fpir)}", [f"{run.thresholds[place]:.3f}" for run in runs])
@@ -76,6 +78,10 @@ def _defaults(runs: Sequence[Run]) -> Table:
     )
 
 
+def _decided(runs: Sequence[Run]) -> list[decisions_report.Named]:
+    return [(f"{run.network} {run.precision}", run.decisions) for run in runs if run.decisions]
+
+
 def _of(part: int, whole: int) -> str:
     return f"{part} of {whole:,} ({share(part / whole, 2)})"
 
@@ -86,13 +92,13 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
     return [
         Plot(
             "DET curve",
-            plots.det({f"{run.network} {run.precision}": plots.Line(*run.curve) for run in runs}),
+            plots.det({f"{run.network} {run.label}": plots.Line(*run.curve) for run in runs}),
             "The nearer a curve is to the bottom left, the better: fewer strangers named, fewer members missed. The band is "
             "the 95 % interval for other people of the same kind.",
         ),
         *(
             Plot(
-                f"Similarities of {run.network}, {run.precision}",
+                f"Similarities of {run.network}, {run.label}",
                 plots.histograms(
                     run.genuine, run.impostor, run.thresholds[1],
                     ("members, to themselves", "strangers, to the nearest member"), f"scores{place}",
@@ -109,7 +115,7 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
 def _listed(runs: Sequence[Run], not_run: Sequence[str]) -> dict[str, Sequence[str]]:
     listed: dict[str, Sequence[str]] = {**runs[0].data.left_out}
     for run in runs:
-        of = f"{run.network} {run.precision}"
+        of = f"{run.network} {run.label}"
         if run.data.failed:
             listed[f"Failures to acquire, {of}"] = [f"{file} ({code})" for file, code in run.data.failed.items()]
         if run.unenrolled:
@@ -132,12 +138,15 @@ def _json(run: Run) -> dict[str, Any]:
             str(fpir): figure(found, threshold=number(limit))
             for fpir, found, limit in zip(FPIRS, run.tpir, run.thresholds, strict=True)
         },
+        "fnir_at_fpir": {str(FNIR_AT): figure(run.fnir, threshold=number(run.fnir_threshold))},
+        "face_height": run.height,
         "rank_1": figure(run.rank_1),
         "at_default_threshold": {"threshold": threshold, "fpir": figure(fpir), "tpir": figure(tpir)},
         "det": [
             {"fpir": number(a), "fnir": number(b), "interval": [number(c), number(d)]}
             for a, b, c, d in zip(fpirs, fnirs, low, high, strict=True)
         ],
+        "decisions": decisions_report.as_json(run.decisions),
         "counts": {
             "members": len(run.data.members),
             "strangers": len(run.data.strangers),

@@ -98,6 +98,7 @@ def calibrate(scores: Scores, fpir: float, network: str, gallery: Gallery, at: f
         curve(scores.nonmated, power),
         len(np.unique(scores.owners if scores.strangers else scores.groups)),
         curve(scores.pairs),
+        decision=gallery.decision,
     )
 
 
@@ -166,11 +167,14 @@ def stale(gallery: Gallery, detector: str = "") -> str | None:
     compared. Older versions, which recorded none, had MTCNN.
 
     `threshold_changed`: the threshold was set since; what is estimated for it is still read off the calibration.
+    `decision_changed`: the decision was set since; of its scores nothing is known.
     `people_changed`: there are over 20 % more or fewer people, so that a stranger meets more or fewer who look alike.
     """
     made = gallery.calibration
     if made is None:
         return None
+    if made.decision != gallery.decision:
+        return "decision_changed"
     now = detector or gallery.detector
     if now and now != (made.detector or MTCNN):
         return "detector_changed"

@@ -30,6 +30,7 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (8, b'{"', "a safetensors file, which has weights and no graph. Export the network to ONNX"),
 )
 _KINDS = {1: "float32", 10: "float16"}  # TensorProto.DataType
+_NUMBERS = {1, 10, 11}  # float32, float16 and float64
 _EXTERNAL = 1  # TensorProto.DataLocation
 
 Layout = Literal["NCHW", "NHWC"]
@@ -45,7 +46,8 @@ class OnnxFile:
         opset: opset of the standard operators.
         inputs: shape of each input by name; None is a dynamic dimension.
         kinds: type of each input by name, as in ONNX's TensorProto.
-        outputs: shape of each output by name.
+        outputs: shape of each output by name, of those that are floating-point numbers.
+        others: names of the other outputs.
         external: paths of the files with its weights, as it names them, each with the least size that it needs.
     """
 
@@ -54,6 +56,7 @@ class OnnxFile:
     inputs: dict[str, Shape]
     kinds: dict[str, int]
     outputs: dict[str, Shape]
+    others: tuple[str, ...]
     external: dict[str, int]
 
 
@@ -124,7 +127,8 @@ def inspect(path: Path) -> OnnxFile:
         standard[0],
         {each.name: _shape(each) for each in inputs},
         {each.name: each.type.tensor_type.elem_type for each in inputs},
-        {each.name: _shape(each) for each in model.graph.output},
+        {each.name: _shape(each) for each in model.graph.output if each.type.tensor_type.elem_type in _NUMBERS},
+        tuple(each.name for each in model.graph.output if each.type.tensor_type.elem_type not in _NUMBERS),
         _external(model.graph),
     )
 
@@ -222,7 +226,8 @@ def _output(file: OnnxFile, spec: NetworkSpec) -> str:
         return fitting[0]
     if not fitting and len(unknown) == 1:
         return unknown[0]  # the engine finds out, and checks it again
-    shapes = ", ".join(f"{name} {_written(shape)}" for name, shape in file.outputs.items()) or "none"
+    written = [f"{name} {_written(shape)}" for name, shape in file.outputs.items()]
+    shapes = ", ".join([*written, *(f"{name}, of another type" for name in file.others)]) or "none"
     if len(fitting) > 1:
         raise WeightsInvalid(
             f"{file.path} has several outputs of {spec.dimension} numbers ({shapes}). Export it with one."

@@ -16,6 +16,11 @@ from facegroup.wire.model import Answer, Request, added
 from facegroup.wire.problem import ErrorBody
 from facegroup.wire.recognition import Candidate
 
+_LIVENESS = (
+    "where a face must be live: at enrolment (`enrol`), in identification and verification (`probe`), or in `both`; needs "
+    "liveness.model (docs/liveness.md says what it cannot detect)"
+)
+
 
 class NewGallery(Request):
     """Settings of a gallery to create."""
@@ -26,8 +31,13 @@ class NewGallery(Request):
     keep_crops: bool = Field(True, description="keep the aligned face of each sample, as JPEG")
     quality: Policy = Field("off", description="how good a face must be to be enrolled")
     probe_quality: Policy = Field("off", description="how good a face must be to be named; else it is `poor_quality`")
+    liveness: LivenessPolicy = Field("off", description=_LIVENESS)
     unique: bool = Field(
         True, description="name a person at most once in a photo; false: as often as seen, as in mirrors"
+    )
+    decision: DecisionRule = Field(
+        "cosine",
+        description="what the threshold is applied to; `cohort` needs people, whom a new gallery does not have",
     )
 
 
@@ -38,7 +48,13 @@ class GalleryChange(Request):
     keep_crops: bool | None = Field(None, description="false erases the crops that are kept")
     quality: Policy | None = Field(None, description="how good a face must be to be enrolled")
     probe_quality: Policy | None = Field(None, description="how good a face must be to be named")
+    liveness: LivenessPolicy | None = Field(None, description=_LIVENESS)
     unique: bool | None = Field(None, description="whether a person is named at most once in a photo")
+    decision: DecisionRule | None = Field(
+        None,
+        description="what the threshold is applied to: the cosine similarity, or the score by a cohort (docs/cohort.md). "
+        "Without a threshold, the network's default of the decision is set",
+    )
 
 
 class Calibrator(Request):
@@ -80,8 +96,8 @@ class Calibration(Answer):
     decision: DecisionRule = added("cosine", "what the compared similarities were")
     stale: str | None = added(
         None,
-        "`detector_changed` to another one, `people_changed` by over 20 %, or `threshold_changed` by hand since; null: "
-        "it holds",
+        "`decision_changed` or `detector_changed` since, `people_changed` by over 20 %, or `threshold_changed` by hand; "
+        "null: it holds",
     )
 
     @classmethod

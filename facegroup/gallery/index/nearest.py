@@ -23,12 +23,14 @@ class Nearest:
         names: their names.
         people: (b, k) places in `ids`, the most similar first; equals by id.
         similarities: (b, k) float32 in -1..1, of the rows as kept.
+        relative: (b, k) float32, the same less the people's offsets, by which they are ordered; None without offsets.
     """
 
     ids: Sequence[str]
     names: Sequence[str]
     people: Columns
     similarities: Floats
+    relative: Floats | None = None
 
 
 def ordered(found: Sequence[Found], probes: int, width: int) -> Nearest:
@@ -52,6 +54,14 @@ def ordered(found: Sequence[Found], probes: int, width: int) -> Nearest:
     ranked = rank[mine.reshape(chosen.shape)]
     scores = np.take_along_axis(best, chosen, axis=1)
     order = np.lexsort((ranked, -scores), axis=1)[:, :width]
-    similarities = np.clip(np.take_along_axis(scores, order, axis=1), -1, 1)  # rounding can leave 1.0000001
+    similarities: Floats = np.take_along_axis(scores, order, axis=1)
+    nearest = np.take_along_axis(ranked, order, axis=1)
+    relative = None
+    parts = [segment.offsets[rows] for segment, rows, _ in found if segment.offsets is not None]
+    if parts:
+        relative = similarities
+        offsets = np.take_along_axis(np.concatenate(parts, axis=1), chosen, axis=1)
+        similarities = relative + np.take_along_axis(offsets, order, axis=1)
+    similarities = np.clip(similarities, -1, 1)  # rounding can leave 1.0000001
     names = [people[place][0].names[people[place][1]] for place in by_id]
-    return Nearest([ids[place] for place in by_id], names, np.take_along_axis(ranked, order, axis=1), similarities)
+    return Nearest([ids[place] for place in by_id], names, nearest, similarities, relative)

@@ -88,6 +88,7 @@ class People:
     def nearest(self, probes: Descriptors, count: int) -> Nearest:
         """Return the `count` people most similar to each of (b, d) probes of unit length, or all where there are fewer.
 
+        Where people have offsets, the most similar are those whose similarity less the offset is greatest.
         Of what is compact the best by code are compared in full, many more than are asked for.
         """
         found = [(segment, *segment.near(probes, count, self.plan.products)) for segment in self._kept(final=True)]
@@ -115,7 +116,7 @@ class People:
             full = np.full(scores.shape, np.float32(-np.inf))
             kept = (scores >= bound[:, None]) & (scores > -np.inf)
             for number, probe in enumerate(probes):
-                full[number, kept[number]] = segment.rows.similarities(probe, rows[number, kept[number]])
+                full[number, kept[number]] = segment.similarities(probe, rows[number, kept[number]])
             found.append((segment, rows, full))
         return found
 

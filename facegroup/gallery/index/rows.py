@@ -33,8 +33,13 @@ class Rows(Protocol):
     def __len__(self) -> int:
         """Return how many."""
 
-    def near(self, probes: Descriptors, count: int, products: Products) -> tuple[Columns, Floats]:
-        """Return the rows nearest to each of (b, d) probes, and how similar: both (b, min(count, n)), in any order."""
+    def near(
+        self, probes: Descriptors, count: int, products: Products, offsets: Floats | None = None
+    ) -> tuple[Columns, Floats]:
+        """Return the rows nearest to each of (b, d) probes, and how similar: both (b, min(count, n)), in any order.
+
+        With (n,) `offsets` these are subtracted from the similarities first.
+        """
 
     def similarities(self, probe: Floats, rows: Columns) -> Floats:
         """Return how similar these rows are to one (d,) probe, in full."""
@@ -58,8 +63,12 @@ class Whole:
     def __len__(self) -> int:
         return len(self._matrix)
 
-    def near(self, probes: Descriptors, count: int, products: Products) -> tuple[Columns, Floats]:
+    def near(
+        self, probes: Descriptors, count: int, products: Products, offsets: Floats | None = None
+    ) -> tuple[Columns, Floats]:
         scores = products.of(self._matrix, probes)
+        if offsets is not None:
+            scores -= offsets[:, None]
         return _best(scores, min(count, len(scores)))
 
     def similarities(self, probe: Floats, rows: Columns) -> Floats:
@@ -100,9 +109,11 @@ class Compact:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def near(self, probes: Descriptors, count: int, products: Products) -> tuple[Columns, Floats]:
+    def near(
+        self, probes: Descriptors, count: int, products: Products, offsets: Floats | None = None
+    ) -> tuple[Columns, Floats]:
         scores, rows = self._codes.search(probes, min(count, len(self)))
-        return rows.astype(np.intp, copy=False), scores
+        return rows.astype(np.intp, copy=False), scores if offsets is None else scores - offsets[rows]
 
     def similarities(self, probe: Floats, rows: Columns) -> Floats:
         found: Floats = self._numbers[rows].astype(np.float32) @ probe

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup.gallery.index.largest import Largest
 from facegroup.gallery.index.products import Products
 from facegroup.gallery.index.rows import PIECE, Columns, Compact, Rows, Whole
 from facegroup.types import Descriptors, Floats
@@ -27,6 +28,8 @@ class Segment:
         rows: their centroids, as exact as they are kept.
         gone: (n,) bool, which of them are not here any more.
         dead: how many these are.
+        largest: largest similarities of each row to the cohort; None in a gallery that decides by the cosine.
+        offsets: (n,) float32, what is subtracted from each similarity before people are ranked; None with `largest`.
     """
 
     ids: Sequence[str]
@@ -34,6 +37,8 @@ class Segment:
     rows: Rows
     gone: NDArray[np.bool_]
     dead: int = 0
+    largest: Largest | None = None
+    offsets: Floats | None = None
 
     @classmethod
     def of(cls, ids: Sequence[str], names: Sequence[str], matrix: Floats, *, compact: bool = False) -> Self:
@@ -74,11 +79,19 @@ class Segment:
         return np.flatnonzero(~self.gone)
 
     def near(self, probes: Descriptors, count: int, products: Products) -> tuple[Columns, Floats]:
-        """Return rows and similarities (b, k) of the `count` nearest; -inf for one that is not to be taken."""
-        rows, scores = self.rows.near(probes, count + self.dead, products)
+        """Return rows and similarities (b, k) of the `count` nearest; -inf for one that is not to be taken.
+
+        The similarities are less the rows' offsets, if there are any.
+        """
+        rows, scores = self.rows.near(probes, count + self.dead, products, self.offsets)
         if self.dead:
             scores = np.where(self.gone[rows], np.float32(-np.inf), scores)
         return rows, scores
+
+    def similarities(self, probe: Floats, rows: Columns) -> Floats:
+        """Return how similar these rows are to one (d,) probe, in full, less their offsets."""
+        found = self.rows.similarities(probe, rows)
+        return found if self.offsets is None else found - self.offsets[rows]
 
     def joined(self, other: "Segment") -> "Segment":
         """Return one segment of those who are here and in the other, kept as this one keeps them."""
@@ -99,7 +112,19 @@ class Segment:
                 matrix[place[start : start + len(piece)]] = self.rows.take(piece)
             matrix[place[len(mine) :]] = added
             rows = Whole(matrix)
-        return Segment(tuple(_some(ids, order)), tuple(_some(names, order)), rows, np.zeros(len(ids), np.bool_))
+        gone = np.zeros(len(ids), np.bool_)
+        largest = self._largest(mine, other, theirs, order)
+        return Segment(tuple(_some(ids, order)), tuple(_some(names, order)), rows, gone, largest=largest)
+
+    def _largest(self, mine: Columns, other: "Segment", theirs: Columns, order: Columns) -> Largest | None:
+        if self.largest is None and other.largest is None:
+            return None
+        width = next(each.largest.places.shape[1] for each in (self, other) if each.largest is not None)
+        parts = [
+            Largest.unknown(len(rows), width) if known is None else known.take(rows)
+            for known, rows in ((self.largest, mine), (other.largest, theirs))
+        ]
+        return parts[0].joined(parts[1]).take(order)
 
 
 def _some(words: Sequence[str], rows: NDArray[Any]) -> list[str]:

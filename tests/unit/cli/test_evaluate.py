@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from facegroup.cli import evaluate
 from facegroup.errors import FacegroupError, MalformedRequest, UnknownNetwork
-from facegroup.evaluation import lfw_report, openset_data
+from facegroup.evaluation import detection, lfw_report, openset_data
+from facegroup.settings import load
 from tests.photos import encode, nobody
 
 TRUTH = {"good.jpg": [{"box": [1, 2, 30, 40], "invalid": 0}]}
@@ -95,8 +96,31 @@ def test_open_set(shared: Path, people: Path, tmp_path: Path) -> None:
         bounded(figure)
     # 5 + 5 + 4 photos, 3 of each enrolled: 5 searches, in which a photo without a face may be and is missed then.
     assert 3 / 5 <= read["rank_1"]["value"] < 1
+    assert set(read["decisions"]["cosine"]["tpir_at_fpir"]) == {"0.001", "0.01", "0.1"}
+    assert "there are 3" in read["decisions"]["cohort"]["refused"]
     alone(sheet)
     assert "faceless.jpg" in sheet.read_text()
+
+
+def test_small_faces_are_searched_for_beside_the_others(shared: Path, people: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.html"
+    words = ("--splits", "2", "--face-height", "30", "--face-height", "50", "--report", sheet)
+    read = report("openset", people, *words)
+    assert [run["face_height"] for run in read["runs"]] == [None, 30, 50]
+    for each in read["runs"]:
+        bounded(each["fnir_at_fpir"]["0.003"])
+        assert each["counts"] == read["counts"]
+    assert "fp32, 30 px" in sheet.read_text()
+    alone(sheet)
+
+
+def test_fnir_is_what_tpir_misses(shared: Path, people: Path) -> None:
+    read = report("openset", people, "--splits", "2")
+    (fnir,) = read["fnir_at_fpir"].values()
+    assert fnir["value"] == pytest.approx(
+        1 - read["tpir_at_fpir"]["0.001"]["value"]
+    )  # of four strangers none may be named
+    assert fnir["threshold"] == read["tpir_at_fpir"]["0.001"]["threshold"]
 
 
 def test_strangers_of_another_folder(shared: Path, people: Path, tmp_path: Path) -> None:
@@ -124,8 +148,10 @@ def test_lfw(shared: Path, people: Path, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("\n".join(["2\t2", *lines]))
     sheet = tmp_path / "new" / "sheet.html"
-    words = ["--network", "retail-0095", "--precision", "fp32", "--precision", "fp16"]
-    read = report("lfw", people, pairs, *words, "--report", sheet)
+    words = ["--network", "retail-0095", "--precision", "fp32", "--precision", "fp16", "--face-height", "40"]
+    full, small = report("lfw", people, pairs, *words, "--report", sheet)["runs"]
+    assert (full["face_height"], small["face_height"]) == (None, 40)
+    read = report("lfw", people, pairs, *words[:-2], "--report", sheet)
     # The pair with an absent photo of one person is answered "different" and wrong, that of two people and right.
     assert read["accuracy"]["folds"] == [0.75, 1.0]
     assert read["accuracy"]["value"] == 0.875
@@ -159,6 +185,13 @@ def test_detection(shared: Path, tmp_path: Path) -> None:
     assert read["recall"]["value"] == pytest.approx(counts["right"] / counts["faces"], abs=1e-6)
     assert 0.3 < read["average_precision"]["value"] < 1, "the absent face must count as missed"
     bounded(read["average_precision"])
+    ((share, at),) = read["recall_at_precision"].items()
+    assert share == "0.946"
+    bounded(at)
+    assert at["confidence"] >= 0.02
+    done = detection.measure(source / "WIDER_val" / "images", detection.read_truth(truth), load(), at=0.1)
+    assert at["value"] <= done.recall_at.value < 1
+    assert done.outcomes.confidence.min() < 0.8 <= done.answered.confidence.min()
     assert sum(each["faces"] for each in read["by_size"].values()) == counts["faces"]
     alone(sheet)
 
@@ -194,6 +227,11 @@ WRONG = {
     "openset nobody": ("openset {dir}", "no folder with photos"),
     "openset strangers absent": ("openset {dir}/people --strangers {dir}/none", "not a folder"),
     "openset strangers none": ("openset {dir}/people --strangers {dir}/hollow", "No photo"),
+    "openset face too small": ("openset {dir}/people --face-height 11", "12 to 1000"),
+    "lfw face too small": ("lfw {dir} {dir}/pairs --face-height 0", "12 to 1000"),
+    "openset groups absent": ("openset {dir}/people --groups {dir}/none.csv", "cannot be read"),
+    "openset groups of nobody": ("openset {dir}/people --groups {dir}/groups.csv", "no photos of 'Nobody'"),
+    "openset cohort absent": ("openset {dir}/people --cohort {dir}/none", "not a folder"),
     "detection truth absent": ("detection {dir} {dir}/none.json", "not a ground truth"),
     "detection truth no JSON": ("detection {dir} {dir}/empty", "not a ground truth"),
     "detection truth no text": ("detection {dir} {dir}/bytes", "not a ground truth"),
@@ -218,6 +256,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bytes").write_bytes(b"\xff\xfe\x00\x80")
     (folder / "one_fold").write_text("1\t1\nAda\t1\t2\nAda\t1\tBob\t3\n")
     (folder / "no_pair").write_text("2\t0\n")
+    (folder / "groups.csv").write_text("person,group\nAda,children\nNobody,adults\n")
     (folder / "pairs").write_text("2\t1\n" + "Ada\t1\t2\nAda\t1\tBob\t3\n" * 2)
     for name in ("hollow", "people"):
         (folder / name).mkdir()

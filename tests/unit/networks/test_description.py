@@ -174,6 +174,11 @@ def test_the_path_in_the_settings_is_made_absolute(tmp_path: Path, monkeypatch: 
     assert load(network="retail-0095").network == "retail-0095"
 
 
+def test_the_home_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidSettings, match="network"):
+        load(network="~nobody-of-this-name/mine.yaml")
+
+
 class TestAddedNetworks:
     def test_one_is_found_by_its_name(self, settings: Settings) -> None:
         (settings.cache_dir / "networks").mkdir(parents=True)

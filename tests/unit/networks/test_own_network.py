@@ -253,6 +253,41 @@ class TestFilesThatAreRefused:
         assert "gives no 512 numbers a face" in message
         assert "output (?, 128)" in message
 
+    def test_an_output_that_is_no_numbers(self, tmp_path: Path, write: Write) -> None:
+        words = [helper.make_node("Cast", ["y"], ["output"], to=TensorProto.STRING)]
+        path = onnx_files.embedder(tmp_path / "net.onnx", after=words)
+        model = onnx.load(str(path))
+        model.graph.output[0].type.tensor_type.elem_type = TensorProto.STRING
+        path.write_bytes(model.SerializeToString())
+        assert "gives no 128 numbers a face, as mine should (its outputs: output, of another type)" in said(write())
+
+    def test_no_output_and_no_shape(self, tmp_path: Path, write: Write) -> None:
+        path = onnx_files.embedder(tmp_path / "net.onnx")
+        model = onnx.load(str(path))
+        model.graph.input[0].type.tensor_type.ClearField("shape")
+        path.write_bytes(model.SerializeToString())
+        assert "takes crops of shape ()" in said(write())
+        del model.graph.output[:]
+        path.write_bytes(model.SerializeToString())
+        assert "net.onnx" in said(write())
+
+    def test_a_graph_that_does_not_hang_together(self, tmp_path: Path, write: Write) -> None:
+        path = onnx_files.embedder(tmp_path / "net.onnx")
+        model = onnx.load(str(path))
+        model.graph.node[2].input[0] = "nobody"
+        path.write_bytes(model.SerializeToString())
+        for engine in ("openvino", "onnxruntime"):
+            assert "net.onnx" in said(write(), engine=engine)
+
+    def test_weights_that_are_not_numbers(self, tmp_path: Path, write: Write) -> None:
+        path = onnx_files.embedder(tmp_path / "net.onnx")
+        model = onnx.load(str(path))
+        bias = numpy_helper.from_array(np.full(128, np.nan, np.float32), "bias")
+        model.graph.initializer[3].CopyFrom(bias)
+        path.write_bytes(model.SerializeToString())
+        for engine in ("openvino", "onnxruntime"):
+            assert "not finite" in said(write(), engine=engine)
+
     def test_a_file_that_is_not_there(self, write: Write) -> None:
         assert "there is no such file" in said(write())
 
@@ -306,7 +341,7 @@ class TestAnswersThatAreRefused:
     def test_random_numbers(self, tmp_path: Path, write: Write, engine: str) -> None:
         noise = [helper.make_node("RandomNormalLike", ["y"], ["z"], scale=1.0),
                  helper.make_node("Add", ["y", "z"], ["output"])]  # fmt: skip
-        assert "other numbers for the same faces the second time" in self.refused(tmp_path, write, engine, after=noise)
+        assert "other numbers for the same face the second time" in self.refused(tmp_path, write, engine, after=noise)
 
     def test_the_same_for_everybody(self, tmp_path: Path, write: Write, engine: str) -> None:
         same = [helper.make_node("Sub", ["y", "y"], ["z"]), helper.make_node("Exp", ["z"], ["output"])]
