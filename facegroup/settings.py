@@ -175,9 +175,10 @@ class Detector(_Part):
 class Liveness(_Part):
     """Presentation-attack detection: is a face live, or a print or a screen with a face? Off by default, and then free.
 
-    It runs in the detector's processes, with their threads and precision, on single RGB pictures. It is an obstacle, not a
-    proof: it is not certified (ISO/IEC 30107-3), does not detect masks, and does not detect a stream that is injected in
-    place of the camera's (docs/liveness.md). What a face that is not live may not do is set per gallery.
+    It runs in the detector's processes, with their threads and precision, on single pictures. It is an obstacle, not a
+    proof: it is not certified (ISO/IEC 30107-3), misses most pictures that fill the view, does not detect masks, nor a
+    stream that is injected in place of the camera's, and refuses pictures without colour, as of cameras at night
+    (docs/liveness.md). What a face that is not live may not do is set per gallery.
     """
 
     model: Literal["none", "minifasnet"] = Field(
