@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import redis
 
-from benchmarks import crowd
+from benchmarks import crowd, deciding
 from benchmarks.comparing import add, compared
 from benchmarks.report import Options, Report, cores, run
 from facegroup.gallery.index.plan import Plan
@@ -43,6 +43,9 @@ def measure(options: Options) -> Report:
             for index in ("exact", "compact"):
                 bounds = {"wall 32": 3.0, "change": 100.0} if people == 100_000 and index == "exact" else {}
                 add(report, people, dimension, index, compared(people, dimension, index), bounds)
+    for dimension in _DIMENSIONS[:1] if options.quick else _DIMENSIONS:
+        for index in ("exact",) if options.quick else ("exact", "compact"):
+            deciding.add(report, 2_000 if options.quick else 10_000, dimension, index, None if options.quick else 1.15)
     for dimension in _DIMENSIONS:
         plan = Plan("exact", products=Products(cores()))
         loaded(report, 1_000 if options.quick else 100_000, dimension, plan, most=None if options.quick else 20)

@@ -32,6 +32,8 @@ from facegroup.store.contract import Changes, Enrolled, Erased, Merged
 from facegroup.types import FaceChoice, Gallery, Person, Policy
 from facegroup.wire import galleries as wired_galleries
 from facegroup.wire import people as wired_people
+from facegroup.wire.cohort import Cohort, CohortAdded, CohortErased
+from facegroup.wire.galleries import RefusedPhoto
 from facegroup.wire.model import Answer
 from facegroup.wire.recognition import Detection, Identification, Verification
 
@@ -135,6 +137,49 @@ class Client:
             "counter-examples", wired_people.Correction, gallery, inputs.named(photos), person_id, face, strict, key
         )
 
+    def add_to_cohort(
+        self, gallery: str, photos: Iterable[PhotoInput | tuple[str, PhotoInput]], *, key: str | None = None
+    ) -> CohortAdded:
+        """Add photos of strangers to the cohort of a gallery; see `Recognizer.add_to_cohort`."""
+        named, whole = inputs.named(photos), key or uuid.uuid4().hex
+
+        def ask(part: Sequence[tuple[str, bytes]]) -> CohortAdded:
+            files = [("photos", photo) for photo in part]
+            own = whole if len(part) == len(named) else _key_of(whole, part)
+            return self._read(CohortAdded, "POST", f"{_at(gallery)}/cohort", files=files, headers={KEY: own})
+
+        done: list[CohortAdded] = []
+        refused = []
+        # A server answers the refusal of a single photo as its own.
+        own_errors = (errors.ImageError, errors.InvalidDescriptor)
+        for part, answer in self._portions.send(named, lambda photo: photo[1], ask, own_errors):
+            if isinstance(answer, FacegroupError):
+                refused.append(RefusedPhoto.from_struct(Refused(part[0][0], answer)))
+            else:
+                done.append(answer)
+                refused += answer.refused
+        if not done:
+            now = self.cohort(gallery)
+            size = now.given + now.unknown
+            return CohortAdded(
+                gallery=gallery, gallery_version=now.gallery_version, added=0, known=0, size=size, like_members=0,
+                refused=refused,
+            )  # fmt: skip
+        counts = {name: sum(getattr(each, name) for each in done) for name in ("added", "known", "like_members")}
+        return done[-1].model_copy(update={**counts, "refused": refused})
+
+    def cohort(self, gallery: str) -> Cohort:
+        """Return the sizes of the cohort of a gallery. Raises `UnknownGallery`."""
+        return self._read(Cohort, "GET", f"{_at(gallery)}/cohort")
+
+    def take_unknowns(self, gallery: str) -> Cohort:
+        """Make the strangers whom the gallery's cameras know those of its cohort, where the server allows it."""
+        return self._read(Cohort, "POST", f"{_at(gallery)}/cohort/unknowns", again=True)
+
+    def erase_cohort(self, gallery: str) -> CohortErased:
+        """Erase every stranger of the cohort of a gallery. Raises `UnknownGallery`."""
+        return self._read(CohortErased, "DELETE", f"{_at(gallery)}/cohort")
+
     def describe(self, photos: Iterable[PhotoInput]) -> list[PhotoResult | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""
         return self._see(inputs.several(photos), "/v1/embed", Detection, {}, lambda: None)
@@ -209,6 +254,10 @@ class Client:
     def update_gallery(self, name: str, **changes: Unpack[Changes]) -> Gallery:
         """Change settings of a gallery; None leaves one as it is."""
         return self._read(wired_galleries.Gallery, "PATCH", _at(name), json=_given(**changes)).struct()
+
+    def change_gallery(self, gallery: str, **changes: Unpack[Changes]) -> Gallery:
+        """Change settings of a gallery; see `Recognizer.change_gallery`. It is `update_gallery`: the server decides."""
+        return self.update_gallery(gallery, **changes)
 
     def delete_gallery(self, name: str) -> Erased:
         """Erase a gallery with everything in it."""

@@ -12,16 +12,18 @@ A photo is a file's bytes, a path, a file object, a PIL image or an array: see `
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 import numpy as np
 
-from facegroup.enrolment import steps
+from facegroup.enrolment import cohort, steps
+from facegroup.enrolment.cohort import Addition
 from facegroup.enrolment.samples import Enrolment
 from facegroup.enrolment.steps import Stages, Wanted, run
 from facegroup.errors import FacegroupError, ImageError
-from facegroup.gallery import calibrator
+from facegroup.gallery import calibrator, decision_change
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
+from facegroup.gallery.decision_change import Defaults
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.matching import Matcher
 from facegroup.gallery.pins import Pins
@@ -35,7 +37,7 @@ from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.store.calls import direct, waiting
-from facegroup.store.contract import Store
+from facegroup.store.contract import Changes, Store
 from facegroup.types import Descriptors, FaceChoice, Gallery, Policy
 
 
@@ -174,6 +176,29 @@ class Recognizer:
         """
         return run(steps.correct(self._stages(), Wanted(gallery, person_id, inputs.named(photos), face, strict)))
 
+    def add_to_cohort(self, gallery: str, photos: Iterable[PhotoInput | tuple[str, PhotoInput]]) -> Addition:
+        """Add photos of strangers to the cohort of a gallery; each that cannot be used is refused with its reason.
+
+        Only descriptors are kept. What the cohort is for: docs/cohort.md.
+
+        Args:
+            gallery: its name; it must exist.
+            photos: as for `enrol`, best one photo of each stranger.
+
+        Raises:
+            UnknownGallery: there is none.
+            NetworkMismatch: the gallery was made with another network.
+        """
+        return run(cohort.add(self._stages(), gallery, inputs.named(photos)))
+
+    def change_gallery(self, gallery: str, **changes: Unpack[Changes]) -> Gallery:
+        """Change settings of a gallery. Raises what `facegroup.gallery.decision_change.change` does.
+
+        Another decision sets the network's default threshold of that decision, unless a threshold is given.
+        """
+        defaults = Defaults.of(self.spec, self._threshold(None))
+        return run(decision_change.change(waiting(direct(self.store)), gallery, changes, defaults))
+
     def _stages(self) -> Stages:
         """Return the stages of an enrolment, none of which waits."""
 
@@ -186,7 +211,7 @@ class Recognizer:
                 raise matched
             return matched
 
-        return Stages(see, match, waiting(self.pins.calls(direct(self.store))), self.spec.name)
+        return Stages(see, match, waiting(self.pins.calls(direct(self.store))), self.spec.name, self.spec.threshold)
 
     def verify(
         self,

@@ -87,11 +87,53 @@ class Faces:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A person who may be the one in a probe, with the cosine similarity in -1..1."""
+    """A person who may be the one in a probe.
+
+    Attributes:
+        person_id: id of the person.
+        name: name of the person.
+        similarity: cosine similarity in -1..1.
+    """
 
     person_id: str
     name: str
     similarity: float
+
+    @property
+    def deciding(self) -> float:
+        """What is compared with the threshold."""
+        return self.similarity
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCandidate(Candidate):
+    """A candidate of a gallery with the decision ``cohort``.
+
+    Attributes:
+        score: what is compared with the threshold.
+    """
+
+    score: float = 0.0
+
+    @property
+    def deciding(self) -> float:
+        """What is compared with the threshold."""
+        return self.score
+
+
+@dataclass(frozen=True, slots=True)
+class CohortMeans:
+    """What the score of a face and a person was computed with (`facegroup.gallery.cohort`).
+
+    Attributes:
+        probe_mean: mean of the probe's largest similarities to the cohort.
+        person_mean: the same of the person's centroid.
+        size: number of people in the cohort.
+    """
+
+    probe_mean: float
+    person_mean: float
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +145,10 @@ class Match:
         name: the person's name, or ``not in the dataset``, or ``poor_quality``, or ``not_live``.
         similarity: cos θ between the probe and the named person, or the best candidate if nobody is named; -1 in an empty
             gallery, and for a face that is not searched for because of its poor quality or because it is not live.
-        threshold: the similarity must exceed this.
-        margin: similarity minus that of the next other person; None if there is no other.
-        candidates: the most similar people, best first, without those excluded by a counter-example.
+        threshold: the similarity must exceed this; in a gallery with the decision ``cohort``, the score must.
+        margin: similarity minus that of the next other person; None if there is no other. With a score, of scores.
+        candidates: the most similar people, best first, without those excluded by a counter-example. With scores, those
+            with the greatest.
         estimated_fpir: for an identification in a calibrated gallery, how often a stranger is named at this threshold.
         estimated_fmr: for a verification in a calibrated gallery, how often a stranger's photo is accepted as one person
             at this threshold.
@@ -116,6 +159,9 @@ class Match:
             the image, otherwise empty.
         taken_by: the number of the face that has the name of the most similar person, who is above the threshold; None if
             no other face has it.
+        score: what decides in a gallery with the decision ``cohort``: the similarity less half of both means of `cohort`.
+            None in others, where the similarity decides.
+        cohort: the means that the score was computed with, of the same person as `similarity`.
     """
 
     person_id: str | None
@@ -129,6 +175,13 @@ class Match:
     excluded: tuple[Candidate, ...] = ()
     reasons: tuple[str, ...] = ()
     taken_by: int | None = None
+    score: float | None = None
+    cohort: CohortMeans | None = None
+
+    @property
+    def deciding(self) -> float:
+        """What is compared with the threshold: the score, or the similarity where there is none."""
+        return self.similarity if self.score is None else self.score
 
     @property
     def poor(self) -> bool:

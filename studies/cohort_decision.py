@@ -26,9 +26,15 @@ from facegroup.types import Descriptors
 from studies.cohort_rules import Rule, Searched, cohort, cosine, extreme_value_machine, plain
 from studies.dataset import told
 
-LEAST, ENROL, SPLITS = 6, 3, 10
+LEAST, MOST, ENROL, SPLITS = 6, 8, 3, 10
 REFERENCE = 1000
 """People who say how common a face is."""
+
+SIZES = (10, 20, 30, 40, 50, 75, 100, 200, 448, 1000)
+"""Of cohorts."""
+
+CHOSEN = cohort(0.01)
+"""The rule of `facegroup.gallery.cohort`."""
 
 Groups = NDArray[np.intp]
 
@@ -65,8 +71,9 @@ HEAD += "|---" * 7 + "|"
 
 
 def read(folder: Path, network: str) -> list[Descriptors]:
-    """Return the descriptors of every person with a usable photo."""
-    people = folders.people(folder).photos
+    """Return the descriptors of every person with a usable photo: of strangers one, of members up to `MOST`."""
+    every = folders.people(folder).photos
+    people = {name: photos[:MOST] if len(photos) >= LEAST else photos[:1] for name, photos in every.items()}
     files = [path for photos in people.values() for path in photos]
     rows = embed(files, load(network=network), told).rows
     usable = np.logical_not(failed(rows))
@@ -117,17 +124,22 @@ def _table(title: str, rows: Sequence[Row]) -> None:
     print(f"\n{title}\n\n{HEAD}\n" + "\n".join(map(str, rows)), flush=True)
 
 
-def _same_threshold(splits: Sequence[Case], sizes: Sequence[int], k: int | float, threshold: float) -> None:
-    print(f"\nFPIR and TPIR at one threshold, {threshold:.3f}, K = {k}\n\n| cohort | FPIR | TPIR |\n|---|---|---|")
-    for size in sizes:
+def _same_threshold(splits: Sequence[Case], threshold: float) -> None:
+    print(
+        f"\nFPIR and TPIR of the rule chosen at a threshold of {threshold}\n\n| cohort | FPIR | TPIR |\n|---|---|---|"
+    )
+    for size, members in [*((size, False) for size in SIZES), (0, True), (100, True), (425, True)]:
         rates = []
         for case in splits:
-            given = case.cohort[:size]
-            scores = [cohort(k)(Searched(case.centroids, probes, given)) for probes in (case.mated, case.strangers)]
-            done = searches(scores[0], case.owners, scores[1])
+            given = [
+                Searched(case.centroids, probes, case.cohort[:size], members) for probes in (case.mated, case.strangers)
+            ]
+            done = searches(CHOSEN(given[0]), case.owners, CHOSEN(given[1]))
             rates.append([float((done.nonmated > threshold).mean()), float((done.mated > threshold).mean())])
-        mean = np.mean(rates, axis=0)
-        print(f"| {size} | {100 * mean[0]:.2f} | {100 * mean[1]:.2f} |", flush=True)
+        mean = 100 * np.mean(rates, axis=0)
+        print(
+            f"| {size} strangers{' and the members' if members else ''} | {mean[0]:.2f} | {mean[1]:.2f} |", flush=True
+        )
 
 
 def report(people: Sequence[Descriptors]) -> None:
@@ -136,43 +148,41 @@ def report(people: Sequence[Descriptors]) -> None:
     one = splits[0]
     print(f"{len(people)} people; split 0: {len(one.centroids)} members, {len(one.strangers)} strangers")
     _table(
-        "K, with 448 strangers as the cohort",
+        "448 strangers as the cohort",
         [
             measure("cosine", cosine, splits),
             *(measure(f"mean of K = {k}", cohort(k), splits) for k in (1, 2, 5, 10, 20, 50, 100)),
-            *(measure(f"K = {k}, none left out", cohort(k, skip=False), splits) for k in (1, 5, 10)),
-            *(measure(f"mean and spread of K = {k}", cohort(k, spread=True), splits) for k in (10, 20, 50, 100)),
+            measure("**mean of 1 %, K = 4**", CHOSEN, splits),
+            measure("K = 5, the largest left out", cohort(5, leave="largest"), splits),
+            *(measure(f"mean and spread of K = {k}", cohort(k, spread=True), splits) for k in (5, 10, 20, 50, 100)),
             measure("Z-norm", plain(persons=True, probes=False), splits),
             measure("T-norm", plain(persons=False, probes=True), splits),
             measure("Z- and T-norm (S-norm)", plain(persons=True, probes=True), splits),
-            *(measure(f"extreme value machine, tail of {n}", extreme_value_machine(n), splits) for n in (10, 50, 200)),
+            *(measure(f"extreme value machine, tail of {n}", extreme_value_machine(n), splits) for n in (5, 20, 100)),
         ],
     )
-    sizes = (10, 20, 30, 50, 75, 100, 200, 448, 1000)
-    for k in (5, 10, 0.02):
-        _table(f"size of the cohort, K = {k}", [measure(f"{n} strangers", cohort(k), splits, n) for n in sizes])
+    for title, rule in (("1 %, two at least", CHOSEN), ("2 %, two at least", cohort(0.02)), ("K = 5", cohort(5))):
+        _table(f"size of the cohort, {title}", [measure(f"{n} strangers", rule, splits, n) for n in SIZES])
     _table(
-        "own members, K = 5",
+        "members in the cohort",
         [
-            measure("members, the person left out", cohort(5, skip=False), splits, 0, members=True),
-            measure("members, the greatest left out", cohort(5), splits, 0, members=True),
-            measure("members and 100 strangers", cohort(5), splits, 100, members=True),
-            measure("members and 448 strangers", cohort(5), splits, 448, members=True),
+            measure("the person left out, K = 2", cohort(2, leave="person"), splits, 0, members=True),
+            measure("**the most similar member left out**", CHOSEN, splits, 0, members=True),
+            measure("the largest left out, K = 2", cohort(2, leave="largest"), splits, 0, members=True),
+            *(measure(f"members and {n} strangers", CHOSEN, splits, n, members=True) for n in (50, 100, 200, 425)),
         ],
     )
-    for count in (10, 20, 30, 46):
+    for count in (10, 20, 30, 46, 60):
         few = cases(people, count)
         _table(
-            f"galleries of {count}, K = 5",
+            f"galleries of {count}",
             [
                 measure("cosine", cosine, few),
-                measure("own members", cohort(5), few, 0, members=True),
-                measure("448 strangers", cohort(5), few, 448),
-                measure("own members and 448 strangers", cohort(5), few, 448, members=True),
+                measure("own members", CHOSEN, few, 0, members=True),
+                *(measure(f"members and {n} strangers", CHOSEN, few, n, members=True) for n in (50, 100, 512 - count)),
             ],
         )
-    for k in (5, 0.02):
-        _same_threshold(splits, sizes, k, measure("", cohort(k), splits).thresholds[1])
+    _same_threshold(splits, 0.18)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Searched:
         return self.probes @ self.centroids.T
 
 
+Leave = Literal["member", "person", "largest"]
+
 Rule = Callable[[Searched], Floats]
 """Function from a gallery and probes to (n, people) scores."""
 
@@ -43,34 +46,36 @@ def cosine(given: Searched) -> Floats:
     return given.cosine
 
 
-def cohort(k: int | float, *, spread: bool = False, skip: bool = True) -> Rule:
+def cohort(k: float, *, spread: bool = False, leave: Leave = "member") -> Rule:
     """Return the adaptive symmetric normalisation: s - ½(mean of the probe's K largest + the same of the person's).
 
     Source: S. Cumani, P. D. Batzu, D. Colibro, C. Vair, P. Laface, V. Vasilakakis: Comparison of speaker recognition
     approaches for real applications, Interspeech 2011, section 4.
 
     Args:
-        k: how many; a fraction below 1 is a share of the cohort.
+        k: how many; below 1 a share of the cohort, two at least.
         spread: whether differences are divided by the standard deviations of the K largest.
-        skip: whether the greatest similarity of each is left out, since it may be of the same person. Otherwise the
-            person compared with is left out of the cohort.
+        leave: what is left out, since it may be of the same person: of the probe the most similar ``member``; the
+            ``person`` compared with; or the ``largest`` similarity of the probe and of the person, whoever that is.
     """
 
     def score(given: Searched) -> Floats:
-        people = len(given.centroids)
+        people, strangers = len(given.centroids), len(given.cohort)
         every = np.concatenate([given.cohort, given.centroids]) if given.members else given.cohort
-        count = max(1, round(k * len(every))) if k < 1 else int(k)
+        count = max(2, round(k * len(every))) if k < 1 else int(k)
         to_person = given.centroids @ every.T
         if given.members:
-            own = len(given.cohort) + np.arange(people)
-            to_person[np.arange(people), own] = -np.inf
-        person_mean, person_spread = _top(to_person, count, skip)
+            to_person[np.arange(people), strangers + np.arange(people)] = -np.inf
+        person_mean, person_spread = _top(to_person, count, skip=leave == "largest")
         found = given.probes @ every.T
-        if skip or not given.members:
-            mean, deviation = _top(found, count, skip)
-            probe_mean, probe_spread = mean[:, None], deviation[:, None]
+        if leave == "person" and given.members:
+            probe_mean, probe_spread = _without_each(found, count, strangers, people)
         else:
-            probe_mean, probe_spread = _without_each(found, count, len(given.cohort), people)
+            if leave == "member" and given.members:
+                best = strangers + found[:, strangers:].argmax(axis=1)
+                found[np.arange(len(found)), best] = -np.inf
+            mean, deviation = _top(found, count, skip=leave == "largest")
+            probe_mean, probe_spread = mean[:, None], deviation[:, None]
         if spread:
             scores = (given.cosine - probe_mean) / probe_spread + (given.cosine - person_mean) / person_spread
             return np.asarray(scores / 2, np.float32)
@@ -111,7 +116,7 @@ def extreme_value_machine(tail: int) -> Rule:
         margins = (1 - np.sort(near, axis=1)[:, ::-1][:, :tail].astype(np.float64)) / 2
         shape, scale = _weibull(margins)
         distances = np.maximum(1 - given.cosine.astype(np.float64), 1e-6)
-        return np.asarray(-((distances / scale) ** shape), np.float32)
+        return np.asarray(-np.minimum((distances / scale) ** shape, 1e30), np.float32)
 
     return score
 

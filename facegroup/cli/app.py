@@ -5,6 +5,7 @@ import typer
 from facegroup.cli import (
     calibrate,
     cameras,
+    cohort,
     enroll,
     evaluate,
     finetune,
@@ -23,6 +24,18 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app, in the order in which `--help` lists them."""
     recognition.add_commands(app)
     people.add_commands(app)
-    for part in (networks, enroll, transfer, finetune, calibrate, evaluate, galleries, cameras, sightings, video):
+    for part in (
+        networks,
+        enroll,
+        transfer,
+        finetune,
+        calibrate,
+        evaluate,
+        galleries,
+        cohort,
+        cameras,
+        sightings,
+        video,
+    ):
         part.add_commands(app)
     networks_compare.add_commands(networks.app)

@@ -68,7 +68,7 @@ def lfw(
             ]
 
         several, not_run = each(wanted_of(networks, precisions), total, run)
-        runs = [each for runs in several for each in runs]
+        runs = [one for runs in several for one in runs]
         say(lfw_report.report(folder, pairs, folds, runs, not_run, drawn=sheet is not None), sheet, as_json)
 
 
@@ -127,7 +127,7 @@ def openset(
             return runs
 
         several, not_run = each(wanted_of(networks, precisions), total, run)
-        runs = [each for runs in several for each in runs]
+        runs = [one for runs in several for one in runs]
         subject = {"Folder": str(folder), **({} if strangers is None else {"Strangers": str(strangers)})}
         subject |= {} if groups is None else {"Groups": str(groups)}
         subject |= {} if cohort is None else {"Cohort": str(cohort)}
@@ -139,6 +139,9 @@ def openset(
 def detection(
     folder: Annotated[Path, typer.Argument(help="the photos")],
     truth: Annotated[Path, typer.Argument(help='JSON: {"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}')],
+    at: Annotated[
+        float, typer.Option("--at-precision", min=0, max=1, help="share of right boxes for which recall is told")
+    ] = 0.946,
     precisions: Precisions = None,
     sheet: Sheet = None,
     as_json: AsJson = False,
@@ -154,9 +157,9 @@ def detection(
         settings = load()
         wanted = [load(detector={"precision": each}) for each in precisions or ()] or [settings]
         runs, not_run = each(
-            [(f"{Path(each.detector.model).stem} {each.detector.precision}", each) for each in wanted],
+            [(f"{Path(one.detector.model).stem} {one.detector.precision}", one) for one in wanted],
             len(boxes),
-            lambda settings, told: detecting.measure(folder, boxes, settings, told=told),
+            lambda settings, told: detecting.measure(folder, boxes, settings, told=told, at=at),
         )
         report = detection_report.report(folder, truth, boxes, runs, not_run, drawn=sheet is not None)
         say(report, sheet, as_json)

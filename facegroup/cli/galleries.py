@@ -1,17 +1,22 @@
 """The command `galleries`: lists galleries and changes their settings, without a network."""
 
 import json
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from facegroup.cli.options import Server, Store
 from facegroup.cli.output import opened_store
+from facegroup.enrolment.steps import run
 from facegroup.errors import MalformedRequest
+from facegroup.gallery import decision_change
+from facegroup.gallery.decision_change import Defaults
+from facegroup.networks import registry
 from facegroup.settings import load
-from facegroup.store.contract import Changes
+from facegroup.store.calls import direct, waiting
+from facegroup.store.contract import Changes, RemoteStore
 from facegroup.store.paging import every
-from facegroup.types import LivenessPolicy, Policy
+from facegroup.types import DecisionRule, LivenessPolicy, Policy
 from facegroup.wire.galleries import GalleryRow
 
 
@@ -38,6 +43,10 @@ def galleries(
     keep_crops: Annotated[
         bool | None, typer.Option(help="whether aligned faces are kept; --no-keep-crops erases those kept")
     ] = None,
+    decision: Annotated[
+        DecisionRule | None,
+        typer.Option(help="what the threshold is applied to; cohort: see docs/cohort.md"),
+    ] = None,
     server: Server = None,
     store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document, for programs")] = False,
@@ -50,15 +59,25 @@ def galleries(
         "liveness": liveness,
         "unique": unique,
         "keep_crops": keep_crops,
+        "decision": decision,
     }
     changing = any(value is not None for value in changes.values())
     if changing and gallery is None:
         raise MalformedRequest("name the gallery to change: facegroup galleries NAME --quality standard")
-    with opened_store(server, load(store=store)) as kept:
+    settings = load(store=store)
+    with opened_store(server, settings) as kept:
         if gallery is None:
             found = list(every(kept.galleries, lambda each: each.name))
+        elif not changing:
+            found = [kept.gallery(gallery)]
+        elif server is not None or decision is None:
+            found = [kept.update_gallery(gallery, **changes)]
         else:
-            found = [kept.update_gallery(gallery, **changes) if changing else kept.gallery(gallery)]
+            defaults = Defaults.of(registry.spec(kept.gallery(gallery).network, settings), settings.threshold)
+            here = cast("RemoteStore", kept)  # no server: it is this machine's own store
+            found = [run(decision_change.change(waiting(direct(here)), gallery, changes, defaults))]
+    if decision is not None and threshold is None:
+        typer.echo(f"the decision is {decision}, at a threshold of {found[0].threshold:g}", err=True)
     if as_json:
         typer.echo(
             json.dumps({"galleries": [GalleryRow.from_struct(each).as_json() for each in found]}, ensure_ascii=False)

@@ -131,13 +131,16 @@ def verify(
             "boxes": [each.boxes[0].astype(float).round(2).tolist() for each in done.faces],
             "reasons": list(done.reasons),
         }
+        if done.score is not None:
+            answer["score"] = done.score
         if done.liveness:
             answer["liveness"] = [FaceLiveness.of(each, 0).as_json() for each in done.liveness]
         typer.echo(json.dumps(answer))
     else:
         why = f" ({', '.join(done.reasons)})" if done.reasons else ""
         typer.echo(f"{'same person' if done.same else 'not the same person'}{why}")
-        typer.echo(f"similarity {done.similarity:.3f}, threshold {done.threshold:.3f}")
+        by_cohort = "" if done.score is None else f", score by the cohort {done.score:.3f}"
+        typer.echo(f"similarity {done.similarity:.3f}{by_cohort}, threshold {done.threshold:.3f}")
         scores = [each.score(0) for each in done.liveness]
         if scores:
             typer.echo(f"liveness {', '.join('none' if each is None else f'{each:.2f}' for each in scores)}")

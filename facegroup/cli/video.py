@@ -44,8 +44,9 @@ def video(
     settings = load(gallery=gallery, network=network, store=store)
     with Recognizer(settings, "cli") as recognizer:
         about = recognizer.store.gallery(settings.gallery)
+        threshold = about.threshold if about.decision == "cosine" else recognizer.spec.threshold
         wanted = camera(file, settings.gallery, fps, cooldown, confirm, min_face_size)
-        with VideoAnalysis(wanted, recognizer.spec.name, about.threshold, settings.cameras) as analysis:
+        with VideoAnalysis(wanted, recognizer.spec.name, threshold, settings.cameras) as analysis:
             with bar("detecting faces", files.length(file)) as progress:
                 problem = videos.analyse(analysis, wanted, recognizer, progress.reach)
             result = report(file.name, analysis, analysis.finish(), settings.gallery, recognizer.spec.name)

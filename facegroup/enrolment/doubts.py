@@ -22,7 +22,7 @@ REACH = 1.5
 
 def query(gallery: str) -> Query:
     """Return what the gallery is asked about the samples: the two best, of whom one may be the person enrolled."""
-    return Query(gallery, candidates=2, liveness=False)
+    return Query(gallery, candidates=2, enrolling=True, liveness=False)
 
 
 def descriptors(samples: Sequence[Sample]) -> Descriptors:
@@ -31,7 +31,7 @@ def descriptors(samples: Sequence[Sample]) -> Descriptors:
 
 
 def verdict(
-    own: float | None, other: float | None, threshold: float, reach: float = REACH
+    own: float | None, other: float | None, threshold: float, reach: float = REACH, *, named: bool | None = None
 ) -> type[LooksLike | UnlikeOwn] | None:
     """Return what is wrong with a sample, if anything.
 
@@ -40,8 +40,9 @@ def verdict(
         other: its similarity to the most similar other person; None where there is nobody.
         threshold: the gallery's.
         reach: see `REACH`.
+        named: whether the gallery would name the other person; None: if the similarity exceeds the threshold.
     """
-    if other is not None and other > threshold and (own is None or other > own):
+    if other is not None and (other > threshold if named is None else named) and (own is None or other > own):
         return LooksLike
     if own is not None and own < 1 - reach * (1 - threshold):
         return UnlikeOwn
@@ -88,7 +89,8 @@ def judge(
             continue
         own = _own(each, known or good)
         other = next((one for one in match.candidates if one.person_id != person_id), None)
-        kind = verdict(own, other.similarity if other else None, matched.threshold)
+        alike = None if other is None else other.deciding > matched.threshold
+        kind = verdict(own, other.similarity if other else None, matched.between_photos, named=alike)
         if kind is not None:
             doubts[each.id] = _doubt(kind, own, other)
     told = tuple(Doubt(name, *doubts[key]) for name, key in named if key in doubts)

@@ -30,12 +30,14 @@ class Stages:
         match: compares descriptors with a gallery. Raises what is wrong with the gallery.
         ask: calls the store.
         network: that the stages run.
+        threshold: the network's own of the cosine similarity.
     """
 
     see: Callable[[list[Photo]], Awaitable[list[PhotoResult | FacegroupError]]]
     match: Callable[[Descriptors, Query], Awaitable[PhotoMatches]]
     ask: AskStore
     network: str
+    threshold: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ async def correct(stages: Stages, wanted: Wanted) -> Enrolment:
         if about.network != stages.network:
             raise NetworkMismatch.of(gallery, about.network, stages.network)
         known = await stages.ask(Store.samples, gallery, person_id, counter=None)
-        good, unfit, named, doubted = counter_examples.judge(good, named, known, about.threshold, wanted.strict)
+        threshold = about.threshold if about.decision == "cosine" else stages.threshold
+        good, unfit, named, doubted = counter_examples.judge(good, named, known, threshold, wanted.strict)
         refused += unfit
     return Enrolment(await _add(stages, wanted, good, refused), refused, named, doubted)
 

@@ -44,6 +44,28 @@ class Outcomes:
         return hits / max(1, int(self.total.sum())), hits / np.arange(1, len(hits) + 1)
 
 
+def recall_at(done: Outcomes, precision: float, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the greatest recall (drawings,) at which at least this share of the boxes is correct, NaN without a true box.
+
+    Args:
+        done: the detected boxes.
+        precision: least share of correct boxes, in 0..1.
+        weights: (drawings, photos) of the photos.
+    """
+    hits, taken = _sums(done, weights)
+    last = _apart(done.confidence)
+    held = np.where(last & (hits >= precision * taken - 1e-9), hits, 0).max(axis=1, initial=0)
+    total = weights @ done.total
+    return np.asarray(np.divide(held, total, out=np.full(len(weights), np.nan), where=total > 0))
+
+
+def confidence_at(done: Outcomes, precision: float) -> float:
+    """Return the least confidence from which on at least this share of the boxes is correct, infinite if there is none."""
+    hits, taken = _sums(done, np.ones((1, len(done.total))))
+    good = np.flatnonzero(_apart(done.confidence) & (hits[0] >= precision * taken[0] - 1e-9))
+    return float(done.confidence[good[hits[0][good].argmax()]]) if len(good) else np.inf
+
+
 def outcomes(
     found: Sequence[Faces], truth: Sequence[Floats], ignored: Sequence[Floats], least: float = 0.5
 ) -> Outcomes:
@@ -96,10 +118,20 @@ def average_precision(
 def area(done: Outcomes, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the average precision (drawings,) for (drawings, photos) weights of the photos, NaN without a true box."""
     counted = weights[:, done.photo]
-    hits = np.cumsum(counted * done.right, axis=1)
-    taken = np.cumsum(counted, axis=1)
+    hits, taken = _sums(done, weights)
     precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     total = weights @ done.total
     found = (precision * counted * done.right).sum(axis=1)
     return np.asarray(np.divide(found, total, out=np.full(len(weights), np.nan), where=total > 0))
+
+
+def _sums(done: Outcomes, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many of the boxes up to each one are correct, and how many there are, both (drawings, n)."""
+    counted = weights[:, done.photo]
+    return np.cumsum(counted * done.right, axis=1), np.cumsum(counted, axis=1)
+
+
+def _apart(confidence: Floats) -> NDArray[np.bool_]:
+    """Return whether a threshold can lie after each box: whether the next one is less confident."""
+    return np.append(confidence[1:] < confidence[:-1], True) if len(confidence) else np.empty(0, np.bool_)

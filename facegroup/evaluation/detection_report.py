@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from facegroup.evaluation.detection import LEAST, SIZES, Run, Truth
-from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, share, side_by_side
+from facegroup.evaluation.detection import LEAST, LEAST_SCORE, SIZES, Run, Truth
+from facegroup.evaluation.report import Plot, Report, Table, figure, number, percent, rate, share, side_by_side
 
 _NAMES = {"mtcnn": "MTCNN", "yunet": "YuNet"}
 
@@ -32,7 +32,7 @@ def report(
             (
                 "Protocol",
                 f"average precision (PASCAL VOC 2010): a box is correct from an intersection over union of {LEAST:g}; "
-                f"confidence from {', '.join(sorted({f'{run.least:g}' for run in runs}))}",
+                f"confidence from {LEAST_SCORE:g}, in answers from {', '.join(sorted({f'{run.least:g}' for run in runs}))}",
             ),
         ),
         f"{_NAMES.get(first.detector, first.detector)} ({first.precision}) finds {share(first.recall.value)} of the "
@@ -54,6 +54,7 @@ def report(
 
 
 def _table(runs: Sequence[Run]) -> Table:
+    first = runs[0]
     return side_by_side(
         "All faces",
         [(run.detector, run.precision) for run in runs],
@@ -61,10 +62,14 @@ def _table(runs: Sequence[Run]) -> Table:
             ("average precision", [percent(run.ap) for run in runs]),
             ("recall", [percent(run.recall) for run in runs]),
             ("precision", [percent(run.correct) for run in runs]),
+            (f"recall at precision {rate(first.at)}", [percent(run.recall_at) for run in runs]),
+            ("the same, faces of 20 px and more", [share(run.larger_at) for run in runs]),
+            ("confidence there", [f"{run.confidence_at:.3f}" for run in runs]),
             ("photos that failed", [str(len(run.failed)) for run in runs]),
         ],
-        "Recall is the share of faces that are found. Precision is the share of boxes that are faces. Average precision "
-        "summarises both over all confidences. Intervals are from photos drawn with replacement.",
+        "Recall is the share of faces that are found. Precision is the share of boxes that are faces. Both are those of "
+        "answers. Average precision summarises them over all confidences. Recall at a precision is what the best confidence "
+        "for it finds. Intervals are from photos drawn with replacement.",
     )
 
 
@@ -96,8 +101,8 @@ def _plots(runs: Sequence[Run]) -> list[Plot]:
         Plot(
             "Precision and recall",
             plots.recall_precision(every, "every"),
-            "From left to right, less certain boxes are accepted: more faces are found, and more boxes are wrong. The "
-            "curve ends at the product's least confidence.",
+            "From left to right, less certain boxes are accepted: more faces are found, and more boxes are wrong. Boxes "
+            f"are counted from a confidence of {LEAST_SCORE:g} on.",
         ),
         Plot(
             f"By height of the face, {first.precision}",
@@ -126,6 +131,13 @@ def _json(run: Run, truth: Mapping[str, Truth]) -> dict[str, Any]:
         "average_precision": figure(run.ap),
         "recall": figure(run.recall),
         "correct": figure(run.correct),
+        "recall_at_precision": {
+            f"{run.at:g}": figure(
+                run.recall_at,
+                confidence=number(run.confidence_at),
+                of_20_px_and_more=number(run.larger_at),
+            )
+        },
         "by_size": {
             name: {"faces": count, "average_precision": figure(ap), "recall": number(recall)}
             for name, (count, ap, recall) in run.by_size.items()
@@ -134,8 +146,8 @@ def _json(run: Run, truth: Mapping[str, Truth]) -> dict[str, Any]:
             "photos": len(truth),
             "faces": int(run.outcomes.total.sum()),
             "ignored": sum(len(each.ignored) for each in truth.values()),
-            "found": len(run.outcomes.right),
-            "right": int(run.outcomes.right.sum()),
+            "found": len(run.answered.right),
+            "right": int(run.answered.right.sum()),
             "failures_to_acquire": len(run.failed),
         },
         "failures_to_acquire": [{"file": name, "code": code} for name, code in run.failed.items()],

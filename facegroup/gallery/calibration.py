@@ -97,6 +97,7 @@ def calibrate(scores: Scores, fpir: float, network: str, gallery: Gallery, at: f
         curve(scores.nonmated, power),
         len(np.unique(scores.owners if scores.strangers else scores.groups)),
         curve(scores.pairs),
+        decision=gallery.decision,
     )
 
 
@@ -162,11 +163,14 @@ def stale(gallery: Gallery) -> str | None:
     """Return why a gallery's calibration is not what it was, None where it is or there is none.
 
     `threshold_changed`: the threshold was set since; what is estimated for it is still read off the calibration.
+    `decision_changed`: the decision was set since; of its scores nothing is known.
     `people_changed`: there are over 20 % more or fewer people, so that a stranger meets more or fewer who look alike.
     """
     made = gallery.calibration
     if made is None:
         return None
+    if made.decision != gallery.decision:
+        return "decision_changed"
     if abs(gallery.people - made.people) > GROWN * made.people:
         return "people_changed"
     return "threshold_changed" if gallery.threshold != made.threshold else None

@@ -31,7 +31,7 @@ from facegroup.store.audit import Origin
 from facegroup.store.calls import CallStore
 from facegroup.store.contract import Store
 from facegroup.store.vectors import centroid
-from facegroup.types import Calibration, Candidate, Descriptors, Floats, Gallery
+from facegroup.types import Calibration, Candidate, Descriptors, Floats, Gallery, ScoredCandidate
 
 SEARCHES = 4096
 """Most photos of members used as probes: an FPIR of 1 % needs 300, and one of 0.1 % needs 3,000."""
@@ -178,16 +178,18 @@ def run_searches(
         _check(strangers, snapshot.people.dimension)
     probes = _draw(photos, snapshot)
     owners, own = probes.owners, probes.own
+    own = snapshot.scores_of_rows(own, probes.descriptors, probes.others, probes.names)
     others = _search(snapshot, probes.descriptors, probes.names)
     genuine = np.isfinite(own)
     mated = np.where(own > others.similarities, own, np.float32(-np.inf))[genuine]
     if strangers is None:
-        pairs = _pairs(probes.descriptors, owners, probes.centroids)
-        scores = Scores(len(snapshot), mated, owners[genuine], others.similarities, owners, False, pairs)
+        pairs = _pairs(snapshot, probes.descriptors, owners, probes)
+        nonmated = snapshot.as_strangers(others.similarities, probes.descriptors, probes.names)
+        scores = Scores(len(snapshot), mated, owners[genuine], nonmated, owners, False, pairs)
         return scores, _closest(probes.names, others)
     unknown = unit(strangers.descriptors)
     others = _search(snapshot, unknown, [None] * len(unknown))
-    pairs = _pairs(unknown, np.full(len(unknown), -1), probes.centroids)
+    pairs = _pairs(snapshot, unknown, np.full(len(unknown), -1), probes)
     groups = whole(strangers.whose)
     scores = Scores(len(snapshot), mated, owners[genuine], others.similarities, groups, True, pairs)
     return scores, _closest(strangers.whose, others)
@@ -203,6 +205,7 @@ class _Probes:
         descriptors: (n, d) float32, a row a photo.
         owners: (n,) index in `ids` of the person whom each photo shows.
         own: (n,) float32 similarity to the mean of the person's other photos; -inf where there are none.
+        others: (n, d) float32, those means; the photo itself where there are none.
     """
 
     ids: list[str]
@@ -210,6 +213,7 @@ class _Probes:
     descriptors: Descriptors
     owners: calibration.Groups
     own: Floats
+    others: Floats
 
     @property
     def names(self) -> list[str]:
@@ -222,7 +226,7 @@ class _Others:
     """The most similar other person of each search.
 
     Attributes:
-        similarities: (n,) float32; -1 where there is nobody else.
+        similarities: (n,) float32, or the scores where a cohort decides; -1 where there is nobody else.
         people: who it is, for each search; one with an empty id where there is nobody else.
     """
 
@@ -257,7 +261,7 @@ def _draw(photos: Callable[[str], Descriptors], snapshot: Snapshot) -> _Probes:
     random = np.random.default_rng(0)
     each, more = divmod(SEARCHES, max(len(snapshot), 1))  # rather more people than more photos of one
     ids: list[str] = []
-    rows, owners, own, centroids = [], [], [], []
+    rows, owners, own, centroids, means = [], [], [], [], []
     left = SEARCHES
     for place, person in enumerate(_some(snapshot, random)):
         most = each + (place < more)
@@ -269,6 +273,7 @@ def _draw(photos: Callable[[str], Descriptors], snapshot: Snapshot) -> _Probes:
             continue
         chosen = random.permutation(len(found))[: min(most, left)]
         others = unit(found.sum(axis=0, dtype=np.float64) - found[chosen]).astype(np.float32)
+        means.append(others if len(found) > 1 else found[chosen])
         own.append((others * found[chosen]).sum(axis=1) if len(found) > 1 else np.full(1, -np.inf, np.float32))
         owners.append(np.full(len(chosen), len(ids)))
         rows.append(found[chosen])
@@ -279,8 +284,9 @@ def _draw(photos: Callable[[str], Descriptors], snapshot: Snapshot) -> _Probes:
             break
     if not ids:
         none = np.empty((0, snapshot.people.dimension), np.float32)
-        return _Probes([], none, none, np.empty(0, np.intp), none[:, 0])
-    return _Probes(ids, np.stack(centroids), np.concatenate(rows), np.concatenate(owners), np.concatenate(own))
+        return _Probes([], none, none, np.empty(0, np.intp), none[:, 0], none)
+    parts = [np.concatenate(each) for each in (rows, owners, own, means)]
+    return _Probes(ids, np.stack(centroids), *parts)
 
 
 def _some(snapshot: Snapshot, random: np.random.Generator) -> list[str]:
@@ -300,24 +306,30 @@ def _search(snapshot: Snapshot, probes: Descriptors, own: Sequence[str | None]) 
     """Return for each photo whoever is most similar but its own person."""
     people = []
     for start in range(0, len(probes), _BATCH):
-        near = snapshot.people.nearest(np.ascontiguousarray(probes[start : start + _BATCH]), 2)
-        rows = zip(near.people.tolist(), near.similarities.tolist(), own[start : start + _BATCH], strict=True)
-        for found, similarities, mine in rows:
+        piece = np.ascontiguousarray(probes[start : start + _BATCH])
+        near = snapshot.people.nearest(piece, 2)
+        scores, means = snapshot.scored(near, piece)
+        decided = (scores if means is None else np.maximum(scores, -1)).tolist()
+        rows = zip(near.people.tolist(), near.similarities.tolist(), decided, own[start : start + _BATCH], strict=True)
+        for found, similarities, deciding, mine in rows:
             other = next((place for place, person in enumerate(found) if near.ids[person] != mine), None)
             if other is None:
                 people.append(Candidate("", "", -1.0))
             else:
                 person = found[other]
-                people.append(Candidate(near.ids[person], near.names[person], similarities[other]))
-    return _Others(np.asarray([each.similarity for each in people], np.float32), people)
+                who = (near.ids[person], near.names[person], similarities[other])
+                people.append(Candidate(*who) if means is None else ScoredCandidate(*who, deciding[other]))
+    return _Others(np.asarray([each.deciding for each in people], np.float32), people)
 
 
-def _pairs(probes: Descriptors, owners: calibration.Groups, centroids: Floats) -> Floats:
-    """Return the similarity of each photo to each of some people whom it does not show."""
-    compared = centroids[:_COMPARED]
+def _pairs(snapshot: Snapshot, probes: Descriptors, owners: calibration.Groups, people: _Probes) -> Floats:
+    """Return what decides on each photo and each of some people whom it does not show."""
+    compared = people.centroids[:_COMPARED]
     if not len(compared) or not len(probes):
         return np.empty(0, np.float32)
-    scores: Floats = probes @ compared.T
+    scores = snapshot.scores_of_pairs(probes @ compared.T, probes, compared, people.ids[:_COMPARED])
+    if (owners >= 0).all():
+        scores = snapshot.as_strangers(scores, probes, people.names)
     others: Floats = scores[owners[:, None] != np.arange(len(compared))]
     return others
 

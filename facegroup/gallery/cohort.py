@@ -2,14 +2,16 @@
 
     score = s - ½(mean of the probe's largest similarities to the cohort + the same of the person's centroid)
 
-A face that resembles many people is similar to a member by chance more often than a face that resembles few. The means
-measure this, so that one threshold gives the same false-positive rate for both. It is the adaptive symmetric normalisation
-of speaker verification (S. Cumani et al.: Comparison of speaker recognition approaches for real applications, Interspeech
-2011, section 4), without the spread. docs/decisions/0022-cohort-decision.md has what was measured.
+The largest similarities of a probe are without the most similar member, whom the probe may show; those of a person are to
+all others. A face that resembles many people is similar to a member by chance more often than a face that resembles few.
+The means measure this, so that one threshold gives the same false-positive rate for both. It is the adaptive symmetric
+normalisation of speaker verification (S. Cumani et al.: Comparison of speaker recognition approaches for real
+applications, Interspeech 2011, section 4), without the spread. docs/decisions/0022-cohort-decision.md has what was
+measured.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -19,18 +21,16 @@ import numpy as np
 from facegroup.errors import CohortTooSmall
 from facegroup.gallery.index.largest import Largest, Places, means
 from facegroup.gallery.index.products import Products
+from facegroup.store.cohort import LEAST
 from facegroup.types import Descriptors, Floats
-
-LEAST = 50
-"""Fewest people of a cohort that decides."""
 
 MOST = 512
 """Most people of a cohort that are compared: strangers first, then members."""
 
-AVERAGED = 5
-"""How many similarities are averaged, after the very largest."""
+SHARE, FEWEST = 0.01, 2
+"""The largest similarities that are averaged: this share of the cohort, which keeps the means alike whatever its size."""
 
-DEPTH = AVERAGED + 1
+DEPTH = round(SHARE * MOST)
 """How many are kept of each person."""
 
 Rows = Mapping[str, Floats]
@@ -66,6 +66,11 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.matrix)
 
+    @property
+    def averaged(self) -> int:
+        """How many of the largest similarities are averaged."""
+        return max(FEWEST, round(SHARE * len(self)))
+
     @cached_property
     def place(self) -> Mapping[str, int]:
         """In which row each member is."""
@@ -75,14 +80,24 @@ class Cohort:
         """Raise `CohortTooSmall` where there are fewer people than can decide."""
         check_size(len(self))
 
-    def probe_means(self, probes: Descriptors, products: Products) -> Floats:
+    def probe_means(self, probes: Descriptors, products: Products, own: Sequence[str] = ()) -> Floats:
         """Return the mean of each probe's largest similarities, (n,) float32.
+
+        The most similar member is left out, since the probe may show that member.
 
         Args:
             probes: (n, d) float32, rows of unit length.
             products: what compares them.
+            own: ids of members whom the probes show, to be left out as if they were not in the cohort; none for the
+                probes of a search.
         """
-        return _means(products.of(self.matrix, probes))
+        found, count = products.of(self.matrix, probes), self.averaged
+        for column, key in enumerate(own):
+            if key in self.place:
+                found[self.place[key], column] = -np.inf
+        strangers = _falling(found[: len(self.strangers)], count)
+        members = _falling(found[len(self.strangers) :], count + 1)[1:]
+        return means(np.ascontiguousarray(_falling(np.concatenate([strangers, members]), count).T), count)
 
     def of_people(self, rows: Floats, ids: Iterable[str]) -> Largest:
         """Return the largest similarities of people to the others of the cohort.
@@ -116,9 +131,11 @@ def check_size(size: int) -> None:
         )
 
 
-def _means(found: Floats) -> Floats:
-    """Return `Largest.means` of the columns of (m, n) similarities, without their places."""
-    count = min(DEPTH, len(found))
-    best = np.partition(found, len(found) - count, axis=0)[len(found) - count :]
+def _falling(found: Floats, count: int) -> Floats:
+    """Return the largest of each column of (m, n) similarities: (min(count, m), n), the largest first."""
+    count = min(count, len(found))
+    if not count:
+        return found[:0]
+    best = np.partition(found, len(found) - count, axis=0)[len(found) - count :] if count < len(found) else found.copy()
     best.sort(axis=0)
-    return means(np.ascontiguousarray(best[::-1].T), AVERAGED)
+    return best[::-1]

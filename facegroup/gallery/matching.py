@@ -31,6 +31,7 @@ from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline import quality_policies
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store.availability import Availability
+from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Store
 from facegroup.store.data_loss import LossDetector
 from facegroup.store.gallery_settings import check_threshold
@@ -39,11 +40,13 @@ from facegroup.types import (
     POOR_QUALITY,
     Calibration,
     Candidate,
+    CohortMeans,
     Descriptors,
     Floats,
     Gallery,
     Match,
     Policy,
+    ScoredCandidate,
 )
 
 log = logging.getLogger(__name__)
@@ -164,6 +167,11 @@ class Matcher:
         threshold = snapshot.threshold if query.threshold is None else check_threshold(query.threshold)
         least = live_above(query, snapshot.liveness, liveness, self._liveness)
         judged = None if query.over_track else least
+        similar = None if snapshot.normalization is None else self._spec.threshold
+        about = (snapshot.version, threshold, reason is not None, reason, least, similar)
+        if query.enrolling and snapshot.normalization is not None and len(snapshot.normalization.cohort) < LEAST:
+            nobody = Match(None, NOT_IN_DATASET, -1.0, threshold, None)
+            return PhotoMatches((nobody,) * len(probes), *about)
         if query.person_id is None:
             policy = snapshot.probe_quality if query.quality is None else query.quality
 
@@ -180,15 +188,17 @@ class Matcher:
             person_id, name = query.person_id, snapshot.name_of(query.person_id)
             similarities = snapshot.similarity_to(person_id, probes)
             out = snapshot.rules_out(person_id, probes, similarities)
+            scored = snapshot.score_of(person_id, probes, similarities)
+            scores, means = (similarities, [None] * len(probes)) if scored is None else scored
             matches = [
                 _verified(person_id, name, *each, threshold)
-                for each in zip(similarities.tolist(), out.tolist(), strict=True)
+                for each in zip(similarities.tolist(), out.tolist(), scores.tolist(), means, strict=True)
             ]
             if judged is not None and liveness is not None:
                 matches = verify_live(matches, liveness, judged)
-        if snapshot.calibration is not None:
+        if snapshot.calibration is not None and snapshot.calibration.decision == snapshot.decision:
             matches = _estimated(matches, snapshot.calibration, threshold, one_to_one=query.person_id is not None)
-        return PhotoMatches(tuple(matches), snapshot.version, threshold, reason is not None, reason, least)
+        return PhotoMatches(tuple(matches), *about)
 
     def _current(self, gallery: str) -> tuple[Snapshot, str | None] | FacegroupError:
         held = self._snapshots.get(gallery)
@@ -289,9 +299,20 @@ def _estimated(matches: list[Match], made: Calibration, threshold: float, *, one
     return [match if match.poor or match.not_live else replace(match, estimated_fpir=rate) for match in matches]
 
 
-def _verified(person_id: str, name: str, similarity: float, out: bool, threshold: float) -> Match:
+def _verified(
+    person_id: str,
+    name: str,
+    similarity: float,
+    out: bool,
+    deciding: float,
+    means: CohortMeans | None,
+    threshold: float,
+) -> Match:
+    score = None if means is None else deciding
     who = Candidate(person_id, name, similarity)
-    alike = similarity > threshold
+    if score is not None:
+        who = ScoredCandidate(person_id, name, similarity, score)
+    alike = deciding > threshold
     same = alike and not out
     return Match(
         person_id if same else None,
@@ -301,4 +322,6 @@ def _verified(person_id: str, name: str, similarity: float, out: bool, threshold
         None,
         (who,),
         excluded=(who,) if alike and out else (),
+        score=score,
+        cohort=means,
     )

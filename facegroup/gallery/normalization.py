@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facegroup.gallery.cohort import AVERAGED, MOST, Cohort, rank
+from facegroup.gallery.cohort import MOST, Cohort, rank
 from facegroup.gallery.index.largest import GONE, Largest, Places
 from facegroup.gallery.index.people import People
 from facegroup.gallery.index.segment import Segment
@@ -56,7 +56,8 @@ class Normalization:
         members = _members(people, self.cohort.members, changed, MOST - len(chosen))
         cohort = Cohort.of({key: given[key] for key in chosen}, _rows(people, members), people.dimension)
         moved = _moved(self.cohort, cohort)
-        segments = [_compared(segment, cohort, moved) for segment in people.segments]
+        again = cohort.averaged != self.cohort.averaged
+        segments = [_compared(segment, cohort, moved, again=again) for segment in people.segments]
         return replace(self, strangers=given, cohort=cohort), replace(
             people, sealed=tuple(segments[:-1]), fresh=segments[-1]
         )
@@ -97,22 +98,30 @@ def _moved(before: Cohort, now: Cohort) -> Places:
     return moved
 
 
-def _compared(segment: Segment, cohort: Cohort, moved: Places) -> Segment:
-    """Return a segment with what its people resemble of the cohort now."""
+def _compared(segment: Segment, cohort: Cohort, moved: Places, *, again: bool) -> Segment:
+    """Return a segment with what its people resemble of the cohort now.
+
+    Args:
+        segment: people, with what they resembled before.
+        cohort: as it is now.
+        moved: where each of its rows of before is now.
+        again: whether the means are of another number of similarities now.
+    """
     new = np.setdiff1d(np.arange(len(cohort), dtype=np.int32), moved)
     if segment.largest is None or 2 * len(new) > len(cohort):
-        return _with(segment, _largest(segment, cohort, np.arange(len(segment.ids))))
+        return _with(segment, _largest(segment, cohort, np.arange(len(segment.ids))), cohort)
     if len(new) or (moved != np.arange(len(moved))).any():
         largest = segment.largest.moved(moved)
-        again = largest.incomplete
+        rows = largest.incomplete
         for piece in _pieces(np.arange(len(segment.ids))) if len(new) else ():
             added = cohort.added(largest.take(piece), segment.rows.take(piece), _ids(segment, piece), new)
             largest = largest.replaced(piece, added)
     else:
-        largest, again = segment.largest, segment.largest.incomplete
-    if largest is segment.largest and not len(again):
+        largest, rows = segment.largest, segment.largest.incomplete
+    if largest is segment.largest and not len(rows) and not again:
         return segment
-    return _with(segment, largest.replaced(again, _largest(segment, cohort, again)) if len(again) else largest)
+    whole = largest.replaced(rows, _largest(segment, cohort, rows)) if len(rows) else largest
+    return _with(segment, whole, cohort)
 
 
 def _largest(segment: Segment, cohort: Cohort, rows: NDArray[np.intp]) -> Largest:
@@ -131,5 +140,5 @@ def _ids(segment: Segment, rows: NDArray[np.intp]) -> list[str]:
     return [segment.ids[row] for row in rows.tolist()]
 
 
-def _with(segment: Segment, largest: Largest) -> Segment:
-    return replace(segment, largest=largest, offsets=largest.means(AVERAGED) / np.float32(2))
+def _with(segment: Segment, largest: Largest, cohort: Cohort) -> Segment:
+    return replace(segment, largest=largest, offsets=largest.means(cohort.averaged) / np.float32(2))

@@ -8,9 +8,9 @@ and "argmin of cos"; taken is *similarity above the threshold, the maximum wins*
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from facegroup.gallery.index.loading import load
 from facegroup.gallery.index.nearest import Nearest
 from facegroup.gallery.index.people import People
 from facegroup.gallery.index.plan import Plan
+from facegroup.gallery.normalization import Normalization, plain
 from facegroup.store.contract import Store, VersionGone
 from facegroup.store.gallery_settings import check_threshold
 from facegroup.store.vectors import limits
@@ -30,12 +31,18 @@ from facegroup.types import (
     TAKEN,
     Calibration,
     Candidate,
+    CohortMeans,
+    DecisionRule,
     Descriptors,
     Floats,
     LivenessPolicy,
     Match,
     Policy,
+    ScoredCandidate,
 )
+
+_Scored: TypeAlias = tuple[list[float], CohortMeans]
+"""Of a probe the cosines of the people listed for it, and the means of the probe and of the one who is answered."""
 
 _OFF_UNIT = 1e-2  # of a descriptor's length, which half-precision engines leave a little off
 
@@ -56,6 +63,9 @@ class Snapshot:
         calibration: how the threshold was found, where it was.
         counters: counter-examples of those who have some.
         liveness: where a face must be live.
+        decision: whether the cosine decides or the score by a cohort.
+        normalization: the cohort, where that decides.
+        cohort_version: changes when the strangers of the cohort do.
     """
 
     gallery: str
@@ -69,6 +79,9 @@ class Snapshot:
     counters: Counters = field(default_factory=dict)
     unique: bool = True
     liveness: LivenessPolicy = "off"
+    decision: DecisionRule = "cosine"
+    normalization: Normalization | None = None
+    cohort_version: int = -1
 
     def __len__(self) -> int:
         return len(self.people)
@@ -93,8 +106,9 @@ class Snapshot:
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
         found, people, expires, counters = load(store, gallery, Plan() if plan is None else plan)
-        policy = (found.probe_quality, found.calibration, counters, found.unique, found.liveness)
-        return cls(gallery, found.version, found.network, found.threshold, people, expires, *policy).caught_up(store)
+        policy = (found.probe_quality, found.calibration, counters, found.unique, found.liveness, found.decision)
+        made = cls(gallery, found.version, found.network, found.threshold, people, expires, *policy)
+        return made._normalized(store, made, ()).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
         """Return the snapshot of the present version: this one where nothing changed, else one with the changes read.
@@ -113,8 +127,38 @@ class Snapshot:
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
-        policy = (changes.probe_quality, changes.calibration, counters, changes.unique, changes.liveness)
-        return type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
+        policy = (
+            changes.probe_quality,
+            changes.calibration,
+            counters,
+            changes.unique,
+            changes.liveness,
+            changes.decision,
+        )
+        made = type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
+        return replace(made, cohort_version=changes.cohort_version)._normalized(store, self, touched)
+
+    def _normalized(self, store: Store, before: "Snapshot", touched: Iterable[str]) -> Self:
+        """Return the snapshot with the cohort, where that decides.
+
+        Args:
+            store: has the strangers.
+            before: the snapshot that this one follows; its own self where there is none.
+            touched: ids of the people who changed since.
+        """
+        if self.decision == "cosine":
+            return self if before.normalization is None else replace(self, people=plain(self.people))
+        if before.normalization is not None and self.cohort_version == before.cohort_version:
+            normalization, people = before.normalization.caught_up(self.people, touched)
+            return replace(self, people=people, normalization=normalization)
+        cohort = store.cohort(self.gallery)
+        same = cohort.network == self.network  # not since a migration, of which the next catching up knows
+        strangers = dict(zip(cohort.ids, cohort.matrix, strict=True)) if same else {}
+        if before.normalization is None:
+            normalization, people = Normalization.begun(self.people, strangers)
+        else:
+            normalization, people = before.normalization.caught_up(self.people, touched, strangers)
+        return replace(self, people=people, normalization=normalization, cohort_version=cohort.version)
 
     def living(self, now: float | None = None) -> Self:
         """Return the snapshot without the people whose time is over at `now`, in seconds since the epoch; None: now."""
@@ -125,7 +169,11 @@ class Snapshot:
         people = self.people.changed((), (), np.empty((0, self.people.dimension), np.float32), over)
         counters = {key: rows for key, rows in self.counters.items() if key not in over}
         expires = {key: limit for key, limit in self.expires.items() if key not in over}
-        return replace(self, people=people, expires=expires, counters=counters)
+        living = replace(self, people=people, expires=expires, counters=counters)
+        if self.normalization is None:
+            return living
+        normalization, people = self.normalization.caught_up(people, over)
+        return replace(living, people=people, normalization=normalization)
 
     def match(
         self,
@@ -144,6 +192,9 @@ class Snapshot:
         negative margin, or none. A person whom a counter-example rules out for a face (`facegroup.gallery.exclusion`) is
         passed over as if not in the gallery, and told in `Match.excluded` where that made a difference.
 
+        Where a cohort decides, all of this holds of the score (`facegroup.gallery.cohort`) in place of the similarity, but
+        that a counter-example is compared by similarity: else a face could get the name again that it was corrected for.
+
         Args:
             probes: (n, d) float32, rows of unit length; a row that is not (as with NaN in it) is nobody's, since one
                 bad face must not cost the others in a batch their answers.
@@ -159,6 +210,7 @@ class Snapshot:
         Raises:
             InvalidDescriptor: the probes are not (n, d), or `images` or `quality` not (n,).
             MalformedRequest: the threshold is not in -1..1.
+            CohortTooSmall: a cohort decides and has too few people.
         """
         limit = self.threshold if threshold is None else check_threshold(threshold)
         living = self.living()
@@ -170,17 +222,31 @@ class Snapshot:
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
         crowd = max(Counter(images.tolist()).values(), default=0)
         found, out = living._nearest(clean, max(candidates, crowd, 2))
-        best = np.where(usable[:, None] & ~out, found.similarities, np.float32(-np.inf))
+        scores, means = living.scored(found, clean)
+        best = np.where(usable[:, None] & ~out, scores, np.float32(-np.inf))
         ranking = np.zeros(len(probes)) if quality is None else quality
         named, lost = assign(found.people, best, images, ranking, limit, living.unique if unique is None else unique)
-        told = _told(found, out & usable[:, None], limit)
-        return [
-            _answer(
-                *(found, found.people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates),
-                *(told.get(row, ()), lost.get(row)),
-            )
-            for row in range(len(probes))
-        ]
+        told = _told(found, scores, means is not None, out & usable[:, None], limit)
+        told_means = None if means is None else living._means(found, scores, means, named)
+        matches = []
+        for row in range(len(probes)):
+            given = (found, found.people[row].tolist(), best[row].tolist(), named.get(row), limit, candidates)
+            scored = None if told_means is None else told_means[row]
+            matches.append(_answer(*given, told.get(row, ()), lost.get(row), scored))
+        return matches
+
+    def scored(self, found: Nearest, probes: Descriptors) -> tuple[Floats, Floats | None]:
+        """Return what decides on some people near to (n, d) probes, (n, k), and the means of the probes, (n,).
+
+        Without a cohort these are the similarities and None. Raises `CohortTooSmall`.
+        """
+        if self.normalization is None:
+            return found.similarities, None
+        cohort = self.normalization.cohort
+        cohort.check()
+        means = cohort.probe_means(probes, self.people.plan.products)
+        relative = found.similarities if found.relative is None else found.relative
+        return relative - means[:, None] / np.float32(2), means
 
     def similarity_to(self, person_id: str, probes: Descriptors) -> Floats:
         """Return the cosine similarity of each probe to one person, for verification.
@@ -200,6 +266,63 @@ class Snapshot:
         clean, usable = self._checked(probes)
         scores = np.clip(clean @ segment.rows.take(np.array([row]))[0], -1, 1)
         return np.where(usable, scores, np.float32(-1))
+
+    def score_of(
+        self, person_id: str, probes: Descriptors, similarities: Floats
+    ) -> tuple[Floats, list[CohortMeans]] | None:
+        """Return the score of each probe with one person, (n,), and the means; None where the similarity decides.
+
+        Their similarities are those of `similarity_to`. Raises `CohortTooSmall`.
+        """
+        if self.normalization is None:
+            return None
+        cohort = self.normalization.cohort
+        cohort.check()
+        segment, row = self.people.find(person_id)
+        assert segment.offsets is not None
+        offset = float(segment.offsets[row])
+        means = cohort.probe_means(self._checked(probes)[0], self.people.plan.products)
+        scores = similarities - np.float32(offset) - means / np.float32(2)
+        return scores, [CohortMeans(mean, 2 * offset, len(cohort)) for mean in means.tolist()]
+
+    def scores_of_rows(self, similarities: Floats, probes: Descriptors, rows: Floats, ids: Sequence[str]) -> Floats:
+        """Return what decides on each probe and a row of its own that stands for a person, (n,), of their similarities.
+
+        Raises `CohortTooSmall`.
+        """
+        if self.normalization is None or not len(probes):
+            return similarities
+        cohort = self.normalization.cohort
+        cohort.check()
+        people = cohort.of_people(rows, ids).means(cohort.averaged)
+        return similarities - (cohort.probe_means(probes, self.people.plan.products) + people) / np.float32(2)
+
+    def as_strangers(self, scores: Floats, probes: Descriptors, own: Sequence[str]) -> Floats:
+        """Return what would decide on probes of members, (n,) or (n, k), if those were not in the gallery.
+
+        Args:
+            scores: what decides on them.
+            probes: (n, d) float32, rows of unit length.
+            own: id of the member whom each probe shows.
+        """
+        if self.normalization is None or not len(probes):
+            return scores
+        cohort, products = self.normalization.cohort, self.people.plan.products
+        change = (cohort.probe_means(probes, products) - cohort.probe_means(probes, products, own)) / np.float32(2)
+        return np.maximum(scores + change.reshape(-1, *[1] * (scores.ndim - 1)), np.float32(-1))
+
+    def scores_of_pairs(self, similarities: Floats, probes: Descriptors, rows: Floats, ids: Sequence[str]) -> Floats:
+        """Return what decides on each probe and each of some rows that stand for people, (n, m), of their similarities.
+
+        Raises `CohortTooSmall`.
+        """
+        if self.normalization is None:
+            return similarities
+        cohort = self.normalization.cohort
+        cohort.check()
+        people = cohort.of_people(rows, ids).means(cohort.averaged)
+        means = cohort.probe_means(probes, self.people.plan.products)
+        return np.maximum(similarities - (means[:, None] + people) / np.float32(2), np.float32(-1))
 
     def rules_out(self, person_id: str, probes: Descriptors, similarities: Floats) -> NDArray[np.bool_]:
         """Return which of some probes, (n,) bool, a counter-example rules out to be one person.
@@ -231,9 +354,22 @@ class Snapshot:
                 order = np.argsort(out, axis=1, kind="stable")
                 people = np.take_along_axis(found.people, order, axis=1)
                 similarities = np.take_along_axis(found.similarities, order, axis=1)
-                ordered = replace(found, people=people, similarities=similarities)
+                relative = None if found.relative is None else np.take_along_axis(found.relative, order, axis=1)
+                ordered = replace(found, people=people, similarities=similarities, relative=relative)
                 return ordered, np.take_along_axis(out, order, axis=1)
             wanted *= 2
+
+    def _means(self, found: Nearest, scores: Floats, means: Floats, named: Mapping[int, int]) -> list[_Scored]:
+        """Return for each probe the cosines of the people near to it, and its mean with that of the one who is answered."""
+        assert self.normalization is not None
+        size = len(self.normalization.cohort)
+        if not found.people.shape[1]:
+            return [([], CohortMeans(mean, 0.0, size)) for mean in means.tolist()]
+        rows = np.arange(len(means))
+        ranks = [named.get(row, 0) for row in range(len(means))]
+        people = 2 * (found.similarities[rows, ranks] - scores[rows, ranks]) - means
+        pairs = zip(found.similarities.tolist(), means.tolist(), people.tolist(), strict=True)
+        return [(cosines, CohortMeans(mean, person, size)) for cosines, mean, person in pairs]
 
     def _checked(self, probes: Descriptors) -> tuple[Descriptors, NDArray[np.bool_]]:
         """Return the probes with zeros in place of the unusable ones, and which are usable."""
@@ -244,12 +380,16 @@ class Snapshot:
         return np.ascontiguousarray(np.where(usable[:, None], probes, 0), np.float32), usable
 
 
-def _told(found: Nearest, out: NDArray[np.bool_], threshold: float) -> dict[int, tuple[Candidate, ...]]:
+def _told(
+    found: Nearest, scores: Floats, scored: bool, out: NDArray[np.bool_], threshold: float
+) -> dict[int, tuple[Candidate, ...]]:
     """Return for each probe the people who are ruled out, where there are any above the threshold."""
     told: dict[int, tuple[Candidate, ...]] = {}
-    for row, rank in np.argwhere(out & (found.similarities > threshold)).tolist():
-        person, score = found.people[row, rank], float(found.similarities[row, rank])
-        told[row] = (*told.get(row, ()), Candidate(found.ids[person], found.names[person], score))
+    for row, rank in np.argwhere(out & (scores > threshold)).tolist():
+        person, similarity = found.people[row, rank], float(found.similarities[row, rank])
+        who = (found.ids[person], found.names[person], similarity)
+        each = ScoredCandidate(*who, float(scores[row, rank])) if scored else Candidate(*who)
+        told[row] = (*told.get(row, ()), each)
     return told
 
 
@@ -262,21 +402,32 @@ def _answer(
     candidates: int,
     told: tuple[Candidate, ...],
     taken_by: int | None,
+    scored: _Scored | None,
 ) -> Match:
     if not best or best[0] == -np.inf:
         return Match(None, NOT_IN_DATASET, -1.0, threshold, None, excluded=told)
     best = [score for score in best if score > -np.inf]
-    similarity = best[rank or 0]
+    deciding = best[rank or 0]
     others = best[:rank] + best[rank + 1 :] if rank is not None else best[1:]
-    listed = zip(people[:candidates], best[:candidates], strict=False)
+    listed: list[Candidate]
+    if scored is None:
+        listed = [
+            Candidate(found.ids[person], found.names[person], similarity)
+            for person, similarity in zip(people[:candidates], best[:candidates], strict=False)
+        ]
+    else:
+        parts = zip(people[:candidates], scored[0][:candidates], best[:candidates], strict=False)
+        listed = [ScoredCandidate(found.ids[person], found.names[person], *each) for person, *each in parts]
     return Match(
         person_id=None if rank is None else found.ids[people[rank]],
         name=NOT_IN_DATASET if rank is None else found.names[people[rank]],
-        similarity=similarity,
+        similarity=deciding if scored is None else scored[0][rank or 0],
         threshold=threshold,
-        margin=similarity - others[0] if others else None,
-        candidates=tuple(Candidate(found.ids[person], found.names[person], score) for person, score in listed),
-        excluded=tuple(each for each in told if each.similarity > similarity),
+        margin=deciding - others[0] if others else None,
+        candidates=tuple(listed),
+        excluded=tuple(each for each in told if each.deciding > deciding),
         reasons=(TAKEN,) if taken_by is not None and rank is None else (),
         taken_by=taken_by,
+        score=None if scored is None else deciding,
+        cohort=None if scored is None else scored[1],
     )

@@ -6,7 +6,7 @@ from facegroup.enrolment.samples import only_face
 from facegroup.errors import FacegroupError, LivenessUnavailable
 from facegroup.liveness.liveness import Liveness
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult
-from facegroup.types import FaceChoice, Faces
+from facegroup.types import CohortMeans, FaceChoice, Faces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +22,8 @@ class Verified:
         excluded: whether the face is nearer to one that was said not to be the person: then it is not the same.
         reasons: why a face is not accepted: ``not_live``, or ``face_too_small`` to tell; then it is not the same.
         liveness: how live the face of each photo is; empty where that was not scored.
+        score: what decides in place of the similarity, with a person of a gallery whose decision is ``cohort``.
+        cohort: the means that the score was computed with.
     """
 
     similarity: float
@@ -31,11 +33,18 @@ class Verified:
     excluded: bool = False
     reasons: tuple[str, ...] = ()
     liveness: tuple[Liveness, ...] = ()
+    score: float | None = None
+    cohort: CohortMeans | None = None
+
+    @property
+    def deciding(self) -> float:
+        """What is compared with the threshold: the score, or the similarity where there is none."""
+        return self.similarity if self.score is None else self.score
 
     @property
     def same(self) -> bool:
         """Whether it is the same person, as far as the threshold can tell."""
-        return self.similarity > self.threshold and not self.excluded and not self.reasons
+        return self.deciding > self.threshold and not self.excluded and not self.reasons
 
 
 def pair(
@@ -97,4 +106,5 @@ def of_person(seen: PhotoResult | FacegroupError, face: FaceChoice | None = None
     match = seen.matched.matches[index]
     liveness = () if seen.liveness is None else (seen.liveness[[index]],)
     faces, excluded = (seen.faces[[index]],), bool(match.excluded)
-    return Verified(match.similarity, match.threshold, faces, match.estimated_fmr, excluded, match.reasons, liveness)
+    decided = (match.reasons, liveness, match.score, match.cohort)
+    return Verified(match.similarity, match.threshold, faces, match.estimated_fmr, excluded, *decided)

@@ -131,6 +131,7 @@ SPECS: dict[str, NetworkSpec] = {
                 ),
             ),
             licence="Apache-2.0 (Open Model Zoo)",
+            cohort_threshold=0.18,  # docs/decisions/0022-cohort-decision.md
         ),
         NetworkSpec(
             name="dlib-resnet29",

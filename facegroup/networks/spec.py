@@ -54,6 +54,7 @@ class NetworkSpec:
         extra: the optional dependency that it needs, or empty.
         base: the network of which this one is a learned projection, or empty; see networks/projection.py.
         margin: share of its sides by which a box is extended before it is cut out, if `crop` is ``box``.
+        cohort_threshold: default threshold of the score by a cohort; None if none was measured.
         framed: whether such a box keeps its aspect, as VGGFace2's authors cut it out, instead of being squeezed to a square.
         scale: number by which each channel is divided after the mean is subtracted, in the order of `channels`.
         points: where the five landmarks are mapped to, as fractions of the crop's side, if `crop` is ``five_point`` and the
@@ -82,6 +83,7 @@ class NetworkSpec:
     points: tuple[tuple[float, float], ...] = ()
     batch: int = 0
     source: str = ""
+    cohort_threshold: float | None = None
 
     @property
     def setting(self) -> str:

@@ -23,6 +23,8 @@ class Query:
         liveness: whether a face must be live to be named or accepted; None uses the gallery's policy.
         over_track: whether the caller decides over several frames whether a face is live: then no face is answered
             ``not_live``, and `PhotoMatches.live_above` says what the decision must be based on.
+        enrolling: whether the faces are about to be enrolled. A cohort that is too small to decide then gives no candidates
+            instead of an error, because enrolling makes it larger.
     """
 
     gallery: str
@@ -33,6 +35,7 @@ class Query:
     unique: bool | None = None
     liveness: bool | None = None
     over_track: bool = False
+    enrolling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ class PhotoMatches:
         degraded: whether the store was unavailable or lost data, so that `version` may not be the newest.
         reason: error code of the reason, or None if it is not degraded.
         live_above: the liveness score that a face must exceed to be named, by the query or the gallery's policy; None: none.
+        photo_threshold: the cosine similarity that two photos of one person exceed, where `threshold` is one of scores by a
+            cohort: the network's own. None: `threshold`.
     """
 
     matches: tuple[Match, ...]
@@ -155,6 +160,12 @@ class PhotoMatches:
     degraded: bool = False
     reason: str | None = None
     live_above: float | None = None
+    photo_threshold: float | None = None
+
+    @property
+    def between_photos(self) -> float:
+        """The cosine similarity that two photos of one person exceed."""
+        return self.threshold if self.photo_threshold is None else self.photo_threshold
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,10 @@ class NewGallery(Request):
     unique: bool = Field(
         True, description="name a person at most once in a photo; false: as often as seen, as in mirrors"
     )
+    decision: DecisionRule = Field(
+        "cosine",
+        description="what the threshold is applied to; `cohort` needs people, whom a new gallery does not have",
+    )
 
 
 class GalleryChange(Request):
@@ -46,6 +50,11 @@ class GalleryChange(Request):
     probe_quality: Policy | None = Field(None, description="how good a face must be to be named")
     liveness: LivenessPolicy | None = Field(None, description=_LIVENESS)
     unique: bool | None = Field(None, description="whether a person is named at most once in a photo")
+    decision: DecisionRule | None = Field(
+        None,
+        description="what the threshold is applied to: the cosine similarity, or the score by a cohort (docs/cohort.md). "
+        "Without a threshold, the network's default of the decision is set",
+    )
 
 
 class Calibrator(Request):
@@ -86,7 +95,8 @@ class Calibration(Answer):
     detector: str = added("", "name of the detector that found the faces; empty if it is not known")
     decision: DecisionRule = added("cosine", "what the compared similarities were")
     stale: str | None = added(
-        None, "`people_changed` by over 20 %, or `threshold_changed` by hand since; null: it holds"
+        None,
+        "`decision_changed` since, `people_changed` by over 20 %, or `threshold_changed` by hand; null: it holds",
     )
 
     @classmethod

@@ -50,6 +50,28 @@ class Candidate(Answer):
         return self.to_struct(types.Candidate)
 
 
+class ScoredCandidate(Candidate):
+    """One person whom a face may be, with the score where a cohort decides."""
+
+    score: Cosine | None = Field(None, description="what the threshold is applied to, where a cohort decides")
+
+    def struct(self) -> types.Candidate:
+        """Return the library's candidate."""
+        return self.to_struct(types.Candidate if self.score is None else types.ScoredCandidate)
+
+
+class CohortMeans(Answer):
+    """What the score of a face and a person was computed with, where a cohort decides: docs/cohort.md."""
+
+    probe_mean: Cosine = Field(description="mean of the face's largest similarities to the cohort")
+    person_mean: Cosine = Field(description="the same of the person")
+    size: int = Field(description="people in the cohort")
+
+    def struct(self) -> types.CohortMeans:
+        """Return the library's means."""
+        return self.to_struct(types.CohortMeans)
+
+
 class PersonRef(Answer):
     """A person, by id and name."""
 
@@ -67,12 +89,14 @@ class Decision(Answer):
     similarity: Cosine = Field(description="cos θ to the person named, or to the best candidate where none is")
     distance: Cosine = Field(description="1 - similarity")
     threshold: float
-    margin: Cosine | None = Field(description="similarity less that of the next other person")
+    margin: Cosine | None = Field(
+        description="similarity less that of the next other person; of scores, if there are any"
+    )
     estimated_fpir: float | None = added(
         None, "share of strangers that get a name at this threshold; null: the gallery is not calibrated"
     )
-    candidates: list[Candidate]
-    excluded: list[Candidate] = added(
+    candidates: list[ScoredCandidate]
+    excluded: list[ScoredCandidate] = added(
         [], "people more similar than the answer, and above the threshold, whom a counter-example rules out"
     )
     reasons: list[str] = added(
@@ -84,6 +108,12 @@ class Decision(Answer):
         None,
         "number of the face, from 0 and from left to right, that was named this face's most similar person; "
         "null: no other face was, or it is not above the threshold",
+    )
+    score: Cosine | None = added(
+        None, "similarity less half of both means of `cohort`: the threshold is applied to it; null: to the similarity"
+    )
+    cohort: CohortMeans | None = added(
+        None, "what the score was computed with; null: the gallery decides by the cosine"
     )
 
     @classmethod
@@ -99,6 +129,7 @@ class Decision(Answer):
             candidates=tuple(each.struct() for each in self.candidates),
             excluded=tuple(each.struct() for each in self.excluded),
             reasons=tuple(self.reasons),
+            cohort=None if self.cohort is None else self.cohort.struct(),
         )
 
 
@@ -312,6 +343,10 @@ class Verification(Answer):
     reasons: list[str] = added(
         [], "why a face is not accepted: `not_live`, or `face_too_small` to tell whether it is live: not the same"
     )
+    score: Cosine | None = added(
+        None, "what the threshold is applied to, where a cohort decides; null: to the similarity"
+    )
+    cohort: CohortMeans | None = added(None, "what the score was computed with; null: the cosine decides")
     network: str
     faces: list[Found] = Field(description="the faces that were compared, one of each photo")
     person: PersonRef | None = None
@@ -329,7 +364,9 @@ class Verification(Answer):
         """Return the library's verification."""
         scored = tuple(each for face in self.faces if (each := _liveness_struct([face])) is not None)
         faces = tuple(faces_struct([each]) for each in self.faces)
-        return self.to_struct(Verified, faces=faces, reasons=tuple(self.reasons), liveness=scored)
+        cohort = None if self.cohort is None else self.cohort.struct()
+        more = {"reasons": tuple(self.reasons), "liveness": scored, "cohort": cohort}
+        return self.to_struct(Verified, faces=faces, **more)
 
 
 def faces_struct(faces: Sequence[Found]) -> Faces:

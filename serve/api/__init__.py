@@ -11,6 +11,7 @@ from serve.api import (
     audit,
     calibration,
     cameras,
+    cohort,
     counter_examples,
     documented,
     galleries,
@@ -53,7 +54,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     app.state.context = Context(pipeline, settings, spec(settings.network, settings))
     problems.install(app)
     app.state.streams = WeakSet()
-    of_galleries = (recognition, galleries, calibration, people, counter_examples, audit)
+    of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)
     for routes in (*of_galleries, cameras, strangers, sightings, webhooks, videos):
         app.include_router(routes.router, prefix="/v1", dependencies=[Depends(parameters.known)])
     app.include_router(operations.router)

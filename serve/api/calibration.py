@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import (
+    CohortTooSmall,
     FacegroupError,
     InvalidDescriptor,
     MalformedRequest,
@@ -28,7 +29,7 @@ router = APIRouter(tags=["galleries"])
 
 _DONE = documented.of(
     Calibrated,
-    *(TooFewToCalibrate, NetworkMismatch, NoFace, InvalidDescriptor),
+    *(TooFewToCalibrate, CohortTooSmall, NetworkMismatch, NoFace, InvalidDescriptor),
     *(*documented.STORED, *documented.IMAGES),
 )
 _BODY = {

@@ -34,7 +34,7 @@ class Context:
     @property
     def stages(self) -> Stages:
         """The stages of an enrolment."""
-        return Stages(self.see, self.pipeline.match, self.pipeline.ask, self.spec.name)
+        return Stages(self.see, self.pipeline.match, self.pipeline.ask, self.spec.name, self.spec.threshold)
 
     async def see(self, photos: list[Photo]) -> list[PhotoResult | FacegroupError]:
         """Return what is in each photo.

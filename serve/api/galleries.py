@@ -2,20 +2,34 @@
 
 from fastapi import APIRouter
 
-from facegroup.errors import GalleryExists, InvalidName, StoreInvalid, StoreUnavailable, StoreWentBack
+from facegroup.errors import (
+    CohortTooSmall,
+    GalleryExists,
+    InvalidName,
+    StoreInvalid,
+    StoreUnavailable,
+    StoreWentBack,
+    UnknownGallery,
+)
+from facegroup.gallery import decision_change
+from facegroup.gallery.cohort import check_size
+from facegroup.gallery.decision_change import Defaults
 from facegroup.store.contract import Changes, Store
 from facegroup.types import Gallery
 from facegroup.wire import galleries as wire
 from facegroup.wire.people import Erased
 from serve.api import documented
-from serve.api.context import After, By, GalleryName, Limit, Server
+from serve.api.context import After, By, Context, GalleryName, Limit, Server
 from serve.api.erasure import erase
 
 router = APIRouter(prefix="/galleries", tags=["galleries"])
 
 _ONE = documented.of(wire.Gallery, *documented.STORED)
+_CHANGED = documented.of(wire.Gallery, CohortTooSmall, *documented.STORED)
 _PAGE = documented.of(wire.GalleryPage, StoreUnavailable, StoreInvalid)
-_NEW = documented.of(wire.Gallery, InvalidName, GalleryExists, StoreUnavailable, StoreInvalid, StoreWentBack)
+_NEW = documented.of(
+    wire.Gallery, InvalidName, GalleryExists, CohortTooSmall, StoreUnavailable, StoreInvalid, StoreWentBack
+)
 _ACCEPTED = documented.of(wire.Accepted, *documented.STORED)
 _ERASED = documented.of(Erased, *documented.STORED)
 
@@ -33,6 +47,8 @@ async def create_gallery(
 ) -> wire.Gallery:
     """Create a gallery for the server's network; one that is there already is returned as it is."""
     wanted = wanted or wire.NewGallery()
+    if wanted.decision == "cohort" and not await _exists(server, gallery):
+        check_size(0)
     threshold = server.threshold if wanted.threshold is None else wanted.threshold
     new = Gallery(
         *(gallery, server.spec.name, server.spec.dimension, threshold, wanted.keep_crops),
@@ -51,9 +67,13 @@ async def show_gallery(server: Server, gallery: GalleryName) -> wire.Gallery:
     return wire.Gallery.of(await server.pipeline.ask(Store.gallery, gallery))
 
 
-@router.patch("/{gallery}", response_model=None, responses=_ONE, summary="Change a gallery")
+@router.patch("/{gallery}", response_model=None, responses=_CHANGED, summary="Change a gallery")
 async def change_gallery(server: Server, gallery: GalleryName, change: wire.GalleryChange, by: By) -> wire.Gallery:
-    """Change the threshold, or whether crops are kept; switching them off erases those kept."""
+    """Change the threshold, the decision, or whether crops are kept; switching them off erases those kept.
+
+    Another decision sets the network's default threshold of that decision, unless the request has a threshold, and makes a
+    calibration stale.
+    """
     changes: Changes = {
         "threshold": change.threshold,
         "keep_crops": change.keep_crops,
@@ -61,8 +81,10 @@ async def change_gallery(server: Server, gallery: GalleryName, change: wire.Gall
         "probe_quality": change.probe_quality,
         "liveness": change.liveness,
         "unique": change.unique,
+        "decision": change.decision,
     }
-    return wire.Gallery.of(await server.pipeline.ask(Store.update_gallery, gallery, by=by, **changes))
+    defaults = Defaults.of(server.spec, server.threshold)
+    return wire.Gallery.of(await decision_change.change(server.pipeline.ask, gallery, changes, defaults, by=by))
 
 
 @router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")
@@ -77,3 +99,11 @@ async def accept_gallery(server: Server, gallery: GalleryName) -> wire.Accepted:
     """Take a gallery of which the store lost data as it is now; nothing happens where nothing was lost."""
     standing = await server.pipeline.ask(Store.accept, gallery)
     return wire.Accepted(gallery=gallery, gallery_version=standing.version)
+
+
+async def _exists(server: Context, gallery: str) -> bool:
+    try:
+        await server.pipeline.ask(Store.gallery, gallery)
+    except UnknownGallery:
+        return False
+    return True

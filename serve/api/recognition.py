@@ -8,7 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from facegroup.errors import InvalidDescriptor, LivenessUnavailable, MalformedRequest, NetworkMismatch, UnknownPerson
+from facegroup.errors import (
+    CohortTooSmall,
+    InvalidDescriptor,
+    LivenessUnavailable,
+    MalformedRequest,
+    NetworkMismatch,
+    UnknownPerson,
+)
 from facegroup.gallery.verification import of_person, pair
 from facegroup.networks.embedder import unit
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
@@ -34,7 +41,10 @@ from serve.api.problems import faults
 
 router = APIRouter(tags=["recognition"])
 
-_MATCHED = (*documented.IMAGES, *documented.STORED, NetworkMismatch, InvalidDescriptor, LivenessUnavailable)
+_MATCHED = (
+    *(*documented.IMAGES, *documented.STORED),
+    *(NetworkMismatch, CohortTooSmall, InvalidDescriptor, LivenessUnavailable),
+)
 _NAMED = documented.of(wire.Identification | wire.ProbeIdentification, *_MATCHED)
 _PERSON = documented.of(wire.Verification, *_MATCHED, UnknownPerson, *documented.ONE_FACE)
 _PAIR = documented.of(wire.Verification, *documented.IMAGES, *documented.ONE_FACE, LivenessUnavailable)

@@ -9,12 +9,13 @@ const TAKEN = "taken"; // the server's reason at its own threshold; it is decide
  *
  * Of all pairs of a face and a person above the threshold the most similar is taken first, and neither is looked at
  * again, so that one person is named at most once, unless that is not wanted. A face that the server found too poor
- * stays so, with its reasons.
+ * stays so, with its reasons. Where a cohort decides, candidates have a score, and all of this is done with the scores.
  *
- * @param {{candidates: {person_id: string, name: string, similarity: number}[], reasons: string[]}[]} faces
+ * @param {{candidates: {person_id: string, name: string, similarity: number, score: ?number}[], reasons: string[]}[]} faces
  * @param {number} threshold
  * @param {boolean} unique whether one person is named at most once
- * @returns {{person: ?string, name: string, similarity: number, margin: ?number, threshold: number, reasons: string[]}[]}
+ * @returns {{person: ?string, name: string, similarity: number, score: ?number, margin: ?number, threshold: number,
+ *   reasons: string[]}[]}
  */
 export function decide(faces, threshold, unique = true) {
   const named = new Map();
@@ -27,11 +28,16 @@ export function decide(faces, threshold, unique = true) {
   return faces.map((face, index) => decision(face, named.get(index), threshold));
 }
 
+/** Return what is compared with the threshold, of a candidate or a decision. */
+export function deciding({ score, similarity }) {
+  return score ?? similarity;
+}
+
 function pairs(faces, threshold) {
   const found = faces.flatMap(({ candidates }, face) => candidates.map((candidate) => ({ face, candidate })));
   return found
-    .filter(({ candidate }) => candidate.similarity > threshold)
-    .sort((one, other) => other.candidate.similarity - one.candidate.similarity);
+    .filter(({ candidate }) => deciding(candidate) > threshold)
+    .sort((one, other) => deciding(other.candidate) - deciding(one.candidate));
 }
 
 function decision({ candidates, reasons: told = [] }, person, threshold) {
@@ -42,7 +48,8 @@ function decision({ candidates, reasons: told = [] }, person, threshold) {
     person: person?.person_id ?? null,
     name: person?.name ?? (reasons.length ? POOR : STRANGER),
     similarity: best?.similarity ?? -1,
-    margin: others.length ? best.similarity - others[0].similarity : null,
+    score: best?.score ?? null,
+    margin: others.length ? deciding(best) - deciding(others[0]) : null,
     threshold,
     reasons,
   };

@@ -90,17 +90,18 @@ function box(face, decision, image, denied) {
   return made;
 }
 
-function facts({ similarity, threshold, margin, name, reasons }) {
+function facts({ similarity, score, threshold, margin, name, reasons }) {
   if (reasons.length) return ["too poor to be named:", ...reasons.map((code) => code.replaceAll("_", " "))];
   const rows = [similarity > -1 ? `similarity ${similarity.toFixed(3)}` : "nobody to compare with", `threshold ${threshold.toFixed(3)}`];
   if (margin !== null) rows.push(`margin ${margin.toFixed(3)}`);
-  if (name === STRANGER && similarity > threshold) rows.push("that person is already named in this photo");
+  if (score != null) rows.splice(1, 0, `score by the cohort ${score.toFixed(3)}`);
+  if (name === STRANGER && (score ?? similarity) > threshold) rows.push("that person is already named in this photo");
   return rows;
 }
 
 function tip(face, decision) {
   const listed = face.candidates.slice(0, 3).map((each) =>
-    el("span", { class: "candidate" }, el("span", { text: each.name }), el("span", { text: each.similarity.toFixed(3) })),
+    el("span", { class: "candidate" }, el("span", { text: each.name }), el("span", { text: (each.score ?? each.similarity).toFixed(3) })),
   );
   const rows = facts(decision).map((text) => el("span", { text }));
   if (decision.person !== null) rows.push(el("span", { text: "press if it is somebody else" }));

@@ -1,6 +1,7 @@
 // The gallery's threshold. Moving it decides again on the faces shown; saving it changes the gallery.
 
 import { at, call } from "./api.js";
+import { deciding } from "./decide.js";
 import { announce, byId, el } from "./dom.js";
 
 /** The slider with its number, and marks for the faces shown. */
@@ -35,11 +36,11 @@ export class Threshold {
     if (gallery !== null) this.#set(gallery.threshold);
   }
 
-  /** Mark on the scale the similarity of each face shown to its best candidate. */
+  /** Mark on the scale the similarity, or the score, of each face shown with its best candidate. */
   mark(decisions) {
-    const marks = decisions.filter(({ similarity }) => similarity >= 0).map(({ similarity, person }) => {
-      const mark = el("span", { class: person === null ? "stranger" : "member" });
-      mark.style.left = `${100 * similarity}%`;
+    const marks = decisions.filter((each) => deciding(each) >= 0).map((each) => {
+      const mark = el("span", { class: each.person === null ? "stranger" : "member" });
+      mark.style.left = `${100 * deciding(each)}%`;
       return mark;
     });
     byId("marks").replaceChildren(...marks);

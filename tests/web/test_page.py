@@ -12,6 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
 from facegroup.gallery.index.people import People
+from facegroup.gallery.normalization import Normalization
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.embedder import unit
 from facegroup.networks.registry import spec
@@ -309,6 +310,39 @@ def test_the_page_decides_as_the_library_does(page: Page) -> None:
         for ours, theirs in zip(decided, matches, strict=True):
             assert (ours["person"], ours["name"]) == (theirs.person_id, theirs.name)
             assert ours["similarity"] == pytest.approx(theirs.similarity)
+            assert ours["margin"] == (None if theirs.margin is None else pytest.approx(theirs.margin))
+
+
+def test_the_page_decides_by_scores_where_a_cohort_decides(page: Page) -> None:
+    random = np.random.default_rng(3)
+    for turn in range(10):
+        faces = int(random.integers(1, 8))
+        matrix, probes = (rows(random, count) for count in (60, faces))
+        ids = [f"p{index:02}" for index in range(60)]
+        normalization, people = Normalization.begun(People.of(ids, ids, matrix), {})
+        threshold, unique = float(random.uniform(-0.3, 0.4)), turn % 2 == 0
+        snapshot = Snapshot("g", 1, "n", threshold, people, decision="cohort", normalization=normalization)
+        matches = snapshot.match(probes, np.zeros(faces, int), candidates=60, unique=unique)
+        asked_for = [
+            {
+                "candidates": [
+                    {
+                        "person_id": each.person_id,
+                        "name": each.name,
+                        "similarity": each.similarity,
+                        "score": each.deciding,
+                    }
+                    for each in match.candidates
+                ],
+                "reasons": list(match.reasons),
+            }
+            for match in matches
+        ]
+        decided = page.browser.execute_async_script(DECIDE, asked_for, threshold, unique)
+        for ours, theirs in zip(decided, matches, strict=True):
+            assert (ours["person"], ours["name"]) == (theirs.person_id, theirs.name)
+            assert ours["similarity"] == pytest.approx(theirs.similarity)
+            assert ours["score"] == pytest.approx(theirs.score)
             assert ours["margin"] == (None if theirs.margin is None else pytest.approx(theirs.margin))
 
 

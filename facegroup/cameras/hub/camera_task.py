@@ -61,7 +61,7 @@ class CameraTask:
     Attributes:
         camera: the camera.
         snapshot: the frame that was analysed last.
-        threshold: of the gallery, as the pipeline answered last.
+        threshold: similarity of two photos of one person, as the pipeline answered last.
         reached: the time up to which it is known who is there; None while no frames come.
     """
 
@@ -179,7 +179,7 @@ class CameraTask:
         if isinstance(seen, FacegroupError):
             raise seen
         if isinstance(seen.matched, PhotoMatches):
-            self.threshold = seen.matched.threshold
+            self.threshold = seen.matched.between_photos
         return seen
 
     async def _record(self, observations: tuple[Observation, ...], frame: Frame | None) -> None:

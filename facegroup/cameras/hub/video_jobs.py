@@ -58,7 +58,8 @@ class VideoJobs(HubPart):
         about = await self._hub.ask(Store.gallery, gallery)
         if about.network != self._hub.network:
             raise NetworkMismatch.of(gallery, about.network, self._hub.network)
-        self._hub.thresholds[gallery] = about.threshold
+        if about.decision == "cosine":
+            self._hub.thresholds[gallery] = about.threshold
         self._drop_stale()
         if len(self._uploads) + self.queue.qsize() >= WAITING:
             raise TooManyVideos(f"{WAITING} videos are waiting already; try again later")

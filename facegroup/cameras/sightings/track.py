@@ -177,7 +177,7 @@ class Track:
             self._votes[other] *= _FADING
         self._votes[who] = self._votes.get(who, 0.0) + weight
         self._agreed[who] = self._agreed.get(who, 0) + apart
-        if who not in self._best or match.similarity > self._best[who].similarity:
+        if who not in self._best or match.deciding > self._best[who].deciding:
             self._best[who] = match
         winner = max(self._votes, key=lambda each: self._votes[each])
         # A stranger needs one view more: it may not be a face, or be too poor to be named.

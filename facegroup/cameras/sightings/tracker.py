@@ -177,7 +177,7 @@ class Tracker:
                 if track.descriptor is not None:
                     alike[:, column] = seen.descriptors[here] @ track.descriptor
             away = np.array([now - track.last > PATIENCE for track in tracks])
-            found = self._association.by_descriptor(boxes, before, alike, seen.matched.threshold, away)
+            found = self._association.by_descriptor(boxes, before, alike, seen.matched.between_photos, away)
         return [None if each is None else tracks[each] for each in found]
 
 

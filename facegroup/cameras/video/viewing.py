@@ -107,7 +107,7 @@ class VideoAnalysis:
     def take(self, frame: Frame, seen: PhotoResult) -> bool:
         """Take the recognised faces of a frame; return whether the frame must be sent again, with `recognise`."""
         if isinstance(seen.matched, PhotoMatches):
-            self._threshold = seen.matched.threshold
+            self._threshold = seen.matched.between_photos
         done = self._tracker.update(frame, seen)
         if done.again:
             return True

@@ -96,19 +96,13 @@ class Largest:
         return Largest(similarities, places)
 
     def means(self, count: int) -> Floats:
-        """Return the mean of the largest of each face but the very largest: (n,) float32.
-
-        The very largest is left out, since it may be to another photo of the same person.
-
-        Args:
-            count: how many are averaged.
-        """
+        """Return the mean of the `count` largest of each face, or of as many as there are: (n,) float32."""
         return means(self.similarities, count)
 
 
 def means(falling: Floats, count: int) -> Floats:
     """Return what `Largest.means` does, of (n, k) similarities with the largest first."""
-    counted = falling[:, 1 : 1 + count]
+    counted = falling[:, :count]
     here = counted > -np.inf
     total = np.where(here, counted, np.float32(0)).sum(axis=1)
     return np.asarray(total / np.maximum(here.sum(axis=1), 1), np.float32)

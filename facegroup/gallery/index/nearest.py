@@ -57,10 +57,11 @@ def ordered(found: Sequence[Found], probes: int, width: int) -> Nearest:
     similarities: Floats = np.take_along_axis(scores, order, axis=1)
     nearest = np.take_along_axis(ranked, order, axis=1)
     relative = None
-    if any(segment.offsets is not None for segment, *_ in found):
+    parts = [segment.offsets[rows] for segment, rows, _ in found if segment.offsets is not None]
+    if parts:
         relative = similarities
-        offsets = [segment.offsets[row] for segment, row in people if segment.offsets is not None]
-        similarities = relative + np.asarray(offsets, np.float32)[by_id][nearest]
+        offsets = np.take_along_axis(np.concatenate(parts, axis=1), chosen, axis=1)
+        similarities = relative + np.take_along_axis(offsets, order, axis=1)
     similarities = np.clip(similarities, -1, 1)  # rounding can leave 1.0000001
     names = [people[place][0].names[people[place][1]] for place in by_id]
     return Nearest([ids[place] for place in by_id], names, nearest, similarities, relative)

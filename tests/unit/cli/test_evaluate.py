@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from facegroup.cli import evaluate
 from facegroup.errors import FacegroupError, MalformedRequest, UnknownNetwork
-from facegroup.evaluation import lfw_report, openset_data
+from facegroup.evaluation import detection, lfw_report, openset_data
+from facegroup.settings import load
 from tests.photos import encode, nobody
 
 TRUTH = {"good.jpg": [{"box": [1, 2, 30, 40], "invalid": 0}]}
@@ -184,6 +185,13 @@ def test_detection(shared: Path, tmp_path: Path) -> None:
     assert read["recall"]["value"] == pytest.approx(counts["right"] / counts["faces"], abs=1e-6)
     assert 0.3 < read["average_precision"]["value"] < 1, "the absent face must count as missed"
     bounded(read["average_precision"])
+    ((share, at),) = read["recall_at_precision"].items()
+    assert share == "0.946"
+    bounded(at)
+    assert at["confidence"] >= 0.02
+    done = detection.measure(source / "WIDER_val" / "images", detection.read_truth(truth), load(), at=0.1)
+    assert at["value"] <= done.recall_at.value < 1
+    assert done.outcomes.confidence.min() < 0.8 <= done.answered.confidence.min()
     assert sum(each["faces"] for each in read["by_size"].values()) == counts["faces"]
     alone(sheet)
 

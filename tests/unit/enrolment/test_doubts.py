@@ -6,7 +6,7 @@ import pytest
 from facegroup.enrolment import doubts
 from facegroup.errors import FacegroupError, LooksLike, NetworkMismatch, UnlikeOwn
 from facegroup.pipeline.messages import PhotoMatches
-from facegroup.types import Candidate, Match, Sample
+from facegroup.types import Candidate, Match, Sample, ScoredCandidate
 
 THRESHOLD = 0.4  # so a photo is unlike its person's others below 1 - 1.5 * 0.6 = 0.1
 
@@ -129,3 +129,22 @@ def test_a_gallery_that_is_switched_in_the_middle_is_said_to_be() -> None:
     known = [Sample("d" * 64, np.array([1, 0, 0], np.float32))]
     with pytest.raises(NetworkMismatch):
         doubts.judge("self", [at(0, "a")], [("a", "a" * 64)], known, answer(()), False)
+
+
+@pytest.mark.parametrize(("score", "expected"), [(0.19, None), (0.21, LooksLike)])
+def test_where_a_cohort_decides_a_photo_looks_like_whom_the_score_would_name(
+    score: float, expected: type[FacegroupError] | None
+) -> None:
+    """The similarity of 0.35 is below the network's own threshold, 0.4, and above that of the scores, 0.2."""
+    match = Match(None, "", 0.35, 0.2, None, (ScoredCandidate("ada", "Ada", 0.35, score),), score=score)
+    matched = PhotoMatches((match,), 1, 0.2, photo_threshold=THRESHOLD)
+    *_, told = doubts.judge("self", [at(0, "a")], [("a", "a" * 64)], [], matched, False)
+    assert [type(each.error) for each in told] == ([] if expected is None else [expected])
+
+
+def test_where_a_cohort_decides_photos_of_one_person_are_compared_at_the_network_s_threshold() -> None:
+    """At the scores' threshold of 0.2 a photo would be unlike its person's others below 1 - 1.5 * 0.8 = -0.2."""
+    nobody = Match(None, "", -1.0, 0.2, None)
+    matched = PhotoMatches((nobody,), 1, 0.2, photo_threshold=THRESHOLD)
+    *_, told = doubts.judge("self", [at(85, "a")], [("a", "a" * 64)], [at(0, "b")], matched, False)
+    assert [type(each.error) for each in told] == [UnlikeOwn]

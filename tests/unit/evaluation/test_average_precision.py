@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facegroup.evaluation.average_precision import average_precision
+from facegroup.evaluation.average_precision import average_precision, confidence_at, outcomes, recall_at
 from facegroup.types import Faces, Floats
 
 
@@ -38,6 +38,35 @@ def faces(**found: float) -> Faces:
 )
 def test_average_precision(found: list[Faces], truth: list[Floats], ignored: list[Floats], expected: float) -> None:
     assert average_precision(found, truth, ignored) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("found", "precision", "recall", "confidence"),
+    [
+        # right, wrong, right, wrong: precisions 1, 1/2, 2/3, 1/2 at recalls 1/4, 1/4, 1/2, 1/2
+        (faces(a1=0.9, a5=0.8, a2=0.7, a6=0.6), 1.0, 0.25, 0.9),
+        (faces(a1=0.9, a5=0.8, a2=0.7, a6=0.6), 0.67, 0.25, 0.9),
+        (faces(a1=0.9, a5=0.8, a2=0.7, a6=0.6), 2 / 3, 0.5, 0.7),
+        (faces(a1=0.9, a5=0.8, a2=0.7, a6=0.6), 0.0, 0.5, 0.7),
+        # no threshold lies between boxes that are equally confident
+        (faces(a1=0.9, a5=0.9), 0.6, 0.0, np.inf),
+        (faces(a5=0.9), 0.5, 0.0, np.inf),
+        (faces(), 0.5, 0.0, np.inf),
+    ],
+)
+def test_recall_at_a_precision(found: Faces, precision: float, recall: float, confidence: float) -> None:
+    done = outcomes([found], [boxes(100, 200, 300, 400)], [boxes()])
+    assert recall_at(done, precision, np.ones((1, 1))) == pytest.approx(recall)
+    assert confidence_at(done, precision) == pytest.approx(confidence)
+
+
+def test_recall_at_a_precision_counts_photos_as_often_as_drawn() -> None:
+    done = outcomes([faces(a1=0.9), faces(a5=0.8, a2=0.7)], [boxes(100), boxes(200, 300)], [boxes()] * 2)
+    weights = np.array([[1.0, 1], [3, 1], [1, 0], [0, 0]])
+    # right, wrong, right; with the first photo thrice: precision 4/5 after all, and 4 of 5 true boxes
+    found = recall_at(done, 0.75, weights)
+    assert found[:3] == pytest.approx([1 / 3, 4 / 5, 1])
+    assert np.isnan(found[3])
 
 
 def test_without_a_true_box_there_is_none() -> None:
