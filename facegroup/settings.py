@@ -307,6 +307,9 @@ class Cameras(_Part):
     keep_unknowns: int = Field(
         5_000, gt=0, description="most strangers kept; those not seen for longest are deleted first"
     )
+    unknowns_in_cohort: bool = Field(
+        False, description="whether descriptors of strangers may be copied into a gallery's cohort (docs/cohort.md)"
+    )
     keep_videos: int = Field(100, gt=0, description="most videos whose results are kept; the oldest are deleted first")
     webhooks: int = Field(32, ge=0, description="most webhooks")
     give_up_hours: float = Field(

@@ -32,7 +32,7 @@ class RedisCohort(RedisBase):
         by: Origin | None = None,
     ) -> CohortAdded:
         for _ in self._steps.attempts():
-            found, (ids,) = self._steps.read(gallery, lambda keys: ("HKEYS", keys.cohort))
+            found, ids = self._ids(gallery)
             if before := self._steps.done(gallery, once):
                 halves = before.split([each.id for each in members])
                 return CohortAdded(*halves, len(ids), before.version)
@@ -53,13 +53,15 @@ class RedisCohort(RedisBase):
         found, (rows,) = self._steps.read(gallery, lambda keys: ("HGETALL", keys.cohort))
         place = f"{Keys.of(found.name).cohort} :"
         bad: dict[str, str] = {}
-        result = cohort.cohort(found, list(_rows(rows)), lambda key, why: bad.update({place + key: why}))
+        result = cohort.cohort(
+            found, list(_rows(rows if found.cohort_version else {})), lambda key, why: bad.update({place + key: why})
+        )
         self._damage.settle(found.name, found.version, lambda key: key.startswith(place), bad)
         return result
 
     def _erase_cohort(self, gallery: str, ids: Sequence[str] | None = None, *, by: Origin | None = None) -> Erased:
         for _ in self._steps.attempts():
-            found, (kept,) = self._steps.read(gallery, lambda keys: ("HKEYS", keys.cohort))
+            found, kept = self._ids(gallery)
             wanted = None if ids is None else {validation.sortable(each).encode() for each in ids}
             removed = [each for each in kept if wanted is None or each in wanted]
             if not removed:
@@ -70,6 +72,10 @@ class RedisCohort(RedisBase):
                     self._damage.forget_cohort(found.name, each.decode(errors="replace"))
                 return Erased(0, 0, version, cohort=len(removed))
         raise _contended(gallery)
+
+    def _ids(self, gallery: str) -> tuple[Gallery, list[bytes]]:
+        found, (ids,) = self._steps.read(gallery, lambda keys: ("HKEYS", keys.cohort))
+        return found, ids if found.cohort_version else []
 
     def _change(
         self, found: Gallery, note: dict[str, Any], added: Iterable[Any] = (), removed: Iterable[bytes] = ()

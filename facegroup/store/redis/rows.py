@@ -149,7 +149,8 @@ def _gallery(kept: dict[bytes, bytes], people: int, cohort: int) -> Gallery:
         liveness=_word(kept, b"liveness", "off"),
         detector=_word(kept, b"detector", ""),
         fingerprint=_word(kept, b"fingerprint", ""),
-        cohort_size=cohort,
+        # Without a version, what is there was left by an older facegroup, which does not know that it must be erased.
+        cohort_size=cohort if b"cohort_version" in kept else 0,
         cohort_version=int(kept.get(b"cohort_version", 0)),
     )
 

@@ -261,6 +261,17 @@ def raw(url: str) -> bytes:
     return raw(url)
 
 
+def test_what_an_older_facegroup_left_of_an_erased_gallery_is_not_a_cohort(redis_url: str) -> None:
+    with closing(open_store(redis_url)) as store, closing(redis.Redis.from_url(redis_url)) as client:
+        store.create_gallery(Gallery("group", NETWORK, D, 0.4))
+        store.add_cohort("group", strangers(1, 2), NETWORK)
+        client.hdel(Keys.of("group").gallery, "cohort_version")  # as it makes a gallery of the name anew
+        assert (store.cohort("group").ids, store.gallery("group").cohort_size) == ((), 0)
+        assert store.erase_cohort("group").cohort == 0
+        done = store.add_cohort("group", strangers(2, 3), NETWORK)
+        assert (done.added, done.size, store.cohort("group").ids) == (ids(2, 3), 2, ids(2, 3))
+
+
 def test_a_switch_takes_the_cohort_along_and_readers_read_it_again(store: Store, gallery: str) -> None:
     staged = cast(StagingStore, store)
     store.add_cohort(gallery, strangers(1, 2), NETWORK)
