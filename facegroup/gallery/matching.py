@@ -226,7 +226,7 @@ class Matcher:
         return snapshot, None
 
     def _check_pin(self, gallery: str, version: int) -> None:
-        if not self.pins.fingerprint:
+        if not (self.pins.fingerprint or self.pins.detector):
             return
         known = self._pinned.get(gallery)
         if known is None or known.version < version:

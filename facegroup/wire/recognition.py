@@ -296,6 +296,7 @@ class Detection(Answer):
     """Answer of /detect and /embed."""
 
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     images: list[SeenImage]
 
     def structs(self) -> list[PhotoResult | FacegroupError]:
@@ -309,6 +310,7 @@ class Identification(Answer):
     gallery: str
     gallery_version: int | None
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     degraded: bool = Field(False, description="the store is away; `gallery_version` may not be the newest")
     degraded_reason: str | None = Field(None, description="`store_unavailable` or `store_went_back`")
     images: list[NamedImage]
@@ -355,6 +357,7 @@ class Verification(Answer):
     )
     cohort: CohortMeans | None = added(None, "what the score was computed with; null: the cosine decides")
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     faces: list[Found] = Field(description="the faces that were compared, one of each photo")
     person: PersonRef | None = None
     gallery_version: int | None = None
