@@ -21,9 +21,10 @@ import numpy as np
 from facegroup.errors import CohortTooSmall
 from facegroup.gallery.index.largest import Largest, Places, means
 from facegroup.gallery.index.products import Products
+from facegroup.store import cohort as stored
 from facegroup.types import Descriptors, Floats
 
-LEAST = 50
+LEAST = stored.LEAST
 """Fewest people of a cohort that decides."""
 
 MOST = 512
