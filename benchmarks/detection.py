@@ -1,7 +1,7 @@
-"""Measure detection in decoded photos: photos per second at batches of 1 and 8, and with the mtcnn package.
+"""Measure detection in decoded photos: photos per second at batches of 1 and 8, with MTCNN, YuNet and the mtcnn package.
 
 Ours runs the same three networks with the same weights, in fp32 like the package, in bf16 and in int8. facenet-pytorch's
-MTCNN is measured too, if torch can be installed.
+MTCNN is measured too, if torch can be installed. YuNet's CPU time is compared with that of our MTCNN in the same precision.
 """
 
 import tempfile
@@ -17,7 +17,10 @@ from benchmarks.report import Options, Report, cores, run
 
 PACKAGE = "the mtcnn package"
 FACENET = "facenet-pytorch's MTCNN"
+YUNET = ("fp32", "bf16")
 _SECONDS = 40
+_SHARE = 0.35
+"""Most CPU time of YuNet, as a share of MTCNN's in the same precision, over large photos in batches of 8."""
 
 
 def measure(options: Options) -> Report:
@@ -27,12 +30,13 @@ def measure(options: Options) -> Report:
         small = lfw(Path(folder) / "lfw", 8 if options.quick else 40)
         large = wider(Path(folder) / "wider", 8 if options.quick else 16)
         ours: dict[str, Worker] = {}
-        for precision in PRECISIONS:
+        for model, precision in (*(("mtcnn", each) for each in PRECISIONS), *(("yunet", each) for each in YUNET)):
             given = {"network": weights.RETAIL, "precision": precision, "threads": cores(), "kind": "finder"}
+            name = precision if model == "mtcnn" else f"{model} {precision}"
             try:
-                ours[precision] = stack.enter_context(opened("ours", None, **given))
+                ours[name] = stack.enter_context(opened("ours", None, **given, model=model))
             except NotToBeHad as error:
-                report.absent(f"ours in {precision}", str(error))
+                report.absent(f"ours, {name}", str(error))
         peers: dict[str, Worker | NotToBeHad] = {}
         for name, module, environment in (
             (PACKAGE, "course_work", TENSORFLOW),
@@ -48,7 +52,7 @@ def measure(options: Options) -> Report:
             if said.get("nms") == "OpenCV":
                 report.says.append(f"{FACENET}: this torchvision has no operators for this torch; its NMS is OpenCV's")
         for photos, least in ((small, 12), (large, 8)):
-            _over(report, photos, least, ours, peers, 1 if options.quick else 2)
+            _over(report, photos, least, ours, peers, 1 if options.quick else 2, large=photos is large)
     report.says.append(f"threads: ours {cores()}, each peer's own default; min_face_size 20 in all")
     return report
 
@@ -60,6 +64,8 @@ def _over(
     ours: dict[str, Worker],
     peers: dict[str, Worker | NotToBeHad],
     rounds: int,
+    *,
+    large: bool,
 ) -> None:
     paths = [str(path) for path in photos.paths]
     parts = [{"paths": paths[start : start + 8]} for start in range(0, len(paths), 8)]
@@ -76,7 +82,8 @@ def _over(
             asked[name] = (peer, "detect", parts)
     answers = interleaved(asked, rounds, _SECONDS) | answers
     rates = {name: each["images"] / each["seconds"] for name, each in answers.items() if isinstance(each, dict)}
-    judged = max((name for name in rates if name.endswith("batches of 8")), key=rates.__getitem__, default="")
+    ours_by_8 = [name for name in rates if name.endswith("batches of 8") and "yunet" not in name]
+    judged = max(ours_by_8, key=rates.__getitem__, default="")
     for name, answer in answers.items():
         if isinstance(answer, NotToBeHad):
             report.absent(f"{photos.says}: {name}", str(answer))
@@ -89,6 +96,19 @@ def _over(
             against=f"{PACKAGE}, photo by photo" if mine else None,
             base=rates.get(PACKAGE) if mine else None,
             least=least if name == judged else None,
+        )
+    spent = {name: 1000 * each["cpu"] / each["images"] for name, each in answers.items() if isinstance(each, dict)}
+    for name, value in spent.items():
+        if not name.startswith("ours") or not name.endswith("batches of 8"):
+            continue
+        own = name.replace("yunet ", "")
+        report.add(
+            f"{photos.says}: {name}: CPU time",
+            value,
+            "ms/image",
+            against=own if own != name else None,
+            base=spent.get(own) if own != name else None,
+            most=_SHARE if own != name and large else None,
         )
     found = ", ".join(f"{name} {answer['faces']}" for name, answer in answers.items() if isinstance(answer, dict))
     report.says.append(f"{photos.says}: faces found: {found}")

@@ -21,6 +21,7 @@ from facegroup.gallery.matching import Matcher
 from facegroup.gallery.pins import Pins
 from facegroup.networks.fingerprint import known
 from facegroup.networks.registry import spec
+from facegroup.pipeline import detector_file
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.settings import Settings
 from facegroup.store import open_store
@@ -45,7 +46,7 @@ class GalleryActor:
         configure(settings)
         network = spec(settings.network, settings)
         self._store = open_store(settings.store)
-        self._pins = Pins(network.name, known(network, settings))
+        self._pins = Pins(network.name, known(network, settings), detector_file.name(settings))
         plan, live = Plan.of(settings.matcher), settings.liveness.least
         self._galleries = Matcher(self._store, network, plan, degraded_counter(), live, self._pins)
         self._guarded = GuardedStore(self._store, self._galleries.availability, self._galleries.losses)
@@ -112,7 +113,9 @@ class GalleryActor:
         snapshot = await self._in(self._matcher, lambda: self._galleries.snapshot(gallery))
         return await self._in(
             self._trials,
-            lambda: calibrator.run(self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by),
+            lambda: calibrator.run(
+                self._guarded.call, snapshot, fpir, strangers, dry_run=dry_run, by=by, detector=self._pins.detector
+            ),
         )
 
     async def about(self) -> dict[str, Any]:

@@ -172,6 +172,10 @@ class Client:
         """Return the sizes of the cohort of a gallery. Raises `UnknownGallery`."""
         return self._read(Cohort, "GET", f"{_at(gallery)}/cohort")
 
+    def take_unknowns(self, gallery: str) -> Cohort:
+        """Make the strangers whom the gallery's cameras know those of its cohort, where the server allows it."""
+        return self._read(Cohort, "POST", f"{_at(gallery)}/cohort/unknowns", again=True)
+
     def erase_cohort(self, gallery: str) -> CohortErased:
         """Erase every stranger of the cohort of a gallery. Raises `UnknownGallery`."""
         return self._read(CohortErased, "DELETE", f"{_at(gallery)}/cohort")

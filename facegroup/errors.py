@@ -9,7 +9,7 @@
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor · UnknownParameter ·
-    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed
+    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed · UnknownsNotAllowed
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
     │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
@@ -358,6 +358,13 @@ class TooFewToCalibrate(Conflict):
     """There are too few photos to find a threshold for the requested FPIR. Nothing was changed."""
 
     code = "too_few_to_calibrate"
+
+
+class UnknownsNotAllowed(ClientError):
+    """Strangers whom cameras saw may not be copied into a cohort on this server."""
+
+    code = "unknowns_not_allowed"
+    status = 403
 
 
 class CohortTooSmall(Conflict):

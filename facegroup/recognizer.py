@@ -59,7 +59,7 @@ class Recognizer:
         self.finder = open_finder(settings, self.spec)
         self.store = open_store(settings.store, actor)
         plan, live = Plan.of(settings.matcher), settings.liveness.least
-        self.pins = Pins(self.spec.name, self.embedder.fingerprint)
+        self.pins = Pins(self.spec.name, self.embedder.fingerprint, self.finder.about()["detector"])
         self.galleries = Matcher(self.store, self.spec, plan, liveness=live, pins=self.pins)
         self._ahead = ThreadPoolExecutor(1, "find")
 
@@ -251,7 +251,9 @@ class Recognizer:
     ) -> CalibrationResult:
         """Find the threshold of a gallery for an FPIR, and set it. Raises what `calibrator.run` does."""
         snapshot = self.galleries.snapshot(gallery)
-        return calibrator.run(direct(self.store), snapshot, fpir, strangers, dry_run=dry_run)
+        return calibrator.run(
+            direct(self.store), snapshot, fpir, strangers, dry_run=dry_run, detector=self.pins.detector
+        )
 
     def describe(self, photos: Iterable[PhotoInput]) -> list[PhotoResult | FacegroupError]:
         """Return the faces of each photo with their descriptors, and nobody's name."""

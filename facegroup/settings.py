@@ -175,9 +175,10 @@ class Detector(_Part):
 class Liveness(_Part):
     """Presentation-attack detection: is a face live, or a print or a screen with a face? Off by default, and then free.
 
-    It runs in the detector's processes, with their threads and precision, on single RGB pictures. It is an obstacle, not a
-    proof: it is not certified (ISO/IEC 30107-3), does not detect masks, and does not detect a stream that is injected in
-    place of the camera's (docs/liveness.md). What a face that is not live may not do is set per gallery.
+    It runs in the detector's processes, with their threads and precision, on single pictures. It is an obstacle, not a
+    proof: it is not certified (ISO/IEC 30107-3), misses most pictures that fill the view, does not detect masks, nor a
+    stream that is injected in place of the camera's, and refuses pictures without colour, as of cameras at night
+    (docs/liveness.md). What a face that is not live may not do is set per gallery.
     """
 
     model: Literal["none", "minifasnet"] = Field(
@@ -305,6 +306,9 @@ class Cameras(_Part):
     keep_sightings: int = Field(100_000, gt=0, description="most sightings kept; the oldest are deleted first")
     keep_unknowns: int = Field(
         5_000, gt=0, description="most strangers kept; those not seen for longest are deleted first"
+    )
+    unknowns_in_cohort: bool = Field(
+        False, description="whether descriptors of strangers may be copied into a gallery's cohort (docs/cohort.md)"
     )
     keep_videos: int = Field(100, gt=0, description="most videos whose results are kept; the oldest are deleted first")
     webhooks: int = Field(32, ge=0, description="most webhooks")

@@ -20,6 +20,7 @@ def load(
     kind: str = "recognizer",
     calibration: str | None = None,
     detector: str | None = None,
+    model: str = "mtcnn",
 ) -> dict[str, Any]:
     """Open a recognizer with a gallery of a few people, or a detector or an embedder alone, and warm it.
 
@@ -31,6 +32,7 @@ def load(
         kind: recognizer, finder or embedder.
         calibration: photos for int8.
         detector: the detector's own precision.
+        model: the detector.
     """
     from facegroup.networks.embedder import open_embedder
     from facegroup.networks.registry import spec
@@ -44,7 +46,7 @@ def load(
         network=network,
         model_dir=model_dir,
         store=f"sqlite:///{Path(tempfile.mkdtemp(prefix='facegroup-benchmark-')) / 'gallery.db'}",
-        detector={"threads": threads, "num_cpus": threads, "precision": detector or precision},
+        detector={"model": model, "threads": threads, "num_cpus": threads, "precision": detector or precision},
         embedder={"threads": threads, "num_cpus": threads, **arithmetic},
     )
     if kind == "finder":

@@ -32,6 +32,7 @@ _Describe = Callable[[Sequence[bytes]], list[PhotoResult | FacegroupError]]
 _WHY = {
     "decision_changed": "its decision was set since it was calibrated",
     "people_changed": "its number of people has changed by more than 20 % since it was calibrated",
+    "detector_changed": "its faces are found by another detector than when it was calibrated",
     "threshold_changed": "its threshold was set by hand since it was calibrated",
 }
 

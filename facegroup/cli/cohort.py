@@ -69,6 +69,19 @@ def add(
         raise typer.Exit(1)
 
 
+@app.command("unknowns")
+def take_unknowns(server: Annotated[str, typer.Option(help="URL of the server")], gallery: Gallery = None) -> None:
+    """Take the strangers whom a gallery's cameras know into its cohort, and erase those it had from before.
+
+    Only if the server's setting cameras.unknowns_in_cohort allows it.
+    """
+    from facegroup.client import Client
+
+    with Client(server) as client:
+        sizes = client.take_unknowns(load(gallery=gallery).gallery)
+    typer.echo(f"{sizes.gallery}: {sizes.unknown} strangers of cameras are in the cohort, {sizes.given} were given")
+
+
 @app.command("ls")
 def show(gallery: Gallery = None, server: Server = None, store: Store = None, as_json: AsJson = False) -> None:
     """Show how many strangers the cohort of a gallery has, and whether there are enough people to decide."""

@@ -11,6 +11,7 @@ import typer
 from facegroup.cli.options import AsJson, Store
 from facegroup.cli.output import bar
 from facegroup.errors import MalformedRequest, MigrationIncomplete, StoreInvalid, UnknownGallery
+from facegroup.gallery.decision_change import Defaults
 from facegroup.networks import registry
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
@@ -112,7 +113,9 @@ def migrate(
             new = wanted or place.gallery(gallery)
         else:
             spec = registry.spec(network or "", load(store=store))
-            new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
+            if threshold is None:
+                threshold = Defaults.of(spec).threshold(place.gallery(gallery).decision)
+            new = Gallery(gallery, spec.name, spec.dimension, threshold)
         settings = load(store=store, network=network or new.network)
         with bar("migrating", place.gallery(gallery).people) as progress:
             work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance)

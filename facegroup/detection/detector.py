@@ -20,10 +20,14 @@ class ConfidenceScale:
         least: least confidence of a face in an answer, if `detector.min_confidence` sets none.
         points: rising pairs of a confidence and the MTCNN confidence that means the same; straight lines between them. Empty
             if both are the same.
+        lead: log-odds on MTCNN's scale by which the best face of a further pass must beat that of the first.
+        close: log-odds by which the best pass must beat those in other orientations; otherwise the orientation is uncertain.
     """
 
     least: float = 0.8
     points: tuple[tuple[float, float], ...] = ()
+    lead: float = 2.5
+    close: float = 1.6
 
     def certainty(self, confidence: Floats) -> Floats:
         """Return (n,) float32 confidences as the MTCNN confidences that mean the same."""

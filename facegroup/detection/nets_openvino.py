@@ -155,7 +155,7 @@ def graph(name: Net, ranges: Sequence[tuple[float, float]] = ()) -> Any:
 
     net, given = layers(name), iter(ranges)
     inputs = [op.parameter([1, *CANVAS, 3] if name == "pnet" else [1, net.side, net.side, 3], np.float32)]
-    node = _quantised(_planes(inputs[0]), next(given, None))
+    node = quantised(_planes(inputs[0]), next(given, None))
     for layer in net.trunk:
         match layer.kind:
             case "conv":
@@ -163,7 +163,7 @@ def graph(name: Net, ranges: Sequence[tuple[float, float]] = ()) -> Any:
             case "dense":
                 node = _multiply(node, *layer.weights, exact=not ranges)
             case "prelu":
-                node = _quantised(op.prelu(node, op.constant(layer.weights[0])), next(given, None))
+                node = quantised(op.prelu(node, op.constant(layer.weights[0])), next(given, None))
             case "mask":
                 inputs.append(op.parameter([1, *_FIRST, 1], np.float32))
                 # As a convolution, the mask is added in place by the one before; otherwise it would be a separate pass.
@@ -203,20 +203,24 @@ def _multiply(node: Any, kernel: Floats, bias: Floats, *, exact: bool = True) ->
 
 
 def _weights(kernel: Floats, axes: tuple[int, ...], *, exact: bool) -> Any:
-    """Return a layer's weights, exact or rounded to 255 steps around 0 for each output (all axes but these).
+    from openvino import opset13 as op
+
+    return op.constant(kernel) if exact else narrowed(kernel, axes)
+
+
+def narrowed(kernel: Floats, axes: tuple[int, ...]) -> Any:
+    """Return a layer's weights rounded to 255 steps around 0 for each output (all axes but these).
 
     If the CPU needs one bit left free, the steps reach twice as far, so that the weights use half of them.
     """
     from openvino import opset13 as op
 
-    if exact:
-        return op.constant(kernel)
     most = np.abs(kernel).max(axis=axes, keepdims=True) * np.float32(2 if narrow_weights() else 1)
     low, high = op.constant(-most), op.constant(most)
     return op.fake_quantize(op.constant(kernel), low, high, low, high, 255)
 
 
-def _quantised(node: Any, limits: tuple[float, float] | None) -> Any:
+def quantised(node: Any, limits: tuple[float, float] | None) -> Any:
     """Round a node to 256 steps between two limits, one of which is exactly 0. Without limits, return it unchanged."""
     from openvino import opset13 as op
 

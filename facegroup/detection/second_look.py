@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from facegroup.detection.boxes import clip, overlap
+from facegroup.detection.detector import MTCNN_SCALE, ConfidenceScale
 from facegroup.types import Faces, Floats, Image
 
 SURE = 0.95
@@ -24,13 +25,6 @@ SUSPECT = 0.995
 
 LEAST = 0.9
 """Least confidence of a face that only a further pass found."""
-
-MORE = 2.5
-"""Log-odds by which the best face of a further pass must beat that of the first, since most photos are upright. At 1.0, a
-photo of an upright face with paint on it was turned."""
-
-CLOSE = 1.6
-"""Log-odds by which the best pass must beat the passes in other orientations; otherwise the orientation is uncertain."""
 
 SAME = 0.2
 """Overlap above which boxes of two passes are the same face."""
@@ -81,9 +75,6 @@ class DetectionPass:
 Detect = Callable[[Sequence[DetectionPass]], list[DetectionPass]]
 """Function that fills in the faces of passes, without unsure ones."""
 
-Certainty = Callable[[Floats], Floats]
-"""Function that returns confidences on MTCNN's scale."""
-
 Turns = Callable[[Sequence[DetectionPass]], list[Floats]]
 """Function that returns the score of each face of a pass, (n, 4), after 0 to 3 more quarter turns counter-clockwise."""
 
@@ -93,7 +84,7 @@ def best_passes(
     must_be_upright: Sequence[bool],
     detect: Detect,
     turns: Turns,
-    certainty: Certainty = lambda confidence: confidence,
+    scale: ConfidenceScale = MTCNN_SCALE,
 ) -> list[DetectionPass]:
     """Return the best pass for each picture: the first one, unless a further pass beats it.
 
@@ -102,14 +93,15 @@ def best_passes(
         must_be_upright: whether to check the orientation of the best face even if it is not suspect.
         detect: detects faces.
         turns: scores faces in each orientation.
-        certainty: the detector's `ConfidenceScale.certainty`.
+        scale: what the detector's confidence means. MTCNN's lead is 2.5 because most photos are upright: at 1.0, a photo of
+            an upright face with paint on it was turned.
     """
     asked = [
-        upright or certainty(first.faces.confidence).max(initial=0) < SUSPECT
+        upright or scale.certainty(first.faces.confidence).max(initial=0) < SUSPECT
         for first, upright in zip(firsts, must_be_upright, strict=True)
     ]
     lying = _ways_up(firsts, asked, turns)
-    looks = _Passes(firsts, detect, turns, certainty)
+    looks = _Passes(firsts, detect, turns, scale)
     again: list[tuple[int, DetectionPass]] = []
     for index, (first, lies) in enumerate(zip(firsts, lying, strict=True)):
         if not len(first.faces):
@@ -117,7 +109,7 @@ def best_passes(
             again += [(index, _turn(first, each, 2 * first.smallest)) for each in (1, 2, 3)]
         elif lies:
             again.append((index, _turn(first, lies, max(first.smallest, round(_SOMEWHAT * _side(first))))))
-        elif certainty(first.faces.confidence).max() < SURE:
+        elif scale.certainty(first.faces.confidence).max() < SURE:
             again += [(index, _turn(first, each, max(2 * first.smallest, round(_side(first))))) for each in (1, 2, 3)]
     looks.take(again)
     third: list[tuple[int, DetectionPass]] = []
@@ -180,15 +172,15 @@ class _Passes:
         firsts: see `best_passes`.
         detect: see `best_passes`.
         turns: see `best_passes`.
-        certainty: see `best_passes`.
+        scale: see `best_passes`.
     """
 
-    def __init__(self, firsts: Sequence[DetectionPass], detect: Detect, turns: Turns, certainty: Certainty) -> None:
+    def __init__(self, firsts: Sequence[DetectionPass], detect: Detect, turns: Turns, scale: ConfidenceScale) -> None:
         self.best = list(firsts)
         self._seen = [[first] for first in firsts]
         self._detect = detect
         self._turns = turns
-        self._certainty = certainty
+        self._scale = scale
 
     def take(self, looks: Sequence[tuple[int, DetectionPass]]) -> None:
         """Run further passes, each with the number of its picture. Faces that are not upright in them do not count."""
@@ -200,9 +192,9 @@ class _Passes:
                 continue
             # A repeated pass searches for smaller faces too.
             closer = (look.turns, look.edge) == (held.turns, held.edge)
-            if self._found(look) - self._found(held) > (
-                -MORE if closer else MORE if held is first and len(first.faces) else 0
-            ):
+            lead = self._scale.lead
+            needed = -lead if closer else lead if held is first and len(first.faces) else 0
+            if self._found(look) - self._found(held) > needed:
                 self.best[index] = look
             self._seen[index].append(look)
 
@@ -210,7 +202,7 @@ class _Passes:
         """Return whether no other orientation of a picture scores nearly as well as the best pass."""
         best = self.best[index]
         others = (look for look in self._seen[index] if look.turns != best.turns)
-        return all(self._found(best) - self._found(look) >= CLOSE for look in others)
+        return all(self._found(best) - self._found(look) >= self._scale.close for look in others)
 
     def _counts(self, look: DetectionPass, first: DetectionPass) -> bool:
         """Return whether the faces of a further pass are plausible.
@@ -219,14 +211,14 @@ class _Passes:
         that the first pass missed or found only a part of: photos have small false faces in many places.
         """
         if not len(look.faces) or not len(first.faces):
-            return bool(self._certainty(look.faces.confidence).max(initial=0) >= LEAST)
+            return bool(self._scale.certainty(look.faces.confidence).max(initial=0) >= LEAST)
         there = in_picture(replace(look, faces=_best(look.faces))).boxes
         here = _best(first.faces).boxes
         return overlap(there, here).item() > SAME or _area(there) > LARGER * _area(here)
 
     def _found(self, look: DetectionPass) -> float:
         """Return the log-odds of a pass's best face, 0 for none. A sum would let many false faces outweigh a true one."""
-        return _odds(self._certainty(look.faces.confidence).max(initial=0.5))
+        return _odds(self._scale.certainty(look.faces.confidence).max(initial=0.5))
 
 
 def _area(boxes: Floats) -> float:

@@ -82,7 +82,8 @@ def decoded(outputs: Sequence[Floats], width: int, least: float) -> Candidates:
     parts = []
     for level, stride in enumerate(STRIDES):
         kinds, objects, boxes, points = (outputs[level + len(STRIDES) * part] for part in range(4))
-        scores = np.clip(kinds[..., 0], 0, 1) * np.clip(objects[..., 0], 0, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = kinds[..., 0] * objects[..., 0]
         image, anchor = np.nonzero(scores >= least * least)
         row, column = np.divmod(anchor, width // stride)
         grid = np.stack([column, row], axis=1).astype(np.float32)
@@ -93,7 +94,7 @@ def decoded(outputs: Sequence[Floats], width: int, least: float) -> Candidates:
         corners = np.concatenate([centre - half, centre + half], axis=1)
         # False for NaN, too. A network that gives such numbers must not stop the others of the batch.
         sane = (np.abs(np.concatenate([corners, marks.reshape(-1, 10)], axis=1)) < _FARTHEST).all(axis=1)
-        parts.append(Candidates(image, corners, marks, np.sqrt(scores[image, anchor]))[sane])
+        parts.append(Candidates(image, corners, marks, np.sqrt(np.minimum(scores[image, anchor], 1)))[sane])
     return joined(parts)
 
 

@@ -20,7 +20,8 @@ SMALLEST = 20
 """Side that the smallest face has in the first copy, in pixels."""
 
 SECOND = 320
-"""Longer side of the second copy in pixels: a face may fill it."""
+"""Longer side of the second copy in pixels, about: a face may fill it. The image is averaged over whole pixels, since OpenCV
+takes several times as long for fractions."""
 
 ALONE = 400
 """Longer side of a first copy up to which there is no second one."""
@@ -39,6 +40,7 @@ class Copy:
         height: height in pixels.
         ratio: pixels of the image for each pixel of the copy, across and down.
         least: smallest side of a face that counts in it, in its pixels.
+        averages: side of the square of pixels of the image that becomes one pixel; 0 if it is scaled by a fraction.
     """
 
     image: int
@@ -46,6 +48,7 @@ class Copy:
     height: int
     ratio: tuple[float, float]
     least: float = 0.0
+    averages: int = 0
 
     def bucket(self, step: int) -> tuple[int, int]:
         """Return its height and width, rounded up to multiples of `step`."""
@@ -60,7 +63,9 @@ def copies(image: int, shape: tuple[int, ...], min_face_size: int) -> list[Copy]
     longest = max(first.width, first.height)
     if longest <= ALONE:
         return [first]
-    return [first, _copy(image, width, height, SECOND / max(width, height), LARGE)]
+    whole = max(2, round(max(width, height) / SECOND))
+    size = max(1, width // whole), max(1, height // whole)
+    return [first, Copy(image, *size, (whole, whole), LARGE, averages=whole)]
 
 
 def grouped(planned: Sequence[Copy], step: int, pixels: float) -> list[list[Copy]]:
@@ -81,13 +86,13 @@ def batch(images: Sequence[Image], members: Sequence[Copy], step: int) -> Image:
     height, width = members[0].bucket(step)
     pixels = np.zeros((len(members), height, width, 3), np.uint8)
     for place, each in zip(pixels, members, strict=True):
-        place[: each.height, : each.width] = _scaled(images[each.image], each.width, each.height)
+        place[: each.height, : each.width] = _scaled(images[each.image], each)
     return pixels
 
 
-def _copy(image: int, width: int, height: int, scale: float, least: float = 0.0) -> Copy:
+def _copy(image: int, width: int, height: int, scale: float) -> Copy:
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return Copy(image, *size, (width / size[0], height / size[1]), least)
+    return Copy(image, *size, (width / size[0], height / size[1]))
 
 
 def _split(members: Sequence[Copy], parts: int) -> Iterator[list[Copy]]:
@@ -95,8 +100,11 @@ def _split(members: Sequence[Copy], parts: int) -> Iterator[list[Copy]]:
     return (list(members[start:end]) for start, end in pairwise(edges))
 
 
-def _scaled(image: Image, width: int, height: int) -> Image:
-    if (width, height) == image.shape[1::-1]:
+def _scaled(image: Image, copy: Copy) -> Image:
+    size = copy.width, copy.height
+    if copy.averages:
+        image = image[: copy.height * copy.averages, : copy.width * copy.averages]
+    if size == image.shape[1::-1]:
         return image
-    smaller = width < image.shape[1]
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))
+    smaller = copy.width < image.shape[1]
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))

@@ -6,12 +6,18 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
+
+from facegroup.detection.nets_openvino import narrowed, quantised
 from facegroup.detection.yunet_anchors import OUTPUTS
 from facegroup.detection.yunet_copies import CELL
+from facegroup.detection.yunet_ranges import RANGES
 from facegroup.detection.yunet_spec import YunetSpec
 from facegroup.engines.precision import compiled_for
-from facegroup.errors import WeightsInvalid
+from facegroup.errors import EngineUnavailable, WeightsInvalid
 from facegroup.types import Floats, Image
+
+_CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
 
 class OpenVinoYunet:
@@ -21,7 +27,7 @@ class OpenVinoYunet:
         spec: the network.
         path: its ONNX file.
         threads: compute threads, each of which runs one inference at a time.
-        precision: fp32 or bf16.
+        precision: fp32, bf16 or int8, which only YuNet n itself has.
 
     Raises:
         EngineUnavailable: OpenVINO cannot run in this precision on this CPU.
@@ -38,7 +44,9 @@ class OpenVinoYunet:
 
         self.lanes = threads
         core = openvino.Core()
-        compiled = compiled_for(core, _graph(core, spec, path), precision, threads, spec.name, streams=threads)
+        graph = _graph(core, spec, path)
+        apart = _quantise(graph, spec) if precision == "int8" else 0
+        compiled = compiled_for(core, graph, precision, threads, spec.name, streams=threads, apart=apart)
         self._order = [compiled.outputs.index(compiled.output(each)) for each in OUTPUTS]
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
@@ -50,7 +58,8 @@ class OpenVinoYunet:
         request = self._idle.get()
         try:
             request.infer({0: pixels}, share_inputs=True)
-            yield [request.output_tensors[index].data for index in self._order]
+            tensors = request.output_tensors
+            yield [tensors[index].data for index in self._order]
         finally:
             self._idle.put(request)
 
@@ -82,3 +91,29 @@ def _graph(core: Any, spec: YunetSpec, path: Path) -> Any:
     if spec.divisor != (1.0, 1.0, 1.0):
         change.scale(list(spec.divisor))
     return steps.build()
+
+
+def _quantise(model: Any, spec: YunetSpec) -> int:
+    """Round the inputs and weights of the convolutions of `RANGES` to 8 bits; return how many others there are.
+
+    Raises:
+        EngineUnavailable: the ranges of the network are not known.
+    """
+    if spec.source:
+        raise EngineUnavailable(
+            f"The ranges of {spec.name} for int8 are not known. Set detector.precision to fp32 or bf16."
+        )
+    convolutions = [each for each in model.get_ordered_ops() if each.get_type_name() in _CONVOLUTIONS]
+    known = [each for each in convolutions if _name(each) in RANGES]
+    for each in known:
+        rounded = quantised(each.input_value(0), RANGES[_name(each)])
+        kernel = np.asarray(each.input_value(1).get_node().get_data(), np.float32)
+        axes = tuple(range(1 if each.get_type_name() == "Convolution" else 2, kernel.ndim))
+        each.input(0).replace_source_output(rounded.output(0))
+        each.input(1).replace_source_output(narrowed(kernel, axes).output(0))
+    model.validate_nodes_and_infer_types()
+    return len(convolutions) - len(known)
+
+
+def _name(convolution: Any) -> str:
+    return str(convolution.get_friendly_name()).partition("/")[0]

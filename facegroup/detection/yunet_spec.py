@@ -35,7 +35,10 @@ class YunetSpec:
 YUNET_N = YunetSpec(
     name=YUNET,
     scale=ConfidenceScale(
-        0.688, ((0.688, 0.8), (0.82, 0.9), (0.846, 0.95), (0.87, 0.97), (0.91, 0.995), (0.93, 0.999))
+        0.688,
+        ((0.688, 0.8), (0.82, 0.9), (0.846, 0.95), (0.87, 0.97), (0.91, 0.995), (0.92, 0.999), (0.93, 0.9999)),
+        lead=0.5,
+        close=0.3,
     ),
     licence="Apache-2.0 (Shiqi Yu, libfacedetection.train)",
 )

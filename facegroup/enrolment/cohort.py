@@ -13,11 +13,12 @@ from facegroup.enrolment import samples
 from facegroup.enrolment.samples import Refused
 from facegroup.enrolment.steps import Stages
 from facegroup.errors import NetworkMismatch
+from facegroup.networks.embedder import unit
 from facegroup.pipeline.messages import Photo, Query
 from facegroup.store.audit import Origin
-from facegroup.store.contract import CohortAdded, Store
+from facegroup.store.contract import Cohort, CohortAdded, Store
 from facegroup.store.idempotency import IdempotencyKey
-from facegroup.types import CohortMember, FaceChoice
+from facegroup.types import CohortMember, FaceChoice, Floats
 
 FACE: FaceChoice = "dominant"
 """Which face of a photo is taken."""
@@ -71,12 +72,39 @@ async def add(
         raise refused[0].error
     like_members = 0
     if good:
-        query = Query(gallery, candidates=1, unique=False, enrolling=True)
+        query = Query(gallery, candidates=1, unique=False, enrolling=True, liveness=False)
         matched = await stages.match(np.stack([each.descriptor for each in good]), query)
         like_members = sum(match.person_id is not None for match in matched.matches)
     members = [CohortMember(each.id, each.descriptor, "given", each.detector) for each in good]
     done = await stages.ask(Store.add_cohort, gallery, members, stages.network, once=once, by=by)
     return Addition(done, refused, like_members)
+
+
+def of_unknowns(gallery: str, network: str, unknowns: Sequence[tuple[str, str, Floats]]) -> list[CohortMember]:
+    """Return members of the cohort for strangers whom cameras saw: id, network and descriptor (d,) of each.
+
+    Those who were seen with another network than the gallery's are left out.
+    """
+    return [
+        CohortMember(unknown_id(gallery, key), unit(row[None])[0], "unknown")
+        for key, seen_with, row in unknowns
+        if seen_with == network
+    ]
+
+
+def stale_unknowns(cohort: Cohort, members: Sequence[CohortMember]) -> list[str]:
+    """Return the ids of a cohort's strangers of cameras who are not, or not as they are now, among some members."""
+    now = {each.id: each.descriptor for each in members}
+    return [
+        each.id
+        for each in cohort.members()
+        if each.source == "unknown" and not (each.id in now and np.array_equal(now[each.id], each.descriptor))
+    ]
+
+
+def unknown_id(gallery: str, unknown: str) -> str:
+    """Return the id that a stranger of cameras has in a cohort."""
+    return hashlib.sha256(f"{gallery}\0{unknown}".encode()).hexdigest()
 
 
 def key_of(key: str | None, photos: Sequence[tuple[str, bytes]]) -> IdempotencyKey | None:

@@ -22,7 +22,7 @@ REACH = 1.5
 
 def query(gallery: str) -> Query:
     """Return what the gallery is asked about the samples: the two best, of whom one may be the person enrolled."""
-    return Query(gallery, candidates=2, liveness=False, enrolling=True)
+    return Query(gallery, candidates=2, enrolling=True, liveness=False)
 
 
 def descriptors(samples: Sequence[Sample]) -> Descriptors:

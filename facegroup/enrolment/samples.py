@@ -130,7 +130,8 @@ def sample(
     descriptor = seen.descriptors[index]
     if failed(descriptor[None])[0]:
         raise InvalidDescriptor("the network returns no usable descriptor for this face; send another photo")
-    return Sample(hashlib.sha256(photo).hexdigest(), descriptor, seen.crops[index] if seen.crops else None)
+    crop = seen.crops[index] if seen.crops else None
+    return Sample(hashlib.sha256(photo).hexdigest(), descriptor, crop, detector=seen.detector)
 
 
 def only_face(seen: PhotoResult | FacegroupError, face: FaceChoice | None = None, option: str = "face") -> int:

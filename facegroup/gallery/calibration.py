@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facegroup.detection.detector import MTCNN
 from facegroup.errors import MalformedRequest, TooFewToCalibrate
 from facegroup.types import Calibration, Floats, Gallery
 
@@ -159,8 +160,11 @@ def rate_at(points: Curve, threshold: float) -> float | None:
     return float(np.interp(threshold, places, rates))
 
 
-def stale(gallery: Gallery) -> str | None:
+def stale(gallery: Gallery, detector: str = "") -> str | None:
     """Return why a gallery's calibration is not what it was, None where it is or there is none.
+
+    `detector_changed`: faces are found by another detector (`detector`, or the gallery's if that is "") than those that were
+    compared. Older versions, which recorded none, had MTCNN.
 
     `threshold_changed`: the threshold was set since; what is estimated for it is still read off the calibration.
     `decision_changed`: the decision was set since; of its scores nothing is known.
@@ -171,6 +175,9 @@ def stale(gallery: Gallery) -> str | None:
         return None
     if made.decision != gallery.decision:
         return "decision_changed"
+    now = detector or gallery.detector
+    if now and now != (made.detector or MTCNN):
+        return "detector_changed"
     if abs(gallery.people - made.people) > GROWN * made.people:
         return "people_changed"
     return "threshold_changed" if gallery.threshold != made.threshold else None

@@ -8,7 +8,7 @@ the probes are loaded: at most `SEARCHES` photos, of people drawn with a fixed s
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,6 +94,7 @@ def run(
     *,
     dry_run: bool = False,
     by: Origin | None = None,
+    detector: str = "",
 ) -> CalibrationResult:
     """Find the threshold of a gallery for an FPIR, and set it with its provenance in one step.
 
@@ -104,6 +105,7 @@ def run(
         strangers: people who must get no name. None uses members in their place.
         dry_run: whether the threshold is only computed, and not set.
         by: who asked, for the audit log.
+        detector: name of the detector that found the strangers' faces.
 
     Raises:
         TooFewToCalibrate: there are too few photos.
@@ -127,7 +129,8 @@ def run(
         )
     snapshot = snapshot.living()
     scores, closest = run_searches(lambda person: _descriptors(ask, snapshot.gallery, person), snapshot, strangers)
-    found = calibration.calibrate(scores, fpir, snapshot.network, before, time.time())
+    by_detector = detector if strangers is not None else before.detector or detector
+    found = replace(calibration.calibrate(scores, fpir, snapshot.network, before, time.time()), detector=by_detector)
     after = before
     if not dry_run:
         after = ask(Store.update_gallery, snapshot.gallery, threshold=found.threshold, calibration=found, by=by)

@@ -21,11 +21,8 @@ import numpy as np
 from facegroup.errors import CohortTooSmall
 from facegroup.gallery.index.largest import Largest, Places, means
 from facegroup.gallery.index.products import Products
-from facegroup.store import cohort as stored
+from facegroup.store.cohort import LEAST
 from facegroup.types import Descriptors, Floats
-
-LEAST = stored.LEAST
-"""Fewest people of a cohort that decides."""
 
 MOST = 512
 """Most people of a cohort that are compared: strangers first, then members."""

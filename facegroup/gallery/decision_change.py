@@ -7,10 +7,11 @@ the decision sets the network's default threshold of the new one, unless a thres
 from dataclasses import dataclass
 
 from facegroup.errors import MalformedRequest
-from facegroup.gallery.cohort import LEAST, check_size
+from facegroup.gallery.cohort import check_size
 from facegroup.networks.spec import NetworkSpec
 from facegroup.store.audit import Origin
 from facegroup.store.calls import AskStore
+from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Changes, Store
 from facegroup.types import DecisionRule, Gallery
 

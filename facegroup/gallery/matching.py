@@ -23,7 +23,6 @@ from facegroup.errors import (
     UnknownGallery,
 )
 from facegroup.gallery.calibration import rate_at
-from facegroup.gallery.cohort import LEAST
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.live_faces import Decide, live_above, match_live, verify_live
 from facegroup.gallery.pins import Pins
@@ -32,6 +31,7 @@ from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline import quality_policies
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store.availability import Availability
+from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Store
 from facegroup.store.data_loss import LossDetector
 from facegroup.store.gallery_settings import check_threshold
@@ -170,7 +170,8 @@ class Matcher:
         similar = None if snapshot.normalization is None else self._spec.threshold
         about = (snapshot.version, threshold, reason is not None, reason, least, similar)
         if query.enrolling and snapshot.normalization is not None and len(snapshot.normalization.cohort) < LEAST:
-            return PhotoMatches((Match(None, NOT_IN_DATASET, -1.0, threshold, None),) * len(probes), *about)
+            nobody = Match(None, NOT_IN_DATASET, -1.0, threshold, None)
+            return PhotoMatches((nobody,) * len(probes), *about)
         if query.person_id is None:
             policy = snapshot.probe_quality if query.quality is None else query.quality
 
@@ -225,7 +226,7 @@ class Matcher:
         return snapshot, None
 
     def _check_pin(self, gallery: str, version: int) -> None:
-        if not self.pins.fingerprint:
+        if not (self.pins.fingerprint or self.pins.detector):
             return
         known = self._pinned.get(gallery)
         if known is None or known.version < version:

@@ -128,7 +128,11 @@ class Snapshot:
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
         policy = (
-            *(changes.probe_quality, changes.calibration, counters, changes.unique, changes.liveness),
+            changes.probe_quality,
+            changes.calibration,
+            counters,
+            changes.unique,
+            changes.liveness,
             changes.decision,
         )
         made = type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)

@@ -104,9 +104,7 @@ def of_person(seen: PhotoResult | FacegroupError, face: FaceChoice | None = None
         raise seen.matched
     assert isinstance(seen.matched, PhotoMatches)
     match = seen.matched.matches[index]
-    return Verified(
-        *(match.similarity, match.threshold, (seen.faces[[index]],), match.estimated_fmr, bool(match.excluded)),
-        *(match.reasons, () if seen.liveness is None else (seen.liveness[[index]],)),
-        score=match.score,
-        cohort=match.cohort,
-    )
+    liveness = () if seen.liveness is None else (seen.liveness[[index]],)
+    faces, excluded = (seen.faces[[index]],), bool(match.excluded)
+    decided = (match.reasons, liveness, match.score, match.cohort)
+    return Verified(match.similarity, match.threshold, faces, match.estimated_fmr, excluded, *decided)

@@ -1,5 +1,6 @@
 """Read a YAML file that describes a detector of one's own, of YuNet's form."""
 
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -82,4 +83,4 @@ def _scale(least: float) -> ConfidenceScale:
     stretched = tuple(
         (least + (own - first) * (highest - least) / (most - first), same) for own, same in YUNET_N.scale.points
     )
-    return ConfidenceScale(least, stretched)
+    return replace(YUNET_N.scale, least=least, points=stretched)

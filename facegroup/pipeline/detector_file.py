@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from facegroup.detection.detector import MTCNN
 from facegroup.detection.yunet_anchors import OUTPUTS, WIDTHS
 from facegroup.detection.yunet_spec import YUNET, YUNET_N, YunetSpec
-from facegroup.errors import WeightsInvalid
+from facegroup.errors import InvalidSettings, WeightsInvalid
 from facegroup.networks import onnx_file, weights
+from facegroup.networks.simulated import NAME as SIMULATED
 from facegroup.networks.spec import WeightsFile
 from facegroup.pipeline import detector_description
 from facegroup.settings import Settings
@@ -34,6 +36,22 @@ def fetched(settings: Settings) -> tuple[YunetSpec, Path]:
     paths = weights.fetch_files(files, spec.name, settings, spec.source)
     check_form(paths)
     return spec, paths[0]
+
+
+def name(settings: Settings) -> str:
+    """Return the name of the detector of the settings, as in answers, or "" if its YAML file cannot be read here.
+
+    Nothing is opened: the process of the galleries has no detector, and may run on another machine.
+    """
+    wanted = settings.detector
+    if wanted.engine == SIMULATED:
+        return SIMULATED
+    if wanted.model in (MTCNN, YUNET):
+        return wanted.model
+    try:
+        return detector_description.read(Path(wanted.model))[0].name
+    except InvalidSettings:
+        return ""
 
 
 def check_form(paths: tuple[Path, ...]) -> None:

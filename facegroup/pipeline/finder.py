@@ -104,9 +104,8 @@ class Finder:
             # A camera is mounted upright, and its next frame comes soon.
             again = [at for at, index in enumerate(part) if not photos[index].background and wanted(index)]
             upright = [photos[part[at]].upright for at in again]
-            certainty = self.detector.scale.certainty
             best = second_look.best_passes(
-                [looks[at] for at in again], upright, self._detect_again, self._turns, certainty
+                [looks[at] for at in again], upright, self._detect_again, self._turns, self.detector.scale
             )
             for at, look in zip(again, best, strict=True):
                 looks[at] = look

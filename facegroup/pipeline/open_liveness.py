@@ -56,7 +56,8 @@ def open_liveness(settings: Settings, threads: int) -> LivenessDetector | None:
     # Rounded to int8, its scores change too much (docs/liveness.md).
     precision = "fp32" if settings.detector.precision == "int8" else settings.detector.precision
     log.info(
-        "Liveness %s, threshold %g, %s: single pictures, not certified, no masks, no injected streams (docs/liveness.md)",
+        "Liveness %s, threshold %g, %s: not certified; detects no masks, no injected streams and few pictures that fill the "
+        "view; refuses pictures without colour (docs/liveness.md)",
         wanted.model,
         wanted.threshold,
         precision,

@@ -65,7 +65,7 @@ class SimulatedFinder(Finder):
 
     def _found(self, photo: Photo) -> DetectedFaces:
         crops = np.full((1, self._size, self._size, 3), zlib.crc32(photo.data) & 255, np.uint8)
-        return DetectedFaces(_WIDTH, _HEIGHT, _FACES, _QUALITY, crops)
+        return DetectedFaces(_WIDTH, _HEIGHT, _FACES, _QUALITY, crops, detector=NAME)
 
 
 _FACES = Faces(

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from facegroup import types
 from facegroup.enrolment.cohort import Addition
-from facegroup.gallery.cohort import LEAST, MOST
+from facegroup.gallery.cohort import MOST
 from facegroup.store import contract
+from facegroup.store.cohort import LEAST
 from facegroup.types import DecisionRule
 from facegroup.wire.galleries import RefusedPhoto
 from facegroup.wire.model import Answer

@@ -96,7 +96,8 @@ class Calibration(Answer):
     decision: DecisionRule = added("cosine", "what the compared similarities were")
     stale: str | None = added(
         None,
-        "`decision_changed` since, `people_changed` by over 20 %, or `threshold_changed` by hand; null: it holds",
+        "`decision_changed` or `detector_changed` to another one, `people_changed` by over 20 %, or `threshold_changed` by "
+        "hand since; null: it holds",
     )
 
     @classmethod
@@ -138,9 +139,9 @@ class Gallery(Answer):
     )
 
     @classmethod
-    def of(cls, found: types.Gallery) -> Self:
-        """Return a gallery."""
-        made = None if found.calibration is None else Calibration.of(found.calibration, stale(found))
+    def of(cls, found: types.Gallery, detector: str = "") -> Self:
+        """Return a gallery; `detector` is the server's, "" if that is not known."""
+        made = None if found.calibration is None else Calibration.of(found.calibration, stale(found, detector))
         return cls.from_struct(found, gallery_version=found.version, calibration=made)
 
     def struct(self) -> types.Gallery:
@@ -172,9 +173,10 @@ class GalleryPage(Answer):
     next: str | None = Field(description="cursor of the following page")
 
     @classmethod
-    def of(cls, found: Sequence[types.Gallery], limit: int) -> Self:
-        """Return a page of at most so many galleries."""
-        return cls(galleries=[Gallery.of(each) for each in found], next=found[-1].name if len(found) == limit else None)
+    def of(cls, found: Sequence[types.Gallery], limit: int, detector: str = "") -> Self:
+        """Return a page of at most so many galleries; see `Gallery.of`."""
+        rows = [Gallery.of(each, detector) for each in found]
+        return cls(galleries=rows, next=found[-1].name if len(found) == limit else None)
 
 
 class Likeness(Answer):

@@ -162,12 +162,19 @@ class FaceRow(Answer):
     reasons: list[str]
     taken_by: int | None
     liveness: FaceLiveness | None = None
+    score: Cosine | None = None
 
     @classmethod
     def of(cls, match: Match, box: list[float], liveness: FaceLiveness | None = None) -> Self:
-        """Return the row of a face whose box is x1, y1, x2 and y2; it shows the liveness where that was scored."""
-        scored = {} if liveness is None else {"liveness": liveness}
-        return cls.from_struct(match, box=box, **scored)
+        """Return the row of a face whose box is x1, y1, x2 and y2.
+
+        It shows the liveness where that was scored, and the score where a cohort decides.
+        """
+        scored: dict[str, Any] = {} if liveness is None else {"liveness": liveness}
+        shown = {name: getattr(match, name) for name in cls.model_fields if hasattr(match, name)}
+        if match.score is None:
+            del shown["score"]
+        return cls.model_validate({**shown, "box": box, **scored})
 
 
 class Box(Answer):
@@ -289,6 +296,7 @@ class Detection(Answer):
     """Answer of /detect and /embed."""
 
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     images: list[SeenImage]
 
     def structs(self) -> list[PhotoResult | FacegroupError]:
@@ -302,6 +310,7 @@ class Identification(Answer):
     gallery: str
     gallery_version: int | None
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     degraded: bool = Field(False, description="the store is away; `gallery_version` may not be the newest")
     degraded_reason: str | None = Field(None, description="`store_unavailable` or `store_went_back`")
     images: list[NamedImage]
@@ -348,6 +357,7 @@ class Verification(Answer):
     )
     cohort: CohortMeans | None = added(None, "what the score was computed with; null: the cosine decides")
     network: str
+    detector: str = added("", "name of the detector that found the faces")
     faces: list[Found] = Field(description="the faces that were compared, one of each photo")
     person: PersonRef | None = None
     gallery_version: int | None = None
@@ -362,10 +372,11 @@ class Verification(Answer):
 
     def struct(self) -> Verified:
         """Return the library's verification."""
-        cohort = None if self.cohort is None else self.cohort.struct()
         scored = tuple(each for face in self.faces if (each := _liveness_struct([face])) is not None)
         faces = tuple(faces_struct([each]) for each in self.faces)
-        return self.to_struct(Verified, faces=faces, reasons=tuple(self.reasons), liveness=scored, cohort=cohort)
+        cohort = None if self.cohort is None else self.cohort.struct()
+        more = {"reasons": tuple(self.reasons), "liveness": scored, "cohort": cohort}
+        return self.to_struct(Verified, faces=faces, **more)
 
 
 def faces_struct(faces: Sequence[Found]) -> Faces:

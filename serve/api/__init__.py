@@ -6,6 +6,7 @@ from weakref import WeakSet
 from fastapi import Depends, FastAPI
 
 from facegroup.networks.registry import spec
+from facegroup.pipeline import detector_file
 from facegroup.settings import Settings
 from serve.api import (
     audit,
@@ -51,7 +52,7 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
         redirect_slashes=False,
         license_info={"name": "Apache-2.0"},
     )
-    app.state.context = Context(pipeline, settings, spec(settings.network, settings))
+    app.state.context = Context(pipeline, settings, spec(settings.network, settings), detector_file.name(settings))
     problems.install(app)
     app.state.streams = WeakSet()
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Request
 
+from facegroup.cameras.hub.promotion import StrangerLog
 from facegroup.enrolment import cohort
-from facegroup.errors import IdempotencyConflict, NetworkMismatch
+from facegroup.errors import CamerasOff, IdempotencyConflict, NetworkMismatch, UnknownsNotAllowed
 from facegroup.store.contract import Store
 from facegroup.wire import cohort as wire
 from serve.api import documented
@@ -18,6 +19,7 @@ _ADDED = documented.of(
     *(*documented.STORED, *documented.IMAGES, *documented.ONE_FACE),
 )
 _SHOWN = documented.of(wire.Cohort, *documented.STORED)
+_TAKEN = documented.of(wire.Cohort, UnknownsNotAllowed, CamerasOff, NetworkMismatch, *documented.STORED)
 _ERASED = documented.of(wire.CohortErased, *documented.STORED)
 
 
@@ -35,6 +37,28 @@ async def add_cohort(
     once = cohort.key_of(key, upload.named)
     made = await cohort.add(server.stages, gallery, upload.named, raise_single=True, once=once, by=by)
     return wire.CohortAdded.of(gallery, made)
+
+
+@router.post("/unknowns", response_model=None, responses=_TAKEN, summary="Take the cameras' strangers into the cohort")
+async def take_unknowns(server: Server, gallery: GalleryName, by: By) -> wire.Cohort:
+    """Make the strangers whom the gallery's cameras know now those of the cohort, and erase those it had from before.
+
+    Only where `cameras.unknowns_in_cohort` is set. A stranger who is erased or promoted leaves the cohort at once; one who
+    is deleted for age leaves it when this is called again.
+    """
+    if not server.settings.cameras.unknowns_in_cohort:
+        raise UnknownsNotAllowed("set cameras.unknowns_in_cohort to copy strangers into cohorts on this server")
+    unknowns = await server.pipeline.cameras(StrangerLog.all, gallery)
+    about = await server.pipeline.ask(Store.gallery, gallery)
+    before = await server.pipeline.ask(Store.cohort, gallery)
+    members = cohort.of_unknowns(gallery, about.network, [(each.id, each.network, each.centroid) for each in unknowns])
+    stale = cohort.stale_unknowns(before, members)
+    if stale:
+        await server.pipeline.ask(Store.erase_cohort, gallery, stale, by=by)
+    if members:
+        await server.pipeline.ask(Store.add_cohort, gallery, members, about.network, by=by)
+    found = await server.pipeline.ask(Store.gallery, gallery)
+    return wire.Cohort.of(found, await server.pipeline.ask(Store.cohort, gallery))
 
 
 @router.get("", response_model=None, responses=_SHOWN, summary="Show the sizes of the cohort")

@@ -25,6 +25,8 @@ class Context:
     pipeline: Pipeline
     settings: Settings
     spec: NetworkSpec
+    detector: str = ""
+    """Name of the detector, or "" if its YAML file is not on this machine."""
 
     @property
     def threshold(self) -> float:

@@ -38,7 +38,7 @@ _ERASED = documented.of(Erased, *documented.STORED)
 async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> wire.GalleryPage:
     """Return a page of galleries, by name; `next` is the cursor of the following page, or null."""
     rows = await server.pipeline.ask(Store.galleries, after, limit)
-    return wire.GalleryPage.of(rows, limit)
+    return wire.GalleryPage.of(rows, limit, server.detector)
 
 
 @router.put("/{gallery}", response_model=None, responses=_NEW, summary="Create a gallery")
@@ -58,13 +58,13 @@ async def create_gallery(
         unique=wanted.unique,
     )
     made = await server.pipeline.ask(Store.create_gallery, new, by=by)
-    return wire.Gallery.of(made)
+    return wire.Gallery.of(made, server.detector)
 
 
 @router.get("/{gallery}", response_model=None, responses=_ONE, summary="Show a gallery")
 async def show_gallery(server: Server, gallery: GalleryName) -> wire.Gallery:
     """Return a gallery's settings, version and count of people."""
-    return wire.Gallery.of(await server.pipeline.ask(Store.gallery, gallery))
+    return wire.Gallery.of(await server.pipeline.ask(Store.gallery, gallery), server.detector)
 
 
 @router.patch("/{gallery}", response_model=None, responses=_CHANGED, summary="Change a gallery")
@@ -84,7 +84,8 @@ async def change_gallery(server: Server, gallery: GalleryName, change: wire.Gall
         "decision": change.decision,
     }
     defaults = Defaults.of(server.spec, server.threshold)
-    return wire.Gallery.of(await decision_change.change(server.pipeline.ask, gallery, changes, defaults, by=by))
+    changed = await decision_change.change(server.pipeline.ask, gallery, changes, defaults, by=by)
+    return wire.Gallery.of(changed, server.detector)
 
 
 @router.delete("/{gallery}", response_model=None, responses=_ERASED, summary="Erase a gallery")

@@ -42,7 +42,8 @@ from serve.api.problems import faults
 router = APIRouter(tags=["recognition"])
 
 _MATCHED = (
-    *(*documented.IMAGES, *documented.STORED, NetworkMismatch, CohortTooSmall, InvalidDescriptor, LivenessUnavailable),
+    *(*documented.IMAGES, *documented.STORED),
+    *(NetworkMismatch, CohortTooSmall, InvalidDescriptor, LivenessUnavailable),
 )
 _NAMED = documented.of(wire.Identification | wire.ProbeIdentification, *_MATCHED)
 _PERSON = documented.of(wire.Verification, *_MATCHED, UnknownPerson, *documented.ONE_FACE)
@@ -105,6 +106,7 @@ async def identify(
         gallery=gallery,
         gallery_version=max((each.version for each in matched), default=None),
         network=server.spec.name,
+        detector=server.detector,
         degraded=any(each.degraded for each in matched),
         degraded_reason=next((each.reason for each in matched if each.reason), None),
         images=[],
@@ -178,7 +180,7 @@ async def verify_person(
     assert isinstance(seen.matched, PhotoMatches)
     who = seen.matched.matches[0].candidates[0]
     compared = {"person": {"id": who.person_id, "name": who.name}, "gallery_version": seen.matched.version}
-    return wire.Verification.of(verified, server.spec.name, **compared).as_json()
+    return wire.Verification.of(verified, server.spec.name, detector=server.detector, **compared).as_json()
 
 
 @router.post(
@@ -207,7 +209,7 @@ async def verify_pair(
     first, second = await server.see([Photo(each, liveness=liveness is not False) for each in (data, more)])
     limit = server.threshold if threshold is None else threshold
     done = pair((one, other), (first, second), limit, (face, other_face), live=bool(liveness))
-    return wire.Verification.of(done, server.spec.name).as_json()
+    return wire.Verification.of(done, server.spec.name, detector=server.detector).as_json()
 
 
 @router.post(
@@ -239,4 +241,4 @@ async def _faces(request: Request, server: Context, min_face_size: int | None, *
     seen = await server.see([Photo(data, min_face_size, embed=embed) for _, data in upload.named])
     pairs = zip(upload.named, seen, strict=True)
     shown = (wire.SeenImage.in_parts(name, each, descriptors=embed) for (name, _), each in pairs)
-    return gradual.answer(wire.Detection(network=server.spec.name, images=[]), seen, shown)
+    return gradual.answer(wire.Detection(network=server.spec.name, detector=server.detector, images=[]), seen, shown)

@@ -1,14 +1,19 @@
 """Routes on strangers: list, show, promote to members, erase."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Response
 
 from facegroup import errors
 from facegroup.cameras.hub.promotion import StrangerLog
+from facegroup.enrolment.cohort import unknown_id
+from facegroup.store.audit import Origin
+from facegroup.store.contract import Store
 from facegroup.store.names import check_id, clean_name
 from facegroup.wire import sightings as wire
 from facegroup.wire.people import Person
 from serve.api import documented
-from serve.api.context import By, GalleryName, Server, StrangerId
+from serve.api.context import By, Context, GalleryName, Server, StrangerId
 
 router = APIRouter(prefix="/galleries/{gallery}", tags=["cameras"])
 
@@ -16,7 +21,7 @@ _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid, errors
 _LIST = documented.of(wire.Strangers, *_KEPT)
 _ONE = documented.of(wire.Stranger, errors.UnknownStranger, *_KEPT)
 _CROP = documented.crop(errors.UnknownStranger, errors.UnknownPhoto, *_KEPT)
-_ERASED = documented.of(wire.ErasedStranger, errors.UnknownStranger, *_KEPT)
+_ERASED = documented.of(wire.ErasedStranger, errors.UnknownStranger, *_KEPT, *documented.STORED)
 _PROMOTED = documented.of(
     wire.Promoted,
     *(errors.CamerasOff, errors.UnknownStranger, errors.UnknownPerson, errors.NetworkMismatch, errors.PersonExists),
@@ -51,7 +56,9 @@ async def show_crop(server: Server, gallery: GalleryName, unknown: StrangerId) -
 @router.delete("/unknowns/{unknown}", response_model=None, responses=_ERASED, summary="Erase a stranger")
 async def erase_stranger(server: Server, gallery: GalleryName, unknown: StrangerId, by: By) -> wire.ErasedStranger:
     """Erase a stranger with descriptors, pictures and sightings; seen again it is another stranger."""
-    return wire.ErasedStranger(sightings=await server.pipeline.cameras(StrangerLog.erase, gallery, unknown))
+    sightings = await server.pipeline.cameras(StrangerLog.erase, gallery, unknown)
+    await _leave_cohort(server, gallery, unknown, by)
+    return wire.ErasedStranger(sightings=sightings)
 
 
 @router.post(
@@ -73,4 +80,13 @@ async def promote(server: Server, gallery: GalleryName, wanted: wire.Promotion, 
     person, photos, moved = await server.pipeline.cameras(
         StrangerLog.promote, gallery, wanted.unknown, name, person_id, by
     )
+    await _leave_cohort(server, gallery, wanted.unknown, by)
     return wire.Promoted(person=Person.of(person).as_json(), photos=photos, sightings=moved)
+
+
+async def _leave_cohort(server: Context, gallery: str, unknown: str, by: Origin) -> None:
+    """Erase a stranger's descriptor from the cohort, if it was taken into it. The gallery may be gone."""
+    if not server.settings.cameras.unknowns_in_cohort:
+        return
+    with suppress(errors.UnknownGallery):
+        await server.pipeline.ask(Store.erase_cohort, gallery, [unknown_id(gallery, unknown)], by=by)

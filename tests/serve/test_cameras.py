@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(folder: Path) -> Settings:
     store = f"sqlite:///{folder.parent / 'store' / 'gallery.db'}"
     cameras = {"folder": str(folder), "networks": ["127.0.0.0/8"], "key": new_key(), "limit": 5, "webhooks": 2}
+    cameras["unknowns_in_cohort"] = True
     return load(network="dlib-resnet29", store=store, cameras=cameras)
 
 
@@ -140,6 +141,22 @@ def test_a_stranger_comes_back_and_becomes_a_member(api: Api, folder: Path, grou
     assert answer["images"][0]["faces"][0]["name"] == "Eileen Collins"
     assert api.refused("POST", path, json={"unknown": "unknown-1", "name": "Again"}) == (404, "unknown_stranger")
     assert api("GET", f"/v1/galleries/{group}/unknowns").json() == {"unknowns": []}
+
+
+def test_strangers_are_taken_into_the_cohort_and_leave_it(api: Api, folder: Path, group: str) -> None:
+    path = f"/v1/galleries/{group}/cohort"
+    assert api("DELETE", f"/v1/galleries/{group}/people/eileen").status_code == 200
+    assert api("POST", f"{path}/unknowns").json()["unknown"] == 0
+    add(api, folder, group)
+    until(lambda: sightings(api, gallery=group, open=False))
+    taken = api("POST", f"{path}/unknowns").json()
+    assert (taken["unknown"], taken["given"]) == (1, 0)
+    assert api("POST", f"{path}/unknowns").json() == taken, "nothing is new"
+    assert api("POST", path, content=encode(astronaut(), quality=95)).json()["size"] == 2
+    assert api("DELETE", f"/v1/galleries/{group}/unknowns/unknown-1").json() == {"sightings": 1}
+    left = api("GET", path).json()
+    assert (left["unknown"], left["given"]) == (0, 1)
+    assert api("POST", f"{path}/unknowns").json()["given"] == 1
 
 
 def test_a_stranger_is_erased(api: Api, folder: Path, group: str) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facegroup.gallery.cohort import LEAST
+from facegroup.store.cohort import LEAST
 from facegroup.types import CohortMember
 from tests.local_pipeline import LocalPipeline
 from tests.photos import encode, nobody
@@ -127,3 +127,8 @@ def test_a_calibration_is_of_the_decision(api: Api, crowd: str, pipeline: LocalP
     assert 0.01 < np.mean([each["person"] is not None for each in others]) < 0.13
     changed = api("PATCH", crowd, json={"decision": "cosine"}).json()
     assert changed["calibration"]["stale"] == "decision_changed"
+
+
+def test_strangers_of_cameras_only_where_it_is_allowed(api: Api, gallery: str) -> None:
+    answer = api("POST", f"{gallery}/cohort/unknowns")
+    assert (answer.status_code, answer.json()["code"]) == (403, "unknowns_not_allowed")

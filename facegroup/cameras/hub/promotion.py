@@ -10,6 +10,7 @@ from facegroup.cameras.hub.sighting_log import SightingLog
 from facegroup.cameras.sightings.book import SightingBook
 from facegroup.cameras.sightings.types import Shot, Unknown
 from facegroup.errors import LivenessUnavailable, NetworkMismatch, NotLive, UnknownPerson
+from facegroup.pipeline import detector_file
 from facegroup.store.audit import Origin
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
@@ -60,8 +61,14 @@ class StrangerLog(HubPart):
             )
         shots = self._live(stranger) if about.liveness in ("enrol", "both") else stranger.shots
         person = await self._person(gallery, unknown, name, person_id, by)
+        detector = detector_file.name(self._hub.settings)
         samples = [
-            Sample(hashlib.sha256(shot.crop or shot.descriptor.tobytes()).hexdigest(), shot.descriptor, shot.crop)
+            Sample(
+                hashlib.sha256(shot.crop or shot.descriptor.tobytes()).hexdigest(),
+                shot.descriptor,
+                shot.crop,
+                detector=detector,
+            )
             for shot in shots
         ]
         done = await self._hub.ask(Store.add_samples, gallery, person.id, samples, stranger.network, by=by)

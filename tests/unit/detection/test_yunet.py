@@ -1,5 +1,6 @@
 """YuNet: the same faces alone and in a batch, of all sizes; and which way up they are."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from facegroup.detection.boxes import overlap
 from facegroup.detection.yunet import Yunet
 from facegroup.detection.yunet_openvino import OpenVinoYunet
 from facegroup.detection.yunet_spec import YUNET_N
+from facegroup.errors import EngineUnavailable
 from facegroup.types import Faces, Image
 from tests.photos import astronaut, beside, both, hopper, nobody, resized
 
@@ -92,6 +94,26 @@ def test_images_too_small_or_too_long_for_a_face(yunet: Yunet, shape: tuple[int,
 def test_no_image_is_no_answer(yunet: Yunet) -> None:
     assert yunet.detect([]) == []
     assert yunet.turns([], []) == []
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_other_precisions_find_the_same_faces(precision: str, shared: Path, yunet: Yunet) -> None:
+    try:
+        net = OpenVinoYunet(YUNET_N, shared / "models" / "yunet" / FILE, threads=1, precision=precision)
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    images = [both(), astronaut(), hopper(), beside([hopper(), astronaut()])]
+    for exact, rounded in zip(yunet.detect(images), Yunet(net, YUNET_N).detect(images), strict=True):
+        assert len(exact) == len(rounded)
+        eyes = np.linalg.norm(exact.landmarks[:, 0] - exact.landmarks[:, 1], axis=-1)
+        assert (np.linalg.norm(exact.landmarks - rounded.landmarks, axis=-1).mean(axis=1) / eyes < 0.06).all()
+        assert (exact.confidence != rounded.confidence).any()  # it is not simply fp32 again
+
+
+def test_the_ranges_of_another_network_are_not_known(shared: Path) -> None:
+    path = shared / "models" / "yunet" / FILE
+    with pytest.raises(EngineUnavailable, match="ranges of mine"):
+        OpenVinoYunet(replace(YUNET_N, name="mine", source="mine.yaml"), path, 1, "int8")
 
 
 def test_a_lower_least_confidence_changes_no_other_face(shared: Path, yunet: Yunet) -> None:

@@ -174,6 +174,24 @@ def test_a_calibration_grows_old(people: int, threshold: float | None, why: str 
     assert stale(replace(now, calibration=None)) is None
 
 
+@pytest.mark.parametrize(
+    ("made_by", "of_gallery", "of_server", "why"),
+    [
+        ("mtcnn", "mtcnn", "mtcnn", None),
+        ("mtcnn", "mtcnn", "yunet", "detector_changed"),
+        ("yunet", "mtcnn", "yunet", None),
+        ("yunet", "mtcnn", "", "detector_changed"),
+        ("", "", "mtcnn", None),
+        ("", "", "yunet", "detector_changed"),
+        ("mtcnn", "", "", None),
+    ],
+)
+def test_a_calibration_is_of_its_detector(made_by: str, of_gallery: str, of_server: str, why: str | None) -> None:
+    made = replace(found(scores(ramp(1000))), detector=made_by)
+    now = replace(GALLERY, people=50, threshold=made.threshold, calibration=made, detector=of_gallery)
+    assert stale(now, of_server) == why
+
+
 def test_groups_are_numbered() -> None:
     assert whole(["a", "b", "a", "c"]).tolist() == [0, 1, 0, 2]
 

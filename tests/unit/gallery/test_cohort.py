@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from facegroup.errors import CohortTooSmall
-from facegroup.gallery.cohort import LEAST, MOST, check_size
+from facegroup.gallery.cohort import MOST, check_size
 from facegroup.gallery.index.largest import GONE, Largest
 from facegroup.gallery.index.people import People
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.normalization import Normalization, plain
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.embedder import unit
+from facegroup.store.cohort import LEAST
 from facegroup.types import Floats
 
 _DIMENSION = 24

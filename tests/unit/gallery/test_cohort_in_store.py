@@ -11,12 +11,12 @@ from facegroup.enrolment.steps import run
 from facegroup.errors import CohortTooSmall, FacegroupError, MalformedRequest
 from facegroup.gallery import calibration, calibrator, decision_change
 from facegroup.gallery.calibrator import Strangers
-from facegroup.gallery.cohort import LEAST
 from facegroup.gallery.decision_change import Defaults
 from facegroup.gallery.matching import Matcher
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store import open_store
 from facegroup.store.calls import direct, waiting
+from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Changes, Store
 from facegroup.types import CohortMember, Descriptors, Gallery, Match
 from tests.unit.gallery.people_at_random import SPEC, enrol, middles, photos

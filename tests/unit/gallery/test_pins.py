@@ -82,3 +82,32 @@ def test_a_gallery_that_is_pinned_meanwhile_is_noticed(store: Store) -> None:
     store.pin_gallery("choir", fingerprint=OTHER)
     (answer,) = matcher.match(probe(), [(Query("choir"), 1)])
     assert isinstance(answer, NetworkMismatch)
+
+
+def test_a_gallery_is_pinned_to_the_detector_that_first_enrols(store: Store) -> None:
+    store.create_gallery(Gallery("choir", NETWORK, 256, 0.4))
+    enrol(store, Pins(NETWORK, detector="yunet"))
+    assert (store.gallery("choir").detector, store.gallery("choir").fingerprint) == ("yunet", "")
+    enrol(store, Pins(NETWORK, ONE, "mtcnn"))
+    assert (store.gallery("choir").detector, store.gallery("choir").fingerprint) == ("yunet", ONE)
+    made = Pins("other", detector="yunet").calls(direct(store))(
+        Store.create_gallery, Gallery("band", NETWORK, 256, 0.4, detector="mtcnn")
+    )
+    assert made.detector == "mtcnn"
+
+
+def test_another_detector_is_told_once_and_answers(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.create_gallery(Gallery("choir", NETWORK, 256, 0.4, detector="mtcnn"))
+    matcher = Matcher(store, spec(NETWORK), pins=Pins(NETWORK, detector="yunet"))
+    for _ in range(3):
+        (answer,) = matcher.match(probe(), [(Query("choir"), 1)])
+        assert not isinstance(answer, FacegroupError)
+    told = [each.getMessage() for each in caplog.records if "detector" in each.getMessage()]
+    assert len(told) == 1
+    assert "found by the detector mtcnn, and this server runs yunet" in told[0]
+
+
+def test_the_same_detector_is_not_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.create_gallery(Gallery("choir", NETWORK, 256, 0.4, detector="yunet"))
+    assert matched(store, Pins(NETWORK, detector="yunet")) is None
+    assert not caplog.records
