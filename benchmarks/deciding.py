@@ -17,6 +17,9 @@ from facegroup.gallery.normalization import Normalization
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.types import Floats
 
+Times = tuple[float, float, float, float]
+"""Wall time by the cosine and by a cohort, then the CPU time of both, in milliseconds."""
+
 BATCHES = (1, 32)
 _SECONDS = 3.0
 
@@ -26,15 +29,15 @@ def add(report: Report, people: int, dimension: int, index: str, most: float | N
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         took, begun = pool.submit(_measured, people, dimension, index).result()
     what = f"{people:,} people × {dimension}, {index}"
-    for batch, (cosine, cohort) in took.items():
+    for batch, (cosine, cohort, cosine_cpu, cohort_cpu) in took.items():
+        cohort_of = f"{what}: by a cohort of {MOST}, batch of {batch}"
         report.add(f"{what}: a match by the cosine, batch of {batch}", cosine, "ms")
-        report.add(
-            f"{what}: by a cohort of {MOST}, batch of {batch}", cohort, "ms", against="cosine", base=cosine, most=most
-        )
+        report.add(cohort_of, cohort, "ms", against="cosine", base=cosine, most=most)
+        report.add(f"{cohort_of}, CPU time", cohort_cpu, "ms", against="cosine", base=cosine_cpu)
     report.add(f"{what}: the cohort of a gallery that is loaded", begun, "ms")
 
 
-def _measured(people: int, dimension: int, index: str) -> tuple[dict[int, tuple[float, float]], float]:
+def _measured(people: int, dimension: int, index: str) -> tuple[dict[int, Times], float]:
     rows = np.concatenate([*crowd.people(people, dimension)])
     ids = [f"{number:08}" for number in range(people)]
     kept = People.of(ids, ids, rows, Plan(index, products=Products(cores())))
@@ -56,13 +59,16 @@ def _match(snapshot: Snapshot, probes: Floats, images: np.ndarray) -> Callable[[
     return lambda: snapshot.match(probes, images)
 
 
-def _side_by_side(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+def _side_by_side(first: Callable[[], object], second: Callable[[], object]) -> Times:
     """Return the least milliseconds of both; each round runs both, so that other work slows both alike."""
-    took: tuple[list[float], list[float]] = ([], [])
+    wall: tuple[list[float], list[float]] = ([], [])
+    cpu: tuple[list[float], list[float]] = ([], [])
     end = time.perf_counter() + _SECONDS
-    while time.perf_counter() < end or len(took[0]) < 20:
-        for call, times in zip((first, second), took, strict=True):
-            start = time.perf_counter()
+    while time.perf_counter() < end or len(wall[0]) < 20:
+        for place, call in enumerate((first, second)):
+            start, began = time.perf_counter(), time.process_time()
             call()
-            times.append(time.perf_counter() - start)
-    return min(took[0]) * 1e3, min(took[1]) * 1e3
+            wall[place].append(time.perf_counter() - start)
+            cpu[place].append(time.process_time() - began)
+    found = [min(times) * 1e3 for times in (*wall, *cpu)]
+    return found[0], found[1], found[2], found[3]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import stat
 import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -48,6 +49,8 @@ def read(path: Path, people: Collection[str]) -> Mapping[str, frozenset[str]]:
 
 def _text(path: Path) -> str:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
+            raise MalformedRequest(f"{path} cannot be read: it is not a regular file")
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:

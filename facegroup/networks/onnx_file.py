@@ -30,6 +30,7 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (8, b'{"', "a safetensors file, which has weights and no graph. Export the network to ONNX"),
 )
 _KINDS = {1: "float32", 10: "float16"}  # TensorProto.DataType
+_QUANTISED = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
 _NUMBERS = {1, 10, 11}  # float32, float16 and float64
 _EXTERNAL = 1  # TensorProto.DataLocation
 
@@ -102,7 +103,7 @@ def inspect(path: Path) -> OnnxFile:
     """Return the structure of an ONNX file.
 
     Raises:
-        WeightsInvalid: it is not ONNX, truncated, or of an opset that is not supported.
+        WeightsInvalid: it is not ONNX, truncated, quantised, or of an opset that is not supported.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -119,6 +120,10 @@ def inspect(path: Path) -> OnnxFile:
         said = f"of opset {standard[0]}" if standard else "without the standard operators"
         raise WeightsInvalid(
             f"{path} is {said}. Opsets {OPSETS[0]} to {OPSETS[-1]} are supported. Export it with opset_version=17."
+        )
+    if _QUANTISED & {each.op_type for each in model.graph.node}:
+        raise WeightsInvalid(
+            f"{path} is quantised already. Use the network's file in fp32, and set embedder.precision to int8."
         )
     constants = {each.name for each in model.graph.initializer}  # older files list them among the inputs
     inputs = [each for each in model.graph.input if each.name not in constants]

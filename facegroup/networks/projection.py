@@ -188,6 +188,7 @@ def _spec(base: NetworkSpec, manifest: Mapping[str, Any]) -> NetworkSpec:
         dimension=manifest["dimension"],
         threshold=manifest["threshold"],
         threshold_source=manifest["threshold_source"],
+        cohort_threshold=None,  # the base's was measured on its own descriptors
         base=base.name,
     )
 

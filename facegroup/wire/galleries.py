@@ -96,8 +96,8 @@ class Calibration(Answer):
     decision: DecisionRule = added("cosine", "what the compared similarities were")
     stale: str | None = added(
         None,
-        "`decision_changed` or `detector_changed` since, `people_changed` by over 20 %, or `threshold_changed` by hand; "
-        "null: it holds",
+        "`decision_changed` or `detector_changed` to another one, `people_changed` by over 20 %, or `threshold_changed` by "
+        "hand since; null: it holds",
     )
 
     @classmethod

@@ -162,12 +162,19 @@ class FaceRow(Answer):
     reasons: list[str]
     taken_by: int | None
     liveness: FaceLiveness | None = None
+    score: Cosine | None = None
 
     @classmethod
     def of(cls, match: Match, box: list[float], liveness: FaceLiveness | None = None) -> Self:
-        """Return the row of a face whose box is x1, y1, x2 and y2; it shows the liveness where that was scored."""
-        scored = {} if liveness is None else {"liveness": liveness}
-        return cls.from_struct(match, box=box, **scored)
+        """Return the row of a face whose box is x1, y1, x2 and y2.
+
+        It shows the liveness where that was scored, and the score where a cohort decides.
+        """
+        scored: dict[str, Any] = {} if liveness is None else {"liveness": liveness}
+        shown = {name: getattr(match, name) for name in cls.model_fields if hasattr(match, name)}
+        if match.score is None:
+            del shown["score"]
+        return cls.model_validate({**shown, "box": box, **scored})
 
 
 class Box(Answer):

@@ -36,7 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             cv2.imwrite(str(folder / f"{photo}.png"), cv2.cvtColor(noisy, cv2.COLOR_RGB2BGR))
 
     # No detector finds drawn faces: each photo is its own crop.
-    def embedded(missing: dict[str, Path], settings: object, cache: object, told: object) -> None:
+    def embedded(missing: dict[str, Path], settings: object, cache: object, *_: object) -> None:
         embedder = open_embedder(settings)  # type: ignore[arg-type]
         crops = np.stack([cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in missing.values()])
         rows: Floats = embedder.engine.run(crops)

@@ -1,5 +1,6 @@
 """CSVs of groups: good ones, and every kind of bad one with its message."""
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def test_bad_files_are_refused_with_the_reason(tmp_path: Path, data: bytes, mess
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none.csv", tmp_path / "bad\0name.csv"):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "none.csv", tmp_path / "bad\0name.csv", tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(MalformedRequest, match="cannot be read"):
             people_groups.read(path, PEOPLE)
 

@@ -186,6 +186,12 @@ class TestFilesThatAreRefused:
         onnx_files.embedder(tmp_path / "net.onnx", opset=opset)
         assert f"is of opset {opset}. Opsets 7 to 28 are supported" in said(write())
 
+    def test_a_file_that_is_quantised(self, tmp_path: Path, write: Write) -> None:
+        quantised = [helper.make_node("DynamicQuantizeLinear", ["input"], ["q", "s", "z"]),
+                     helper.make_node("DequantizeLinear", ["q", "s", "z"], ["x"])]  # fmt: skip
+        onnx_files.embedder(tmp_path / "net.onnx", before=quantised)
+        assert "is quantised already. Use the network's file in fp32" in said(write())
+
     def test_weights_that_are_missing(self, tmp_path: Path, write: Write) -> None:
         onnx_files.with_external_data(tmp_path / "net.onnx")
         (tmp_path / "weights.bin").unlink()

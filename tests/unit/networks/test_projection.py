@@ -220,3 +220,10 @@ def test_a_fingerprint_is_of_the_files(tmp_path: Path) -> None:
     assert first == fingerprint(made, settings)
     (tmp_path / "b.bin").write_bytes(b"c")
     assert fingerprint(made, settings) != first
+
+
+def test_the_base_s_threshold_of_scores_by_a_cohort_is_not_the_projection_s() -> None:
+    base = spec("retail-0095")
+    assert base.cohort_threshold is not None
+    found = {"network": "retail-0095+group", "dimension": 64, "threshold": 0.5, "threshold_source": "a test"}
+    assert projection._spec(base, found).cohort_threshold is None
