@@ -20,7 +20,7 @@ SMALLEST = 20
 """Side that the smallest face has in the first copy, in pixels."""
 
 SECOND = 320
-"""Longer side of the second copy in pixels, about: a face may fill it. The image is averaged over whole pixels, since OpenCV
+"""Longest side of the second copy in pixels: a face may fill it. The image is averaged over whole pixels, since OpenCV
 takes several times as long for fractions."""
 
 ALONE = 400
@@ -63,7 +63,7 @@ def copies(image: int, shape: tuple[int, ...], min_face_size: int) -> list[Copy]
     longest = max(first.width, first.height)
     if longest <= ALONE:
         return [first]
-    whole = max(2, round(max(width, height) / SECOND))
+    whole = -(-max(width, height) // SECOND)
     size = max(1, width // whole), max(1, height // whole)
     return [first, Copy(image, *size, (whole, whole), LARGE, averages=whole)]
 

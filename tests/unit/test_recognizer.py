@@ -275,3 +275,24 @@ def test_faces_that_are_known_are_named_without_looking(recognizer: Recognizer, 
     assert isinstance(told, PhotoResult)
     assert named(told) == named(looked)[:1] == ["Grace"]
     np.testing.assert_allclose(told.faces.boxes, only.boxes, atol=1e-3)
+
+
+def test_the_detector_is_recorded_in_gallery_and_sample(shared: Path, tmp_path: Path) -> None:
+    settings = load(
+        network="retail-0095",
+        model_dir=shared / "models",
+        store=f"sqlite:///{tmp_path}/gallery.db",
+        detector={"model": "yunet"},
+    )
+    with Recognizer(settings) as recognizer:
+        recognizer.new_gallery("choir")
+        person = recognizer.store.create_person("choir", "Ada")
+        recognizer.enrol("choir", [encode(astronaut())], person.id)
+        (seen,) = recognizer.identify([encode(both())], "choir")
+        assert isinstance(seen, PhotoResult)
+        assert seen.detector == "yunet"
+        assert isinstance(seen.matched, PhotoMatches)
+        assert [each.name for each in seen.matched.matches].count("Ada") == 1
+        assert recognizer.store.gallery("choir").detector == "yunet"
+        assert [each.detector for each in recognizer.store.samples("choir", person.id)] == ["yunet"]
+        assert recognizer.finder.about()["detector"] == "yunet"
