@@ -28,7 +28,7 @@ Number = Annotated[float | None, typer.Option(help="instead of the template's")]
 
 def add_commands(into: typer.Typer) -> None:
     """Add the commands to a Typer app."""
-    into.command()(models)
+    into.command(hidden=True)(models)
     into.add_typer(app)
 
 

@@ -67,6 +67,7 @@ def test_a_gallerys_life(api: Api) -> None:
         "counter_examples": 0,
         "descriptors": 0,
         "crops": 0,
+        "cohort": 0,
         "sightings": 0,
     }
     for method in ("GET", "PATCH", "DELETE"):
@@ -95,6 +96,7 @@ def test_a_persons_life(api: Api, gallery: str) -> None:
         "counter_examples": 0,
         "descriptors": 0,
         "crops": 0,
+        "cohort": 0,
         "sightings": 0,
     }
     assert api.refused("DELETE", path) == (404, "unknown_person")

@@ -62,6 +62,8 @@ METHODS = {
     "/v1/cameras/try": {"POST"},
     "/v1/cameras/c": {"GET", "PATCH", "DELETE"},
     "/v1/cameras/c/snapshot": {"GET"},
+    "/v1/galleries/g/cohort": {"GET", "POST", "DELETE"},
+    "/v1/galleries/g/cohort/unknowns": {"POST"},
     "/v1/sightings": {"GET"},
     "/v1/sightings/stream": {"GET"},
     "/v1/sightings/s": {"GET"},
