@@ -76,7 +76,15 @@ def test_a_face_that_was_wrongly_named_is_not_named_so_again(
     assert api.refused("GET", f"{only_grace}/people/grace/photos/{kept['id']}") == (404, "unknown_photo")
     assert api.refused("DELETE", f"{only_grace}/people/grace/photos/{kept['id']}") == (404, "unknown_photo")
     removed = api("DELETE", f"{path}/{kept['id']}").json()["removed"]
-    assert removed == {"people": 0, "photos": 0, "counter_examples": 1, "descriptors": 1, "crops": 1, "sightings": 0}
+    assert removed == {
+        "people": 0,
+        "photos": 0,
+        "counter_examples": 1,
+        "descriptors": 1,
+        "crops": 1,
+        "cohort": 0,
+        "sightings": 0,
+    }
     assert api.refused("DELETE", f"{path}/{kept['id']}") == (404, "unknown_photo")
     assert names(api, only_grace, photos["eileen"]) == ["Grace"]
 

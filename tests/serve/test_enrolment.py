@@ -150,6 +150,7 @@ def test_photos_are_listed_shown_and_erased(
             "counter_examples": 0,
             "descriptors": 1,
             "crops": 1,
+            "cohort": 0,
             "sightings": 0,
         }
         assert api("GET", person).json()["photos"] == left

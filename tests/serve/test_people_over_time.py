@@ -96,7 +96,15 @@ def test_a_repeated_enrolment_is_answered_the_same(api: Api, gallery: str, photo
 def test_erasing_says_what_went(api: Api, group: str) -> None:
     api("PATCH", group, json={"keep_crops": False})
     removed = api("DELETE", f"{group}/people/grace").json()["removed"]
-    assert removed == {"people": 1, "photos": 1, "counter_examples": 0, "descriptors": 1, "crops": 0, "sightings": 0}
+    assert removed == {
+        "people": 1,
+        "photos": 1,
+        "counter_examples": 0,
+        "descriptors": 1,
+        "crops": 0,
+        "cohort": 0,
+        "sightings": 0,
+    }
     api("PATCH", group, json={"keep_crops": True})
     assert api("DELETE", group).json()["removed"] == {
         "people": 1,
@@ -104,6 +112,7 @@ def test_erasing_says_what_went(api: Api, group: str) -> None:
         "counter_examples": 0,
         "descriptors": 1,
         "crops": 0,
+        "cohort": 0,
         "sightings": 0,
     }
 

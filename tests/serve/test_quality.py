@@ -204,7 +204,7 @@ def test_the_command_on_a_store(tmp_path: Path) -> None:
     assert row == {
         "name": "default", "network": "dlib-resnet29", "threshold": 0.9, "people": 1, "keep_crops": False,
         "quality": "standard", "probe_quality": "off", "unique": True,
-        "decision": "cosine", "liveness": "off", "detector": "",
+        "decision": "cosine", "liveness": "off", "detector": "mtcnn",
     }  # fmt: skip
     assert run(app, ["galleries", "--quality", "strict", *store]).exit_code != 0
     assert run(app, ["galleries", "nobody", "--quality", "strict", *store]).exit_code != 0
