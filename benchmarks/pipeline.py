@@ -74,7 +74,7 @@ def _ours(file: Path) -> dict[str, Any]:
         systems |= {f"{weights.RETAIL} {each}": arguments(weights.RETAIL, folder, each) for each in PRECISIONS}
         for precision, detector in (("fp32", "fp32"), ("bf16", "bf16"), ("int8", "bf16")):
             given = arguments(weights.RETAIL, folder, precision, detector=detector, model="yunet")
-            given[2]["model_dir"] = None  # the settings' own, which has both
+            given[2]["model_dir"] = weights.model_dir()
             said = precision if precision == detector else f"{precision}, detector in {detector}"
             systems[f"{weights.RETAIL} {_YUNET} {said}"] = given
     return systems

@@ -49,6 +49,12 @@ def retail() -> Path | None:
     return found[0].parent if found[0] is not None and all(found) else None
 
 
+def model_dir() -> str | None:
+    """Return the settings' folder of weights, which workers do not see by themselves; None: only downloads."""
+    folder = _settings().model_dir
+    return None if folder is None else str(folder)
+
+
 def calibration(precision: str, name: str = "calibration") -> dict[str, str]:
     """Return the setting that int8 needs: a folder of photos with faces, the same every time, so that one is made once."""
     if precision != "int8":
