@@ -109,7 +109,7 @@ def test_the_same_faces_in_groups(mtcnn: Mtcnn, package: Detect, shared: Path) -
     assert agree(mtcnn, package, photos) >= 6
 
 
-@pytest.mark.parametrize("side", [640, 1024])
+@pytest.mark.parametrize("side", [640, pytest.param(1024, marks=pytest.mark.slow)])
 def test_as_precise_as_the_package_in_crowds(mtcnn: Mtcnn, package: Detect, shared: Path, side: int) -> None:
     """On the boxes of WIDER FACE, which people drew. A face more or less is 0.001."""
     folder = shared / "faces" / "wider_face"
