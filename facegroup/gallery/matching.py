@@ -43,7 +43,6 @@ from facegroup.types import (
     CohortMeans,
     Descriptors,
     Floats,
-    Gallery,
     Match,
     Policy,
     ScoredCandidate,
@@ -80,7 +79,6 @@ class Matcher:
         self._spec = spec
         self._liveness = liveness
         self.pins = Pins(spec.name) if pins is None else pins
-        self._pinned: dict[str, Gallery] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self.availability = Availability(store.ping, lambda: observe(StoreUnavailable.code))
         self.losses = LossDetector(store, lambda: observe(StoreWentBack.code))
@@ -210,7 +208,7 @@ class Matcher:
             snapshot = self._newest(gallery, held)
             if snapshot.network != self._spec.name:
                 raise NetworkMismatch.of(gallery, snapshot.network, self._spec.name)
-            self._check_pin(gallery, snapshot.version)
+            self.pins.check(gallery, snapshot)
         except (UnknownGallery, NetworkMismatch) as error:
             self._snapshots.pop(gallery, None)
             return error
@@ -224,14 +222,6 @@ class Matcher:
             return error
         self._snapshots[gallery] = snapshot = snapshot.living()
         return snapshot, None
-
-    def _check_pin(self, gallery: str, version: int) -> None:
-        if not (self.pins.fingerprint or self.pins.detector):
-            return
-        known = self._pinned.get(gallery)
-        if known is None or known.version < version:
-            known = self._pinned[gallery] = self.store.gallery(gallery)
-        self.pins.check(known)
 
     def _tell(self, gallery: str, error: FacegroupError) -> None:
         """Log once what is wrong with the gallery; the loss detector logs a store that went back."""

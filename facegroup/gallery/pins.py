@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from facegroup.errors import NetworkMismatch
+from facegroup.gallery.snapshot import Snapshot
 from facegroup.store.calls import CallStore
 from facegroup.store.contract import RemoteStore, Store
 from facegroup.types import Gallery
@@ -39,7 +40,7 @@ class Pins:
         self.detector = detector
         self._told: set[str] = set()
 
-    def check(self, gallery: Gallery) -> None:
+    def check(self, name: str, gallery: Gallery | Snapshot) -> None:
         """Refuse a gallery of this network that other weights or another preprocessing made.
 
         One that another detector filled is logged once.
@@ -47,17 +48,17 @@ class Pins:
         Raises:
             NetworkMismatch: it is pinned to them.
         """
-        if self.detector and gallery.detector not in ("", self.detector) and gallery.name not in self._told:
-            self._told.add(gallery.name)
+        if self.detector and gallery.detector not in ("", self.detector) and name not in self._told:
+            self._told.add(name)
             log.warning(
                 "The faces of the gallery %s were found by the detector %s, and this server runs %s. Similarities differ a "
                 "little: calibrate the gallery again, or enrol the photos again (docs/detectors.md).",
-                gallery.name,
+                name,
                 gallery.detector,
                 self.detector,
             )
         if self._concerns(gallery) and gallery.fingerprint not in ("", self.fingerprint):
-            raise NetworkMismatch.changed(gallery.name, gallery.network, gallery.fingerprint, self.fingerprint)
+            raise NetworkMismatch.changed(name, gallery.network, gallery.fingerprint, self.fingerprint)
 
     def calls(self, call: CallStore) -> CallStore:
         """Return the function that calls a store, made to pin galleries where it creates or enrols into them."""
@@ -76,7 +77,7 @@ class Pins:
 
     def _pin(self, call: CallStore, name: str) -> None:
         gallery = call(Store.gallery, name)
-        self.check(gallery)
+        self.check(name, gallery)
         pinned = self._pinned(gallery)
         if pinned != gallery:
             call(Store.pin_gallery, name, pinned.detector, pinned.fingerprint)
@@ -85,5 +86,5 @@ class Pins:
         own = self.fingerprint if self._concerns(gallery) else ""
         return replace(gallery, detector=gallery.detector or self.detector, fingerprint=gallery.fingerprint or own)
 
-    def _concerns(self, gallery: Gallery) -> bool:
+    def _concerns(self, gallery: Gallery | Snapshot) -> bool:
         return bool(self.fingerprint) and gallery.network == self.network

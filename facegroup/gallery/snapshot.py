@@ -23,7 +23,7 @@ from facegroup.gallery.index.nearest import Nearest
 from facegroup.gallery.index.people import People
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.normalization import Normalization, plain
-from facegroup.store.contract import Store, VersionGone
+from facegroup.store.contract import Centroids, Store, VersionGone
 from facegroup.store.gallery_settings import check_threshold
 from facegroup.store.vectors import limits
 from facegroup.types import (
@@ -35,6 +35,7 @@ from facegroup.types import (
     DecisionRule,
     Descriptors,
     Floats,
+    Gallery,
     LivenessPolicy,
     Match,
     Policy,
@@ -63,6 +64,8 @@ class Snapshot:
         calibration: how the threshold was found, where it was.
         counters: counter-examples of those who have some.
         liveness: where a face must be live.
+        detector: name of the detector that the gallery is pinned to; "" until a server pins it.
+        fingerprint: of the network that it is pinned to; "" as above.
         decision: whether the cosine decides or the score by a cohort.
         normalization: the cohort, where that decides.
         cohort_version: changes when the strangers of the cohort do.
@@ -79,6 +82,8 @@ class Snapshot:
     counters: Counters = field(default_factory=dict)
     unique: bool = True
     liveness: LivenessPolicy = "off"
+    detector: str = ""
+    fingerprint: str = ""
     decision: DecisionRule = "cosine"
     normalization: Normalization | None = None
     cohort_version: int = -1
@@ -106,8 +111,7 @@ class Snapshot:
     def load(cls, store: Store, gallery: str, plan: Plan | None = None) -> Self:
         """Read a whole gallery, to be kept as planned (None: exactly). Raises `UnknownGallery` or `StoreUnavailable`."""
         found, people, expires, counters = load(store, gallery, Plan() if plan is None else plan)
-        policy = (found.probe_quality, found.calibration, counters, found.unique, found.liveness, found.decision)
-        made = cls(gallery, found.version, found.network, found.threshold, people, expires, *policy)
+        made = cls(gallery, people=people, expires=expires, counters=counters, **_settings(found))
         return made._normalized(store, made, ()).caught_up(store)
 
     def caught_up(self, store: Store) -> Self:
@@ -127,15 +131,7 @@ class Snapshot:
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
-        policy = (
-            changes.probe_quality,
-            changes.calibration,
-            counters,
-            changes.unique,
-            changes.liveness,
-            changes.decision,
-        )
-        made = type(self)(self.gallery, changes.version, changes.network, changes.threshold, people, expires, *policy)
+        made = replace(self, people=people, expires=expires, counters=counters, normalization=None, **_settings(changes))
         return replace(made, cohort_version=changes.cohort_version)._normalized(store, self, touched)
 
     def _normalized(self, store: Store, before: "Snapshot", touched: Iterable[str]) -> Self:
@@ -378,6 +374,12 @@ class Snapshot:
         with np.errstate(over="ignore", invalid="ignore"):
             usable: NDArray[np.bool_] = np.abs(np.linalg.norm(probes, axis=1) - 1) < _OFF_UNIT  # false where it is NaN
         return np.ascontiguousarray(np.where(usable[:, None], probes, 0), np.float32), usable
+
+
+def _settings(read: Gallery | Centroids) -> dict[str, Any]:
+    """Return what a snapshot has of a gallery's settings, as they are at the version that was read."""
+    names = ("version", "network", "threshold", "probe_quality", "calibration", "unique", "liveness", "decision")
+    return {name: getattr(read, name) for name in (*names, "detector", "fingerprint")}
 
 
 def _told(
