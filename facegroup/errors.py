@@ -466,7 +466,7 @@ class LivenessUnavailable(Conflict):
     def of(cls, gallery: str) -> Self:
         """Return the error for a gallery, or a request on it, that asks for live faces of a server that scores none."""
         return cls(
-            f"Live faces are asked for in gallery {gallery}, but this server does not tell whether a face is live. Set "
+            f"Gallery {gallery} or the request requires live faces, but this server has no liveness model. Set "
             "liveness.model to minifasnet (FACEGROUP_LIVENESS__MODEL), or the gallery's liveness to off."
         )
 

@@ -79,7 +79,7 @@ def take_unknowns(server: Annotated[str, typer.Option(help="URL of the server")]
 
     with Client(server) as client:
         sizes = client.take_unknowns(load(gallery=gallery).gallery)
-    typer.echo(f"{sizes.gallery}: {sizes.unknown} strangers of cameras are in the cohort, {sizes.given} were given")
+    typer.echo(f"{sizes.gallery}: the cohort has {sizes.unknown} strangers seen by cameras, {sizes.given} given")
 
 
 @app.command("ls")

@@ -22,7 +22,7 @@ Heights = Annotated[
     list[int] | None,
     typer.Option(
         "--face-height",
-        help="search also with photos scaled down until the face is so many pixels high; repeat it, as with 20, 30, 40, 50",
+        help="search also with photos scaled down until the face has this height in pixels; repeatable: 20, 30, 40, 50",
     ),
 ]
 Sheet = Annotated[Path | None, typer.Option("--report", help="HTML sheet to write, in one file that needs no other")]
@@ -140,7 +140,7 @@ def detection(
     folder: Annotated[Path, typer.Argument(help="the photos")],
     truth: Annotated[Path, typer.Argument(help='JSON: {"a.jpg": [{"box": [x, y, w, h], "invalid": 0}]}')],
     at: Annotated[
-        float, typer.Option("--at-precision", min=0, max=1, help="share of right boxes for which recall is told")
+        float, typer.Option("--at-precision", min=0, max=1, help="precision at which recall is reported")
     ] = 0.946,
     precisions: Precisions = None,
     sheet: Sheet = None,

@@ -101,7 +101,7 @@ def _quantise(model: Any, spec: YunetSpec) -> int:
     """
     if spec.source:
         raise EngineUnavailable(
-            f"The ranges of {spec.name} for int8 are not known. Set detector.precision to fp32 or bf16."
+            f"{spec.name} cannot run in int8: only yunet can. Set detector.precision to fp32 or bf16."
         )
     convolutions = [each for each in model.get_ordered_ops() if each.get_type_name() in _CONVOLUTIONS]
     known = [each for each in convolutions if _name(each) in RANGES]

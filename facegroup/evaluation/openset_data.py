@@ -141,7 +141,7 @@ def cohort_photos(folder: Path, people: Collection[str]) -> tuple[Path, ...]:
     """
     found = tuple(photos[0] for name, photos in _strangers(folder)[0].items() if name not in people)
     if not found:
-        raise MalformedRequest(f"{folder} has no photo of a person who is not among those that are searched with.")
+        raise MalformedRequest(f"{folder} has no photo of a person outside the data set. Give photos of other people.")
     return found
 
 

@@ -34,7 +34,7 @@ def live_above(query: Query, policy: LivenessPolicy, scores: Floats | None, thre
         raise LivenessUnavailable.of(query.gallery)
     if scores is None:
         raise LivenessUnavailable(
-            f"Live faces are asked for in gallery {query.gallery}, and nothing is known of the liveness of descriptors. "
+            f"Gallery {query.gallery} or the request requires live faces, and descriptors have no liveness score. "
             "Send photos, or liveness=false."
         )
     return threshold

@@ -81,7 +81,7 @@ def pair(
         liveness += [] if each.liveness is None else [each.liveness[[index]]]
     if live and not liveness:
         raise LivenessUnavailable(
-            "This server does not tell whether a face is live. Set liveness.model to minifasnet (FACEGROUP_LIVENESS__MODEL)."
+            "This server has no liveness model. Set liveness.model to minifasnet (FACEGROUP_LIVENESS__MODEL)."
         )
     reasons = tuple(dict.fromkeys(code for each in liveness for code in each.reasons)) if live else ()
     similarity = float(descriptors[0] @ descriptors[1])

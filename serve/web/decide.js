@@ -2,6 +2,7 @@
 
 export const STRANGER = "not in the dataset";
 export const POOR = "poor quality";
+export const NOT_LIVE = "not live";
 const TAKEN = "taken"; // the server's reason at its own threshold; it is decided again here
 
 /**
@@ -9,9 +10,9 @@ const TAKEN = "taken"; // the server's reason at its own threshold; it is decide
  *
  * Of all pairs of a face and a person above the threshold the most similar is taken first, and neither is looked at
  * again, so that one person is named at most once, unless that is not wanted. A face that the server found too poor
- * stays so, with its reasons. Where a cohort decides, candidates have a score, and all of this is done with the scores.
+ * or not live stays so, with its reasons. Where a cohort decides, candidates have a score, and all of this is done with the scores.
  *
- * @param {{candidates: {person_id: string, name: string, similarity: number, score: ?number}[], reasons: string[]}[]} faces
+ * @param {{name: string, candidates: {person_id: string, name: string, similarity: number, score: ?number}[], reasons: string[]}[]} faces
  * @param {number} threshold
  * @param {boolean} unique whether one person is named at most once
  * @returns {{person: ?string, name: string, similarity: number, score: ?number, margin: ?number, threshold: number,
@@ -40,13 +41,14 @@ function pairs(faces, threshold) {
     .sort((one, other) => deciding(other.candidate) - deciding(one.candidate));
 }
 
-function decision({ candidates, reasons: told = [] }, person, threshold) {
+function decision({ name, candidates, reasons: told = [] }, person, threshold) {
   const reasons = told.filter((code) => code !== TAKEN);
   const best = person ?? candidates[0];
   const others = candidates.filter((each) => each !== best);
+  const unsearched = name === "not_live" ? NOT_LIVE : POOR;
   return {
     person: person?.person_id ?? null,
-    name: person?.name ?? (reasons.length ? POOR : STRANGER),
+    name: person?.name ?? (reasons.length ? unsearched : STRANGER),
     similarity: best?.similarity ?? -1,
     score: best?.score ?? null,
     margin: others.length ? deciding(best) - deciding(others[0]) : null,

@@ -1,7 +1,7 @@
 // Identifies photos and shows them with names. The server's answers are kept, to decide again at another threshold.
 
 import { at, call, each } from "./api.js";
-import { decide } from "./decide.js";
+import { decide, NOT_LIVE, POOR } from "./decide.js";
 import { confirmed } from "./dialogs.js";
 import { announce, byId, count, el } from "./dom.js";
 import { takesFiles } from "./drop.js";
@@ -105,13 +105,14 @@ export class Photos {
   #tell() {
     const decisions = this.#shown.flatMap(({ image, decisions: made }) => (image ? made : []));
     const named = decisions.filter(({ person }) => person !== null).length;
-    const poor = decisions.filter(({ reasons }) => reasons.length > 0).length;
-    const strangers = decisions.length - named - poor;
+    const [poor, copies] = [POOR, NOT_LIVE].map((none) => decisions.filter(({ name, person }) => person === null && name === none).length);
+    const strangers = decisions.length - named - poor - copies;
     byId("clear").hidden = byId("summary").hidden = this.#shown.length === 0;
     byId("again").hidden ||= this.#shown.length === 0;
     byId("summary").textContent =
       `${count(this.#shown.length, "photo")}, ${count(decisions.length, "face")}: ${named} named, ${strangers} not in the dataset` +
-      (poor ? `, ${poor} of poor quality` : "");
+      (poor ? `, ${poor} of poor quality` : "") +
+      (copies ? `, ${copies} not live` : "");
     this.#decided(decisions);
   }
 }

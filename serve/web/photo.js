@@ -1,6 +1,6 @@
 // Draws a figure of a photo with boxes and names, or with its error.
 
-import { POOR, STRANGER } from "./decide.js";
+import { NOT_LIVE, POOR, STRANGER } from "./decide.js";
 import { el } from "./dom.js";
 
 // Shares of the photo's width. Names of smaller faces would cover each other, so they show on hover and focus.
@@ -48,11 +48,11 @@ export function drawFaces(figure, image, decisions, denied) {
   figure.querySelector(".names").textContent = summary(decisions);
 }
 
-/** Return the members' names, and how many are not, or are too poor to tell. */
+/** Return the members' names, and how many faces are nobody's, too poor or not live. */
 function summary(decisions) {
   if (!decisions.length) return "no face found";
   const names = decisions.filter(({ person }) => person !== null).map(({ name }) => name);
-  for (const none of [STRANGER, POOR]) {
+  for (const none of [STRANGER, POOR, NOT_LIVE]) {
     const some = decisions.filter(({ person, name }) => person === null && name === none).length;
     if (some) names.push(decisions.length === 1 ? none : `${some} ${none}`);
   }
@@ -91,6 +91,7 @@ function box(face, decision, image, denied) {
 }
 
 function facts({ similarity, score, threshold, margin, name, reasons }) {
+  if (name === NOT_LIVE) return [reasons.includes("not_live") ? "this may be a picture of a face" : "too small to see whether it is live"];
   if (reasons.length) return ["too poor to be named:", ...reasons.map((code) => code.replaceAll("_", " "))];
   const rows = [similarity > -1 ? `similarity ${similarity.toFixed(3)}` : "nobody to compare with", `threshold ${threshold.toFixed(3)}`];
   if (margin !== null) rows.push(`margin ${margin.toFixed(3)}`);

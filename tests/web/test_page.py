@@ -27,6 +27,15 @@ DECIDE = (
     "const [faces, at, unique, done] = arguments;"
     "import('/decide.js').then(({decide}) => done(decide(faces, at, unique)))"
 )
+DRAW = (
+    "const [faces, done] = arguments;"
+    "Promise.all([import('/decide.js'), import('/photo.js')]).then(([{decide}, {photoFigure, drawFaces}]) => {"
+    "const image = {width: 100, height: 50, faces};"
+    "const figure = photoFigure({name: 'a.jpg'}, '', image);"
+    "drawFaces(figure, image, decide(faces, 0.5), () => {});"
+    "done([...figure.querySelectorAll('.box')].map((box) => box.getAttribute('aria-label'))"
+    ".concat(figure.querySelector('.names').textContent)); })"
+)
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 
 Photos = dict[str, Path]
@@ -344,6 +353,21 @@ def test_the_page_decides_by_scores_where_a_cohort_decides(page: Page) -> None:
             assert ours["similarity"] == pytest.approx(theirs.similarity)
             assert ours["score"] == pytest.approx(theirs.score)
             assert ours["margin"] == (None if theirs.margin is None else pytest.approx(theirs.margin))
+
+
+@pytest.mark.parametrize(
+    ("name", "reasons", "shown", "said"),
+    [
+        ("not_live", ["not_live"], "not live", "not live: this may be a picture of a face"),
+        ("not_live", ["face_too_small"], "not live", "not live: too small to see whether it is live"),
+        ("poor_quality", ["face_too_small"], "poor quality", "poor quality: too poor to be named:, face too small"),
+    ],
+)
+def test_why_a_face_was_not_searched_for_is_said(
+    page: Page, name: str, reasons: list[str], shown: str, said: str
+) -> None:
+    face = {"name": name, "candidates": [], "reasons": reasons, "box": {"x1": 0, "y1": 0, "x2": 9, "y2": 9}}
+    assert page.browser.execute_async_script(DRAW, [face]) == [said, shown]
 
 
 def test_the_page_of_the_api_works_offline(page: Page, server: LocalServer, browser: webdriver.Chrome) -> None:

@@ -82,7 +82,7 @@ class StrangerLog(HubPart):
             raise LivenessUnavailable.of(stranger.gallery)
         live = [shot for shot in stranger.shots if shot.liveness is not None and shot.liveness > least]
         if not live:
-            raise NotLive(f"no view of {stranger.id} that is kept is live, or was scored; enrol a photo instead")
+            raise NotLive(f"no kept view of {stranger.id} has a live score; enrol a photo instead")
         return live
 
     async def _person(self, gallery: str, unknown: str, name: str | None, person_id: str | None, by: Origin) -> Person:
