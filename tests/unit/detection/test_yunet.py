@@ -110,9 +110,9 @@ def test_other_precisions_find_the_same_faces(precision: str, shared: Path, yune
         assert (exact.confidence != rounded.confidence).any()  # it is not simply fp32 again
 
 
-def test_the_ranges_of_another_network_are_not_known(shared: Path) -> None:
+def test_int8_is_refused_for_another_network(shared: Path) -> None:
     path = shared / "models" / "yunet" / FILE
-    with pytest.raises(EngineUnavailable, match="ranges of mine"):
+    with pytest.raises(EngineUnavailable, match="only yunet can"):
         OpenVinoYunet(replace(YUNET_N, name="mine", source="mine.yaml"), path, 1, "int8")
 
 
