@@ -118,7 +118,8 @@ def _compared(segment: Segment, cohort: Cohort, moved: Places, *, again: bool) -
             largest = largest.replaced(piece, added)
     else:
         largest, rows = segment.largest, segment.largest.incomplete
-    if largest is segment.largest and not len(rows) and not again:
+    # A segment that was made anew without someone who went has no offsets, even where nobody's similarities changed.
+    if largest is segment.largest and not len(rows) and not again and segment.offsets is not None:
         return segment
     whole = largest.replaced(rows, _largest(segment, cohort, rows)) if len(rows) else largest
     return _with(segment, whole, cohort)

@@ -1,6 +1,7 @@
 """The cohort decision: scores, their means, and how they are kept while a gallery changes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,17 +117,21 @@ def test_compact_people_are_decided_on_likewise() -> None:
         assert left.score == pytest.approx(right.score, abs=1e-3)
 
 
-def test_a_changed_gallery_is_as_one_that_was_loaded_so() -> None:
+@pytest.mark.parametrize("size", [100, 400, 10_000])
+def test_a_changed_gallery_is_as_one_that_was_loaded_so(size: int) -> None:
     random = np.random.default_rng(0)
-    plan = Plan(segment_bytes=4 * _DIMENSION * 100, fresh_bytes=4 * _DIMENSION * 20)
+    plan = Plan(segment_bytes=4 * _DIMENSION * size, fresh_bytes=4 * _DIMENSION * 20)
     rows, given = _named(MOST + 200, 1, "p"), _named(30, 2, "s")
     normalization, people = Normalization.begun(_people(rows, plan), given)
     for step in range(60):
-        gone = random.choice([*rows], random.integers(0, 4), replace=False).tolist()
-        changed = {key: _faces(1, 100 + step)[0] for key in random.choice([*rows], 2).tolist() if key not in gone}
-        new = {f"n{step:03}{number}": row for number, row in enumerate(_faces(int(random.integers(0, 9)), step))}
-        rows = {key: row for key, row in rows.items() if key not in gone} | changed | new
-        came = changed | new
+        outside = [key for key in rows if key not in normalization.cohort.members]
+        if step % 3 == 1:  # only people whom nobody is compared with go
+            gone, came = random.choice(outside, random.integers(1, 3), replace=False).tolist(), {}
+        else:
+            gone = random.choice([*rows], random.integers(0, 4), replace=False).tolist()
+            came = {key: _faces(1, 100 + step)[0] for key in random.choice([*rows], 2).tolist() if key not in gone}
+            came |= {f"n{step:03}{number}": row for number, row in enumerate(_faces(int(random.integers(0, 9)), step))}
+        rows = {key: row for key, row in rows.items() if key not in gone} | came
         matrix = np.stack([*came.values(), _faces(1, 0)[0]])[:-1]
         people = people.changed([*came], [*came], matrix, gone)
         if step % 7 == 3:
@@ -136,12 +141,36 @@ def test_a_changed_gallery_is_as_one_that_was_loaded_so() -> None:
             normalization, people = normalization.caught_up(people, {*came, *gone}, given)
         else:
             normalization, people = normalization.caught_up(people, {*came, *gone})
+        assert all(segment.offsets is not None for segment in people.segments), step
     whole, loaded = Normalization.begun(_people(rows, plan), given)
     assert normalization.cohort.strangers == whole.cohort.strangers
     assert normalization.cohort.members == whole.cohort.members
     assert np.array_equal(normalization.cohort.matrix, whole.cohort.matrix)
     expected = _offsets(loaded)
     assert _offsets(people) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+@pytest.mark.parametrize("expired", [False, True])
+def test_someone_outside_the_cohort_goes_and_the_others_keep_their_means(segments: int, expired: bool) -> None:
+    rows, plan = _named(700, 1, "p"), Plan(segment_bytes=4 * _DIMENSION * 700 // segments)
+    snapshot = _snapshot(rows, {}, plan)
+    assert snapshot.normalization is not None
+    assert len(snapshot.people.sealed) == segments
+    gone = next(key for key in rows if key not in snapshot.normalization.cohort.members)
+    if expired:
+        left = replace(snapshot, expires={gone: 5.0}).living(now=6.0)
+    else:
+        people = snapshot.people.changed((), (), np.empty((0, _DIMENSION), np.float32), [gone])
+        normalization, people = snapshot.normalization.caught_up(people, [gone])
+        left = replace(snapshot, people=people, normalization=normalization)
+    loaded = _snapshot({key: row for key, row in rows.items() if key != gone}, {}, plan)
+    assert _offsets(left.people) == pytest.approx(_offsets(loaded.people), abs=1e-6)
+    probes = np.concatenate([_faces(9, 3), rows["p0001"][None], rows[gone][None]])
+    images = np.arange(len(probes))
+    for mine, theirs in zip(left.match(probes, images), loaded.match(probes, images), strict=True):
+        assert [each.person_id for each in mine.candidates] == [each.person_id for each in theirs.candidates]
+        assert mine.score == pytest.approx(theirs.score, abs=1e-6)
 
 
 def test_a_cohort_has_no_more_than_so_many_and_strangers_come_first() -> None:
