@@ -90,7 +90,7 @@ class Migration:
         Raises:
             MalformedRequest: the gallery is of that network already.
             MigrationIncomplete: there are such samples, and they may not; nothing was switched. See `missing`. Or a cohort
-                is to decide, and would have too few people.
+                is to decide, and would have too few people. Or the decision was changed meanwhile.
             SwitchConflict: another migration or import was faster.
         """
         if self._old.network == self._new.network:
@@ -108,13 +108,13 @@ class Migration:
                 self._store.delete_gallery(copy)
         old = self._old
         self._store.create_gallery(replace(self._new, name=copy, created_at=old.created_at))
-        settings = _kept(old)
-        settings["threshold"] = self._new.threshold
-        self._store.update_gallery(copy, **settings)
+        self._store.update_gallery(copy, **self._settings(old))
         return self._switch(copy, drop_missing)
 
     def back(self, *, drop_missing: bool = False) -> Migrated:
         """Put back what the last switch took away, with what was enrolled, renamed and erased since.
+
+        Threshold, calibration and decision are those of before.
 
         Raises:
             MalformedRequest: nothing is kept of before.
@@ -143,8 +143,14 @@ class Migration:
             now = self._store.gallery(self._name)
             if now.network != self._old.network:
                 break
-            if _kept(now) != _kept(self._store.gallery(copy)):
-                self._store.update_gallery(copy, **_kept(now))
+            if not self._back and now.decision != self._old.decision:
+                raise MigrationIncomplete(
+                    f'The decision of the gallery "{self._name}" was set to "{now.decision}" during the migration, and the '
+                    f'new threshold is one of the decision "{self._old.decision}". Nothing was switched. Migrate again.'
+                )
+            settings, there = self._settings(now), self._store.gallery(copy)
+            if any(getattr(there, name) != value for name, value in settings.items()):
+                self._store.update_gallery(copy, **settings)
                 continue
             if now.version == version:
                 if self._missing and not drop_missing:
@@ -157,9 +163,9 @@ class Migration:
                         f"{now.damaged} values of the gallery are damaged; nothing was switched. Mend them, or leave "
                         "them behind with --drop-missing (the log names them)"
                     )
-                there = self._store.cohort(copy)
-                left = len(set(self._store.cohort(self._name).ids) - set(there.ids))
-                self._check_cohort(now, copy, len(there.ids))
+                cohort = self._store.cohort(copy)
+                left = len(set(self._store.cohort(self._name).ids) - set(cohort.ids))
+                self._check_cohort(there, copy, len(cohort.ids))
                 with suppress(SwitchConflict):
                     detail = {"from": now.network, "network": there.network, "left": len(self.missing)}
                     if left:
@@ -180,6 +186,20 @@ class Migration:
             self._bring(copy, [person for person in people.values() if person is not None])
         raise SwitchConflict(f'Another process switched the gallery "{self._name}", or it changes too fast. Try again.')
 
+    def _settings(self, now: Gallery) -> Changes:
+        """Return the settings that the copy must have. A threshold is of one network and one decision: they go together."""
+        settings: Changes = {
+            "keep_crops": now.keep_crops,
+            "unique": now.unique,
+            "quality": now.quality,
+            "probe_quality": now.probe_quality,
+            "liveness": now.liveness,
+            "detector": now.detector,
+        }
+        if not self._back:
+            settings |= {"decision": self._old.decision, "threshold": self._new.threshold}
+        return settings
+
     def _check_cohort(self, gallery: Gallery, name: str, size: int) -> None:
         """Raise `MigrationIncomplete` if a cohort is to decide, and has too few people.
 
@@ -192,6 +212,12 @@ class Migration:
             return
         members = sum(person.samples > 0 for person in everybody(self._store, name))
         if members + size < LEAST:
+            if self._back:
+                raise MigrationIncomplete(
+                    f'The earlier version of the gallery "{self._name}" has the decision "cohort". Of the {LEAST} people '
+                    f"that the decision needs, only {members + size} would be left. Enrol more people, then roll back, or "
+                    f"migrate to {gallery.network}."
+                )
             raise MigrationIncomplete(
                 f'The gallery "{self._name}" has the decision "cohort", and its cohort cannot be embedded again without the '
                 f"photos. Of the {LEAST} people that the decision needs, only {members + size} would be left. Set the "
@@ -283,16 +309,3 @@ class Migration:
         self._missing.pop(person_id, None)
         with suppress(UnknownPerson):
             self._store.delete_person(copy, person_id)
-
-
-def _kept(gallery: Gallery) -> Changes:
-    """Return what another network leaves as it is; a threshold and how it was found it does not."""
-    return {
-        "keep_crops": gallery.keep_crops,
-        "unique": gallery.unique,
-        "quality": gallery.quality,
-        "probe_quality": gallery.probe_quality,
-        "decision": gallery.decision,
-        "liveness": gallery.liveness,
-        "detector": gallery.detector,
-    }

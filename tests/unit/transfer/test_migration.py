@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -17,9 +18,9 @@ from facegroup.store.cohort import LEAST
 from facegroup.store.staging import StagingStore, migration_copy, previous_copy
 from facegroup.transfer.migration import Migration
 from facegroup.transfer.reembedding import Reembedder
-from facegroup.types import Gallery, Sample
+from facegroup.types import DecisionRule, Gallery, Sample
 from tests.unit.store.conftest import url  # noqa: F401 (a fixture)
-from tests.unit.store.samples import descriptor, photo_id, strangers
+from tests.unit.store.samples import CALIBRATION, descriptor, photo_id, strangers
 
 OLD, NEW = spec("retail-0095"), spec("dlib-resnet29")
 ROOT = Path(__file__).parents[3]
@@ -101,6 +102,53 @@ def test_a_decision_that_is_set_meanwhile_counts(place: StagingStore) -> None:
     place.create_person("group", "New", person_id="a-new")
     place.add_samples("group", "a-new", [sample(200)], OLD.name)
     assert migration(place).run().gallery.decision == "cohort"
+
+
+def test_a_threshold_never_goes_without_its_decision(place: StagingStore) -> None:
+    def meanwhile(count: int) -> None:
+        place.update_gallery("group", decision="cohort", threshold=0.2)
+
+    with pytest.raises(MigrationIncomplete, match=r'set to "cohort" during .* one of the decision "cosine"'):
+        migration(place, meanwhile).run()
+    unchanged = place.gallery("group")
+    assert (unchanged.network, unchanged.decision, unchanged.threshold) == (OLD.name, "cohort", 0.2)
+    with pytest.raises(MigrationIncomplete, match='set to "cosine"'):
+        migration(place, lambda count: cast(None, place.update_gallery("group", decision="cosine"))).run()
+
+
+@pytest.mark.parametrize(("before", "after"), [("cosine", "cohort"), ("cohort", "cosine")])
+def test_a_rollback_has_the_decision_of_its_threshold(
+    place: StagingStore, before: DecisionRule, after: DecisionRule
+) -> None:
+    made = replace(CALIBRATION, network=OLD.name, decision=before)
+    place.update_gallery("group", decision=before, threshold=0.3, calibration=made)
+    migration(place).run()
+    place.update_gallery("group", decision=after, threshold=0.7)
+
+    def meanwhile(count: int) -> None:
+        place.update_gallery("group", threshold=0.8, decision=after)
+
+    back = migration(place, meanwhile, back=True).back().gallery
+    assert (back.network, back.decision, back.threshold, back.calibration) == (OLD.name, before, 0.3, made)
+
+
+def test_a_rollback_to_a_cohort_that_is_too_small_by_now_is_refused(place: StagingStore) -> None:
+    place.update_gallery("group", decision="cohort", threshold=0.3)
+    migration(place).run()
+    place.update_gallery("group", decision="cosine", threshold=0.7)
+    for number in range(9, 60):
+        place.delete_person("group", f"p{number:02d}")
+    with pytest.raises(MigrationIncomplete, match=r"earlier version .* only 9 .* Enrol more people"):
+        migration(place, back=True).back()
+    assert (place.gallery("group").network, place.gallery("group").threshold) == (NEW.name, 0.7)
+
+
+def test_of_two_migrations_at_once_each_switches_with_its_own_threshold(place: StagingStore) -> None:
+    def other(count: int) -> None:
+        place.update_gallery(migration_copy("group"), threshold=0.1, quality="strict")
+
+    done = migration(place, other).run().gallery
+    assert (done.threshold, done.quality) == (NEW.threshold, "off")
 
 
 def test_who_changes_meanwhile_is_in_it(place: StagingStore) -> None:
