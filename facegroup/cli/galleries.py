@@ -7,13 +7,12 @@ import typer
 
 from facegroup.cli.options import Server, Store
 from facegroup.cli.output import opened_store
-from facegroup.enrolment.steps import run
 from facegroup.errors import MalformedRequest
 from facegroup.gallery import decision_change
 from facegroup.gallery.decision_change import Defaults
 from facegroup.networks import registry
 from facegroup.settings import load
-from facegroup.store.calls import direct, waiting
+from facegroup.store.calls import direct, run, waiting
 from facegroup.store.contract import Changes, RemoteStore
 from facegroup.store.paging import every
 from facegroup.types import DecisionRule, LivenessPolicy, Policy

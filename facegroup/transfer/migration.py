@@ -3,7 +3,8 @@
 The new gallery grows on a staging copy while the old one serves and takes enrolments. It is brought level with the old one
 person by person: first all, then those that the change log names, and the switch is made only if the old one is still
 at the version that was caught up with. A person is done when the copy has them with the same date of change; so a
-migration that was cut off needs nothing but to be started again. What was replaced lies on the copy `previous`, and a
+migration that was cut off needs nothing but to be started again. The copy is pinned to the fingerprint of the network that
+embeds. One that other weights began is erased. What was replaced lies on the copy `previous`, and a
 rollback is the same work from there: only samples that came since the switch are embedded.
 """
 
@@ -11,9 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from facegroup.errors import MalformedRequest, MigrationIncomplete, SwitchConflict, UnknownGallery, UnknownPerson
+from facegroup.errors import (
+    MalformedRequest,
+    MigrationIncomplete,
+    NetworkMismatch,
+    SwitchConflict,
+    UnknownGallery,
+    UnknownPerson,
+)
 from facegroup.store.audit import Event, Origin
-from facegroup.store.cohort import LEAST
+from facegroup.store.calls import direct, run, waiting
+from facegroup.store.cohort import LEAST, size
 from facegroup.store.contract import Changes
 from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingName, StagingStore, migration_copy, previous_copy
@@ -79,6 +88,7 @@ class Migration:
         self._missing: dict[str, list[Missing]] = {}
         self._embedded = 0
         self._back = False
+        self._copy = network
         self._by = by
 
     def run(self, *, drop_missing: bool = False) -> Migrated:
@@ -100,14 +110,17 @@ class Migration:
                 f'the gallery "{self._name}" keeps no crops to make descriptors from: enrol its photos anew, or leave '
                 "the samples without a crop behind with --drop-missing"
             )
-        self._check_cohort(self._old, self._name, 0)
-        copy = migration_copy(self._name)
+        old, copy = self._old, migration_copy(self._name)
+        self._check_cohort(replace(old, cohort_size=0))
+        new = replace(self._new, name=copy, created_at=old.created_at)
+        if old.people:
+            self._network = self._open()
+            new = replace(new, fingerprint=self._network.fingerprint)
         with suppress(UnknownGallery):
             begun = self._store.gallery(copy)
-            if (begun.network, begun.dimension) != (self._new.network, self._new.dimension):
+            if not _comparable(begun, new):
                 self._store.delete_gallery(copy)
-        old = self._old
-        self._store.create_gallery(replace(self._new, name=copy, created_at=old.created_at))
+        self._copy = self._store.create_gallery(new)
         self._store.update_gallery(copy, **self._settings(old))
         return self._switch(copy, drop_missing)
 
@@ -119,6 +132,7 @@ class Migration:
         Raises:
             MalformedRequest: nothing is kept of before.
             MigrationIncomplete: samples that came since have no descriptor of the old network, and may not be lost.
+            NetworkMismatch: such a sample would be embedded by other weights or another preprocessing than the others.
             SwitchConflict: another migration or import was faster.
         """
         copy = previous_copy(self._name)
@@ -129,6 +143,7 @@ class Migration:
         if before.network == self._old.network:
             raise MalformedRequest(f'The earlier version of the gallery "{self._name}" uses {before.network}, too.')
         self._back = True
+        self._copy = before
         return self._switch(copy, drop_missing)
 
     @property
@@ -139,16 +154,18 @@ class Migration:
     def _switch(self, copy: StagingName, drop_missing: bool) -> Migrated:
         version = self._all(copy)
         for _ in range(_ROUNDS):
-            made = self._store.version(copy)
             now = self._store.gallery(self._name)
             if now.network != self._old.network:
+                break
+            there = self._store.gallery(copy)
+            if not _comparable(there, self._copy):
                 break
             if not self._back and now.decision != self._old.decision:
                 raise MigrationIncomplete(
                     f'The decision of the gallery "{self._name}" was set to "{now.decision}" during the migration, and the '
                     f'new threshold is one of the decision "{self._old.decision}". Nothing was switched. Migrate again.'
                 )
-            settings, there = self._settings(now), self._store.gallery(copy)
+            settings = self._settings(now)
             if any(getattr(there, name) != value for name, value in settings.items()):
                 self._store.update_gallery(copy, **settings)
                 continue
@@ -165,13 +182,13 @@ class Migration:
                     )
                 cohort = self._store.cohort(copy)
                 left = len(set(self._store.cohort(self._name).ids) - set(cohort.ids))
-                self._check_cohort(there, copy, len(cohort.ids))
+                self._check_cohort(there)
                 with suppress(SwitchConflict):
                     detail = {"from": now.network, "network": there.network, "left": len(self.missing)}
                     if left:
                         detail["cohort_left"] = left
                     event = Event("rolled_back" if self._back else "migrated", None, detail)
-                    self._store.switch_gallery(self._name, copy, version, made, event, by=self._by)
+                    self._store.switch_gallery(self._name, copy, version, there.version, event, by=self._by)
                     after = self._store.gallery(self._name)
                     return Migrated(after, self._old.network, self._embedded, self.missing, left)
                 continue
@@ -200,27 +217,21 @@ class Migration:
             settings |= {"decision": self._old.decision, "threshold": self._new.threshold}
         return settings
 
-    def _check_cohort(self, gallery: Gallery, name: str, size: int) -> None:
-        """Raise `MigrationIncomplete` if a cohort is to decide, and has too few people.
-
-        Args:
-            gallery: whose decision rule it is.
-            name: where the members of the gallery are counted.
-            size: how many others the cohort will have.
-        """
+    def _check_cohort(self, gallery: Gallery) -> None:
+        """Raise `MigrationIncomplete` if a cohort is to decide in a gallery, and has too few people."""
         if gallery.decision != "cohort":
             return
-        members = sum(person.samples > 0 for person in everybody(self._store, name))
-        if members + size < LEAST:
+        people = run(size(waiting(direct(self._store)), gallery))
+        if people < LEAST:
             if self._back:
                 raise MigrationIncomplete(
                     f'The earlier version of the gallery "{self._name}" has the decision "cohort". Of the {LEAST} people '
-                    f"that the decision needs, only {members + size} would be left. Enrol more people, then roll back, or "
+                    f"that the decision needs, only {people} would be left. Enrol more people, then roll back, or "
                     f"migrate to {gallery.network}."
                 )
             raise MigrationIncomplete(
                 f'The gallery "{self._name}" has the decision "cohort", and its cohort cannot be embedded again without the '
-                f"photos. Of the {LEAST} people that the decision needs, only {members + size} would be left. Set the "
+                f"photos. Of the {LEAST} people that the decision needs, only {people} would be left. Set the "
                 'decision "cosine", migrate, add the cohort again with the new network, then set "cohort".'
             )
 
@@ -267,7 +278,7 @@ class Migration:
                 known = self._store.samples(copy, person.id, crops=True, counter=None)
             rows.append((person, samples, {each.id: each for each in known}))
         wanted = [each for _, samples, there in rows for each in samples if each.id not in there]
-        made = self._embed(wanted)
+        made = self._embed(copy, wanted)
         ready = []
         for person, samples, there in rows:
             whole: list[Sample] = []
@@ -293,19 +304,35 @@ class Migration:
         if ready:
             self._store.put_people(copy, ready)
 
-    def _embed(self, samples: list[Sample]) -> dict[bytes, Floats | Fault]:
+    def _embed(self, copy: StagingName, samples: list[Sample]) -> dict[bytes, Floats | Fault]:
         """Return what becomes of samples, by crop: the same crop has the same descriptor."""
         crops = list({each.crop for each in samples if each.crop is not None})
         made: dict[bytes, Floats | Fault] = {}
         for start in range(0, len(crops), _BATCH):
-            if self._network is None:
-                self._network = self._open()
+            network = self._network = self._network or self._open()
+            if not start:
+                self._pin(copy, network.fingerprint)
             part = crops[start : start + _BATCH]
-            made.update(zip(part, self._network.embed(part), strict=True))
+            made.update(zip(part, network.embed(part), strict=True))
         self._embedded += sum(not isinstance(each, str) for each in made.values())
         return made
+
+    def _pin(self, copy: StagingName, fingerprint: str) -> None:
+        """Pin the copy to the network that embeds, if it has a fingerprint. Raises `NetworkMismatch`."""
+        if not fingerprint:
+            return
+        pinned = self._store.pin_gallery(copy, fingerprint=fingerprint).fingerprint
+        if pinned != fingerprint:
+            raise NetworkMismatch.changed(self._name, self._copy.network, pinned, fingerprint)
+        self._copy = replace(self._copy, fingerprint=fingerprint)
 
     def _erase(self, copy: StagingName, person_id: str) -> None:
         self._missing.pop(person_id, None)
         with suppress(UnknownPerson):
             self._store.delete_person(copy, person_id)
+
+
+def _comparable(one: Gallery, other: Gallery) -> bool:
+    """Whether the descriptors of two galleries are of the same network, with the same weights and preprocessing."""
+    made = ("network", "dimension", "fingerprint")
+    return all(getattr(one, name) == getattr(other, name) for name in made)

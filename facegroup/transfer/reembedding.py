@@ -32,6 +32,8 @@ class Embeds(Protocol):
     """Class of what embeds crops for a migration."""
 
     spec: NetworkSpec
+    fingerprint: str
+    """Of the network (`facegroup.networks.fingerprint`); "" if it has none."""
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         """Return the descriptor of each crop, or why there is none."""
@@ -50,6 +52,7 @@ class Reembedder:
     def __init__(self, settings: Settings) -> None:
         self._embedder = open_embedder(settings)
         self.spec = self._embedder.spec
+        self.fingerprint = self._embedder.fingerprint
         self._finder = open_finder(settings, self.spec)
         self._aligner = Aligner(self.spec)
         self._simulated = settings.detector.engine == "simulated"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from facegroup.enrolment.doubts import query
-from facegroup.enrolment.steps import run
 from facegroup.errors import CohortTooSmall, FacegroupError, MalformedRequest
 from facegroup.gallery import calibration, calibrator, decision_change
 from facegroup.gallery.calibrator import Strangers
@@ -15,7 +14,7 @@ from facegroup.gallery.decision_change import Defaults
 from facegroup.gallery.matching import Matcher
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store import open_store
-from facegroup.store.calls import direct, waiting
+from facegroup.store.calls import direct, run, waiting
 from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Changes, Store
 from facegroup.types import CohortMember, Descriptors, Gallery, Match

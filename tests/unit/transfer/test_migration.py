@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -10,20 +10,29 @@ from typing import cast
 import numpy as np
 import pytest
 
-from facegroup.errors import MalformedRequest, MigrationIncomplete, UnknownGallery, UnknownPerson
+from facegroup.errors import (
+    MalformedRequest,
+    MigrationIncomplete,
+    NetworkMismatch,
+    SwitchConflict,
+    UnknownGallery,
+    UnknownPerson,
+)
 from facegroup.networks.registry import spec
 from facegroup.settings import load
 from facegroup.store import open_store
 from facegroup.store.cohort import LEAST
 from facegroup.store.staging import StagingStore, migration_copy, previous_copy
 from facegroup.transfer.migration import Migration
-from facegroup.transfer.reembedding import Reembedder
-from facegroup.types import DecisionRule, Gallery, Sample
+from facegroup.transfer.reembedding import Fault, Reembedder
+from facegroup.types import DecisionRule, Floats, Gallery, Sample
 from tests.unit.store.conftest import url  # noqa: F401 (a fixture)
 from tests.unit.store.samples import CALIBRATION, descriptor, photo_id, strangers
 
 OLD, NEW = spec("retail-0095"), spec("dlib-resnet29")
 ROOT = Path(__file__).parents[3]
+ONE, TWO = "1" * 64, "2" * 64
+COPY = Gallery(migration_copy("group"), NEW.name, NEW.dimension, NEW.threshold, fingerprint=ONE)
 
 
 def sample(number: int, crop: bytes | None = b"") -> Sample:
@@ -102,6 +111,87 @@ def test_a_decision_that_is_set_meanwhile_counts(place: StagingStore) -> None:
     place.create_person("group", "New", person_id="a-new")
     place.add_samples("group", "a-new", [sample(200)], OLD.name)
     assert migration(place).run().gallery.decision == "cohort"
+
+
+class Pinned:
+    """The simulated network, with a fingerprint."""
+
+    def __init__(self, network: str, fingerprint: str) -> None:
+        part = {"engine": "simulated", "simulated_ms": 0}
+        made = Reembedder(load(network=network, detector=part, embedder=part))
+        self.spec, self._embed, self.fingerprint = made.spec, made.embed, fingerprint
+        self.embedded = 0
+
+    def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
+        self.embedded += len(crops)
+        return self._embed(crops)
+
+
+def pinned(
+    store: StagingStore, fingerprint: str, tell: Callable[[int], None] = lambda n: None, back: bool = False
+) -> tuple[Migration, Pinned]:
+    target = OLD if back else NEW
+    network = Pinned(target.name, fingerprint)
+    new = Gallery("group", target.name, target.dimension, target.threshold)
+    return Migration(store, "group", new, lambda: network, tell), network
+
+
+def test_a_migrated_gallery_is_pinned_to_the_network_that_embedded_it(place: StagingStore) -> None:
+    place.pin_gallery("group", fingerprint=ONE)
+    assert pinned(place, TWO)[0].run().gallery.fingerprint == TWO
+    assert place.gallery(previous_copy("group")).fingerprint == ONE
+
+
+def test_what_other_weights_began_is_begun_anew(place: StagingStore) -> None:
+    place.add_samples("group", "p03", [sample(300, None)], OLD.name)
+    for fingerprint, embedded in ((ONE, 60), (ONE, 0), (TWO, 60), ("", 60), ("", 0), (ONE, 60)):
+        work, network = pinned(place, fingerprint)
+        with pytest.raises(MigrationIncomplete):
+            work.run()
+        assert network.embedded == embedded
+        assert place.gallery(migration_copy("group")).fingerprint == fingerprint
+    assert pinned(place, ONE)[0].run(drop_missing=True).gallery.fingerprint == ONE
+
+
+def test_an_empty_gallery_opens_no_network_until_there_is_something_to_embed(place: StagingStore) -> None:
+    for number in range(60):
+        place.delete_person("group", f"p{number:02d}")
+    assert migration(place).run().gallery.fingerprint == ""
+    migration(place, back=True).back()
+
+    def meanwhile(count: int) -> None:
+        if "late" not in place.centroids("group").ids:
+            place.create_person("group", "Late", person_id="late")
+            place.add_samples("group", "late", [sample(900)], OLD.name)
+
+    assert pinned(place, ONE, meanwhile)[0].run().gallery.fingerprint == ONE
+
+
+def test_a_rollback_embeds_with_the_weights_of_before_or_not_at_all(place: StagingStore) -> None:
+    place.pin_gallery("group", fingerprint=ONE)
+    pinned(place, TWO)[0].run()
+    place.add_samples("group", "p03", [Sample(photo_id(900), descriptor(9, NEW.dimension), b"late")], NEW.name)
+    with pytest.raises(NetworkMismatch, match="other weights"):
+        pinned(place, TWO, back=True)[0].back()
+    assert (place.gallery("group").network, place.gallery("group").fingerprint) == (NEW.name, TWO)
+    done = pinned(place, ONE, back=True)[0].back()
+    assert (done.gallery.fingerprint, done.embedded) == (ONE, 1)
+
+
+@pytest.mark.parametrize("other", [replace(COPY, network="another"), replace(COPY, fingerprint=TWO)])
+def test_a_copy_that_another_migration_began_anew_is_not_switched_to(place: StagingStore, other: Gallery) -> None:
+    told = 0
+
+    def meanwhile(count: int) -> None:
+        nonlocal told
+        told += count
+        if told >= 60:
+            place.delete_gallery(migration_copy("group"))
+            place.create_gallery(other)
+
+    with pytest.raises(SwitchConflict):
+        pinned(place, ONE, meanwhile)[0].run()
+    assert (place.gallery("group").network, place.gallery("group").people) == (OLD.name, 60)
 
 
 def test_a_threshold_never_goes_without_its_decision(place: StagingStore) -> None:
