@@ -254,6 +254,7 @@ class RemoteStore(Protocol):
             MalformedRequest: the threshold is not in -1..1, a policy or rule none, a detector no name, a fingerprint not
                 64 hexadecimal digits, or a number of the calibration impossible.
             NetworkMismatch: the calibration is of another network.
+            Conflict: the calibration is of another decision than the gallery has, or is given with it.
         """
 
     def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from facegroup.errors import MalformedRequest, NetworkMismatch
+from facegroup.errors import Conflict, MalformedRequest, NetworkMismatch
 from facegroup.store.audit import Event
 from facegroup.store.contract import Changes
 from facegroup.types import Calibration, DecisionRule, Gallery, LivenessPolicy, Policy
@@ -46,12 +46,25 @@ def columns(changes: Changes) -> dict[str, str | float]:
     return found
 
 
-def check_network(network: str, changes: Changes) -> None:
-    """Raise `NetworkMismatch` where a calibration is not of the gallery's network."""
+def check_calibrated(network: str, decision: str, changes: Changes) -> None:
+    """Refuse a calibration of another network or decision than the gallery has, or gets with the same change.
+
+    Raises:
+        NetworkMismatch: it is of another network.
+        Conflict: it is of another decision.
+    """
     made = changes.get("calibration")
-    if made is not None and made.network != network:
+    if made is None:
+        return
+    if made.network != network:
         raise NetworkMismatch(
             f"the gallery is of {network} since facegroup migrate, and the calibration of {made.network}"
+        )
+    decision = changes.get("decision") or decision
+    if made.decision != decision:
+        raise Conflict(
+            f'The calibration is of the decision "{made.decision}", and the gallery has the decision "{decision}". '
+            "Calibrate the gallery again."
         )
 
 

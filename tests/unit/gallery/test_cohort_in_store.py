@@ -1,13 +1,14 @@
 """The cohort decision of a gallery in a store: its settings, its changes, and what matching and calibration make of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facegroup.enrolment.doubts import query
-from facegroup.errors import CohortTooSmall, FacegroupError, MalformedRequest
+from facegroup.errors import CohortTooSmall, Conflict, FacegroupError, MalformedRequest
 from facegroup.gallery import calibration, calibrator, decision_change
 from facegroup.gallery.calibrator import Strangers
 from facegroup.gallery.decision_change import Defaults
@@ -180,6 +181,30 @@ def test_a_calibration_is_of_scores(store: Store, members: bool) -> None:
     changed = change(store, decision="cosine")
     assert calibration.stale(changed) == "decision_changed"
     assert decided(matcher, middles(1, 8))[0].estimated_fpir is None
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_decision_that_is_set_before_the_searches_ends_a_calibration(store: Store, dry_run: bool) -> None:
+    snapshot = Matcher(store, SPEC).snapshot("group")
+    changed = change(store, decision="cohort")
+    with pytest.raises(Conflict, match='set to "cohort" during'):
+        calibrator.run(direct(store), snapshot, 0.05, dry_run=dry_run)
+    assert store.gallery("group") == changed
+
+
+@pytest.mark.parametrize(("first", "then"), [("cosine", "cohort"), ("cohort", "cosine")])
+def test_a_decision_that_is_set_during_the_searches_is_not_overwritten(store: Store, first: str, then: str) -> None:
+    change(store, decision=first)
+    changed: list[Gallery] = []
+
+    def meanwhile(method: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        if method == Store.samples and not changed:
+            changed.append(change(store, decision=then))
+        return direct(store)(method, *arguments, **named)
+
+    with pytest.raises(Conflict, match=f'"{first}".*"{then}"'):
+        calibrator.run(meanwhile, Matcher(store, SPEC).snapshot("group"), 0.05)
+    assert store.gallery("group") == changed[0]
 
 
 def sizes(matcher: Matcher) -> int:
