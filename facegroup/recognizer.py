@@ -268,6 +268,7 @@ class Recognizer:
 
         Raises:
             GalleryExists: it is there and was made with another network.
+            NetworkMismatch: it is there and was made with other weights or another preprocessing.
         """
         new = Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None))
         return self.pins.calls(direct(self.store))(Store.create_gallery, new)
