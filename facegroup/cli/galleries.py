@@ -11,7 +11,7 @@ from facegroup.errors import MalformedRequest
 from facegroup.gallery import decision_change
 from facegroup.gallery.decision_change import Defaults
 from facegroup.networks import registry
-from facegroup.settings import load
+from facegroup.settings import Settings, load
 from facegroup.store.calls import direct, run, waiting
 from facegroup.store.contract import Changes, RemoteStore
 from facegroup.store.paging import every
@@ -72,7 +72,7 @@ def galleries(
         elif server is not None or decision is None:
             found = [kept.update_gallery(gallery, **changes)]
         else:
-            defaults = Defaults.of(registry.spec(kept.gallery(gallery).network, settings), settings.threshold)
+            defaults = _defaults(kept.gallery(gallery).network, settings)
             here = cast("RemoteStore", kept)  # no server: it is this machine's own store
             found = [run(decision_change.change(waiting(direct(here)), gallery, changes, defaults))]
     if decision is not None and threshold is None:
@@ -90,3 +90,11 @@ def galleries(
             f"{'' if each.decision == 'cosine' else f', decision {each.decision}'}"
             f"{'' if each.liveness == 'off' else f', liveness {each.liveness}'}"
         )
+
+
+def _defaults(network: str, settings: Settings) -> Defaults:
+    """Return the default thresholds of a network; the settings' own threshold is one of the settings' network."""
+    spec, own = registry.spec(network, settings), settings.threshold
+    if own is not None and registry.spec(settings.network, settings).name != spec.name:
+        own = None
+    return Defaults.of(spec, own)
