@@ -115,7 +115,7 @@ class Migration:
         new = replace(self._new, name=copy, created_at=old.created_at)
         if old.people:
             self._network = self._open()
-            new = replace(new, fingerprint=self._network.fingerprint)
+            new = replace(new, detector=self._network.detector, fingerprint=self._network.fingerprint)
         with suppress(UnknownGallery):
             begun = self._store.gallery(copy)
             if not _comparable(begun, new):
@@ -211,7 +211,6 @@ class Migration:
             "quality": now.quality,
             "probe_quality": now.probe_quality,
             "liveness": now.liveness,
-            "detector": now.detector,
         }
         if not self._back:
             settings |= {"decision": self._old.decision, "threshold": self._new.threshold}
@@ -273,10 +272,10 @@ class Migration:
                 samples = self._store.samples(self._name, person.id, crops=True, counter=None)
             except UnknownPerson:
                 continue  # erased since; the change log has it
-            known: list[Sample] = []
+            copied: list[Sample] = []
             with suppress(UnknownPerson):
-                known = self._store.samples(copy, person.id, crops=True, counter=None)
-            rows.append((person, samples, {each.id: each for each in known}))
+                copied = self._store.samples(copy, person.id, crops=True, counter=None)
+            rows.append((person, samples, {each.id: each for each in copied}))
         wanted = [each for _, samples, there in rows for each in samples if each.id not in there]
         made = self._embed(copy, wanted)
         ready = []
@@ -284,15 +283,15 @@ class Migration:
             whole: list[Sample] = []
             missing: list[Missing] = []
             for each in samples:
-                answer: Floats | Fault = "no_crop"
-                if each.id in there:
-                    answer = there[each.id].descriptor
-                elif each.crop is not None:
-                    answer = made[each.crop]
+                if (known := there.get(each.id)) is not None:
+                    whole.append(replace(each, descriptor=known.descriptor, detector=known.detector))
+                    continue
+                answer = "no_crop" if each.crop is None else made[each.crop]
                 if isinstance(answer, str):
                     missing.append(Missing(person.id, each.id, answer))
                 else:
-                    whole.append(replace(each, descriptor=answer))
+                    assert self._network is not None
+                    whole.append(replace(each, descriptor=answer, detector=self._network.detector))
             if self._back:  # what the migration left behind; what was erased since is erased here, too
                 here = {each.id for each in samples}
                 left = [each for each in there.values() if each.id not in here]
@@ -311,20 +310,19 @@ class Migration:
         for start in range(0, len(crops), _BATCH):
             network = self._network = self._network or self._open()
             if not start:
-                self._pin(copy, network.fingerprint)
+                self._pin(copy, network)
             part = crops[start : start + _BATCH]
             made.update(zip(part, network.embed(part), strict=True))
         self._embedded += sum(not isinstance(each, str) for each in made.values())
         return made
 
-    def _pin(self, copy: StagingName, fingerprint: str) -> None:
-        """Pin the copy to the network that embeds, if it has a fingerprint. Raises `NetworkMismatch`."""
-        if not fingerprint:
-            return
-        pinned = self._store.pin_gallery(copy, fingerprint=fingerprint).fingerprint
-        if pinned != fingerprint:
-            raise NetworkMismatch.changed(self._name, self._copy.network, pinned, fingerprint)
-        self._copy = replace(self._copy, fingerprint=fingerprint)
+    def _pin(self, copy: StagingName, network: Embeds) -> None:
+        """Pin the copy to the network that embeds, and to its detector. Raises `NetworkMismatch`."""
+        wanted = network.fingerprint
+        pinned = self._store.pin_gallery(copy, network.detector, wanted).fingerprint
+        if wanted not in ("", pinned):
+            raise NetworkMismatch.changed(self._name, self._copy.network, pinned, wanted)
+        self._copy = replace(self._copy, fingerprint=wanted or self._copy.fingerprint)
 
     def _erase(self, copy: StagingName, person_id: str) -> None:
         self._missing.pop(person_id, None)

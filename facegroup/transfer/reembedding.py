@@ -34,6 +34,8 @@ class Embeds(Protocol):
     spec: NetworkSpec
     fingerprint: str
     """Of the network (`facegroup.networks.fingerprint`); "" if it has none."""
+    detector: str
+    """Name of the detector that finds the faces in the crops again; "" if it is not known."""
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         """Return the descriptor of each crop, or why there is none."""
@@ -54,6 +56,7 @@ class Reembedder:
         self.spec = self._embedder.spec
         self.fingerprint = self._embedder.fingerprint
         self._finder = open_finder(settings, self.spec)
+        self.detector = self._finder.about()["detector"]
         self._aligner = Aligner(self.spec)
         self._simulated = settings.detector.engine == "simulated"
 

@@ -116,11 +116,11 @@ def test_a_decision_that_is_set_meanwhile_counts(place: StagingStore) -> None:
 class Pinned:
     """The simulated network, with a fingerprint."""
 
-    def __init__(self, network: str, fingerprint: str) -> None:
+    def __init__(self, network: str, fingerprint: str, detector: str = "mine") -> None:
         part = {"engine": "simulated", "simulated_ms": 0}
         made = Reembedder(load(network=network, detector=part, embedder=part))
         self.spec, self._embed, self.fingerprint = made.spec, made.embed, fingerprint
-        self.embedded = 0
+        self.detector, self.embedded = detector, 0
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         self.embedded += len(crops)
@@ -140,6 +140,23 @@ def test_a_migrated_gallery_is_pinned_to_the_network_that_embedded_it(place: Sta
     place.pin_gallery("group", fingerprint=ONE)
     assert pinned(place, TWO)[0].run().gallery.fingerprint == TWO
     assert place.gallery(previous_copy("group")).fingerprint == ONE
+
+
+def test_a_migrated_gallery_has_the_detector_that_found_its_faces_again(place: StagingStore) -> None:
+    place.add_samples("group", "p03", [replace(sample(300), detector="mtcnn", counter=True)], OLD.name)
+    place.pin_gallery("group", "mtcnn")
+    assert pinned(place, ONE)[0].run().gallery.detector == "mine"
+    found_by = {each.id: each.detector for each in place.samples("group", "p03", counter=None)}
+    assert found_by == {photo_id(3): "mine", photo_id(300): "mine"}
+    late = Sample(photo_id(900), descriptor(9, NEW.dimension), b"late", detector="yunet")
+    place.add_samples("group", "p03", [late], NEW.name)
+    assert pinned(place, TWO, back=True)[0].back().gallery.detector == "mtcnn"
+    found_by = {each.id: each.detector for each in place.samples("group", "p03", counter=None)}
+    assert found_by == {photo_id(3): "", photo_id(300): "mtcnn", photo_id(900): "mine"}
+    again = pinned(place, ONE)[0].back().gallery
+    assert (again.network, again.detector, again.fingerprint) == (NEW.name, "mine", ONE)
+    found_by = {each.id: each.detector for each in place.samples("group", "p03", counter=None)}
+    assert found_by == {photo_id(3): "mine", photo_id(300): "mine", photo_id(900): "yunet"}
 
 
 def test_what_other_weights_began_is_begun_anew(place: StagingStore) -> None:
