@@ -61,6 +61,7 @@ async def change(
     Raises:
         CohortTooSmall: the decision would be ``cohort``, and there are too few people.
         MalformedRequest: the decision changes, no threshold is given, and the network has no default.
+        NetworkMismatch: the same, and facegroup migrate moved the gallery to another network meanwhile.
         FacegroupError: what the store raises.
     """
     wanted = changes.get("decision")
@@ -69,10 +70,13 @@ async def change(
     before = await ask(Store.gallery, gallery)
     if wanted == "cohort":
         check_size(await size(ask, before))
-    if wanted != before.decision and changes.get("threshold") is None:
-        if before.network != defaults.network:
+    if changes.get("threshold") is None:
+        if wanted == before.decision:  # not set again: another request may set another one, with its threshold
+            changes = {**changes, "decision": None}
+        elif before.network != defaults.network:
             raise MalformedRequest(
                 f"the gallery is of {before.network}, not of {defaults.network}: give a threshold with the decision"
             )
-        changes = {**changes, "threshold": defaults.threshold(wanted)}
+        else:
+            changes = {**changes, "threshold": defaults.threshold(wanted), "network": defaults.network}
     return await ask(Store.update_gallery, gallery, by=by, **changes)

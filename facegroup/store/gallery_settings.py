@@ -46,14 +46,16 @@ def columns(changes: Changes) -> dict[str, str | float]:
     return found
 
 
-def check_calibrated(network: str, decision: str, changes: Changes) -> None:
-    """Refuse a calibration of another network or decision than the gallery has, or gets with the same change.
+def check_meant(network: str, decision: str, changes: Changes) -> None:
+    """Refuse a threshold or a calibration that is not of the gallery's network, or of the decision that it has or gets.
 
     Raises:
         NetworkMismatch: it is of another network.
-        Conflict: it is of another decision.
+        Conflict: the calibration is of another decision.
     """
-    made = changes.get("calibration")
+    made, meant = changes.get("calibration"), changes.get("network")
+    if meant not in (None, network):
+        raise NetworkMismatch(f"the gallery is of {network} since facegroup migrate, and the threshold of {meant}")
     if made is None:
         return
     if made.network != network:

@@ -68,6 +68,7 @@ class RedisGalleries(RedisBase):
         update = script(
             "update",
             validation.normalise_gallery(name),
+            network=changes.get("network"),
             made=made and {"network": made.network, "decision": made.decision},
             fields=flat(columns),
             note=self._steps.note(gallery_settings.event(columns), by),
@@ -77,7 +78,7 @@ class RedisGalleries(RedisBase):
             raise validation.unknown_gallery(name)
         if len(answer) == 2:
             network, decision = answer
-            gallery_settings.check_calibrated(network.decode(), decision.decode(), changes)
+            gallery_settings.check_meant(network.decode(), decision.decode(), changes)
         found = read_gallery(validation.normalise_gallery(name), *answer)
         return replace(found, damaged=self._damage.count(found.name))
 

@@ -348,6 +348,17 @@ def test_a_calibration_is_of_the_decision_of_its_gallery(store: Store, gallery: 
     assert (changed.decision, changed.calibration) == ("cosine", made), "it is stale"
 
 
+def test_a_threshold_may_be_of_a_network(store: Store, gallery: str) -> None:
+    before = store.gallery(gallery)
+    for other in (CALIBRATION, None):
+        with pytest.raises(NetworkMismatch, match="threshold of another"):
+            store.update_gallery(gallery, threshold=0.2, decision="cosine", network="another", calibration=other)
+    assert store.gallery(gallery) == before
+    changed = store.update_gallery(gallery, threshold=0.2, network=NETWORK)
+    assert (changed.threshold, changed.network, changed.version) == (0.2, NETWORK, 1)
+    assert store.audit(gallery)[-1].event.detail == {"threshold": 0.2}
+
+
 def test_a_photo_is_enrolled_once(store: Store, gallery: str) -> None:
     store.create_person(gallery, "Ann", person_id="ann")
     first = store.add_samples(gallery, "ann", [sample(1), sample(2), sample(1)], NETWORK)
