@@ -72,7 +72,9 @@ def galleries(
         elif server is not None or decision is None:
             found = [kept.update_gallery(gallery, **changes)]
         else:
-            defaults = _defaults(kept.gallery(gallery).network, settings)
+            network = kept.gallery(gallery).network
+            # With a threshold no default is needed, and the network need not be known here.
+            defaults = _defaults(network, settings) if threshold is None else Defaults(network, threshold, threshold)
             here = cast("RemoteStore", kept)  # no server: it is this machine's own store
             found = [run(decision_change.change(waiting(direct(here)), gallery, changes, defaults))]
     if decision is not None and threshold is None:

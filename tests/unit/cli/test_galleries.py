@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from facegroup.errors import UnknownNetwork
 from facegroup.networks.registry import spec
 from facegroup.store import open_store
 from facegroup.store.contract import Store
@@ -56,6 +57,13 @@ def test_the_settings_network_may_be_a_file(store: Store, tmp_path: Path, monkey
     monkeypatch.setenv("FACEGROUP_THRESHOLD", "0.77")
     assert changed("described", "--decision", "cosine")["threshold"] == 0.77
     assert changed("own", "--decision", "cosine")["threshold"] == DEFAULT.threshold
+
+
+def test_with_a_threshold_the_network_need_not_be_known_here(store: Store) -> None:
+    store.create_gallery(Gallery("unknown", "of-another-machine", 4, 0.2, decision="cohort"))
+    assert changed("unknown", "--decision", "cosine", "--threshold", "0.3")["threshold"] == 0.3
+    result = CliRunner().invoke(app, ["galleries", "unknown", "--decision", "cosine"])
+    assert isinstance(result.exception, UnknownNetwork)
 
 
 def test_without_an_operators_threshold_it_is_the_networks(store: Store) -> None:
