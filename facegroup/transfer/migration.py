@@ -157,9 +157,7 @@ class Migration:
             now = self._store.gallery(self._name)
             if now.network != self._old.network:
                 break
-            there = self._store.gallery(copy)
-            if not _comparable(there, self._copy):
-                break
+            there = self._begun(copy)
             if not self._back and now.decision != self._old.decision:
                 raise MigrationIncomplete(
                     f'The decision of the gallery "{self._name}" was set to "{now.decision}" during the migration, and the '
@@ -202,6 +200,14 @@ class Migration:
                     self._erase(copy, person_id)
             self._bring(copy, [person for person in people.values() if person is not None])
         raise SwitchConflict(f'Another process switched the gallery "{self._name}", or it changes too fast. Try again.')
+
+    def _begun(self, copy: StagingName) -> Gallery:
+        """Return the copy that this migration began. Raises `SwitchConflict` where another one was put in its place."""
+        with suppress(UnknownGallery):
+            found = self._store.gallery(copy)
+            if _comparable(found, self._copy):
+                return found
+        raise SwitchConflict(f'Another process migrates the gallery "{self._name}". Nothing was switched. Try again.')
 
     def _settings(self, now: Gallery) -> Changes:
         """Return the settings that the copy must have. A threshold is of one network and one decision: they go together."""
@@ -301,6 +307,7 @@ class Migration:
                 self._missing[person.id] = missing
             ready.append((person, whole))
         if ready:
+            self._begun(copy)
             self._store.put_people(copy, ready)
 
     def _embed(self, copy: StagingName, samples: list[Sample]) -> dict[bytes, Floats | Fault]:

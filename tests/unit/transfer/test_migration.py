@@ -211,6 +211,26 @@ def test_a_copy_that_another_migration_began_anew_is_not_switched_to(place: Stag
     assert (place.gallery("group").network, place.gallery("group").people) == (OLD.name, 60)
 
 
+@pytest.mark.parametrize("other", [replace(COPY, network="another"), replace(COPY, fingerprint=TWO), None])
+def test_nobody_is_written_to_the_copy_of_another_migration(place: StagingStore, other: Gallery | None) -> None:
+    work, network = pinned(place, ONE)
+    embed = network.embed
+
+    def meanwhile(crops: Sequence[bytes]) -> list[Floats | Fault]:
+        if network.embedded == 32:
+            place.delete_gallery(COPY.name)
+            if other is not None:
+                place.create_gallery(other)
+        return embed(crops)
+
+    network.embed = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(SwitchConflict, match="Another process migrates"):
+        work.run()
+    assert place.gallery("group").network == OLD.name
+    if other is not None:
+        assert place.gallery(COPY.name).people == 0
+
+
 def test_a_threshold_never_goes_without_its_decision(place: StagingStore) -> None:
     def meanwhile(count: int) -> None:
         place.update_gallery("group", decision="cohort", threshold=0.2)
