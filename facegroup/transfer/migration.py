@@ -28,7 +28,7 @@ from facegroup.store.paging import everybody
 from facegroup.store.staging import StagingName, StagingStore, migration_copy, previous_copy
 from facegroup.transfer.export_import import Tell, changed
 from facegroup.transfer.reembedding import Embeds, Fault
-from facegroup.types import Floats, Gallery, Person, Sample
+from facegroup.types import DecisionRule, Floats, Gallery, Person, Sample
 
 _BATCH = 32
 _ROUNDS = 1000
@@ -67,6 +67,7 @@ class Migration:
         embeds: opens the network, when there is something to embed.
         tell: called with the number of people done, those of an earlier run included.
         by: who makes the request, for the audit log.
+        threshold: returns the threshold of a decision with the new network, which then is in place of that of `network`.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Migration:
         embeds: Callable[[], Embeds],
         tell: Tell = lambda count: None,
         by: Origin | None = None,
+        threshold: Callable[[DecisionRule], float] | None = None,
     ) -> None:
         self._store = store
         self._old = store.gallery(gallery)
@@ -89,6 +91,7 @@ class Migration:
         self._embedded = 0
         self._back = False
         self._copy = network
+        self._threshold = threshold
         self._by = by
 
     def run(self, *, drop_missing: bool = False) -> Migrated:
@@ -98,7 +101,7 @@ class Migration:
             drop_missing: whether samples that cannot be embedded anew may be left behind.
 
         Raises:
-            MalformedRequest: the gallery is of that network already.
+            MalformedRequest: the gallery is of that network already, or there is no `threshold` of its decision.
             MigrationIncomplete: there are such samples, and they may not; nothing was switched. See `missing`. Or a cohort
                 is to decide, and would have too few people. Or the decision was changed meanwhile.
             SwitchConflict: another migration or import was faster.
@@ -111,6 +114,8 @@ class Migration:
                 "the samples without a crop behind with --drop-missing"
             )
         old, copy = self._old, migration_copy(self._name)
+        if self._threshold is not None:
+            self._new = replace(self._new, threshold=self._threshold(old.decision))
         self._check_cohort(replace(old, cohort_size=0))
         new = replace(self._new, name=copy, created_at=old.created_at)
         if old.people:

@@ -243,6 +243,17 @@ def test_a_threshold_never_goes_without_its_decision(place: StagingStore) -> Non
         migration(place, lambda count: cast(None, place.update_gallery("group", decision="cosine"))).run()
 
 
+def test_a_default_threshold_is_that_of_the_decision_that_is_migrated(place: StagingStore) -> None:
+    thresholds = {"cosine": 0.9, "cohort": 0.1}.__getitem__
+    for decision, wanted in (("cohort", 0.1), ("cosine", 0.9)):
+        place.update_gallery("group", decision=cast(DecisionRule, decision))
+        new = Gallery("group", NEW.name, NEW.dimension, 0.5)
+        work = Migration(place, "group", new, lambda: Pinned(NEW.name, ONE), threshold=thresholds)
+        done = work.run().gallery
+        assert (done.decision, done.threshold) == (decision, wanted)
+        migration(place, back=True).back()
+
+
 @pytest.mark.parametrize(("before", "after"), [("cosine", "cohort"), ("cohort", "cosine")])
 def test_a_rollback_has_the_decision_of_its_threshold(
     place: StagingStore, before: DecisionRule, after: DecisionRule
