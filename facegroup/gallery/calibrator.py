@@ -14,6 +14,7 @@ import numpy as np
 
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import (
+    Conflict,
     FacegroupError,
     InvalidDescriptor,
     MalformedRequest,
@@ -113,6 +114,7 @@ def run(
         TooFewToCalibrate: there are too few photos.
         MalformedRequest: the FPIR or the strangers are invalid.
         NetworkMismatch: the gallery was moved to another network in the meantime.
+        Conflict: the decision of the gallery was changed in the meantime.
         InvalidDescriptor: a stranger's descriptor is not (d,) finite numbers.
         FacegroupError: what the store raises.
     """
@@ -121,6 +123,11 @@ def run(
     if before.network != snapshot.network:
         raise NetworkMismatch(
             f"facegroup migrate moved the gallery {before.name} from {snapshot.network} to {before.network} meanwhile"
+        )
+    if before.decision != snapshot.decision:
+        raise Conflict(
+            f'The decision of the gallery "{before.name}" was set to "{before.decision}" during the calibration. '
+            "Calibrate the gallery again."
         )
     if strangers is None and calibration.RULE_OF_THREE / fpir > SEARCHES:
         needed = math.ceil(calibration.RULE_OF_THREE / fpir - 1e-9)

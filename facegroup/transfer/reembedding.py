@@ -32,6 +32,10 @@ class Embeds(Protocol):
     """Class of what embeds crops for a migration."""
 
     spec: NetworkSpec
+    fingerprint: str
+    """Of the network (`facegroup.networks.fingerprint`); "" if it has none."""
+    detector: str
+    """Name of the detector that finds the faces in the crops again; "" if it is not known."""
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         """Return the descriptor of each crop, or why there is none."""
@@ -50,7 +54,9 @@ class Reembedder:
     def __init__(self, settings: Settings) -> None:
         self._embedder = open_embedder(settings)
         self.spec = self._embedder.spec
+        self.fingerprint = self._embedder.fingerprint
         self._finder = open_finder(settings, self.spec)
+        self.detector = self._finder.about()["detector"]
         self._aligner = Aligner(self.spec)
         self._simulated = settings.detector.engine == "simulated"
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import (
     CohortTooSmall,
+    Conflict,
     FacegroupError,
     InvalidDescriptor,
     MalformedRequest,
@@ -29,7 +30,7 @@ router = APIRouter(tags=["galleries"])
 
 _DONE = documented.of(
     Calibrated,
-    *(TooFewToCalibrate, CohortTooSmall, NetworkMismatch, NoFace, InvalidDescriptor),
+    *(TooFewToCalibrate, CohortTooSmall, NetworkMismatch, Conflict, NoFace, InvalidDescriptor),
     *(*documented.STORED, *documented.IMAGES),
 )
 _BODY = {

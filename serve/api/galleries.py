@@ -6,6 +6,7 @@ from facegroup.errors import (
     CohortTooSmall,
     GalleryExists,
     InvalidName,
+    NetworkMismatch,
     StoreInvalid,
     StoreUnavailable,
     StoreWentBack,
@@ -28,7 +29,8 @@ _ONE = documented.of(wire.Gallery, *documented.STORED)
 _CHANGED = documented.of(wire.Gallery, CohortTooSmall, *documented.STORED)
 _PAGE = documented.of(wire.GalleryPage, StoreUnavailable, StoreInvalid)
 _NEW = documented.of(
-    wire.Gallery, InvalidName, GalleryExists, CohortTooSmall, StoreUnavailable, StoreInvalid, StoreWentBack
+    wire.Gallery,
+    *(InvalidName, GalleryExists, NetworkMismatch, CohortTooSmall, StoreUnavailable, StoreInvalid, StoreWentBack),
 )
 _ACCEPTED = documented.of(wire.Accepted, *documented.STORED)
 _ERASED = documented.of(Erased, *documented.STORED)

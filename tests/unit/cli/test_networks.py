@@ -8,7 +8,7 @@ import pytest
 from onnx import helper
 from typer.testing import CliRunner, Result
 
-from facegroup.errors import FacegroupError, InvalidSettings, UnknownNetwork, WeightsInvalid
+from facegroup.errors import FacegroupError, InvalidSettings, NetworkMismatch, UnknownNetwork, WeightsInvalid
 from serve.commands import program
 from tests import onnx_files
 from tests.photos import astronaut, both, encode, hopper, resized
@@ -145,7 +145,7 @@ class TestUsing:
         assert "other weights or another preprocessing of mine" in refused.output
         (place / "photos" / "Sally").mkdir()
         (place / "photos" / "Sally" / "1.jpg").write_bytes(encode(resized(astronaut(), 400)))
-        assert run("enroll", "photos").exit_code == 2
+        assert "other weights or another preprocessing of mine" in said(NetworkMismatch, "enroll", "photos")
 
         onnx_files.embedder(place / "net.onnx")
         (place / "net.onnx").rename(place / "other.onnx")
