@@ -5,8 +5,7 @@ import json
 from collections.abc import Iterable
 
 from facegroup.networks import projected_engine, projection, registry, weights
-from facegroup.networks.alignment import TEMPLATES
-from facegroup.networks.spec import NetworkSpec
+from facegroup.networks.spec import TEMPLATES, NetworkSpec
 from facegroup.settings import Settings
 
 _DIGITS = 9  # of a number of the preprocessing
