@@ -78,12 +78,14 @@ def _origin(given: str) -> str:
 
 
 def _network(given: str) -> str:
+    return _absolute(given) if given.lower().endswith((".yaml", ".yml")) else given
+
+
+def _absolute(given: str) -> str:
     """Make the path of a YAML file absolute, since the processes of a server run in other folders."""
-    if not given.lower().endswith((".yaml", ".yml")):
-        return given
     try:
         return str(Path(given).expanduser().absolute())
-    except RuntimeError as error:  # of a user who is not known
+    except (RuntimeError, OSError) as error:  # of a user who is not known, or in a folder that is gone
         raise ValueError(f"{given} cannot be found: {error}") from error
 
 
@@ -92,7 +94,7 @@ def _detector(given: str) -> str:
         return given
     if not given.lower().endswith((".yaml", ".yml")):
         raise ValueError(f"should be mtcnn, yunet, or the path of a YAML file (.yaml), not {given[:80]!r}")
-    return str(Path(given).expanduser().absolute())  # the processes of a server run in other folders
+    return _absolute(given)
 
 
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]

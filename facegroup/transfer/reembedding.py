@@ -7,15 +7,12 @@ crop's edges have somewhere to lie, it is given a border. What is not found is s
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 
 from facegroup.errors import NotAnImage
-from facegroup.networks.alignment import Aligner, from_jpeg
 from facegroup.networks.embedder import failed, open_embedder
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.messages import DetectedFaces, Photo
-from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.types import Floats, Image
 
@@ -52,6 +49,9 @@ class Reembedder:
     """
 
     def __init__(self, settings: Settings) -> None:
+        from facegroup.networks.alignment import Aligner  # imports OpenCV, which few commands need
+        from facegroup.pipeline.open_finder import open_finder
+
         self._embedder = open_embedder(settings)
         self.spec = self._embedder.spec
         self.fingerprint = self._embedder.fingerprint
@@ -115,6 +115,10 @@ class Reembedder:
 
 def bordered(crop: bytes, margin: float) -> Image | Fault:
     """Return a JPEG with a grey border, of so many of its sides, (h, w, 3) uint8 RGB."""
+    import cv2
+
+    from facegroup.networks.alignment import from_jpeg
+
     try:
         image = from_jpeg(crop)
     except (NotAnImage, cv2.error):
