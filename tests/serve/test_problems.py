@@ -58,6 +58,7 @@ METHODS = {
     "/v1/embed": {"POST"},
     "/v1/verify": {"POST"},
     "/v1/audit": {"GET"},
+    "/v1/signed-urls": {"POST"},
     "/v1/cameras": {"GET", "POST"},
     "/v1/cameras/try": {"POST"},
     "/v1/cameras/c": {"GET", "PATCH", "DELETE"},
