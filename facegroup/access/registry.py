@@ -242,8 +242,13 @@ def find(keys: tuple[Key, ...], key_id: str) -> Key:
     """Return the key with an id. Raises `UnknownKey`."""
     found = next((key for key in keys if key.id == key_id), None)
     if found is None:
-        raise UnknownKey(f"There is no key {key_id[:64]!r}.")
+        raise missing(key_id)
     return found
+
+
+def missing(key_id: str) -> UnknownKey:
+    """Return the error for a key that is not there."""
+    return UnknownKey(f"There is no key {key_id[:64]!r}.")
 
 
 def _new(state: State) -> Secret:

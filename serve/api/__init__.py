@@ -18,6 +18,7 @@ from serve.api import (
     counter_examples,
     documented,
     galleries,
+    keys,
     operations,
     pages,
     parameters,
@@ -67,7 +68,7 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     app.state.checker = checker or open_checker(settings)
     app.state.streams = WeakSet()
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)
-    routers = [each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, signing)]
+    routers = [each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, keys, signing)]
     for router in routers:
         app.include_router(router, prefix=V1, dependencies=[Depends(parameters.known)])
     app.include_router(operations.router)

@@ -56,6 +56,7 @@ _PERSON = f"{_GALLERY}/people/{{person}}"
 _EXAMPLES = f"{_PERSON}/counter-examples"
 _UNKNOWN = f"{_GALLERY}/unknowns/{{unknown}}"
 _CAMERA, _SIGHTING = f"{V1}/cameras/{{camera}}", f"{V1}/sightings/{{sighting}}"
+_KEY = f"{V1}/keys/{{key}}"
 _WEBHOOK, _VIDEOS = f"{V1}/webhooks/{{webhook}}", f"{V1}/videos"
 
 TABLE: dict[tuple[str, str], Requirement] = {
@@ -118,6 +119,11 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("DELETE", f"{_VIDEOS}/{{video}}"): _VIDEO,
     ("GET", f"{V1}/audit"): Requirement(("audit",)),
     ("POST", f"{V1}/signed-urls"): Requirement(("enrol", "manage", "cameras", "events")),
+    ("GET", f"{V1}/keys"): _ADMIN,
+    ("POST", f"{V1}/keys"): _ADMIN,
+    ("GET", _KEY): _ADMIN,
+    ("DELETE", _KEY): _ADMIN,
+    ("POST", f"{_KEY}/rotate"): _ADMIN,
     ("GET", "/healthz"): OPEN,
     ("GET", "/readyz"): OPEN,
     ("GET", "/metrics"): Requirement(("metrics",), ("galleries", "cameras")),
