@@ -367,6 +367,21 @@ class Cameras(_Part):
         return given
 
 
+class Access(_Part):
+    """Who may use the server: keys and their scopes (docs/access.md)."""
+
+    mode: Literal["auto", "keys", "open"] = Field(
+        "auto",
+        description="keys asks every caller for a key, and open asks nobody; auto is open only for `facegroup serve` on a "
+        "loopback address, until the first key is made",
+    )
+    first_key: Path | None = Field(
+        None,
+        description="file that the first start writes an admin key to, readable by its user only, if the store never had a "
+        "key; if the file exists, its content becomes the admin key",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of facegroup."""
 
@@ -411,7 +426,11 @@ class Settings(BaseSettings):
         description='origins of other web pages that may use the server in a browser, as `["https://app.example.org"]`; '
         "changes from other origins are refused with 403 origin_not_allowed",
     )
+    client_key: SecretStr | None = Field(
+        None, description="key that the command line sends to the server of `--server` (docs/access.md)"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    access: Access = Access()
     limits: Limits = Limits()
     detector: Detector = Detector()
     liveness: Liveness = Liveness()

@@ -22,11 +22,12 @@ from facegroup.gallery.calibrator import Strangers, strangers
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.wire.galleries import Calibrated, Calibrator
 from serve.api import documented
+from serve.api.access import CheckedRoute
 from serve.api.bodies import media_type, read_json, read_photos
 from serve.api.context import PHOTOS, By, Context, GalleryName, Server
 from serve.api.problems import faults
 
-router = APIRouter(tags=["galleries"])
+router = APIRouter(tags=["galleries"], route_class=CheckedRoute)
 
 _DONE = documented.of(
     Calibrated,
