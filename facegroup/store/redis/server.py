@@ -17,11 +17,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.store.encryption import key_missing
 from facegroup.store.redis.address import Address, connect
 
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
 
 _FOREIGN = re.compile(r"FOREIGN (.+)|WRONGTYPE")
+_SEALED = re.compile(r"KEYMISSING (\w+)")
 _KEY = re.compile(r"facegroup:[^\s'\"]+")
 _CONNECT_SECONDS = 2.0
 _GLANCE_SECONDS = 1.0  # a server that hangs must not hold up every batch for longer
@@ -141,6 +143,8 @@ class RedisServer:
             reason = told.rpartition("of pipeline caused error: ")[2]
             for password in self._secrets:
                 reason = reason.replace(password, "***")
+            if isinstance(error, redis.ResponseError) and (sealed := _SEALED.match(reason)):
+                raise key_missing(frozenset((sealed[1],))) from None
             if isinstance(error, redis.ResponseError) and (foreign := _FOREIGN.match(reason)):
                 named = _KEY.search(told)
                 what = foreign[1] or f"{named[0] if named else 'a key'} holds a value of another type"

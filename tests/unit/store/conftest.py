@@ -5,6 +5,7 @@ import pytest
 
 from facegroup.store import open_store
 from facegroup.store.contract import Store
+from facegroup.store.encryption import SecretKeys
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D
 
@@ -16,8 +17,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = open_store(url)
+def keys() -> SecretKeys | None:
+    """What encrypts the store; the tests of the contract run once more with a key."""
+    return None
+
+
+@pytest.fixture
+def store(url: str, keys: SecretKeys | None) -> Iterator[Store]:
+    store = open_store(url, keys=keys)
     yield store
     store.close()
 

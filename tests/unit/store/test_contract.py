@@ -22,8 +22,16 @@ from facegroup.errors import (
 )
 from facegroup.store import validation
 from facegroup.store.contract import Store, VersionGone
+from facegroup.store.encryption import SecretKeys
 from facegroup.types import Gallery, Sample
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, mean_of, photo_id, sample
+
+
+@pytest.fixture(params=[None, SecretKeys([b"k" * 32])], ids=["plain", "encrypted"])
+def keys(request: pytest.FixtureRequest) -> SecretKeys | None:
+    found: SecretKeys | None = request.param
+    return found
+
 
 ODD_NAMES = [
     "曾宏鈞",
