@@ -13,7 +13,7 @@ from facegroup.gallery.cohort import MOST
 from facegroup.gallery.index.people import People
 from facegroup.gallery.index.plan import Plan
 from facegroup.gallery.index.products import Products
-from facegroup.gallery.normalization import Normalization
+from facegroup.gallery.normalization import begin
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.types import Floats
 
@@ -43,10 +43,10 @@ def _measured(people: int, dimension: int, index: str) -> tuple[dict[int, Times]
     kept = People.of(ids, ids, rows, Plan(index, products=Products(cores())))
     given = {f"{number:064x}": row for number, row in enumerate(crowd.strangers(MOST // 2, dimension))}
     start = time.perf_counter()
-    normalization, normalized = Normalization.begun(kept, given)
+    compared, normalized = begin(kept, given)
     begun = time.perf_counter() - start
     cosine = Snapshot("group", 1, "made-up", 0.4, kept)
-    cohort = Snapshot("group", 1, "made-up", 0.2, normalized, decision="cohort", normalization=normalization)
+    cohort = Snapshot("group", 1, "made-up", 0.2, normalized, decision="cohort", cohort=compared)
     probes = crowd.members(rows[: max(BATCHES)])
     found = {}
     for batch in BATCHES:

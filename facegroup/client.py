@@ -48,6 +48,7 @@ class Client:
         timeout: seconds that one request may take.
         patience: seconds for which a server is asked again that answers "later" (429, 503) or was lost, after the time
             that it names; 0: never. Writes carry an idempotency key, so that none is done twice.
+        key: API key, where the server asks for one (docs/access.md).
 
     Photos may be as many and as large as you like: they are sent in several requests where one would be too large. A photo
     that the server does not take has its error as its answer; the others are answered.
@@ -56,8 +57,8 @@ class Client:
     there is no server.
     """
 
-    def __init__(self, url: str, timeout: float = 120, patience: float = 60) -> None:
-        self._connection = Connection(url, timeout, patience)
+    def __init__(self, url: str, timeout: float = 120, patience: float = 60, *, key: str | None = None) -> None:
+        self._connection = Connection(url, timeout, patience, key)
         self._portions = Portions()
 
     @property

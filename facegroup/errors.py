@@ -9,22 +9,24 @@
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor · UnknownParameter ·
-    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed · UnknownsNotAllowed
+    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed · UnknownsNotAllowed · Unauthorised · Forbidden
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
-    │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · CamerasOff
+    │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · UnknownKey ·
+    │   │                              CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
     │   │                              TooFewToCalibrate · CohortTooSmall · Contradiction · TooManyCounterExamples ·
     │   │                              CameraExists · TooManyCameras · WebhookExists · TooManyWebhooks ·
-    │   │                              TooManyVideos · KeyMissing · LivenessUnavailable
+    │   │                              TooManyVideos · KeyMissing · KeyEnded · LastAdminKey ·
+    │   │                              TooManyKeys · LivenessUnavailable
     │   ├── SourceError                a camera's source, or a video: InvalidSource · SourceNotAllowed ·
     │   │                              SourceUnreachable · SourceRefused · NoVideo · DamagedVideo · SourceEnded ·
     │   │                              SourceStalled · NoKeyFrame
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
     ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreFull ·
-    │                                  StoreWentBack · StageUnavailable · TimedOut (503)
+    │                                  StoreWentBack · AccessUnavailable · StageUnavailable · TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
-                                       EngineUnavailable · InvalidSettings · StoreInvalid
+                                       EngineUnavailable · InvalidSettings · StoreInvalid · NoKeys
 
 ``code`` is stable and part of the API; ``status`` is the HTTP status. An exception keeps exactly the arguments it was
 created with, so that it can be rebuilt in another process.
@@ -255,6 +257,20 @@ class OriginNotAllowed(ClientError):
     status = 403
 
 
+class Unauthorised(ClientError):
+    """The server asks for a key, and the request has none that holds."""
+
+    code = "unauthorised"
+    status = 401
+
+
+class Forbidden(ClientError):
+    """The key does not allow this. It may be for other work, other galleries or other cameras."""
+
+    code = "forbidden"
+    status = 403
+
+
 class InvalidName(ClientError):
     """The name of a gallery or a person is not valid."""
 
@@ -415,6 +431,12 @@ class UnknownVideo(NotFound):
     code = "unknown_video"
 
 
+class UnknownKey(NotFound):
+    """No key has this id."""
+
+    code = "unknown_key"
+
+
 class CamerasOff(NotFound):
     """The server was started without cameras."""
 
@@ -455,6 +477,24 @@ class KeyMissing(Conflict):
     """The key that the store is encrypted with is not set, or there is no key to store a password or secret with."""
 
     code = "key_missing"
+
+
+class KeyEnded(Conflict):
+    """The key is revoked or has expired, so it cannot be rotated."""
+
+    code = "key_ended"
+
+
+class LastAdminKey(Conflict):
+    """The last admin key is not revoked unless you force it. Nobody could make keys over HTTP."""
+
+    code = "last_admin_key"
+
+
+class TooManyKeys(Conflict):
+    """The server has the maximum number of keys."""
+
+    code = "too_many_keys"
 
 
 class LivenessUnavailable(Conflict):
@@ -597,6 +637,12 @@ class StoreWentBack(ServiceError):
     code = "store_went_back"
 
 
+class AccessUnavailable(ServiceError):
+    """The store does not answer, so keys cannot be checked."""
+
+    code = "access_unavailable"
+
+
 class StageUnavailable(ServiceError):
     """A process of the server was lost or has not started yet. The request may or may not have been processed."""
 
@@ -649,6 +695,12 @@ class StoreInvalid(SetupError):
     """The store's address or file cannot be used by this version."""
 
     code = "store_invalid"
+
+
+class NoKeys(SetupError):
+    """The server would listen on an address that others can reach, and has no keys."""
+
+    code = "no_keys"
 
 
 def error_of(problem: Mapping[str, Any]) -> FacegroupError:

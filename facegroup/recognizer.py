@@ -19,7 +19,7 @@ import numpy as np
 from facegroup.enrolment import cohort, steps
 from facegroup.enrolment.cohort import Addition
 from facegroup.enrolment.samples import Enrolment
-from facegroup.enrolment.steps import Stages, Wanted, run
+from facegroup.enrolment.steps import Stages, Wanted
 from facegroup.errors import FacegroupError, ImageError
 from facegroup.gallery import calibrator, decision_change
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
@@ -36,7 +36,7 @@ from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, Phot
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
-from facegroup.store.calls import direct, waiting
+from facegroup.store.calls import direct, run, waiting
 from facegroup.store.contract import Changes, Store
 from facegroup.store.secret_key import secret_keys
 from facegroup.types import Descriptors, FaceChoice, Gallery, Policy
@@ -269,6 +269,7 @@ class Recognizer:
 
         Raises:
             GalleryExists: it is there and was made with another network.
+            NetworkMismatch: it is there and was made with other weights or another preprocessing.
         """
         new = Gallery(name, self.spec.name, self.spec.dimension, self._threshold(None))
         return self.pins.calls(direct(self.store))(Store.create_gallery, new)

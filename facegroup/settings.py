@@ -79,12 +79,14 @@ def _origin(given: str) -> str:
 
 
 def _network(given: str) -> str:
+    return _absolute(given) if given.lower().endswith((".yaml", ".yml")) else given
+
+
+def _absolute(given: str) -> str:
     """Make the path of a YAML file absolute, since the processes of a server run in other folders."""
-    if not given.lower().endswith((".yaml", ".yml")):
-        return given
     try:
         return str(Path(given).expanduser().absolute())
-    except RuntimeError as error:  # of a user who is not known
+    except (RuntimeError, OSError) as error:  # of a user who is not known, or in a folder that is gone
         raise ValueError(f"{given} cannot be found: {error}") from error
 
 
@@ -93,7 +95,7 @@ def _detector(given: str) -> str:
         return given
     if not given.lower().endswith((".yaml", ".yml")):
         raise ValueError(f"should be mtcnn, yunet, or the path of a YAML file (.yaml), not {given[:80]!r}")
-    return str(Path(given).expanduser().absolute())  # the processes of a server run in other folders
+    return _absolute(given)
 
 
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
@@ -366,6 +368,21 @@ class Cameras(_Part):
         return given
 
 
+class Access(_Part):
+    """Who may use the server: keys and their scopes (docs/access.md)."""
+
+    mode: Literal["auto", "keys", "open"] = Field(
+        "auto",
+        description="keys asks every caller for a key, and open asks nobody; auto is open only for `facegroup serve` on a "
+        "loopback address, until the first key is made",
+    )
+    first_key: Path | None = Field(
+        None,
+        description="file that the first start writes an admin key to, readable by its user only, if the store never had a "
+        "key; if the file exists, its content becomes the admin key",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of facegroup."""
 
@@ -419,7 +436,11 @@ class Settings(BaseSettings):
         description='origins of other web pages that may use the server in a browser, as `["https://app.example.org"]`; '
         "changes from other origins are refused with 403 origin_not_allowed",
     )
+    client_key: SecretStr | None = Field(
+        None, description="key that the command line sends to the server of `--server` (docs/access.md)"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    access: Access = Access()
     limits: Limits = Limits()
     detector: Detector = Detector()
     liveness: Liveness = Liveness()

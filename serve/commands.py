@@ -50,7 +50,7 @@ def serve(
     from deployments.logs import configure
     from facegroup.networks import licence, projected_engine, registry, trial, weights
     from facegroup.pipeline import detector_trial
-    from facegroup.pipeline.open_liveness import FILES
+    from facegroup.pipeline.liveness_files import FILES
     from facegroup.settings import load
     from facegroup.store import check_store
     from facegroup.store.secret_key import secret_keys

@@ -25,9 +25,9 @@ from facegroup.liveness.patches import SIDE
 from facegroup.networks import weights
 from facegroup.networks.registry import spec
 from facegroup.pipeline.finder import Finder
+from facegroup.pipeline.liveness_files import FILES
 from facegroup.pipeline.messages import DetectedFaces, Photo
 from facegroup.pipeline.open_finder import open_finder
-from facegroup.pipeline.open_liveness import FILES
 from facegroup.settings import Limits, Settings, load
 from facegroup.types import Floats, Image
 from studies.presentation_attacks import ATTACKS

@@ -11,7 +11,7 @@ import typer
 
 from facegroup.cli.bulk import photo_row, skipped_row
 from facegroup.cli.options import AsJson, Server, Store
-from facegroup.cli.output import bar, tell_skipped
+from facegroup.cli.output import bar, client_of, tell_skipped
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import FacegroupError
 from facegroup.gallery import calibration, calibrator
@@ -69,9 +69,7 @@ def calibrate(
     refused: list[Refused] = []
     unknown: Strangers | None = None
     if server is not None:
-        from facegroup.client import Client
-
-        with Client(server) as client:
+        with client_of(server, settings) as client:
             if strangers is not None and files is not None:
                 unknown, refused = _described(strangers, files, client.describe)
             done = client.calibrate(gallery, fpir, unknown, dry_run=dry_run)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from facegroup.cli.output import show_table
+from facegroup.cli.output import client_of, show_table
 from facegroup.errors import MalformedRequest
 from facegroup.settings import Settings, load
 from facegroup.types import Policy
@@ -169,12 +169,11 @@ def _first_frame(source: str, seconds: float) -> tuple[dict[str, Any], bytes | N
 
 def call(method: str, path: str, server: str | None, body: dict[str, Any] | None = None, **params: Any) -> Any:
     """Return the server's answer to a request. Fields and parameters that are None are left out."""
-    from facegroup.client import Client
-
     given: dict[str, Any] = {"params": _set(params)} if params else {}
     if body is not None:
         given["json"] = _set(body)
-    with Client(url(server, load())) as client:
+    settings = load()
+    with client_of(url(server, settings), settings) as client:
         return client.call(method, path, **given)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from facegroup.cli.options import AsJson, Gallery, Network, Server, Store
-from facegroup.cli.output import bar, opened_store, show_log, tell_skipped
+from facegroup.cli.output import bar, client_of, opened_store, show_log, tell_skipped
 from facegroup.errors import FacegroupError
 from facegroup.images import folders
 from facegroup.images.files import read
@@ -75,10 +75,9 @@ def take_unknowns(server: Annotated[str, typer.Option(help="URL of the server")]
 
     Only if the server's setting cameras.unknowns_in_cohort allows it.
     """
-    from facegroup.client import Client
-
-    with Client(server) as client:
-        sizes = client.take_unknowns(load(gallery=gallery).gallery)
+    settings = load(gallery=gallery)
+    with client_of(server, settings) as client:
+        sizes = client.take_unknowns(settings.gallery)
     typer.echo(f"{sizes.gallery}: the cohort has {sizes.unknown} strangers seen by cameras, {sizes.given} given")
 
 
@@ -129,9 +128,7 @@ def one_of_each(folder: Path, files: Sequence[Path]) -> list[Path]:
 def _adding(server: str | None, settings: Settings) -> Iterator[_Adds]:
     show_log(settings)
     if server is not None:
-        from facegroup.client import Client
-
-        with Client(server) as client:
+        with client_of(server, settings) as client:
             yield client.add_to_cohort
     else:
         from facegroup.recognizer import Recognizer

@@ -7,13 +7,12 @@ import typer
 
 from facegroup.cli.options import Server, Store
 from facegroup.cli.output import opened_store
-from facegroup.enrolment.steps import run
 from facegroup.errors import MalformedRequest
 from facegroup.gallery import decision_change
 from facegroup.gallery.decision_change import Defaults
 from facegroup.networks import registry
-from facegroup.settings import load
-from facegroup.store.calls import direct, waiting
+from facegroup.settings import Settings, load
+from facegroup.store.calls import direct, run, waiting
 from facegroup.store.contract import Changes, RemoteStore
 from facegroup.store.paging import every
 from facegroup.types import DecisionRule, LivenessPolicy, Policy
@@ -73,7 +72,9 @@ def galleries(
         elif server is not None or decision is None:
             found = [kept.update_gallery(gallery, **changes)]
         else:
-            defaults = Defaults.of(registry.spec(kept.gallery(gallery).network, settings), settings.threshold)
+            network = kept.gallery(gallery).network
+            # With a threshold no default is needed, and the network need not be known here.
+            defaults = _defaults(network, settings) if threshold is None else Defaults(network, threshold, threshold)
             here = cast("RemoteStore", kept)  # no server: it is this machine's own store
             found = [run(decision_change.change(waiting(direct(here)), gallery, changes, defaults))]
     if decision is not None and threshold is None:
@@ -91,3 +92,11 @@ def galleries(
             f"{'' if each.decision == 'cosine' else f', decision {each.decision}'}"
             f"{'' if each.liveness == 'off' else f', liveness {each.liveness}'}"
         )
+
+
+def _defaults(network: str, settings: Settings) -> Defaults:
+    """Return the default thresholds of a network; the settings' own threshold is one of the settings' network."""
+    spec, own = registry.spec(network, settings), settings.threshold
+    if own is not None and registry.spec(settings.network, settings).name != spec.name:
+        own = None
+    return Defaults.of(spec, own)

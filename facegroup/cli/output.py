@@ -41,9 +41,7 @@ def opened(server: str | None, settings: Settings, *, stored: bool = False) -> I
     """
     show_log(settings)
     if server is not None:
-        from facegroup.client import Client
-
-        with Client(server) as client:
+        with client_of(server, settings) as client:
             yield client
     else:
         from facegroup.recognizer import Recognizer
@@ -58,9 +56,7 @@ def opened(server: str | None, settings: Settings, *, stored: bool = False) -> I
 def opened_store(server: str | None, settings: Settings) -> Iterator[Union["Client", "Store"]]:
     """Open a client of a server, or the settings' store on this machine, without a network."""
     if server is not None:
-        from facegroup.client import Client
-
-        with Client(server) as client:
+        with client_of(server, settings) as client:
             yield client
     else:
         from facegroup.store import open_store
@@ -68,6 +64,13 @@ def opened_store(server: str | None, settings: Settings) -> Iterator[Union["Clie
 
         with closing(open_store(settings.store, "cli", secret_keys(settings))) as store:
             yield store
+
+
+def client_of(server: str, settings: Settings) -> "Client":
+    """Return a client of a server, with the key of the settings."""
+    from facegroup.client import Client
+
+    return Client(server, key=None if settings.client_key is None else settings.client_key.get_secret_value())
 
 
 def show_log(settings: Settings) -> None:

@@ -12,7 +12,6 @@ from facegroup.gallery.verification import Verified
 from facegroup.images import drawing
 from facegroup.images.decode import decode
 from facegroup.images.files import MOST_BYTES, read
-from facegroup.networks.alignment import from_jpeg
 from facegroup.pipeline.messages import PhotoMatches, PhotoResult
 from facegroup.settings import Limits
 from facegroup.store.contract import Changes, Erased, Merged
@@ -170,6 +169,8 @@ def face_choice(text: str | None, option: str = "--face") -> FaceChoice | None:
 
 def sheet(service: Service, gallery: str, people: Sequence[Person]) -> Image:
     """Return a picture with one row of aligned faces per person."""
+    from facegroup.networks.alignment import from_jpeg  # imports OpenCV, which few commands need
+
     rows = sorted(people, key=lambda person: person.name.casefold())
     return drawing.sheet([(each.name, [from_jpeg(crop) for crop in service.crops(gallery, each.id)]) for each in rows])
 

@@ -11,7 +11,6 @@ from facegroup.cli.service import Service
 from facegroup.client import Client
 from facegroup.enrolment.samples import Enrolment
 from facegroup.errors import UnknownSighting
-from facegroup.networks.alignment import to_jpeg
 from facegroup.settings import Settings
 from facegroup.transfer.reembedding import MARGINS, bordered
 
@@ -39,6 +38,8 @@ def correct(service: Service, settings: Settings, sighting: str, person_id: str,
 
 
 def _photos(crop: bytes) -> Iterator[bytes]:
+    from facegroup.networks.alignment import to_jpeg  # imports OpenCV, which few commands need
+
     yield crop
     for margin in MARGINS[1:]:
         wide = bordered(crop, margin)

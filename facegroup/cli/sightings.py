@@ -9,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from facegroup.cli.cameras import AsJson, Server, call, url
-from facegroup.client import Client
+from facegroup.cli.output import client_of
 from facegroup.settings import load
 
 sightings = typer.Typer(
@@ -60,7 +60,8 @@ def follow(
     as_json: AsJson = False,
 ) -> None:
     """Print events as they happen, until Ctrl-C. After a lost connection it continues where it was."""
-    with Client(url(server, load())) as client:
+    settings = load()
+    with client_of(url(server, settings), settings) as client:
         for event in client.follow(after, camera=camera, gallery=gallery):
             if as_json:
                 typer.echo(json.dumps(event, ensure_ascii=False))

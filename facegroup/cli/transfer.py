@@ -105,21 +105,23 @@ def migrate(
     """Move a gallery to another network by embedding its kept crops again. If it is interrupted, run it again."""
     if (network is not None) + rollback + forget != 1:
         raise MalformedRequest("Give exactly one of --network NEW, --rollback and --forget.")
+    if threshold is not None and network is None:
+        raise MalformedRequest("Give --threshold only with --network NEW. A rollback restores the threshold of before.")
     with _opened(server, load(store=store), gallery) as place:
         if forget:
             _forget(place, gallery, as_json)
             return
+        default = None
         if rollback:
             wanted = place.gallery(previous_copy(place.gallery(gallery).name)) if _kept(place, gallery) else None
             new = wanted or place.gallery(gallery)
         else:
             spec = registry.spec(network or "", load(store=store))
-            if threshold is None:
-                threshold = Defaults.of(spec).threshold(place.gallery(gallery).decision)
-            new = Gallery(gallery, spec.name, spec.dimension, threshold)
+            default = Defaults.of(spec).threshold if threshold is None else None
+            new = Gallery(gallery, spec.name, spec.dimension, spec.threshold if threshold is None else threshold)
         settings = load(store=store, network=network or new.network)
         with bar("migrating", place.gallery(gallery).people) as progress:
-            work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance)
+            work = Migration(place, gallery, new, lambda: Reembedder(settings), progress.advance, threshold=default)
             try:
                 done = (work.back if rollback else work.run)(drop_missing=drop_missing)
             except MigrationIncomplete:

@@ -15,9 +15,15 @@ PADDING = 1 / 8
 """Most padding on a CPU, which takes as long for zeros. In batches half as large, a crop costs up to a fifth more."""
 
 
-def buckets(largest: int) -> tuple[int, ...]:
-    """Return the batch sizes for up to `largest` crops: all sizes up to the first that holds them."""
-    return tuple(bucket for bucket in BUCKETS if bucket < 2 * min(largest, BUCKETS[-1]))
+def buckets(largest: int, most: int = 0) -> tuple[int, ...]:
+    """Return the batch sizes for up to `largest` crops: all sizes up to the first that holds them.
+
+    Args:
+        largest: how many crops come at once.
+        most: largest size that the network allows; 0 if it sets none.
+    """
+    sizes = tuple(bucket for bucket in BUCKETS if bucket < 2 * min(largest, BUCKETS[-1]))
+    return tuple(size for size in sizes if not most or size <= most)
 
 
 def batches(crops: NDArray[Any], sizes: tuple[int, ...], padding: float = 1) -> Iterator[tuple[NDArray[Any], int]]:

@@ -1,12 +1,11 @@
 """The steps of an enrolment and of a correction: see the photos, take a sample of each, judge the samples, add them.
 
 Both are written once. A server awaits them, since it sees, matches and stores in other processes; a library that does all of
-that in this process runs them with `run`.
+that in this process runs them with `facegroup.store.calls.run`.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from facegroup.enrolment import counter_examples, doubts
 from facegroup.enrolment.samples import Doubt, Enrolment, Refused, chosen, not_upright, samples
@@ -17,8 +16,6 @@ from facegroup.store.calls import AskStore
 from facegroup.store.contract import Enrolled, Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.types import Descriptors, FaceChoice, Sample
-
-_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +129,3 @@ async def _add(stages: Stages, wanted: Wanted, good: Sequence[Sample], refused: 
     return await stages.ask(
         Store.add_samples, wanted.gallery, wanted.person_id, good, stages.network, once=wanted.once, by=wanted.by
     )
-
-
-def run(steps: Coroutine[Any, Any, _Answer]) -> _Answer:
-    """Run the steps where no stage ever waits, outside any event loop; return their answer."""
-    try:
-        steps.send(None)
-    except StopIteration as done:
-        answer: _Answer = done.value
-        return answer
-    steps.close()
-    raise RuntimeError("a stage waited: this is a bug")

@@ -15,7 +15,7 @@ from facegroup.evaluation.decision_rates import DecisionRates, GroupRates
 from facegroup.evaluation.identification import FPIRS, Scored, search
 from facegroup.evaluation.openset import Searches, threshold_at
 from facegroup.evaluation.openset_data import OpenSetData
-from facegroup.gallery.cohort import MOST, Cohort
+from facegroup.gallery.cohort import MOST, Cohort, score
 from facegroup.gallery.index.products import Products
 from facegroup.networks.embedder import failed, unit
 from facegroup.types import DecisionRule, Descriptors, Floats
@@ -93,8 +93,8 @@ def by_cohort(given: Descriptors | None, told: Callable[[int], None] = lambda _:
         cohort = Cohort.of(strangers, {ids[place]: centroids[place] for place in known.tolist()}, centroids.shape[1])
         told(len(cohort))
         cohort.check()
-        people = cohort.of_people(centroids, ids).means(cohort.averaged)
-        return similarities - (cohort.probe_means(probes, Products(1))[:, None] + people) / np.float32(2)
+        offsets = cohort.offsets(cohort.of_people(centroids, ids))
+        return score(similarities - offsets, cohort.probe_means(probes, Products(1)))
 
     return scored
 

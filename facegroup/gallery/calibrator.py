@@ -14,6 +14,7 @@ import numpy as np
 
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import (
+    Conflict,
     FacegroupError,
     InvalidDescriptor,
     MalformedRequest,
@@ -24,7 +25,8 @@ from facegroup.errors import (
 )
 from facegroup.gallery import calibration
 from facegroup.gallery.calibration import Scores, whole
-from facegroup.gallery.snapshot import Snapshot
+from facegroup.gallery.cohort import score
+from facegroup.gallery.snapshot import Snapshot, relative
 from facegroup.networks.embedder import failed, unit
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.store.audit import Origin
@@ -42,6 +44,7 @@ STRANGERS = 10_000
 _BATCH = 256
 _COMPARED = 1024  # people whose centroids are compared one to one
 _CLOSEST = 5
+_LEAST = np.float32(-1)  # threshold; a score below it, as of someone who is alone in the gallery, is as good as equal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +114,7 @@ def run(
         TooFewToCalibrate: there are too few photos.
         MalformedRequest: the FPIR or the strangers are invalid.
         NetworkMismatch: the gallery was moved to another network in the meantime.
+        Conflict: the decision of the gallery was changed in the meantime.
         InvalidDescriptor: a stranger's descriptor is not (d,) finite numbers.
         FacegroupError: what the store raises.
     """
@@ -119,6 +123,11 @@ def run(
     if before.network != snapshot.network:
         raise NetworkMismatch(
             f"facegroup migrate moved the gallery {before.name} from {snapshot.network} to {before.network} meanwhile"
+        )
+    if before.decision != snapshot.decision:
+        raise Conflict(
+            f'The decision of the gallery "{before.name}" was set to "{before.decision}" during the calibration. '
+            "Calibrate the gallery again."
         )
     if strangers is None and calibration.RULE_OF_THREE / fpir > SEARCHES:
         needed = math.ceil(calibration.RULE_OF_THREE / fpir - 1e-9)
@@ -180,22 +189,25 @@ def run_searches(
     if strangers is not None:
         _check(strangers, snapshot.people.dimension)
     probes = _draw(photos, snapshot)
-    owners, own = probes.owners, probes.own
-    own = snapshot.scores_of_rows(own, probes.descriptors, probes.others, probes.names)
     others = _search(snapshot, probes.descriptors, probes.names)
+    own = score(probes.own - snapshot.offsets(probes.others, probes.names), others.means)
     genuine = np.isfinite(own)
-    mated = np.where(own > others.similarities, own, np.float32(-np.inf))[genuine]
+    mated = np.where(own > others.scores, own, np.float32(-np.inf))[genuine]
+    groups = probes.owners
     if strangers is None:
-        pairs = _pairs(snapshot, probes.descriptors, owners, probes)
-        nonmated = snapshot.as_strangers(others.similarities, probes.descriptors, probes.names)
-        scores = Scores(len(snapshot), mated, owners[genuine], nonmated, owners, False, pairs)
-        return scores, _closest(probes.names, others)
-    unknown = unit(strangers.descriptors)
-    others = _search(snapshot, unknown, [None] * len(unknown))
-    pairs = _pairs(snapshot, unknown, np.full(len(unknown), -1), probes)
-    groups = whole(strangers.whose)
-    scores = Scores(len(snapshot), mated, owners[genuine], others.similarities, groups, True, pairs)
-    return scores, _closest(strangers.whose, others)
+        closest = _closest(probes.names, others)
+        means = snapshot.probe_means(probes.descriptors, probes.names)
+        pairs = _pairs(snapshot, probes.descriptors, groups, probes, means)
+    else:
+        rows = unit(strangers.descriptors)
+        others = _search(snapshot, rows, [None] * len(rows))
+        closest, means = _closest(strangers.whose, others), others.means
+        pairs = _pairs(snapshot, rows, np.full(len(rows), -1), probes, means)
+        groups = whole(strangers.whose)
+    nonmated = np.maximum(score(others.relative, means), _LEAST)
+    pairs = np.maximum(pairs, _LEAST)
+    found = Scores(len(snapshot), mated, probes.owners[genuine], nonmated, groups, strangers is not None, pairs)
+    return found, closest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,12 +241,19 @@ class _Others:
     """The most similar other person of each search.
 
     Attributes:
-        similarities: (n,) float32, or the scores where a cohort decides; -1 where there is nobody else.
+        relative: (n,) float32, similarities less the people's offsets; -inf where there is nobody else.
+        means: (n,) float32 of the probes; None where the cosine decides.
         people: who it is, for each search; one with an empty id where there is nobody else.
     """
 
-    similarities: Floats
+    relative: Floats
+    means: Floats | None
     people: list[Candidate]
+
+    @property
+    def scores(self) -> Floats:
+        """What decides on them, (n,) float32."""
+        return score(self.relative, self.means)
 
 
 def _check(strangers: Strangers, dimension: int) -> None:
@@ -307,39 +326,42 @@ def _some(snapshot: Snapshot, random: np.random.Generator) -> list[str]:
 
 def _search(snapshot: Snapshot, probes: Descriptors, own: Sequence[str | None]) -> _Others:
     """Return for each photo whoever is most similar but its own person."""
-    people = []
+    means = snapshot.probe_means(probes)
+    lessened = np.full(len(probes), -np.inf, np.float32)
+    people = [Candidate("", "", -1.0)] * len(probes)
     for start in range(0, len(probes), _BATCH):
-        piece = np.ascontiguousarray(probes[start : start + _BATCH])
-        near = snapshot.people.nearest(piece, 2)
-        scores, means = snapshot.scored(near, piece)
-        decided = (scores if means is None else np.maximum(scores, -1)).tolist()
-        rows = zip(near.people.tolist(), near.similarities.tolist(), decided, own[start : start + _BATCH], strict=True)
-        for found, similarities, deciding, mine in rows:
-            other = next((place for place, person in enumerate(found) if near.ids[person] != mine), None)
+        piece = slice(start, start + _BATCH)
+        near = snapshot.people.nearest(np.ascontiguousarray(probes[piece]), 2)
+        less = relative(near)
+        decided = score(less, None if means is None else means[piece])
+        for row, (found, mine) in enumerate(zip(near.people.tolist(), own[piece], strict=True)):
+            other = next((rank for rank, person in enumerate(found) if near.ids[person] != mine), None)
             if other is None:
-                people.append(Candidate("", "", -1.0))
-            else:
-                person = found[other]
-                who = (near.ids[person], near.names[person], similarities[other])
-                people.append(Candidate(*who) if means is None else ScoredCandidate(*who, deciding[other]))
-    return _Others(np.asarray([each.deciding for each in people], np.float32), people)
+                continue
+            person = found[other]
+            who = (near.ids[person], near.names[person], float(near.similarities[row, other]))
+            lessened[start + row] = less[row, other]
+            people[start + row] = (
+                Candidate(*who) if means is None else ScoredCandidate(*who, float(decided[row, other]))
+            )
+    return _Others(lessened, means, people)
 
 
-def _pairs(snapshot: Snapshot, probes: Descriptors, owners: calibration.Groups, people: _Probes) -> Floats:
+def _pairs(
+    snapshot: Snapshot, probes: Descriptors, owners: calibration.Groups, people: _Probes, means: Floats | None
+) -> Floats:
     """Return what decides on each photo and each of some people whom it does not show."""
     compared = people.centroids[:_COMPARED]
     if not len(compared) or not len(probes):
         return np.empty(0, np.float32)
-    scores = snapshot.scores_of_pairs(probes @ compared.T, probes, compared, people.ids[:_COMPARED])
-    if (owners >= 0).all():
-        scores = snapshot.as_strangers(scores, probes, people.names)
+    scores = score(probes @ compared.T - snapshot.offsets(compared, people.ids[:_COMPARED]), means)
     others: Floats = scores[owners[:, None] != np.arange(len(compared))]
     return others
 
 
 def _closest(whose: Sequence[str], others: _Others) -> tuple[ClosestPair, ...]:
     worst: dict[tuple[str, str], ClosestPair] = {}
-    for place in np.argsort(-others.similarities, kind="stable").tolist():
+    for place in np.argsort(-others.scores, kind="stable").tolist():
         like = others.people[place]
         pair = (whose[place], like.person_id)
         # Two people who look alike are so from both sides.

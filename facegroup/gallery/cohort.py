@@ -99,6 +99,10 @@ class Cohort:
         members = _falling(found[len(self.strangers) :], count + 1)[1:]
         return means(np.ascontiguousarray(_falling(np.concatenate([strangers, members]), count).T), count)
 
+    def offsets(self, largest: Largest) -> Floats:
+        """Return half of each person's mean, (n,) float32: what a similarity to the person is lessened by."""
+        return largest.means(self.averaged) / np.float32(2)
+
     def of_people(self, rows: Floats, ids: Iterable[str]) -> Largest:
         """Return the largest similarities of people to the others of the cohort.
 
@@ -120,6 +124,18 @@ class Cohort:
             if own is not None:
                 found[row, own] = -np.inf
         return found
+
+
+def score(relative: Floats, probe_means: Floats | None) -> Floats:
+    """Return the scores of some faces with some people, in the shape of `relative`.
+
+    Args:
+        relative: (n,) or (n, m) float32, the similarities less the people's offsets (`Cohort.offsets`).
+        probe_means: (n,) float32 of `Cohort.probe_means`; None where the cosine decides, without offsets.
+    """
+    if probe_means is None:
+        return relative
+    return relative - probe_means.reshape(-1, *[1] * (relative.ndim - 1)) / np.float32(2)
 
 
 def check_size(size: int) -> None:

@@ -11,11 +11,9 @@ from facegroup.gallery.cohort import check_size
 from facegroup.networks.spec import NetworkSpec
 from facegroup.store.audit import Origin
 from facegroup.store.calls import AskStore
-from facegroup.store.cohort import LEAST
+from facegroup.store.cohort import size
 from facegroup.store.contract import Changes, Store
 from facegroup.types import DecisionRule, Gallery
-
-_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ async def change(
     Raises:
         CohortTooSmall: the decision would be ``cohort``, and there are too few people.
         MalformedRequest: the decision changes, no threshold is given, and the network has no default.
+        NetworkMismatch: the same, and facegroup migrate moved the gallery to another network meanwhile.
         FacegroupError: what the store raises.
     """
     wanted = changes.get("decision")
@@ -70,23 +69,14 @@ async def change(
         return await ask(Store.update_gallery, gallery, by=by, **changes)
     before = await ask(Store.gallery, gallery)
     if wanted == "cohort":
-        check_size(await _size(ask, before))
-    if wanted != before.decision and changes.get("threshold") is None:
-        if before.network != defaults.network:
+        check_size(await size(ask, before))
+    if changes.get("threshold") is None:
+        if wanted == before.decision:  # not set again: another request may set another one, with its threshold
+            changes = {**changes, "decision": None}
+        elif before.network != defaults.network:
             raise MalformedRequest(
                 f"the gallery is of {before.network}, not of {defaults.network}: give a threshold with the decision"
             )
-        changes = {**changes, "threshold": defaults.threshold(wanted)}
+        else:
+            changes = {**changes, "threshold": defaults.threshold(wanted), "network": defaults.network}
     return await ask(Store.update_gallery, gallery, by=by, **changes)
-
-
-async def _size(ask: AskStore, gallery: Gallery) -> int:
-    """Return the size of a cohort, or at least `LEAST` where it is as large. People without photos do not count."""
-    size, after = gallery.cohort_size, ""
-    while size < LEAST:
-        page = await ask(Store.people, gallery.name, after, _PAGE)
-        size += sum(person.samples > 0 for person in page)
-        if len(page) < _PAGE:
-            break
-        after = page[-1].id
-    return size

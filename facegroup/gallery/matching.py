@@ -165,9 +165,9 @@ class Matcher:
         threshold = snapshot.threshold if query.threshold is None else check_threshold(query.threshold)
         least = live_above(query, snapshot.liveness, liveness, self._liveness)
         judged = None if query.over_track else least
-        similar = None if snapshot.normalization is None else self._spec.threshold
+        similar = None if snapshot.cohort is None else self._spec.threshold
         about = (snapshot.version, threshold, reason is not None, reason, least, similar)
-        if query.enrolling and snapshot.normalization is not None and len(snapshot.normalization.cohort) < LEAST:
+        if query.enrolling and snapshot.cohort is not None and len(snapshot.cohort) < LEAST:
             nobody = Match(None, NOT_IN_DATASET, -1.0, threshold, None)
             return PhotoMatches((nobody,) * len(probes), *about)
         if query.person_id is None:

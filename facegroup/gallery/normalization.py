@@ -8,8 +8,7 @@ row that went are compared with the whole cohort again.
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,44 +22,35 @@ from facegroup.types import Floats
 _PIECE = 4096  # rows compared at once: at 2048 numbers each, 32 MB
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Normalization:
-    """The cohort of one version of a gallery. It never changes.
+def begin(people: People, strangers: Mapping[str, Floats]) -> tuple[Cohort, People]:
+    """Return the cohort of a gallery, and its people with what they resemble of it.
 
-    Attributes:
-        strangers: rows of the strangers that were given, by id; all of them.
-        cohort: who decides.
+    Args:
+        people: of the gallery.
+        strangers: rows of all strangers that were given, by id.
     """
+    return catch_up(Cohort.of({}, {}, people.dimension), people, (), strangers)
 
-    strangers: Mapping[str, Floats]
-    cohort: Cohort
 
-    @classmethod
-    def begun(cls, people: People, strangers: Mapping[str, Floats]) -> tuple[Self, People]:
-        """Return the cohort of a gallery, and its people with what they resemble of it."""
-        nothing = cls({}, Cohort.of({}, {}, people.dimension))
-        return nothing.caught_up(people, (), strangers)
+def catch_up(
+    before: Cohort, people: People, changed: Iterable[str], strangers: Mapping[str, Floats] | None = None
+) -> tuple[Cohort, People]:
+    """Return the cohort after a change, and the people with what they resemble of it.
 
-    def caught_up(
-        self, people: People, changed: Iterable[str], strangers: Mapping[str, Floats] | None = None
-    ) -> tuple[Self, People]:
-        """Return the cohort after a change, and the people with what they resemble of it.
-
-        Args:
-            people: as they are now.
-            changed: ids of those who came, changed or went since.
-            strangers: all that were given; None: as before.
-        """
-        given = self.strangers if strangers is None else strangers
-        chosen = heapq.nsmallest(MOST, given)
-        members = _members(people, self.cohort.members, changed, MOST - len(chosen))
-        cohort = Cohort.of({key: given[key] for key in chosen}, _rows(people, members), people.dimension)
-        moved = _moved(self.cohort, cohort)
-        again = cohort.averaged != self.cohort.averaged
-        segments = [_compared(segment, cohort, moved, again=again) for segment in people.segments]
-        return replace(self, strangers=given, cohort=cohort), replace(
-            people, sealed=tuple(segments[:-1]), fresh=segments[-1]
-        )
+    Args:
+        before: the cohort before it.
+        people: as they are now.
+        changed: ids of those who came, changed or went since.
+        strangers: all that were given; None: as before.
+    """
+    given = dict(zip(before.strangers, before.matrix, strict=False)) if strangers is None else strangers
+    chosen = heapq.nsmallest(MOST, given)
+    members = _members(people, before.members, changed, MOST - len(chosen))
+    cohort = Cohort.of({key: given[key] for key in chosen}, _rows(people, members), people.dimension)
+    moved = _moved(before, cohort)
+    again = cohort.averaged != before.averaged
+    segments = [_compared(segment, cohort, moved, again=again) for segment in people.segments]
+    return cohort, replace(people, sealed=tuple(segments[:-1]), fresh=segments[-1])
 
 
 def plain(people: People) -> People:
@@ -118,7 +108,8 @@ def _compared(segment: Segment, cohort: Cohort, moved: Places, *, again: bool) -
             largest = largest.replaced(piece, added)
     else:
         largest, rows = segment.largest, segment.largest.incomplete
-    if largest is segment.largest and not len(rows) and not again:
+    # A segment that was made anew without someone who went has no offsets, even where nobody's similarities changed.
+    if largest is segment.largest and not len(rows) and not again and segment.offsets is not None:
         return segment
     whole = largest.replaced(rows, _largest(segment, cohort, rows)) if len(rows) else largest
     return _with(segment, whole, cohort)
@@ -141,4 +132,4 @@ def _ids(segment: Segment, rows: NDArray[np.intp]) -> list[str]:
 
 
 def _with(segment: Segment, largest: Largest, cohort: Cohort) -> Segment:
-    return replace(segment, largest=largest, offsets=largest.means(cohort.averaged) / np.float32(2))
+    return replace(segment, largest=largest, offsets=cohort.offsets(largest))

@@ -1,8 +1,8 @@
 """Pin galleries to the weights and preprocessing of the network that makes their descriptors, and to the detector.
 
 A gallery has the fingerprint of its network from its creation on (`facegroup.networks.fingerprint`). One of an older
-version has none, and takes it from the first server that enrols into it. From then on, other bytes under the same name are
-another network: their descriptors cannot be compared with those in the gallery.
+version has none, and takes it from the first server that enrols into it or adds to its cohort. From then on, other bytes
+under the same name are another network: their descriptors cannot be compared with those in the gallery.
 
 A gallery has the name of its detector in the same way. Faces that another one found can be compared, but are cut out a
 little differently, so that is only logged, once.
@@ -20,6 +20,8 @@ from facegroup.store.contract import RemoteStore, Store
 from facegroup.types import Gallery
 
 log = logging.getLogger(__name__)
+
+_ADD = (Store.add_samples, Store.add_cohort)
 
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
@@ -61,17 +63,23 @@ class Pins:
             raise NetworkMismatch.changed(name, gallery.network, gallery.fingerprint, self.fingerprint)
 
     def calls(self, call: CallStore) -> CallStore:
-        """Return the function that calls a store, made to pin galleries where it creates or enrols into them."""
+        """Return the function that calls a store, made to pin galleries where it creates them or adds descriptors.
+
+        What the store answers is checked, since another server may have been first. The function raises `NetworkMismatch`.
+        """
 
         def pinned(
             method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
         ) -> _Answer:
             given: tuple[Any, ...] = arguments
-            if method.__name__ == Store.create_gallery.__name__:
+            if method == Store.create_gallery:
                 given = (self._pinned(given[0]), *given[1:])
-            elif method.__name__ == Store.add_samples.__name__ and (self.fingerprint or self.detector):
+            elif method in _ADD and (self.fingerprint or self.detector):
                 self._pin(call, given[0])
-            return call(method, *given, **named)
+            answer = call(method, *given, **named)
+            if method == Store.create_gallery and isinstance(answer, Gallery):
+                self.check(answer.name, answer)
+            return answer
 
         return pinned
 
@@ -80,7 +88,7 @@ class Pins:
         self.check(name, gallery)
         pinned = self._pinned(gallery)
         if pinned != gallery:
-            call(Store.pin_gallery, name, pinned.detector, pinned.fingerprint)
+            self.check(name, call(Store.pin_gallery, name, pinned.detector, pinned.fingerprint))
 
     def _pinned(self, gallery: Gallery) -> Gallery:
         own = self.fingerprint if self._concerns(gallery) else ""

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import InvalidDescriptor
+from facegroup.gallery.cohort import Cohort, score
 from facegroup.gallery.decision import assign
 from facegroup.gallery.exclusion import Counters, excluded, ruled_out
 from facegroup.gallery.index.loading import load
 from facegroup.gallery.index.nearest import Nearest
 from facegroup.gallery.index.people import People
 from facegroup.gallery.index.plan import Plan
-from facegroup.gallery.normalization import Normalization, plain
+from facegroup.gallery.normalization import begin, catch_up, plain
 from facegroup.store.contract import Centroids, Store, VersionGone
 from facegroup.store.gallery_settings import check_threshold
 from facegroup.store.vectors import limits
@@ -67,7 +68,7 @@ class Snapshot:
         detector: name of the detector that the gallery is pinned to; "" until a server pins it.
         fingerprint: of the network that it is pinned to; "" as above.
         decision: whether the cosine decides or the score by a cohort.
-        normalization: the cohort, where that decides.
+        cohort: who faces and people are compared with, where that decides.
         cohort_version: changes when the strangers of the cohort do.
     """
 
@@ -85,7 +86,7 @@ class Snapshot:
     detector: str = ""
     fingerprint: str = ""
     decision: DecisionRule = "cosine"
-    normalization: Normalization | None = None
+    cohort: Cohort | None = None
     cohort_version: int = -1
 
     def __len__(self) -> int:
@@ -131,9 +132,7 @@ class Snapshot:
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
-        made = replace(
-            self, people=people, expires=expires, counters=counters, normalization=None, **_settings(changes)
-        )
+        made = replace(self, people=people, expires=expires, counters=counters, cohort=None, **_settings(changes))
         return replace(made, cohort_version=changes.cohort_version)._normalized(store, self, touched)
 
     def _normalized(self, store: Store, before: "Snapshot", touched: Iterable[str]) -> Self:
@@ -145,18 +144,18 @@ class Snapshot:
             touched: ids of the people who changed since.
         """
         if self.decision == "cosine":
-            return self if before.normalization is None else replace(self, people=plain(self.people))
-        if before.normalization is not None and self.cohort_version == before.cohort_version:
-            normalization, people = before.normalization.caught_up(self.people, touched)
-            return replace(self, people=people, normalization=normalization)
-        cohort = store.cohort(self.gallery)
-        same = cohort.network == self.network  # not since a migration, of which the next catching up knows
-        strangers = dict(zip(cohort.ids, cohort.matrix, strict=True)) if same else {}
-        if before.normalization is None:
-            normalization, people = Normalization.begun(self.people, strangers)
+            return self if before.cohort is None else replace(self, people=plain(self.people))
+        if before.cohort is not None and self.cohort_version == before.cohort_version:
+            cohort, people = catch_up(before.cohort, self.people, touched)
+            return replace(self, people=people, cohort=cohort)
+        kept = store.cohort(self.gallery)
+        same = kept.network == self.network  # not since a migration, of which the next catching up knows
+        strangers = dict(zip(kept.ids, kept.matrix, strict=True)) if same else {}
+        if before.cohort is None:
+            cohort, people = begin(self.people, strangers)
         else:
-            normalization, people = before.normalization.caught_up(self.people, touched, strangers)
-        return replace(self, people=people, normalization=normalization, cohort_version=cohort.version)
+            cohort, people = catch_up(before.cohort, self.people, touched, strangers)
+        return replace(self, people=people, cohort=cohort, cohort_version=kept.version)
 
     def living(self, now: float | None = None) -> Self:
         """Return the snapshot without the people whose time is over at `now`, in seconds since the epoch; None: now."""
@@ -168,10 +167,10 @@ class Snapshot:
         counters = {key: rows for key, rows in self.counters.items() if key not in over}
         expires = {key: limit for key, limit in self.expires.items() if key not in over}
         living = replace(self, people=people, expires=expires, counters=counters)
-        if self.normalization is None:
+        if self.cohort is None:
             return living
-        normalization, people = self.normalization.caught_up(people, over)
-        return replace(living, people=people, normalization=normalization)
+        cohort, people = catch_up(self.cohort, people, over)
+        return replace(living, people=people, cohort=cohort)
 
     def match(
         self,
@@ -220,7 +219,8 @@ class Snapshot:
         # In an image of m faces, m - 1 people can be taken by the others: the best m of each face settle it exactly.
         crowd = max(Counter(images.tolist()).values(), default=0)
         found, out = living._nearest(clean, max(candidates, crowd, 2))
-        scores, means = living.scored(found, clean)
+        means = living.probe_means(clean)
+        scores = score(relative(found), means)
         best = np.where(usable[:, None] & ~out, scores, np.float32(-np.inf))
         ranking = np.zeros(len(probes)) if quality is None else quality
         named, lost = assign(found.people, best, images, ranking, limit, living.unique if unique is None else unique)
@@ -233,18 +233,26 @@ class Snapshot:
             matches.append(_answer(*given, told.get(row, ()), lost.get(row), scored))
         return matches
 
-    def scored(self, found: Nearest, probes: Descriptors) -> tuple[Floats, Floats | None]:
-        """Return what decides on some people near to (n, d) probes, (n, k), and the means of the probes, (n,).
+    def probe_means(self, probes: Descriptors, own: Sequence[str] = ()) -> Floats | None:
+        """Return the mean of each probe's largest similarities to the cohort, (n,) float32; None where the cosine decides.
 
-        Without a cohort these are the similarities and None. Raises `CohortTooSmall`.
+        Args:
+            probes: (n, d) float32, rows of unit length.
+            own: ids of members whom the probes show, to be left out as if they were not in the gallery.
+
+        Raises:
+            CohortTooSmall: a cohort decides and has too few people.
         """
-        if self.normalization is None:
-            return found.similarities, None
-        cohort = self.normalization.cohort
-        cohort.check()
-        means = cohort.probe_means(probes, self.people.plan.products)
-        relative = found.similarities if found.relative is None else found.relative
-        return relative - means[:, None] / np.float32(2), means
+        if self.cohort is None:
+            return None
+        self.cohort.check()
+        return self.cohort.probe_means(probes, self.people.plan.products, own)
+
+    def offsets(self, rows: Floats, ids: Sequence[str]) -> Floats:
+        """Return what is subtracted from each similarity to (n, d) rows that stand for people, (n,) float32."""
+        if self.cohort is None:
+            return np.zeros(len(rows), np.float32)
+        return self.cohort.offsets(self.cohort.of_people(rows, ids))
 
     def similarity_to(self, person_id: str, probes: Descriptors) -> Floats:
         """Return the cosine similarity of each probe to one person, for verification.
@@ -270,57 +278,19 @@ class Snapshot:
     ) -> tuple[Floats, list[CohortMeans]] | None:
         """Return the score of each probe with one person, (n,), and the means; None where the similarity decides.
 
-        Their similarities are those of `similarity_to`. Raises `CohortTooSmall`.
+        Their similarities are those of `similarity_to`, and as there -1 is the score of a row that is not of unit length.
+        Raises `CohortTooSmall` or `UnknownPerson`.
         """
-        if self.normalization is None:
+        living = self.living()
+        clean, usable = self._checked(probes)
+        means = living.probe_means(clean)
+        if living.cohort is None or means is None:
             return None
-        cohort = self.normalization.cohort
-        cohort.check()
-        segment, row = self.people.find(person_id)
+        segment, row = living.people.find(person_id)
         assert segment.offsets is not None
-        offset = float(segment.offsets[row])
-        means = cohort.probe_means(self._checked(probes)[0], self.people.plan.products)
-        scores = similarities - np.float32(offset) - means / np.float32(2)
-        return scores, [CohortMeans(mean, 2 * offset, len(cohort)) for mean in means.tolist()]
-
-    def scores_of_rows(self, similarities: Floats, probes: Descriptors, rows: Floats, ids: Sequence[str]) -> Floats:
-        """Return what decides on each probe and a row of its own that stands for a person, (n,), of their similarities.
-
-        Raises `CohortTooSmall`.
-        """
-        if self.normalization is None or not len(probes):
-            return similarities
-        cohort = self.normalization.cohort
-        cohort.check()
-        people = cohort.of_people(rows, ids).means(cohort.averaged)
-        return similarities - (cohort.probe_means(probes, self.people.plan.products) + people) / np.float32(2)
-
-    def as_strangers(self, scores: Floats, probes: Descriptors, own: Sequence[str]) -> Floats:
-        """Return what would decide on probes of members, (n,) or (n, k), if those were not in the gallery.
-
-        Args:
-            scores: what decides on them.
-            probes: (n, d) float32, rows of unit length.
-            own: id of the member whom each probe shows.
-        """
-        if self.normalization is None or not len(probes):
-            return scores
-        cohort, products = self.normalization.cohort, self.people.plan.products
-        change = (cohort.probe_means(probes, products) - cohort.probe_means(probes, products, own)) / np.float32(2)
-        return np.maximum(scores + change.reshape(-1, *[1] * (scores.ndim - 1)), np.float32(-1))
-
-    def scores_of_pairs(self, similarities: Floats, probes: Descriptors, rows: Floats, ids: Sequence[str]) -> Floats:
-        """Return what decides on each probe and each of some rows that stand for people, (n, m), of their similarities.
-
-        Raises `CohortTooSmall`.
-        """
-        if self.normalization is None:
-            return similarities
-        cohort = self.normalization.cohort
-        cohort.check()
-        people = cohort.of_people(rows, ids).means(cohort.averaged)
-        means = cohort.probe_means(probes, self.people.plan.products)
-        return np.maximum(similarities - (means[:, None] + people) / np.float32(2), np.float32(-1))
+        offset = segment.offsets[row]
+        scores = np.where(usable, score(similarities - offset, means), np.float32(-1))
+        return scores, [CohortMeans(mean, 2 * float(offset), len(living.cohort)) for mean in means.tolist()]
 
     def rules_out(self, person_id: str, probes: Descriptors, similarities: Floats) -> NDArray[np.bool_]:
         """Return which of some probes, (n,) bool, a counter-example rules out to be one person.
@@ -359,8 +329,8 @@ class Snapshot:
 
     def _means(self, found: Nearest, scores: Floats, means: Floats, named: Mapping[int, int]) -> list[_Scored]:
         """Return for each probe the cosines of the people near to it, and its mean with that of the one who is answered."""
-        assert self.normalization is not None
-        size = len(self.normalization.cohort)
+        assert self.cohort is not None
+        size = len(self.cohort)
         if not found.people.shape[1]:
             return [([], CohortMeans(mean, 0.0, size)) for mean in means.tolist()]
         rows = np.arange(len(means))
@@ -376,6 +346,11 @@ class Snapshot:
         with np.errstate(over="ignore", invalid="ignore"):
             usable: NDArray[np.bool_] = np.abs(np.linalg.norm(probes, axis=1) - 1) < _OFF_UNIT  # false where it is NaN
         return np.ascontiguousarray(np.where(usable[:, None], probes, 0), np.float32), usable
+
+
+def relative(found: Nearest) -> Floats:
+    """Return the similarities of some people near to probes, less the people's offsets where they have some."""
+    return found.similarities if found.relative is None else found.relative
 
 
 def _settings(read: Gallery | Centroids) -> dict[str, Any]:

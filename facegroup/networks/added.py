@@ -4,7 +4,6 @@ The YAML files are `<folder>/networks/<name>.yaml`. They are looked for in `mode
 are written. One appears complete or not at all.
 """
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,16 +12,16 @@ from pathlib import Path
 import yaml
 
 from facegroup.errors import InvalidSettings, UnknownNetwork
+from facegroup.networks.description import NAME
 from facegroup.settings import Settings
 
 FOLDER = "networks"
 _SUFFIX = ".yaml"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def find(name: str, settings: Settings) -> Path | None:
     """Return the YAML file of an added network, or None."""
-    if not _NAME.fullmatch(name):  # it becomes part of a path
+    if not NAME.fullmatch(name):  # it becomes part of a path
         return None
     places = (folder / f"{name}{_SUFFIX}" for folder in _folders(settings))
     return next((path for path in places if path.is_file()), None)
@@ -31,7 +30,7 @@ def find(name: str, settings: Settings) -> Path | None:
 def names(settings: Settings) -> list[str]:
     """Return the names of all added networks, sorted, usable or not."""
     found = (path.stem for folder in _folders(settings) for path in folder.glob(f"*{_SUFFIX}") if path.is_file())
-    return sorted({name for name in found if _NAME.fullmatch(name)})
+    return sorted({name for name in found if NAME.fullmatch(name)})
 
 
 def folder(settings: Settings) -> Path:
@@ -61,21 +60,14 @@ def add(name: str, files: Sequence[Path], about: dict[str, object], settings: Se
         place.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=place))
         try:
-            for file in files:
-                if link:
-                    (making / file.name).symlink_to(file.absolute())
-                else:
-                    shutil.copyfile(file, making / file.name)
-            text = yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=110)
-            (making / _SUFFIX).write_text(text)
-            making.chmod(0o755)
-            making.rename(place / name)
-            # The YAML file comes last, so that a network is there with its files or not at all.
-            return (place / name / _SUFFIX).rename(place / f"{name}{_SUFFIX}")
-        finally:
+            return _made(making, name, files, about, link=link)
+        except BaseException:  # Ctrl-C, too
+            if not making.exists():  # it was renamed: what has the name is of this call
+                (place / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+                shutil.rmtree(place / name, ignore_errors=True)
             shutil.rmtree(making, ignore_errors=True)
+            raise
     except OSError as error:
-        shutil.rmtree(place / name, ignore_errors=True)
         raise InvalidSettings(f"cache_dir: {place} cannot be written: {error.strerror or error}") from error
 
 
@@ -88,15 +80,31 @@ def remove(name: str, settings: Settings) -> None:
     """
     path = find(name, settings)
     if path is None:
-        known = ", ".join(names(settings)) or "none"
-        raise UnknownNetwork(f"No network {name!r} was added. Added: {known}.")
+        path = folder(settings) / f"{name}{_SUFFIX}"
+        if not NAME.fullmatch(name) or not path.with_suffix("").is_dir():  # left behind by a process that was killed
+            known = ", ".join(names(settings)) or "none"
+            raise UnknownNetwork(f"No network {name!r} was added. Added: {known}.")
     if path.parent != folder(settings):
         raise InvalidSettings(f"{path} is in model_dir, where facegroup removes nothing. Remove it yourself.")
     try:
-        path.unlink()
+        path.unlink(missing_ok=True)
         shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     except OSError as error:
         raise InvalidSettings(f"{path} cannot be removed: {error.strerror or error}") from error
+
+
+def _made(making: Path, name: str, files: Sequence[Path], about: dict[str, object], *, link: bool) -> Path:
+    for file in files:
+        if link:
+            (making / file.name).symlink_to(file.absolute())
+        else:
+            shutil.copyfile(file, making / file.name)
+    text = yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=110)
+    (making / _SUFFIX).write_text(text)
+    making.chmod(0o755)
+    place = making.rename(making.with_name(name))
+    # The YAML file comes last, so that a network is there with its files or not at all.
+    return (place / _SUFFIX).rename(place.with_name(f"{name}{_SUFFIX}"))
 
 
 def _folders(settings: Settings) -> Iterator[Path]:

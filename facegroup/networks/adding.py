@@ -1,5 +1,6 @@
 """Add a network of one's own to the cache: describe its file, try it, and keep it only if it can be used."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,8 +61,10 @@ def add(
     path = added.add(called, files, about, settings, link=link)
     try:
         open_embedder(settings.model_copy(update={"network": called}))
-    except FacegroupError as error:
+    except BaseException as error:  # Ctrl-C, too
         added.remove(called, settings)
+        if not isinstance(error, FacegroupError):
+            raise
         # What was copied is gone again; the message names the file that was given.
         raise type(error)(error.detail.replace(str(path.with_suffix("") / file.name), str(file))) from error
     return registry.spec(called, settings), path
@@ -99,18 +102,11 @@ def _dimension(file: Path) -> int:
             raise WeightsInvalid(f"{file} cannot be read by OpenVINO.") from error
         shapes = [list(each.partial_shape)[1:] for each in outputs]
         static = [shape for shape in shapes if all(side.is_static for side in shape)]
-        numbers = {_product(side.get_length() for side in shape) for shape in static}
+        numbers = {math.prod(side.get_length() for side in shape) for shape in static}
     numbers -= {None, 1}
     if len(numbers) != 1:
         raise InvalidSettings(f"{file} does not say how many numbers it gives a face. Give --dimension.")
     return int(numbers.pop() or 0)
-
-
-def _product(sides: Any) -> int:
-    total = 1
-    for side in sides:
-        total *= side
-    return total
 
 
 def _name(file: Path) -> str:

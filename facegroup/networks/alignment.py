@@ -13,29 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import NotAnImage
-from facegroup.networks.spec import CropKind, Cut, NetworkSpec
+from facegroup.networks.spec import TEMPLATES, Cut, NetworkSpec
 from facegroup.types import Crops, Faces, Floats, Image
-
-TEMPLATES: dict[CropKind, tuple[tuple[float, float], ...]] = {
-    # Open Model Zoo, face-reidentification-retail-0095.
-    "five_point": (
-        (0.31556875, 0.46157411),
-        (0.68262292, 0.46157411),
-        (0.50026250, 0.64050536),
-        (0.34947188, 0.82469196),
-        (0.65343646, 0.82469196),
-    ),
-    # The mean of MTCNN's landmarks in dlib's chips over 1,583 LFW photos. Accuracy on two folds of LFW: 98.75 %, and 98.2 to
-    # 98.6 % with dlib's own shape predictor in MTCNN's boxes (unchanged, and made as square and low as dlib's).
-    "dlib_chip": (
-        (0.31615, 0.30205),
-        (0.67316, 0.30142),
-        (0.49359, 0.51451),
-        (0.33474, 0.69533),
-        (0.65123, 0.69524),
-    ),
-}
-"""Left eye, right eye, nose tip, left and right mouth corner, as fractions of the crop's side."""
 
 _NARROWEST = 112 / 128  # least width of a framed box, relative to its height
 _FRAME = 224 / 256  # part of the shorter side that is kept

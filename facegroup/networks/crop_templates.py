@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from facegroup.networks.alignment import TEMPLATES
+from facegroup.networks.spec import TEMPLATES
 
 Points = tuple[tuple[float, float], ...]
 

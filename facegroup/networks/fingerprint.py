@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+from facegroup.errors import SetupError
 from facegroup.networks import projected_engine, projection, registry, weights
-from facegroup.networks.alignment import TEMPLATES
-from facegroup.networks.spec import NetworkSpec
+from facegroup.networks.spec import TEMPLATES, NetworkSpec
 from facegroup.settings import Settings
 
 _DIGITS = 9  # of a number of the preprocessing
@@ -41,9 +41,12 @@ def fingerprint(spec: NetworkSpec, settings: Settings) -> str:
 
 
 def known(spec: NetworkSpec, settings: Settings) -> str:
-    """Return a network's fingerprint if its weights are on this machine, or "". Nothing is downloaded."""
-    base = registry.spec(spec.base, settings) if spec.base else spec
-    return fingerprint(spec, settings) if weights.ready(base, settings) else ""
+    """Return a network's fingerprint if its files are on this machine and can be used, or "". Nothing is downloaded."""
+    try:
+        base = registry.spec(spec.base, settings) if spec.base else spec
+        return fingerprint(spec, settings) if weights.ready(base, settings) else ""
+    except SetupError:
+        return ""
 
 
 def _rounded(numbers: Iterable[float]) -> list[float]:

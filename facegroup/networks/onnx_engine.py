@@ -39,7 +39,9 @@ class OnnxEngine:
         self.device = device
         self._spec = spec
         self._path = path
-        self._sizes = buckets(batch) if self._fit.batch is None else (self._fit.batch,)
+        self._sizes = buckets(batch, spec.batch) if self._fit.batch is None else (self._fit.batch,)
+        if self._fit.batch is None and spec.batch > 1 and not self._takes_one():
+            self._sizes = (spec.batch,)  # its graph names that size somewhere
 
     def run(self, crops: Crops) -> Floats:
         """Return the raw embeddings of (n, s, s, 3) uint8 RGB crops as (n, d) float32, not normalised."""
@@ -56,12 +58,10 @@ class OnnxEngine:
             self.run(np.zeros((size, self._spec.size, self._spec.size, 3), np.uint8))
 
     def _forward(self, batch: Crops) -> Floats:
-        pixels = network_pixels(batch, self._spec, self._fit.layout)
-        given = pixels.astype(np.float16) if self._fit.half else pixels
         try:
-            rows = self._session.run([self._fit.output], {self._fit.input: given})[0]
+            rows = self._answer(batch)
         except Exception as error:  # its errors have no common base but this
-            hint = " It takes one: set batch to 1." if len(batch) > 1 and self._takes(given[:1]) else ""
+            hint = " It takes one: set batch to 1." if len(batch) > 1 and self._takes_one() else ""
             raise WeightsInvalid(f"{self._path} cannot take {len(batch)} crops at once: {said(error)}{hint}") from error
         if np.size(rows) != len(batch) * self._spec.dimension:
             raise WeightsInvalid(
@@ -70,9 +70,14 @@ class OnnxEngine:
             )
         return np.asarray(rows, np.float32).reshape(len(batch), -1)
 
-    def _takes(self, given: Any) -> bool:
+    def _takes_one(self) -> bool:
         try:
-            self._session.run([self._fit.output], {self._fit.input: given})
+            self._answer(np.zeros((1, self._spec.size, self._spec.size, 3), np.uint8))
         except Exception:
             return False
         return True
+
+    def _answer(self, batch: Crops) -> Any:
+        pixels = network_pixels(batch, self._spec, self._fit.layout)
+        given = pixels.astype(np.float16) if self._fit.half else pixels
+        return self._session.run([self._fit.output], {self._fit.input: given})[0]

@@ -199,7 +199,7 @@ def fit(file: OnnxFile, spec: NetworkSpec) -> Fit:
         raise WeightsInvalid(f"{file.path} takes batches of {batch}. Export it with a dynamic batch, or one of 1.")
     if batch is not None and spec.batch and batch != spec.batch:
         raise WeightsInvalid(f"{file.path} takes batches of {batch}, but batch is {spec.batch}. Set batch to 0.")
-    return Fit(name, kind != 1, layout, batch or spec.batch or None, _output(file, spec))
+    return Fit(name, kind != 1, layout, batch, _output(file, spec))
 
 
 def numbers(file: OnnxFile) -> list[int | None]:

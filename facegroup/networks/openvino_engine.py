@@ -4,6 +4,7 @@ The network is an ONNX file, or an OpenVINO IR, either published or converted fr
 mean, scale and layout are part of the graph, so its input is bytes. TensorFlow and Keras are never imported here.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -68,7 +69,7 @@ class OpenVinoEngine:
         self._spec = spec
         self._output = network.output
         few = min(batch, _FACES_PER_THREAD[precision] * threads)
-        self._sizes = buckets(few) if network.batch is None else (network.batch,)
+        self._sizes = buckets(few, spec.batch) if network.batch is None else (network.batch,)
         graph = with_preprocessing(network.model, spec, network.layout)
         self._request = compiled_for(network.core, graph, precision, threads, spec.name).create_infer_request()
 
@@ -111,13 +112,13 @@ def opened(spec: NetworkSpec, path: Path) -> Opened:
             raise WeightsInvalid(f"{path} has {len(model.inputs)} inputs. A network of faces has one, the crop.")
         shape = model.input().partial_shape
         own = shape[0].get_length() if shape.rank.is_static and len(shape) and shape[0].is_static else None
-        try:
-            return _shaped(core, model, path, spec, spec.batch or None)
-        except WeightsInvalid:
-            if own in (None, spec.batch):
-                raise
         # A graph that was made for one batch may name its size somewhere: then it runs in batches of that size.
-        return _shaped(core, core.read_model(path), path, spec, own)
+        fixed = [each for each in dict.fromkeys((spec.batch, own)) if each]
+        tried: list[int | None] = [*fixed] if spec.batch and spec.batch in (1, own) else [None, *fixed]
+        for batch in tried[:-1]:
+            with suppress(WeightsInvalid, RuntimeError):
+                return _shaped(core, core.read_model(path), path, spec, batch)
+        return _shaped(core, model, path, spec, tried[-1])
     except RuntimeError as error:
         raise WeightsInvalid(f"{path} cannot be used as {spec.name}: {said(error)}") from error
 

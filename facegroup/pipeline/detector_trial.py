@@ -27,7 +27,7 @@ def run(settings: Settings) -> None:
     if not spec.source:
         return
     engine = "onnxruntime" if wanted.num_gpus > 0 and wanted.engine == "auto" else wanted.engine
-    detector = {"model": wanted.model, "engine": engine, "precision": wanted.precision}
+    detector = {"model": wanted.model, "engine": engine, "precision": wanted.precision, "num_gpus": 0}
     folders = {name: str(path) for name in ("model_dir", "cache_dir") if (path := getattr(settings, name)) is not None}
     name = Path(wanted.model).stem
     given = json.dumps({**folders, "detector": detector})

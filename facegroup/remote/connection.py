@@ -6,6 +6,7 @@ connection, only requests that may run twice are repeated: reads, settings, reco
 
 import logging
 import random
+import re
 import time
 from typing import Any
 from urllib.parse import unquote, urlunsplit
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "PATCH"})
 KEY = "Idempotency-Key"
+_SENDABLE = re.compile(r"[!-~]{1,1000}", re.ASCII)
 
 
 class NoAnswer(StageUnavailable):
@@ -44,13 +46,14 @@ class Connection:
         url: such as ``http://127.0.0.1:8000``.
         timeout: seconds that one request may take.
         patience: for how many seconds a refused request is repeated; 0 repeats none.
+        key: API key that every request carries; None: none.
 
     Raises:
-        MalformedRequest: the URL is not an address of a server.
+        MalformedRequest: the URL is not an address of a server, or the key cannot be sent.
         InvalidSettings: the proxy in the environment cannot be used.
     """
 
-    def __init__(self, url: str, timeout: float, patience: float) -> None:
+    def __init__(self, url: str, timeout: float, patience: float, key: str | None = None) -> None:
         parts = parted(url)
         if parts is None:
             raise MalformedRequest(f"the server's address cannot be read; write it as http://host:port. {ESCAPED}")
@@ -58,7 +61,13 @@ class Connection:
         where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
         login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
         carrier, self._proxy = transport(where)
-        self.http = httpx.Client(base_url=where.rstrip("/"), auth=login, timeout=timeout, transport=carrier)
+        if key is not None and not _SENDABLE.fullmatch(key):  # of which httpx would quote all
+            raise MalformedRequest("the key cannot be sent: a key is 55 letters, digits, _ and -, and begins with fg_")
+        # In a header of its own: a proxy in front may want the other one for a user and a password.
+        headers = {} if key is None else {"x-api-key": key}
+        self.http = httpx.Client(
+            base_url=where.rstrip("/"), auth=login, headers=headers, timeout=timeout, transport=carrier
+        )
         self._patience = patience
         self._known = False
 

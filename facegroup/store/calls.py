@@ -4,8 +4,8 @@ The caller names the method itself, ``ask(Store.person, gallery, person_id)``, s
 and an editor finds the definition.
 """
 
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from facegroup.store.contract import RemoteStore
 
@@ -57,3 +57,14 @@ def waiting(call: CallStore) -> AskStore:
         return call(method, *arguments, **named)
 
     return ask
+
+
+def run(steps: Coroutine[Any, Any, _Answer]) -> _Answer:
+    """Run a coroutine that never waits, as with `waiting`, outside any event loop; return its answer."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        answer: _Answer = done.value
+        return answer
+    steps.close()
+    raise RuntimeError("a stage waited: this is a bug")

@@ -10,7 +10,8 @@ import numpy as np
 from facegroup.errors import MalformedRequest, NetworkMismatch
 from facegroup.store import validation, vectors
 from facegroup.store.audit import Event
-from facegroup.store.contract import Cohort
+from facegroup.store.calls import AskStore
+from facegroup.store.contract import Cohort, Store
 from facegroup.store.encryption import UNREADABLE, Cipher, SecretKeys, place
 from facegroup.store.gallery_settings import check_detector
 from facegroup.types import CohortMember, CohortSource, Gallery
@@ -18,10 +19,27 @@ from facegroup.types import CohortMember, CohortSource, Gallery
 LEAST = 50
 """Fewest people, members of the gallery included, of a cohort that decides (docs/decisions/0022-cohort-decision.md)."""
 
+_PAGE = 100
+
 Row = tuple[str, bytes, str, str, float]
 """What is kept of a member: id, descriptor, source, detector, date."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+async def size(ask: AskStore, gallery: Gallery) -> int:
+    """Return how many people a gallery's cohort compares with, or `LEAST` or more where there are as many.
+
+    Members of the gallery count, but for those without photos.
+    """
+    found, after = gallery.cohort_size, ""
+    while found < LEAST:
+        page = await ask(Store.people, gallery.name, after, _PAGE)
+        found += sum(person.samples > 0 for person in page)
+        if len(page) < _PAGE:
+            break
+        after = page[-1].id
+    return found
 
 
 def sort_out(

@@ -39,7 +39,10 @@ from facegroup.types import (
 
 
 class Changes(TypedDict, total=False):
-    """Class of the settings of a gallery to change, as `Gallery` has them. None leaves a setting as it is."""
+    """Class of the settings of a gallery to change, as `Gallery` has them. None leaves a setting as it is.
+
+    `network` is never changed. It says of which network the threshold is, which then must be the gallery's; None: of any.
+    """
 
     threshold: float | None
     keep_crops: bool | None
@@ -51,6 +54,7 @@ class Changes(TypedDict, total=False):
     liveness: LivenessPolicy | None
     detector: str | None
     fingerprint: str | None
+    network: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +257,8 @@ class RemoteStore(Protocol):
             UnknownGallery: there is none.
             MalformedRequest: the threshold is not in -1..1, a policy or rule none, a detector no name, a fingerprint not
                 64 hexadecimal digits, or a number of the calibration impossible.
-            NetworkMismatch: the calibration is of another network.
+            NetworkMismatch: the calibration or the threshold is of another network.
+            Conflict: the calibration is of another decision than the gallery has, or is given with it.
         """
 
     def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from facegroup.errors import MalformedRequest, NetworkMismatch
+from facegroup.errors import Conflict, MalformedRequest, NetworkMismatch
 from facegroup.store.audit import Event
 from facegroup.store.contract import Changes
 from facegroup.types import Calibration, DecisionRule, Gallery, LivenessPolicy, Policy
@@ -46,12 +46,27 @@ def columns(changes: Changes) -> dict[str, str | float]:
     return found
 
 
-def check_network(network: str, changes: Changes) -> None:
-    """Raise `NetworkMismatch` where a calibration is not of the gallery's network."""
-    made = changes.get("calibration")
-    if made is not None and made.network != network:
+def check_meant(network: str, decision: str, changes: Changes) -> None:
+    """Refuse a threshold or a calibration that is not of the gallery's network, or of the decision that it has or gets.
+
+    Raises:
+        NetworkMismatch: it is of another network.
+        Conflict: the calibration is of another decision.
+    """
+    made, meant = changes.get("calibration"), changes.get("network")
+    if meant not in (None, network):
+        raise NetworkMismatch(f"the gallery is of {network} since facegroup migrate, and the threshold of {meant}")
+    if made is None:
+        return
+    if made.network != network:
         raise NetworkMismatch(
             f"the gallery is of {network} since facegroup migrate, and the calibration of {made.network}"
+        )
+    decision = changes.get("decision") or decision
+    if made.decision != decision:
+        raise Conflict(
+            f'The calibration is of the decision "{made.decision}", and the gallery has the decision "{decision}". '
+            "Calibrate the gallery again."
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from facegroup.detection.detector import MTCNN
 from facegroup.store.damage import Skipped
 from facegroup.store.gallery_settings import write_calibration
 from facegroup.types import CohortMember, Gallery, Person, Sample
@@ -215,7 +216,10 @@ class ArchiveWriter:
 
 
 def _is_newer(gallery: Gallery) -> bool:
-    """Whether a gallery has a setting that older versions do not know."""
+    """Whether a gallery has a setting that older versions do not know, or a calibration that they would take for another."""
+    made = gallery.calibration
+    if made is not None and (made.decision != "cosine" or made.detector not in ("", MTCNN)):
+        return True
     settings = {each.name: each.default for each in fields(Gallery)}
     later = chain(*(names for since, names in LATER_FIELDS.items() if since > OLDER_VERSION))
     return any(getattr(gallery, name) != settings[name] for name in later)

@@ -7,15 +7,12 @@ crop's edges have somewhere to lie, it is given a border. What is not found is s
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 
 from facegroup.errors import NotAnImage
-from facegroup.networks.alignment import Aligner, from_jpeg
 from facegroup.networks.embedder import failed, open_embedder
 from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.messages import DetectedFaces, Photo
-from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.types import Floats, Image
 
@@ -32,6 +29,10 @@ class Embeds(Protocol):
     """Class of what embeds crops for a migration."""
 
     spec: NetworkSpec
+    fingerprint: str
+    """Of the network (`facegroup.networks.fingerprint`); "" if it has none."""
+    detector: str
+    """Name of the detector that finds the faces in the crops again; "" if it is not known."""
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         """Return the descriptor of each crop, or why there is none."""
@@ -48,9 +49,14 @@ class Reembedder:
     """
 
     def __init__(self, settings: Settings) -> None:
+        from facegroup.networks.alignment import Aligner  # imports OpenCV, which few commands need
+        from facegroup.pipeline.open_finder import open_finder
+
         self._embedder = open_embedder(settings)
         self.spec = self._embedder.spec
+        self.fingerprint = self._embedder.fingerprint
         self._finder = open_finder(settings, self.spec)
+        self.detector = self._finder.about()["detector"]
         self._aligner = Aligner(self.spec)
         self._simulated = settings.detector.engine == "simulated"
 
@@ -109,6 +115,10 @@ class Reembedder:
 
 def bordered(crop: bytes, margin: float) -> Image | Fault:
     """Return a JPEG with a grey border, of so many of its sides, (h, w, 3) uint8 RGB."""
+    import cv2
+
+    from facegroup.networks.alignment import from_jpeg
+
     try:
         image = from_jpeg(crop)
     except (NotAnImage, cv2.error):

@@ -5,10 +5,12 @@ from weakref import WeakSet
 
 from fastapi import Depends, FastAPI
 
+from facegroup.access.checker import Checker, open_checker
 from facegroup.networks.registry import spec
 from facegroup.pipeline import detector_file
 from facegroup.settings import Settings
 from serve.api import (
+    access,
     audit,
     calibration,
     cameras,
@@ -16,6 +18,7 @@ from serve.api import (
     counter_examples,
     documented,
     galleries,
+    keys,
     operations,
     pages,
     parameters,
@@ -23,6 +26,7 @@ from serve.api import (
     problems,
     recognition,
     sightings,
+    signing,
     strangers,
     videos,
     webhooks,
@@ -35,14 +39,21 @@ from serve.api.limits import Guard
 from serve.api.origins import Origins
 from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
+from serve.api.requirements import V1
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
 
 Errors are RFC 9457 `application/problem+json` with a stable `code`; every answer carries `x-request-id`."""
 
 
-def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
-    """Return the ASGI app that answers for a pipeline."""
+def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = None) -> FastAPI:
+    """Return the ASGI app that answers for a pipeline.
+
+    Args:
+        settings: of the server.
+        pipeline: what answers.
+        checker: knows who may ask; None: by the keys beside the store.
+    """
     app = FastAPI(
         title="facegroup",
         version=version("facegroup"),
@@ -54,14 +65,17 @@ def build_api(settings: Settings, pipeline: Pipeline) -> FastAPI:
     )
     app.state.context = Context(pipeline, settings, spec(settings.network, settings), detector_file.name(settings))
     problems.install(app)
+    app.state.checker = checker or open_checker(settings)
     app.state.streams = WeakSet()
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)
-    for routes in (*of_galleries, cameras, strangers, sightings, webhooks, videos):
-        app.include_router(routes.router, prefix="/v1", dependencies=[Depends(parameters.known)])
+    routers = [each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, keys, signing)]
+    for router in routers:
+        app.include_router(router, prefix=V1, dependencies=[Depends(parameters.known)])
     app.include_router(operations.router)
     pages.add_docs(app)
+    access.check(route for router in (*routers, operations.router, app.router) for route in router.routes)
     pages.add_page(app)
-    documented.install(app)
+    documented.install(app, closed=app.state.checker.mode == "keys")
     app.add_middleware(Encodings)
     room = BodyMemory(settings.ingress.queue_bytes)
     app.add_middleware(Guard, limits=settings.limits, has_room=pipeline.has_room, room=room)

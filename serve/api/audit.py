@@ -10,9 +10,10 @@ from facegroup.store.names import clean_name
 from facegroup.wire import patterns
 from facegroup.wire.galleries import AuditPage
 from serve.api import documented
+from serve.api.access import CheckedRoute
 from serve.api.context import After, Limit, Server
 
-router = APIRouter(prefix="/audit", tags=["operations"])
+router = APIRouter(prefix="/audit", tags=["operations"], route_class=CheckedRoute)
 
 _PAGE = documented.of(AuditPage, InvalidName, StoreUnavailable, StoreInvalid)
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from facegroup.enrolment.samples import Refused
 from facegroup.errors import (
     CohortTooSmall,
+    Conflict,
     FacegroupError,
     InvalidDescriptor,
     MalformedRequest,
@@ -21,15 +22,16 @@ from facegroup.gallery.calibrator import Strangers, strangers
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.wire.galleries import Calibrated, Calibrator
 from serve.api import documented
+from serve.api.access import CheckedRoute
 from serve.api.bodies import media_type, read_json, read_photos
 from serve.api.context import PHOTOS, By, Context, GalleryName, Server
 from serve.api.problems import faults
 
-router = APIRouter(tags=["galleries"])
+router = APIRouter(tags=["galleries"], route_class=CheckedRoute)
 
 _DONE = documented.of(
     Calibrated,
-    *(TooFewToCalibrate, CohortTooSmall, NetworkMismatch, NoFace, InvalidDescriptor),
+    *(TooFewToCalibrate, CohortTooSmall, NetworkMismatch, Conflict, NoFace, InvalidDescriptor),
     *(*documented.STORED, *documented.IMAGES),
 )
 _BODY = {

@@ -13,10 +13,11 @@ from facegroup.errors import FacegroupError
 from facegroup.pipeline.messages import Photo
 from facegroup.store.names import check_id, clean_name
 from facegroup.wire import cameras as wire
-from serve.api import documented
-from serve.api.context import By, CameraId, Server
+from serve.api import documented, visible
+from serve.api.access import CheckedRoute
+from serve.api.context import By, CameraId, Server, Who
 
-router = APIRouter(prefix="/cameras", tags=["cameras"])
+router = APIRouter(prefix="/cameras", tags=["cameras"], route_class=CheckedRoute)
 
 _SOURCE = (errors.InvalidSource, errors.SourceNotAllowed, errors.SourceUnreachable)
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
@@ -39,20 +40,22 @@ _PICTURE = documented.crop(*_KEPT, errors.UnknownCamera, errors.UnknownPhoto, er
 
 
 @router.get("", response_model=None, responses=_ALL, summary="List cameras")
-async def list_cameras(server: Server) -> wire.CamerasList:
+async def list_cameras(server: Server, who: Who) -> wire.CamerasList:
     """Return all cameras and how they are, by id."""
     found = await server.pipeline.cameras(CameraRegistry.all)
-    return wire.CamerasList(cameras=[wire.Camera.of(*each) for each in found])
+    return wire.CamerasList(cameras=[wire.Camera.of(*each) for each in found if visible.sees_camera(who, each[0])])
 
 
 @router.post("", status_code=201, response_model=None, responses=_NEW, summary="Add a camera")
-async def add_camera(server: Server, new: wire.NewCamera, by: By) -> wire.Camera:
+async def add_camera(server: Server, new: wire.NewCamera, who: Who, by: By) -> wire.Camera:
     """Add a camera, which is looked at from now on, also after a restart of the server.
 
     The address is held against what the settings allow; whether it can be opened shows in the camera's `status`, and
     `/cameras/try` says it at once. A password in it is kept encrypted with FACEGROUP_CAMERAS__KEY, and never answered.
     """
     gallery = clean_name(new.gallery or server.settings.gallery, "gallery name")
+    who.require(gallery)
+    who.require_camera(new.id)
     given = {**_given(new), "id": check_id(new.id, "camera"), "gallery": gallery}
     return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.add, Camera(**given), by))
 
@@ -75,33 +78,38 @@ async def try_camera(server: Server, wanted: wire.TriedCamera) -> wire.Tried:
 
 
 @router.get("/{camera}", response_model=None, responses=_ONE, summary="Show a camera")
-async def show_camera(server: Server, camera: CameraId) -> wire.Camera:
+async def show_camera(server: Server, camera: CameraId, who: Who) -> wire.Camera:
     """Return a camera and how it is."""
+    await visible.check_camera(server, who, camera)
     return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.show, camera))
 
 
 @router.patch("/{camera}", response_model=None, responses=_CHANGED, summary="Change a camera")
-async def change_camera(server: Server, camera: CameraId, change: wire.CameraChange, by: By) -> wire.Camera:
+async def change_camera(server: Server, camera: CameraId, change: wire.CameraChange, who: Who, by: By) -> wire.Camera:
     """Change settings of a camera; what is left out stays. It is opened anew."""
+    await visible.check_camera(server, who, camera)
     given = _given(change)
     changes = {
         name: given[name] for name in change.model_fields_set if given[name] is not None or name in wire.NULLABLE
     }
     if "gallery" in changes:
         changes["gallery"] = clean_name(changes["gallery"], "gallery name")
+        who.require(changes["gallery"])
     return wire.Camera.of(*await server.pipeline.cameras(CameraRegistry.change, camera, changes, by))
 
 
 @router.delete("/{camera}", status_code=204, responses=_GONE, summary="Remove a camera")
-async def remove_camera(server: Server, camera: CameraId, by: By) -> Response:
+async def remove_camera(server: Server, camera: CameraId, who: Who, by: By) -> Response:
     """Stop looking at a camera; its sightings stay until they are too old."""
+    await visible.check_camera(server, who, camera)
     await server.pipeline.cameras(CameraRegistry.remove, camera, by)
     return Response(status_code=204)
 
 
 @router.get("/{camera}/snapshot", response_class=Response, responses=_PICTURE, summary="Show the last picture")
-async def show_snapshot(server: Server, camera: CameraId) -> Response:
+async def show_snapshot(server: Server, camera: CameraId, who: Who) -> Response:
     """Return the frame that was analysed last, as JPEG, where the camera keeps pictures."""
+    await visible.check_camera(server, who, camera)
     frame = await server.pipeline.cameras(CameraRegistry.snapshot, camera)
     if frame is None:
         raise errors.UnknownPhoto("no frame was analysed yet, or the camera keeps no pictures")

@@ -8,10 +8,11 @@ from facegroup.errors import CamerasOff, IdempotencyConflict, NetworkMismatch, U
 from facegroup.store.contract import Store
 from facegroup.wire import cohort as wire
 from serve.api import documented
+from serve.api.access import CheckedRoute
 from serve.api.bodies import read_photos
 from serve.api.context import PHOTOS, By, GalleryName, Key, Server
 
-router = APIRouter(prefix="/galleries/{gallery}/cohort", tags=["galleries"])
+router = APIRouter(prefix="/galleries/{gallery}/cohort", tags=["galleries"], route_class=CheckedRoute)
 
 _ADDED = documented.of(
     wire.CohortAdded,

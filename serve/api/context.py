@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import Field
 
+from facegroup.access.types import Caller
 from facegroup.enrolment.steps import Stages
 from facegroup.errors import FacegroupError, ImageError, ImageTooLarge
 from facegroup.networks.spec import NetworkSpec
@@ -101,13 +102,23 @@ async def _stranger(
     return check_id(unknown, "stranger")
 
 
-def _origin(request: Request) -> Origin:
-    client = request.client.host if request.client else "unknown"
-    return Origin(f"http {client}", str(getattr(request.state, "request_id", "")))
+async def _caller(request: Request) -> Caller:
+    found: Caller = request.state.caller
+    return found
 
+
+async def _origin(request: Request) -> Origin:
+    caller: Caller = request.state.caller
+    client = request.client.host if request.client else "unknown"
+    actor = {"key": f"key {caller.id}", "user": f"user {caller.name}", "anonymous": f"http {client}"}[caller.kind]
+    return Origin(actor, str(getattr(request.state, "request_id", "")))
+
+
+Who = Annotated[Caller, Depends(_caller)]
+"""Who sends a request, and what they may do."""
 
 By = Annotated[Origin, Depends(_origin)]
-"""Whose request it is, for the audit log: there is no login, so it is the address that the connection comes from."""
+"""Whose request it is, for the audit log: the key or the user, or the address that the connection comes from."""
 
 Key = Annotated[
     str | None,

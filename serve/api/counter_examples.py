@@ -19,6 +19,7 @@ from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.wire import people as wire
 from serve.api import documented
+from serve.api.access import CheckedRoute
 from serve.api.bodies import read_photos
 from serve.api.context import (
     PHOTOS,
@@ -33,7 +34,9 @@ from serve.api.context import (
     Server,
 )
 
-router = APIRouter(prefix="/galleries/{gallery}/people/{person}/counter-examples", tags=["people"])
+router = APIRouter(
+    prefix="/galleries/{gallery}/people/{person}/counter-examples", tags=["people"], route_class=CheckedRoute
+)
 
 _ADDED = documented.of(
     wire.Correction,

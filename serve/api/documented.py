@@ -11,11 +11,14 @@ from facegroup.errors import FacegroupError
 from facegroup.pipeline.quality_policies import LIMITS
 from facegroup.wire.problem import Problem
 from serve.api.problems import MEDIA_TYPE
+from serve.api.requirements import TABLE
 
 Responses = dict[int | str, dict[str, Any]]
 
+_CHECKED = (errors.Unauthorised, errors.Forbidden, errors.AccessUnavailable)
 _EVERY: tuple[type[FacegroupError], ...] = (
     FacegroupError,
+    *_CHECKED,
     errors.MalformedRequest,
     errors.HostNotAllowed,
     errors.OriginNotAllowed,
@@ -55,24 +58,33 @@ POOR = tuple(dict.fromkeys(limit.error for limit in LIMITS))
 """Of a route that takes only photos that meet a quality policy."""
 
 
-def before() -> Responses:
-    """Return the answers of a route outside /v1 that another than the route may give."""
-    may_fail = (errors.HostNotAllowed, errors.StageUnavailable)
-    return {error.status: _problem(error.status, [error.code]) for error in may_fail}
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a key: `Authorization: Bearer fg_…`"},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "the same, in a header of its own"},
+}
+
+
+def before(*, checked: bool = False) -> Responses:
+    """Return the answers of a route outside /v1 that another than the route may give; `checked` if it needs a key."""
+    return _problems(errors.HostNotAllowed, errors.StageUnavailable, *(_CHECKED if checked else ()))
 
 
 def of(model: type[BaseModel] | Any, *may_fail: type[FacegroupError], status: int = 200) -> Responses:
     """Return the answers of a route: one of `model` with `status`, and a problem for each error and those of every route."""
-    codes: dict[int, list[str]] = {}
-    for error in (*_EVERY, *may_fail):
-        codes.setdefault(error.status, []).append(error.code)
-    return {status: {"model": model}, **{each: _problem(each, sorted(codes[each])) for each in sorted(codes)}}
+    return {status: {"model": model}, **_problems(*_EVERY, *may_fail)}
 
 
 def crop(*may_fail: type[FacegroupError]) -> Responses:
     """Return the answers of a route that shows an aligned face."""
     picture = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
     return {**of(None, *may_fail), 200: {"description": "the aligned face", "content": picture}}
+
+
+def _problems(*may_fail: type[FacegroupError]) -> Responses:
+    codes: dict[int, list[str]] = {}
+    for error in may_fail:
+        codes.setdefault(error.status, []).append(error.code)
+    return {each: _problem(each, sorted(codes[each])) for each in sorted(codes)}
 
 
 def _problem(status: int, codes: list[str]) -> dict[str, Any]:
@@ -86,8 +98,13 @@ def _problem(status: int, codes: list[str]) -> dict[str, Any]:
     }
 
 
-def install(app: FastAPI) -> None:
-    """Let the app's document tell what a problem is."""
+def install(app: FastAPI, *, closed: bool) -> None:
+    """Let the app's document tell what a problem is, and which routes need a key.
+
+    Args:
+        app: with all routes.
+        closed: whether the server answers nobody without a key.
+    """
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -97,7 +114,14 @@ def install(app: FastAPI) -> None:
         # FastAPI's own answer to a request that does not validate, which this app never gives.
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        for operation in (each for path in document["paths"].values() for each in path.values()):
+        document["components"]["securitySchemes"] = _SCHEMES
+        for path, method, operation in (
+            (path, *each) for path, all_ in document["paths"].items() for each in all_.items()
+        ):
+            wanted = TABLE[(method.upper(), path)]
+            if not wanted.open:
+                operation["security"] = [{name: []} for name in _SCHEMES] + ([] if closed else [{}])
+                operation["x-scopes"] = list(wanted.scopes)
             if "HTTPValidationError" in str(operation["responses"].get("422", "")):
                 del operation["responses"]["422"]
         return document

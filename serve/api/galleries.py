@@ -6,6 +6,7 @@ from facegroup.errors import (
     CohortTooSmall,
     GalleryExists,
     InvalidName,
+    NetworkMismatch,
     StoreInvalid,
     StoreUnavailable,
     StoreWentBack,
@@ -18,26 +19,28 @@ from facegroup.store.contract import Changes, Store
 from facegroup.types import Gallery
 from facegroup.wire import galleries as wire
 from facegroup.wire.people import Erased
-from serve.api import documented
-from serve.api.context import After, By, Context, GalleryName, Limit, Server
+from serve.api import documented, visible
+from serve.api.access import CheckedRoute
+from serve.api.context import After, By, Context, GalleryName, Limit, Server, Who
 from serve.api.erasure import erase
 
-router = APIRouter(prefix="/galleries", tags=["galleries"])
+router = APIRouter(prefix="/galleries", tags=["galleries"], route_class=CheckedRoute)
 
 _ONE = documented.of(wire.Gallery, *documented.STORED)
 _CHANGED = documented.of(wire.Gallery, CohortTooSmall, *documented.STORED)
 _PAGE = documented.of(wire.GalleryPage, StoreUnavailable, StoreInvalid)
 _NEW = documented.of(
-    wire.Gallery, InvalidName, GalleryExists, CohortTooSmall, StoreUnavailable, StoreInvalid, StoreWentBack
+    wire.Gallery,
+    *(InvalidName, GalleryExists, NetworkMismatch, CohortTooSmall, StoreUnavailable, StoreInvalid, StoreWentBack),
 )
 _ACCEPTED = documented.of(wire.Accepted, *documented.STORED)
 _ERASED = documented.of(Erased, *documented.STORED)
 
 
 @router.get("", response_model=None, responses=_PAGE, summary="List galleries")
-async def list_galleries(server: Server, after: After = "", limit: Limit = 100) -> wire.GalleryPage:
+async def list_galleries(server: Server, who: Who, after: After = "", limit: Limit = 100) -> wire.GalleryPage:
     """Return a page of galleries, by name; `next` is the cursor of the following page, or null."""
-    rows = await server.pipeline.ask(Store.galleries, after, limit)
+    rows = await visible.galleries(server, who, after, limit)
     return wire.GalleryPage.of(rows, limit, server.detector)
 
 

@@ -7,13 +7,15 @@ from fastapi.responses import JSONResponse
 
 from facegroup.errors import ServiceError, StageUnavailable
 from serve.api import documented
-from serve.api.context import Server
+from serve.api.access import CheckedRoute
+from serve.api.context import Server, Who
 from serve.haproxy_config import HEADER
 
-router = APIRouter(tags=["operations"], responses=documented.before())
+router = APIRouter(tags=["operations"], responses=documented.before(), route_class=CheckedRoute)
 
 _HEALTH_SECONDS = 10.0
 _PROBLEM = documented.before()[503]["content"]
+_CHECKED = documented.before(checked=True)
 _AWAY: documented.Responses = {
     503: {"description": "a stage or the store is away", "content": {"application/json": {}, **_PROBLEM}}
 }
@@ -31,18 +33,26 @@ async def alive(server: Server) -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Can it answer?", responses=_AWAY)
-async def ready(server: Server) -> JSONResponse:
-    """Ask every stage what it runs: the network in use, its engine and device, the detector's, the store's state."""
+async def ready(server: Server, who: Who) -> JSONResponse:
+    """Ask every stage what it runs: the network in use, its engine and device, the detector's, the store's state.
+
+    A caller without a key is told the status only, unless the server is open.
+    """
     instance = {HEADER: server.settings.instance}
+    told = bool(who.scopes)
     try:
         about = await server.pipeline.about()
     except ServiceError as error:
-        return JSONResponse({"status": "starting", "detail": error.detail, "network": server.spec.name}, 503, instance)
+        more = {"detail": error.detail, "network": server.spec.name} if told else {}
+        return JSONResponse({"status": "starting", **more}, 503, instance)
     healthy = about["store"] == "ok"
-    return JSONResponse({"status": "ready" if healthy else "degraded", **about}, 200 if healthy else 503, instance)
+    if "compared" in about:
+        about["compared"] = {name: way for name, way in about["compared"].items() if who.grant.covers(name)}
+    more = about if told else {}
+    return JSONResponse({"status": "ready" if healthy else "degraded", **more}, 200 if healthy else 503, instance)
 
 
-@router.get("/metrics", summary="Counters for Prometheus", response_class=Response)
+@router.get("/metrics", summary="Counters for Prometheus", response_class=Response, responses=_CHECKED)
 async def metrics(server: Server) -> Response:
     """Return the counters of this machine in Prometheus' text format."""
     return Response(await server.pipeline.metrics(), media_type="text/plain; version=0.0.4")

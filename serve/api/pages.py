@@ -9,6 +9,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from serve.api.access import CheckedRoute
+
 WEB = Path(__file__).parent.parent / "web"
 
 HEADERS = {
@@ -39,6 +41,8 @@ def add_docs(app: FastAPI) -> None:
     assert package.origin is not None
     # Of the package only the files are wanted: it is how Swagger UI 5, which reads OpenAPI 3.1, comes through an index.
     app.mount("/docs/assets", Files(directory=Path(package.origin).parent / "static"))
+
+    app.router.route_class = CheckedRoute
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> FileResponse:

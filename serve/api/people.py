@@ -28,6 +28,7 @@ from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
 from facegroup.wire import people as wire
 from serve.api import documented
+from serve.api.access import CheckedRoute
 from serve.api.bodies import read_photos
 from serve.api.context import (
     PHOTOS,
@@ -46,7 +47,7 @@ from serve.api.context import (
 )
 from serve.api.erasure import erase
 
-router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"])
+router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"], route_class=CheckedRoute)
 
 _PAGE = documented.of(wire.PeoplePage, *documented.STORED)
 _NEW = documented.of(wire.Person, PersonExists, IdempotencyConflict, UnknownPerson, *documented.STORED, status=201)

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from facegroup.errors import FacegroupError, MalformedRequest, ServiceError
+from facegroup.errors import FacegroupError, MalformedRequest, ServiceError, Unauthorised
 from facegroup.wire.problem import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -33,6 +33,8 @@ class ProblemResponse(JSONResponse):
 def problem(error: FacegroupError, request_id: str, *, close: bool = False) -> ProblemResponse:
     """Return the answer that an error is."""
     headers = {"retry-after": str(error.retry_after)} if isinstance(error, ServiceError) else {}
+    if isinstance(error, Unauthorised):
+        headers["www-authenticate"] = "Bearer"
     if close:
         headers["connection"] = "close"
     return _answer(error.status, error.code, error.detail, request_id, headers)

@@ -21,6 +21,7 @@ from facegroup.networks.embedder import unit
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.wire import recognition as wire
 from serve.api import documented, gradual, images
+from serve.api.access import CheckedRoute
 from serve.api.bodies import Upload, media_type, read_json, read_photos
 from serve.api.context import (
     JSON_PHOTOS,
@@ -39,7 +40,7 @@ from serve.api.context import (
 )
 from serve.api.problems import faults
 
-router = APIRouter(tags=["recognition"])
+router = APIRouter(tags=["recognition"], route_class=CheckedRoute)
 
 _MATCHED = (
     *(*documented.IMAGES, *documented.STORED),

@@ -13,9 +13,10 @@ from facegroup.store.names import check_id, clean_name
 from facegroup.wire import sightings as wire
 from facegroup.wire.people import Person
 from serve.api import documented
+from serve.api.access import CheckedRoute
 from serve.api.context import By, Context, GalleryName, Server, StrangerId
 
-router = APIRouter(prefix="/galleries/{gallery}", tags=["cameras"])
+router = APIRouter(prefix="/galleries/{gallery}", tags=["cameras"], route_class=CheckedRoute)
 
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid, errors.InvalidName)
 _LIST = documented.of(wire.Strangers, *_KEPT)

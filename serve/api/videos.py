@@ -10,11 +10,12 @@ from facegroup.cameras.hub.video_jobs import VideoJobs
 from facegroup.store.names import clean_name
 from facegroup.wire import patterns
 from facegroup.wire import videos as wire
-from serve.api import documented
+from serve.api import documented, visible
+from serve.api.access import CheckedRoute
 from serve.api.bodies import media_type
-from serve.api.context import Limit, MinFaceSize, Server, VideoId
+from serve.api.context import Limit, MinFaceSize, Server, VideoId, Who
 
-router = APIRouter(prefix="/videos", tags=["cameras"])
+router = APIRouter(prefix="/videos", tags=["cameras"], route_class=CheckedRoute)
 
 _PART = 4 << 20
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid)
@@ -34,6 +35,7 @@ _BODY = {"requestBody": {"required": True, "content": {"video/*": {"schema": {"t
 async def send_video(
     request: Request,
     server: Server,
+    who: Who,
     gallery: Annotated[
         str | None,
         Query(description="gallery to identify faces in; left out: the server's own", json_schema_extra=patterns.NAME),
@@ -56,6 +58,7 @@ async def send_video(
             "curl --data-binary @film.mp4 -H content-type:video/mp4"
         )
     whose = clean_name(gallery or server.settings.gallery, "gallery name")
+    who.require(whose)
     video = await server.pipeline.cameras(VideoJobs.begin, name, whose)
     try:
         part = bytearray()
@@ -74,21 +77,24 @@ async def send_video(
 
 
 @router.get("", response_model=None, responses=_LIST, summary="List videos")
-async def list_videos(server: Server, limit: Limit = 100) -> wire.VideoJobs:
+async def list_videos(server: Server, who: Who, limit: Limit = 100) -> wire.VideoJobs:
     """Return the latest videos, newest first, without what was found in them."""
-    return wire.VideoJobs(
-        videos=[wire.VideoJob.of(each) for each in await server.pipeline.cameras(VideoJobs.all, limit)]
-    )
+    kept = server.settings.cameras.keep_videos
+    found = await server.pipeline.cameras(VideoJobs.all, limit if who.galleries is None else max(limit, kept))
+    seen = [each for each in found if who.grant.covers(each.gallery)]
+    return wire.VideoJobs(videos=[wire.VideoJob.of(each) for each in seen[:limit]])
 
 
 @router.get("/{video}", response_model=None, responses=_ONE, summary="Show a video")
-async def show_video(server: Server, video: VideoId) -> wire.VideoJob:
+async def show_video(server: Server, video: VideoId, who: Who) -> wire.VideoJob:
     """Return how far a video is, and who appears in it when, once it is done."""
+    await visible.check_video(server, who, video)
     return wire.VideoJob.of(await server.pipeline.cameras(VideoJobs.show, video))
 
 
 @router.delete("/{video}", status_code=204, responses=_GONE, summary="Remove a video")
-async def remove_video(server: Server, video: VideoId) -> Response:
+async def remove_video(server: Server, video: VideoId, who: Who) -> Response:
     """Remove what was found in a video; one that is being looked through is given up."""
+    await visible.check_video(server, who, video)
     await server.pipeline.cameras(VideoJobs.remove, video)
     return Response(status_code=204)

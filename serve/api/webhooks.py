@@ -11,10 +11,11 @@ from facegroup.cameras.sightings.types import Webhook
 from facegroup.store.names import check_id
 from facegroup.wire import patterns
 from facegroup.wire import webhooks as wire
-from serve.api import documented
-from serve.api.context import By, Limit, Server
+from serve.api import documented, visible
+from serve.api.access import CheckedRoute
+from serve.api.context import By, Limit, Server, Who
 
-router = APIRouter(prefix="/webhooks", tags=["cameras"])
+router = APIRouter(prefix="/webhooks", tags=["cameras"], route_class=CheckedRoute)
 
 _KEPT = (errors.CamerasOff, errors.StoreUnavailable, errors.StoreInvalid, errors.InvalidName)
 _LIST = documented.of(wire.Webhooks, *_KEPT)
@@ -38,14 +39,15 @@ WebhookId = Annotated[str, Depends(_id)]
 
 
 @router.get("", response_model=None, responses=_LIST, summary="List webhooks")
-async def list_webhooks(server: Server) -> dict[str, Any]:
+async def list_webhooks(server: Server, who: Who) -> dict[str, Any]:
     """Return all webhooks and how far each is, by id."""
     found = await server.pipeline.cameras(Receivers.all)
-    return wire.Webhooks(webhooks=[wire.Webhook.of(*each) for each in found]).as_json()
+    seen = [wire.Webhook.of(*each) for each in found if visible.sees_webhook(who, each[0])]
+    return wire.Webhooks(webhooks=seen).as_json()
 
 
 @router.post("", status_code=201, response_model=None, responses=_NEW, summary="Add a webhook")
-async def add_webhook(server: Server, new: wire.NewWebhook, by: By) -> dict[str, Any]:
+async def add_webhook(server: Server, new: wire.NewWebhook, who: Who, by: By) -> dict[str, Any]:
     """Add a receiver that is told of every event from now on, in order, at least once each.
 
     Each is posted as JSON and signed as Standard Webhooks says: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
@@ -55,19 +57,25 @@ async def add_webhook(server: Server, new: wire.NewWebhook, by: By) -> dict[str,
     made = Webhook(
         check_id(new.id, "webhook"), new.url, new.secret or signature.new_secret(), tuple(new.cameras), new.gallery
     )
+    if not visible.sees_webhook(who, made):
+        raise errors.Forbidden(
+            "This key is limited to some galleries or cameras. Name one of its galleries, or its cameras, in the webhook."
+        )
     found, state = await server.pipeline.cameras(Receivers.add, made, by)
     return wire.Webhook.of(found, state, secret=True).as_json()
 
 
 @router.get("/{webhook}", response_model=None, responses=_ONE, summary="Show a webhook")
-async def show_webhook(server: Server, webhook: WebhookId) -> dict[str, Any]:
+async def show_webhook(server: Server, webhook: WebhookId, who: Who) -> dict[str, Any]:
     """Return a webhook and how far it is."""
+    await visible.check_webhook(server, who, webhook)
     return wire.Webhook.of(*await server.pipeline.cameras(Receivers.show, webhook)).as_json()
 
 
 @router.delete("/{webhook}", status_code=204, responses=_GONE, summary="Remove a webhook")
-async def remove_webhook(server: Server, webhook: WebhookId, by: By) -> Response:
+async def remove_webhook(server: Server, webhook: WebhookId, who: Who, by: By) -> Response:
     """Remove a webhook with what it would not take."""
+    await visible.check_webhook(server, who, webhook)
     await server.pipeline.cameras(Receivers.remove, webhook, by)
     return Response(status_code=204)
 
@@ -76,15 +84,18 @@ async def remove_webhook(server: Server, webhook: WebhookId, by: By) -> Response
 async def list_dead_letters(
     server: Server,
     webhook: WebhookId,
+    who: Who,
     after: Annotated[int, Query(ge=0, description="cursor: the `next` of the page before")] = 0,
     limit: Limit = 100,
 ) -> wire.DeadLetters:
     """Return a page of the events that the receiver would not take, by number."""
+    await visible.check_webhook(server, who, webhook)
     found = await server.pipeline.cameras(Receivers.dead_letters, webhook, after, limit)
     return wire.DeadLetters.of(found, limit)
 
 
 @router.post("/{webhook}/dead-letters/retry", response_model=None, responses=_RETRIED, summary="Try them once more")
-async def retry_dead_letters(server: Server, webhook: WebhookId) -> wire.Retried:
+async def retry_dead_letters(server: Server, webhook: WebhookId, who: Who) -> wire.Retried:
     """Post what the receiver would not take once more, until one is not taken again; say how many it took."""
+    await visible.check_webhook(server, who, webhook)
     return wire.Retried(retried=await server.pipeline.cameras(Receivers.retry_dead_letters, webhook))

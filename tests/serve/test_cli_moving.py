@@ -166,6 +166,8 @@ def test_a_gallery_is_migrated_back_and_forgotten(store: StagingStore, url: str,
     assert done == (0, said, "")
     assert store.centroids("group").matrix.shape == (2, NEW.dimension)
     assert run("migrate", "group", "--network", NEW.name, "--store", url).refused == (2, "malformed_request")
+    for words in (["--rollback"], ["--forget"]):
+        assert run("migrate", "group", *words, "--threshold", "0.3", "--store", url).refused == (2, "malformed_request")
     answer = run("migrate", "group", "--rollback", "--store", url, "--json").json
     assert answer == {
         "gallery": "group", "from": NEW.name, "network": OLD.name, "threshold": 0.4375, "embedded": 0, "missing": [],
@@ -205,7 +207,11 @@ def test_what_cannot_be_migrated(store: StagingStore, url: str, run: Run) -> Non
         (["group", "--network", NEW.name, "--server", "http://127.0.0.1:9"], (2, "malformed_request")),
     ):
         assert run("migrate", *words, "--store", url).refused == expected, words
-    store.update_gallery("group", keep_crops=False)
+    store.update_gallery("group", decision="cohort")
+    to = ["migrate", "group", "--network", NEW.name, "--store", url]
+    assert run(*to).refused == (2, "malformed_request"), "there is no default threshold of the decision"
+    assert run(*to, "--threshold", "0.2").refused == (2, "migration_incomplete"), "there are too few people"
+    store.update_gallery("group", decision="cosine", keep_crops=False)
     done = run("migrate", "group", "--network", NEW.name, "--store", url)
     assert done.refused == (2, "migration_incomplete")
     assert store.gallery("group").network == OLD.name

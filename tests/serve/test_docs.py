@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from facegroup import errors
-from facegroup.errors import FacegroupError, StoreUnavailable
+from facegroup.errors import Conflict, FacegroupError, StoreUnavailable
 from facegroup.networks.registry import SPECS
 from serve.commands import program
 from tests.local_pipeline import LocalPipeline
@@ -47,7 +47,7 @@ def leaves(kind: type[FacegroupError]) -> Iterator[type[FacegroupError]]:
     below = [each for each in kind.__subclasses__() if "code" in vars(each)]
     for each in below:
         yield from leaves(each)
-    if not below or kind is StoreUnavailable:  # of which a full disk is one kind
+    if not below or kind in (StoreUnavailable, Conflict):  # which are raised themselves, too
         yield kind
 
 

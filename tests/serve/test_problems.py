@@ -58,6 +58,10 @@ METHODS = {
     "/v1/embed": {"POST"},
     "/v1/verify": {"POST"},
     "/v1/audit": {"GET"},
+    "/v1/keys": {"GET", "POST"},
+    "/v1/keys/k": {"GET", "DELETE"},
+    "/v1/keys/k/rotate": {"POST"},
+    "/v1/signed-urls": {"POST"},
     "/v1/cameras": {"GET", "POST"},
     "/v1/cameras/try": {"POST"},
     "/v1/cameras/c": {"GET", "PATCH", "DELETE"},
@@ -151,6 +155,7 @@ def test_the_table_of_methods_is_complete(api: Api) -> None:
             webhook="w",
             unknown="u",
             video="v",
+            key="k",
         ): {method.upper() for method in operations}
         for path, operations in api.document["paths"].items()
     }

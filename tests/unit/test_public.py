@@ -58,5 +58,36 @@ def test_settings_and_errors_load_no_network_library() -> None:
     assert not heavy & set(loaded.split())
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "facegroup.networks.registry",
+        "facegroup.networks.fingerprint",
+        "facegroup.pipeline.detector_file",
+        "facegroup.pipeline.liveness_files",
+        "facegroup.wire.recognition",
+        "facegroup.client",
+        "facegroup.cli.app",
+        "deployments.gallery",
+        "deployments.embedder",
+    ],
+)
+def test_what_only_names_networks_loads_no_engine_and_no_opencv(module: str) -> None:
+    loaded = run(f"import {module}, sys; print(*sys.modules)")
+    assert not {"cv2", "openvino", "onnxruntime", "tensorflow"} & set(loaded.split())
+
+
+def test_the_list_of_networks_loads_no_engine_and_no_opencv() -> None:
+    listed = run(
+        "import sys\n"
+        "from serve.commands import main\n"
+        "sys.argv = ['facegroup', 'networks']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('loaded', *sys.modules)"
+    )
+    assert "retail-0095" in listed
+    assert not {"cv2", "openvino", "onnxruntime", "tensorflow", "ray"} & set(listed.rpartition("loaded")[2].split())
+
+
 def run(program: str) -> str:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

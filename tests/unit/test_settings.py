@@ -122,3 +122,22 @@ def test_settings_do_not_change() -> None:
         settings.port = 1  # type: ignore[misc]
     with pytest.raises(ValidationError):
         settings.limits.images = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x.yaml", "~no-one/a/b.YML"])
+@pytest.mark.parametrize("given", ["network", "detector"])
+def test_the_folder_of_a_user_who_is_not_known_is_refused(given: str, path: str) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be found"):
+        load(**{given: path if given == "network" else {"model": path}})
+
+
+@pytest.mark.parametrize("given", ["network", "detector"])
+def test_a_path_from_a_folder_that_is_gone_is_refused(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(InvalidSettings, match=r"x\.yaml cannot be found"):
+        load(**{given: "x.yaml" if given == "network" else {"model": "x.yaml"}})

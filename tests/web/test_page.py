@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
 from facegroup.gallery.index.people import People
-from facegroup.gallery.normalization import Normalization
+from facegroup.gallery.normalization import begin
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.networks.embedder import unit
 from facegroup.networks.registry import spec
@@ -328,9 +328,9 @@ def test_the_page_decides_by_scores_where_a_cohort_decides(page: Page) -> None:
         faces = int(random.integers(1, 8))
         matrix, probes = (rows(random, count) for count in (60, faces))
         ids = [f"p{index:02}" for index in range(60)]
-        normalization, people = Normalization.begun(People.of(ids, ids, matrix), {})
+        cohort, people = begin(People.of(ids, ids, matrix), {})
         threshold, unique = float(random.uniform(-0.3, 0.4)), turn % 2 == 0
-        snapshot = Snapshot("g", 1, "n", threshold, people, decision="cohort", normalization=normalization)
+        snapshot = Snapshot("g", 1, "n", threshold, people, decision="cohort", cohort=cohort)
         matches = snapshot.match(probes, np.zeros(faces, int), candidates=60, unique=unique)
         asked_for = [
             {

@@ -1,15 +1,15 @@
 """Opens the journal, which stores cameras, sightings and all that belongs to them, beside a store."""
 
-from pathlib import Path
-
 from pydantic import SecretStr
 
 from facegroup.cameras.journal.encryption import Encryption
-from facegroup.cameras.journal.rows import Rows
 from facegroup.cameras.sightings.journal import Journal
-from facegroup.errors import StoreInvalid
+from facegroup.store import rows
+from facegroup.store.rows import Place
 
-__all__ = ["may_be_there", "open_journal"]
+__all__ = ["PLACE", "may_be_there", "open_journal"]
+
+PLACE = Place("cameras", "journal of cameras", 0x66676A6F)  # "fgjo"
 
 
 def open_journal(url: str, key: SecretStr | None = None) -> Journal:
@@ -27,27 +27,9 @@ def open_journal(url: str, key: SecretStr | None = None) -> Journal:
     from facegroup.cameras.journal.row_journal import RowJournal
 
     encryption = Encryption(key)
-    rows: Rows
-    if url.startswith("sqlite:///"):
-        from facegroup.cameras.journal.sqlite_rows import SqliteRows
-
-        path = _beside(url)
-        if not path.name:
-            raise StoreInvalid(f"{url} does not name a file. Write sqlite:/// and the path of the file.")
-        rows = SqliteRows(path)
-    else:
-        from facegroup.cameras.journal.redis_rows import RedisRows
-
-        rows = RedisRows(url)
-    return RowJournal(rows, encryption)
+    return RowJournal(rows.open_rows(url, PLACE), encryption)
 
 
 def may_be_there(url: str) -> bool:
     """Return whether a store may have a journal. For a Redis that is not known until it is asked, so it is True."""
-    return not url.startswith("sqlite:///") or _beside(url).exists()
-
-
-def _beside(url: str) -> Path:
-    """Return the journal's file beside a store's; without a name where the store's has none."""
-    path = Path(url.removeprefix("sqlite:///"))
-    return path.with_name(f"{path.stem}.cameras{path.suffix}") if path.name else path
+    return rows.may_be_there(url, PLACE)

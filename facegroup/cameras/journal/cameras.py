@@ -7,8 +7,8 @@ from typing import Any
 from facegroup import errors
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.records import Records
-from facegroup.cameras.journal.rows import Put
 from facegroup.cameras.types import Camera
+from facegroup.store.rows.rows import Put
 
 
 class CameraRecords(Records):

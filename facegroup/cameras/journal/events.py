@@ -8,12 +8,12 @@ from itertools import takewhile
 
 from facegroup.cameras.journal import documents, queries
 from facegroup.cameras.journal.records import HIGHEST, PAGE, TRIES, Records, number_key
-from facegroup.cameras.journal.rows import Count, Drop, Put, Row, Step
 from facegroup.cameras.journal.sightings import sighting_steps
 from facegroup.cameras.journal.strangers import drop_stranger, stranger_steps
 from facegroup.cameras.sightings.journal import NewEvent
 from facegroup.cameras.sightings.types import Event
 from facegroup.errors import StoreUnavailable
+from facegroup.store.rows.rows import Count, Drop, Put, Row, Step
 
 
 class EventRecords(Records):

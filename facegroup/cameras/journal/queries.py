@@ -8,9 +8,9 @@ import json
 import math
 
 from facegroup import errors
-from facegroup.cameras.journal.rows import Edge, Put, Step
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Sighting
+from facegroup.store.rows.rows import Edge, Put, Step
 
 SHORT = 64.0
 """Seconds that every sighting is assumed to last at least."""

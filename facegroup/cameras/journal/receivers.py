@@ -8,8 +8,8 @@ from dataclasses import replace
 from facegroup import errors
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.records import HIGHEST, Records, number_key
-from facegroup.cameras.journal.rows import Drop, Put, Step
 from facegroup.cameras.sightings.types import DeadLetter, Webhook
+from facegroup.store.rows.rows import Drop, Put, Step
 
 
 class ReceiverRecords(Records):

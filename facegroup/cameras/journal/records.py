@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.encryption import Encryption
-from facegroup.cameras.journal.rows import Drop, Put, Row, Rows, Step
 from facegroup.errors import FacegroupError, StoreInvalid
+from facegroup.store.rows.rows import Drop, Put, Row, Rows, Step
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from facegroup.cameras.journal import documents
-from facegroup.cameras.journal.rows import Drop, Put, Row, Step
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import DeadLetter, Event, Sighting
+from facegroup.store.rows.rows import Drop, Put, Row, Step
 
 Read = TypeVar("Read")
 

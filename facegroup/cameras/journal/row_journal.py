@@ -24,12 +24,12 @@ from facegroup.cameras.journal.cameras import CameraRecords
 from facegroup.cameras.journal.events import EventRecords
 from facegroup.cameras.journal.receivers import ReceiverRecords
 from facegroup.cameras.journal.records import ALL, PAGE
-from facegroup.cameras.journal.rows import Drop, Step
 from facegroup.cameras.journal.sightings import in_parts
 from facegroup.cameras.journal.strangers import StrangerRecords, drop_stranger
 from facegroup.cameras.journal.videos import VideoRecords
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.errors import StoreFull
+from facegroup.store.rows.rows import Drop, Step
 
 
 class RowJournal(CameraRecords, EventRecords, StrangerRecords, ReceiverRecords, VideoRecords):

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from facegroup import errors
 from facegroup.cameras.journal import documents, queries
 from facegroup.cameras.journal.records import PAGE, Records
-from facegroup.cameras.journal.rows import Drop, Edge, Put, Step
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Sighting
+from facegroup.store.rows.rows import Drop, Edge, Put, Step
 
 
 class SightingRecords(Records):

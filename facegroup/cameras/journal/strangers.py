@@ -6,11 +6,11 @@ from dataclasses import replace
 from facegroup import errors
 from facegroup.cameras.journal import documents, queries
 from facegroup.cameras.journal.records import ALL, PAGE, TRIES
-from facegroup.cameras.journal.rows import Count, Drop, Put, Step
 from facegroup.cameras.journal.sightings import SightingRecords, sighting_steps
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Unknown
 from facegroup.errors import StoreUnavailable
+from facegroup.store.rows.rows import Count, Drop, Put, Step
 
 
 class StrangerRecords(SightingRecords):

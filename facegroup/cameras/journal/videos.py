@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 from facegroup import errors
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.records import ALL, Records
-from facegroup.cameras.journal.rows import Drop, Put
 from facegroup.cameras.sightings.types import Video
+from facegroup.store.rows.rows import Drop, Put
 
 
 class VideoRecords(Records):

@@ -70,15 +70,17 @@ class RedisGalleries(RedisBase):
         update = script(
             "update",
             validation.normalise_gallery(name),
-            network=made and made.network,
+            network=changes.get("network"),
+            made=made and {"network": made.network, "decision": made.decision},
             fields=flat(columns),
             note=self._steps.note(gallery_settings.event(columns), by),
         )
         (answer,) = self._server.write(update)
         if answer is None:
             raise validation.unknown_gallery(name)
-        if len(answer) == 1:
-            gallery_settings.check_network(answer[0].decode(), changes)
+        if len(answer) == 2:
+            network, decision = answer
+            gallery_settings.check_meant(network.decode(), decision.decode(), changes)
         found, _ = read_gallery(validation.normalise_gallery(name), self._keys, *answer)
         return replace(found, damaged=self._damage.count(found.name))
 
@@ -86,9 +88,7 @@ class RedisGalleries(RedisBase):
         kept = validation.normalise_gallery(name)
         if pins := gallery_settings.unpinned(self._steps.read(kept)[0], detector, fingerprint):
             note = self._steps.note(gallery_settings.event(pins), by)
-            (answer,) = self._server.write(
-                script("update", kept, network=None, pins=True, fields=flat(pins), note=note)
-            )
+            (answer,) = self._server.write(script("update", kept, pins=True, fields=flat(pins), note=note))
             if answer is None:
                 raise validation.unknown_gallery(name)
         return self.gallery(name)

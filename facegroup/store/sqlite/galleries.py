@@ -77,7 +77,7 @@ class SqliteGalleries(SqliteBase):
         drops = changes.get("keep_crops") is False
         with self._file.write() as db:
             gallery = find_gallery(db, name)
-            gallery_settings.check_network(gallery["network"], changes)
+            gallery_settings.check_meant(gallery["network"], gallery["decision"], changes)
             if columns:
                 self._set(db, gallery, columns, by)
             if drops:

@@ -8,7 +8,9 @@ import pytest
 from onnx import helper
 from typer.testing import CliRunner, Result
 
-from facegroup.errors import FacegroupError, InvalidSettings, UnknownNetwork, WeightsInvalid
+from facegroup.errors import FacegroupError, InvalidSettings, NetworkMismatch, UnknownNetwork, WeightsInvalid
+from facegroup.networks import added, adding
+from facegroup.settings import load
 from serve.commands import program
 from tests import onnx_files
 from tests.photos import astronaut, both, encode, hopper, resized
@@ -113,6 +115,57 @@ class TestAdding:
         done(*add(file))
         assert "is there already" in said(InvalidSettings, *add(file))
 
+    @pytest.mark.parametrize("where", ["trying", "copying", "naming", "ending"])
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError])
+    def test_nothing_is_kept_of_what_was_cut_off(
+        self, place: Path, where: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = onnx_files.embedder(place / "net.onnx")
+        rename = Path.rename
+
+        def fail(*_: Any) -> Any:
+            raise error
+
+        def renamed(path: Path, to: Path) -> Path:
+            last = to.suffix == ".yaml"
+            if last and where == "naming":
+                raise error
+            done = rename(path, to)
+            if last and where == "ending":
+                raise error
+            return done
+
+        with monkeypatch.context() as patched, pytest.raises(error):
+            if where == "trying":
+                patched.setattr(adding, "open_embedder", fail)
+            elif where == "copying":
+                patched.setattr("shutil.copyfile", fail)
+            else:
+                patched.setattr(Path, "rename", renamed)
+            adding.add(file, "arcface112", "ours", None, {}, load())
+        assert not list((place / "cache" / "networks").iterdir())
+        done(*add(file))
+
+    def test_two_at_once_leave_the_first_whole(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = onnx_files.embedder(place / "net.onnx")
+        settings = load()
+        with monkeypatch.context() as patched:
+            patched.setattr(added, "names", lambda _: [])
+            patched.setattr(Path, "exists", lambda path: path.name != "net" and path.is_dir())  # neither sees the other
+            adding.add(file, "arcface112", "ours", "net", {}, settings)
+            with pytest.raises(InvalidSettings, match="cannot be written"):
+                adding.add(file, "arcface112", "ours", "net", {}, settings)
+        assert rows()["net"]["ready"]
+        assert {path.name for path in (place / "cache" / "networks").iterdir()} == {"net", "net.yaml"}
+
+    def test_what_a_killed_process_left_behind_can_be_removed(self, place: Path) -> None:
+        file = onnx_files.embedder(place / "net.onnx")
+        done(*add(file))
+        (place / "cache" / "networks" / "net.yaml").unlink()
+        assert "networks rm net" in said(InvalidSettings, *add(file))
+        assert run("networks", "rm", "net").exit_code == 0
+        done(*add(file))
+
     def test_a_pickle_is_refused(self, place: Path) -> None:
         (place / "net.onnx").write_bytes(b"PK\x03\x04archive/data.pkl")
         assert "It is never read" in said(WeightsInvalid, *add(place / "net.onnx"))
@@ -145,7 +198,7 @@ class TestUsing:
         assert "other weights or another preprocessing of mine" in refused.output
         (place / "photos" / "Sally").mkdir()
         (place / "photos" / "Sally" / "1.jpg").write_bytes(encode(resized(astronaut(), 400)))
-        assert run("enroll", "photos").exit_code == 2
+        assert "other weights or another preprocessing of mine" in said(NetworkMismatch, "enroll", "photos")
 
         onnx_files.embedder(place / "net.onnx")
         (place / "net.onnx").rename(place / "other.onnx")

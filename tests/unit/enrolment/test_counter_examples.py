@@ -112,6 +112,8 @@ def test_a_file_whose_flag_is_none_is_refused(tmp_path: Path, monkeypatch: pytes
 class Shifted:
     """A network whose descriptor of "jpeg <n>" is that of n + 50."""
 
+    fingerprint = detector = ""
+
     def embed(self, crops: list[bytes]) -> list[object]:
         return [descriptor(int(crop.split()[1]) + 50) for crop in crops]
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from facegroup.enrolment.steps import Stages, Wanted, correct, enrol, run
+from facegroup.enrolment.steps import Stages, Wanted, correct, enrol
 from facegroup.errors import FacegroupError, NoFace, UnknownPerson
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
+from facegroup.store.calls import run
 from facegroup.store.contract import Enrolled, Store
 from facegroup.types import Descriptors, Gallery, Person
 

@@ -1,24 +1,24 @@
 """The cohort decision of a gallery in a store: its settings, its changes, and what matching and calibration make of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facegroup.enrolment.doubts import query
-from facegroup.enrolment.steps import run
-from facegroup.errors import CohortTooSmall, FacegroupError, MalformedRequest
+from facegroup.errors import CohortTooSmall, Conflict, FacegroupError, MalformedRequest, NetworkMismatch
 from facegroup.gallery import calibration, calibrator, decision_change
 from facegroup.gallery.calibrator import Strangers
 from facegroup.gallery.decision_change import Defaults
 from facegroup.gallery.matching import Matcher
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.store import open_store
-from facegroup.store.calls import direct, waiting
+from facegroup.store.calls import AskStore, direct, run, waiting
 from facegroup.store.cohort import LEAST
 from facegroup.store.contract import Changes, Store
-from facegroup.types import CohortMember, Descriptors, Gallery, Match
+from facegroup.types import CohortMember, DecisionRule, Descriptors, Gallery, Match
 from tests.unit.gallery.people_at_random import SPEC, enrol, middles, photos
 
 PEOPLE = LEAST + 10
@@ -63,6 +63,45 @@ def test_the_decision_brings_its_threshold_and_the_way_back_too(store: Store) ->
     assert change(store, threshold=0.3).decision == "cohort"
     assert change(store, decision="cosine").threshold == 0.6
     assert before.decision == "cosine"
+
+
+def asking(store: Store, meanwhile: Callable[[], object]) -> AskStore:
+    """Return what calls the store, and does something else once between reading the gallery and writing it."""
+    left = [meanwhile]
+
+    def call(method: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        answer = direct(store)(method, *arguments, **named)
+        if method == Store.gallery and left:
+            left.pop()()
+        return answer
+
+    return waiting(call)
+
+
+@pytest.mark.parametrize(("first", "then"), [("cosine", "cohort"), ("cohort", "cosine")])
+def test_of_two_changes_at_once_a_decision_never_has_the_threshold_of_the_other(
+    store: Store, first: DecisionRule, then: DecisionRule
+) -> None:
+    change(store, decision=first, unique=False)
+    pairs = {("cosine", 0.6), ("cohort", 0.25)}
+    for wanted in (first, then):
+        store.update_gallery("group", decision=first, threshold=DEFAULTS.threshold(first))
+        ask = asking(store, lambda: change(store, decision=then))
+        made = run(decision_change.change(ask, "group", {"decision": wanted, "unique": True}, DEFAULTS))
+        assert (made.decision, made.threshold) in pairs
+        assert made == store.gallery("group")
+        assert made.unique
+
+
+def test_a_default_threshold_is_not_set_in_a_gallery_that_was_migrated_meanwhile(store: Store) -> None:
+    def migrated() -> None:
+        store.delete_gallery("group")
+        store.create_gallery(Gallery("group", "another", 16, 0.9))
+
+    change(store, decision="cohort")
+    with pytest.raises(NetworkMismatch):
+        run(decision_change.change(asking(store, migrated), "group", {"decision": "cosine"}, DEFAULTS))
+    assert store.gallery("group").threshold == 0.9
 
 
 def test_a_network_without_a_default_needs_a_threshold(store: Store) -> None:
@@ -181,6 +220,30 @@ def test_a_calibration_is_of_scores(store: Store, members: bool) -> None:
     changed = change(store, decision="cosine")
     assert calibration.stale(changed) == "decision_changed"
     assert decided(matcher, middles(1, 8))[0].estimated_fpir is None
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_decision_that_is_set_before_the_searches_ends_a_calibration(store: Store, dry_run: bool) -> None:
+    snapshot = Matcher(store, SPEC).snapshot("group")
+    changed = change(store, decision="cohort")
+    with pytest.raises(Conflict, match='set to "cohort" during'):
+        calibrator.run(direct(store), snapshot, 0.05, dry_run=dry_run)
+    assert store.gallery("group") == changed
+
+
+@pytest.mark.parametrize(("first", "then"), [("cosine", "cohort"), ("cohort", "cosine")])
+def test_a_decision_that_is_set_during_the_searches_is_not_overwritten(store: Store, first: str, then: str) -> None:
+    change(store, decision=first)
+    changed: list[Gallery] = []
+
+    def meanwhile(method: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        if method == Store.samples and not changed:
+            changed.append(change(store, decision=then))
+        return direct(store)(method, *arguments, **named)
+
+    with pytest.raises(Conflict, match=f'"{first}".*"{then}"'):
+        calibrator.run(meanwhile, Matcher(store, SPEC).snapshot("group"), 0.05)
+    assert store.gallery("group") == changed[0]
 
 
 def sizes(matcher: Matcher) -> int:

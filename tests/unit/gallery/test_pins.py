@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from facegroup.pipeline.messages import Query
 from facegroup.store import open_store
 from facegroup.store.calls import direct
 from facegroup.store.contract import Store
-from facegroup.types import Descriptors, Gallery, Sample
+from facegroup.types import CohortMember, Descriptors, Gallery, Sample
 
 ONE, OTHER = "1" * 64, "2" * 64
 NETWORK = "retail-0095"
@@ -66,6 +68,46 @@ def test_other_bytes_under_the_same_name_are_refused_and_said(store: Store) -> N
         assert "111111111111…" in refused.detail
         assert "222222222222…" in refused.detail
     assert not store.samples("choir", store.people("choir")[0].id)
+
+
+def cohort(store: Store, pins: Pins) -> None:
+    pins.calls(direct(store))(Store.add_cohort, "choir", [CohortMember("b" * 64, probe()[0])], NETWORK)
+
+
+def test_of_two_networks_that_pin_at_once_the_second_is_refused(store: Store) -> None:
+    store.create_gallery(Gallery("choir", NETWORK, 256, 0.4))
+    person = store.create_person("choir", "Ada")
+
+    def late(method: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        answer = direct(store)(method, *arguments, **named)
+        if method == Store.gallery and not answer.fingerprint:
+            enrol(store, Pins(NETWORK, OTHER))
+        return answer
+
+    with pytest.raises(NetworkMismatch, match="222222222222…"):
+        Pins(NETWORK, ONE).calls(late)(Store.add_samples, "choir", person.id, [Sample("b" * 64, probe()[0])], NETWORK)
+    assert store.gallery("choir").fingerprint == OTHER
+    assert not store.samples("choir", person.id)
+
+
+def test_a_gallery_that_another_network_created_is_not_given_for_a_new_one(store: Store) -> None:
+    wanted = Gallery("choir", NETWORK, 256, 0.4)
+    first = Pins(NETWORK, OTHER).calls(direct(store))(Store.create_gallery, wanted)
+    with pytest.raises(NetworkMismatch, match="222222222222…"):
+        Pins(NETWORK, ONE).calls(direct(store))(Store.create_gallery, wanted)
+    for same in (Pins(NETWORK, OTHER), Pins(NETWORK), Pins("mine", ONE)):
+        assert same.calls(direct(store))(Store.create_gallery, wanted) == first
+
+
+def test_a_cohort_is_of_the_network_of_its_gallery(store: Store) -> None:
+    store.create_gallery(Gallery("choir", NETWORK, 256, 0.4))
+    cohort(store, Pins(NETWORK, OTHER, "mtcnn"))
+    assert (store.gallery("choir").fingerprint, store.gallery("choir").detector) == (OTHER, "mtcnn")
+    store.erase_cohort("choir")
+    for write in (cohort, enrol):
+        with pytest.raises(NetworkMismatch, match="222222222222…"):
+            write(store, Pins(NETWORK, ONE))
+    assert not store.cohort("choir").ids
 
 
 def test_what_is_not_known_is_not_compared(store: Store) -> None:

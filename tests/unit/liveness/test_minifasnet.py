@@ -12,7 +12,8 @@ from facegroup.errors import EngineUnavailable, SetupError, WeightsInvalid, Weig
 from facegroup.images.decode import decode
 from facegroup.liveness.detector import LivenessDetector
 from facegroup.liveness.minifasnet import MiniFasNet
-from facegroup.pipeline.open_liveness import FILES, open_liveness
+from facegroup.pipeline.liveness_files import FILES
+from facegroup.pipeline.open_liveness import open_liveness
 from facegroup.settings import Limits, Settings, load
 from facegroup.types import Image
 

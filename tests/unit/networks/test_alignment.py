@@ -6,8 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from facegroup.errors import NotAnImage
-from facegroup.networks.alignment import TEMPLATES, Aligner, from_jpeg, similarity, to_jpeg
+from facegroup.networks.alignment import Aligner, from_jpeg, similarity, to_jpeg
 from facegroup.networks.registry import spec
+from facegroup.networks.spec import TEMPLATES
 from facegroup.types import Faces, Floats, Image
 
 POINTS = np.asarray(TEMPLATES["five_point"], np.float32)

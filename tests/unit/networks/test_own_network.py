@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facegroup.engines.onnx_runtime import open_session
 from facegroup.errors import EngineUnavailable, FacegroupError, InvalidSettings, WeightsInvalid, WeightsMissing
-from facegroup.networks import drawn_faces
+from facegroup.networks import drawn_faces, registry
 from facegroup.networks.embedder import Embedder, open_embedder
+from facegroup.networks.fingerprint import known
 from facegroup.settings import load
 from tests import onnx_files
 
@@ -122,6 +124,48 @@ class TestWhatIsTaken:
         crops = drawn_faces.faces(112)
         one, other = opened(write()), opened(write(), engine="onnxruntime")
         np.testing.assert_allclose(one.embed(crops), other.embed(crops), atol=1e-4)
+
+    @pytest.mark.parametrize("batch", [1, 2, 32])
+    @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+    def test_batch_is_the_most_and_pads_no_lone_crop(
+        self, tmp_path: Path, write: Write, engine: str, batch: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        onnx_files.embedder(tmp_path / "net.onnx")
+        crops = np.concatenate([drawn_faces.faces(112)] * 8)
+        expected = opened(write(), engine=engine).embed(crops)
+        mine = opened(write(batch=batch), engine=engine, threads=16, batch=64)
+        sizes: list[int] = []
+        module = sys.modules[type(mine.engine).__module__]
+        split = module.batches
+
+        def counted(*given: Any) -> Any:
+            for part, real in split(*given):
+                sizes.append(len(part))
+                yield part, real
+
+        monkeypatch.setattr(module, "batches", counted)
+        np.testing.assert_allclose(mine.embed(crops[:1]), expected[:1], atol=1e-5)
+        assert sizes == [1]
+        np.testing.assert_allclose(mine.embed(crops), expected, atol=1e-5)
+        assert max(sizes) == batch
+
+    @pytest.mark.parametrize("said", [4, "n"])
+    @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+    def test_a_graph_that_names_its_batch_somewhere_runs_in_batches_of_it(
+        self, tmp_path: Path, write: Write, engine: str, said: int | str
+    ) -> None:
+        # A table of four rows beside the four crops: OpenVINO refuses any other number with an error of its own.
+        after = [helper.make_node("Concat", ["y", "table"], ["z"], axis=1),
+                 helper.make_node("Slice", ["z", "from", "to", "axes"], ["output"])]  # fmt: skip
+        path = onnx_files.embedder(tmp_path / "net.onnx", batch=said, after=after)
+        model = onnx.load(str(path))
+        for name, array in (("table", np.zeros((4, 8), np.float32)), ("from", np.array([0])),
+                            ("to", np.array([128])), ("axes", np.array([1]))):  # fmt: skip
+            model.graph.initializer.append(numpy_helper.from_array(array, name))
+        path.write_bytes(model.SerializeToString())
+        mine = opened(write(batch=0 if said == 4 else 4), engine=engine)
+        crops = drawn_faces.faces(112)
+        np.testing.assert_allclose(mine.embed(crops[:5])[4], mine.embed(crops)[4], atol=1e-5)
 
     def test_bf16_is_compared_with_fp32(self, tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
         onnx_files.embedder(tmp_path / "net.onnx")
@@ -391,8 +435,21 @@ class TestFingerprint:
         assert len(found) == 2 + len(changes)
 
 
+def test_a_fingerprint_is_not_known_where_the_files_cannot_be_used(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx_files.embedder(tmp_path / "net.onnx")
+    path = write(files=[{"file": "net.onnx", "sha256": "0" * 64}])
+    settings = load(network=str(path), cache_dir=tmp_path / "cache")
+    assert known(registry.spec(str(path)), settings) == ""
+    assert len(known(registry.spec(str(write())), settings)) == 64
+    (tmp_path / "net.onnx").write_bytes(b"")
+    assert known(registry.spec(str(write())), settings) == ""
+    (tmp_path / "net.onnx").unlink()
+    assert known(registry.spec(str(write())), settings) == ""
+
+
 def test_int8_is_made_from_an_onnx_file(tmp_path: Path, write: Write) -> None:
-    from facegroup.networks import registry
     from facegroup.networks.ir import as_ir
     from facegroup.networks.openvino_engine import OpenVinoEngine
 

@@ -5,7 +5,6 @@ import pytest
 
 from facegroup.store import open_store
 from facegroup.store.contract import Store
-from facegroup.store.encryption import SecretKeys
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D
 
@@ -17,14 +16,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def keys() -> SecretKeys | None:
-    """What encrypts the store; the tests of the contract run once more with a key."""
-    return None
-
-
-@pytest.fixture
-def store(url: str, keys: SecretKeys | None) -> Iterator[Store]:
-    store = open_store(url, keys=keys)
+def store(url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store, which is encrypted where a test gives a key (tests/unit/store/with_key.py)."""
+    store = open_store(url, keys=getattr(request, "param", None))
     yield store
     store.close()
 

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from facegroup.errors import (
+    Conflict,
     FacegroupError,
     GalleryExists,
     InvalidDescriptor,
@@ -21,17 +22,10 @@ from facegroup.errors import (
     UnknownPhoto,
 )
 from facegroup.store import validation
-from facegroup.store.contract import Store, VersionGone
-from facegroup.store.encryption import SecretKeys
+from facegroup.store.contract import Changes, Store, VersionGone
 from facegroup.types import Gallery, Sample
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, mean_of, photo_id, sample
-
-
-@pytest.fixture(params=[None, SecretKeys([b"k" * 32])], ids=["plain", "encrypted"])
-def keys(request: pytest.FixtureRequest) -> SecretKeys | None:
-    found: SecretKeys | None = request.param
-    return found
-
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 ODD_NAMES = [
     "曾宏鈞",
@@ -292,7 +286,7 @@ def test_a_sample_and_a_calibration_keep_their_detector(store: Store, gallery: s
     store.merge_people(gallery, "ann", "bo")
     assert found_by(store, gallery, "ann") == {1: "mtcnn", 2: "yunet", 3: "", 4: "mine", 5: ""}
     made = replace(CALIBRATION, detector="yunet", decision="cohort")
-    assert store.update_gallery(gallery, calibration=made).calibration == made
+    assert store.update_gallery(gallery, decision="cohort", calibration=made).calibration == made
     with pytest.raises(MalformedRequest):
         store.update_gallery(gallery, calibration=replace(CALIBRATION, decision=cast(Any, "euclid")))
 
@@ -331,6 +325,39 @@ def test_a_policy_or_calibration_that_is_none(store: Store, gallery: str, change
     with pytest.raises(NetworkMismatch):
         store.update_gallery(gallery, calibration=replace(CALIBRATION, network="another"))
     assert store.gallery(gallery) == before
+
+
+def test_a_calibration_is_of_the_decision_of_its_gallery(store: Store, gallery: str) -> None:
+    made = replace(CALIBRATION, decision="cohort")
+    before = store.gallery(gallery)
+    wrong: list[Changes] = [
+        {"calibration": made, "threshold": 0.2},
+        {"calibration": made, "decision": "cosine"},
+        {"calibration": CALIBRATION, "decision": "cohort"},
+    ]
+    for changes in wrong:
+        with pytest.raises(Conflict) as refused:
+            store.update_gallery(gallery, **changes)
+        assert refused.value.code == "conflict"
+    assert store.gallery(gallery) == before
+    changed = store.update_gallery(gallery, decision="cohort", calibration=made)
+    assert (changed.decision, changed.calibration) == ("cohort", made)
+    assert store.update_gallery(gallery, threshold=0.3, calibration=made).threshold == 0.3
+    with pytest.raises(Conflict):
+        store.update_gallery(gallery, calibration=CALIBRATION)
+    changed = store.update_gallery(gallery, decision="cosine")
+    assert (changed.decision, changed.calibration) == ("cosine", made), "it is stale"
+
+
+def test_a_threshold_may_be_of_a_network(store: Store, gallery: str) -> None:
+    before = store.gallery(gallery)
+    for other in (CALIBRATION, None):
+        with pytest.raises(NetworkMismatch, match="threshold of another"):
+            store.update_gallery(gallery, threshold=0.2, decision="cosine", network="another", calibration=other)
+    assert store.gallery(gallery) == before
+    changed = store.update_gallery(gallery, threshold=0.2, network=NETWORK)
+    assert (changed.threshold, changed.network, changed.version) == (0.2, NETWORK, 1)
+    assert store.audit(gallery)[-1].event.detail == {"threshold": 0.2}
 
 
 def test_a_photo_is_enrolled_once(store: Store, gallery: str) -> None:

@@ -12,17 +12,11 @@ from facegroup.errors import Contradiction, IdempotencyConflict, TooManyCounterE
 from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import contradictions, validation
 from facegroup.store.contract import Store
-from facegroup.store.encryption import SecretKeys
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.staging import StagingStore, migration_copy
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, photo_id, sample
-
-
-@pytest.fixture(params=[None, SecretKeys([b"k" * 32])], ids=["plain", "encrypted"])
-def keys(request: pytest.FixtureRequest) -> SecretKeys | None:
-    found: SecretKeys | None = request.param
-    return found
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 
 @pytest.fixture

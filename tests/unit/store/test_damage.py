@@ -16,17 +16,10 @@ from facegroup.gallery.snapshot import Snapshot
 from facegroup.store import open_store
 from facegroup.store.contract import Store
 from facegroup.store.damage import Skipped
-from facegroup.store.encryption import SecretKeys
 from facegroup.store.redis.keys import Keys
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, mean_of, sample
-
-
-@pytest.fixture(params=[None, SecretKeys([b"k" * 32])], ids=["plain", "encrypted"])
-def keys(request: pytest.FixtureRequest) -> SecretKeys | None:
-    found: SecretKeys | None = request.param
-    return found
-
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 Spoil = Callable[[str, str, bytes], None]
 """Write a value into a person's field: of "centroid", "descriptor" (of sample 1) or "record"."""

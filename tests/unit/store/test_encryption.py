@@ -279,7 +279,7 @@ def test_staging_copies_are_encrypted_too(at: Opens, url: str, tmp_path: Path) -
 @pytest.mark.parametrize("how", ["swapped", "flipped", "cut", "emptied", "plain"])
 def test_a_value_that_was_changed_costs_its_person_only(at: Opens, url: str, how: str) -> None:
     fill(at(OLD), "ann", "bo", "cy")
-    spoiled = {
+    spoiled: Any = {
         "swapped": lambda own, other: other,
         "flipped": lambda own, _: own[:-1] + bytes([own[-1] ^ 1]),
         "cut": lambda own, _: own[:20],

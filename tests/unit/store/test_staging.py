@@ -13,19 +13,12 @@ from facegroup.errors import InvalidDescriptor, InvalidName, StoreInvalid, Switc
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Store, VersionGone
 from facegroup.store.data_loss import LossDetector
-from facegroup.store.encryption import SecretKeys
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.redis.keys import Keys
 from facegroup.store.staging import StagingStore, copies_of, import_copy, migration_copy, previous_copy
 from facegroup.types import Gallery, Person
 from tests.unit.store.samples import NETWORK, D, descriptor, sample
-
-
-@pytest.fixture(params=[None, SecretKeys([b"k" * 32])], ids=["plain", "encrypted"])
-def keys(request: pytest.FixtureRequest) -> SecretKeys | None:
-    found: SecretKeys | None = request.param
-    return found
-
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 ADA = Person("ada", "Ada 曾", {"a": [1, None]}, 2, 1.25, 2.5, 4e9)
 SWITCHED = Event("switched", None, {"n": 1})

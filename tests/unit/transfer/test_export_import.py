@@ -32,7 +32,7 @@ from facegroup.store.staging import StagingStore, import_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.archive_writer import GALLERY_FIELDS, LATER_FIELDS, ArchiveWriter
 from facegroup.transfer.export_import import export, take_in
-from facegroup.types import Gallery, Person, Sample
+from facegroup.types import Calibration, Gallery, Person, Sample
 from tests.unit.store.conftest import store, url  # noqa: F401 (fixtures)
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, photo_id, sample, strangers
 from tests.unit.store.test_damage import Spoil, spoil  # noqa: F401 (a fixture)
@@ -133,6 +133,27 @@ def test_a_file_is_of_format_4_only_where_older_versions_would_lose_something(
     forged(file, wrong)
     with pytest.raises(ArchiveInvalid):
         Archive(file)
+
+
+@pytest.mark.parametrize(
+    ("made", "version"),
+    [
+        (replace(CALIBRATION, decision="cohort"), 4),
+        (replace(CALIBRATION, detector="yunet"), 4),
+        (replace(CALIBRATION, detector="mtcnn"), 3),
+        (CALIBRATION, 3),
+    ],
+)
+def test_no_older_version_takes_a_calibration_for_another(
+    place: StagingStore, file: Path, made: Calibration, version: int
+) -> None:
+    place.update_gallery("group", decision=made.decision, calibration=made)
+    place.update_gallery("group", decision="cosine", threshold=0.4)
+    export(place, "group", file)
+    with Archive(file) as archive:
+        assert archive.manifest["format_version"] == version
+        brought = take_in(place, archive, "again")
+    assert (brought.decision, brought.threshold, brought.calibration) == ("cosine", 0.4, made)
 
 
 def test_the_detectors_of_samples_go_along(place: StagingStore, file: Path) -> None:

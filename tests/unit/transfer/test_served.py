@@ -36,6 +36,7 @@ class Axes:
 
     def __init__(self, of: NetworkSpec) -> None:
         self.spec = of
+        self.fingerprint = self.detector = ""
 
     def embed(self, crops: Sequence[bytes]) -> list[Floats | Fault]:
         return [np.eye(4, self.spec.dimension, dtype=np.float32)[int(each)] for each in crops]

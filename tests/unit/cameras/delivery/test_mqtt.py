@@ -676,25 +676,24 @@ def test_a_password_is_used_and_not_shown(
     tmp_path: Path, journal: Journal, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt.WAIT_SECONDS", 0.5)
-    process = BrokerProcess(tmp_path, PASSWORD)
-    process.start()
-    address = f"mqtt://facegroup:{{}}@127.0.0.1:{process.port}"
-    with Delivering(journal, mqtt=SecretStr(address.format("wrong"))) as delivering:
-        until(lambda: journal.cursor("mqtt") == 0)
-        delivering.begin(1)
-        refused = until(
-            lambda: (
-                "refused the connection" in (delivering.delivery.error("mqtt") or "")
-                and delivering.delivery.error("mqtt")
+    with BrokerProcess(tmp_path, PASSWORD) as process:
+        address = f"mqtt://facegroup:{{}}@127.0.0.1:{process.port}"
+        with Delivering(journal, mqtt=SecretStr(address.format("wrong"))) as delivering:
+            until(lambda: journal.cursor("mqtt") == 0)
+            delivering.begin(1)
+            refused = until(
+                lambda: (
+                    "refused the connection" in (delivering.delivery.error("mqtt") or "")
+                    and delivering.delivery.error("mqtt")
+                )
             )
-        )
-        assert "Not authorized" in refused
-    with Delivering(journal, mqtt=SecretStr(address.format("hunter2%3A%2F%40%20word"))) as delivering:
-        until(lambda: journal.cursor("mqtt") == 1)
-    listener = Listener(process.port, PASSWORD)
-    until(lambda: "facegroup/people/group/ada" in listener.kept)
-    listener.close()
-    process.kill()
+            assert "Not authorized" in refused
+        listener = Listener(process.port, PASSWORD)
+        with Delivering(journal, mqtt=SecretStr(address.format("hunter2%3A%2F%40%20word"))) as delivering:
+            until(partial(_started, listener))
+            delivering.begin(1)
+            until(lambda: listener.on("facegroup/people/group/ada"))
+        listener.close()
     assert "wrong" not in caplog.text + refused
     assert "hunter2" not in caplog.text
 
@@ -709,20 +708,18 @@ def test_a_broker_whose_certificate_an_authority_of_ones_own_signed(
 ) -> None:
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt.WAIT_SECONDS", 0.5)
     authority = Authority(tmp_path)
-    process = BrokerProcess(tmp_path, certificate=authority.signed("localhost"))
-    process.start()
-    address = SecretStr(f"mqtts://localhost:{process.port}")
-    with Delivering(journal, mqtt=address) as delivering:
-        until(lambda: journal.cursor("mqtt") == 0)
-        delivering.begin(1)
-        refused = until(
-            lambda: "certificate" in (delivering.delivery.error("mqtt") or "") and delivering.delivery.error("mqtt")
-        )
-        assert "unable to get local issuer certificate" in refused
-        assert "FACEGROUP_CAMERAS__MQTT_CA" in refused
-    with Delivering(journal, mqtt=address, mqtt_ca=authority.file):
-        until(lambda: journal.cursor("mqtt") == 1)
-    process.kill()
+    with BrokerProcess(tmp_path, certificate=authority.signed("localhost")) as process:
+        address = SecretStr(f"mqtts://localhost:{process.port}")
+        with Delivering(journal, mqtt=address) as delivering:
+            until(lambda: journal.cursor("mqtt") == 0)
+            delivering.begin(1)
+            refused = until(
+                lambda: "certificate" in (delivering.delivery.error("mqtt") or "") and delivering.delivery.error("mqtt")
+            )
+            assert "unable to get local issuer certificate" in refused
+            assert "FACEGROUP_CAMERAS__MQTT_CA" in refused
+        with Delivering(journal, mqtt=address, mqtt_ca=authority.file):
+            until(lambda: journal.cursor("mqtt") == 1)
 
 
 @abandoned
@@ -739,13 +736,13 @@ def test_what_is_wrong_with_a_brokers_certificate_is_said(
 ) -> None:
     monkeypatch.setattr("facegroup.cameras.delivery.mqtt.WAIT_SECONDS", 0.5)
     authority = Authority(tmp_path)
-    process = BrokerProcess(tmp_path, certificate=authority.signed(host, days) if host else None)
-    process.start()
-    with Delivering(journal, mqtt=SecretStr(f"mqtts://localhost:{process.port}"), mqtt_ca=authority.file) as delivering:
-        until(lambda: journal.cursor("mqtt") == 0)
-        delivering.begin(1)
-        until(lambda: re.search(said, delivering.delivery.error("mqtt") or ""))
-    process.kill()
+    certificate = authority.signed(host, days) if host else None
+    with BrokerProcess(tmp_path, certificate=certificate) as process:
+        address = SecretStr(f"mqtts://localhost:{process.port}")
+        with Delivering(journal, mqtt=address, mqtt_ca=authority.file) as delivering:
+            until(lambda: journal.cursor("mqtt") == 0)
+            delivering.begin(1)
+            until(lambda: re.search(said, delivering.delivery.error("mqtt") or ""))
 
 
 def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from facegroup.cameras.journal import open_journal
-from facegroup.cameras.journal.rows import Put, Row
-from facegroup.cameras.journal.sqlite_rows import SqliteRows
 from facegroup.cameras.sightings.journal import Filter, Journal
 from facegroup.errors import MalformedRequest, StoreInvalid
+from facegroup.store.rows.rows import Put, Row
+from facegroup.store.rows.sqlite_rows import SqliteRows
 from tests.unit.cameras.journal.made import begin, sighting
 
 
@@ -42,7 +42,7 @@ def test_the_last_minutes_cost_the_last_minutes(journal: Journal, read: list[Row
 
 
 def test_a_page_far_back_costs_no_more_than_the_first(tmp_path: Path) -> None:
-    rows = SqliteRows(tmp_path / "rows.db")
+    rows = SqliteRows(tmp_path / "rows.db", "journal of cameras", 0x66676A6F)
     rows.apply([Put("t", f"{at:05d}", float(at)) for at in range(20_000)])
     steps: list[None] = []
 

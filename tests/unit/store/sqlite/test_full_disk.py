@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegroup.cameras.journal.rows import Drop, Put
-from facegroup.cameras.journal.sqlite_rows import SqliteRows
 from facegroup.errors import FacegroupError, StoreFull, StoreInvalid, StoreUnavailable, UnknownPerson
 from facegroup.networks.embedder import unit
 from facegroup.store import check_store
 from facegroup.store.contract import Erased
+from facegroup.store.rows.rows import Drop, Put
+from facegroup.store.rows.sqlite_rows import SqliteRows
 from facegroup.store.sqlite import people, rows
 from facegroup.store.sqlite import reserve as sqlite_reserve
 from facegroup.store.sqlite.store import SqliteStore
@@ -200,7 +200,7 @@ def test_a_limit_of_the_files_size_is_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_journal_on_a_full_disk_drops_what_is_erased(disk: Path) -> None:
-    rows = SqliteRows(disk / "journal.db")
+    rows = SqliteRows(disk / "journal.db", "journal of cameras", 0x66676A6F)
     rows.apply([Put("sightings", str(number), number, os.urandom(9000)) for number in range(200)])
     fill(disk)
     with suppress(StoreFull):

@@ -1,7 +1,7 @@
-"""The protocol of a journal's database: tables of rows with a key and a score, changed in atomic steps.
+"""The protocol of a small database: tables of rows with a key and a score, changed in atomic steps.
 
-Rows are found by key, or in order of their scores. `facegroup.cameras.journal.sqlite_rows` and `redis_rows` are such
-databases. `facegroup.cameras.journal.row_journal` is the journal on top of either.
+Rows are found by key, or in order of their scores. `sqlite_rows` and `redis_rows` are such databases. The journal of
+cameras and the registry of keys are stored in them.
 """
 
 from collections.abc import Sequence

@@ -1,14 +1,12 @@
-"""The rows of a journal in an SQLite file beside the gallery's. Each change is a transaction on disk."""
+"""Rows in an SQLite file beside the gallery's. Each change is a transaction on disk."""
 
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from facegroup.cameras.journal.rows import Count, Drop, Put, Row, Step
+from facegroup.store.rows.rows import Count, Drop, Put, Row, Step
 from facegroup.store.sqlite.file import Layout, SqliteFile
-
-APPLICATION = 0x66676A6F  # "fgjo"
 
 _TABLES = (
     """CREATE TABLE rows (
@@ -22,19 +20,21 @@ _PUT = """INSERT INTO rows VALUES (?, ?, ?, ?)
 
 
 class SqliteRows:
-    """Class that implements `facegroup.cameras.journal.rows.Rows` in a file.
+    """Class that implements `facegroup.store.rows.rows.Rows` in a file.
 
     Args:
         path: the file, which is made if it is missing.
+        what: the word for what the file holds, for messages.
+        application: number in the file's header that tells it from other programs' files.
         timeout: seconds to wait for another process's write.
 
     Raises:
-        StoreInvalid: it is not a journal.
+        StoreInvalid: the file holds something else.
         StoreUnavailable: it cannot be opened.
     """
 
-    def __init__(self, path: str | Path, timeout: float = 10) -> None:
-        self._file = SqliteFile(Path(path), timeout, Layout("journal of cameras", APPLICATION, _TABLES))
+    def __init__(self, path: str | Path, what: str, application: int, timeout: float = 10) -> None:
+        self._file = SqliteFile(Path(path), timeout, Layout(what, application, _TABLES))
 
     def apply(self, steps: Sequence[Step]) -> bool:
         """See `Rows`."""

@@ -1,20 +1,18 @@
-"""The rows of a journal in Redis: a hash and a sorted set for each table, changed by one script, on disk before it returns.
+"""Rows in Redis: a hash and a sorted set for each table, changed by one script, on disk before it returns.
 
-    facegroup:{cameras}:counts          hash: name → number
-    facegroup:{cameras}:rows:TABLE      hash: key → value, of rows that have one
-    facegroup:{cameras}:order:TABLE     sorted set: key by score
+    facegroup:{NAME}:counts          hash: name → number
+    facegroup:{NAME}:rows:TABLE      hash: key → value, of rows that have one
+    facegroup:{NAME}:order:TABLE     sorted set: key by score
 
-All keys have one hash tag, so that a cluster keeps them together. Events are not a Redis Stream: events of an erased person
-are blanked, and an entry of a stream cannot be changed.
+All keys of a database have one hash tag, so that a cluster keeps them together. Events of cameras are not a Redis Stream:
+events of an erased person are blanked, and an entry of a stream cannot be changed.
 """
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from facegroup.cameras.journal.rows import Count, Drop, Put, Row, Step
 from facegroup.store.redis.server import Command, RedisServer
-
-_PREFIX = "facegroup:{cameras}:"
+from facegroup.store.rows.rows import Count, Drop, Put, Row, Step
 
 _APPLY = """
 for i, key in ipairs(KEYS) do
@@ -55,24 +53,26 @@ return 1
 
 
 class RedisRows:
-    """Class that implements `facegroup.cameras.journal.rows.Rows` in Redis.
+    """Class that implements `facegroup.store.rows.rows.Rows` in Redis.
 
     Args:
         url: see `facegroup.store.redis.address`.
+        name: of the database, in the names of its keys.
         timeout: seconds to wait for an answer.
 
     Raises:
         StoreInvalid: the URL cannot be read. A server that does not answer is no error yet.
     """
 
-    def __init__(self, url: str, timeout: float = 5) -> None:
+    def __init__(self, url: str, name: str, timeout: float = 5) -> None:
         self._server = RedisServer(url, timeout)
+        self._prefix = f"facegroup:{{{name}}}:"
 
     def apply(self, steps: Sequence[Step]) -> bool:
         """See `Rows`."""
         tables = list(dict.fromkeys(step.table for step in steps if not isinstance(step, Count)))
         place = {table: 2 + 2 * number for number, table in enumerate(tables)}
-        keys = [f"{_PREFIX}counts", *(key for table in tables for key in _keys(table))]
+        keys = [f"{self._prefix}counts", *(key for table in tables for key in self._keys(table))]
         words: list[str | bytes] = []
         for step in steps:
             match step:
@@ -87,14 +87,14 @@ class RedisRows:
 
     def count(self, name: str) -> int:
         """See `Rows`."""
-        (found,) = self._server.read(("HGET", f"{_PREFIX}counts", name))
+        (found,) = self._server.read(("HGET", f"{self._prefix}counts", name))
         return int(found or 0)
 
     def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
         """See `Rows`."""
         if not keys:
             return []
-        rows, order = _keys(table)
+        rows, order = self._keys(table)
         values, *scores = self._server.read(("HMGET", rows, *keys), *(("ZSCORE", order, key) for key in keys))
         return [
             None if score is None else Row(key, float(score), bytes(value or b""))
@@ -112,7 +112,7 @@ class RedisRows:
         after: tuple[float, str] | None = None,
     ) -> list[Row]:
         """See `Rows`."""
-        rows, order = _keys(table)
+        rows, order = self._keys(table)
         if after:
             low, high = (low, min(high, after[0])) if newest else (max(low, after[0]), high)
         edges = [_edge(high), _edge(low)] if newest else [_edge(low), _edge(high)]
@@ -134,7 +134,7 @@ class RedisRows:
 
     def size(self, table: str) -> int:
         """See `Rows`."""
-        (found,) = self._server.read(("ZCARD", _keys(table)[1]))
+        (found,) = self._server.read(("ZCARD", self._keys(table)[1]))
         return int(found)
 
     def making_room(self) -> AbstractContextManager[None]:
@@ -152,9 +152,8 @@ class RedisRows:
         """See `Rows`."""
         self._server.close()
 
-
-def _keys(table: str) -> tuple[str, str]:
-    return f"{_PREFIX}rows:{table}", f"{_PREFIX}order:{table}"
+    def _keys(self, table: str) -> tuple[str, str]:
+        return f"{self._prefix}rows:{table}", f"{self._prefix}order:{table}"
 
 
 def _edge(score: float) -> str:

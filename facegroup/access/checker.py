@@ -1,0 +1,266 @@
+"""Finds out who a request comes from, by the keys of the registry as they are now.
+
+Each request asks the registry for its version, so that a revoked key is refused at once, by each process. Requests that come
+while a Redis is asked wait for the next answer together. While the store is away, the last known keys hold for a minute.
+"""
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from facegroup.access import first_key, secrets
+from facegroup.access.registry import Registry, State, may_have_keys, open_registry
+from facegroup.access.types import EVERYBODY, STRANGER, Caller, Key
+from facegroup.errors import (
+    AccessUnavailable,
+    FacegroupError,
+    InvalidSettings,
+    StoreInvalid,
+    StoreUnavailable,
+    Unauthorised,
+)
+from facegroup.settings import Settings
+
+log = logging.getLogger(__name__)
+
+HOLD_SECONDS = 60.0
+"""How long the last known keys hold while the store is away."""
+TOUCH_SECONDS = 60.0
+"""How often it is noted, at most, that a key was used."""
+
+Mode: TypeAlias = Literal["auto", "keys", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Class of the keys of one version, found by their prefixes."""
+
+    state: State
+    by_prefix: dict[str, list[tuple[str, float, Key]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, state: State) -> "_Known":
+        known = cls(state)
+        for key in state.keys:
+            for prefix, entry in (
+                (key.prefix, (key.hash, math.inf, key)),
+                (key.old_prefix, (key.old_hash, key.old_until, key)),
+            ):
+                if prefix:
+                    known.by_prefix.setdefault(prefix, []).append(entry)
+        return known
+
+    def find(self, secret: secrets.Secret, now: float) -> Key | None:
+        """Return the key that holds and has this secret."""
+        for hashed, until, key in self.by_prefix.get(secret.prefix, ()):
+            if secrets.same(hashed, secret.hash) and now < until and key.holds(now):
+                return key
+        return None
+
+
+class Checker:
+    """Class that knows the keys of a registry. May be used from several threads and event loops.
+
+    Args:
+        opens: opens the registry when a request needs it. Where there is none it makes one, or, given False, returns None.
+        mode: `keys` asks everybody for a key, `open` nobody, and `auto` everybody as soon as a key was made.
+        near: whether the registry answers in microseconds, and is asked without a thread.
+        first: makes the first key, in a registry that never had one.
+        clock: seconds that never go back.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        opens: Callable[[bool], Registry | None],
+        mode: Mode = "auto",
+        *,
+        near: bool = True,
+        first: Callable[[Registry], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._opens = opens
+        self.mode: Mode = mode
+        self._near = near
+        self._first = first
+        self._clock = clock
+        self._wall = now
+        self._latest = 0.0
+        self._registry: Registry | None = None
+        self._known = _Known(State(0))
+        self._seen: float | None = None  # when the registry answered last
+        self._away = False
+        self._closed = mode == "keys"
+        self._lock = threading.Lock()
+        self._thread: ThreadPoolExecutor | None = None
+        self._queued: Future[None] | None = None
+        self._used: dict[str, float] = {}
+        self._noted = clock()
+
+    async def identify(self, text: str | None) -> Caller:
+        """Return who a request with this key comes from; None: it has none.
+
+        Raises:
+            Unauthorised: a key is needed, and this is none that holds.
+            AccessUnavailable: the store is away, and has been for too long.
+        """
+        if self.mode == "open":
+            return EVERYBODY
+        known = await self._current()
+        if not self._closed:
+            return EVERYBODY
+        secret = None if text is None else secrets.read(text)
+        key = None if secret is None else known.find(secret, self.now())
+        if key is None:
+            raise Unauthorised(
+                "This server asks for a key. Send one as `Authorization: Bearer fg_…`, or as `x-api-key`."
+                if text is None
+                else "This key does not hold: it is unknown, was revoked, or has expired."
+            )
+        self._note(key)
+        return key.caller
+
+    async def tell(self, text: str | None) -> Caller:
+        """Return who a request comes from, where nobody needs a key: `STRANGER` without one that holds."""
+        try:
+            return await self.identify(text)
+        except (Unauthorised, AccessUnavailable):
+            return STRANGER
+
+    async def again(self, caller: Caller) -> Caller:
+        """Return a caller as they are now. Raises as `identify` does, if they may do nothing any more."""
+        if caller.kind == "key":
+            return await self.of_key(caller.id)
+        return await self.identify(None)
+
+    async def of_key(self, key_id: str) -> Caller:
+        """Return the caller with the key of this id. Raises as `identify` does."""
+        known = await self._current()
+        key = next((each for each in known.state.keys if each.id == key_id), None)
+        if key is None or not key.holds(self.now()):
+            raise Unauthorised("The key of this request does not hold any more.")
+        return key.caller
+
+    async def registry(self) -> Registry:
+        """Return the registry, made where there is none. Raises `StoreUnavailable` or `StoreInvalid`."""
+        await self._current()
+        if self._registry is None:
+            self._registry = self._opens(True)
+        assert self._registry is not None
+        return self._registry
+
+    async def url_secret(self) -> bytes:
+        """Return the secret that signs URLs; empty until one was signed."""
+        return (await self._current()).state.url_secret
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch. It never goes back, so that what has expired stays so."""
+        self._latest = max(self._latest, self._wall())
+        return self._latest
+
+    def close(self) -> None:
+        """Note what is not noted yet, and close the registry."""
+        if self._thread is not None:
+            self._thread.shutdown()
+        self._flush()
+        if self._registry is not None:
+            self._registry.close()
+
+    async def _current(self) -> _Known:
+        """Return the keys as they are now, or as they were last known."""
+        if self._near:
+            self._look()
+        else:
+            # Not cancelled with one request: others wait for it, too.
+            await asyncio.shield(asyncio.wrap_future(self._ask()))
+        # A server without keys has nothing that could be revoked meanwhile.
+        if self._seen is None or (self._away and self._closed and self._clock() - self._seen > HOLD_SECONDS):
+            raise AccessUnavailable("The store does not answer, so keys cannot be checked. Try again later.", 5)
+        return self._known
+
+    def _ask(self) -> Future[None]:
+        """Return the next look at the registry: one that has begun may have seen what was before."""
+        with self._lock:
+            if self._queued is None:
+                self._queued = self._worker().submit(self._take_turn)
+            return self._queued
+
+    def _take_turn(self) -> None:
+        with self._lock:
+            self._queued = None
+        self._look()
+
+    def _look(self) -> None:
+        """Bring the keys up to date."""
+        try:
+            if self._registry is None:
+                self._registry = self._opens(self._first is not None)
+            found = self._registry
+            version = 0 if found is None else found.version()
+            if found is not None and version == 0 and self._first is not None:
+                version = self._make_first(found, self._first)
+            if found is not None and version != self._known.state.version:
+                self._known = _Known.of(found.state())
+        except (StoreUnavailable, StoreInvalid) as error:
+            self._notice(error)
+            return
+        # Once keys were there, a store that lost them opens nothing.
+        self._closed = self._closed or version != 0
+        self._seen, self._away = self._clock(), False
+
+    def _make_first(self, registry: Registry, first: Callable[[Registry], None]) -> int:
+        """Make the first key. What is wrong with its file is told once: every request would say it again."""
+        try:
+            first(registry)
+        except InvalidSettings as error:
+            log.error("The first key was not made: %s", error)
+            self._first = None
+        return registry.version()
+
+    def _notice(self, error: FacegroupError) -> None:
+        if not self._away:
+            log.error("The registry of keys does not answer; the last known keys hold for a minute: %s", error)
+        self._away = True
+
+    def _note(self, key: Key) -> None:
+        """Note that a key was used; write it down once a minute, while nobody waits for it."""
+        self._used[key.id] = self.now()
+        if self._clock() - self._noted >= TOUCH_SECONDS:
+            self._noted = self._clock()
+            self._worker().submit(self._flush)
+
+    def _flush(self) -> None:
+        used, self._used = self._used, {}
+        try:
+            if self._registry is not None:
+                self._registry.touch(used)
+        except FacegroupError as error:
+            log.debug("it was not noted when keys were used: %s", error)
+
+    def _worker(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "keys")
+        return self._thread
+
+
+def open_checker(settings: Settings) -> Checker:
+    """Return the checker of the store that settings name. Nothing is opened before a request needs it."""
+    path = settings.access.first_key
+
+    def opens(make: bool) -> Registry | None:
+        return open_registry(settings.store) if make or may_have_keys(settings.store) else None
+
+    def first(registry: Registry) -> None:
+        if path is not None and (said := first_key.ensure(registry, path)):
+            log.warning("%s", said)
+
+    near = settings.store.startswith("sqlite:")
+    wants = path is not None and settings.access.mode != "open"
+    return Checker(opens, settings.access.mode, near=near, first=first if wants else None)

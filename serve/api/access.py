@@ -1,0 +1,124 @@
+"""Who sends a request, and whether they may: checked for each route when it is found, before the body is read."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+
+from facegroup.access.checker import Checker
+from facegroup.access.types import Caller
+from facegroup.errors import Forbidden, InvalidName, Unauthorised
+from facegroup.store.names import clean_name
+from serve.api import requirements, signed_urls
+from serve.api.requirements import TABLE, Requirement
+
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_HEADERS = ("authorization", "x-api-key")
+_HOW = "send one as `Authorization: Bearer fg_…`, or as `x-api-key`"
+
+
+class CheckedRoute(APIRoute):
+    """A route that answers only to callers who meet its requirement; `request.state.caller` is who it is."""
+
+    def get_route_handler(self) -> _Handler:
+        """Return what answers a request."""
+        answer = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            row = requirements.named(request.scope["method"], self.path)
+            assert row is not None  # build_api has checked it
+            request.state.caller = await admitted(request, TABLE[row])
+            return await answer(request)
+
+        return checked
+
+
+def check(routes: Iterable[object]) -> None:
+    """Check that each route has a requirement and checks it, and each requirement a route; raise RuntimeError if not."""
+    used = set()
+    for route in routes:
+        if not isinstance(route, APIRoute):
+            continue
+        for method in route.methods or ():
+            row = requirements.named(method, route.path)
+            if row is None or not isinstance(route, CheckedRoute):
+                raise RuntimeError(f"{method} {route.path} asks nothing of its caller: serve/api/requirements.py")
+            used.add(row)
+    if unused := TABLE.keys() - used:
+        raise RuntimeError(f"there are no such routes: {sorted(unused)}")
+
+
+async def admitted(request: Request, wanted: Requirement) -> Caller:
+    """Return who sends a request, if they may.
+
+    Raises:
+        AccessUnavailable: the store is away, and keys cannot be checked.
+        Forbidden: the key is not for this, or not for a gallery or camera that the path or the query names.
+        Unauthorised: there is no key that holds, or it is not clear which one is meant.
+    """
+    checker: Checker = request.app.state.checker
+    if wanted.open:
+        return await checker.tell(_told(request.headers))
+    if wanted.signed and signed_urls.is_signed(request):
+        caller = await signed_urls.signer(request, checker)
+    else:
+        caller = await checker.identify(key_of(request.headers))
+    if not wanted.allows(caller.grant):
+        raise Forbidden(_lacking(caller, wanted))
+    if caller.galleries is not None or caller.cameras is not None:
+        _check_names(request, caller)
+    return caller
+
+
+def key_of(headers: Headers) -> str | None:
+    """Return the key of a request as it was sent, None if there is none.
+
+    Raises:
+        Unauthorised: there are several different ones, or one is sent in another way.
+    """
+    found: set[str] = set()
+    for name in _HEADERS:
+        sent = headers.getlist(name)
+        if len(sent) > 1:
+            raise Unauthorised(f"the header {name} is sent {len(sent)} times; {_HOW}")
+        for value in sent:
+            if name == "x-api-key":
+                found.add(value.strip(" \t"))
+                continue
+            scheme, _, rest = value.strip(" \t").partition(" ")
+            if scheme.lower() == "bearer":
+                found.add(rest.strip(" \t"))
+            elif "x-api-key" not in headers:  # else that of a proxy in front
+                raise Unauthorised(f"only keys are taken in the header authorization; {_HOW}")
+    if len(found) > 1:
+        raise Unauthorised("the headers authorization and x-api-key have different keys; send one of them")
+    return found.pop() if found else None
+
+
+def _told(headers: Headers) -> str | None:
+    """Return the key of a request to which it makes no difference whether there is one."""
+    try:
+        return key_of(headers)
+    except Unauthorised:
+        return None
+
+
+def _lacking(caller: Caller, wanted: Requirement) -> str:
+    if caller.grant.has(*wanted.scopes):
+        return f"This key is limited to some {' and '.join(wanted.whole)}, and this covers all of them."
+    scopes = " or ".join(wanted.scopes)
+    return f"This key does not allow this. It needs the scope {scopes}."
+
+
+def _check_names(request: Request, caller: Caller) -> None:
+    """Refuse a gallery or a camera in the path or the query that a limited caller may not use."""
+    for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+        if name == "gallery":
+            try:
+                caller.require(clean_name(value, "gallery name"))
+            except InvalidName:
+                raise Forbidden("This key is not for a gallery of this name.") from None
+        elif name == "camera":
+            caller.require_camera(value)
