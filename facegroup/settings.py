@@ -274,7 +274,7 @@ class Cameras(_Part):
     key: SecretStr | None = Field(
         None,
         description="key that encrypts passwords of sources and secrets of webhooks in the store; create one with "
-        "`facegroup camera key`; without a key they are refused",
+        "`facegroup camera key`; without it and without secret_key they are refused",
     )
     networks: tuple[str, ...] = Field(
         (),

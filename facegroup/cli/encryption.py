@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 import typer
 
+from facegroup.cameras import journal
 from facegroup.cli.options import AsJson, Store
 from facegroup.cli.output import bar, show_log
 from facegroup.errors import FacegroupError, InvalidSettings
@@ -13,6 +14,7 @@ from facegroup.settings import load
 from facegroup.store import open_store
 from facegroup.store.conversion import Converts
 from facegroup.store.encryption import PLAIN, new_key
+from facegroup.store.rows.encrypted_rows import EncryptedRows
 from facegroup.store.secret_key import secret_keys
 
 
@@ -53,11 +55,17 @@ def encrypt(
             "There is no key to encrypt with. Set FACEGROUP_SECRET_KEY_FILE to a file that holds the output of "
             "`facegroup secret-key`."
         )
+    text = "decrypting" if decrypt else "encrypting"
     with closing(open_store(settings.store, "cli", keys)) as opened:
         place = cast(Converts, opened)
-        with bar("decrypting" if decrypt else "encrypting", place.rows()) as progress:
+        with bar(text, place.rows()) as progress:
             done = place.convert(progress.advance)
         cleaned = clean and _cleaned(place)
+    if journal.may_be_there(settings.store):
+        with closing(journal.encrypted_rows(settings.store, keys)) as rows:
+            with bar(f"{text} what cameras saw", rows.rows()) as progress:
+                done += journal.encrypt_journal(settings.store, settings.cameras.key, keys, progress.advance)
+            cleaned = cleaned and _cleaned(rows)
     answer = {"values": done.values, "unreadable": done.unreadable, "complete": done.complete, "cleaned": cleaned}
     typer.echo(
         json.dumps(answer) if as_json else f"{done.values} values were {'decrypted' if decrypt else 'encrypted'}"
@@ -76,7 +84,7 @@ def encrypt(
         raise typer.Exit(1)
 
 
-def _cleaned(store: Converts) -> bool:
+def _cleaned(store: "Converts | EncryptedRows") -> bool:
     try:
         store.clean()
     except FacegroupError as error:

@@ -1,7 +1,6 @@
 """Encrypts what a Redis holds: some values of a gallery at a time, so that others are answered in between."""
 
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -20,7 +19,6 @@ from facegroup.store.staging import StagingName, is_staging
 
 _COUNT = 100  # values of a step
 _TRIES = 100
-_REWRITE_SECONDS = 600.0
 
 _KINDS = {"samples": "sample", "crops": "crop", "centroids": "centroid", "counters": "counters", "cohort": "cohort"}
 """The keys of a gallery that hold encrypted values: what the values are."""
@@ -58,26 +56,7 @@ class RedisConversion(RedisBase):
         Raises:
             StoreUnavailable: the server does not let this user do so, or does not end.
         """
-        if not self._persistence()["aof_enabled"]:
-            return
-        self._idle()  # one that runs already may have begun before the last value was replaced
-        self._server.read(("BGREWRITEAOF",))
-        self._idle()
-
-    def _idle(self) -> None:
-        """Wait until the server writes no file in the background."""
-        deadline = time.monotonic() + _REWRITE_SECONDS
-        while any(
-            value for name, value in self._persistence().items() if "_in_progress" in name or "_scheduled" in name
-        ):
-            if time.monotonic() > deadline:
-                raise StoreUnavailable("Redis did not write its append-only file anew in time.")
-            time.sleep(0.1)
-
-    def _persistence(self) -> dict[str, int]:
-        (answer,) = self._server.read(("INFO", "persistence"))
-        names = ("aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
-        return {name: int(answer.get(name, 0)) for name in names}
+        self._server.rewrite()
 
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
