@@ -1,7 +1,11 @@
 """Values under a key: read with it and in their place only; keys change beside readers and writers; nothing plain stays."""
 
+import logging
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,14 +17,20 @@ import pytest
 import redis
 
 from facegroup.errors import FacegroupError, InvalidSettings, KeyMissing
+from facegroup.gallery.matching import Matcher
+from facegroup.networks.registry import spec
+from facegroup.pipeline.messages import Query
 from facegroup.store import check_store, open_store
 from facegroup.store.encryption import OVERHEAD, SecretKeys, new_key, place, read_keys
 from facegroup.store.paging import everybody
 from facegroup.store.redis.keys import Keys
+from facegroup.store.sqlite.store import SqliteStore
 from facegroup.store.staging import import_copy
-from facegroup.types import Gallery
+from facegroup.transfer.archive_reader import Archive
+from facegroup.transfer.export_import import export, take_in
+from facegroup.types import Gallery, Sample
 from tests.conftest import RedisProcess
-from tests.unit.store.samples import NETWORK, D, counter, descriptor, sample, strangers
+from tests.unit.store.samples import NETWORK, D, counter, descriptor, photo_id, sample, strangers
 
 OLD, NEW = (SecretKeys([bytes([number]) * 32]) for number in (1, 2))
 BOTH = SecretKeys([bytes([2]) * 32, bytes([1]) * 32])
@@ -364,3 +374,77 @@ def test_nothing_plain_stays_in_the_files_of_redis(tmp_path: Path) -> None:
         assert not kept()
     finally:
         server.kill()
+
+
+def test_a_conversion_that_is_killed_leaves_all_that_was_there(at: Opens, url: str) -> None:
+    ids = [f"p{number}" for number in range(60)]
+    fill(at(OLD), *ids)
+    before = content(at(BOTH), *ids)
+    for delay in (0.0, 0.03, 0.07, 0.2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.unit.store.converter", url], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "0"
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        assert content(at(BOTH), *ids) == before
+    assert at(BOTH).convert().complete
+    assert content(at(NEW), *ids) == before
+
+
+def test_a_server_without_the_key_answers_nothing_from_memory(at: Opens) -> None:
+    plain = at(None)
+    dimension = spec("retail-0095").dimension
+    plain.create_gallery(Gallery("group", "retail-0095", dimension, 0.4))
+    plain.create_person("group", "Ann", person_id="ann")
+    face = Sample(photo_id(1), descriptor(1, dimension))
+    plain.add_samples("group", "ann", [face], "retail-0095")
+    matcher, keyed = Matcher(plain, spec("retail-0095")), Matcher(at(OLD), spec("retail-0095"))
+    asked = [(Query("group"), 1)]
+
+    def answer(matcher: Matcher) -> Any:
+        (found,) = matcher.match(face.descriptor[None], asked)
+        return found if isinstance(found, FacegroupError) else found.matches[0].person_id
+
+    assert (answer(matcher), answer(keyed)) == ("ann", "ann")
+    assert at(OLD).convert().complete
+    assert answer(keyed) == "ann"
+    assert isinstance(answer(matcher), KeyMissing)
+    assert at(OLD.decrypting()).convert().complete
+    assert (answer(matcher), answer(keyed)) == ("ann", "ann")
+
+
+def test_archives_are_plain_and_what_is_imported_is_encrypted(at: Opens, url: str, tmp_path: Path) -> None:
+    store = at(OLD)
+    fill(store, "ann")
+    export(store, "group", tmp_path / "group.zip")
+    assert descriptor(0).astype("<f4").tobytes() in (tmp_path / "group.zip").read_bytes()
+    with Archive(tmp_path / "group.zip") as archive:
+        take_in(store, archive, "again")
+    (tmp_path / "group.zip").unlink()
+    assert traces(url, tmp_path) == []
+    assert content(store, "ann", gallery="again")[1:] == content(store, "ann")[1:]
+
+
+def test_a_backup_needs_no_key_and_is_read_with_it(tmp_path: Path) -> None:
+    with closing(open_store(f"sqlite:///{tmp_path}/g.db", keys=OLD)) as store:
+        fill(store, "ann")
+        before = content(store, "ann")
+    with closing(SqliteStore(tmp_path / "g.db")) as keyless:
+        keyless.copy_to(tmp_path / "copy.db")
+    with closing(open_store(f"sqlite:///{tmp_path}/copy.db")) as copy, pytest.raises(KeyMissing):
+        copy.galleries()
+    with closing(open_store(f"sqlite:///{tmp_path}/copy.db", keys=OLD)) as copy:
+        assert content(copy, "ann") == before
+
+
+def test_a_server_that_finds_plain_values_says_so(url: str, at: Opens, caplog: pytest.LogCaptureFixture) -> None:
+    fill(at(None), "ann")
+    with caplog.at_level(logging.WARNING, "facegroup.store"):
+        check_store(url, None)
+        assert "facegroup encrypt" not in caplog.text
+        check_store(url, OLD)
+    assert "facegroup encrypt" in caplog.text
