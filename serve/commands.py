@@ -53,6 +53,7 @@ def serve(
     from facegroup.pipeline.liveness_files import FILES
     from facegroup.settings import load
     from facegroup.store import check_store
+    from facegroup.store.secret_key import secret_keys
     from serve.launch import running, until_stopped
 
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
@@ -67,7 +68,7 @@ def serve(
         licence.tell_once(spec, settings, lambda text: typer.echo(text, err=True))
     detector_trial.run(settings)
     weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
-    check_store(settings.store)
+    check_store(settings.store, secret_keys(settings))
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.
     with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:
