@@ -56,13 +56,14 @@ def serve(
     from facegroup.pipeline.liveness_files import FILES
     from facegroup.settings import load
     from facegroup.store import check_store
+    from facegroup.store.secret_key import secret_keys
     from serve import start_rules
     from serve.launch import running, until_stopped
 
     access = {"mode": "open"} if open_to_all else None
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery, access=access)
     configure(settings)
-    check_store(settings.store)
+    check_store(settings.store, secret_keys(settings))
     settings = start_rules.checked(settings, lambda text: typer.echo(text, err=True))
     # Checked here and not in a replica: there is one message, at once, before Ray starts.
     if settings.embedder.engine != "simulated":

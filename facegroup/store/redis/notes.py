@@ -1,11 +1,12 @@
 """The audit entry and the idempotency key that go with every write of a Redis store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from facegroup.store import idempotency, validation
 from facegroup.store.audit import KEPT, Entry, Event, Origin
+from facegroup.store.encryption import SecretKeys
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 
 
@@ -18,12 +19,14 @@ class Note:
         by: who does it.
         once: the key of the request, if it has one.
         added: the places of new samples in what was sent, for the answer to a repeated request.
+        keys: that the values of the write are encrypted with.
     """
 
     event: Event
     by: Origin
     once: IdempotencyKey | None = None
     added: Sequence[int] = ()
+    keys: SecretKeys = field(default_factory=SecretKeys)
 
     def packed(self) -> dict[str, Any]:
         """Return the note as the scripts take it."""
@@ -37,6 +40,7 @@ class Note:
             "detail": self.event.json(),
             "actor": self.by.actor,
             "request": self.by.request,
+            "seal": seal(self.keys),
             "once": once
             and {
                 "key": once.key,
@@ -44,6 +48,11 @@ class Note:
                 "answer": idempotency.write(once, now, self.event.person_id or "", self.added),
             },
         }
+
+
+def seal(keys: SecretKeys) -> dict[str, str]:
+    """Return what every write tells of its keys: the word that it writes under, and the words that it can read."""
+    return {"own": keys.own, "known": " ".join(sorted(keys.known))}
 
 
 def read_done(kept: bytes | None, key: IdempotencyKey) -> RecordedResult | None:

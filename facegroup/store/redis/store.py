@@ -36,6 +36,7 @@ from facegroup.store import validation
 from facegroup.store.audit import Entry, Event, Origin
 from facegroup.store.redis.centroids import RedisCentroids
 from facegroup.store.redis.cohort import RedisCohort
+from facegroup.store.redis.conversion import RedisConversion
 from facegroup.store.redis.galleries import RedisGalleries
 from facegroup.store.redis.keys import Keys
 from facegroup.store.redis.notes import read_entry
@@ -44,7 +45,7 @@ from facegroup.store.redis.scripts import script
 from facegroup.store.redis.staging import RedisStaging
 
 
-class RedisStore(RedisGalleries, RedisSamples, RedisCohort, RedisCentroids, RedisStaging):
+class RedisStore(RedisGalleries, RedisSamples, RedisCohort, RedisCentroids, RedisStaging, RedisConversion):
     """Class of a `Store` in Redis; see `RedisBase` for what it takes."""
 
     def check_writes(self) -> None:

@@ -67,6 +67,8 @@ UPGRADES: dict[int, tuple[str, ...]] = {
             created_at REAL NOT NULL, descriptor BLOB NOT NULL, source TEXT NOT NULL, detector TEXT NOT NULL,
             UNIQUE (gallery, id))""",
     ),
+    # Which keys the values are under: facegroup.store.encryption.
+    6: ("CREATE TABLE encryption (words TEXT NOT NULL)", "INSERT INTO encryption VALUES ('')"),
 }
 """By the schema that they lead to."""
 

@@ -45,7 +45,7 @@ def test_writes_are_on_disk_when_they_return(path: Path) -> None:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
         assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 5
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 6
 
 
 def test_what_is_erased_is_not_left_in_the_file(path: Path) -> None:
@@ -59,7 +59,7 @@ def test_what_is_erased_is_not_left_in_the_file(path: Path) -> None:
 
 def test_a_newer_schema_is_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 6")
+        db.execute("PRAGMA user_version = 7")
     before = path.read_bytes()
     with pytest.raises(StoreInvalid, match="newer"):
         SqliteStore(path)
