@@ -1,6 +1,7 @@
 """The command `facegroup doctor`: prints what a report of a fault needs, and what is wrong on this machine."""
 
 import json
+import logging
 import os
 import platform
 import resource
@@ -112,12 +113,29 @@ def _store(settings: Settings) -> dict[str, Any]:
     from facegroup.store import check_store, open_store
     from facegroup.store.secret_key import secret_keys
 
-    keys = secret_keys(settings)
-    check_store(settings.store, keys)  # a full disk and a Redis that is away are only logged there
-    with closing(open_store(settings.store, "cli", keys)) as store:
-        store.ping()
-        store.check_writes()
-    return {"kind": settings.store.partition(":")[0], "reachable": True, "writable": True}
+    keys, heard = secret_keys(settings), _Warnings()
+    logger = logging.getLogger("facegroup.store")
+    logger.addHandler(heard)
+    try:
+        check_store(settings.store, keys)  # a full disk and a Redis that is away are only logged there
+        with closing(open_store(settings.store, "cli", keys)) as store:
+            store.ping()
+            store.check_writes()
+    finally:
+        logger.removeHandler(heard)
+    about: dict[str, Any] = {"kind": settings.store.partition(":")[0], "reachable": True, "writable": True}
+    return about | ({"problem": "; ".join(heard.said)} if heard.said else {})
+
+
+class _Warnings(logging.Handler):
+    """Class that keeps warnings, such as that of a Redis that can lose acknowledged writes, once each."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said[record.getMessage()] = None
 
 
 def _network(settings: Settings) -> dict[str, Any]:

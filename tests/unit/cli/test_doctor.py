@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from facegroup.cli import doctor
+from tests.conftest import RedisProcess
 
 
 def call(*words: str) -> Result:
@@ -58,3 +59,19 @@ def test_each_problem_is_a_line_and_the_rest_is_still_shown(tmp_path: Path, monk
     assert "set FACEGROUP_PORT" in problems[2]
     assert "hidden-word" not in result.output
     assert '"features"' in result.stdout
+
+
+@pytest.mark.parametrize(("kept", "status"), [("yes", 0), ("no", 1)])
+def test_a_redis_that_can_lose_writes_is_a_problem(
+    kept: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = RedisProcess(tmp_path, "--appendonly", kept)
+    process.start()
+    try:
+        monkeypatch.setenv("FACEGROUP_STORE", process.url)
+        result = call("--json")
+    finally:
+        process.kill()
+    problems = json.loads(result.stdout)["problems"]
+    assert (result.exit_code, len(problems)) == (status, status)
+    assert all("can lose acknowledged writes" in each for each in problems)
