@@ -160,7 +160,8 @@ def _detector(settings: Settings) -> dict[str, Any]:
     from facegroup.pipeline.open_finder import open_detector
 
     with closing(open_detector(settings, 1)) as detector:
-        return {"model": Path(wanted.model).name, "precision": wanted.precision, "class": type(detector).__name__}
+        about = {"detector": detector.name, "engine": detector.engine, "device": detector.device}
+        return about | {"precision": wanted.precision}
 
 
 def _port(settings: Settings) -> dict[str, Any]:

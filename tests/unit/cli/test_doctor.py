@@ -39,6 +39,7 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (said["network"]["engine"], said["network"]["precision"]) == ("openvino", "fp32")
     assert said["network"]["descriptor"]["compared_with"] == "recorded"
     assert len(said["network"]["weights"]) == 2
+    assert said["detector"] == {"detector": "mtcnn", "engine": "openvino", "device": "cpu", "precision": "fp32"}
     assert said["settings"]["changed"]["client_key"] == "set"
     assert secret not in result.output
 
