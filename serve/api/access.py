@@ -124,9 +124,9 @@ def _told(headers: Headers) -> str | None:
 
 
 def _lacking(caller: Caller, wanted: Requirement) -> str:
-    if caller.grant.has(*wanted.scopes):
+    if wanted.suits(caller.grant):
         return f"This key is limited to some {' and '.join(wanted.whole)}, and this covers all of them."
-    scopes = " or ".join(wanted.scopes)
+    scopes = " and ".join(" or ".join(each) for each in (wanted.scopes, wanted.also) if each)
     return f"This key does not allow this. It needs the scope {scopes}."
 
 

@@ -243,7 +243,7 @@ def test_a_path_cannot_name_two_galleries(keyed: Keyed) -> None:
 
 
 def test_bodies_that_name_a_gallery_or_a_camera(keyed: Keyed) -> None:
-    key = keyed.key("cameras", galleries=("choir",), cameras=("door", "yard"))
+    key = keyed.key("cameras", "events", galleries=("choir",), cameras=("door", "yard"))
     source = {"source": "rtsp://192.0.2.1/"}
 
     def code(method: str, path: str, body: dict[str, Any]) -> str:
