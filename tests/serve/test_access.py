@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from facegroup.access import secrets
+from facegroup.access.types import Caller
 from facegroup.errors import StoreUnavailable
 from facegroup.settings import load
 from serve.api import build_api
@@ -133,6 +134,22 @@ def test_the_body_of_a_stranger_is_not_read(keyed: Keyed, key: str) -> None:
         answer = keyed.api.raw("POST", "/v1/embed", headers, [b"x" * 1000] * 10)
         assert answer.status in (401, 403)
         assert answer.taken == 0
+
+
+@pytest.mark.parametrize(("path", "asks"), [("/healthz", 0), ("/docs", 0), ("/", 0), ("/readyz", 1), (GALLERIES, 1)])
+def test_the_store_is_asked_only_where_it_matters_who_asks(
+    keyed: Keyed, key: str, path: str, asks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    plain = keyed.checker.identify
+
+    async def identify(text: str | None) -> Caller:
+        asked.append(text)
+        return await plain(text)
+
+    monkeypatch.setattr(keyed.checker, "identify", identify)
+    keyed.api("GET", path, headers=bearer(key))
+    assert asked == [key] * asks
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/", "/openapi.json", "/style.css"])
