@@ -42,7 +42,7 @@ def show(*, once: bool, photos: Path | None, port: int | None) -> int:
         table = Table("gallery", "photo", "answer", "similarity", "threshold", "right?", box=None, header_style="bold")
         wrong = sum([_judge(client, group, table) for group in groups])
         # Wide enough for whole file names where the output is not a terminal.
-        Console(width=None if sys.stdout.isatty() else 110).print(table)
+        Console(width=None if sys.stdout.isatty() else 110, markup=False, emoji=False).print(table)
         typer.echo("all answers are right" if not wrong else f"{wrong} answers are WRONG")
         if not once:
             typer.echo(f"\npage     {url}/\nAPI      {url}/docs\nmetrics  {url}/metrics")
