@@ -2,11 +2,11 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import suppress
 from typing import Any
 
 from facegroup.errors import StoreUnavailable, UnknownGallery
-from facegroup.store.conversion import Converted, until_complete
+from facegroup.store.conversion import TURNS, Converted
 from facegroup.store.encryption import PLAIN, held_by, place
 from facegroup.store.names import clean_name
 from facegroup.store.redis.base import RedisBase
@@ -42,13 +42,19 @@ class RedisConversion(RedisBase):
             KeyMissing: a value may be under a key that is not there.
             StoreUnavailable: the server does not answer. What was done stays done.
         """
-        done = Converted()
-        for name in self._names():
-            try:
-                done += until_complete(partial(self._turn, name, tell))
-            except UnknownGallery:  # erased, or switched, meanwhile
-                continue
-        return done
+        values, unreadable = 0, dict[str, int]()
+        names = self._names()
+        for _ in range(TURNS):
+            for name in names:
+                with suppress(UnknownGallery):  # erased, or switched, meanwhile
+                    turn = self._turn(name, tell)
+                    values += turn.values
+                    unreadable[name] = turn.unreadable
+            # A switch meanwhile gives the names of galleries that were looked at to others that were not.
+            names = [name for name in self._names() if held_by(self._words(name)) != {self._keys.own}]
+            if not names:
+                break
+        return Converted(values, sum(unreadable.values()), not names)
 
     def clean(self) -> None:
         """Have the server write its append-only file anew, which holds the values that were replaced, and wait for it.
@@ -84,8 +90,8 @@ class RedisConversion(RedisBase):
             for values in self._pages(name, kind):
                 done += self._replace(name, kind, values)
                 tell(len(values))
-        words = self._set_words(name, lambda words: self._keys.swept(words, mark))
-        return done + Converted(complete=held_by(words) == {self._keys.own})
+        self._set_words(name, lambda words: self._keys.swept(words, mark))
+        return done
 
     def _set_words(self, name: str, change: Callable[[str], str]) -> str:
         """Change the words of a gallery, and return them. Raises `UnknownGallery`."""

@@ -22,11 +22,12 @@ from facegroup.gallery.matching import Matcher
 from facegroup.networks.registry import spec
 from facegroup.pipeline.messages import Query
 from facegroup.store import check_store, open_store
+from facegroup.store.audit import Event
 from facegroup.store.encryption import OVERHEAD, SecretKeys, new_key, place, read_keys
 from facegroup.store.paging import everybody
 from facegroup.store.redis.keys import Keys
 from facegroup.store.sqlite.store import SqliteStore
-from facegroup.store.staging import import_copy
+from facegroup.store.staging import import_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Sample
@@ -285,6 +286,35 @@ def test_staging_copies_are_encrypted_too(at: Opens, url: str, tmp_path: Path) -
     store.put_people(copy, [(replace(person, id="cy"), [sample(0)])])
     assert traces(url, tmp_path) == []
     assert store.centroids(copy).ids == ("bo", "cy")
+
+
+@pytest.mark.parametrize("moments", [(10,), (3, 6)], ids=["once", "there and back"])
+def test_switches_beside_a_conversion_leave_nothing_plain(redis_url: str, tmp_path: Path, moments: Any) -> None:
+    with closing(Opens(redis_url)) as at:
+        plain, store = at(None), at(OLD)
+        fill(plain, "ann")
+        before, copy = content(plain, "ann"), import_copy("group")
+        person = replace(plain.person("group", "ann"), id="bo")
+        plain.create_gallery(Gallery(copy, NETWORK, D, 0.4))
+        plain.put_people(copy, [(person, [sample(10), counter(11)])])
+        looked, copies = 0, [copy, previous_copy("group")]
+
+        def tell(number: int) -> None:
+            nonlocal looked
+            looked += number
+            if looked in moments:
+                away = copies.pop(0)
+                versions = store.version("group"), store.version(away)
+                store.switch_gallery("group", away, *versions, Event("switched"))
+
+        assert store.convert(tell).complete
+        assert len(copies) == 2 - len(moments)
+        assert traces(redis_url, tmp_path) == []
+        assert not store.holds_plain()
+        first, second = ("group", previous_copy("group"))[:: 1 if len(moments) == 2 else -1]
+        assert content(store, "ann", gallery=first) == before
+        assert [each.crop for each in store.samples(second, "bo", crops=True)] == [sample(10).crop]
+        assert store.damaged() == 0
 
 
 @pytest.mark.parametrize("how", ["swapped", "flipped", "cut", "emptied", "plain"])
