@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import redis
 
-from facegroup.errors import FacegroupError, InvalidSettings, KeyMissing
+from facegroup.errors import FacegroupError, InvalidSettings, KeyMissing, StoreUnavailable
 from facegroup.gallery.matching import Matcher
 from facegroup.networks.registry import spec
 from facegroup.pipeline.messages import Query
@@ -405,6 +405,23 @@ def test_nothing_plain_stays_in_the_files_of_redis(tmp_path: Path) -> None:
         assert not kept()
     finally:
         server.kill()
+
+
+def test_a_file_that_a_reader_keeps_from_being_cleaned_is_said(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/g.db"
+    with closing(Opens(url)) as at:
+        fill(at(None), "ann")
+        store = at(OLD)
+        with closing(sqlite3.connect(tmp_path / "g.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM people").fetchone()
+            assert store.convert().complete
+            with pytest.raises(StoreUnavailable, match="reads in it"):
+                store.clean()
+            assert traces(url, tmp_path) != []
+            reader.execute("COMMIT")
+            store.clean()
+        assert traces(url, tmp_path) == []
 
 
 def test_a_conversion_that_is_killed_leaves_all_that_was_there(at: Opens, url: str) -> None:
