@@ -317,6 +317,30 @@ def test_switches_beside_a_conversion_leave_nothing_plain(redis_url: str, tmp_pa
         assert store.damaged() == 0
 
 
+@pytest.mark.parametrize(
+    "name", [b"\xff", b"", b"a\nb", b"group", b"other", b" other/next", b"other/no/copy"], ids=count()
+)
+def test_a_gallery_whose_name_is_damaged_holds_up_no_other(
+    redis_url: str, name: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Opens(redis_url)) as at, closing(redis.Redis.from_url(redis_url)) as client:
+        fill(at(None), "ann")
+        before = content(at(None), "ann")
+        fill(at(None), "bo", gallery="damaged")
+        key = Keys.of("damaged").gallery
+        client.hset(key, "name", name)
+        check_store(redis_url, OLD)
+        store = at(OLD)
+        assert store.rows() == 10
+        done = store.convert()
+        assert (done.values, done.unreadable, done.complete) == (10, 0, False)
+        assert f"skipped a damaged gallery: {key}" in caplog.text
+        assert content(store, "ann") == before
+        client.hset(key, "name", "damaged")
+        assert store.convert().complete
+        assert store.centroids("damaged").ids == ("bo",)
+
+
 @pytest.mark.parametrize("how", ["swapped", "flipped", "cut", "emptied", "plain"])
 def test_a_value_that_was_changed_costs_its_person_only(at: Opens, url: str, how: str) -> None:
     fill(at(OLD), "ann", "bo", "cy")
