@@ -425,6 +425,14 @@ def test_nothing_plain_stays_in_the_files_of_redis(tmp_path: Path) -> None:
             converts: Any = store
             assert converts.convert().complete
             assert kept()
+            base = next(tmp_path.glob("appendonlydir/*.base.*"))
+            number = int(base.name.split(".")[2])
+            obstacle = base.with_name(base.name.replace(f".{number}.", f".{number + 1}."))
+            obstacle.mkdir()
+            with pytest.raises(StoreUnavailable, match="append-only file"):
+                converts.clean()
+            assert kept()
+            obstacle.rmdir()
             converts.clean()
         assert not kept()
     finally:
