@@ -137,6 +137,7 @@ class EncryptedRows:
         while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
             edge = (rows[-1].score, rows[-1].key)
             done += self._replace(table, [row.key for row in rows], lambda row, _: change(row.value))
+        self._rows.scrub()
         return done
 
     def clean(self) -> None:
@@ -185,6 +186,7 @@ class EncryptedRows:
                 done += self._replace(table, [row.key for row in rows], self._converted(table))
                 tell(len(rows))
         words = self._set_words(lambda words: self._keys.swept(words, mark))
+        self._rows.scrub()
         return done + Converted(complete=held_by(words) == {self._keys.own})
 
     def _set_words(self, change: Callable[[str], str]) -> str:

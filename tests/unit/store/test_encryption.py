@@ -439,6 +439,14 @@ def test_nothing_plain_stays_in_the_files_of_redis(tmp_path: Path) -> None:
         server.kill()
 
 
+def test_a_conversion_of_a_file_overwrites_what_it_replaces(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/g.db"
+    with closing(Opens(url)) as at:
+        fill(at(None), "ann", "bo", *(f"p{number}" for number in range(100, 130)))
+        assert at(OLD).convert().complete
+        assert traces(url, tmp_path) == []
+
+
 def test_a_file_that_a_reader_keeps_from_being_cleaned_is_said(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/g.db"
     with closing(Opens(url)) as at:

@@ -66,6 +66,13 @@ def test_faces_strangers_and_passwords_are_encrypted_changed_and_decrypted(url: 
             assert journal.webhooks()[0].secret == "webhooks-own-secret"
 
 
+def test_a_conversion_overwrites_what_it_replaces(url: str, tmp_path: Path) -> None:
+    with closing(open_journal(url, KEY)) as journal:
+        fill(journal, 1)
+        assert encrypt_journal(url, KEY, OLD).complete
+        assert CROP not in raw(url, tmp_path)
+
+
 def test_a_new_journal_holds_nothing_plain_and_tells_nothing_without_its_key(url: str, tmp_path: Path) -> None:
     with closing(open_journal(url, None, OLD)) as journal:
         fill(journal, 1)
