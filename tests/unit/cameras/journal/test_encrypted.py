@@ -1,6 +1,7 @@
 """A journal under a secret key: faces, strangers and passwords are encrypted, changed to another key, and decrypted."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 import pytest
 import redis
 
-from facegroup.cameras.journal import encrypt_journal, encrypted_rows, open_journal
+from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypt_journal, encrypted_rows, open_journal
 from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.cameras.types import Camera
 from facegroup.errors import KeyMissing, StoreInvalid, UnknownSighting
 from facegroup.store.encryption import SecretKeys
+from facegroup.store.rows import open_rows
+from facegroup.store.rows.encrypted_rows import EncryptedRows
+from facegroup.store.rows.rows import Row, Rows
 from tests.unit.cameras.journal.conftest import KEY
 from tests.unit.cameras.journal.made import sighting, unknown
 
@@ -64,6 +68,43 @@ def test_faces_strangers_and_passwords_are_encrypted_changed_and_decrypted(url: 
             assert len(journal.unknown("group", unknown(1).id).shots) == len(shots)
             assert journal.camera("door").source == SOURCE
             assert journal.webhooks()[0].secret == "webhooks-own-secret"
+
+
+class Interrupted:
+    """Rows between whose reads something else is done, once: before or after crops are read."""
+
+    def __init__(self, rows: Rows, done: Callable[[], object], *, before: bool) -> None:
+        self._rows, self._done, self._before = rows, done, before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
+
+    def get(self, table: str, keys: list[str]) -> list[Row | None]:
+        """See `Rows`."""
+        done, self._done = (self._done, lambda: None) if table == "crops" else (lambda: None, self._done)
+        if self._before:
+            done()
+        found = self._rows.get(table, keys)
+        if not self._before:
+            done()
+        return found
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("first", "then"), [(SecretKeys(), OLD), (OLD, OLD.decrypting()), (OLD, BOTH)], ids=["on", "off", "changed"]
+)
+def test_a_value_is_read_whole_beside_a_conversion(
+    url: str, first: SecretKeys, then: SecretKeys, before: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(open_journal(url, KEY, first)) as journal:
+        fill(journal, 1)
+    rows: Any = Interrupted(open_rows(url, PLACE), lambda: encrypt_journal(url, KEY, then), before=before)
+    with closing(EncryptedRows(rows, BOTH, ENCRYPTED)) as reader:
+        (found,) = reader.get("crops", [ident(1)])
+    assert found is not None
+    assert found.value == CROP
+    assert "damaged" not in caplog.text
 
 
 def test_a_conversion_overwrites_what_it_replaces(url: str, tmp_path: Path) -> None:
