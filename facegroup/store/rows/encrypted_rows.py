@@ -125,18 +125,18 @@ class EncryptedRows:
         """Encrypt all values with the first key; see `facegroup.store.conversion.Converts`."""
         return until_complete(lambda: self._turn(tell))
 
-    def change(self, table: str, change: Callable[[bytes], bytes | None]) -> Converted:
+    def change(self, table: str, change: Callable[[Row], bytes | None]) -> Converted:
         """Replace values of a watched table that is not encrypted, beside others who read and write.
 
         Args:
             table: name.
-            change: returns the new value, or None for one that it cannot read.
+            change: returns the new value of a row, or None for one that it cannot read.
         """
         done = Converted()
         edge: tuple[float, str] | None = None
         while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
             edge = (rows[-1].score, rows[-1].key)
-            done += self._replace(table, [row.key for row in rows], lambda row, _: change(row.value))
+            done += self._replace(table, [row.key for row in rows], lambda row, _: change(row))
         self._rows.scrub()
         return done
 
