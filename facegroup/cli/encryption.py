@@ -35,7 +35,11 @@ def secret_key() -> None:
 def encrypt(
     decrypt: Annotated[bool, typer.Option("--decrypt", help="decrypt everything instead")] = False,
     clean: Annotated[
-        bool, typer.Option(help="remove old values from the file too; --no-clean: writers do not have to wait for it")
+        bool,
+        typer.Option(
+            help="remove old values from the database too. A write to SQLite waits meanwhile, up to 10 seconds, and then "
+            "gets store_unavailable"
+        ),
     ] = True,
     store: Store = None,
     as_json: AsJson = False,
@@ -65,7 +69,7 @@ def encrypt(
         with closing(journal.encrypted_rows(settings.store, keys)) as rows:
             with bar(f"{text} what cameras saw", rows.rows()) as progress:
                 done += journal.encrypt_journal(settings.store, settings.cameras.key, keys, progress.advance)
-            cleaned = cleaned and _cleaned(rows)
+            cleaned = clean and _cleaned(rows) and cleaned
     answer = {"values": done.values, "unreadable": done.unreadable, "complete": done.complete, "cleaned": cleaned}
     typer.echo(
         json.dumps(answer) if as_json else f"{done.values} values were {'decrypted' if decrypt else 'encrypted'}"
@@ -73,13 +77,16 @@ def encrypt(
     if done.unreadable:
         typer.echo(f"left as they are: {done.unreadable} values that cannot be decrypted", err=True)
     if not done.complete:
-        typer.echo("A server still writes under another key. Start it with the new key, then run this again.", err=True)
-    if settings.store.startswith("redis"):
         typer.echo(
-            "Redis writes its append-only file anew (BGREWRITEAOF); until then it holds the old values. Snapshots "
-            "(dump.rdb), replicas' files and backups hold them until they are replaced.",
+            "Some values are still under another key: a server writes under it, or a gallery is damaged, which the log "
+            "names. Start all servers with the new key, then run this again.",
             err=True,
         )
+    if settings.store.startswith("redis"):
+        files = "Snapshots (dump.rdb), files of replicas and backups hold the old values until they are replaced."
+        if not cleaned:
+            files += " So does the append-only file, until the next BGREWRITEAOF."
+        typer.echo(files, err=True)
     if done.unreadable or not done.complete or (clean and not cleaned):
         raise typer.Exit(1)
 

@@ -15,6 +15,7 @@ from facegroup.store.conversion import Converted
 from facegroup.store.encryption import SecretKeys
 from facegroup.store.rows import Place
 from facegroup.store.rows.encrypted_rows import EncryptedRows
+from facegroup.store.rows.rows import Row
 
 __all__ = ["ENCRYPTED", "PLACE", "encrypted_rows", "may_be_there", "open_journal"]
 
@@ -66,23 +67,25 @@ def encrypt_journal(
     """
     encryption = Encryption(key, keys)
 
-    def sealed(fields: tuple[str, ...]) -> Callable[[bytes], bytes | None]:
-        def change(value: bytes) -> bytes | None:
+    def sealed(table: str, fields: tuple[str, ...]) -> Callable[[Row], bytes | None]:
+        def change(row: Row) -> bytes | None:
+            new = {}
             try:
-                document = json.loads(value)
-                old = {name: document[name] for name in fields if name in document}
-                old = {name: text for name, text in old.items() if not encryption.is_current(text)}
-                new = {name: encryption.encrypt(encryption.decrypt(text)) for name, text in old.items()}
+                document = json.loads(row.value)
+                for name in fields:
+                    if name in document and not encryption.is_current(document[name]):
+                        where = table, row.key, name
+                        new[name] = encryption.encrypt(encryption.decrypt(document[name], *where), *where)
             except (ValueError, TypeError, AttributeError, StoreInvalid, KeyMissing):
                 return None
-            return documents.encode(document | new) if new else value
+            return documents.encode(document | new) if new else row.value
 
         return change
 
     with closing(encrypted_rows(url, keys)) as opened:
         done = opened.convert(tell)
         for table, fields in SECRETS.items():
-            done += opened.change(table, sealed(fields))
+            done += opened.change(table, sealed(table, fields))
     return done
 
 

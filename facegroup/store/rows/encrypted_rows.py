@@ -119,24 +119,25 @@ class EncryptedRows:
 
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
-        return PLAIN in held_by(self._state()[1])
+        return PLAIN in held_by(self._words())
 
     def convert(self, tell: Callable[[int], None] = lambda _: None) -> Converted:
         """Encrypt all values with the first key; see `facegroup.store.conversion.Converts`."""
         return until_complete(lambda: self._turn(tell))
 
-    def change(self, table: str, change: Callable[[bytes], bytes | None]) -> Converted:
+    def change(self, table: str, change: Callable[[Row], bytes | None]) -> Converted:
         """Replace values of a watched table that is not encrypted, beside others who read and write.
 
         Args:
             table: name.
-            change: returns the new value, or None for one that it cannot read.
+            change: returns the new value of a row, or None for one that it cannot read.
         """
         done = Converted()
         edge: tuple[float, str] | None = None
         while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
             edge = (rows[-1].score, rows[-1].key)
-            done += self._replace(table, [row.key for row in rows], lambda row, _: change(row.value))
+            done += self._replace(table, [row.key for row in rows], lambda row, _: change(row))
+        self._rows.scrub()
         return done
 
     def clean(self) -> None:
@@ -145,12 +146,14 @@ class EncryptedRows:
 
     def _state(self) -> tuple[int, str]:
         """Return the count, and the words at that time or a later one."""
-        known = self._rows.count(_COUNT)
+        return self._rows.count(_COUNT), self._words()
+
+    def _words(self) -> str:
         (row,) = self._rows.get(_TABLE, [_KEY])
-        return known, "" if row is None else row.value.decode(errors="replace")
+        return "" if row is None else row.value.decode(errors="replace")
 
     def _cipher(self) -> Cipher:
-        return self._keys.cipher(self._state()[1])
+        return self._keys.cipher(self._words())
 
     def _encrypted(self, step: Step) -> Step:
         if isinstance(step, Put) and step.table in self._tables:
@@ -160,19 +163,18 @@ class EncryptedRows:
     def _read(self, table: str, ask: Callable[[], Sequence[Row | None]]) -> list[Row | None]:
         if table not in self._tables:
             return list(ask())
+        words = self._words()
         while True:
-            known, words = self._state()
-            cipher, rows = self._keys.cipher(words), ask()
-            values = [None if row is None else cipher.decrypt(row.value, place(table, "", row.key)) for row in rows]
-            whole = all(row is None or value is not None for row, value in zip(rows, values, strict=True))
-            if whole or self._state() == (known, words):
-                for row, value in zip(rows, values, strict=True):
-                    if row is not None and value is None:
-                        log.error("skipped a damaged value: %s %s: %s", table, row.key, UNREADABLE)
-                return [
-                    None if row is None else replace(row, value=value or b"")
-                    for row, value in zip(rows, values, strict=True)
-                ]
+            before, rows, words = words, ask(), self._words()
+            if held_by(before) == held_by(words):  # else the rows may be under a word that was not there, or is not now
+                break
+        cipher, read = self._keys.cipher(words), list[Row | None]()
+        for row in rows:
+            value = None if row is None else cipher.decrypt(row.value, place(table, "", row.key))
+            if row is not None and value is None:
+                log.error("skipped a damaged value: %s %s: %s", table, row.key, UNREADABLE)
+            read.append(row and replace(row, value=value or b""))
+        return read
 
     def _turn(self, tell: Callable[[int], None]) -> Converted:
         mark = secrets.token_hex(4)
@@ -185,6 +187,7 @@ class EncryptedRows:
                 done += self._replace(table, [row.key for row in rows], self._converted(table))
                 tell(len(rows))
         words = self._set_words(lambda words: self._keys.swept(words, mark))
+        self._rows.scrub()
         return done + Converted(complete=held_by(words) == {self._keys.own})
 
     def _set_words(self, change: Callable[[str], str]) -> str:

@@ -77,6 +77,7 @@ class SqliteConversion(SqliteBase):
         with self._file.write() as db:
             words = self._keys.swept(_words(db), mark)
             db.execute("UPDATE encryption SET words = ?", (words,))
+        self._file.scrub()  # the log has the pages of before
         return done + Converted(complete=held_by(words) == {self._keys.own})
 
     def _stale(self, table: str, columns: tuple[str, ...], tell: Callable[[int], None]) -> Iterator[list[int]]:

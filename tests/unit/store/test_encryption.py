@@ -17,16 +17,17 @@ import numpy as np
 import pytest
 import redis
 
-from facegroup.errors import FacegroupError, InvalidSettings, KeyMissing
+from facegroup.errors import FacegroupError, InvalidSettings, KeyMissing, StoreUnavailable
 from facegroup.gallery.matching import Matcher
 from facegroup.networks.registry import spec
 from facegroup.pipeline.messages import Query
 from facegroup.store import check_store, open_store
+from facegroup.store.audit import Event
 from facegroup.store.encryption import OVERHEAD, SecretKeys, new_key, place, read_keys
 from facegroup.store.paging import everybody
 from facegroup.store.redis.keys import Keys
 from facegroup.store.sqlite.store import SqliteStore
-from facegroup.store.staging import import_copy
+from facegroup.store.staging import import_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Sample
@@ -287,6 +288,59 @@ def test_staging_copies_are_encrypted_too(at: Opens, url: str, tmp_path: Path) -
     assert store.centroids(copy).ids == ("bo", "cy")
 
 
+@pytest.mark.parametrize("moments", [(10,), (3, 6)], ids=["once", "there and back"])
+def test_switches_beside_a_conversion_leave_nothing_plain(redis_url: str, tmp_path: Path, moments: Any) -> None:
+    with closing(Opens(redis_url)) as at:
+        plain, store = at(None), at(OLD)
+        fill(plain, "ann")
+        before, copy = content(plain, "ann"), import_copy("group")
+        person = replace(plain.person("group", "ann"), id="bo")
+        plain.create_gallery(Gallery(copy, NETWORK, D, 0.4))
+        plain.put_people(copy, [(person, [sample(10), counter(11)])])
+        looked, copies = 0, [copy, previous_copy("group")]
+
+        def tell(number: int) -> None:
+            nonlocal looked
+            looked += number
+            if looked in moments:
+                away = copies.pop(0)
+                versions = store.version("group"), store.version(away)
+                store.switch_gallery("group", away, *versions, Event("switched"))
+
+        assert store.convert(tell).complete
+        assert len(copies) == 2 - len(moments)
+        assert traces(redis_url, tmp_path) == []
+        assert not store.holds_plain()
+        first, second = ("group", previous_copy("group"))[:: 1 if len(moments) == 2 else -1]
+        assert content(store, "ann", gallery=first) == before
+        assert [each.crop for each in store.samples(second, "bo", crops=True)] == [sample(10).crop]
+        assert store.damaged() == 0
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff", b"", b"a\nb", b"group", b"other", b" other/next", b"other/no/copy"], ids=count()
+)
+def test_a_gallery_whose_name_is_damaged_holds_up_no_other(
+    redis_url: str, name: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Opens(redis_url)) as at, closing(redis.Redis.from_url(redis_url)) as client:
+        fill(at(None), "ann")
+        before = content(at(None), "ann")
+        fill(at(None), "bo", gallery="damaged")
+        key = Keys.of("damaged").gallery
+        client.hset(key, "name", name)
+        check_store(redis_url, OLD)
+        store = at(OLD)
+        assert store.rows() == 10
+        done = store.convert()
+        assert (done.values, done.unreadable, done.complete) == (10, 0, False)
+        assert f"skipped a damaged gallery: {key}" in caplog.text
+        assert content(store, "ann") == before
+        client.hset(key, "name", "damaged")
+        assert store.convert().complete
+        assert store.centroids("damaged").ids == ("bo",)
+
+
 @pytest.mark.parametrize("how", ["swapped", "flipped", "cut", "emptied", "plain"])
 def test_a_value_that_was_changed_costs_its_person_only(at: Opens, url: str, how: str) -> None:
     fill(at(OLD), "ann", "bo", "cy")
@@ -371,10 +425,43 @@ def test_nothing_plain_stays_in_the_files_of_redis(tmp_path: Path) -> None:
             converts: Any = store
             assert converts.convert().complete
             assert kept()
+            base = next(tmp_path.glob("appendonlydir/*.base.*"))
+            number = int(base.name.split(".")[2])
+            obstacle = base.with_name(base.name.replace(f".{number}.", f".{number + 1}."))
+            obstacle.mkdir()
+            with pytest.raises(StoreUnavailable, match="append-only file"):
+                converts.clean()
+            assert kept()
+            obstacle.rmdir()
             converts.clean()
         assert not kept()
     finally:
         server.kill()
+
+
+def test_a_conversion_of_a_file_overwrites_what_it_replaces(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/g.db"
+    with closing(Opens(url)) as at:
+        fill(at(None), "ann", "bo", *(f"p{number}" for number in range(100, 130)))
+        assert at(OLD).convert().complete
+        assert traces(url, tmp_path) == []
+
+
+def test_a_file_that_a_reader_keeps_from_being_cleaned_is_said(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/g.db"
+    with closing(Opens(url)) as at:
+        fill(at(None), "ann")
+        store = at(OLD)
+        with closing(sqlite3.connect(tmp_path / "g.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM people").fetchone()
+            assert store.convert().complete
+            with pytest.raises(StoreUnavailable, match="reads in it"):
+                store.clean()
+            assert traces(url, tmp_path) != []
+            reader.execute("COMMIT")
+            store.clean()
+        assert traces(url, tmp_path) == []
 
 
 def test_a_conversion_that_is_killed_leaves_all_that_was_there(at: Opens, url: str) -> None:
