@@ -389,7 +389,7 @@ class Access(_Part):
     first_key: OwnFile | None = Field(
         None,
         description="file that the first start writes an admin key to, readable by its user only, if the store never had a "
-        "key; if the file exists, its content becomes the admin key",
+        "key; if the file exists, its content becomes the admin key, unless it was used already",
     )
     requests_per_minute: int | None = Field(
         None, gt=0, le=RATE, description="most requests of a key that has no limit of its own; if empty, no limit"
