@@ -6,6 +6,7 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,25 @@ def test_many_that_start_at_once_make_one_key(url: str, tmp_path: Path) -> None:
     registry = open_registry(url)
     assert len(registry.all()) == 1
     registry.close()
+
+
+def test_a_file_that_another_process_has_used_meanwhile_is_kept(
+    registry: Registry, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "admin.key"
+    plain = registry.add_first
+
+    def late(*given: Any) -> Any:
+        other = open_registry(url)
+        assert str(path) in first_key.ensure(other, path)
+        other.close()
+        return plain(*given)
+
+    monkeypatch.setattr(registry, "add_first", late)
+    assert first_key.ensure(registry, path) == ""
+    kept = secrets.read(path.read_text().strip())
+    assert kept is not None
+    assert [each.hash for each in registry.all()] == [kept.hash]
 
 
 def test_a_server_makes_it_when_it_is_asked_first(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
