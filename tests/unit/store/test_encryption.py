@@ -271,6 +271,29 @@ def test_a_merge_encrypts_for_the_person_who_stays(at: Opens) -> None:
     assert read.damaged() == 0
 
 
+def test_a_merge_without_encryption_beside_a_conversion_loses_nothing(
+    at: Opens, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(at(None), "ann", "bo")
+    store, converting = at(OLD.decrypting()), at(OLD)
+    if url.startswith("redis"):
+        write = store._server.write
+
+        def interrupted(*commands: Any) -> Any:
+            monkeypatch.undo()
+            assert converting.convert().complete
+            return write(*commands)
+
+        monkeypatch.setattr(store._server, "write", interrupted)
+    store.merge_people("group", "ann", "bo")
+    for keys in (OLD, OLD.decrypting()):
+        read = at(keys)
+        crops = {each.crop for each in read.samples("group", "ann", crops=True)}
+        assert crops == {sample(n).crop for n in (0, 1, 10, 11)}
+        assert len(read.samples("group", "ann", counter=True)) == 2
+        assert read.damaged() == 0
+
+
 def test_staging_copies_are_encrypted_too(at: Opens, url: str, tmp_path: Path) -> None:
     plain = at(None)
     copy = import_copy("group")
