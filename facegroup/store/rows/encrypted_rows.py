@@ -54,7 +54,7 @@ class EncryptedRows:
         for _ in range(_TRIES):
             known, words = self._state()
             noted = self._keys.noted(words)
-            if noted != words and not words and not any(self._rows.size(table) for table in self._tables):
+            if noted != words and not words and not self._any():
                 noted = self._keys.own  # nothing plain is there yet, so nothing plain is taken from then on
             more: list[Step] = [Count(_COUNT, known, known + 1)]
             if noted != words:
@@ -119,7 +119,7 @@ class EncryptedRows:
 
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
-        return PLAIN in held_by(self._words())
+        return PLAIN in held_by(self._words()) and self._any()
 
     def convert(self, tell: Callable[[int], None] = lambda _: None) -> Converted:
         """Encrypt all values with the first key; see `facegroup.store.conversion.Converts`."""
@@ -151,6 +151,9 @@ class EncryptedRows:
     def _words(self) -> str:
         (row,) = self._rows.get(_TABLE, [_KEY])
         return "" if row is None else row.value.decode(errors="replace")
+
+    def _any(self) -> bool:
+        return any(self._rows.size(table) for table in self._tables)
 
     def _cipher(self) -> Cipher:
         return self._keys.cipher(self._words())

@@ -589,8 +589,9 @@ def test_a_backup_needs_no_key_and_is_read_with_it(tmp_path: Path) -> None:
 
 
 def test_a_server_that_finds_plain_values_says_so(url: str, at: Opens, caplog: pytest.LogCaptureFixture) -> None:
-    fill(at(None), "ann")
     with caplog.at_level(logging.WARNING, "facegroup.store"):
+        check_store(url, OLD)  # nothing is there yet
+        fill(at(None), "ann")
         check_store(url, None)
         assert "facegroup encrypt" not in caplog.text
         check_store(url, OLD)

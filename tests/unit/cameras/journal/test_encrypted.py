@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypt_journal, encrypted_rows, open_journal
+from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypt_journal, encrypted_rows, open_journal, warn_of_plain
 from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.cameras.types import Camera
@@ -70,6 +70,21 @@ def test_faces_strangers_and_passwords_are_encrypted_changed_and_decrypted(url: 
             assert len(journal.unknown("group", unknown(1).id).shots) == len(shots)
             assert journal.camera("door").source == SOURCE
             assert journal.webhooks()[0].secret == "webhooks-own-secret"
+
+
+def test_a_server_that_finds_plain_values_says_so(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_plain(url, OLD)
+    with closing(open_journal(url, KEY)) as journal:
+        warn_of_plain(url, OLD)  # nothing is there yet
+        fill(journal, 1)
+        warn_of_plain(url, SecretKeys())
+        assert not caplog.text
+        warn_of_plain(url, OLD)
+        assert caplog.text.count("facegroup encrypt") == 1
+        encrypt_journal(url, KEY, OLD)
+        warn_of_plain(url, OLD)
+        assert caplog.text.count("facegroup encrypt") == 1
+    warn_of_plain("redis://127.0.0.1:1/0", OLD)
 
 
 class Interrupted:
