@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from facegroup.access.checker import closed_mark
 from facegroup.errors import SetupError
 from facegroup.remote import proxies
 from facegroup.settings import Settings
@@ -93,6 +94,8 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
             ray.shutdown()
         finally:  # nothing stays behind, even if Ctrl-C is pressed again
             end_all()
+            if (mark := closed_mark(settings)) is not None:
+                mark.unlink(missing_ok=True)
 
 
 def until_stopped() -> None:

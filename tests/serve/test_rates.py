@@ -1,5 +1,6 @@
 """Rate limits over HTTP: what is counted, what is refused, and what the fields of the answer tell."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from facegroup.access import secrets
 from facegroup.access.types import RateLimits
 from facegroup.settings import load
 from serve.api import build_api
+from serve.api.requirements import TABLE
 from tests.serve.driver import Api
-from tests.serve.keyed import Keyed, Nothing, bearer
+from tests.serve.keyed import Keyed, Nothing, bearer, filled
 
 
 @pytest.fixture
@@ -52,6 +54,31 @@ def test_photos_are_counted_before_anything_looks_at_them(keyed: Callable[..., K
     assert first.headers["ratelimit"].startswith('"photos";r=1;t=')
     assert server.api.refused("POST", "/v1/detect", headers=key, files=two) == (429, "rate_limited")
     assert server.api.refused("POST", "/v1/detect", headers=key, content=b"\xff\xd8\xff") == (503, "stage_unavailable")
+
+
+BODIES: list[dict[str, Any]] = [
+    {"json": {"images": [base64.b64encode(b"\xff\xd8\xff").decode()] * 2}},
+    {"files": [("photos", ("a.jpg", b"\xff\xd8\xffa")), ("photos", ("b.jpg", b"\xff\xd8\xffb"))]},
+]
+TAKING = [
+    path
+    for method, path in TABLE
+    if method == "POST" and path.endswith(("identify", "verify", "detect", "embed", "photos", "-examples", "/cohort"))
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=["json", "form"])
+@pytest.mark.parametrize("path", TAKING)
+def test_photos_are_counted_wherever_and_however_they_are_sent(
+    keyed: Callable[..., Keyed], path: str, body: dict[str, Any]
+) -> None:
+    assert len(TAKING) == 8
+    server = keyed()
+    where = filled(path) + ("?person=ada" if path.endswith("}/verify") else "")
+    key = bearer(server.key("admin", limits=RateLimits(photos=3)))
+    first = server.api("POST", where, headers=key, **body)
+    assert first.headers["ratelimit"].startswith('"photos";r=1;t='), first.text
+    assert server.api.refused("POST", where, headers=key, **body) == (429, "rate_limited")
 
 
 def test_bytes_are_counted_before_they_are_read_and_as_they_come(keyed: Callable[..., Keyed]) -> None:
