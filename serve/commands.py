@@ -51,6 +51,7 @@ def serve(
 ) -> None:
     """Run the server on this machine until Ctrl-C."""
     from deployments.logs import configure
+    from facegroup.cameras import journal
     from facegroup.networks import licence, projected_engine, registry, trial, weights
     from facegroup.pipeline import detector_trial
     from facegroup.pipeline.liveness_files import FILES
@@ -74,7 +75,8 @@ def serve(
         licence.tell_once(spec, settings, lambda text: typer.echo(text, err=True))
     detector_trial.run(settings)
     weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
-    check_store(settings.store, secret_keys(settings))
+    check_store(settings.store, keys := secret_keys(settings))
+    journal.warn_of_plain(settings.store, keys)
     typer.echo(f"starting: network {settings.network}, store {without_secrets(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.
     with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:

@@ -130,8 +130,11 @@ class Cipher:
 
     @property
     def encrypts(self) -> bool:
-        """Whether a value that is moved must be encrypted for its new place."""
-        return bool(self._ciphers) or self.keys.own != PLAIN
+        """Whether a value that is moved must be encrypted for its new place.
+
+        So it is with any key: a value that was read plain may be encrypted meanwhile.
+        """
+        return self.keys.known != {PLAIN}
 
     def encrypt(self, value: bytes, place: bytes) -> bytes:
         """Return a value as it is kept at a `place`."""

@@ -1,23 +1,26 @@
 """Opens the journal, which stores cameras, sightings and all that belongs to them, beside a store."""
 
 import json
+import logging
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 from pydantic import SecretStr
 
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.encryption import Encryption
 from facegroup.cameras.sightings.journal import Journal
-from facegroup.errors import KeyMissing, StoreInvalid
+from facegroup.errors import KeyMissing, StoreInvalid, StoreUnavailable
 from facegroup.store import rows
 from facegroup.store.conversion import Converted
-from facegroup.store.encryption import SecretKeys
+from facegroup.store.encryption import PLAIN, SecretKeys
 from facegroup.store.rows import Place
 from facegroup.store.rows.encrypted_rows import EncryptedRows
 from facegroup.store.rows.rows import Row
 
-__all__ = ["ENCRYPTED", "PLACE", "encrypted_rows", "may_be_there", "open_journal"]
+__all__ = ["ENCRYPTED", "PLACE", "encrypted_rows", "may_be_there", "open_journal", "warn_of_plain"]
+
+log = logging.getLogger(__name__)
 
 PLACE = Place("cameras", "journal of cameras", 0x66676A6F)  # "fgjo"
 
@@ -87,6 +90,15 @@ def encrypt_journal(
         for table, fields in SECRETS.items():
             done += opened.change(table, sealed(table, fields))
     return done
+
+
+def warn_of_plain(url: str, keys: SecretKeys) -> None:
+    """Log it if a server with keys finds plain values in the journal of a store. Other faults are told where it is used."""
+    if keys.own == PLAIN or not may_be_there(url):
+        return
+    with suppress(StoreInvalid, StoreUnavailable), closing(encrypted_rows(url, keys)) as opened:
+        if opened.holds_plain():
+            log.warning("The journal of cameras holds values that are not encrypted. Run: facegroup encrypt")
 
 
 def may_be_there(url: str) -> bool:

@@ -8,7 +8,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TypeAlias
@@ -26,6 +26,7 @@ _TABLE, _KEY, _COUNT = "encryption", "words", "encrypted"
 _PAGE = 50
 _TRIES = 200
 _PAUSE = 0.002
+_NO_COUNTS: Mapping[str, int] = {}
 
 
 class EncryptedRows:
@@ -45,26 +46,16 @@ class EncryptedRows:
         self._keys = keys
         self._tables = tables
         self._watched = tables | watched
+        self._last: tuple[int, str] | None = None
+        """The count and the words after the last change that was made here."""
 
     def apply(self, steps: Sequence[Step]) -> bool:
         """See `Rows`. Raises `KeyMissing`."""
         if not any(not isinstance(step, Count) and step.table in self._watched for step in steps):
             return self._rows.apply(steps)
         counts = {step.name: step.known for step in steps if isinstance(step, Count)}
-        for _ in range(_TRIES):
-            known, words = self._state()
-            noted = self._keys.noted(words)
-            if noted != words and not words and not any(self._rows.size(table) for table in self._tables):
-                noted = self._keys.own  # nothing plain is there yet, so nothing plain is taken from then on
-            more: list[Step] = [Count(_COUNT, known, known + 1)]
-            if noted != words:
-                more.append(Put(_TABLE, _KEY, 0, noted.encode()))
-            if self._rows.apply([*map(self._encrypted, steps), *more]):
-                return True
-            if any(self._rows.count(name) != number for name, number in counts.items()):
-                return False
-            time.sleep(secrets.randbelow(100) / 100 * _PAUSE)
-        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+        # Most often nobody has changed anything since the last time. If somebody has, nothing is done by what is remembered.
+        return self._change(lambda words: (self._noted(words), list(map(self._encrypted, steps))), self._last, counts)
 
     def count(self, name: str) -> int:
         """See `Rows`."""
@@ -119,7 +110,7 @@ class EncryptedRows:
 
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
-        return PLAIN in held_by(self._words())
+        return PLAIN in held_by(self._words()) and self._any()
 
     def convert(self, tell: Callable[[int], None] = lambda _: None) -> Converted:
         """Encrypt all values with the first key; see `facegroup.store.conversion.Converts`."""
@@ -152,6 +143,48 @@ class EncryptedRows:
         (row,) = self._rows.get(_TABLE, [_KEY])
         return "" if row is None else row.value.decode(errors="replace")
 
+    def _change(
+        self,
+        make: Callable[[str], tuple[str, list[Step]]],
+        state: tuple[int, str] | None = None,
+        counts: Mapping[str, int] = _NO_COUNTS,
+    ) -> bool:
+        """Do steps while nobody else changes an encrypted table.
+
+        Args:
+            make: returns, for the words of the database, those that it has afterwards, and the steps.
+            state: count and words to try first; None reads them.
+            counts: those that are among the steps, as they must be.
+
+        Returns:
+            Whether they were done; False where one of the counts is another.
+
+        Raises:
+            StoreUnavailable: others change the database all the time.
+        """
+        known, words = state or self._state()
+        for _ in range(_TRIES):
+            after, steps = make(words)
+            if after == words and not steps:
+                return True
+            more: list[Step] = [] if after == words else [Put(_TABLE, _KEY, 0, after.encode())]
+            if self._rows.apply([*steps, *more, Count(_COUNT, known, known + 1)]):
+                self._last = known + 1, after
+                return True
+            if any(self._rows.count(name) != number for name, number in counts.items()):
+                return False
+            time.sleep(secrets.randbelow(100) / 100 * _PAUSE)
+            known, words = self._state()
+        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+
+    def _noted(self, words: str) -> str:
+        noted = self._keys.noted(words)
+        # Where nothing plain is there yet, nothing plain is taken from then on.
+        return self._keys.own if noted != words and not words and not self._any() else noted
+
+    def _any(self) -> bool:
+        return any(self._rows.size(table) for table in self._tables)
+
     def _cipher(self) -> Cipher:
         return self._keys.cipher(self._words())
 
@@ -178,7 +211,7 @@ class EncryptedRows:
 
     def _turn(self, tell: Callable[[int], None]) -> Converted:
         mark = secrets.token_hex(4)
-        self._set_words(lambda words: self._keys.marked(words, mark))
+        self._change(lambda words: (self._keys.marked(words, mark), []))
         done = Converted()
         for table in sorted(self._tables):
             edge: tuple[float, str] | None = None
@@ -186,18 +219,9 @@ class EncryptedRows:
                 edge = (rows[-1].score, rows[-1].key)
                 done += self._replace(table, [row.key for row in rows], self._converted(table))
                 tell(len(rows))
-        words = self._set_words(lambda words: self._keys.swept(words, mark))
+        self._change(lambda words: (self._keys.swept(words, mark), []))
         self._rows.scrub()
-        return done + Converted(complete=held_by(words) == {self._keys.own})
-
-    def _set_words(self, change: Callable[[str], str]) -> str:
-        for _ in range(_TRIES):
-            known, words = self._state()
-            after = change(words)
-            if self._rows.apply([Count(_COUNT, known, known + 1), Put(_TABLE, _KEY, 0, after.encode())]):
-                return after
-            time.sleep(_PAUSE)
-        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+        return done + Converted(complete=held_by(self._words()) == {self._keys.own})
 
     def _converted(self, table: str) -> Change:
         def convert(row: Row, cipher: Cipher) -> bytes | None:
@@ -211,11 +235,11 @@ class EncryptedRows:
 
     def _replace(self, table: str, keys: Sequence[str], change: Change) -> Converted:
         """Replace the values of some rows that are still there."""
-        for _ in range(_TRIES):
-            known, words = self._state()
-            cipher = self._keys.cipher(words)
-            steps: list[Step] = [Count(_COUNT, known, known + 1)]
-            unreadable = 0
+        done = Converted()
+
+        def replaced(words: str) -> tuple[str, list[Step]]:
+            nonlocal done
+            cipher, steps, unreadable = self._keys.cipher(words), list[Step](), 0
             for row in self._rows.get(table, keys):
                 if row is None:
                     continue
@@ -223,7 +247,8 @@ class EncryptedRows:
                 unreadable += value is None
                 if value is not None and value != row.value:
                     steps.append(Put(table, row.key, row.score, value))
-            if len(steps) == 1 or self._rows.apply(steps):
-                return Converted(len(steps) - 1, unreadable)
-            time.sleep(_PAUSE)
-        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+            done = Converted(len(steps), unreadable)
+            return words, steps
+
+        self._change(replaced)
+        return done

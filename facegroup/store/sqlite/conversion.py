@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from facegroup.store import vectors
 from facegroup.store.conversion import Converted, until_complete
 from facegroup.store.encryption import PLAIN, Cipher, SecretKeys, head_of, held_by, place
-from facegroup.store.sqlite.base import SqliteBase
+from facegroup.store.sqlite.base import ANY_VALUE, SqliteBase
 from facegroup.store.sqlite.file import Connection
 from facegroup.store.sqlite.rows import places
 
@@ -61,7 +61,7 @@ class SqliteConversion(SqliteBase):
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
         with self._file.read() as db:
-            return PLAIN in held_by(_words(db))
+            return PLAIN in held_by(_words(db)) and db.execute(ANY_VALUE).fetchone() is not None
 
     def _turn(self, tell: Callable[[int], None]) -> Converted:
         mark = secrets.token_hex(4)

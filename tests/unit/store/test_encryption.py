@@ -271,6 +271,29 @@ def test_a_merge_encrypts_for_the_person_who_stays(at: Opens) -> None:
     assert read.damaged() == 0
 
 
+def test_a_merge_without_encryption_beside_a_conversion_loses_nothing(
+    at: Opens, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(at(None), "ann", "bo")
+    store, converting = at(OLD.decrypting()), at(OLD)
+    if url.startswith("redis"):
+        write = store._server.write
+
+        def interrupted(*commands: Any) -> Any:
+            monkeypatch.undo()
+            assert converting.convert().complete
+            return write(*commands)
+
+        monkeypatch.setattr(store._server, "write", interrupted)
+    store.merge_people("group", "ann", "bo")
+    for keys in (OLD, OLD.decrypting()):
+        read = at(keys)
+        crops = {each.crop for each in read.samples("group", "ann", crops=True)}
+        assert crops == {sample(n).crop for n in (0, 1, 10, 11)}
+        assert len(read.samples("group", "ann", counter=True)) == 2
+        assert read.damaged() == 0
+
+
 def test_staging_copies_are_encrypted_too(at: Opens, url: str, tmp_path: Path) -> None:
     plain = at(None)
     copy = import_copy("group")
@@ -372,9 +395,45 @@ def test_a_value_that_was_changed_costs_its_person_only(at: Opens, url: str, how
     assert (first.crop, second.crop) == (None, sample(11).crop)
     assert np.array_equal(first.descriptor, descriptor(10))
     assert store.damaged() == 2
-    assert store.skipped("group").samples == (("bo", sample(10).id),)
+    assert not store.skipped("group")  # a centroid comes of the samples, and a sample without its crop is not left out
     store.add_samples("group", "bo", [sample(15)], NETWORK)
     assert store.centroids("group").ids == ("ann", "bo", "cy")
+
+
+def spoil_crops(url: str) -> None:
+    """Put an end to the crops of all samples."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as db:
+            db.execute("UPDATE samples SET crop = x'e1'")
+        return
+    with closing(redis.Redis.from_url(url)) as client:
+        for field in client.hkeys(crops := Keys.of("group").crops):
+            client.hset(crops, field, b"\xe1")
+
+
+def test_a_damaged_crop_counts_until_it_is_gone(at: Opens, url: str) -> None:
+    store, other = at(OLD), at(OLD)
+    fill(store, "ann", "bo")
+    spoil_crops(url)
+
+    def look() -> None:
+        for each in (store, other):
+            for who in ("ann", "bo"):
+                assert {one.crop for one in each.samples("group", who, crops=True, counter=None)} == {None}
+
+    look()
+    assert (store.damaged(), store.gallery("group").damaged, bool(store.skipped("group"))) == (6, 6, False)
+    store.delete_sample("group", "ann", sample(0).id)
+    store.delete_sample("group", "ann", counter(2).id, counter=True)
+    assert store.damaged() == 4
+    store.samples("group", "ann")  # without crops nothing is known of them
+    assert store.damaged() == 4
+    store.delete_person("group", "bo")
+    assert store.damaged() == 1
+    assert store.update_gallery("group", keep_crops=False).damaged == 0
+    assert (store.damaged(), other.damaged()) == (0, 6)
+    assert len(other.samples("group", "ann", crops=True)) == 1
+    assert other.damaged() == 5  # one crop that it saw is gone, of the others it did not ask
 
 
 def test_an_older_facegroup_refuses_an_encrypted_gallery(at: Opens, url: str) -> None:
@@ -530,8 +589,9 @@ def test_a_backup_needs_no_key_and_is_read_with_it(tmp_path: Path) -> None:
 
 
 def test_a_server_that_finds_plain_values_says_so(url: str, at: Opens, caplog: pytest.LogCaptureFixture) -> None:
-    fill(at(None), "ann")
     with caplog.at_level(logging.WARNING, "facegroup.store"):
+        check_store(url, OLD)  # nothing is there yet
+        fill(at(None), "ann")
         check_store(url, None)
         assert "facegroup encrypt" not in caplog.text
         check_store(url, OLD)

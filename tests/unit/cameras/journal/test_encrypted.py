@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypt_journal, encrypted_rows, open_journal
+from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypt_journal, encrypted_rows, open_journal, warn_of_plain
 from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.cameras.types import Camera
@@ -19,7 +19,7 @@ from facegroup.errors import KeyMissing, StoreInvalid, UnknownSighting
 from facegroup.store.encryption import SecretKeys
 from facegroup.store.rows import open_rows
 from facegroup.store.rows.encrypted_rows import EncryptedRows
-from facegroup.store.rows.rows import Put, Row, Rows
+from facegroup.store.rows.rows import Count, Put, Row, Rows
 from tests.unit.cameras.journal.conftest import KEY
 from tests.unit.cameras.journal.made import sighting, unknown
 
@@ -70,6 +70,77 @@ def test_faces_strangers_and_passwords_are_encrypted_changed_and_decrypted(url: 
             assert len(journal.unknown("group", unknown(1).id).shots) == len(shots)
             assert journal.camera("door").source == SOURCE
             assert journal.webhooks()[0].secret == "webhooks-own-secret"
+
+
+def test_a_server_that_finds_plain_values_says_so(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_plain(url, OLD)
+    with closing(open_journal(url, KEY)) as journal:
+        warn_of_plain(url, OLD)  # nothing is there yet
+        fill(journal, 1)
+        warn_of_plain(url, SecretKeys())
+        assert not caplog.text
+        warn_of_plain(url, OLD)
+        assert caplog.text.count("facegroup encrypt") == 1
+        encrypt_journal(url, KEY, OLD)
+        warn_of_plain(url, OLD)
+        assert caplog.text.count("facegroup encrypt") == 1
+    warn_of_plain("redis://127.0.0.1:1/0", OLD)
+
+
+class Counted:
+    """Rows that note what they are asked."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._rows, name)
+
+
+@pytest.mark.parametrize("keys", [SecretKeys(), OLD], ids=["plain", "encrypted"])
+def test_an_event_takes_one_round_trip(url: str, keys: SecretKeys) -> None:
+    rows: Any = Counted(open_rows(url, PLACE))
+    with closing(EncryptedRows(rows, keys, ENCRYPTED)) as encrypted:
+        for number in range(3):
+            rows.asked.clear()
+            assert encrypted.apply([Put("crops", ident(number), number, CROP), Count("seq", number, number + 1)])
+        assert rows.asked == ["apply"]
+        assert not encrypted.apply([Put("crops", ident(9), 9, CROP), Count("seq", 1, 2)])
+        assert encrypted.get("crops", [ident(9)]) == [None]
+
+
+def test_what_a_writer_remembers_harms_no_other(url: str) -> None:
+    keys = [SecretKeys(), SecretKeys([bytes([1]) * 32, bytes([2]) * 32]), BOTH]
+    with closing(Opened(url, keys)) as opened:
+        plain, old, new = opened.rows
+        for turn, writer in enumerate((plain, plain, old, new, old, old, new)):
+            assert writer.apply([Put("crops", ident(turn), turn, CROP)])
+        with pytest.raises(KeyMissing):
+            plain.apply([Put("crops", ident(7), 7, CROP)])
+        for turn in (7, 9, 11):
+            assert new.convert().complete
+            assert not new.holds_plain()
+            assert old.apply([Put("crops", ident(turn), turn, CROP)])
+            assert old.apply([Put("crops", ident(turn + 1), turn + 1, CROP)])
+            found = new.get("crops", [ident(number) for number in range(turn + 2)])
+            assert [row and row.value for row in found] == [CROP] * (turn + 2)
+        assert old.convert().complete
+        assert new.convert().complete
+        assert old.apply([Put("crops", ident(0), 0, CROP)])
+        assert new.convert().values == 1
+
+
+class Opened:
+    """The encrypted rows of a journal, opened with several keys."""
+
+    def __init__(self, url: str, keys: list[SecretKeys]) -> None:
+        self.rows = [EncryptedRows(open_rows(url, PLACE), each, ENCRYPTED) for each in keys]
+
+    def close(self) -> None:
+        for each in self.rows:
+            each.close()
 
 
 class Interrupted:
