@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 import redis
+from pydantic import SecretStr
 
-from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypt_journal, encrypted_rows, open_journal, warn_of_plain
+from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypted_rows, open_journal, warn_of_plain
+from facegroup.cameras.journal.conversion import JournalConversion
 from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.cameras.types import Camera
 from facegroup.errors import KeyMissing, StoreInvalid, UnknownSighting
+from facegroup.store.conversion import Converted
 from facegroup.store.encryption import SecretKeys
 from facegroup.store.rows import open_rows
 from facegroup.store.rows.encrypted_rows import EncryptedRows
@@ -35,6 +38,11 @@ def raw(url: str, tmp_path: Path) -> bytes:
     with closing(redis.Redis.from_url(url)) as client:
         tables: Any = [client.hvals(key) for key in client.scan_iter("facegroup:{cameras}:rows:*")]
         return b"".join(value for table in tables for value in table)
+
+
+def encrypt_journal(url: str, key: SecretStr | None, keys: SecretKeys) -> Converted:
+    with closing(JournalConversion(url, key, keys)) as opened:
+        return opened.convert()
 
 
 def ident(number: int) -> str:
