@@ -39,7 +39,7 @@ class Converts(Protocol):
     """Class of a store that can encrypt what it holds."""
 
     def rows(self) -> int:
-        """Return how many rows or values there are to look at. Raises `KeyMissing`."""
+        """Return how many rows or values there are to look at. May raise `KeyMissing`, as `convert` does."""
 
     def convert(self, tell: Callable[[int], None] = lambda _: None) -> Converted:
         """Encrypt all values with the first key, beside others who read and write; `tell`: how many were looked at.

@@ -31,7 +31,7 @@ class RedisConversion(RedisBase):
     """The part of `RedisStore` that encrypts what is there."""
 
     def rows(self) -> int:
-        """Return how many values there are to look at."""
+        """Return how many values there are to look at, in galleries whose names are not damaged."""
         lengths = [("HLEN", getattr(Keys.of(name), kind)) for name in self._names()[0] for kind in _KINDS]
         return sum(self._server.read(*lengths)) if lengths else 0
 
