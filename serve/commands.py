@@ -14,7 +14,7 @@ import typer
 
 from facegroup.cli import options
 from facegroup.errors import FacegroupError, StageUnavailable
-from facegroup.remote.addresses import ambiguous
+from facegroup.remote.addresses import without_secrets
 
 
 def program(*, all_commands: bool = True) -> typer.Typer:
@@ -77,7 +77,7 @@ def serve(
     weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
     check_store(settings.store, keys := secret_keys(settings))
     journal.warn_of_plain(settings.store, keys)
-    typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
+    typer.echo(f"starting: network {settings.network}, store {without_secrets(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.
     with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:
         typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
@@ -125,11 +125,3 @@ def main() -> None:
     except Exception:  # Python would end with 1, which means that the answer is no
         traceback.print_exc()
         sys.exit(2)
-
-
-def _shown(store: str) -> str:
-    """Return a store's address without its secrets: user, password and options."""
-    if store.startswith("sqlite:"):
-        return store
-    scheme, _, rest = store.partition("://")
-    return f"{scheme}://…" if ambiguous(store) else f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"

@@ -181,7 +181,7 @@ class Registry:
             if not key.holds(now):
                 raise KeyEnded("This key is revoked or has expired, so it cannot be rotated. Make another one.")
             _check(maker, key.grant)
-            until = now + min(max(grace, 0.0), MOST_GRACE_SECONDS)
+            until = now + min(max(0.0, grace), MOST_GRACE_SECONDS)  # in this order NaN is 0
             new = replace(
                 key,
                 prefix=secret.prefix,

@@ -1,9 +1,7 @@
 """What stands before the application, HAProxy and Ray Serve: how long it waits, what it says, and to whom."""
 
 import json
-import re
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serve.processes import below
-from tests.cluster.server import Server
+from tests.cluster.server import Server, listening
 
 NAME = "Wilhelmina"
 
@@ -193,6 +190,17 @@ def test_each_header_is_there_once(server: Server, method: str, path: str, statu
     assert ("allow" in names) == (status == 405)
 
 
+@pytest.mark.parametrize("forged", [{}, {"x-forwarded-for": "192.0.2.7"}, {"forwarded": "for=192.0.2.7"}])
+def test_no_client_says_from_where_it_comes(server: Server, forged: dict[str, str]) -> None:
+    person = f"{server.url}/v1/galleries/default/people/somebody"
+    several = [("x-forwarded-for", "192.0.2.8"), *forged.items(), *forged.items()]
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=30) as client:
+        assert client.put(person, json={"name": NAME}, headers=several if forged else None).is_success
+        entries = client.get(f"{server.url}/v1/audit?gallery=default&limit=1000").json()["entries"]
+        assert entries[-1]["actor"] == "http 127.0.0.2"
+        assert client.delete(person).is_success
+
+
 def test_syslog_is_not_told_who_is_asked_for(server: Server, syslog: socket.socket | None) -> None:
     if syslog is None:
         pytest.skip("port 514 is not this user's to listen on")
@@ -204,8 +212,6 @@ def test_syslog_is_not_told_who_is_asked_for(server: Server, syslog: socket.sock
 
 
 def test_nothing_listens_off_loopback(server: Server) -> None:
-    processes = {str(pid) for pid in below(server.pid)} | {str(server.pid)}
-    told = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
-    own = [line.split()[3] for line in told if processes & set(re.findall(r"pid=(\d+)", line))]
+    own = listening(server)
     assert len(own) > 10, "ss does not tell the server's ports"
     assert not [each for each in own if not each.startswith(("127.0.0.1:", "[::ffff:127.0.0.1]:", "[::1]:"))]

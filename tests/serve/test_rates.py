@@ -96,6 +96,36 @@ def test_bytes_are_counted_before_they_are_read_and_as_they_come(keyed: Callable
     assert made == (429, "rate_limited")
 
 
+@pytest.mark.parametrize(
+    ("parts", "counts"),
+    [
+        ([b"x" * 1000] * 3000, [1000, 1 << 20, 1 << 20, 3_000_000 - 1000 - (2 << 20)]),
+        ([b"x"] * 500, [1, 499]),
+        ([b"", b"x" * (3 << 20), b"x", b""], [3 << 20, 1]),
+        ([b"x"], [1]),
+    ],
+)
+def test_bytes_that_were_not_announced_are_counted_in_steps(
+    keyed: Callable[..., Keyed], parts: list[bytes], counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = keyed()
+    rates = server.api.app.state.rates
+    asked: list[int] = []
+    plain = rates.spend
+
+    async def spend(caller: Any, address: str, what: str, amount: int) -> Any:
+        asked.extend([amount] if what == "bytes" else [])
+        return await plain(caller, address, what, amount)
+
+    monkeypatch.setattr(rates, "spend", spend)
+    key = server.key("identify", limits=RateLimits(bytes=10_000_000))
+    head = [("host", "127.0.0.1"), ("authorization", f"Bearer {key}"), ("content-type", "image/jpeg")]
+    server.api.raw("POST", "/v1/detect", head, parts)
+    assert sum(asked) == sum(map(len, parts))
+    assert len(asked) == len(counts)
+    assert all(abs(one - other) < 1000 for one, other in zip(asked, counts, strict=True))
+
+
 def test_guessing_is_limited_and_locks_out_nobody(keyed: Callable[..., Keyed]) -> None:
     server = keyed(wrong_keys_per_minute=3)
     right = server.key("admin")

@@ -1,5 +1,6 @@
 """The registry on each store: what is kept of a key, and what a change may and may not do."""
 
+import math
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -259,3 +260,11 @@ def test_the_file_is_beside_the_galleries_and_private(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     with sqlite3.connect(file) as db:
         assert db.execute("PRAGMA application_id").fetchone() == (PLACE.application,)
+
+
+@pytest.mark.parametrize("grace", [math.nan, -1.0, -math.inf, math.inf, 1e300])
+def test_a_rotation_with_any_grace_leaves_a_key(registry: Registry, times: Times, grace: float) -> None:
+    key, _ = registry.add(Grant(frozenset({"identify"})))
+    registry.rotate(key.id, grace)
+    (found,) = registry.all()
+    assert found.old_until == times.day + (30 * 86_400 if grace > 0 else 0)
