@@ -5,7 +5,6 @@ every change of an encrypted table. So nobody writes by old words, and `convert`
 """
 
 import logging
-import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -16,7 +15,7 @@ from typing import TypeAlias
 from facegroup.errors import StoreUnavailable
 from facegroup.store.conversion import Converted, turn, until_complete
 from facegroup.store.encryption import PLAIN, UNREADABLE, Cipher, SecretKeys, held_by, place
-from facegroup.store.rows.rows import Count, Put, Row, Rows, Step
+from facegroup.store.rows.rows import Count, Edge, Put, Row, Rows, Span, Step
 
 log = logging.getLogger(__name__)
 
@@ -73,18 +72,9 @@ class EncryptedRows:
         """See `Rows`. Raises `KeyMissing`."""
         return self._read(table, lambda: self._rows.get(table, keys))
 
-    def page(
-        self,
-        table: str,
-        low: float,
-        high: float,
-        limit: int,
-        *,
-        newest: bool = False,
-        after: tuple[float, str] | None = None,
-    ) -> list[Row]:
+    def page(self, table: str, span: Span) -> list[Row]:
         """See `Rows`. Raises `KeyMissing`."""
-        rows = self._read(table, lambda: self._rows.page(table, low, high, limit, newest=newest, after=after))
+        rows = self._read(table, lambda: self._rows.page(table, span))
         return [row for row in rows if row is not None]
 
     def size(self, table: str) -> int:
@@ -228,8 +218,8 @@ class EncryptedRows:
         return self._change(lambda words: (change(words), [])) or ""
 
     def _pages(self, table: str) -> Iterator[list[str]]:
-        edge: tuple[float, str] | None = None
-        while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
+        edge: Edge | None = None
+        while rows := self._rows.page(table, Span(_PAGE, after=edge)):
             edge = (rows[-1].score, rows[-1].key)
             yield [row.key for row in rows]
 

@@ -22,7 +22,7 @@ from facegroup.store.conversion import Converted
 from facegroup.store.encryption import SecretKeys
 from facegroup.store.rows import open_rows
 from facegroup.store.rows.encrypted_rows import EncryptedRows
-from facegroup.store.rows.rows import Count, Put, Row, Rows
+from facegroup.store.rows.rows import Count, Put, Row, Rows, Span
 from tests.unit.cameras.journal.conftest import KEY
 from tests.unit.cameras.journal.made import sighting, unknown
 
@@ -219,7 +219,7 @@ def test_a_new_journal_holds_nothing_plain_and_tells_nothing_without_its_key(url
 def spoil(url: str, table: str, change: Callable[[dict[str, dict[str, Any]]], None]) -> None:
     """Change the documents of a table, by their keys."""
     with closing(open_rows(url, PLACE)) as rows:
-        found = rows.page(table, 0, 1e12, 10)
+        found = rows.page(table, Span(10))
         read = {row.key: json.loads(row.value) for row in found}
         change(read)
         rows.apply([Put(table, row.key, row.score, json.dumps(read[row.key]).encode()) for row in found])
