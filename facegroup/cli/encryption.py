@@ -47,8 +47,8 @@ def encrypt(
 ) -> None:
     """Encrypt what the store holds with the first secret key, beside running servers. If it is interrupted, run it again.
 
-    It also moves values from an older key to the first. Status 1 if values were left that no key can decrypt, or if a
-    server still writes under another key.
+    It also moves values from an older key to the first. Status 1 if values were left that no key can decrypt, if a server
+    still writes under another key, if a gallery is damaged, or if old values could not be removed.
     """
     settings = load(store=store)
     show_log(settings)
