@@ -1,20 +1,21 @@
 """The commands `secret-key`, which makes a key, and `encrypt`, which encrypts what a store holds."""
 
 import json
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Annotated, cast
 
 import typer
 
 from facegroup.cameras import journal
+from facegroup.cameras.journal.conversion import JournalConversion
 from facegroup.cli.options import AsJson, Store
 from facegroup.cli.output import bar, show_log
 from facegroup.errors import FacegroupError, InvalidSettings
-from facegroup.settings import load
+from facegroup.settings import Settings, load
 from facegroup.store import open_store
-from facegroup.store.conversion import Converts
-from facegroup.store.encryption import PLAIN, new_key
-from facegroup.store.rows.encrypted_rows import EncryptedRows
+from facegroup.store.conversion import Converted, Converts
+from facegroup.store.encryption import PLAIN, SecretKeys, new_key
 from facegroup.store.secret_key import secret_keys
 
 
@@ -46,8 +47,8 @@ def encrypt(
 ) -> None:
     """Encrypt what the store holds with the first secret key, beside running servers. If it is interrupted, run it again.
 
-    It also moves values from an older key to the first. Status 1 if values were left that no key can decrypt, or if a
-    server still writes under another key.
+    It also moves values from an older key to the first. Status 1 if values were left that no key can decrypt, if a server
+    still writes under another key, if a gallery is damaged, or if old values could not be removed.
     """
     settings = load(store=store)
     show_log(settings)
@@ -60,16 +61,12 @@ def encrypt(
             "`facegroup secret-key`."
         )
     text = "decrypting" if decrypt else "encrypting"
-    with closing(open_store(settings.store, "cli", keys)) as opened:
-        place = cast(Converts, opened)
-        with bar(text, place.rows()) as progress:
-            done = place.convert(progress.advance)
-        cleaned = clean and _cleaned(place)
-    if journal.may_be_there(settings.store):
-        with closing(journal.encrypted_rows(settings.store, keys)) as rows:
-            with bar(f"{text} what cameras saw", rows.rows()) as progress:
-                done += journal.encrypt_journal(settings.store, settings.cameras.key, keys, progress.advance)
-            cleaned = clean and _cleaned(rows) and cleaned
+    done, cleaned = Converted(), clean
+    for what, place in _places(settings, keys):
+        with closing(place):
+            with bar(f"{text}{what}", place.rows()) as progress:
+                done += place.convert(progress.advance)
+            cleaned = clean and _cleaned(place) and cleaned
     answer = {"values": done.values, "unreadable": done.unreadable, "complete": done.complete, "cleaned": cleaned}
     typer.echo(
         json.dumps(answer) if as_json else f"{done.values} values were {'decrypted' if decrypt else 'encrypted'}"
@@ -91,9 +88,16 @@ def encrypt(
         raise typer.Exit(1)
 
 
-def _cleaned(store: "Converts | EncryptedRows") -> bool:
+def _places(settings: Settings, keys: SecretKeys) -> Iterator[tuple[str, Converts]]:
+    """Open what is to be encrypted, each with the words for it."""
+    yield "", cast(Converts, open_store(settings.store, "cli", keys))
+    if journal.may_be_there(settings.store):
+        yield " what cameras saw", JournalConversion(settings.store, settings.cameras.key, keys)
+
+
+def _cleaned(place: Converts) -> bool:
     try:
-        store.clean()
+        place.clean()
     except FacegroupError as error:
         typer.echo(f"Old values were not removed from the database: {error.detail} Run this again.", err=True)
         return False

@@ -1,24 +1,19 @@
 """Opens the journal, which stores cameras, sightings and all that belongs to them, beside a store."""
 
-import json
 import logging
-from collections.abc import Callable
 from contextlib import closing, suppress
 
 from pydantic import SecretStr
 
-from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.encryption import Encryption
 from facegroup.cameras.sightings.journal import Journal
-from facegroup.errors import KeyMissing, StoreInvalid, StoreUnavailable
+from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store import rows
-from facegroup.store.conversion import Converted
 from facegroup.store.encryption import PLAIN, SecretKeys
 from facegroup.store.rows import Place
 from facegroup.store.rows.encrypted_rows import EncryptedRows
-from facegroup.store.rows.rows import Row
 
-__all__ = ["ENCRYPTED", "PLACE", "encrypted_rows", "may_be_there", "open_journal", "warn_of_plain"]
+__all__ = ["ENCRYPTED", "PLACE", "SECRETS", "encrypted_rows", "may_be_there", "open_journal", "warn_of_plain"]
 
 log = logging.getLogger(__name__)
 
@@ -55,41 +50,6 @@ def open_journal(url: str, key: SecretStr | None = None, keys: SecretKeys | None
 def encrypted_rows(url: str, keys: SecretKeys | None) -> EncryptedRows:
     """Return the journal's rows, of which some tables are encrypted."""
     return EncryptedRows(rows.open_rows(url, PLACE), keys or SecretKeys(), ENCRYPTED, SECRETS.keys())
-
-
-def encrypt_journal(
-    url: str, key: SecretStr | None, keys: SecretKeys, tell: Callable[[int], None] = lambda _: None
-) -> Converted:
-    """Encrypt what the journal of a store holds with the first key, beside others who read and write it.
-
-    Args:
-        url: of the store.
-        key: of the cameras; see `open_journal`.
-        keys: the secret keys.
-        tell: called with how many rows were looked at.
-    """
-    encryption = Encryption(key, keys)
-
-    def sealed(table: str, fields: tuple[str, ...]) -> Callable[[Row], bytes | None]:
-        def change(row: Row) -> bytes | None:
-            new = {}
-            try:
-                document = json.loads(row.value)
-                for name in fields:
-                    if name in document and not encryption.is_current(document[name]):
-                        where = table, row.key, name
-                        new[name] = encryption.encrypt(encryption.decrypt(document[name], *where), *where)
-            except (ValueError, TypeError, AttributeError, StoreInvalid, KeyMissing):
-                return None
-            return documents.encode(document | new) if new else row.value
-
-        return change
-
-    with closing(encrypted_rows(url, keys)) as opened:
-        done = opened.convert(tell)
-        for table, fields in SECRETS.items():
-            done += opened.change(table, sealed(table, fields))
-    return done
 
 
 def warn_of_plain(url: str, keys: SecretKeys) -> None:

@@ -11,7 +11,7 @@ from facegroup.cameras.journal import documents, queries
 from facegroup.cameras.journal.records import PAGE, Records
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Sighting
-from facegroup.store.rows.rows import Drop, Edge, Put, Row, Step
+from facegroup.store.rows.rows import Drop, Edge, Put, Row, Span, Step
 
 
 class SightingRecords(Records):
@@ -65,12 +65,12 @@ class SightingRecords(Records):
 
     def _newest(self, table: str, low: float, high: float, edge: Edge | None, size: int) -> Iterator[Row]:
         """Yield the rows of a table behind a cursor, the newest first, read as they are asked for."""
-        while rows := self._rows.page(table, low, high, size, newest=True, after=edge):
+        while rows := self._rows.page(table, Span(size, low, high, newest=True, after=edge)):
             yield from rows
             edge = (rows[-1].score, rows[-1].key)
 
     def _longest(self) -> float:
-        return max([queries.SHORT, *(row.score for row in self._rows.page("longest", 0, math.inf, 1, newest=True))])
+        return max([queries.SHORT, *(row.score for row in self._rows.page("longest", Span(1, 0, newest=True)))])
 
     def _still(self, wanted: Filter, edge: Edge | None, limit: int) -> list[Sighting]:
         """Return a page of the open sightings, of which there are few."""

@@ -1,13 +1,13 @@
 """Encrypts what a Redis holds: some values of a gallery at a time, so that others are answered in between."""
 
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from facegroup.errors import InvalidName, StoreUnavailable, UnknownGallery
-from facegroup.store.conversion import TURNS, Converted
+from facegroup.store.conversion import TURNS, Converted, turn
 from facegroup.store.encryption import PLAIN, held_by, place
 from facegroup.store.names import clean_name
 from facegroup.store.redis.base import RedisBase
@@ -31,7 +31,7 @@ class RedisConversion(RedisBase):
     """The part of `RedisStore` that encrypts what is there."""
 
     def rows(self) -> int:
-        """Return how many values there are to look at."""
+        """Return how many values there are to look at, in galleries whose names are not damaged."""
         lengths = [("HLEN", getattr(Keys.of(name), kind)) for name in self._names()[0] for kind in _KINDS]
         return sum(self._server.read(*lengths)) if lengths else 0
 
@@ -50,9 +50,9 @@ class RedisConversion(RedisBase):
         for _ in range(TURNS):
             for name in names:
                 with suppress(UnknownGallery):  # erased, or switched, meanwhile
-                    turn = self._turn(name, tell)
-                    values += turn.values
-                    unreadable[name] = turn.unreadable
+                    done = turn(self._keys, partial(self._set_words, name), partial(self._look, name, tell))
+                    values += done.values
+                    unreadable[name] = done.unreadable
             # A switch meanwhile gives the names of galleries that were looked at to others that were not.
             listed, damaged = self._names()
             names = [name for name in listed if held_by(self._words(name)) != {self._keys.own}]
@@ -101,15 +101,12 @@ class RedisConversion(RedisBase):
         (words,) = self._server.read(("HGET", Keys.of(name).gallery, "encryption"))
         return _text(words)
 
-    def _turn(self, name: str, tell: Callable[[int], None]) -> Converted:
-        mark = secrets.token_hex(4)
-        self._set_words(name, lambda words: self._keys.marked(words, mark))
+    def _look(self, name: str, tell: Callable[[int], None]) -> Converted:
         done = Converted()
         for kind in _KINDS:
             for values in self._pages(name, kind):
                 done += self._replace(name, kind, values)
                 tell(len(values))
-        self._set_words(name, lambda words: self._keys.swept(words, mark))
         return done
 
     def _set_words(self, name: str, change: Callable[[str], str]) -> str:

@@ -5,18 +5,17 @@ every change of an encrypted table. So nobody writes by old words, and `convert`
 """
 
 import logging
-import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TypeAlias
 
 from facegroup.errors import StoreUnavailable
-from facegroup.store.conversion import Converted, until_complete
+from facegroup.store.conversion import Converted, turn, until_complete
 from facegroup.store.encryption import PLAIN, UNREADABLE, Cipher, SecretKeys, held_by, place
-from facegroup.store.rows.rows import Count, Put, Row, Rows, Step
+from facegroup.store.rows.rows import Count, Edge, Put, Row, Rows, Span, Step
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +53,12 @@ class EncryptedRows:
         if not any(not isinstance(step, Count) and step.table in self._watched for step in steps):
             return self._rows.apply(steps)
         counts = {step.name: step.known for step in steps if isinstance(step, Count)}
+
+        def encrypted(words: str) -> tuple[str, list[Step]]:
+            return self._noted(words), [self._encrypted(step) for step in steps]
+
         # Most often nobody has changed anything since the last time. If somebody has, nothing is done by what is remembered.
-        return self._change(lambda words: (self._noted(words), list(map(self._encrypted, steps))), self._last, counts)
+        return self._change(encrypted, self._last, counts) is not None
 
     def count(self, name: str) -> int:
         """See `Rows`."""
@@ -69,18 +72,9 @@ class EncryptedRows:
         """See `Rows`. Raises `KeyMissing`."""
         return self._read(table, lambda: self._rows.get(table, keys))
 
-    def page(
-        self,
-        table: str,
-        low: float,
-        high: float,
-        limit: int,
-        *,
-        newest: bool = False,
-        after: tuple[float, str] | None = None,
-    ) -> list[Row]:
+    def page(self, table: str, span: Span) -> list[Row]:
         """See `Rows`. Raises `KeyMissing`."""
-        rows = self._read(table, lambda: self._rows.page(table, low, high, limit, newest=newest, after=after))
+        rows = self._read(table, lambda: self._rows.page(table, span))
         return [row for row in rows if row is not None]
 
     def size(self, table: str) -> int:
@@ -124,10 +118,8 @@ class EncryptedRows:
             change: returns the new value of a row, or None for one that it cannot read.
         """
         done = Converted()
-        edge: tuple[float, str] | None = None
-        while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
-            edge = (rows[-1].score, rows[-1].key)
-            done += self._replace(table, [row.key for row in rows], lambda row, _: change(row))
+        for keys in self._pages(table):
+            done += self._replace(table, keys, lambda row, _: change(row))
         self._rows.scrub()
         return done
 
@@ -148,7 +140,7 @@ class EncryptedRows:
         make: Callable[[str], tuple[str, list[Step]]],
         state: tuple[int, str] | None = None,
         counts: Mapping[str, int] = _NO_COUNTS,
-    ) -> bool:
+    ) -> str | None:
         """Do steps while nobody else changes an encrypted table.
 
         Args:
@@ -157,7 +149,7 @@ class EncryptedRows:
             counts: those that are among the steps, as they must be.
 
         Returns:
-            Whether they were done; False where one of the counts is another.
+            The words that the database has then; None where nothing was done, for one of the counts is another.
 
         Raises:
             StoreUnavailable: others change the database all the time.
@@ -166,13 +158,13 @@ class EncryptedRows:
         for _ in range(_TRIES):
             after, steps = make(words)
             if after == words and not steps:
-                return True
+                return words
             more: list[Step] = [] if after == words else [Put(_TABLE, _KEY, 0, after.encode())]
             if self._rows.apply([*steps, *more, Count(_COUNT, known, known + 1)]):
                 self._last = known + 1, after
-                return True
+                return after
             if any(self._rows.count(name) != number for name, number in counts.items()):
-                return False
+                return None
             time.sleep(secrets.randbelow(100) / 100 * _PAUSE)
             known, words = self._state()
         raise StoreUnavailable("Another process changes this database all the time. Try again.")
@@ -210,18 +202,26 @@ class EncryptedRows:
         return read
 
     def _turn(self, tell: Callable[[int], None]) -> Converted:
-        mark = secrets.token_hex(4)
-        self._change(lambda words: (self._keys.marked(words, mark), []))
+        done = turn(self._keys, self._set_words, lambda: self._look(tell))
+        self._rows.scrub()
+        return done
+
+    def _look(self, tell: Callable[[int], None]) -> Converted:
         done = Converted()
         for table in sorted(self._tables):
-            edge: tuple[float, str] | None = None
-            while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
-                edge = (rows[-1].score, rows[-1].key)
-                done += self._replace(table, [row.key for row in rows], self._converted(table))
-                tell(len(rows))
-        self._change(lambda words: (self._keys.swept(words, mark), []))
-        self._rows.scrub()
-        return done + Converted(complete=held_by(self._words()) == {self._keys.own})
+            for keys in self._pages(table):
+                done += self._replace(table, keys, self._converted(table))
+                tell(len(keys))
+        return done
+
+    def _set_words(self, change: Callable[[str], str]) -> str:
+        return self._change(lambda words: (change(words), [])) or ""
+
+    def _pages(self, table: str) -> Iterator[list[str]]:
+        edge: Edge | None = None
+        while rows := self._rows.page(table, Span(_PAGE, after=edge)):
+            edge = (rows[-1].score, rows[-1].key)
+            yield [row.key for row in rows]
 
     def _converted(self, table: str) -> Change:
         def convert(row: Row, cipher: Cipher) -> bytes | None:

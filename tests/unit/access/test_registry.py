@@ -14,7 +14,7 @@ from facegroup.access.registry import PLACE, Registry, open_registry
 from facegroup.access.types import Caller, Grant, Key, RateLimits, Scope
 from facegroup.errors import Forbidden, KeyEnded, LastAdminKey, MalformedRequest, TooManyKeys, UnknownKey
 from facegroup.store.rows import may_be_there, open_rows
-from facegroup.store.rows.rows import Put
+from facegroup.store.rows.rows import Put, Span
 from tests.unit.access.times import Times
 
 ADMIN = Grant(frozenset({"admin"}))
@@ -50,7 +50,7 @@ def test_a_key_that_would_never_hold_is_not_made(registry: Registry, times: Time
 
 def test_nothing_stored_is_the_key(registry: Registry, tmp_path: Path) -> None:
     _, secret = registry.add(ADMIN)
-    rows = registry._rows.page("keys", 0, 1e12, 10)
+    rows = registry._rows.page("keys", Span(10))
     assert all(secret.text.encode() not in row.value and secret.text[12:].encode() not in row.value for row in rows)
     for file in tmp_path.iterdir():
         assert secret.text[12:].encode() not in file.read_bytes()

@@ -230,8 +230,10 @@ def test_conversion_beside_writers_loses_nothing(at: Opens) -> None:
     faults: list[FacegroupError] = []
 
     def write() -> None:
-        other, number = at(SecretKeys([bytes([1]) * 32, bytes([2]) * 32])), 1000
-        while not ended.is_set():
+        other = at(SecretKeys([bytes([1]) * 32, bytes([2]) * 32]))
+        for number in range(1000, 1200):
+            if ended.is_set():
+                return
             try:
                 other.create_person("group", "x", person_id=f"x{number}")
                 other.add_samples("group", f"x{number}", [sample(number)], NETWORK)
@@ -240,7 +242,6 @@ def test_conversion_beside_writers_loses_nothing(at: Opens) -> None:
             except FacegroupError as error:
                 faults.append(error)
                 return
-            number += 1
 
     writer = threading.Thread(target=write)
     writer.start()

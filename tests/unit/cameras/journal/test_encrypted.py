@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 import redis
+from pydantic import SecretStr
 
-from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypt_journal, encrypted_rows, open_journal, warn_of_plain
+from facegroup.cameras.journal import ENCRYPTED, PLACE, encrypted_rows, open_journal, warn_of_plain
+from facegroup.cameras.journal.conversion import JournalConversion
 from facegroup.cameras.sightings.journal import Journal, NewEvent
 from facegroup.cameras.sightings.types import Webhook
 from facegroup.cameras.types import Camera
 from facegroup.errors import KeyMissing, StoreInvalid, UnknownSighting
+from facegroup.store.conversion import Converted
 from facegroup.store.encryption import SecretKeys
 from facegroup.store.rows import open_rows
 from facegroup.store.rows.encrypted_rows import EncryptedRows
-from facegroup.store.rows.rows import Count, Put, Row, Rows
+from facegroup.store.rows.rows import Count, Put, Row, Rows, Span
 from tests.unit.cameras.journal.conftest import KEY
 from tests.unit.cameras.journal.made import sighting, unknown
 
@@ -35,6 +38,11 @@ def raw(url: str, tmp_path: Path) -> bytes:
     with closing(redis.Redis.from_url(url)) as client:
         tables: Any = [client.hvals(key) for key in client.scan_iter("facegroup:{cameras}:rows:*")]
         return b"".join(value for table in tables for value in table)
+
+
+def encrypt_journal(url: str, key: SecretStr | None, keys: SecretKeys) -> Converted:
+    with closing(JournalConversion(url, key, keys)) as opened:
+        return opened.convert()
 
 
 def ident(number: int) -> str:
@@ -211,7 +219,7 @@ def test_a_new_journal_holds_nothing_plain_and_tells_nothing_without_its_key(url
 def spoil(url: str, table: str, change: Callable[[dict[str, dict[str, Any]]], None]) -> None:
     """Change the documents of a table, by their keys."""
     with closing(open_rows(url, PLACE)) as rows:
-        found = rows.page(table, 0, 1e12, 10)
+        found = rows.page(table, Span(10))
         read = {row.key: json.loads(row.value) for row in found}
         change(read)
         rows.apply([Put(table, row.key, row.score, json.dumps(read[row.key]).encode()) for row in found])
