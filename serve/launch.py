@@ -61,7 +61,6 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
         settings.port,
         num_cpus=cpus(settings),
         object_store_memory=OBJECT_STORE_BYTES,
-        _node_ip_address="127.0.0.1",  # or others could reach Ray's own ports
         _temp_dir=str(instance.temporary),
         logging_level=logging.WARNING,
         log_to_driver=not quiet,

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -41,3 +43,16 @@ def test_a_variable_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given.items() <= os.environ.items()
     assert RAY.keys() <= os.environ.keys()
     assert client("198.51.100.1") == "192.0.2.7"
+
+
+def test_a_node_is_at_an_address_that_others_cannot_reach() -> None:
+    """So it is on a machine with a network, where Ray would choose the address of that."""
+    script = """
+from serve.ray_environment import set_variables
+set_variables()
+from ray._private import services
+services.node_ip_address_from_perspective = lambda *_: "198.51.100.1"
+print(services.resolve_ip_for_localhost("127.0.0.1"), services.get_node_ip_address())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["127.0.0.1", "127.0.0.1"]
