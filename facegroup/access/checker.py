@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from facegroup.access import first_key, secrets
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 60.0
 """How long the last known keys hold while the store is away."""
+PATIENCE_SECONDS = 0.25
+"""How long a request waits for a store that is away; one that is back has answered by then."""
 TOUCH_SECONDS = 60.0
 """How often it is noted, at most, that a key was used."""
 
@@ -72,6 +76,7 @@ class Checker:
         mode: `keys` asks everybody for a key, `open` nobody, and `auto` everybody as soon as a key was made.
         near: whether the registry answers in microseconds, and is asked without a thread.
         first: makes the first key, in a registry that never had one.
+        closed: file that tells other processes of the server that there were keys; None: they know.
         clock: seconds that never go back.
         now: seconds since the epoch.
     """
@@ -83,6 +88,7 @@ class Checker:
         *,
         near: bool = True,
         first: Callable[[Registry], None] | None = None,
+        closed: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -97,10 +103,12 @@ class Checker:
         self._known = _Known(State(0))
         self._seen: float | None = None  # when the registry answered last
         self._away = False
+        self._mark = closed
         self._closed = mode == "keys"
         self._lock = threading.Lock()
         self._thread: ThreadPoolExecutor | None = None
         self._queued: Future[None] | None = None
+        self._begun: float | None = None  # when the look began that is under way
         self._used: dict[str, float] = {}
         self._noted = clock()
 
@@ -178,12 +186,22 @@ class Checker:
         if self._near:
             self._look()
         else:
-            # Not cancelled with one request: others wait for it, too.
-            await asyncio.shield(asyncio.wrap_future(self._ask()))
+            await self._wait()
         # A server without keys has nothing that could be revoked meanwhile.
         if self._seen is None or (self._away and self._closed and self._clock() - self._seen > HOLD_SECONDS):
             raise AccessUnavailable("The store does not answer, so keys cannot be checked. Try again later.", 5)
         return self._known
+
+    async def _wait(self) -> None:
+        """Wait for a look at the registry that begins now; while the store hangs, only one request a second waits."""
+        asked = self._ask()
+        begun = self._begun
+        if self._away and begun is not None and time.monotonic() - begun > PATIENCE_SECONDS:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS if self._away else None):
+                # Not cancelled with one request: others wait for it, too.
+                await asyncio.shield(asyncio.wrap_future(asked))
 
     def _ask(self) -> Future[None]:
         """Return the next look at the registry: one that has begun may have seen what was before."""
@@ -195,7 +213,9 @@ class Checker:
     def _take_turn(self) -> None:
         with self._lock:
             self._queued = None
+        self._begun = time.monotonic()
         self._look()
+        self._begun = None
 
     def _look(self) -> None:
         """Bring the keys up to date."""
@@ -211,9 +231,22 @@ class Checker:
         except (StoreUnavailable, StoreInvalid) as error:
             self._notice(error)
             return
-        # Once keys were there, a store that lost them opens nothing.
-        self._closed = self._closed or version != 0
+        if version:
+            self._first = None  # a registry that lost its keys is given none, since it may be revoked
+        if not self._closed:
+            self._closed = self._has_had_keys(version)
         self._seen, self._away = self._clock(), False
+
+    def _has_had_keys(self, version: int) -> bool:
+        """Return whether a process of this server ever saw keys: a store that lost them opens nothing."""
+        if self._mark is None or not version:
+            return version != 0 or (self._mark is not None and self._mark.exists())
+        try:
+            self._mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._mark.touch(0o600)
+        except OSError as error:
+            log.error("It cannot be noted for other processes that there are keys: %s: %s", self._mark, error.strerror)
+        return True
 
     def _make_first(self, registry: Registry, first: Callable[[Registry], None]) -> int:
         """Make the first key. What is wrong with its file is told once: every request would say it again."""
@@ -263,4 +296,14 @@ def open_checker(settings: Settings) -> Checker:
 
     near = settings.store.startswith("sqlite:")
     wants = path is not None and settings.access.mode != "open"
-    return Checker(opens, settings.access.mode, near=near, first=first if wants else None)
+    return Checker(opens, settings.access.mode, near=near, first=first if wants else None, closed=closed_mark(settings))
+
+
+def closed_mark(settings: Settings) -> Path | None:
+    """Return the file that a server has while it runs, once there were keys; None: it needs none.
+
+    It is for processes that start, or are asked first, when the store has lost its keys.
+    """
+    if settings.access.mode != "auto" or not settings.instance:
+        return None
+    return settings.cache_dir / "run" / f"{settings.instance}.keys"

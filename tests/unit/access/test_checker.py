@@ -2,20 +2,24 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from facegroup.access import checker as checkers
-from facegroup.access import secrets
+from facegroup.access import first_key, secrets
 from facegroup.access.checker import Checker, open_checker
 from facegroup.access.registry import Registry, State, open_registry
 from facegroup.access.secrets import Secret
 from facegroup.access.types import EVERYBODY, STRANGER, Caller, Grant, Key, Scope
 from facegroup.errors import AccessUnavailable, StoreUnavailable, Unauthorised
 from facegroup.settings import load
+from facegroup.store.rows.rows import Count, Drop
 from tests.unit.access.times import Times
 
 ADMIN = Grant(frozenset({"admin"}))
@@ -204,6 +208,65 @@ def test_a_store_that_lost_every_key_opens_nothing(
     refused(checker, secret)
 
 
+def lose(registry: Registry) -> None:
+    """Empty the tables, as a Redis does that starts without its data."""
+    keys = [Drop("keys", each.id) for each in registry.all()]
+    assert registry._rows.apply([Count("version", registry.version(), 0), *keys])
+
+
+@pytest.mark.parametrize("mode", ["keys", "auto"])
+def test_a_running_server_makes_no_first_key_for_a_store_that_lost_its_keys(
+    made: Callable[..., Checker], registry: Registry, tmp_path: Path, mode: str
+) -> None:
+    secret = secrets.make()
+    path = tmp_path / "admin.key"
+    path.write_text(secret.text)
+    for first in (lambda found: first_key.ensure(found, path), lambda found: found.add_first(secret)):
+        checker = made(mode, first=first)
+        key = who(checker, secret)
+        registry.revoke(key.id, force=True)
+        refused(checker, secret)
+        lose(registry)
+        for text in (secret, None, secrets.make()):
+            refused(checker, text)
+        assert registry.version() == 0
+
+
+def test_a_later_process_of_an_open_server_knows_that_there_were_keys(
+    made: Callable[..., Checker], registry: Registry, tmp_path: Path
+) -> None:
+    mark = tmp_path / "run" / "0123.keys"
+    one, idle = made("auto", closed=mark), made("auto", closed=mark)
+    assert who(one, None) == EVERYBODY
+    assert not mark.exists()
+    registry.add(ADMIN)
+    refused(one, None)
+    lose(registry)
+    for checker in (one, idle, made("auto", closed=mark)):
+        refused(checker, None)
+    assert who(made("auto", closed=tmp_path / "another server"), None) == EVERYBODY
+
+
+def test_a_mark_that_cannot_be_made_opens_nothing(
+    made: Callable[..., Checker], registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "run").write_text("")
+    checker = made("auto", closed=tmp_path / "run" / "0123.keys")
+    registry.add(ADMIN)
+    for _ in range(3):
+        refused(checker, None)
+    assert len(caplog.records) == 1
+
+
+def test_only_an_open_server_that_has_a_name_has_a_mark(tmp_path: Path) -> None:
+    given = load(store=f"sqlite:///{tmp_path}/g.db", cache_dir=tmp_path, instance="0123")
+    assert checkers.closed_mark(given) == tmp_path / "run" / "0123.keys"
+    assert checkers.closed_mark(given.model_copy(update={"instance": ""})) is None
+    for mode in ("keys", "open"):
+        access = given.access.model_copy(update={"mode": mode})
+        assert checkers.closed_mark(given.model_copy(update={"access": access})) is None
+
+
 def test_known_keys_hold_for_a_minute_without_the_store(
     made: Callable[..., Checker], registry: Registry, breaking: Breaking, times: Times, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -347,4 +410,47 @@ def test_a_checker_of_settings(url: str) -> None:
     assert who(checker, secret).scopes == {"admin"}
     with ThreadPoolExecutor(8) as threads:
         assert len({each.id for each in threads.map(lambda _: who(checker, secret), range(64))}) == 1
+    checker.close()
+
+
+def test_a_store_that_hangs_holds_up_one_request_and_not_the_others(registry: Registry, times: Times) -> None:
+    key, secret = registry.add(grant())
+    hanging, ended = threading.Event(), threading.Event()
+
+    class Hanging(Breaking):
+        def version(self) -> int:
+            if hanging.is_set():
+                ended.wait(20)
+                raise StoreUnavailable("it hung")
+            return super().version()
+
+    slow = Hanging(registry)
+    checker = Checker(lambda _: slow, "keys", near=False, clock=times.clock, now=times.wall)  # type: ignore[arg-type, return-value]
+
+    async def run() -> None:
+        assert (await checker.identify(secret.text)).id == key.id
+        slow.away = True
+        await checker.identify(secret.text)
+        hanging.set()
+        for _ in range(200):  # none of them waits for the one that hangs
+            assert (await checker.identify(secret.text)).id == key.id
+            with pytest.raises(Unauthorised):
+                await checker.identify(None)
+        times.pass_by(61)
+        with pytest.raises(AccessUnavailable):
+            await checker.identify(secret.text)
+        hanging.clear()
+        slow.away = False
+        ended.set()
+        while checker._away:  # until one that asks again has an answer
+            with suppress(AccessUnavailable):
+                await checker.identify(secret.text)
+            await asyncio.sleep(0.01)
+        assert (await checker.identify(secret.text)).id == key.id
+        await asyncio.to_thread(registry.revoke, key.id)
+        with pytest.raises(Unauthorised):
+            await checker.identify(secret.text)
+
+    asyncio.run(asyncio.wait_for(run(), 15))
+    checker._registry = None
     checker.close()
