@@ -16,6 +16,7 @@ from pathlib import Path
 
 from facegroup.errors import InvalidSettings, SetupError
 from facegroup.settings import INSTANCE, Settings
+from serve import private_file
 from serve.haproxy_config import HOST
 from serve.haproxy_program import prepared
 from serve.instance_folder import own_folder
@@ -102,7 +103,8 @@ def _token(folder: Path) -> dict[str, str]:
         _strong(os.environ["RAY_AUTH_TOKEN"], "RAY_AUTH_TOKEN")
         return {}
     if "RAY_AUTH_TOKEN_PATH" in os.environ:
-        _strong(_private(Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()), "the token in RAY_AUTH_TOKEN_PATH")
+        path = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()
+        _strong(private_file.read(path, "RAY_AUTH_TOKEN_PATH"), "the token in RAY_AUTH_TOKEN_PATH")
         return {}
     path = folder / _TOKEN
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -117,22 +119,6 @@ def _strong(token: str, name: str) -> None:
             f"{name} is shorter than {_TOKEN_LENGTH} characters; make one with: openssl rand -hex 32, "
             "or unset it, and the server makes its own"
         )
-
-
-def _private(path: Path) -> str:
-    """Return the token in a file that only its owner can read.
-
-    A group may read it where another user owns the file: so Kubernetes mounts a secret for a user that is not root.
-    """
-    try:
-        with path.open() as file:
-            about = os.fstat(file.fileno())
-            others = 0o077 if about.st_uid == os.geteuid() else 0o007
-            if about.st_mode & others:
-                raise InvalidSettings(f"others can read {path} (RAY_AUTH_TOKEN_PATH); run chmod 600 on it")
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path} (RAY_AUTH_TOKEN_PATH) cannot be read: {error}") from error
 
 
 def _haproxy(folder: Path) -> dict[str, str]:
