@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 
 from facegroup.errors import FacegroupError, UnknownGallery
-from facegroup.store.audit import Origin
+from facegroup.store.audit import SERVER, Origin
 from facegroup.store.contract import Store
 from facegroup.store.paging import every
 
@@ -20,10 +20,23 @@ def sweep(store: Store) -> int:
     return erased
 
 
+def trim(store: Store) -> int:
+    """Remove the audit entries of all logs that are not to be kept any longer; return how many.
+
+    Raises `StoreUnavailable`.
+    """
+    return store.trim_audit(SERVER) + sum(store.trim_audit(name) for name in every(store.audits, str))
+
+
 def sweep_and_tell(store: Store) -> None:
-    """Run `sweep`, and log what it did or why it could not."""
+    """Run `sweep` and `trim`, and log what they did or why they could not."""
     try:
         if erased := sweep(store):
             log.info("deleted %d people whose expiry has passed", erased)
     except FacegroupError as error:
         log.warning("expired people cannot be deleted now: %s. The next sweep tries again.", error)
+    try:
+        if removed := trim(store):
+            log.info("removed %d audit entries that are older than audit.keep_days, or too many", removed)
+    except FacegroupError as error:
+        log.warning("old audit entries cannot be removed now: %s. The next sweep tries again.", error)

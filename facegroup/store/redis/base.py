@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
+from facegroup.store.audit import Retention
 from facegroup.store.base import StoreBase
 from facegroup.store.redis.server import RedisServer
 from facegroup.store.redis.steps import RedisSteps
@@ -15,14 +16,22 @@ class RedisBase(StoreBase):
         timeout: seconds to wait for an answer, and for the disk.
         patience: seconds to retry a write that conflicts with others.
         actor: who the audit log names for writes that do not say who makes them.
+        keep: how long its entries are kept.
 
     Raises:
         StoreInvalid: the URL cannot be read. A server that does not answer is an error of each method, not of this.
     """
 
-    def __init__(self, url: str, timeout: float = 5.0, patience: float = 10.0, actor: str = "library") -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 5.0,
+        patience: float = 10.0,
+        actor: str = "library",
+        keep: Retention | None = None,
+    ) -> None:
         self._server = RedisServer(url, timeout)
-        self._steps = RedisSteps(self._server, patience, actor)
+        self._steps = RedisSteps(self._server, patience, actor, keep or Retention())
         self._damage = self._steps.damage
 
     def close(self) -> None:

@@ -130,7 +130,7 @@ class RedisPeople(RedisBase):
                 moved=came,
                 left=[key for key in (*other.samples, *other.counters) if key not in came],
                 dropped=[key for key in record.counters if key in out],
-                note=self._steps.note(validation.merged(into, source, len(moved), len(both)), by),
+                note=self._steps.note(found.name, validation.merged(into, source, len(moved), len(both)), by),
                 **derived([each for each in samples if each.id not in out]),
             )
             (version,) = self._server.write(step)

@@ -2,11 +2,13 @@
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
+import sqlite3
 from pathlib import Path
 
-from facegroup.store.audit import Origin
+from facegroup.store.audit import DONE, Event, Origin, Retention
 from facegroup.store.base import StoreBase
 from facegroup.store.damage import Damage
+from facegroup.store.sqlite import audit_log
 from facegroup.store.sqlite.file import SqliteFile
 
 
@@ -17,16 +19,30 @@ class SqliteBase(StoreBase):
         path: the file; it and its folders are made where they are not there.
         timeout: seconds to wait for another process's write before `StoreUnavailable`.
         actor: who the audit log names for writes that do not say who makes them.
+        keep: how long its entries are kept.
 
     Raises:
         StoreInvalid: the path holds something else, or a gallery of a newer facegroup.
         StoreUnavailable: the file cannot be opened.
     """
 
-    def __init__(self, path: str | Path, timeout: float = 10.0, actor: str = "library") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        timeout: float = 10.0,
+        actor: str = "library",
+        keep: Retention | None = None,
+    ) -> None:
         self._file = SqliteFile(Path(path), timeout)
         self._origin = Origin(actor)
+        self._keep = keep or Retention()
         self._damage = Damage()
 
     def close(self) -> None:
         self._file.close()
+
+    def _note(
+        self, db: sqlite3.Connection, gallery: str, event: Event, by: Origin | None = None, result: str = DONE
+    ) -> None:
+        """Append an entry to the audit log, in the transaction that is open."""
+        audit_log.append(db, self._keep, gallery, event, by or self._origin, result)
