@@ -18,7 +18,8 @@ RUN useradd --uid 10001 --create-home facegroup && install -d -o facegroup -g fa
 USER facegroup
 WORKDIR /home/facegroup
 ENV PATH=/opt/facegroup/bin:$PATH PYTHONUNBUFFERED=1 \
-    FACEGROUP_HOST=0.0.0.0 FACEGROUP_PORT=8000 FACEGROUP_CACHE_DIR=/cache FACEGROUP_STORE=sqlite:////data/gallery.db
+    FACEGROUP_HOST=0.0.0.0 FACEGROUP_PORT=8000 FACEGROUP_CACHE_DIR=/cache FACEGROUP_STORE=sqlite:////data/gallery.db \
+    FACEGROUP_ACCESS__FIRST_KEY=/data/admin.key
 VOLUME ["/cache", "/data"]
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5m --retries=3 \

@@ -72,7 +72,7 @@ def loaded(report: Report, people: int, dimension: int, plan: Plan, most: float 
     elif _available() < memory:
         report.absent(f"load {what} from Redis", f"no {memory:.0f} GB of memory")
     else:
-        with _redis() as (client, url):
+        with redis_server() as (client, url):
             store = open_store(url)
             _begin(store, dimension)
             _fill_redis(client, people, dimension)
@@ -144,12 +144,13 @@ def _fill_redis(client: redis.Redis, people: int, dimension: int) -> None:
 
 
 @contextmanager
-def _redis() -> Iterator[tuple[redis.Redis, str]]:
+def redis_server(*options: str) -> Iterator[tuple[redis.Redis, str]]:
+    """Start a Redis of its own, and give a client and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     with tempfile.TemporaryDirectory() as folder:
-        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", *options]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             with redis.Redis(port=port) as client:

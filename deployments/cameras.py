@@ -18,6 +18,7 @@ from facegroup.errors import FacegroupError
 from facegroup.pipeline.cost import price
 from facegroup.pipeline.messages import Photo, PhotoResult
 from facegroup.settings import Settings
+from facegroup.store.secret_key import secret_keys
 
 _EXPORT_SECONDS = 5.0
 
@@ -35,7 +36,7 @@ class Cameras:
         configure(settings)
         self._settings = settings
         self._detector = with_pickle(detector)
-        opens = partial(open_journal, settings.store, settings.cameras.key)
+        opens = partial(open_journal, settings.store, settings.cameras.key, secret_keys(settings))
         self._hub = Hub(settings, opens, self._see, asking(with_pickle(gallery)), open_reader)
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
         self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]

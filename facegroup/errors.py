@@ -474,7 +474,7 @@ class TooManyVideos(Conflict):
 
 
 class KeyMissing(Conflict):
-    """A password or secret cannot be stored, because no encryption key is set."""
+    """The key that the store is encrypted with is not set, or there is no key to store a password or secret with."""
 
     code = "key_missing"
 

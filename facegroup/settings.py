@@ -22,6 +22,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -246,6 +247,15 @@ class Matcher(_Part):
     sweep_seconds: float = Field(60, gt=0, description="interval between deletions of expired people")
 
 
+class Audit(_Part):
+    """The audit logs: one of each gallery, and one of the server."""
+
+    keep_days: float = Field(
+        365, ge=0, allow_inf_nan=False, description="days that entries are kept; 0: without a limit"
+    )
+    entries: int = Field(100_000, ge=1, description="most entries of each log; the oldest go")
+
+
 class Ingress(_Part):
     """The processes that serve HTTP."""
 
@@ -273,7 +283,7 @@ class Cameras(_Part):
     key: SecretStr | None = Field(
         None,
         description="key that encrypts passwords of sources and secrets of webhooks in the store; create one with "
-        "`facegroup camera key`; without a key they are refused",
+        "`facegroup camera key`; without it and without secret_key they are refused",
     )
     networks: tuple[str, ...] = Field(
         (),
@@ -398,6 +408,15 @@ class Settings(BaseSettings):
         default_factory=lambda: f"sqlite:///{platformdirs.user_data_path('facegroup') / 'gallery.db'}",
         description="sqlite:///path/gallery.db or redis://host:port/0 (TLS, Sentinel: docs/gallery.md)",
     )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="key that encrypts descriptors, face crops and secrets in the store; `facegroup secret-key` makes one; "
+        "of several, separated by commas, the first encrypts and each decrypts (docs/encryption.md)",
+    )
+    secret_key_file: Path | None = Field(None, description="file that holds the key instead")
+    secret_key_command: str | None = Field(
+        None, description="command that prints the key instead, such as `pass show facegroup`; it runs without a shell"
+    )
     gallery: str = Field(
         "default", description="default gallery of the command line; the server creates it at the start"
     )
@@ -438,6 +457,14 @@ class Settings(BaseSettings):
     matcher: Matcher = Matcher()
     ingress: Ingress = Ingress()
     cameras: Cameras = Cameras()
+    audit: Audit = Audit()
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> "Settings":
+        given = (self.secret_key, self.secret_key_file, self.secret_key_command)
+        if sum(each is not None for each in given) > 1:
+            raise ValueError("set one of secret_key, secret_key_file and secret_key_command, not several")
+        return self
 
     @classmethod
     def settings_customise_sources(

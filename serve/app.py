@@ -8,6 +8,8 @@ Every arrow carries a batch; answers come back along it. `serve run serve.app:bu
 `serve deploy`, and `facegroup serve` all build it here, from the same settings.
 """
 
+import logging
+
 import ray.serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
@@ -16,9 +18,13 @@ from deployments.cameras import Cameras
 from deployments.detector import Detector
 from deployments.embedder import Embedder
 from deployments.gallery import GalleryActor
+from deployments.logs import configure
 from facegroup.cameras.journal import may_be_there
 from facegroup.settings import Settings
+from serve import start_rules
 from serve.ingress import Ingress
+
+log = logging.getLogger("facegroup.serve")
 
 ONGOING = 1000
 """Maximum calls under way per replica: our own queues are bounded, and Ray's default of 5 would cap every batch."""
@@ -31,6 +37,12 @@ FOR_EVER = 1e9
 
 
 def build(settings: Settings) -> Application:
+    """Wire the stages together for `serve deploy` and `serve run`, which listen where Ray is told to: keys are asked for."""
+    configure(settings)
+    return application(start_rules.checked(settings, log.warning, everywhere=True))
+
+
+def application(settings: Settings) -> Application:
     """Wire the stages together."""
     gallery = _deploy(GalleryActor, settings.matcher.replicas, num_cpus=settings.matcher.num_cpus).bind(settings)
     embedder = _deploy(

@@ -45,6 +45,9 @@ def serve(
     network: options.Network = None,
     store: options.Store = None,
     gallery: options.Gallery = None,
+    open_to_all: Annotated[
+        bool, typer.Option("--open", help="ask nobody for a key: whoever reaches the server can do everything")
+    ] = False,
 ) -> None:
     """Run the server on this machine until Ctrl-C."""
     from deployments.logs import configure
@@ -53,10 +56,15 @@ def serve(
     from facegroup.pipeline.liveness_files import FILES
     from facegroup.settings import load
     from facegroup.store import check_store
+    from facegroup.store.secret_key import secret_keys
+    from serve import start_rules
     from serve.launch import running, until_stopped
 
-    settings = load(host=host, port=port, network=network, store=store, gallery=gallery)
+    access = {"mode": "open"} if open_to_all else None
+    settings = load(host=host, port=port, network=network, store=store, gallery=gallery, access=access)
     configure(settings)
+    check_store(settings.store, secret_keys(settings))
+    settings = start_rules.checked(settings, lambda text: typer.echo(text, err=True))
     # Checked here and not in a replica: there is one message, at once, before Ray starts.
     if settings.embedder.engine != "simulated":
         spec = registry.spec(settings.network, settings)
@@ -67,7 +75,6 @@ def serve(
         licence.tell_once(spec, settings, lambda text: typer.echo(text, err=True))
     detector_trial.run(settings)
     weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
-    check_store(settings.store)
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.
     with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:

@@ -19,6 +19,7 @@ from facegroup.networks import registry, weights
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import Settings, load
 from facegroup.types import NO_FACE_FOUND, NOT_IN_DATASET
+from serve import start_rules
 from serve.demo_photos import Group, own, packaged
 from serve.launch import running, until_stopped
 
@@ -86,7 +87,9 @@ def _settings(port: int | None) -> Iterator[Settings]:
     """Give the demo a temporary store, a free port, and the first available network."""
     given = load(port=port)
     with tempfile.TemporaryDirectory(prefix="facegroup-demo-") as folder:
+        here = start_rules.is_loopback(given.host)
         chosen = load(
+            access={"mode": "open"} if here else None,  # its own store, which has no keys
             network=_network(given),
             store=f"sqlite:///{folder}/gallery.db",
             port=given.port if port is not None else _free(given.host, given.port),

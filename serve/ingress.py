@@ -1,8 +1,10 @@
 """Ingress process: HTTP in and out. It decodes nothing, and hands photos on in batches."""
 
 import asyncio
+import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -14,6 +16,7 @@ from starlette.types import ASGIApp, Scope
 
 from deployments.calls import Handle, asking, call, with_pickle
 from deployments.detector_calls import Answer, look
+from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
 from facegroup.cameras.hub.part import Part
@@ -26,11 +29,14 @@ from facegroup.settings import Settings
 from facegroup.store.audit import Origin
 from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
-from serve import early_refusal
+from serve import early_refusal, start_rules
 from serve.api import build_api
 from serve.api.draining import Drain
 from serve.api.limits import refusal
 
+log = logging.getLogger("facegroup.serve")
+
+_OPEN_SECONDS = 3600.0
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 
@@ -79,6 +85,8 @@ class Ingress:
         )
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
         self._drain: Drain | None = None
+        self._told_open: float | None = None
+        configure(settings)
         self._thread = 0  # in which requests are answered
 
     async def check_health(self) -> None:
@@ -86,6 +94,7 @@ class Ingress:
         self._thread = threading.get_ident()
         self._export(self._small.fill)
         self._export_large(self._large.fill)
+        self._tell_open()
         await self._idle.check()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -190,6 +199,13 @@ class Ingress:
         port = next(each["MetricsExportPort"] for each in nodes if each["NodeID"] == node)
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             return (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+
+    def _tell_open(self) -> None:
+        """Say each hour that everybody may do everything."""
+        now = time.monotonic()
+        if self._settings.access.mode == "open" and (self._told_open is None or now - self._told_open >= _OPEN_SECONDS):
+            self._told_open = now
+            log.warning("%s", start_rules.OPEN)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the answer of the early refusal. None lets all in: then Serve runs our code in a thread of its own."""

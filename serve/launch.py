@@ -14,7 +14,7 @@ from types import FrameType
 from facegroup.errors import SetupError
 from facegroup.remote import proxies
 from facegroup.settings import Settings
-from serve import ending, ray_environment, startup
+from serve import ending, ray_environment, start_rules, startup
 from serve.instance import Instance, own
 from serve.processes import adopt, end_all
 from serve.readiness import APP, deploy, wait_until_ready
@@ -35,12 +35,14 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
 
     Raises:
         InvalidSettings: a port is taken.
+        NoKeys: others can reach the address, and there are no keys.
         EngineUnavailable: the machine has fewer GPUs than the settings ask for.
         SetupError: Ray or a process refuses to start for another reason.
         StageUnavailable: a process cannot start, or it did not become ready in time.
     """
     if sys.platform != "linux":
         raise SetupError("the server needs Linux; the library and the other commands run on this machine")
+    settings = start_rules.checked(settings, lambda _: None)  # also for those who did not ask before
     with own(settings) as instance, _running(settings, instance, quiet=quiet, wait_seconds=wait_seconds) as url:
         yield url
 

@@ -31,7 +31,7 @@ def deploy(settings: Settings, wait_seconds: float) -> None:
     import ray.serve
     from ray.serve.config import HTTPOptions
 
-    from serve.app import build
+    from serve.app import application
 
     # Seconds, 60 by themselves; Ray has no setting for them.
     setattr(importlib.import_module("ray.serve._private.api"), "HTTP_PROXY_TIMEOUT", wait_seconds)  # noqa: B010
@@ -41,8 +41,8 @@ def deploy(settings: Settings, wait_seconds: float) -> None:
         http_options=HTTPOptions(host=settings.host, port=settings.port),
         logging_config={"log_level": "INFO" if settings.log_level == "debug" else "ERROR"},
     )
-    application = ray.serve.RunTarget(build(settings), name=APP, route_prefix="/")
-    ray.serve.run_many([application], wait_for_applications_running=False)
+    target = ray.serve.RunTarget(application(settings), name=APP, route_prefix="/")
+    ray.serve.run_many([target], wait_for_applications_running=False)
     deadline = time.monotonic() + wait_seconds
     while (status := ray.serve.status().applications[APP]).status != "RUNNING":
         said = {name: deployment.message for name, deployment in status.deployments.items() if deployment.message}

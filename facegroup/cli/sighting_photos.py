@@ -12,6 +12,7 @@ from facegroup.client import Client
 from facegroup.enrolment.samples import Enrolment
 from facegroup.errors import UnknownSighting
 from facegroup.settings import Settings
+from facegroup.store.secret_key import secret_keys
 from facegroup.transfer.reembedding import MARGINS, bordered
 
 
@@ -52,5 +53,5 @@ def _stored_crop(settings: Settings, sighting: str) -> bytes:
         raise UnknownSighting(
             f"there is no sighting {sighting[:64]!r}: no camera was ever added beside {settings.store}"
         )
-    with closing(open_journal(settings.store, settings.cameras.key)) as journal:
+    with closing(open_journal(settings.store, settings.cameras.key, secret_keys(settings))) as journal:
         return journal.crop(sighting)

@@ -184,7 +184,7 @@ class PhotoResult:
         upright: see `DetectedFaces`.
         liveness: see `DetectedFaces`.
         detector: see `DetectedFaces`.
-        scale: see `DetectedFaces`.
+        scale: see `DetectedFaces`; None of another server's detector, whose scale only that server knows.
     """
 
     width: int
@@ -198,9 +198,15 @@ class PhotoResult:
     upright: bool = True
     liveness: Liveness | None = None
     detector: str = MTCNN
-    scale: ConfidenceScale = MTCNN_SCALE
+    scale: ConfidenceScale | None = MTCNN_SCALE
 
     @property
     def certainty(self) -> Floats:
-        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's."""
+        """The confidences, (n,) float32, on the scale of the quality policies' limits, which is MTCNN's.
+
+        Raises:
+            ValueError: the scale is not known.
+        """
+        if self.scale is None:
+            raise ValueError(f"The scale of {self.detector}'s confidences is known only to the server that answered.")
         return self.scale.certainty(self.faces.confidence)

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from facegroup.settings import Audit
+
 KEPT = 100_000
 """How many entries are kept of each log, unless `Retention` says otherwise."""
 
@@ -109,6 +111,11 @@ class Retention:
 
     days: float = 365.0
     entries: int = KEPT
+
+    @classmethod
+    def of(cls, settings: Audit) -> Self:
+        """Return what settings say."""
+        return cls(settings.keep_days, settings.entries)
 
     def oldest(self, now: float) -> float:
         """Return the time before which entries go."""

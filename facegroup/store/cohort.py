@@ -12,6 +12,7 @@ from facegroup.store import validation, vectors
 from facegroup.store.audit import Event
 from facegroup.store.calls import AskStore
 from facegroup.store.contract import Cohort, Store
+from facegroup.store.encryption import UNREADABLE, Cipher, SecretKeys, place
 from facegroup.store.gallery_settings import check_detector
 from facegroup.types import CohortMember, CohortSource, Gallery
 
@@ -69,26 +70,34 @@ def sort_out(
     return list(added.values()), tuple(duplicates)
 
 
-def row_of(member: CohortMember) -> Row:
-    """Return what is kept of a member."""
-    descriptor = vectors.to_bytes(member.descriptor)
+def row_of(member: CohortMember, keys: SecretKeys, gallery: str) -> Row:
+    """Return what is kept of a member of a gallery's cohort."""
+    descriptor = keys.encrypt(vectors.to_bytes(member.descriptor), place("cohort", gallery, member.id))
     return member.id, descriptor, member.source, member.detector, member.created_at
 
 
-def cohort(gallery: Gallery, rows: Sequence[tuple[Any, ...]], damaged: Callable[[str, str], None]) -> Cohort:
+def cohort(
+    gallery: Gallery, rows: Sequence[tuple[Any, ...]], damaged: Callable[[str, str], None], cipher: Cipher
+) -> Cohort:
     """Return the cohort of rows as `row_of` makes them, by id; `damaged` is told the id of each that is not so, and why."""
-    whole = {str(key): (data, *about) for key, data, *about in rows if isinstance(data, bytes) and _is_sound(*about)}
-    bad = vectors.faults(gallery.dimension, {key: data for key, (data, *_) in whole.items()})
-    bad |= {str(key): "facegroup did not write this" for key, *_ in rows if str(key) not in whole}
+    kept = {str(key): (data, *about) for key, data, *about in rows if isinstance(data, bytes) and _is_sound(*about)}
+    bad = {str(key): "facegroup did not write this" for key, *_ in rows if str(key) not in kept}
+    whole: dict[str, tuple[Any, ...]] = {}
+    for key, (sealed, *about) in kept.items():
+        if (data := cipher.decrypt(sealed, place("cohort", gallery.name, key))) is None:
+            bad[key] = UNREADABLE
+        else:
+            whole[key] = (data, *about)
+    bad |= vectors.faults(gallery.dimension, {key: data for key, (data, *_) in whole.items()})
     for key, why in bad.items():
         damaged(key, why)
     ids = tuple(sorted(whole.keys() - bad.keys()))
-    data, sources, detectors, dates = zip(*(whole[key] for key in ids), strict=True) if ids else ((), (), (), ())
+    rows_of, sources, detectors, dates = zip(*(whole[key] for key in ids), strict=True) if ids else ((), (), (), ())
     return Cohort(
         version=gallery.cohort_version,
         network=gallery.network,
         ids=ids,
-        matrix=vectors.from_bytes(b"".join(data)).reshape(len(ids), gallery.dimension),
+        matrix=vectors.from_bytes(b"".join(rows_of)).reshape(len(ids), gallery.dimension),
         sources=cast(tuple[CohortSource, ...], sources),
         detectors=detectors,
         dates=np.array(dates, np.float64),

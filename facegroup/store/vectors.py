@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.store.contract import Centroids
+from facegroup.store.encryption import UNREADABLE, Cipher, SecretKeys, place
 from facegroup.types import Floats, Gallery, Sample, Times
 
 _WIRE = np.dtype("<f4")
@@ -38,21 +39,32 @@ def centroids(
     gallery: Gallery,
     rows: Sequence[tuple[str, str | None, bytes | None, float | None, bytes | None]],
     damaged: Callable[[str, str], None],
+    cipher: Cipher,
 ) -> Centroids:
-    """Return what a reader gets, from (id, name, centroid, expiry, counter-examples) of people.
+    """Return what a reader gets, from (id, name, centroid, expiry, counter-examples) of people, as `cipher` reads them.
 
     Those without a centroid are gone, and so are those of whom a value cannot be used: `damaged` is told the id, and what
     is wrong. Without the counter-examples somebody else would get the name again.
     """
-    kept = {key: (name or "", vector, expiry) for key, name, vector, expiry, _ in rows if vector is not None}
+    kept: dict[str, tuple[str, bytes, float | None]] = {}
     counters: dict[str, Floats] = {}
-    for key, _, _, _, data in rows:
-        if not data or key not in kept:
+    for key, name, vector, expiry, rest in rows:
+        if vector is None:
             continue
-        if why := fault(gallery.dimension, data):
+        centroid_place, counters_place = places(gallery.name, key)
+        if (found := cipher.decrypt(vector, centroid_place)) is None:
+            damaged(key, UNREADABLE)
+            continue
+        kept[key] = (name or "", found, expiry)
+        if rest is None:
+            continue
+        data = cipher.decrypt(rest, counters_place)
+        if data == b"":
+            continue
+        if why := UNREADABLE if data is None else fault(gallery.dimension, data):
             damaged(key, f"its counter-examples: {why}")
             del kept[key]
-        else:
+        elif data is not None:
             counters[key] = from_bytes(data).reshape(-1, gallery.dimension)
     for key, why in faults(gallery.dimension, {key: vector for key, (_, vector, _) in kept.items()}).items():
         damaged(key, why)
@@ -114,6 +126,23 @@ def limits(read: Centroids) -> dict[str, float]:
     """Return when each of those people expires who do, in seconds since the epoch."""
     times = [] if read.expires is None else read.expires.tolist()
     return {key: limit for key, limit in zip(read.ids, times, strict=read.expires is not None) if limit < np.inf}
+
+
+def derived(
+    samples: Sequence[Sample], keys: SecretKeys, gallery: str, person_id: str
+) -> tuple[bytes | None, bytes | None]:
+    """Return what is kept of a person's samples for matching: the centroid, and the counter-examples."""
+    mean, counters = centroid_of(samples), stacked(samples)
+    centroid_place, counters_place = places(gallery, person_id)
+    return (
+        None if mean is None else keys.encrypt(to_bytes(mean), centroid_place),
+        keys.encrypt(counters, counters_place) if counters else None,
+    )
+
+
+def places(gallery: str, person_id: str) -> tuple[bytes, bytes]:
+    """Return the places of a person's centroid and counter-examples, as they are encrypted."""
+    return place("centroid", gallery, person_id), place("counters", gallery, person_id)
 
 
 def stacked(samples: Sequence[Sample]) -> bytes:

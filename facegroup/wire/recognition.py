@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from facegroup import types
+from facegroup.detection.detector import MTCNN, MTCNN_SCALE
 from facegroup.errors import FacegroupError
 from facegroup.gallery.verification import Verified
 from facegroup.liveness.liveness import Liveness
@@ -270,10 +271,11 @@ class SeenImage(Answer):
         """Return the answer with its faces; None where the photo has an error."""
         return self if faces is None else self.model_copy(update={"faces": list(faces)})
 
-    def struct(self, matched: PhotoMatches | None = None) -> PhotoResult | FacegroupError:
+    def struct(self, detector: str, matched: PhotoMatches | None = None) -> PhotoResult | FacegroupError:
         """Return what is in the photo.
 
         Args:
+            detector: name of the detector; "" of a server of before, which had MTCNN.
             matched: the decisions on its faces; None: the faces have descriptors instead.
         """
         if self.error is not None:
@@ -283,7 +285,15 @@ class SeenImage(Answer):
         found, quality = faces_struct(faces), _quality_struct(faces)
         size = self.width or 0, self.height or 0
         liveness, turned = _liveness_struct(faces), self.turned or 0
-        return PhotoResult(*size, found, quality, described, matched=matched, turned=turned, liveness=liveness)
+        scale = None if detector and detector != MTCNN else MTCNN_SCALE
+        return PhotoResult(
+            *(*size, found, quality, described),
+            matched=matched,
+            turned=turned,
+            liveness=liveness,
+            detector=detector or MTCNN,
+            scale=scale,
+        )
 
 
 class NamedImage(SeenImage):
@@ -301,7 +311,7 @@ class Detection(Answer):
 
     def structs(self) -> list[PhotoResult | FacegroupError]:
         """Return what is in each photo, with descriptors."""
-        return [each.struct() for each in self.images]
+        return [each.struct(self.detector) for each in self.images]
 
 
 class Identification(Answer):
@@ -322,7 +332,8 @@ class Identification(Answer):
         for image in self.images:
             matches = tuple(face.struct() for face in image.faces or ())
             threshold = matches[0].threshold if matches else 0.0
-            seen.append(image.struct(PhotoMatches(matches, version, threshold, reason is not None, reason)))
+            matched = PhotoMatches(matches, version, threshold, reason is not None, reason)
+            seen.append(image.struct(self.detector, matched))
         return seen
 
 

@@ -56,9 +56,12 @@ async def show_crop(server: Server, gallery: GalleryName, unknown: StrangerId) -
 
 @router.delete("/unknowns/{unknown}", response_model=None, responses=_ERASED, summary="Erase a stranger")
 async def erase_stranger(server: Server, gallery: GalleryName, unknown: StrangerId, by: By) -> wire.ErasedStranger:
-    """Erase a stranger with descriptors, pictures and sightings; seen again it is another stranger."""
-    sightings = await server.pipeline.cameras(StrangerLog.erase, gallery, unknown)
+    """Erase a stranger with descriptors, pictures and sightings; seen again it is another stranger.
+
+    The stranger leaves the cohort first.
+    """
     await _leave_cohort(server, gallery, unknown, by)
+    sightings = await server.pipeline.cameras(StrangerLog.erase, gallery, unknown)
     return wire.ErasedStranger(sightings=sightings)
 
 
@@ -73,21 +76,24 @@ async def promote(server: Server, gallery: GalleryName, wanted: wire.Promotion, 
     """Enrol a stranger's best pictures as a new person, or as photos of one who is there; the sightings are theirs then.
 
     With `name` a person is made, with the id where one is given; with `person_id` alone it is somebody who is there.
+    The stranger leaves the cohort first, even if the promotion is refused then.
     """
     if wanted.name is None and wanted.person_id is None:
         raise errors.MalformedRequest("name or person_id must say who the stranger is")
     name = None if wanted.name is None else clean_name(wanted.name, "name of the person")
     person_id = None if wanted.person_id is None else check_id(wanted.person_id)
+    await _leave_cohort(server, gallery, wanted.unknown, by)
     person, photos, moved = await server.pipeline.cameras(
         StrangerLog.promote, gallery, wanted.unknown, name, person_id, by
     )
-    await _leave_cohort(server, gallery, wanted.unknown, by)
     return wire.Promoted(person=Person.of(person).as_json(), photos=photos, sightings=moved)
 
 
 async def _leave_cohort(server: Context, gallery: str, unknown: str, by: Origin) -> None:
-    """Erase a stranger's descriptor from the cohort, if it was taken into it. The gallery may be gone."""
-    if not server.settings.cameras.unknowns_in_cohort:
-        return
+    """Erase a stranger's descriptor from the cohort, if it was ever taken into it. The gallery may be gone.
+
+    This comes before the stranger is erased or promoted: whatever fails after it can be repeated, and a stranger who is
+    gone from the cameras could not be named in another request.
+    """
     with suppress(errors.UnknownGallery):
         await server.pipeline.ask(Store.erase_cohort, gallery, [unknown_id(gallery, unknown)], by=by)

@@ -1,8 +1,12 @@
 """The cohort of a gallery over HTTP: photos in, counts out; the decision and its threshold; and every refusal."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from facegroup.enrolment.cohort import unknown_id
+from facegroup.errors import UnknownStranger
 from facegroup.store.cohort import LEAST
 from facegroup.types import CohortMember
 from tests.local_pipeline import LocalPipeline
@@ -132,3 +136,36 @@ def test_a_calibration_is_of_the_decision(api: Api, crowd: str, pipeline: LocalP
 def test_strangers_of_cameras_only_where_it_is_allowed(api: Api, gallery: str) -> None:
     answer = api("POST", f"{gallery}/cohort/unknowns")
     assert (answer.status_code, answer.json()["code"]) == (403, "unknowns_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("DELETE", "unknowns/unknown-1", {}),
+        ("POST", "people/from-unknown", {"json": {"unknown": "unknown-1", "name": "Ada"}}),
+        ("POST", "people/from-unknown", {"json": {"unknown": "unknown-1", "person_id": "ada"}}),
+    ],
+)
+def test_a_stranger_leaves_the_cohort_before_the_cameras_and_whatever_the_setting_is_now(
+    api: Api,
+    gallery: str,
+    pipeline: LocalPipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    sent: dict[str, Any],
+) -> None:
+    name, store = gallery.rpartition("/")[2], pipeline.recognizer.store
+    rows = middles(3, 1)
+    keys = [unknown_id(name, f"unknown-{number}") for number in (1, 2)]
+    members = [CohortMember(key, row, "unknown") for key, row in zip(keys, rows, strict=False)]
+    store.add_cohort(name, [*members, CohortMember(f"{1:064x}", rows[2])], SPEC.name)
+    left: list[tuple[str, ...]] = []
+
+    async def stopped(*_: object) -> None:
+        left.append(store.cohort(name).ids)
+        raise UnknownStranger("the cameras were stopped")
+
+    monkeypatch.setattr(pipeline, "cameras", stopped)
+    assert api(method, f"{gallery}/{path}", **sent).json()["code"] == "unknown_stranger"
+    assert left == [tuple(sorted([keys[1], f"{1:064x}"]))]

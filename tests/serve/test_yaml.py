@@ -42,7 +42,7 @@ def test_facegroup_takes_its_arguments(file: str) -> None:
     arguments = read(file)["applications"][0]["args"]
     settings = Settings.model_validate(arguments)
     assert settings.network in registry.SPECS
-    given = settings.model_dump(include=set(arguments), exclude_unset=True)
+    given = settings.model_dump(mode="json", include=set(arguments), exclude_unset=True)
     assert given == arguments
     # These are Ray's to say.
     assert not {"host", "port"} & set(arguments)

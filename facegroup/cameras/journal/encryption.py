@@ -1,25 +1,36 @@
-"""Encrypts passwords with the key of the settings: Fernet (AES-128-CBC and HMAC-SHA256).
+"""Encrypts passwords: with the secret key of the settings (AES-256-GCM), or with that of the cameras where there is none.
 
-To change the key, set several, separated by commas: the first encrypts, and each of them decrypts.
+The key of the cameras is one of Fernet (AES-128-CBC and HMAC-SHA256). What it encrypted before is read all the same. To
+change a key, set several, separated by commas: the first encrypts, and each of them decrypts.
 """
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
 from facegroup.errors import InvalidSettings, KeyMissing, StoreInvalid
+from facegroup.store.encryption import PLAIN, SecretKeys, place
+
+_MARK = "aes256gcm:"
+_PLACE = place("secret", "")
 
 
 class Encryption:
     """Class that encrypts and decrypts text.
 
     Args:
-        key: of the settings; None refuses to encrypt.
+        key: of the cameras.
+        keys: the secret keys. Without either nothing is encrypted.
 
     Raises:
         InvalidSettings: the key is not valid.
     """
 
-    def __init__(self, key: SecretStr | None) -> None:
+    def __init__(self, key: SecretStr | None, keys: SecretKeys | None = None) -> None:
+        self._secret = keys or SecretKeys()
+        # These texts are not counted among a store's values, so each key reads them.
+        self._cipher = self._secret.cipher(" ".join(self._secret.known - {PLAIN}))
         words = [] if key is None else [word.strip() for word in key.get_secret_value().split(",") if word.strip()]
         try:
             self._keys = MultiFernet([Fernet(word) for word in words]) if words else None
@@ -35,10 +46,12 @@ class Encryption:
         Raises:
             KeyMissing: there is no key.
         """
+        if self._secret.own != PLAIN:
+            return _MARK + urlsafe_b64encode(self._secret.encrypt(text.encode(), _PLACE)).decode()
         if self._keys is None:
             raise KeyMissing(
-                "Passwords are stored only encrypted, and there is no key. Set FACEGROUP_CAMERAS__KEY to the output of "
-                "`facegroup camera key`."
+                "Passwords are stored only encrypted, and there is no key. Set FACEGROUP_SECRET_KEY to the output of "
+                "`facegroup secret-key`, or FACEGROUP_CAMERAS__KEY to that of `facegroup camera key`."
             )
         return self._keys.encrypt(text.encode()).decode()
 
@@ -49,13 +62,32 @@ class Encryption:
             StoreInvalid: it was encrypted with another key, or is damaged.
         """
         try:
+            if encrypted.startswith(_MARK):
+                return self._decrypt(encrypted.removeprefix(_MARK))
             if self._keys is None:
                 raise InvalidToken
             return self._keys.decrypt(encrypted.encode()).decode()
-        except InvalidToken:
+        except (InvalidToken, ValueError):
             raise StoreInvalid(
-                "A stored password cannot be decrypted: FACEGROUP_CAMERAS__KEY is missing or another one."
+                "A stored password cannot be decrypted: FACEGROUP_SECRET_KEY or FACEGROUP_CAMERAS__KEY is missing or "
+                "another one."
             ) from None
+
+    def is_current(self, encrypted: str) -> bool:
+        """Whether a text is encrypted with the key that encrypts."""
+        try:
+            head = urlsafe_b64decode(encrypted.removeprefix(_MARK))
+        except ValueError:
+            return False
+        if self._secret.own == PLAIN:
+            return not encrypted.startswith(_MARK)
+        return encrypted.startswith(_MARK) and self._secret.is_own(head, self._cipher)
+
+    def _decrypt(self, text: str) -> str:
+        value = self._cipher.decrypt(urlsafe_b64decode(text), _PLACE)
+        if value is None:
+            raise InvalidToken
+        return value.decode()
 
 
 def new_key() -> str:

@@ -29,7 +29,7 @@ class SightingRecords(Records):
     def crop(self, sighting: str) -> bytes:
         """See `Journal`."""
         (found,) = self._rows.get("crops", [sighting])
-        if found is None:
+        if found is None or not found.value:
             raise errors.UnknownSighting(f"There is no sighting {sighting[:64]!r}, or no picture of it is kept.")
         return found.value
 

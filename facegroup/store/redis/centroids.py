@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from facegroup.store import validation, vectors
 from facegroup.store.contract import Centroids
+from facegroup.store.encryption import PLAIN, Cipher
 from facegroup.store.redis.base import RedisBase
 from facegroup.store.redis.keys import Keys
-from facegroup.store.redis.rows import Damaged, Record, read_gallery
+from facegroup.store.redis.rows import Damaged, Record, cipher_of, read_gallery
 from facegroup.store.redis.scripts import script
 from facegroup.types import Gallery
 
@@ -22,28 +23,35 @@ class RedisCentroids(RedisBase):
         if answer is None:
             raise validation.unknown_gallery(gallery)
         kept, people, cohort, born, ids, records, rows, counters = answer
-        found = read_gallery(validation.normalise_gallery(gallery), kept, people, cohort)
+        found, cipher = read_gallery(validation.normalise_gallery(gallery), self._keys, kept, people, cohort)
         if since is not None:
             validation.check_since(since, found.version, int(born))
-        return self._usable(found, ids, records, rows, counters, whole=since is None)
+        return self._usable(found, cipher, ids, records, rows, counters, whole=since is None)
 
     def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
         found, _ = self._steps.read(gallery)
         keys = Keys.of(found.name)
         cursor: bytes | int = 0
         while True:
-            ((cursor, rows),) = self._server.read(("HSCAN", keys.centroids, cursor, "COUNT", validation.PAGE))
+            # A page is read with the keys of its moment: `facegroup encrypt` may run meanwhile.
+            words = ("HGET", keys.gallery, "encryption")
+            (cursor, rows), held = self._server.read(("HSCAN", keys.centroids, cursor, "COUNT", validation.PAGE), words)
             records: list[bytes | None] = []
             counters: list[bytes | None] = []
             if rows:
-                records, counters = self._server.read(("HMGET", keys.people, *rows), ("HMGET", keys.counters, *rows))
-            yield self._usable(found, list(rows), records, list(rows.values()), counters, whole=False)
+                records, counters, apart = self._server.read(
+                    ("HMGET", keys.people, *rows), ("HMGET", keys.counters, *rows), words
+                )
+                held = b" ".join(each or PLAIN.encode() for each in (held, apart))
+            cipher = cipher_of(self._keys, held)
+            yield self._usable(found, cipher, list(rows), records, list(rows.values()), counters, whole=False)
             if int(cursor) == 0:
                 return
 
     def _usable(
         self,
         found: Gallery,
+        cipher: Cipher,
         ids: Sequence[bytes],
         records: Sequence[bytes | None],
         rows: Sequence[bytes | None],
@@ -69,7 +77,9 @@ class RedisCentroids(RedisBase):
                 people_rows.append((key, None, None, None, None))
             else:
                 people_rows.append((key, record.name, row, record.expires_at, apart))
-        result = vectors.centroids(found, people_rows, lambda key, why: bad.update({f"{keys.centroids} {key}": why}))
+        result = vectors.centroids(
+            found, people_rows, lambda key, why: bad.update({f"{keys.centroids} {key}": why}), cipher
+        )
         looked = None if whole else set(read)
 
         def was_read(key: str) -> bool:

@@ -44,17 +44,19 @@ class RedisCohort(RedisBase):
                 note = self._steps.note(
                     found.name, cohort.added(len(added), len(duplicates)), by, once, validation.places(members, added)
                 )
-                version = self._change(found, note, added=[_packed(each) for each in added])
+                version = self._change(found, note, added=[self._packed(found, each) for each in added])
             if version is not None:
                 return CohortAdded(tuple(each.id for each in added), duplicates, len(ids) + len(added), version)
         raise _contended(gallery)
 
     def cohort(self, gallery: str) -> Cohort:
-        found, (rows,) = self._steps.read(gallery, lambda keys: ("HGETALL", keys.cohort))
+        found, cipher, (rows,) = self._steps.read_values(gallery, lambda keys: ("HGETALL", keys.cohort))
         place = f"{Keys.of(found.name).cohort} :"
         bad: dict[str, str] = {}
         result = cohort.cohort(
-            found, list(_rows(rows if found.cohort_version else {})), lambda key, why: bad.update({place + key: why})
+            *(found, list(_rows(rows if found.cohort_version else {}))),
+            lambda key, why: bad.update({place + key: why}),
+            cipher,
         )
         self._damage.settle(found.name, found.version, lambda key: key.startswith(place), bad)
         return result
@@ -100,15 +102,20 @@ class RedisCohort(RedisBase):
             raise validation.unknown_gallery(found.name)
         return None if version < 0 else int(version)
 
+    def _packed(self, found: Gallery, member: CohortMember) -> dict[str, Any]:
+        """Return a member as the script takes it: source and detector, each with a NUL after it, date and descriptor."""
+        key, descriptor, source, detector, date = cohort.row_of(member, self._keys, found.name)
+        return {"id": key, "value": f"{source}\0{detector}\0".encode() + _DATE.pack(date) + descriptor}
+
 
 def _contended(gallery: str) -> StoreUnavailable:
     return StoreUnavailable(f"Too many requests change the cohort of {gallery} at once. Try again.")
 
 
-def _packed(member: CohortMember) -> dict[str, Any]:
-    """Return a member as the script takes it: source and detector, each with a NUL after it, date and descriptor."""
-    key, descriptor, source, detector, date = cohort.row_of(member)
-    return {"id": key, "value": f"{source}\0{detector}\0".encode() + _DATE.pack(date) + descriptor}
+def split_member(value: bytes) -> tuple[bytes, bytes]:
+    """Return the two parts of a kept member: what it says of it, up to the date, and the descriptor."""
+    size = len(b"".join(value.split(b"\0", 2)[:2])) + 2 + _DATE.size
+    return value[:size], value[size:]
 
 
 def _rows(kept: Mapping[bytes, bytes]) -> Iterable[tuple[Any, ...]]:

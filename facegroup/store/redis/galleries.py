@@ -12,7 +12,7 @@ from facegroup.store.contract import Changes, Erased, Standing
 from facegroup.store.redis import data_loss
 from facegroup.store.redis.base import RedisBase
 from facegroup.store.redis.keys import AUDITS, INDEX, Keys
-from facegroup.store.redis.rows import flat, gallery_fields, read_gallery
+from facegroup.store.redis.rows import cipher_of, flat, gallery_fields, read_gallery
 from facegroup.store.redis.scripts import script
 from facegroup.store.redis.server import Command
 from facegroup.store.staging import StagingName
@@ -29,11 +29,11 @@ class RedisGalleries(RedisBase):
         listed: Command = ("ZADD", INDEX, 0, wanted.name)
         event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
         note = self._steps.note(wanted.name, event, by)
-        create = script("create", wanted.name, fields=flat(gallery_fields(wanted)), note=note)
+        create = script("create", wanted.name, fields=flat(gallery_fields(wanted, self._keys)), note=note)
         if isinstance(wanted.name, StagingName):  # which is listed nowhere
             listed = ("PING",)
         _, answer, _ = self._server.write(listed, create, listed)
-        return validation.same_gallery(read_gallery(wanted.name, *answer), wanted)
+        return validation.same_gallery(read_gallery(wanted.name, self._keys, *answer)[0], wanted)
 
     def gallery(self, name: str) -> Gallery:
         found = self._steps.read(name)[0]
@@ -52,7 +52,7 @@ class RedisGalleries(RedisBase):
                 if not kept:
                     continue
                 try:
-                    one = read_gallery(name.decode(), kept, *counts)
+                    one, _ = read_gallery(name.decode(), self._keys, kept, *counts)
                 except StoreInvalid as error:
                     self._damage.settle("", 0, keys.gallery.__eq__, {keys.gallery: error.detail})
                 else:
@@ -80,7 +80,7 @@ class RedisGalleries(RedisBase):
         if len(answer) == 2:
             network, decision = answer
             gallery_settings.check_meant(network.decode(), decision.decode(), changes)
-        found = read_gallery(validation.normalise_gallery(name), *answer)
+        found, _ = read_gallery(validation.normalise_gallery(name), self._keys, *answer)
         return replace(found, damaged=self._damage.count(found.name))
 
     def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:
@@ -94,9 +94,9 @@ class RedisGalleries(RedisBase):
 
     def _delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         kept = validation.normalise_gallery(name)
-        if not isinstance(kept, StagingName):
-            self._server.write(("ZADD", AUDITS, 0, kept))
         (counts,) = self._server.write(script("erase", kept, note=self._steps.note(kept, Event("erased"), by)))
+        if counts is not None and not isinstance(kept, StagingName):
+            self._server.write(("ZADD", AUDITS, 0, kept))
         self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
         (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
         if made_meanwhile and not isinstance(kept, StagingName):
@@ -108,16 +108,18 @@ class RedisGalleries(RedisBase):
         return Erased(people, samples - counters, 0, crops, counters, cohort)
 
     def version(self, gallery: str) -> int:
-        (version,) = self._server.read(("HGET", Keys.of(validation.normalise_gallery(gallery)).gallery, "version"))
+        hash_key = Keys.of(validation.normalise_gallery(gallery)).gallery
+        ((version, words),) = self._server.read(("HMGET", hash_key, "version", "encryption"))
+        cipher_of(self._keys, words)
         if version is None:
             raise validation.unknown_gallery(gallery)
         return int(version)
 
     def standing(self, gallery: str) -> Standing:
-        return data_loss.standing(self._server, gallery)
+        return data_loss.standing(self._server, gallery, self._keys)
 
     def lose(self, gallery: str, version: int) -> None:
         data_loss.lose(self._server, gallery, version)
 
     def accept(self, gallery: str, version: int = 0) -> Standing:
-        return data_loss.accept(self._server, gallery, version)
+        return data_loss.accept(self._server, gallery, version, self._keys)

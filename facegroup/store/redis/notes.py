@@ -6,6 +6,7 @@ from typing import Any
 
 from facegroup.store import audit_chain, idempotency, validation
 from facegroup.store.audit import DONE, Entry, Event, Origin, Retention
+from facegroup.store.encryption import SecretKeys
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 
 _HASHES = ("previous", "hash")
@@ -21,6 +22,7 @@ class Note:
         by: who does it.
         once: the key of the request, if it has one.
         added: the places of new samples in what was sent, for the answer to a repeated request.
+        keys: that the values of the write are encrypted with.
         result: ``done``, or the code of the error that refused it.
         keep: how long entries are kept.
     """
@@ -30,6 +32,7 @@ class Note:
     by: Origin
     once: IdempotencyKey | None = None
     added: Sequence[int] = ()
+    keys: SecretKeys = field(default_factory=SecretKeys)
     result: str = DONE
     keep: Retention = field(default_factory=Retention)
 
@@ -49,6 +52,7 @@ class Note:
             "request": self.by.request,
             "address": self.by.address,
             "result": self.result,
+            "seal": seal(self.keys),
             "once": once
             and {
                 "key": once.key,
@@ -56,6 +60,11 @@ class Note:
                 "answer": idempotency.write(once, now, self.event.person_id or "", self.added),
             },
         }
+
+
+def seal(keys: SecretKeys) -> dict[str, str]:
+    """Return what every write tells of its keys: the word that it writes under, and the words that it can read."""
+    return {"own": keys.own, "known": " ".join(sorted(keys.known))}
 
 
 def read_done(kept: bytes | None, key: IdempotencyKey) -> RecordedResult | None:

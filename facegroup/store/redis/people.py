@@ -3,6 +3,7 @@
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,10 +11,12 @@ from facegroup.errors import PersonExists, StoreInvalid, StoreUnavailable, Unkno
 from facegroup.store import contradictions, validation
 from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Erased, Merged
+from facegroup.store.encryption import place
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
 from facegroup.store.redis.base import RedisBase
-from facegroup.store.redis.rows import Record, derived, name_member
+from facegroup.store.redis.keys import Keys
+from facegroup.store.redis.rows import Record, cipher_of, derived, name_member, sample_field
 from facegroup.store.redis.scripts import script
 from facegroup.store.redis.steps import Changed, Edit
 from facegroup.types import Gallery, Person
@@ -130,8 +133,9 @@ class RedisPeople(RedisBase):
                 moved=came,
                 left=[key for key in (*other.samples, *other.counters) if key not in came],
                 dropped=[key for key in record.counters if key in out],
+                rebound=self._rebound(found, source, into, came),
                 note=self._steps.note(found.name, validation.merged(into, source, len(moved), len(both)), by),
-                **derived([each for each in samples if each.id not in out]),
+                **derived(self._keys, found.name, into, [each for each in samples if each.id not in out]),
             )
             (version,) = self._server.write(step)
             if version is None:
@@ -140,6 +144,28 @@ class RedisPeople(RedisBase):
                 self._damage.forget(found.name, source)
                 return Merged(merged.person(into), len(moved), len(both), int(version))
         raise StoreUnavailable(f"Too many requests change person {into} or {source} at once. Try again.")
+
+    def _rebound(self, found: Gallery, source: str, into: str, ids: Sequence[str]) -> dict[str, list[bytes]]:
+        """Return, by id, samples and crops of a person as they are encrypted for another; nothing where they need not be."""
+        keys = Keys.of(found.name)
+        old, new = ([sample_field(who, key) for key in ids] for who in (source, into))
+        if not ids:
+            return {}
+        rows, crops, words = self._server.read(
+            ("HMGET", keys.samples, *old), ("HMGET", keys.crops, *old), ("HGET", keys.gallery, "encryption")
+        )
+        cipher = cipher_of(self._keys, words)
+        if not cipher.encrypts:
+            return {}
+
+        def bound(kind: str, kept: bytes | None, was: str, becomes: str) -> bytes:
+            places = place(kind, found.name, was), place(kind, found.name, becomes)
+            return b"" if kept is None else bytes(cipher.rebound(kept, *places))
+
+        return {
+            key: [bound("sample", row, was, becomes), bound("crop", crop, was, becomes)]
+            for key, row, crop, was, becomes in zip(ids, rows, crops, old, new, strict=True)
+        }
 
     def _delete_person(self, gallery: str, person_id: str, *, by: Origin | None = None) -> Erased:
         event = Event("erased", person_id)

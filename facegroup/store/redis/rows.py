@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import validation, vectors
+from facegroup.store.encryption import PLAIN, Cipher, SecretKeys, place
 from facegroup.store.gallery_settings import read_calibration, write_calibration
 from facegroup.store.redis.keys import Keys
 from facegroup.store.validation import check_gallery
@@ -92,12 +93,14 @@ def flat(fields: Mapping[str, str | int | float]) -> list[str]:
     return [word for name, value in fields.items() for word in (name, str(value))]
 
 
-def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
+def gallery_fields(gallery: Gallery, keys: SecretKeys) -> dict[str, str | int | float]:
     """Return what is kept of a new gallery."""
     return {
+        "encryption": keys.noted(keys.own),
         "name": gallery.name,
         "network": gallery.network,
-        "dimension": gallery.dimension,
+        # Which no facegroup can read that does not know of keys: it would take all values for damaged ones.
+        "dimension": gallery.dimension if keys.own == PLAIN else f"{gallery.dimension} encrypted",
         "threshold": gallery.threshold,
         "keep_crops": int(gallery.keep_crops),
         "created_at": gallery.created_at,
@@ -112,13 +115,19 @@ def gallery_fields(gallery: Gallery) -> dict[str, str | int | float]:
     }
 
 
-def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people: int, cohort: int) -> Gallery:
+def read_gallery(
+    name: str, keys: SecretKeys, answer: dict[bytes, bytes] | Sequence[bytes], people: int, cohort: int
+) -> tuple[Gallery, Cipher]:
     """Return the gallery of a hash, as HGETALL answers it by itself (a dict) or out of a script (a flat list).
 
+    With it comes what reads its values.
+
     Raises:
+        KeyMissing: its values are encrypted with a key that is none of these.
         StoreInvalid: another program wrote into it.
     """
     kept = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+    cipher = cipher_of(keys, kept.get(b"encryption"))
     try:
         found = _gallery(kept, people, cohort)
         if found.name == name:
@@ -128,14 +137,19 @@ def read_gallery(name: str, answer: dict[bytes, bytes] | Sequence[bytes], people
         whole = False
     if not whole:
         raise StoreInvalid(f"{Keys.of(name).gallery} is damaged: facegroup did not write this gallery")
-    return found
+    return found, cipher
+
+
+def cipher_of(keys: SecretKeys, words: bytes | None) -> Cipher:
+    """Return what reads the values of a gallery, from the field `encryption` of its hash. Raises `KeyMissing`."""
+    return keys.cipher((words or b"").decode(errors="replace"))
 
 
 def _gallery(kept: dict[bytes, bytes], people: int, cohort: int) -> Gallery:
     return Gallery(
         name=kept[b"name"].decode(),
         network=kept[b"network"].decode(),
-        dimension=int(kept[b"dimension"]),
+        dimension=int(kept[b"dimension"].removesuffix(b" encrypted")),
         threshold=float(kept[b"threshold"]),
         keep_crops=kept[b"keep_crops"] == b"1",
         version=int(kept[b"version"]),
@@ -175,12 +189,15 @@ def write_sample(sample: Sample) -> bytes:
     return _DATE.pack(sample.created_at) + vectors.to_bytes(sample.descriptor)
 
 
-def packed_samples(person_id: str, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def packed_samples(keys: SecretKeys, gallery: str, person_id: str, samples: Sequence[Sample]) -> list[dict[str, Any]]:
     """Return a person's samples as the scripts take them."""
-    return [
-        {"field": sample_field(person_id, each.id), "value": write_sample(each), "crop": each.crop or None}
-        for each in samples
-    ]
+    packed = []
+    for each in samples:
+        field = sample_field(person_id, each.id)
+        value = keys.encrypt(write_sample(each), place("sample", gallery, field))
+        crop = keys.encrypt(each.crop, place("crop", gallery, field)) if each.crop else None
+        packed.append({"field": field, "value": value, "crop": crop})
+    return packed
 
 
 def detectors(samples: Sequence[Sample]) -> dict[str, str]:
@@ -188,13 +205,9 @@ def detectors(samples: Sequence[Sample]) -> dict[str, str]:
     return {each.id: each.detector for each in samples if each.detector}
 
 
-def derived(samples: Sequence[Sample]) -> dict[str, bytes | None]:
-    """Return what is kept of a person's samples for matching: the centroid, and the counter-examples."""
-    centroid = vectors.centroid_of(samples)
-    return {
-        "centroid": None if centroid is None else vectors.to_bytes(centroid),
-        "counters": vectors.stacked(samples) or None,
-    }
+def derived(keys: SecretKeys, gallery: str, person_id: str, samples: Sequence[Sample]) -> dict[str, bytes | None]:
+    """Return what is kept of a person's samples for matching, as the scripts take it."""
+    return dict(zip(("centroid", "counters"), vectors.derived(samples, keys, gallery, person_id), strict=True))
 
 
 def sample_fault(data: bytes, dimension: int) -> str | None:

@@ -67,10 +67,10 @@ class RedisSamples(RedisPeople):
         fields = [sample_field(person_id, key) for key in ids if only in (None, key)]
         if not fields:
             return []
-        _, (rows, images) = self._steps.read(
+        _, cipher, (rows, images) = self._steps.read_values(
             gallery, lambda keys: ("HMGET", keys.samples, *fields), lambda keys: ("HMGET", keys.crops, *fields)
         )
-        found = self._steps.sound(kind, fields, rows, images if crops else (), record)
+        found = self._steps.sound(kind, cipher, fields, rows, images if crops else (), record)
         return sorted(found, key=lambda sample: sample.created_at)
 
     def _delete_sample(

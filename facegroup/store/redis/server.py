@@ -8,6 +8,7 @@ Measured on Redis 8.2: a write takes 1 ms at `appendfsync always`, and 1 s at `e
 import logging
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -17,14 +18,17 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.store.encryption import key_missing
 from facegroup.store.redis.address import Address, connect
 
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
 
 _FOREIGN = re.compile(r"FOREIGN (.+)|WRONGTYPE")
+_SEALED = re.compile(r"KEYMISSING (\w+)")
 _KEY = re.compile(r"facegroup:[^\s'\"]+")
 _CONNECT_SECONDS = 2.0
 _GLANCE_SECONDS = 1.0  # a server that hangs must not hold up every batch for longer
+_REWRITE_SECONDS = 600.0
 _IDLE_SECONDS = 30  # after so long a connection is tried before it is used
 
 
@@ -76,6 +80,31 @@ class RedisServer:
     def read(self, *commands: Command) -> list[Any]:
         """Return the answers to `commands`, all of one moment. Raises `StoreUnavailable`."""
         return self._ask(self._client, len(commands) > 1, commands)
+
+    def rewrite(self) -> None:
+        """Have the server write its append-only file anew, without what was replaced, and wait for it.
+
+        Raises:
+            StoreUnavailable: the server does not let this user do so, or does not end.
+        """
+        if not self._persistence()["aof_enabled"]:
+            return
+        self._idle()  # one that runs already may have begun before the last value was replaced
+        self.read(("BGREWRITEAOF",))
+        self._idle()
+
+    def _idle(self) -> None:
+        """Wait until the server writes no file in the background."""
+        deadline = time.monotonic() + _REWRITE_SECONDS
+        while any(value for name, value in self._persistence().items() if name != "aof_enabled"):
+            if time.monotonic() > deadline:
+                raise StoreUnavailable("Redis did not write its append-only file anew in time.")
+            time.sleep(0.1)
+
+    def _persistence(self) -> dict[str, int]:
+        (answer,) = self.read(("INFO", "persistence"))
+        names = ("aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
+        return {name: int(answer.get(name, 0)) for name in names}
 
     def _ask(self, client: Any, together: bool, commands: Sequence[Command]) -> list[Any]:
         with self._translated():
@@ -141,6 +170,8 @@ class RedisServer:
             reason = told.rpartition("of pipeline caused error: ")[2]
             for password in self._secrets:
                 reason = reason.replace(password, "***")
+            if isinstance(error, redis.ResponseError) and (sealed := _SEALED.match(reason)):
+                raise key_missing(frozenset((sealed[1],))) from None
             if isinstance(error, redis.ResponseError) and (foreign := _FOREIGN.match(reason)):
                 named = _KEY.search(told)
                 what = foreign[1] or f"{named[0] if named else 'a key'} holds a value of another type"

@@ -13,6 +13,7 @@ from facegroup.store.audit import Event, Origin
 from facegroup.store.names import check_id
 from facegroup.store.redis.base import RedisBase
 from facegroup.store.redis.keys import INDEX, Keys
+from facegroup.store.redis.notes import seal
 from facegroup.store.redis.rows import Record, derived, detectors, name_member, packed_samples
 from facegroup.store.redis.scripts import on_keys, script
 from facegroup.store.redis.server import Command
@@ -50,8 +51,9 @@ class RedisStaging(RedisBase):
                     old_name=before and name_member(before.name, person.id),
                     new_name=name_member(record.name, person.id),
                     expires=record.expiry(),
-                    samples=packed_samples(person.id, samples),
-                    **derived(samples),
+                    seal=seal(self._keys),
+                    samples=packed_samples(self._keys, copy, person.id, samples),
+                    **derived(self._keys, copy, person.id, samples),
                 )
             )
         versions = self._server.write(*commands)

@@ -10,12 +10,14 @@ from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store import validation
 from facegroup.store.audit import DONE, Event, Origin, Retention
 from facegroup.store.damage import Damage
+from facegroup.store.encryption import UNREADABLE, Cipher, SecretKeys, place
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 from facegroup.store.redis.keys import Keys
 from facegroup.store.redis.notes import Note, read_done
 from facegroup.store.redis.rows import (
     Damaged,
     Record,
+    cipher_of,
     derived,
     name_member,
     packed_samples,
@@ -67,12 +69,19 @@ class RedisSteps:
         server: where.
         patience: seconds to try a change again that others get before.
         actor: whose writes are that say nothing of it.
+        keys: that encrypt values.
         keep: how long audit entries are kept.
     """
 
     def __init__(
-        self, server: RedisServer, patience: float, actor: str = "library", keep: Retention | None = None
+        self,
+        server: RedisServer,
+        patience: float,
+        actor: str = "library",
+        keys: SecretKeys | None = None,
+        keep: Retention | None = None,
     ) -> None:
+        self.keys = keys or SecretKeys()
         self._server = server
         self._patience = patience
         self._origin = Origin(actor)
@@ -89,10 +98,20 @@ class RedisSteps:
         result: str = DONE,
     ) -> dict[str, Any]:
         """Return what every writing script of a gallery takes as `note`."""
-        return Note(gallery, event, by or self._origin, once, added, result, self._keep).packed()
+        return Note(gallery, event, by or self._origin, once, added, self.keys, result, self._keep).packed()
 
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
-        """Return a gallery and the answers to commands on its keys, all of one moment. Raises `UnknownGallery`."""
+        """Return a gallery and the answers to commands on its keys, all of one moment.
+
+        Raises:
+            UnknownGallery: there is none.
+            KeyMissing: its values are encrypted with a key that is not there.
+        """
+        found, _, answers = self.read_values(gallery, *commands)
+        return found, answers
+
+    def read_values(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, Cipher, list[Any]]:
+        """Return what `read` does, and what reads the values that are among the answers."""
         keys = Keys.of(validation.normalise_gallery(gallery))
         kept, people, cohort, *answers = self._server.read(
             ("HGETALL", keys.gallery),
@@ -102,7 +121,7 @@ class RedisSteps:
         )
         if not kept:
             raise validation.unknown_gallery(gallery)
-        return read_gallery(validation.normalise_gallery(gallery), kept, people, cohort), answers
+        return *read_gallery(validation.normalise_gallery(gallery), self.keys, kept, people, cohort), answers
 
     def record(self, found: Gallery, person_id: str, data: bytes) -> Record:
         """Return a person's record. Raises `StoreInvalid` where it is damaged."""
@@ -197,9 +216,12 @@ class RedisSteps:
             every = (*before.samples, *before.counters) if before else ()
             left = [key for key in every if key not in edit.removed]
             samples = {
-                **derived([*self.descriptors(found, {person_id: left}, *([before] if before else ())), *edit.added]),
+                **derived(
+                    *(self.keys, gallery, person_id),
+                    [*self.descriptors(found, {person_id: left}, *([before] if before else ())), *edit.added],
+                ),
                 "removed": [sample_field(person_id, key) for key in edit.removed],
-                "added": packed_samples(person_id, edit.added),
+                "added": packed_samples(self.keys, gallery, person_id, edit.added),
             }
         step = script(
             "change_person",
@@ -227,12 +249,14 @@ class RedisSteps:
         fields = [sample_field(person, key) for person, keys in wanted.items() for key in keys]
         if not fields:
             return []
-        (kept,) = self._server.read(("HMGET", Keys.of(found.name).samples, *fields))
-        return self.sound(found, fields, kept, (), *whose)
+        keys = Keys.of(found.name)
+        kept, words = self._server.read(("HMGET", keys.samples, *fields), ("HGET", keys.gallery, "encryption"))
+        return self.sound(found, cipher_of(self.keys, words), fields, kept, (), *whose)
 
     def sound(
         self,
         found: Gallery,
+        cipher: Cipher,
         fields: Sequence[str],
         rows: Sequence[bytes | None],
         crops: Sequence[bytes | None] = (),
@@ -240,22 +264,30 @@ class RedisSteps:
     ) -> list[Sample]:
         """Return the samples of some fields, without those that are not there and those that are damaged.
 
+        A crop that cannot be decrypted is damaged, and its sample comes without it.
         Which of them are counter-examples, and which detectors found them, the records of `whose` they are say.
         """
         counters = {key for record in whose for key in record.counters}
         detectors = {key: name for record in whose for key, name in record.detectors.items()}
         key = Keys.of(found.name).samples
-        bad, samples = {}, []
+        bad: dict[str, str] = {}
+        samples = []
+        read = {f"{key} {field}" for field in fields}
         for field, row, crop in zip(fields, rows, crops or [None] * len(fields), strict=True):
             if row is None:
                 continue
-            if fault := sample_fault(row, found.dimension):
+            if crop is not None:
+                read |= {f"crop of {key} {field}"}
+                if (crop := cipher.decrypt(crop, place("crop", found.name, field))) is None:
+                    bad[f"crop of {key} {field}"] = UNREADABLE
+            data = cipher.decrypt(row, place("sample", found.name, field))
+            if fault := UNREADABLE if data is None else sample_fault(data, found.dimension):
                 bad[f"{key} {field}"] = fault
-            else:
+            elif data is not None:
                 key_of = field.rpartition(":")[2]
-                one = read_sample(key_of, row, crop)
+                one = read_sample(key_of, data, crop)
                 samples.append(replace(one, counter=key_of in counters, detector=detectors.get(key_of, "")))
-        self.damage.settle(found.name, found.version, {f"{key} {field}" for field in fields}.__contains__, bad)
+        self.damage.settle(found.name, found.version, read.__contains__, bad)
         return samples
 
     def _remember(self, gallery: str, person_id: str, data: bytes, once: IdempotencyKey, by: Origin | None) -> bool:

@@ -39,6 +39,7 @@ from facegroup.store.audit import DONE, SERVER, Entry, Event, Origin
 from facegroup.store.audit_chain import Anchor, Chain
 from facegroup.store.redis.centroids import RedisCentroids
 from facegroup.store.redis.cohort import RedisCohort
+from facegroup.store.redis.conversion import RedisConversion
 from facegroup.store.redis.galleries import RedisGalleries
 from facegroup.store.redis.keys import AUDITS, INDEX, Keys
 from facegroup.store.redis.notes import read_entry
@@ -47,7 +48,7 @@ from facegroup.store.redis.scripts import script
 from facegroup.store.redis.staging import RedisStaging
 
 
-class RedisStore(RedisGalleries, RedisSamples, RedisCohort, RedisCentroids, RedisStaging):
+class RedisStore(RedisGalleries, RedisSamples, RedisCohort, RedisCentroids, RedisStaging, RedisConversion):
     """Class of a `Store` in Redis; see `RedisBase` for what it takes."""
 
     def check_writes(self) -> None:

@@ -144,6 +144,10 @@ class RedisRows:
     def scrub(self) -> None:
         """See `Rows`: removed data goes with the next rewrite of the append-only file."""
 
+    def clean(self) -> None:
+        """See `Rows`."""
+        self._server.rewrite()
+
     def ping(self) -> None:
         """See `Rows`."""
         self.count("seq")

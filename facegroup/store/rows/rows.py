@@ -94,6 +94,9 @@ class Rows(Protocol):
     def scrub(self) -> None:
         """Overwrite removed data that the database would keep."""
 
+    def clean(self) -> None:
+        """Remove what the database still holds of values that were replaced. Others wait meanwhile."""
+
     def ping(self) -> None:
         """Raise `StoreUnavailable` unless it answers."""
 

@@ -96,6 +96,10 @@ class SqliteRows:
         """See `Rows`."""
         self._file.scrub()
 
+    def clean(self) -> None:
+        """See `Rows`."""
+        self._file.vacuum()
+
     def ping(self) -> None:
         """See `Rows`."""
         self.count("seq")

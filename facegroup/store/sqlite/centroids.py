@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from facegroup.store import validation, vectors
 from facegroup.store.contract import Centroids
+from facegroup.store.encryption import Cipher
 from facegroup.store.sqlite.base import SqliteBase
 from facegroup.store.sqlite.rows import blob, find_gallery, gallery_of
 
@@ -31,7 +32,8 @@ class SqliteCentroids(SqliteBase):
                     " WHERE changes.gallery = ? AND changes.version > ? ORDER BY changes.person"
                 )
                 rows = db.execute(query, (found["key"], since)).fetchall()
-        return self._usable(found, rows, whole=since is None)
+            cipher = db.cipher
+        return self._usable(found, rows, cipher, whole=since is None)
 
     def centroid_pages(self, gallery: str) -> Iterator[Centroids]:
         with self._file.read() as db:
@@ -42,9 +44,9 @@ class SqliteCentroids(SqliteBase):
             )
             rows = db.execute(query, (found["key"],))
             while page := rows.fetchmany(validation.PAGE):
-                yield self._usable(found, page, whole=False)
+                yield self._usable(found, page, db.cipher, whole=False)
 
-    def _usable(self, found: sqlite3.Row, rows: Sequence[sqlite3.Row], *, whole: bool) -> Centroids:
+    def _usable(self, found: sqlite3.Row, rows: Sequence[sqlite3.Row], cipher: Cipher, *, whole: bool) -> Centroids:
         """Return the centroids that can be used; note which of those that were read cannot."""
         kept = gallery_of(found)
         prefix = f"centroid in people of gallery {found['key']}, "
@@ -53,6 +55,7 @@ class SqliteCentroids(SqliteBase):
             kept,
             [(row[0], row[1], None if row[2] is None else blob(row[2]), _time(row[3]), _rows(row[4])) for row in rows],
             lambda person_id, why: bad.update({prefix + person_id: why}),
+            cipher,
         )
         looked = None if whole else {row[0] for row in rows}
         self._damage.settle(

@@ -47,7 +47,7 @@ class SqliteCohort(SqliteBase):
             added, duplicates = cohort.sort_out(members, gallery_of(found), network, known)
             version = found["version"]
             if added:
-                rows = [(found["key"], *cohort.row_of(each)) for each in added]
+                rows = [(found["key"], *cohort.row_of(each, self._keys, found["name"])) for each in added]
                 db.executemany(f"INSERT INTO cohort (gallery, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
                 version = self._raise_version(db, found, cohort.added(len(added), len(duplicates)), by)
             remember(db, found, once, "", version, validation.places(members, added))
@@ -58,10 +58,13 @@ class SqliteCohort(SqliteBase):
         with self._file.read() as db:
             found = find_gallery(db, gallery)
             rows = db.execute(f"SELECT {_COLUMNS}, key FROM cohort WHERE gallery = ?", (found["key"],)).fetchall()
+            cipher = db.cipher
         kept = gallery_of(found)
         keys = {str(row["id"]): f"row {row['key']} of cohort, :{row['id']}" for row in rows}
         bad: dict[str, str] = {}
-        result = cohort.cohort(kept, [tuple(row)[:-1] for row in rows], lambda key, why: bad.update({keys[key]: why}))
+        result = cohort.cohort(
+            kept, [tuple(row)[:-1] for row in rows], lambda key, why: bad.update({keys[key]: why}), cipher
+        )
         self._damage.settle(kept.name, kept.version, lambda key: " of cohort, " in key, bad)
         return result
 

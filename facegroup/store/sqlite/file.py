@@ -11,12 +11,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from facegroup.errors import StoreFull, StoreInvalid, StoreUnavailable
+from facegroup.store.encryption import Cipher, SecretKeys
 from facegroup.store.sqlite.reserve import Reserve
 from facegroup.store.sqlite.schema import SCHEMA, TABLES, upgrade
 
@@ -50,6 +51,16 @@ class Layout:
     tables: tuple[str, ...]
 
 
+class Connection(sqlite3.Connection):
+    """Class of a connection to a file.
+
+    Attributes:
+        cipher: what reads and writes the values of the session, where the file's values are encrypted.
+    """
+
+    cipher: Cipher = SecretKeys().cipher("")
+
+
 class SqliteFile:
     """Class of a database in one file. The file and its folders are created if missing, readable by their owner only.
 
@@ -57,18 +68,26 @@ class SqliteFile:
         path: the file.
         timeout: seconds to wait for another process's write.
         layout: of a file that holds something else; None uses that of galleries.
+        admit: called at the beginning of each session, and told whether it writes; what it raises ends the session.
 
     Raises:
         StoreInvalid: the path cannot hold a file, or the file is not a gallery's, or a newer facegroup wrote it.
         StoreUnavailable: the file cannot be opened, or is locked for longer than `timeout`.
     """
 
-    def __init__(self, path: Path, timeout: float, layout: Layout | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        timeout: float,
+        layout: Layout | None = None,
+        admit: Callable[[Connection, bool], None] = lambda *_: None,
+    ) -> None:
         self._known = 1 if layout else SCHEMA
         self._layout = layout or Layout("gallery", APPLICATION, TABLES)
         self.path = path.absolute()
         self._timeout = timeout
-        self._idle: list[sqlite3.Connection] | None = []
+        self._idle: list[Connection] | None = []
+        self._admit: Callable[[Connection, bool], None] = lambda *_: None  # until the tables are there
         self._pool = threading.Lock()
         self._writer = threading.Lock()
         self._reserve = Reserve(self.path)
@@ -99,6 +118,7 @@ class SqliteFile:
             self.close()
             raise
         self._told = f"the {self._layout.what}'s file"
+        self._admit = admit
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their session ends."""
@@ -108,19 +128,27 @@ class SqliteFile:
             connection.close()
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the database throughout."""
+        with self._transaction("BEGIN") as connection:
+            self._admit(connection, False)
+            yield connection
+
+    @contextmanager
+    def read_whole(self) -> Iterator[Connection]:
+        """Give a connection as `read` does, to one who copies the file and looks at no value."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[Connection]:
         """Give a connection that is the only one to write; commit at the end, or roll back where an error left it."""
         with self._writer:
             if self._eraser not in (None, threading.get_ident()):
                 raise self._fullness()  # the room was made for who erases
             try:
                 with self._transaction("BEGIN IMMEDIATE") as connection:
+                    self._admit(connection, True)
                     yield connection
             except StoreFull:
                 self._full = True
@@ -163,6 +191,12 @@ class SqliteFile:
         if busy := self._checkpoint():
             log.warning("%s-wal still holds what was erased, until nobody reads in it (%s)", self.path, busy)
 
+    def vacuum(self) -> None:
+        """Write the file anew, without room in it. Others wait for as long as it takes. Raises `StoreUnavailable`."""
+        with self._translated(), closing(self._connect()) as connection:
+            connection.execute("VACUUM")
+        self.scrub()
+
     def _checkpoint(self) -> object:
         """Bring the log into the file and empty it; return what was in the way, if anything was."""
         try:
@@ -177,7 +211,7 @@ class SqliteFile:
         return StoreFull(said, 30)
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str) -> Iterator[Connection]:
         with self._translated():
             connection = self._take()
             try:
@@ -208,7 +242,7 @@ class SqliteFile:
             log.warning("%s cannot be used now: %s", self.path, error)
             raise StoreUnavailable(f"{self._told} cannot be used now: {error}") from error
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> Connection:
         with self._pool:
             if self._idle is None:
                 raise StoreUnavailable(f"{self._told} was closed")
@@ -216,16 +250,20 @@ class SqliteFile:
                 return self._idle.pop()
         return self._connect()
 
-    def _give(self, connection: sqlite3.Connection) -> None:
+    def _give(self, connection: Connection) -> None:
         with self._pool:
             if self._idle is not None:
                 self._idle.append(connection)
                 return
         connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         connection = sqlite3.connect(
-            self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False, cached_statements=64
+            *(self.path, self._timeout),
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+            factory=Connection,
         )
         connection.row_factory = sqlite3.Row
         try:

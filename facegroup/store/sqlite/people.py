@@ -15,6 +15,7 @@ from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
 from facegroup.store.paging import everybody
 from facegroup.store.sqlite.base import SqliteBase
+from facegroup.store.sqlite.file import Connection
 from facegroup.store.sqlite.reserve import erases
 from facegroup.store.sqlite.rows import (
     SAMPLES,
@@ -25,9 +26,9 @@ from facegroup.store.sqlite.rows import (
     person_key,
     person_of,
     raise_version,
+    rebind_samples,
     recompute,
     remember,
-    sample_of,
     sound,
 )
 from facegroup.types import Gallery, Person
@@ -198,20 +199,16 @@ class SqlitePeople(SqliteBase):
         self._note(db, gallery["name"], event, by)
         return Erased(1, samples - counters, version, crops, counters)
 
-    def _move(
-        self, db: sqlite3.Connection, gallery: Gallery, person: sqlite3.Row, other: sqlite3.Row
-    ) -> tuple[int, int]:
+    def _move(self, db: Connection, gallery: Gallery, person: sqlite3.Row, other: sqlite3.Row) -> tuple[int, int]:
         """Give a person all samples of another; return how many came over and how many both had."""
         who = (person["key"], other["key"])
+        rebind_samples(db, gallery.name, other, person["id"])
         moved = db.execute("UPDATE OR IGNORE samples SET person = ? WHERE person = ? AND NOT counter", who).rowcount
         both = db.execute("SELECT count(*) FROM samples WHERE person = ? AND NOT counter", who[1:]).fetchone()[0]
         if person["counters"] or other["counters"]:
             db.execute("UPDATE OR IGNORE samples SET person = ? WHERE person = ? AND counter", who)
-            rows = sound(
-                *(self._damage, gallery, person["id"]),
-                db.execute(f"{SAMPLES} WHERE person = ?", who[:1]).fetchall(),
-            )
-            kept = [sample_of(row) for row in rows]
+            rows = db.execute(f"{SAMPLES} WHERE person = ?", who[:1]).fetchall()
+            kept = sound(db, self._damage, gallery, person["id"], rows)
             gone = [each.id for each in contradictions.contradicted([each for each in kept if each.counter], kept)]
             db.executemany("DELETE FROM samples WHERE person = ? AND id = ?", [(person["key"], each) for each in gone])
             contradictions.check_count(sum(each.counter for each in kept) - len(gone))

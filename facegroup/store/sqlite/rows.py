@@ -4,12 +4,17 @@ import json
 import math
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import idempotency, validation, vectors
 from facegroup.store.damage import Damage
+from facegroup.store.encryption import UNREADABLE, place
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
+from facegroup.store.sqlite.file import Connection
 from facegroup.store.staging import StagingName, is_staging
 from facegroup.types import Gallery, Person, Sample
 
@@ -62,26 +67,40 @@ def person_of(row: sqlite3.Row) -> Person:
     return Person(row["id"], row["name"], notes, row["samples"], *dates, row["counters"])
 
 
-def sample_of(row: sqlite3.Row) -> Sample:
-    """Return the sample of one row of `SAMPLES`, with its crop if the row has one."""
-    crop = row["crop"] if "crop" in row.keys() else None  # noqa: SIM118 (a row is no mapping)
-    descriptor, detector = vectors.from_bytes(row["descriptor"]), str(row["detector"])
-    return Sample(row["id"], descriptor, crop, row["created_at"], bool(row["counter"]), detector)
-
-
-def insert_samples(db: sqlite3.Connection, person: int, samples: Sequence[Sample]) -> None:
-    """Write new samples of the person of this key."""
-    rows = [
-        (person, s.id, s.created_at, vectors.to_bytes(s.descriptor), s.crop, s.counter, s.detector) for s in samples
-    ]
+def insert_samples(db: Connection, gallery: str, person_id: str, person: int, samples: Sequence[Sample]) -> None:
+    """Write new samples of the person of this id and key."""
+    rows = []
+    for each in samples:
+        descriptor, crop = places(gallery, person_id, each.id)
+        data = db.cipher.encrypt(vectors.to_bytes(each.descriptor), descriptor)
+        image = None if each.crop is None else db.cipher.encrypt(each.crop, crop)
+        rows.append((person, each.id, each.created_at, data, image, each.counter, each.detector))
     columns = "person, id, created_at, descriptor, crop, counter, detector"
     db.executemany(f"INSERT INTO samples ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def derived(samples: Sequence[Sample]) -> tuple[bytes | None, bytes | None]:
-    """Return what a row of people keeps of these samples: the centroid, and the counter-examples."""
-    centroid = vectors.centroid_of(samples)
-    return None if centroid is None else vectors.to_bytes(centroid), vectors.stacked(samples) or None
+def rebind_samples(db: Connection, gallery: str, person: sqlite3.Row, becomes: str) -> None:
+    """Encrypt the samples of a person for another one, who is to have them. What cannot be decrypted stays as it is."""
+    if not db.cipher.encrypts:
+        return
+    for row in db.execute(
+        "SELECT key, id, descriptor, crop FROM samples WHERE person = ?", (person["key"],)
+    ).fetchall():
+        kept = [
+            db.cipher.rebound(row[column], *spots)
+            for column, *spots in zip(
+                ("descriptor", "crop"),
+                places(gallery, person["id"], row["id"]),
+                places(gallery, becomes, row["id"]),
+                strict=True,
+            )
+        ]
+        db.execute("UPDATE samples SET descriptor = ?, crop = ? WHERE key = ?", (*kept, row["key"]))
+
+
+def places(gallery: str, person_id: str, sample_id: str) -> tuple[bytes, bytes]:
+    """Return the places of a sample's descriptor and crop, as they are encrypted."""
+    return place("descriptor", gallery, person_id, sample_id), place("crop", gallery, person_id, sample_id)
 
 
 def person_key(row: sqlite3.Row) -> str:
@@ -89,12 +108,39 @@ def person_key(row: sqlite3.Row) -> str:
     return f"row {row['key']} of people, {row['id']}"
 
 
-def sound(damage: Damage, gallery: Gallery, person_id: str, rows: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
-    """Return the rows of one person's samples whose descriptor can be used."""
-    keys = {row["key"]: f"row {row['key']} of samples, {person_id}:{row['id']}" for row in rows}
-    bad = vectors.faults(gallery.dimension, {keys[row["key"]]: blob(row["descriptor"]) for row in rows})
-    damage.settle(gallery.name, gallery.version, set(keys.values()).__contains__, bad)
-    return [row for row in rows if keys[row["key"]] not in bad]
+def sound(
+    db: Connection, damage: Damage, gallery: Gallery, person_id: str, rows: Sequence[sqlite3.Row]
+) -> list[Sample]:
+    """Return the samples of one person's rows of `SAMPLES` whose descriptor can be used, with crops if the rows have them.
+
+    A crop that cannot be decrypted is damaged, and its sample comes without it.
+    """
+    data: dict[str, bytes] = {}
+    read: set[str] = set()
+    bad: dict[str, str] = {}
+    samples: dict[str, Sample] = {}
+    for row in rows:
+        name = f"row {row['key']} of samples, {person_id}:{row['id']}"
+        descriptor, crop = places(gallery.name, person_id, row["id"])
+        read |= {name}
+        image = row["crop"] if "crop" in row.keys() else None  # noqa: SIM118 (a row is no mapping)
+        if image is not None:
+            read |= {f"crop of {name}"}
+            if (image := db.cipher.decrypt(blob(image), crop)) is None:
+                bad[f"crop of {name}"] = UNREADABLE
+        if (found := db.cipher.decrypt(blob(row["descriptor"]), descriptor)) is None:
+            bad[name] = UNREADABLE
+            continue
+        data[name] = found
+        empty = np.empty(0, np.float32)
+        samples[name] = Sample(row["id"], empty, image, row["created_at"], bool(row["counter"]), str(row["detector"]))
+    bad |= vectors.faults(gallery.dimension, data)
+    damage.settle(gallery.name, gallery.version, read.__contains__, bad)
+    return [
+        replace(sample, descriptor=vectors.from_bytes(data[name]))
+        for name, sample in samples.items()
+        if name not in bad
+    ]
 
 
 def blob(value: object) -> bytes:
@@ -159,12 +205,12 @@ def raise_version(db: sqlite3.Connection, gallery: sqlite3.Row, person_id: str |
     return version
 
 
-def recompute(db: sqlite3.Connection, gallery: sqlite3.Row, person: sqlite3.Row, damage: Damage) -> int:
+def recompute(db: Connection, gallery: sqlite3.Row, person: sqlite3.Row, damage: Damage) -> int:
     """Bring a person's centroid, counter-examples and counts in line with the samples; return the gallery's new version."""
     rows = db.execute(f"{SAMPLES} WHERE person = ?", (person["key"],)).fetchall()
-    usable = [sample_of(row) for row in sound(damage, gallery_of(gallery), person["id"], rows)]
+    usable = sound(db, damage, gallery_of(gallery), person["id"], rows)
     counters = sum(bool(row["counter"]) for row in rows)
-    centroid, counter_rows = derived(usable)
+    centroid, counter_rows = vectors.derived(usable, db.cipher.keys, gallery["name"], person["id"])
     db.execute(
         "UPDATE people SET centroid = ?, samples = ?, counters = ?, counter_rows = ?, updated_at = ? WHERE key = ?",
         (centroid, len(rows) - counters, counters, counter_rows, validation.now(), person["key"]),

@@ -20,7 +20,6 @@ from facegroup.store.sqlite.rows import (
     person_of,
     recompute,
     remember,
-    sample_of,
     sound,
 )
 from facegroup.types import Sample
@@ -51,9 +50,9 @@ class SqliteSamples(SqliteBase):
             if added:
                 if person["counters"] or any(sample.counter for sample in added):
                     rows = db.execute(f"{SAMPLES} WHERE person = ?", (person["key"],)).fetchall()
-                    usable = sound(self._damage, gallery_of(found), person_id, rows)
-                    contradictions.check_faces(added, [sample_of(row) for row in usable])
-                insert_samples(db, person["key"], added)
+                    usable = sound(db, self._damage, gallery_of(found), person["id"], rows)
+                    contradictions.check_faces(added, usable)
+                insert_samples(db, found["name"], person["id"], person["key"], added)
                 version = recompute(db, found, person, self._damage)
                 event = validation.enrolled(person_id, added, len(duplicates))
                 self._note(db, found["name"], event, by)
@@ -77,8 +76,7 @@ class SqliteSamples(SqliteBase):
             which = "person = ? AND counter = ifnull(?, counter) AND id = ifnull(?, id) ORDER BY created_at, key"
             asked = (person["key"], counter, None if only is None else validation.sortable(only))
             rows = db.execute(f"{query} WHERE {which}", asked).fetchall()
-        usable = sound(self._damage, gallery_of(found), person_id, rows)
-        return [sample_of(row) for row in usable]
+            return sound(db, self._damage, gallery_of(found), person["id"], rows)
 
     @erases()
     def _delete_sample(

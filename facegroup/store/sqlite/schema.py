@@ -67,7 +67,8 @@ UPGRADES: dict[int, tuple[str, ...]] = {
             created_at REAL NOT NULL, descriptor BLOB NOT NULL, source TEXT NOT NULL, detector TEXT NOT NULL,
             UNIQUE (gallery, id))""",
     ),
-    # 6 is that of encryption.
+    # Which keys the values are under: facegroup.store.encryption.
+    6: ("CREATE TABLE encryption (words TEXT NOT NULL)", "INSERT INTO encryption VALUES ('')"),
     7: (
         "ALTER TABLE audit ADD COLUMN address TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE audit ADD COLUMN result TEXT NOT NULL DEFAULT 'done'",

@@ -3,11 +3,11 @@
 from dataclasses import fields, replace
 
 from facegroup.errors import SwitchConflict
-from facegroup.store import validation
+from facegroup.store import validation, vectors
 from facegroup.store.audit import Event, Origin
 from facegroup.store.names import check_id
 from facegroup.store.sqlite.base import SqliteBase
-from facegroup.store.sqlite.rows import derived, find_gallery, gallery_of, insert_samples, raise_version
+from facegroup.store.sqlite.rows import find_gallery, gallery_of, insert_samples, raise_version
 from facegroup.store.staging import StagingName, previous_copy
 from facegroup.types import Person, Sample
 
@@ -37,8 +37,9 @@ class SqliteStaging(SqliteBase):
                 row["metadata"] = validation.write_metadata(row["metadata"])
                 which = (found["key"], check_id(person.id))
                 db.execute("DELETE FROM people WHERE gallery = ? AND id = ?", which)
-                key = db.execute(_PERSON, (found["key"], *row.values(), *derived(kept))).lastrowid or 0
-                insert_samples(db, key, kept)
+                values = vectors.derived(kept, self._keys, copy, person.id)
+                key = db.execute(_PERSON, (found["key"], *row.values(), *values)).lastrowid or 0
+                insert_samples(db, copy, person.id, key, kept)
             return raise_version(db, found, None)
 
     def switch_gallery(

@@ -17,6 +17,7 @@ from facegroup.store.audit_chain import Chain
 from facegroup.store.sqlite import audit_log
 from facegroup.store.sqlite.centroids import SqliteCentroids
 from facegroup.store.sqlite.cohort import SqliteCohort
+from facegroup.store.sqlite.conversion import SqliteConversion
 from facegroup.store.sqlite.galleries import SqliteGalleries
 from facegroup.store.sqlite.people import SqlitePeople
 from facegroup.store.sqlite.rows import find_gallery
@@ -24,7 +25,9 @@ from facegroup.store.sqlite.samples import SqliteSamples
 from facegroup.store.sqlite.staging import SqliteStaging
 
 
-class SqliteStore(SqliteGalleries, SqlitePeople, SqliteSamples, SqliteCohort, SqliteCentroids, SqliteStaging):
+class SqliteStore(
+    SqliteGalleries, SqlitePeople, SqliteSamples, SqliteCohort, SqliteCentroids, SqliteStaging, SqliteConversion
+):
     """Class of a `Store` in a SQLite file; see `SqliteBase` for what it takes."""
 
     def check_writes(self) -> None:
@@ -78,7 +81,7 @@ class SqliteStore(SqliteGalleries, SqlitePeople, SqliteSamples, SqliteCohort, Sq
                 raise FileExistsError(17, "it is there already", str(path))
             part.unlink(missing_ok=True)
             part.touch(mode=0o600)
-            with self._file.read() as db, closing(sqlite3.connect(part)) as whole:
+            with self._file.read_whole() as db, closing(sqlite3.connect(part)) as whole:
                 db.backup(whole)
             part.replace(path)
         except (OSError, sqlite3.Error) as error:

@@ -135,14 +135,15 @@ class TestAdding:
                 raise error
             return done
 
-        with monkeypatch.context() as patched, pytest.raises(error):
+        with monkeypatch.context() as patched:
             if where == "trying":
                 patched.setattr(adding, "open_embedder", fail)
             elif where == "copying":
                 patched.setattr("shutil.copyfile", fail)
             else:
                 patched.setattr(Path, "rename", renamed)
-            adding.add(file, "arcface112", "ours", None, {}, load())
+            with pytest.raises(error):
+                adding.add(file, "arcface112", "ours", None, {}, load())
         assert not list((place / "cache" / "networks").iterdir())
         done(*add(file))
 

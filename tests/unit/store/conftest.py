@@ -16,8 +16,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = open_store(url)
+def store(url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store, which is encrypted where a test gives a key (tests/unit/store/with_key.py)."""
+    store = open_store(url, keys=getattr(request, "param", None))
     yield store
     store.close()
 

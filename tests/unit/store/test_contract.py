@@ -25,6 +25,7 @@ from facegroup.store import validation
 from facegroup.store.contract import Changes, Store, VersionGone
 from facegroup.types import Gallery, Sample
 from tests.unit.store.samples import CALIBRATION, NETWORK, D, descriptor, mean_of, photo_id, sample
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 ODD_NAMES = [
     "曾宏鈞",

@@ -16,6 +16,7 @@ from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.staging import StagingStore, migration_copy
 from facegroup.types import Gallery, Person, Sample
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, photo_id, sample
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from facegroup.store.damage import Skipped
 from facegroup.store.redis.keys import Keys
 from facegroup.types import Gallery
 from tests.unit.store.samples import NETWORK, D, counter, descriptor, mean_of, sample
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 Spoil = Callable[[str, str, bytes], None]
 """Write a value into a person's field: of "centroid", "descriptor" (of sample 1) or "record"."""

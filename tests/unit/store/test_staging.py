@@ -18,6 +18,7 @@ from facegroup.store.redis.keys import Keys
 from facegroup.store.staging import StagingStore, copies_of, import_copy, migration_copy, previous_copy
 from facegroup.types import Gallery, Person
 from tests.unit.store.samples import NETWORK, D, descriptor, sample
+from tests.unit.store.with_key import pytest_generate_tests  # noqa: F401 (pytest calls it)
 
 ADA = Person("ada", "Ada 曾", {"a": [1, None]}, 2, 1.25, 2.5, 4e9)
 SWITCHED = Event("switched", None, {"n": 1})

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from facegroup.pipeline.messages import PhotoResult
 from facegroup.types import Candidate, CohortMeans, Match, ScoredCandidate
-from facegroup.wire.recognition import Decision, FaceRow
+from facegroup.wire.recognition import Decision, Detection, FaceRow, Identification
 
 COSINE = Match("ada", "Ada", 0.5, 0.4, 0.25, (Candidate("ada", "Ada", 0.5), Candidate("bob", "Bob", 0.25)))
 COHORT = Match(
@@ -46,3 +47,18 @@ def test_an_answer_of_an_older_server_is_read() -> None:
 def test_a_row_has_a_score_where_a_cohort_decides() -> None:
     assert "score" not in FaceRow.of(COSINE, [0, 0, 1, 1]).as_json()
     assert FaceRow.of(COHORT, [0, 0, 1, 1]).as_json()["score"] == 0.25
+
+
+@pytest.mark.parametrize(("told", "meant"), [("yunet", "yunet"), ("mine", "mine"), ("mtcnn", "mtcnn"), ("", "mtcnn")])
+def test_the_detector_of_an_answer_comes_back_with_its_photos(told: str, meant: str) -> None:
+    image = {"name": "1.jpg", "width": 9, "height": 9, "turned": 0, "faces": []}
+    detection = Detection.model_validate({"network": "n", "detector": told, "images": [image]})
+    identified = {"gallery": "g", "gallery_version": 1, "network": "n", "detector": told, "images": [image]}
+    for seen in (*detection.structs(), *Identification.model_validate(identified).structs()):
+        assert isinstance(seen, PhotoResult)
+        assert seen.detector == meant
+        if meant == "mtcnn":
+            assert seen.certainty.shape == (0,)
+        else:
+            with pytest.raises(ValueError, match=meant):
+                _ = seen.certainty

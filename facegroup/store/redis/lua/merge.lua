@@ -1,15 +1,17 @@
 -- Merge one person into another, where both records are still as they were read.
 -- args: note; into: id, record that was read, record to write; source: id, record that was read, member of the index by
 -- name; ids of samples that come over (moved), that do not (left), and of the person's own that go (dropped); centroid and
--- counters of the person then (nil: none). Returns the version; -1 where a record is another; nil where there is no gallery.
+-- counters of the person then (nil: none); rebound: by id, sample and crop ('': none) of those that are to be written anew.
+-- Returns the version; -1 where a record is another; nil where there is no gallery.
 local into, source, kinds = args.into.id, args.source.id, {keys.samples, keys.crops}
 if redis.call('EXISTS', keys.gallery) == 0 then return nil end
 local read = redis.call('HMGET', keys.people, into, source)
 if read[1] ~= args.into.read or read[2] ~= args.source.read then return -1 end
-for _, key in ipairs(kinds) do
+for kind, key in ipairs(kinds) do
     for _, id in ipairs(args.moved) do
         local value = redis.call('HGET', key, source .. ':' .. id)
-        if value then redis.call('HSET', key, into .. ':' .. id, value) end
+        if value and args.rebound[id] then value = args.rebound[id][kind] end
+        if value and value ~= '' then redis.call('HSET', key, into .. ':' .. id, value) end
         redis.call('HDEL', key, source .. ':' .. id)
     end
     for _, id in ipairs(args.left) do redis.call('HDEL', key, source .. ':' .. id) end

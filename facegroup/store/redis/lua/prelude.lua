@@ -22,6 +22,31 @@ end
 
 local args, keys = cmsgpack.unpack(ARGV[1]), keys_of(0)
 
+-- Keep the words for what the gallery's values are encrypted with: facegroup.store.encryption. `encrypted` behind the
+-- dimension is what an older facegroup, which knows of no keys, cannot read.
+local function set_words(words)
+    local dimension = string.match(redis.call('HGET', keys.gallery, 'dimension') or '', '^%d+')
+    if dimension and string.find(words, '%x%x%x%x') then dimension = dimension .. ' encrypted' end
+    redis.call('HSET', keys.gallery, 'encryption', words)
+    if dimension then redis.call('HSET', keys.gallery, 'dimension', dimension) end
+end
+
+-- Refuse a write of a caller who lacks a key of the gallery's values, and note the word that the caller writes under.
+local seal = args.seal or (args.note and args.note.seal)
+if seal and redis.call('EXISTS', keys.gallery) == 1 then
+    local kept = redis.call('HGET', keys.gallery, 'encryption') or ''
+    local words, here = {}, false
+    if kept == '' then kept = 'plain' end
+    for word, mark in string.gmatch(kept, '(%w+)(%S*)') do
+        if not string.find(seal.known, word, 1, true) then return redis.error_reply('KEYMISSING ' .. word) end
+        if word == seal.own then here, mark = true, '' end
+        table.insert(words, word .. mark)
+    end
+    if not here then table.insert(words, seal.own) end
+    local now = table.concat(words, ' ')
+    if now ~= kept then set_words(now) end
+end
+
 -- Set a field of a hash, or delete it where there is no value.
 local function set(key, field, value)
     if value then redis.call('HSET', key, field, value) else redis.call('HDEL', key, field) end

@@ -1,0 +1,94 @@
+"""The commands `secret-key`, which makes a key, and `encrypt`, which encrypts what a store holds."""
+
+import json
+from contextlib import closing
+from typing import Annotated, cast
+
+import typer
+
+from facegroup.cameras import journal
+from facegroup.cli.options import AsJson, Store
+from facegroup.cli.output import bar, show_log
+from facegroup.errors import FacegroupError, InvalidSettings
+from facegroup.settings import load
+from facegroup.store import open_store
+from facegroup.store.audit import Retention
+from facegroup.store.conversion import Converts
+from facegroup.store.encryption import PLAIN, new_key
+from facegroup.store.rows.encrypted_rows import EncryptedRows
+from facegroup.store.secret_key import secret_keys
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to a Typer app."""
+    app.command("secret-key")(secret_key)
+    app.command()(encrypt)
+
+
+def secret_key() -> None:
+    """Make a key for FACEGROUP_SECRET_KEY, which encrypts descriptors, face crops and secrets in the store.
+
+    Keep a copy of it: without the key nothing of the store can be read.
+    """
+    typer.echo(new_key())
+
+
+def encrypt(
+    decrypt: Annotated[bool, typer.Option("--decrypt", help="decrypt everything instead")] = False,
+    clean: Annotated[
+        bool, typer.Option(help="remove old values from the file too; --no-clean: writers do not have to wait for it")
+    ] = True,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Encrypt what the store holds with the first secret key, beside running servers. If it is interrupted, run it again.
+
+    It also moves values from an older key to the first. Status 1 if values were left that no key can decrypt, or if a
+    server still writes under another key.
+    """
+    settings = load(store=store)
+    show_log(settings)
+    keys = secret_keys(settings)
+    if decrypt:
+        keys = keys.decrypting()
+    elif keys.own == PLAIN:
+        raise InvalidSettings(
+            "There is no key to encrypt with. Set FACEGROUP_SECRET_KEY_FILE to a file that holds the output of "
+            "`facegroup secret-key`."
+        )
+    text = "decrypting" if decrypt else "encrypting"
+    with closing(open_store(settings.store, "cli", keys, Retention.of(settings.audit))) as opened:
+        place = cast(Converts, opened)
+        with bar(text, place.rows()) as progress:
+            done = place.convert(progress.advance)
+        cleaned = clean and _cleaned(place)
+    if journal.may_be_there(settings.store):
+        with closing(journal.encrypted_rows(settings.store, keys)) as rows:
+            with bar(f"{text} what cameras saw", rows.rows()) as progress:
+                done += journal.encrypt_journal(settings.store, settings.cameras.key, keys, progress.advance)
+            cleaned = cleaned and _cleaned(rows)
+    answer = {"values": done.values, "unreadable": done.unreadable, "complete": done.complete, "cleaned": cleaned}
+    typer.echo(
+        json.dumps(answer) if as_json else f"{done.values} values were {'decrypted' if decrypt else 'encrypted'}"
+    )
+    if done.unreadable:
+        typer.echo(f"left as they are: {done.unreadable} values that cannot be decrypted", err=True)
+    if not done.complete:
+        typer.echo("A server still writes under another key. Start it with the new key, then run this again.", err=True)
+    if settings.store.startswith("redis"):
+        typer.echo(
+            "Redis writes its append-only file anew (BGREWRITEAOF); until then it holds the old values. Snapshots "
+            "(dump.rdb), replicas' files and backups hold them until they are replaced.",
+            err=True,
+        )
+    if done.unreadable or not done.complete or (clean and not cleaned):
+        raise typer.Exit(1)
+
+
+def _cleaned(store: "Converts | EncryptedRows") -> bool:
+    try:
+        store.clean()
+    except FacegroupError as error:
+        typer.echo(f"Old values were not removed from the database: {error.detail} Run this again.", err=True)
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""Who a server may answer before there is a key."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from facegroup.access import secrets
+from facegroup.access.registry import open_registry
+from facegroup.access.types import Grant
+from facegroup.errors import InvalidSettings, NoKeys
+from facegroup.settings import Settings, load
+from serve import start_rules
+
+LOOPBACK = ["127.0.0.1", "127.0.0.2", "::1", "localhost", "LOCALHOST"]
+OTHERS = ["0.0.0.0", "::", "192.168.1.20", "faces.lan", "localhost.evil.example", "127.0.0.1.evil.example", "", "1"]
+
+
+def settings(folder: Path, host: str = "127.0.0.1", **access: object) -> Settings:
+    return load(store=f"sqlite:///{folder}/g.db", host=host, access=access)
+
+
+def checked(given: Settings, *, everywhere: bool = False) -> tuple[str, list[str]]:
+    """Return the mode, and what was said."""
+    said: list[str] = []
+    return start_rules.checked(given, said.append, everywhere=everywhere).access.mode, said
+
+
+def add_key(folder: Path) -> None:
+    registry = open_registry(f"sqlite:///{folder}/g.db")
+    registry.add(Grant(frozenset({"admin"})))
+    registry.close()
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_on_loopback_nothing_is_asked(tmp_path: Path, host: str) -> None:
+    assert checked(settings(tmp_path, host)) == ("auto", [])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_off_loopback_there_is_no_start_without_keys(tmp_path: Path, host: str) -> None:
+    with pytest.raises(NoKeys) as refused:
+        checked(settings(tmp_path, host))
+    assert f"facegroup keys add --role admin --store sqlite:///{tmp_path}/g.db" in str(refused.value)
+    assert "--open" in str(refused.value)
+    add_key(tmp_path)
+    assert checked(settings(tmp_path, host)) == ("keys", [])
+
+
+def test_a_cluster_listens_everywhere(tmp_path: Path) -> None:
+    with pytest.raises(NoKeys, match="on all addresses"):
+        checked(settings(tmp_path), everywhere=True)
+    add_key(tmp_path)
+    assert checked(settings(tmp_path), everywhere=True) == ("keys", [])
+
+
+def test_keys_on_loopback_if_you_want(tmp_path: Path) -> None:
+    with pytest.raises(NoKeys):
+        checked(settings(tmp_path, mode="keys"))
+    add_key(tmp_path)
+    assert checked(settings(tmp_path, mode="keys")) == ("keys", [])
+    assert checked(settings(tmp_path)) == ("auto", [])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_open_says_what_it_is(tmp_path: Path, host: str) -> None:
+    assert checked(settings(tmp_path, host, mode="open")) == ("open", [start_rules.OPEN])
+    assert checked(settings(tmp_path, host, mode="open"), everywhere=True) == ("open", [start_rules.OPEN])
+
+
+def test_the_first_start_makes_the_first_key(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "admin.key"
+    given = settings(tmp_path, "0.0.0.0", first_key=path)
+    mode, (said,) = checked(given)
+    assert mode == "keys"
+    assert str(path) in said
+    assert secrets.read(path.read_text().strip()) is not None
+    assert path.read_text().strip() not in said
+    assert checked(given) == ("keys", [])
+    path.unlink()
+    assert checked(given) == ("keys", [])
+    assert not path.exists()
+
+
+def test_a_first_key_that_cannot_be_made_ends_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "admin.key"
+    path.write_text("no key")
+    for host in ("0.0.0.0", "127.0.0.1"):
+        with pytest.raises(InvalidSettings, match="first_key"):
+            checked(settings(tmp_path, host, first_key=path))
+
+
+def test_a_store_that_is_away_ends_no_start_and_admits_nobody() -> None:
+    given = load(store="redis://me:hunter2@127.0.0.1:1/0", host="0.0.0.0")
+    mode, (said,) = checked(given)
+    assert mode == "keys"
+    assert "nobody is admitted" in said
+    assert "hunter2" not in said
+    assert "hunter2" not in start_rules._command(given.store)
+
+
+def test_a_path_of_a_store_can_be_pasted_into_a_shell() -> None:
+    assert ast.literal_eval(start_rules._command("sqlite:///a b;c").rpartition("--store ")[2]) == "sqlite:///a b;c"
