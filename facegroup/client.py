@@ -28,6 +28,7 @@ from facegroup.pipeline.messages import PhotoResult
 from facegroup.remote.connection import KEY, Connection
 from facegroup.remote.portions import Portions
 from facegroup.store.audit import Entry
+from facegroup.store.audit_chain import Chain
 from facegroup.store.contract import Changes, Enrolled, Erased, Merged
 from facegroup.types import FaceChoice, Gallery, Person, Policy
 from facegroup.wire import galleries as wired_galleries
@@ -314,6 +315,14 @@ class Client:
         return [
             each.struct() for each in self._read(wired_galleries.AuditPage, "GET", "/v1/audit", params=params).entries
         ]
+
+    def audit_chain(self, gallery: str) -> Chain:
+        """Return where the chain of an audit log begins and ends."""
+        params = {"gallery": gallery, "limit": 1}
+        found = self._read(wired_galleries.AuditPage, "GET", "/v1/audit", params=params).chain
+        if found is None:
+            raise errors.StageUnavailable("the server is older than this client and has no chain of the audit log")
+        return found.struct()
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop."""

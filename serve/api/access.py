@@ -30,7 +30,9 @@ class CheckedRoute(APIRoute):
             row = requirements.named(request.scope["method"], self.path)
             assert row is not None  # build_api has checked it
             request.state.caller = await admitted(request, TABLE[row])
-            return await answer(request)
+            done = await answer(request)
+            await request.app.state.auditor.changed(request, row, done)
+            return done
 
         return checked
 
@@ -65,6 +67,7 @@ async def admitted(request: Request, wanted: Requirement) -> Caller:
         caller = await signed_urls.signer(request, checker)
     else:
         caller = await checker.identify(key_of(request.headers))
+    request.state.caller = caller  # also where it is refused, for the audit log
     if not wanted.allows(caller.grant):
         raise Forbidden(_lacking(caller, wanted))
     if caller.galleries is not None or caller.cameras is not None:
