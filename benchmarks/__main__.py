@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PARTS = ("pipeline", "detection", "embedding", "serving", "gallery", "scaling", "decoding", "turns")
+PARTS = ("pipeline", "detection", "embedding", "serving", "gallery", "scaling", "decoding", "turns", "keys")
 
 
 def main() -> int:

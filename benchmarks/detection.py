@@ -30,11 +30,12 @@ def measure(options: Options) -> Report:
         small = lfw(Path(folder) / "lfw", 8 if options.quick else 40)
         large = wider(Path(folder) / "wider", 8 if options.quick else 16)
         ours: dict[str, Worker] = {}
+        place = weights.model_dir()
         for model, precision in (*(("mtcnn", each) for each in PRECISIONS), *(("yunet", each) for each in YUNET)):
-            given = {"network": weights.RETAIL, "precision": precision, "threads": cores(), "kind": "finder"}
+            given = {"network": weights.RETAIL, "precision": precision, "threads": cores(), "model_dir": place}
             name = precision if model == "mtcnn" else f"{model} {precision}"
             try:
-                ours[name] = stack.enter_context(opened("ours", None, **given, model=model))
+                ours[name] = stack.enter_context(opened("ours", None, **given, kind="finder", model=model))
             except NotToBeHad as error:
                 report.absent(f"ours, {name}", str(error))
         peers: dict[str, Worker | NotToBeHad] = {}

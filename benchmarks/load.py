@@ -37,6 +37,7 @@ class Plan:
         warm: seconds before them, which are not measured.
         rate: requests per second, instead of clients.
         work: work of each photo in any unit; without it, all are equal.
+        headers: that every request has beside its own.
     """
 
     url: str
@@ -47,6 +48,7 @@ class Plan:
     warm: float = 2
     rate: float | None = None
     work: list[float] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -200,10 +202,9 @@ def requests(plan: Plan) -> list[bytes]:
     for start in range(len(photos)):
         chosen = [photos[(start + index) % len(photos)] for index in range(plan.together)]
         kind, body = ("image/jpeg", chosen[0]) if plan.together == 1 else _multipart(chosen)
-        head = (
-            f"POST {path} HTTP/1.1\r\nhost: {at.netloc}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        made.append(head.encode() + body)
+        own = {"host": at.netloc, "content-type": kind, "content-length": str(len(body)), **plan.headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in own.items())
+        made.append(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
     return made
 
 

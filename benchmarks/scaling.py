@@ -40,7 +40,7 @@ def measure(options: Options) -> Report:
     curves: dict[str, dict[int, float]] = {SINGLE: {}, MANY: {}}
     ideal = {count: count * SLOW[1] / SLOW[0] * 1e3 for count in replicas}
     with tempfile.TemporaryDirectory() as name:
-        photos = _tiny(Path(name))
+        photos = tiny(Path(name))
         for count in replicas:
             with _server(Path(name), SLOW, count) as server:
                 for kind, curve in curves.items():
@@ -99,7 +99,8 @@ def _limit(report: Report, what: str, phase: Phase, least: float) -> None:
         report.says.append(f"{what}: other statuses than 200: {wrong}")
 
 
-def _tiny(folder: Path) -> list[str]:
+def tiny(folder: Path) -> list[str]:
+    """Write some tiny photos, and return their paths."""
     paths = [folder / f"tiny-{number}.jpg" for number in range(8)]
     for number, path in enumerate(paths):
         Image.new("L", (16, 16), 30 * number).save(path)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from deployments import private_port
 from deployments.calls import Handle, answers, call, with_pickle
 from deployments.detector_calls import CALL_BYTES, Answer, that_fit
 from deployments.logs import configure
@@ -62,6 +63,7 @@ class Detector:
 
     def __init__(self, settings: Settings, embedder: Handle) -> None:
         # Imported here, so that processes which only build the server do not load OpenCV.
+        private_port.close()
         from facegroup.pipeline.open_finder import open_finder
 
         configure(settings)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from deployments import private_port
 from deployments.calls import Handle, answers, call, with_pickle
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
@@ -29,6 +30,7 @@ class Embedder:
     """
 
     def __init__(self, settings: Settings, gallery: Handle) -> None:
+        private_port.close()
         configure(settings)
         self._gallery = with_pickle(gallery)
         self._embedder = open_embedder(settings)

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ray.serve import metrics
 
+from deployments import private_port
 from deployments.calls import answers, method_of
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
@@ -44,6 +45,7 @@ class GalleryActor:
     """
 
     def __init__(self, settings: Settings) -> None:
+        private_port.close()
         configure(settings)
         network = spec(settings.network, settings)
         self._store = open_store(settings.store, keys=secret_keys(settings), keep=Retention.of(settings.audit))

@@ -104,6 +104,7 @@ __all__ = [
     "Policy",
     "PoorQuality",
     "Quality",
+    "RateLimited",
     "Recognizer",
     "Refused",
     "ServiceError",

@@ -23,7 +23,7 @@
     │   │                              SourceUnreachable · SourceRefused · NoVideo · DamagedVideo · SourceEnded ·
     │   │                              SourceStalled · NoKeyFrame
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
-    ├── ServiceError                   try again later: Overloaded (429) · StoreUnavailable · StoreFull ·
+    ├── ServiceError                   try again later: Overloaded · RateLimited (429) · StoreUnavailable · StoreFull ·
     │                                  StoreWentBack · AccessUnavailable · StageUnavailable · TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
                                        EngineUnavailable · InvalidSettings · StoreInvalid · NoKeys
@@ -617,6 +617,27 @@ class Overloaded(ServiceError):
 
     code = "overloaded"
     status = 429
+
+
+class RateLimited(ServiceError):
+    """The caller used as much as they may for now. The request was rejected without processing.
+
+    Args:
+        detail: a message for a person.
+        retry_after: seconds to wait before the next try.
+        left: what the caller may still use; see `facegroup.access.rates.Left`.
+    """
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, detail: str = "", retry_after: int = 1, left: tuple[Any, ...] = ()) -> None:
+        Exception.__init__(self, detail, retry_after, left)
+
+    @property
+    def left(self) -> tuple[Any, ...]:
+        """What the caller may still use."""
+        return tuple(self.args[2])
 
 
 class StoreUnavailable(ServiceError):

@@ -45,6 +45,9 @@ _TOPIC = r"^[^+#\x00]*$"
 _NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _PORTS = {"http": 80, "https": 443}
 
+RATE = 10**12
+"""Most that a rate limit can be."""
+
 Engine = Literal["auto", "openvino", "keras", "onnxruntime", "dlib", "simulated"]
 
 
@@ -389,6 +392,30 @@ class Access(_Part):
         None,
         description="file that the first start writes an admin key to, readable by its user only, if the store never had a "
         "key; if the file exists, its content becomes the admin key",
+    )
+    requests_per_minute: int | None = Field(
+        None, gt=0, le=RATE, description="most requests of a key that has no limit of its own; if empty, no limit"
+    )
+    photos_per_minute: int | None = Field(
+        None, gt=0, le=RATE, description="most photos of a key that has no limit of its own; if empty, no limit"
+    )
+    bytes_per_day: int | None = Field(
+        None,
+        gt=0,
+        le=RATE,
+        description="most bytes of bodies of a key that has no limit of its own; if empty, no limit",
+    )
+    anonymous_requests_per_minute: int | None = Field(
+        None, gt=0, le=RATE, description="most requests without a key from an address; if empty, no limit"
+    )
+    anonymous_photos_per_minute: int | None = Field(
+        None, gt=0, le=RATE, description="most photos without a key from an address; if empty, no limit"
+    )
+    anonymous_bytes_per_day: int | None = Field(
+        None, gt=0, le=RATE, description="most bytes of bodies without a key from an address; if empty, no limit"
+    )
+    wrong_keys_per_minute: int | None = Field(
+        600, gt=0, le=RATE, description="most keys that do not hold from an address; more are refused with 429"
     )
 
 

@@ -10,7 +10,8 @@ pin has a known fault, 1 if one has, and 2 if the database cannot be read.
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,12 @@ def read(database: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def findings(
-    advisories: Iterator[Mapping[str, Any]], pinned: Mapping[NormalizedName, Version]
+    advisories: Iterator[Mapping[str, Any]], pinned: Iterable[tuple[NormalizedName, Version]]
 ) -> tuple[list[Finding], int]:
     """Return what is known of the pins, and how many advisories of Python packages were read."""
+    versions = defaultdict(list)
+    for name, version in pinned:
+        versions[name].append(version)
     found: set[Finding] = set()
     count = 0
     for advisory in advisories:
@@ -72,10 +76,10 @@ def findings(
         count += bool(affected)
         for each in affected if not advisory.get("withdrawn") else ():
             name = canonicalize_name(each["package"]["name"])
-            version = pinned.get(name)
-            if version is not None and _is_affected(version, each):
-                summary = " ".join(str(advisory.get("summary") or advisory.get("details") or "").split())[:160]
-                found.add(Finding(name, str(version), advisory["id"], _fixed(version, each), summary))
+            for version in versions.get(name, ()):
+                if _is_affected(version, each):
+                    summary = " ".join(str(advisory.get("summary") or advisory.get("details") or "").split())[:160]
+                    found.add(Finding(name, str(version), advisory["id"], _fixed(version, each), summary))
     return sorted(found), count
 
 
@@ -120,7 +124,7 @@ def _parsed(text: str) -> Version | None:
 
 def main(database: str, *locks: str) -> int:
     """Print what is known of the pins of some lock files, and return the status."""
-    pinned = {name: version for lock in locks for name, version in pins(Path(lock)).items()}
+    pinned = {pin for lock in locks for pin in pins(Path(lock))}
     try:
         found, count = findings(read(Path(database)), pinned)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:

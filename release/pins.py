@@ -7,7 +7,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 
-def pins(lock: Path) -> dict[NormalizedName, Version]:
-    """Return the version of each package that a lock file pins, by its normalised name."""
+def pins(lock: Path) -> set[tuple[NormalizedName, Version]]:
+    """Return the normalised name and version of each pin of a lock file. A package may have several, by platform."""
     found = re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock.read_text(), re.MULTILINE)
-    return {canonicalize_name(name): Version(version) for name, version in found}
+    return {(canonicalize_name(name), Version(version)) for name, version in found}

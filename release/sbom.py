@@ -63,7 +63,7 @@ def _rows(rows: Iterable[Iterable[str]]) -> str:
 
 def main(lock: str, out: str, table: str) -> None:
     """Read a CycloneDX document from standard input, and write both files."""
-    bom = shipped(json.load(sys.stdin), pins(Path(lock)))
+    bom = shipped(json.load(sys.stdin), (name for name, _ in pins(Path(lock))))
     Path(out).write_text(json.dumps(bom, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     Path(table).write_text(licences(bom), encoding="utf-8")
     print(f"{out}: {len(bom['components'])} packages; {table}: their licences")

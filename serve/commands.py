@@ -63,7 +63,6 @@ def serve(
     access = {"mode": "open"} if open_to_all else None
     settings = load(host=host, port=port, network=network, store=store, gallery=gallery, access=access)
     configure(settings)
-    check_store(settings.store, secret_keys(settings))
     settings = start_rules.checked(settings, lambda text: typer.echo(text, err=True))
     # Checked here and not in a replica: there is one message, at once, before Ray starts.
     if settings.embedder.engine != "simulated":
@@ -75,6 +74,7 @@ def serve(
         licence.tell_once(spec, settings, lambda text: typer.echo(text, err=True))
     detector_trial.run(settings)
     weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
+    check_store(settings.store, secret_keys(settings))
     typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.
     with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 60.0
 """How long the last known keys hold while the store is away."""
+PATIENCE_SECONDS = 0.25
+"""How long a request waits for a store that is away; one that is back has answered by then."""
 TOUCH_SECONDS = 60.0
 """How often it is noted, at most, that a key was used."""
 
@@ -101,6 +104,7 @@ class Checker:
         self._lock = threading.Lock()
         self._thread: ThreadPoolExecutor | None = None
         self._queued: Future[None] | None = None
+        self._begun: float | None = None  # when the look began that is under way
         self._used: dict[str, float] = {}
         self._noted = clock()
 
@@ -178,12 +182,22 @@ class Checker:
         if self._near:
             self._look()
         else:
-            # Not cancelled with one request: others wait for it, too.
-            await asyncio.shield(asyncio.wrap_future(self._ask()))
+            await self._wait()
         # A server without keys has nothing that could be revoked meanwhile.
         if self._seen is None or (self._away and self._closed and self._clock() - self._seen > HOLD_SECONDS):
             raise AccessUnavailable("The store does not answer, so keys cannot be checked. Try again later.", 5)
         return self._known
+
+    async def _wait(self) -> None:
+        """Wait for a look at the registry that begins now; while the store hangs, only one request a second waits."""
+        asked = self._ask()
+        begun = self._begun
+        if self._away and begun is not None and time.monotonic() - begun > PATIENCE_SECONDS:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS if self._away else None):
+                # Not cancelled with one request: others wait for it, too.
+                await asyncio.shield(asyncio.wrap_future(asked))
 
     def _ask(self) -> Future[None]:
         """Return the next look at the registry: one that has begun may have seen what was before."""
@@ -195,7 +209,9 @@ class Checker:
     def _take_turn(self) -> None:
         with self._lock:
             self._queued = None
+        self._begun = time.monotonic()
         self._look()
+        self._begun = None
 
     def _look(self) -> None:
         """Bring the keys up to date."""

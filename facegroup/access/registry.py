@@ -18,7 +18,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from facegroup.access.secrets import Secret, make
 from facegroup.access.types import Caller, Grant, Key, cleaned
-from facegroup.errors import Forbidden, KeyEnded, LastAdminKey, StoreUnavailable, TooManyKeys, UnknownKey
+from facegroup.errors import (
+    Forbidden,
+    KeyEnded,
+    LastAdminKey,
+    MalformedRequest,
+    StoreUnavailable,
+    TooManyKeys,
+    UnknownKey,
+)
 from facegroup.store.rows import Place, may_be_there, open_rows
 from facegroup.store.rows.rows import Count, Drop, Put, Row, Rows, Step
 
@@ -67,7 +75,7 @@ class Registry:
 
     def version(self) -> int:
         """Return the number that every change raises; 0 as long as no key was ever made."""
-        return self._rows.count("version")
+        return self._rows.glance("version")
 
     def state(self) -> State:
         """Return everything, as it is at one version."""
@@ -100,10 +108,12 @@ class Registry:
         Raises:
             Forbidden: it would allow something that its maker may not do.
             InvalidName: a name of a gallery or an id of a camera is not valid.
-            MalformedRequest: the grant or the note is not valid.
+            MalformedRequest: the grant or the note is not valid, or the expiry is in the past.
             TooManyKeys: there are too many that hold.
         """
         grant, note = cleaned(grant, note)
+        if grant.expires_at is not None and grant.expires_at <= self._now():
+            raise MalformedRequest("the expiry is in the past, so the key would never hold")
         _check(maker, grant)
 
         def change(state: State) -> tuple[list[Step], tuple[Key, Secret]]:

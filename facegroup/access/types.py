@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self, TypeAlias, get_args
 
 from facegroup.errors import Forbidden, MalformedRequest
+from facegroup.settings import RATE
 from facegroup.store.names import check_id, clean_name
 
 Scope: TypeAlias = Literal[
@@ -206,6 +207,9 @@ def cleaned(grant: Grant, note: str = "") -> tuple[Grant, str]:
         raise MalformedRequest("the expiry is not a date")
     if len(note) > NOTE or not note.isprintable():
         raise MalformedRequest(f"the note has more than {NOTE} characters, or some that cannot be shown")
+    for most in (grant.limits.requests, grant.limits.photos, grant.limits.bytes):
+        if most is not None and not 0 < most <= RATE:
+            raise MalformedRequest(f"a rate limit must be between 1 and {RATE:,}; leave it out for no limit")
     galleries = _each(grant.galleries, lambda name: clean_name(name, "gallery name"))
     return replace(
         grant, galleries=galleries, cameras=_each(grant.cameras, lambda name: check_id(name, "camera"))

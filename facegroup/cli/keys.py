@@ -12,14 +12,16 @@ import typer
 from rich.table import Table
 
 from facegroup.access.registry import GRACE_SECONDS, Registry, find, open_registry
-from facegroup.access.types import ROLES, SCOPES, Grant, Role
+from facegroup.access.types import ROLES, SCOPES, Grant, RateLimits, Role
 from facegroup.cli.options import AsJson, Server, Store
 from facegroup.cli.output import client_of, show_log, show_table
 from facegroup.cli.service import moment
 from facegroup.client import Client
 from facegroup.errors import MalformedRequest
-from facegroup.settings import load
+from facegroup.settings import RATE, load
 from facegroup.wire.access import Key
+
+_RATES = ("requests_per_minute", "photos_per_minute", "bytes_per_day")
 
 app = typer.Typer(name="keys", help="API keys, by which a server knows who asks: docs/access.md.", no_args_is_help=True)
 
@@ -41,6 +43,9 @@ def add(
     camera: Annotated[list[str] | None, typer.Option(help="only this camera, by id; again for more")] = None,
     expires: Annotated[str | None, typer.Option(help="a time such as 2030-01-31T12:00:00Z [default: never]")] = None,
     note: Annotated[str, typer.Option(help="what it is for")] = "",
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, max=RATE, help="most requests")] = None,
+    photos_per_minute: Annotated[int | None, typer.Option(min=1, max=RATE, help="most photos")] = None,
+    bytes_per_day: Annotated[int | None, typer.Option(min=1, max=RATE, help="most bytes of bodies")] = None,
     server: Server = None,
     store: Store = None,
     as_json: AsJson = False,
@@ -56,6 +61,8 @@ def add(
         "expires_at": None if expires is None or expires == "never" else moment(expires),
         "note": note,
     }
+    rates = zip(_RATES, (requests_per_minute, photos_per_minute, bytes_per_day), strict=True)
+    body |= {name: most for name, most in rates if most is not None}
     with _opened(server, store) as keys:
         made = keys.add(body)
     _show_secret(made, as_json)
@@ -138,7 +145,8 @@ class _Stored:
 
     def add(self, body: dict[str, Any]) -> Key:
         galleries, cameras = (None if body[what] is None else tuple(body[what]) for what in ("galleries", "cameras"))
-        grant = Grant(frozenset(body["scopes"]), galleries, cameras, body["expires_at"])
+        limits = RateLimits(*(body.get(name) for name in _RATES))
+        grant = Grant(frozenset(body["scopes"]), galleries, cameras, body["expires_at"], limits)
         first = self._registry.version() == 0
         made = self._registry.add(grant, body["note"], "cli")
         if first:
@@ -220,6 +228,7 @@ def _show(found: Key, as_json: bool) -> None:
         ("state", found.state),
         ("scopes", ", ".join(found.scopes)),
         *((what, _names(names)) for what, names in _limits(found)),
+        ("rates", ", ".join(f"{most} {name.replace('_', ' ')}" for name in _RATES if (most := getattr(found, name)))),
         ("made", f"{_date(found.created_at)} by {found.created_by}"),
         ("expires", _date(found.expires_at)),
         ("last used", _date(found.last_used)),

@@ -1,8 +1,10 @@
 """Make the tables and the JSON of both decisions, side by side."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from facegroup.evaluation.commonness import TENTHS
 from facegroup.evaluation.decision_rates import DecisionRates
 from facegroup.evaluation.decisions import OVERALL
 from facegroup.evaluation.identification import FPIRS
@@ -23,10 +25,10 @@ def tables(runs: Sequence[Named]) -> tuple[Table, ...]:
         (f"TPIR at FPIR {rate(fpir)}", *(share(each.tpir[place]) for _, each in columns))
         for place, fpir in enumerate(FPIRS)
     ]
-    with_tenths = [each for _, each in columns if each.tenths]
-    if with_tenths:
-        rows += [(f"tenth {tenth + 1}", *(share(each.tenths[tenth], 2) for each in with_tenths)) for tenth in range(10)]
-        rows.append(("the worst tenth", *(share(max(each.tenths), 2) for each in with_tenths)))
+    if any(each.tenths for _, each in columns):
+        tenths = [each.tenths or (math.nan,) * TENTHS for _, each in columns]
+        rows += [(f"tenth {number + 1}", *(share(each[number], 2) for each in tenths)) for number in range(TENTHS)]
+        rows.append(("the worst tenth", *(share(max(each), 2) for each in tenths)))
     found = [
         Table(
             f"Strangers named (FPIR) by tenths of commonness, at an overall FPIR of {rate(OVERALL)}",

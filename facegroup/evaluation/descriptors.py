@@ -14,12 +14,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from facegroup.detection.detector import MTCNN
+from facegroup.detection.yunet_spec import YUNET
 from facegroup.errors import InvalidSettings, NoFace
 from facegroup.evaluation import small_faces
 from facegroup.evaluation.lfw import central
 from facegroup.networks import projection, registry
 from facegroup.networks.embedder import open_embedder
 from facegroup.networks.fingerprint import fingerprint
+from facegroup.pipeline import detector_file
 from facegroup.pipeline.messages import DetectedFaces, Photo
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
@@ -32,6 +35,7 @@ _BATCH = 32
 _KEPT_EVERY = 16  # batches; a crash loses at most these, an interruption nothing
 _MADE_BY = (
     *("images/*.py", "detection/*.py", "pipeline/finder.py", "networks/alignment.py", "networks/*_engine.py"),
+    "networks/pixels.py",
     "evaluation/small_faces.py",
 )
 """Source files that an embedding depends on. If one has changed, everything is embedded again."""
@@ -180,6 +184,9 @@ def _arithmetic(settings: Settings) -> tuple[str, str, str]:
     finder, embedder = settings.detector, settings.embedder
     face = f"{finder.engine}-{finder.precision}-{finder.min_face_size}px"
     program = hashlib.sha256(f"{finder.model} {finder.min_confidence} {settings.limits.side_pixels}".encode())
+    if finder.model not in (MTCNN, YUNET):
+        spec, path = detector_file.fetched(settings)
+        program.update(f"{spec}".encode() + path.read_bytes())
     if embedder.precision == "int8" and embedder.calibration is not None:
         program.update(str(embedder.calibration.absolute()).encode())
     for pattern in _MADE_BY:

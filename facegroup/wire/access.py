@@ -1,18 +1,20 @@
 """Keys and signed URLs: what the routes on them take and answer."""
 
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from facegroup.access import types
 from facegroup.access.registry import MOST_GRACE_SECONDS
 from facegroup.access.secrets import Secret
-from facegroup.access.types import NOTE, Grant, Scope
+from facegroup.access.types import NOTE, Grant, RateLimits, Scope
+from facegroup.settings import RATE
 from facegroup.wire.model import Answer, Request
 from facegroup.wire.patterns import Ident, Name
 from facegroup.wire.timestamps import Moment
 
+Rate = Annotated[int, Field(ge=1, le=RATE, strict=True)] | None
 GRACE_LIMIT = int(MOST_GRACE_SECONDS)
 
 
@@ -24,13 +26,17 @@ class NewKey(Request):
     cameras: list[Ident] | None = Field(None, min_length=1, max_length=100, description="only these; null: all")
     expires_at: Moment = Field(None, description="time from which on it does not hold; null: never")
     note: str = Field("", max_length=NOTE, description="what it is for")
+    requests_per_minute: Rate = Field(None, description="most requests; null: the server's setting")
+    photos_per_minute: Rate = Field(None, description="most photos; null: the server's setting")
+    bytes_per_day: Rate = Field(None, description="most bytes of bodies; null: the server's setting")
 
     @property
     def grant(self) -> Grant:
         """What it may do."""
         galleries = None if self.galleries is None else tuple(self.galleries)
         cameras = None if self.cameras is None else tuple(self.cameras)
-        return Grant(frozenset(self.scopes), galleries, cameras, self.expires_at)
+        limits = RateLimits(self.requests_per_minute, self.photos_per_minute, self.bytes_per_day)
+        return Grant(frozenset(self.scopes), galleries, cameras, self.expires_at, limits)
 
 
 class Key(Answer):
@@ -43,6 +49,9 @@ class Key(Answer):
     galleries: list[str] | None = Field(description="null: all")
     cameras: list[str] | None = Field(description="null: all")
     expires_at: float | None = Field(description="seconds since the epoch; null: never")
+    requests_per_minute: int | None = Field(None, description="null: the server's setting")
+    photos_per_minute: int | None = Field(None, description="null: the server's setting")
+    bytes_per_day: int | None = Field(None, description="null: the server's setting")
     note: str
     created_at: float
     created_by: str
@@ -65,6 +74,9 @@ class Key(Answer):
             galleries=grant.galleries,
             cameras=grant.cameras,
             expires_at=grant.expires_at,
+            requests_per_minute=grant.limits.requests,
+            photos_per_minute=grant.limits.photos,
+            bytes_per_day=grant.limits.bytes,
             old_until=found.old_until if found.old_until > now else None,
             **shown,
         )

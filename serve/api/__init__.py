@@ -6,6 +6,7 @@ from weakref import WeakSet
 from fastapi import Depends, FastAPI
 
 from facegroup.access.checker import Checker, open_checker
+from facegroup.access.rates import open_rates
 from facegroup.networks.registry import spec
 from facegroup.pipeline import detector_file
 from facegroup.settings import Settings
@@ -67,6 +68,7 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     app.state.context = Context(pipeline, settings, spec(settings.network, settings), detector_file.name(settings))
     problems.install(app)
     app.state.checker = checker or open_checker(settings)
+    app.state.rates = open_rates(settings)
     app.state.streams = WeakSet()
     app.state.auditor = Auditor(pipeline)
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)

@@ -11,7 +11,8 @@ from facegroup.access.checker import Checker
 from facegroup.access.types import Caller
 from facegroup.errors import Forbidden, InvalidName, Unauthorised
 from facegroup.store.names import clean_name
-from serve.api import requirements, signed_urls
+from serve.api import requirements, signed_urls, usage
+from serve.api.problems import rate_fields
 from serve.api.requirements import TABLE, Requirement
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -30,9 +31,20 @@ class CheckedRoute(APIRoute):
             row = requirements.named(request.scope["method"], self.path)
             assert row is not None  # build_api has checked it
             request.state.caller = await admitted(request, TABLE[row])
-            done = await answer(request)
-            await request.app.state.auditor.changed(request, row, done)
-            return done
+            if TABLE[row].open:
+                return await answer(request)
+            await usage.spend(request, "requests", 1)
+            body = usage.CountedBody(request)
+            try:
+                asked = Request(request.scope, body)
+                response = await answer(asked)
+            except Exception:
+                if body.refused is not None:  # frameworks make another error of it
+                    raise body.refused from None
+                raise
+            await request.app.state.auditor.changed(asked, row, response)
+            response.headers.update(rate_fields(getattr(request.state, "left", ())))
+            return response
 
         return checked
 
@@ -57,16 +69,22 @@ async def admitted(request: Request, wanted: Requirement) -> Caller:
 
     Raises:
         AccessUnavailable: the store is away, and keys cannot be checked.
+        RateLimited: the address sent too many keys that do not hold. One that holds is admitted all the same.
         Forbidden: the key is not for this, or not for a gallery or camera that the path or the query names.
         Unauthorised: there is no key that holds, or it is not clear which one is meant.
     """
     checker: Checker = request.app.state.checker
     if wanted.open:
         return await checker.tell(_told(request.headers))
-    if wanted.signed and signed_urls.is_signed(request):
-        caller = await signed_urls.signer(request, checker)
-    else:
-        caller = await checker.identify(key_of(request.headers))
+    try:
+        if wanted.signed and signed_urls.is_signed(request):
+            caller = await signed_urls.signer(request, checker)
+        else:
+            caller = await checker.identify(key_of(request.headers))
+    except Unauthorised:
+        if signed_urls.is_signed(request) or any(name in request.headers for name in _HEADERS):
+            await usage.note_wrong_key(request)
+        raise
     request.state.caller = caller  # also where it is refused, for the audit log
     if not wanted.allows(caller.grant):
         raise Forbidden(_lacking(caller, wanted))

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from facegroup.access.types import Caller
-from facegroup.errors import FacegroupError, ServiceError, UnknownGallery
+from facegroup.errors import FacegroupError, RateLimited, ServiceError, UnknownGallery
 from facegroup.store.audit import DONE, SERVER, Event, Origin
 from facegroup.store.contract import Store
 from serve.api.pipeline import Pipeline
@@ -105,9 +105,10 @@ class Auditor:
 
     def refused(self, error: FacegroupError, by: Origin, method: str) -> None:
         """Count a refusal, if it is one of access, or a conflict of a change. Overload is no refusal."""
-        status = error.status
-        counts = status in (401, 403, 429) or (status == 409 and method not in _SAFE)
-        if not counts or isinstance(error, ServiceError):
+        denied = error.status in (401, 403) or (error.status == 409 and method not in _SAFE)
+        if isinstance(error, ServiceError):
+            denied = isinstance(error, RateLimited)
+        if not denied:
             return
         which = (error.code, by.actor, by.address)
         if which not in self._refused and len(self._refused) >= _TRIES:

@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from facegroup.errors import EmptyBody, MalformedRequest, TooManyImages, UnsupportedFormat
 from facegroup.settings import Limits
-from serve.api import images, parameters
+from serve.api import images, parameters, usage
 
 _FIELDS = 32
 _FIELD_BYTES = 64 << 10
@@ -59,9 +59,16 @@ async def read_photos(request: Request, limits: Limits) -> Upload:
         MalformedRequest: the multipart body or JSON is broken, or has no photo.
         NotAnImage: the body itself, that should be one, is a text.
         TooManyImages: more than `limits.images`.
+        RateLimited: the caller may not send so many now.
         UnsupportedFormat: the body is announced as something that is no image.
         UnknownParameter: the form has a field that is no file.
     """
+    upload = await _photos(request, limits)
+    await usage.spend(request, "photos", len(upload.photos))
+    return upload
+
+
+async def _photos(request: Request, limits: Limits) -> Upload:
     kind = media_type(request)
     if kind == "multipart/form-data":
         return await _multipart(request, limits)

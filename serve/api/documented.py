@@ -15,7 +15,7 @@ from serve.api.requirements import TABLE
 
 Responses = dict[int | str, dict[str, Any]]
 
-_CHECKED = (errors.Unauthorised, errors.Forbidden, errors.AccessUnavailable)
+_CHECKED = (errors.Unauthorised, errors.Forbidden, errors.AccessUnavailable, errors.RateLimited)
 _EVERY: tuple[type[FacegroupError], ...] = (
     FacegroupError,
     *_CHECKED,

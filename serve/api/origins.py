@@ -20,7 +20,7 @@ from serve.api.problems import problem
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_EXPOSED = ("x-request-id", "retry-after", "allow")
+_EXPOSED = ("x-request-id", "retry-after", "allow", "ratelimit", "ratelimit-policy")
 _PORTS = {"http": "80", "https": "443"}
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-fA-F:.%\w-]+\]|[^\s\[\]:/@]+)(?::(?P<port>\d*))?")
 

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from facegroup.errors import FacegroupError, MalformedRequest, ServiceError, Unauthorised
+from facegroup.errors import FacegroupError, MalformedRequest, RateLimited, ServiceError, Unauthorised
 from facegroup.wire.problem import Problem
 from serve.api.auditing import origin
 
@@ -36,9 +36,25 @@ def problem(error: FacegroupError, request_id: str, *, close: bool = False) -> P
     headers = {"retry-after": str(error.retry_after)} if isinstance(error, ServiceError) else {}
     if isinstance(error, Unauthorised):
         headers["www-authenticate"] = "Bearer"
+    if isinstance(error, RateLimited):
+        headers |= rate_fields(error.left)
     if close:
         headers["connection"] = "close"
     return _answer(error.status, error.code, error.detail, request_id, headers)
+
+
+def rate_fields(left: Sequence[Any]) -> dict[str, str]:
+    """Return the fields of draft-ietf-httpapi-ratelimit-headers-10 that tell what a caller may still use.
+
+    Args:
+        left: of each limit, as `facegroup.access.rates.Left`.
+    """
+    if not left:
+        return {}
+    return {
+        "ratelimit-policy": ", ".join(f'"{each.what}";q={each.most};w={each.seconds}' for each in left),
+        "ratelimit": ", ".join(f'"{each.what}";r={each.remaining};t={each.reset}' for each in left),
+    }
 
 
 def faults(found: Sequence[Any]) -> str:
@@ -53,7 +69,9 @@ def install(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, FacegroupError)
         request.app.state.auditor.refused(error, origin(request), request.method)
-        return problem(error, _id(request))
+        answer = problem(error, _id(request))
+        answer.headers.update(rate_fields(getattr(request.state, "left", ())))
+        return answer
 
     async def invalid(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, RequestValidationError)

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from facegroup.errors import Forbidden, Overloaded, PersonExists, StoreUnavailable, Unauthorised, UnknownPerson
+from facegroup.errors import (
+    Forbidden,
+    Overloaded,
+    PersonExists,
+    RateLimited,
+    StoreUnavailable,
+    Unauthorised,
+    UnknownPerson,
+)
 from facegroup.settings import load
 from facegroup.store import open_store
 from facegroup.store.audit import Event, Origin
@@ -137,6 +145,7 @@ def test_what_counts_as_a_refusal() -> None:
 
     assert asyncio.run(counted(Forbidden("x"), "GET"))
     assert asyncio.run(counted(PersonExists("x"), "POST"))
+    assert asyncio.run(counted(RateLimited("x", 1), "GET"))
     assert not asyncio.run(counted(PersonExists("x"), "GET"))
     assert not asyncio.run(counted(UnknownPerson("x"), "DELETE"))
     assert not asyncio.run(counted(Overloaded("x"), "POST"))

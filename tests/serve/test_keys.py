@@ -123,6 +123,8 @@ def test_the_last_admin_key(tmp_path: Path) -> None:
         {"scopes": ["identify"], "cameras": ["Door"]},
         {"scopes": ["identify"], "expires_at": "soon"},
         {"scopes": ["identify"], "expires_at": -1},
+        {"scopes": ["identify"], "expires_at": 1},
+        {"scopes": ["identify"], "expires_at": "2020-01-31T12:00:00Z"},
         {"scopes": ["identify"], "expires_at": 1e300},
         {"scopes": ["identify"], "note": "n" * 201},
         {"scopes": ["identify"], "note": "\x1b[31m"},

@@ -48,7 +48,8 @@ def test_codes_are_unique() -> None:
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_status_says_whose_fault_it_is(kind: type[errors.FacegroupError]) -> None:
-    assert (400 <= kind.status < 500) == (issubclass(kind, errors.ClientError) or kind is errors.Overloaded)
+    too_much = kind in (errors.Overloaded, errors.RateLimited)
+    assert (400 <= kind.status < 500) == (issubclass(kind, errors.ClientError) or too_much)
     assert kind.status < 600
 
 

@@ -70,6 +70,10 @@ class EncryptedRows:
         """See `Rows`."""
         return self._rows.count(name)
 
+    def glance(self, name: str) -> int:
+        """See `Rows`."""
+        return self._rows.glance(name)
+
     def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
         """See `Rows`. Raises `KeyMissing`."""
         return self._read(table, lambda: self._rows.get(table, keys))

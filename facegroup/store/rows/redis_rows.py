@@ -90,6 +90,11 @@ class RedisRows:
         (found,) = self._server.read(("HGET", f"{self._prefix}counts", name))
         return int(found or 0)
 
+    def glance(self, name: str) -> int:
+        """See `Rows`."""
+        (found,) = self._server.glance(("HGET", f"{self._prefix}counts", name))
+        return int(found or 0)
+
     def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
         """See `Rows`."""
         if not keys:

@@ -61,6 +61,9 @@ class Rows(Protocol):
     def count(self, name: str) -> int:
         """Return a count, 0 at first."""
 
+    def glance(self, name: str) -> int:
+        """Return a count, or raise `StoreUnavailable` soon."""
+
     def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
         """Return the rows with these keys; None for a missing one."""
 

@@ -15,6 +15,7 @@ _TABLES = (
     "CREATE INDEX rows_by_score ON rows (place, score, key)",
     "CREATE TABLE counts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 )
+_COUNT = "SELECT value FROM counts WHERE name = ?"
 _PUT = """INSERT INTO rows VALUES (?, ?, ?, ?)
     ON CONFLICT (place, key) DO UPDATE SET score = excluded.score, value = excluded.value"""
 
@@ -55,6 +56,11 @@ class SqliteRows:
         """See `Rows`."""
         with self._file.read() as db:
             return _count(db, name)
+
+    def glance(self, name: str) -> int:
+        """See `Rows`."""
+        found = self._file.glance(_COUNT, name)
+        return int(found[0]) if found else 0
 
     def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
         """See `Rows`."""
@@ -110,5 +116,5 @@ class SqliteRows:
 
 
 def _count(db: sqlite3.Connection, name: str) -> int:
-    found = db.execute("SELECT value FROM counts WHERE name = ?", (name,)).fetchone()
+    found = db.execute(_COUNT, (name,)).fetchone()
     return int(found[0]) if found else 0

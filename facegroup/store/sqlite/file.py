@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facegroup.errors import StoreFull, StoreInvalid, StoreUnavailable
 from facegroup.store.encryption import Cipher, SecretKeys
@@ -139,6 +140,18 @@ class SqliteFile:
         """Give a connection as `read` does, to one who copies the file and looks at no value."""
         with self._transaction("BEGIN") as connection:
             yield connection
+
+    def glance(self, question: str, *given: object) -> Any:
+        """Return the first row of the answer to one question, or None: a fifth of the time of a transaction around it."""
+        with self._translated():
+            connection = self._take()
+            try:
+                found = connection.execute(question, given).fetchone()
+            except BaseException:
+                connection.close()
+                raise
+            self._give(connection)
+        return found
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

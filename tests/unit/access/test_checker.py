@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -158,8 +160,6 @@ def test_expiry_to_the_second(made: Callable[..., Checker], registry: Registry, 
     refused(checker, secret)
     times.day -= 1000
     refused(checker, secret)  # a clock that goes back revives nothing
-    _, past = registry.add(grant(expires_at=1.0))
-    refused(checker, past)
 
 
 def test_open_until_there_is_a_key(made: Callable[..., Checker], registry: Registry) -> None:
@@ -349,4 +349,47 @@ def test_a_checker_of_settings(url: str) -> None:
     assert who(checker, secret).scopes == {"admin"}
     with ThreadPoolExecutor(8) as threads:
         assert len({each.id for each in threads.map(lambda _: who(checker, secret), range(64))}) == 1
+    checker.close()
+
+
+def test_a_store_that_hangs_holds_up_one_request_and_not_the_others(registry: Registry, times: Times) -> None:
+    key, secret = registry.add(grant())
+    hanging, ended = threading.Event(), threading.Event()
+
+    class Hanging(Breaking):
+        def version(self) -> int:
+            if hanging.is_set():
+                ended.wait(20)
+                raise StoreUnavailable("it hung")
+            return super().version()
+
+    slow = Hanging(registry)
+    checker = Checker(lambda _: slow, "keys", near=False, clock=times.clock, now=times.wall)  # type: ignore[arg-type, return-value]
+
+    async def run() -> None:
+        assert (await checker.identify(secret.text)).id == key.id
+        slow.away = True
+        await checker.identify(secret.text)
+        hanging.set()
+        for _ in range(200):  # none of them waits for the one that hangs
+            assert (await checker.identify(secret.text)).id == key.id
+            with pytest.raises(Unauthorised):
+                await checker.identify(None)
+        times.pass_by(61)
+        with pytest.raises(AccessUnavailable):
+            await checker.identify(secret.text)
+        hanging.clear()
+        slow.away = False
+        ended.set()
+        while checker._away:  # until one that asks again has an answer
+            with suppress(AccessUnavailable):
+                await checker.identify(secret.text)
+            await asyncio.sleep(0.01)
+        assert (await checker.identify(secret.text)).id == key.id
+        await asyncio.to_thread(registry.revoke, key.id)
+        with pytest.raises(Unauthorised):
+            await checker.identify(secret.text)
+
+    asyncio.run(asyncio.wait_for(run(), 15))
+    checker._registry = None
     checker.close()

@@ -11,7 +11,7 @@ from facegroup.access import registry as registries
 from facegroup.access import secrets
 from facegroup.access.registry import PLACE, Registry, open_registry
 from facegroup.access.types import Caller, Grant, Key, RateLimits, Scope
-from facegroup.errors import Forbidden, KeyEnded, LastAdminKey, TooManyKeys, UnknownKey
+from facegroup.errors import Forbidden, KeyEnded, LastAdminKey, MalformedRequest, TooManyKeys, UnknownKey
 from facegroup.store.rows import may_be_there, open_rows
 from facegroup.store.rows.rows import Put
 from tests.unit.access.times import Times
@@ -38,6 +38,13 @@ def test_a_key_is_kept_as_it_was_made(registry: Registry, times: Times, url: str
     assert (key.grant, key.note, key.created_by, key.created_at) == (wanted, "the door", "cli", times.day)
     assert (key.prefix, key.hash) == (secret.prefix, secret.hash)
     again.close()
+
+
+def test_a_key_that_would_never_hold_is_not_made(registry: Registry, times: Times) -> None:
+    for past in (1.0, times.day - 1, times.day):
+        with pytest.raises(MalformedRequest, match="in the past"):
+            registry.add(grant(expires_at=past))
+    registry.add(grant(expires_at=times.day + 0.001))
 
 
 def test_nothing_stored_is_the_key(registry: Registry, tmp_path: Path) -> None:

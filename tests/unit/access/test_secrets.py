@@ -1,5 +1,7 @@
 """Keys: what one looks like, and what is none."""
 
+from itertools import count
+
 import pytest
 
 from facegroup.access import secrets
@@ -39,6 +41,7 @@ def test_the_hash_is_not_the_key_and_nothing_shows_the_key() -> None:
         MADE.text * 1000,
         "fg_" * 100_000,
     ],
+    ids=count(),  # not the keys, which every process of the tests makes for itself
 )
 def test_other_text_is_no_key(text: str) -> None:
     assert secrets.read(text) is None

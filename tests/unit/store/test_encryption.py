@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_a_value_is_read_in_its_place_only() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", ",", "none", "short", "no-key-at-all", "ä" * 44, new_key()[:-1], new_key() + "A",
-                                  f"{new_key()},x", new_key().rstrip("="), "0" * 64])  # fmt: skip
+                                  f"{new_key()},x", new_key().rstrip("="), "0" * 64], ids=count())  # fmt: skip
 def test_what_is_no_key_is_refused_and_not_shown(text: str) -> None:
     if text == "none":
         assert read_keys(text, "it").own == "plain"

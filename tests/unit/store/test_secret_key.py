@@ -2,6 +2,7 @@
 
 import logging
 import os
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_file_that_others_can_read_is_used_and_told_of(file: Path, caplog: pyt
         caplog.clear()
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"short\n", KEY[:-4].encode(), b"\xff\xfe", b"\0" * 44])
+@pytest.mark.parametrize("content", [b"", b"\n", b"short\n", KEY[:-4].encode(), b"\xff\xfe", b"\0" * 44], ids=count())
 def test_a_file_without_a_key_is_refused(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(InvalidSettings) as caught:
@@ -60,7 +61,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command", ["false", "true", "/no/such/command", "", "'", "echo no key", f"sh -c 'echo {KEY}; exit 3'", "sleep 100",
-                f"sh -c 'echo {KEY} >&2'"],
+                f"sh -c 'echo {KEY} >&2'"], ids=count(),
 )  # fmt: skip
 def test_a_command_that_gives_no_key_is_refused(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_key, "SECONDS", 0.3)

@@ -1,0 +1,25 @@
+"""Keeps the port on which a replica takes the calls of other replicas off all addresses but its node's own."""
+
+from typing import Any
+
+import ray
+from ray._common.tls_utils import add_port_to_grpc_server
+
+_EVERYWHERE = "[::]:"
+
+
+def close() -> None:
+    """Let this replica listen at its node's address only. Call it in the constructor, before Serve opens the port.
+
+    Serve opens it at all addresses, without a token, and has no setting for that; the others call the node's address.
+    """
+    from ray.serve._private import replica
+
+    setattr(replica, "add_port_to_grpc_server", _at_node)  # noqa: B010
+
+
+def _at_node(server: Any, address: str) -> int:
+    ip = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    host = f"[{ip}]" if ":" in ip else ip
+    port: int = add_port_to_grpc_server(server, address.replace(_EVERYWHERE, f"{host}:", 1))  # type: ignore[no-untyped-call]
+    return port

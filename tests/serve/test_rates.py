@@ -1,0 +1,104 @@
+"""Rate limits over HTTP: what is counted, what is refused, and what the fields of the answer tell."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegroup.access import secrets
+from facegroup.access.types import RateLimits
+from facegroup.settings import load
+from serve.api import build_api
+from tests.serve.driver import Api
+from tests.serve.keyed import Keyed, Nothing, bearer
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Iterator[Callable[..., Keyed]]:
+    made: list[Keyed] = []
+
+    def build(**access: Any) -> Keyed:
+        made.append(Keyed(load(store=f"sqlite:///{tmp_path}/g.db", network="retail-0095", access=access)))
+        return made[-1]
+
+    yield build
+    for each in made:
+        each.close()
+
+
+def test_requests_are_counted_after_the_key_is_checked(keyed: Callable[..., Keyed]) -> None:
+    server = keyed()
+    key = bearer(server.key("admin", limits=RateLimits(requests=2)))
+    for left in (1, 0):
+        answer = server.api("GET", "/v1/keys", headers=key)
+        assert answer.headers["ratelimit-policy"] == '"requests";q=2;w=60'
+        assert answer.headers["ratelimit"].startswith(f'"requests";r={left};t=')
+    refused = server.api("GET", "/v1/keys", headers=key)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+    assert server.api("GET", "/healthz", headers=key).status_code == 503  # open, and not counted
+    assert server.api.refused("GET", "/v1/keys", headers=bearer(secrets.make().text)) == (401, "unauthorised")
+    assert server.api("GET", "/v1/keys", headers=bearer(server.key("admin"))).status_code == 200
+
+
+def test_photos_are_counted_before_anything_looks_at_them(keyed: Callable[..., Keyed]) -> None:
+    server = keyed()
+    key = bearer(server.key("identify", limits=RateLimits(photos=3)))
+    two = [("photos", ("a.jpg", b"\xff\xd8\xffa")), ("photos", ("b.jpg", b"\xff\xd8\xffb"))]
+    first = server.api("POST", "/v1/detect", headers=key, files=two)
+    assert (first.status_code, first.json()["code"]) == (503, "stage_unavailable")
+    assert first.headers["ratelimit"].startswith('"photos";r=1;t=')
+    assert server.api.refused("POST", "/v1/detect", headers=key, files=two) == (429, "rate_limited")
+    assert server.api.refused("POST", "/v1/detect", headers=key, content=b"\xff\xd8\xff") == (503, "stage_unavailable")
+
+
+def test_bytes_are_counted_before_they_are_read_and_as_they_come(keyed: Callable[..., Keyed]) -> None:
+    server = keyed()
+    key = server.key("identify", "admin", limits=RateLimits(bytes=100))
+    sent = [("host", "127.0.0.1"), ("authorization", f"Bearer {key}"), ("content-type", "image/jpeg")]
+    long = server.api.raw("POST", "/v1/detect", [*sent, ("content-length", "101")], [b"x" * 10] * 11)
+    assert (long.status, long.json()["code"], long.taken) == (429, "rate_limited", 10)
+    # nothing announced, or too little
+    for more in ([], [("content-length", "1")]):
+        chunked = server.api.raw("POST", "/v1/detect", [*sent, *more], [b"x" * 40] * 9)
+        assert (chunked.status, chunked.json()["code"]) == (429, "rate_limited")
+        assert chunked.taken <= 120
+    made = server.api.refused("POST", "/v1/keys", headers=bearer(key), json={"scopes": ["identify"], "note": "x" * 99})
+    assert made == (429, "rate_limited")
+
+
+def test_guessing_is_limited_and_locks_out_nobody(keyed: Callable[..., Keyed]) -> None:
+    server = keyed(wrong_keys_per_minute=3)
+    right = server.key("admin")
+    for _ in range(3):
+        assert server.api.refused("GET", "/v1/keys", headers=bearer(secrets.make().text)) == (401, "unauthorised")
+    assert server.api.refused("GET", "/v1/keys", headers=bearer("fg_nonsense")) == (429, "rate_limited")
+    assert server.api.refused("GET", "/v1/keys", headers={"x-api-key": "x"}) == (429, "rate_limited")
+    assert server.api.refused("GET", "/v1/keys") == (401, "unauthorised")
+    assert server.api("GET", "/v1/keys", headers=bearer(right)).status_code == 200
+
+
+def test_addresses_are_limited_where_nobody_needs_a_key(tmp_path: Path) -> None:
+    access = {"mode": "open", "anonymous_requests_per_minute": 1}
+    api = Api(build_api(load(store=f"sqlite:///{tmp_path}/g.db", network="retail-0095", access=access), Nothing()))
+    assert api.refused("GET", "/v1/galleries") == (503, "stage_unavailable")
+    assert api.refused("GET", "/v1/galleries", headers={"x-forwarded-for": "192.0.2.7"}) == (429, "rate_limited")
+
+
+@pytest.mark.parametrize("most", [0, -1, 10**13, 1.5, True, "3"])
+def test_a_limit_is_a_number_above_zero(keyed: Callable[..., Keyed], most: object) -> None:
+    server = keyed()
+    body = {"scopes": ["identify"], "requests_per_minute": most}
+    assert server.api("POST", "/v1/keys", headers=bearer(server.key("admin")), json=body).status_code == 400
+
+
+def test_a_key_tells_its_limits_and_makes_none_that_may_more(keyed: Callable[..., Keyed]) -> None:
+    server = keyed()
+    key = bearer(server.key("admin", limits=RateLimits(photos=50)))
+    made = server.api("POST", "/v1/keys", headers=key, json={"scopes": ["identify"], "photos_per_minute": 50}).json()
+    assert (made["photos_per_minute"], made["requests_per_minute"]) == (50, None)
+    for more in ({"photos_per_minute": 51}, {}):
+        body = {"scopes": ["identify"], **more}
+        assert server.api.refused("POST", "/v1/keys", headers=key, json=body) == (403, "forbidden")

@@ -1,0 +1,34 @@
+"""On which address a replica takes the calls of other replicas."""
+
+import importlib
+import warnings
+from typing import Any
+
+import pytest
+import ray
+
+from deployments import private_port
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # Ray's own, of pydantic
+    importlib.import_module("ray.serve")
+    replica = importlib.import_module("ray.serve._private.replica")
+
+
+@pytest.mark.parametrize(
+    ("node", "bound"), [("127.0.0.1", "127.0.0.1:0"), ("10.0.0.7", "10.0.0.7:0"), ("fd00::7", "[fd00::7]:0")]
+)
+def test_it_is_the_nodes_own(node: str, bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def add(server: Any, address: str) -> int:
+        asked.append(address)
+        return 7
+
+    monkeypatch.setattr(replica, "add_port_to_grpc_server", add)  # restored afterwards
+    monkeypatch.setattr(private_port, "add_port_to_grpc_server", add)
+    monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: node)
+    private_port.close()
+    opened: Any = vars(replica)["add_port_to_grpc_server"]
+    assert opened(None, "[::]:0") == 7
+    assert asked == [bound]
