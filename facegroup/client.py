@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.verification import Verified
 from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
+from facegroup.person_archive import saved
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.remote.connection import KEY, Connection
 from facegroup.remote.portions import Portions
@@ -323,6 +325,24 @@ class Client:
         if found is None:
             raise errors.StageUnavailable("the server is older than this client and has no chain of the audit log")
         return found.struct()
+
+    def export_person(self, gallery: str, person_id: str, file: Path) -> None:
+        """Write everything that is held on a person into a new ZIP file. What breaks off leaves no file.
+
+        Raises:
+            MalformedRequest: the file is there already, or cannot be written.
+            StageUnavailable: the answer broke off, as it does where the person is erased meanwhile.
+        """
+        with saved(file) as into:
+            try:
+                with self._connection.http.stream("GET", f"{_at(gallery, person_id)}/export") as answer:
+                    if answer.is_error:
+                        answer.read()
+                        raise self._connection.error(answer)
+                    for part in answer.iter_bytes():
+                        into.write(part)
+            except httpx.TransportError as error:
+                raise self._connection.no_answer(error) from error
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop."""

@@ -9,7 +9,8 @@ import typer
 from facegroup.cli import calibrate
 from facegroup.cli import service as commands
 from facegroup.cli.options import AsJson, Gallery, Network, Server, Store
-from facegroup.cli.output import opened, save_picture
+from facegroup.cli.output import opened, opened_store, save_picture
+from facegroup.errors import MalformedRequest
 from facegroup.settings import load
 from facegroup.store.paging import everybody
 from facegroup.types import Person
@@ -22,6 +23,10 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def people(
+    person: Annotated[str | None, typer.Argument(help="id of a person, for --export", show_default=False)] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="ZIP file to write: everything that is held on PERSON, for them")
+    ] = None,
     sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
     rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
     erase: Annotated[str | None, typer.Option(help="id of a person to erase, with every descriptor and crop")] = None,
@@ -42,7 +47,20 @@ def people(
     as_json: AsJson = False,
 ) -> None:
     """List the people of a gallery and draw their faces; rename, erase or merge people, or let them expire."""
+    if (person is None) != (export is None):
+        raise MalformedRequest("name the person and the file: facegroup people ID --export FILE")
     settings = load(gallery=gallery, network=network, store=store)
+    if person is not None and export is not None:
+        from facegroup.cli import person_export
+        from facegroup.client import Client
+
+        with opened_store(server, settings) as kept:
+            if isinstance(kept, Client):
+                kept.export_person(settings.gallery, person, export)
+            else:
+                person_export.export(kept, settings, person, export)
+        typer.echo(f"wrote what is held on {person} to {export}", err=True)
+        return
     with opened(server, settings, stored=True) as service:
         if rename is not None:
             service.store.update_person(settings.gallery, rename[0], name=rename[1])
