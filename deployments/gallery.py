@@ -28,7 +28,7 @@ from facegroup.settings import Settings
 from facegroup.store import open_store
 from facegroup.store.audit import Origin, Retention
 from facegroup.store.contract import RemoteStore, Store
-from facegroup.store.expiry import sweep_and_tell
+from facegroup.store.expiry import Heads, sweep_and_tell
 from facegroup.store.guard import GuardedStore
 from facegroup.store.secret_key import secret_keys
 from facegroup.types import Descriptors, Floats, Gallery
@@ -160,8 +160,10 @@ class GalleryActor:
             self._trouble = None
 
     def _sweep(self, seconds: float) -> None:
+        heads = Heads(self._store)
         while True:
             sweep_and_tell(self._store)
+            heads.tell()
             self._damaged.set(self._store.damaged())
             time.sleep(seconds)
 

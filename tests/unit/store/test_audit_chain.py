@@ -128,6 +128,16 @@ def test_a_chain_that_was_computed_anew_does_not_lead_to_a_noted_head(
             Head.read(text)
 
 
+def test_heads_are_logged_once_a_day(store: Store, gallery: str, caplog: pytest.LogCaptureFixture) -> None:
+    day = [0.0]
+    heads = expiry.Heads(store, lambda: day[0] * 86_400)
+    with caplog.at_level("INFO"):
+        for day[0] in (1.0, 1.5, 2.0):
+            heads.tell()
+    head = store.audit_chain(gallery).head
+    assert [each.getMessage() for each in caplog.records] == [f"head of the audit log of gallery {gallery}: {head}"] * 2
+
+
 def test_exported_entries_are_checked_alone(log: list[Entry]) -> None:
     assert check(log, anchor_of(log)).fault is None
     assert check(log[3:], anchor_of(log[3:])).fault is None
