@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from facegroup.errors import (
     Forbidden,
+    MalformedRequest,
     Overloaded,
     PersonExists,
     RateLimited,
@@ -25,6 +27,7 @@ from facegroup.store.contract import Store
 from facegroup.wire.galleries import AuditEntry
 from serve.api.auditing import EVENTS, Auditor
 from serve.api.requirements import TABLE
+from serve.commands import program
 from tests.serve.keyed import Keyed, Nothing, bearer
 
 READING = {"/v1/verify", "/v1/detect", "/v1/embed", "/v1/cameras/try"}
@@ -172,3 +175,32 @@ def test_what_cannot_be_written_now_is_written_later(tmp_path: Path) -> None:
         ("loss_accepted", "gone"),
     ]
     store.close()
+
+
+def test_keys_of_the_command_line_and_the_check_of_its_log(tmp_path: Path) -> None:
+    place = ["--store", f"sqlite:///{tmp_path}/g.db"]
+
+    def run(*words: str) -> Any:
+        return CliRunner().invoke(program(), [*words, *place])
+
+    made = json.loads(run("keys", "add", "--role", "admin", "--json").stdout)
+    assert run("keys", "revoke", made["id"], "--force").exit_code == 0
+    told = json.loads(run("audit", "list", "--server-log", "--json").stdout)["entries"]
+    assert [(each["what"], each["detail"], each["actor"]) for each in told] == [
+        ("key_made", {"key": made["id"]}, "cli"),
+        ("key_revoked", {"key": made["id"]}, "cli"),
+    ]
+    done = run("audit", "verify", "--server-log")
+    assert (done.exit_code, f"2:{told[1]['hash']}" in done.stdout) == (0, True)
+    assert run("audit", "verify", "--server-log", "--head", f"1:{told[0]['hash']}").exit_code == 0
+    assert run("audit", "verify", "--server-log", "--head", f"1:{'0' * 64}").exit_code == 1
+    assert isinstance(run("audit", "verify", "--server-log", "--head", "x").exception, MalformedRequest)
+    file = tmp_path / "log.jsonl"
+    assert run("audit", "export", str(file), "--server-log").exit_code == 0
+    assert run("audit", "verify", "--file", str(file)).exit_code == 0
+    assert isinstance(run("audit", "export", str(file), "--server-log").exception, MalformedRequest)
+    file.write_text(file.read_text().replace("key_made", "key_shown"))
+    fault = json.loads(run("audit", "verify", "--file", str(file), "--json").stdout)["fault"]
+    assert (fault["number"], "was changed" in fault["why"]) == (1, True)
+    file.write_text("[]\n")
+    assert isinstance(run("audit", "verify", "--file", str(file)).exception, MalformedRequest)
