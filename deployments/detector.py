@@ -62,8 +62,8 @@ class Detector:
     """
 
     def __init__(self, settings: Settings, embedder: Handle) -> None:
-        # Imported here, so that processes which only build the server do not load OpenCV.
         private_port.close()
+        # Imported here, so that processes which only build the server do not load OpenCV.
         from facegroup.pipeline.open_finder import open_finder
 
         configure(settings)

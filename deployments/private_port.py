@@ -5,6 +5,8 @@ from typing import Any
 import ray
 from ray._common.tls_utils import add_port_to_grpc_server
 
+from facegroup.errors import SetupError
+
 _EVERYWHERE = "[::]:"
 
 
@@ -19,7 +21,12 @@ def close() -> None:
 
 
 def _at_node(server: Any, address: str) -> int:
-    ip = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-    host = f"[{ip}]" if ":" in ip else ip
+    if _EVERYWHERE not in address:
+        raise SetupError(f"Ray opens a port at {address}, which this version of facegroup does not know; use Ray 2.60")
+    host = f"[{_node()}]" if ":" in _node() else _node()
     port: int = add_port_to_grpc_server(server, address.replace(_EVERYWHERE, f"{host}:", 1))  # type: ignore[no-untyped-call]
     return port
+
+
+def _node() -> str:
+    return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]

@@ -86,11 +86,15 @@ def _network(given: str) -> str:
 
 
 def _absolute(given: str) -> str:
-    """Make the path of a YAML file absolute, since the processes of a server run in other folders."""
+    """Make the path of a file absolute, since the processes of a server run in other folders."""
     try:
         return str(Path(given).expanduser().absolute())
     except (RuntimeError, OSError) as error:  # of a user who is not known, or in a folder that is gone
         raise ValueError(f"{given} cannot be found: {error}") from error
+
+
+def _file(given: Path) -> Path:
+    return Path(_absolute(str(given)))
 
 
 def _detector(given: str) -> str:
@@ -103,6 +107,9 @@ def _detector(given: str) -> str:
 
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_several)]
+
+
+OwnFile = Annotated[Path, AfterValidator(_file)]
 
 
 class _Part(BaseModel):
@@ -388,10 +395,10 @@ class Access(_Part):
         description="keys asks every caller for a key, and open asks nobody; auto is open only for `facegroup serve` on a "
         "loopback address, until the first key is made",
     )
-    first_key: Path | None = Field(
+    first_key: OwnFile | None = Field(
         None,
         description="file that the first start writes an admin key to, readable by its user only, if the store never had a "
-        "key; if the file exists, its content becomes the admin key",
+        "key; if the file exists, its content becomes the admin key, unless it was used already",
     )
     requests_per_minute: int | None = Field(
         None, gt=0, le=RATE, description="most requests of a key that has no limit of its own; if empty, no limit"
@@ -440,7 +447,7 @@ class Settings(BaseSettings):
         description="key that encrypts descriptors, face crops and secrets in the store; `facegroup secret-key` makes one; "
         "of several, separated by commas, the first encrypts and each decrypts (docs/encryption.md)",
     )
-    secret_key_file: Path | None = Field(None, description="file that holds the key instead")
+    secret_key_file: OwnFile | None = Field(None, description="file that holds the key instead")
     secret_key_command: str | None = Field(
         None, description="command that prints the key instead, such as `pass show facegroup`; it runs without a shell"
     )

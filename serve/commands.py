@@ -14,7 +14,7 @@ import typer
 
 from facegroup.cli import options
 from facegroup.errors import FacegroupError, StageUnavailable
-from facegroup.remote.addresses import ambiguous
+from facegroup.remote.addresses import without_secrets
 
 
 def program(*, all_commands: bool = True) -> typer.Typer:
@@ -51,6 +51,7 @@ def serve(
 ) -> None:
     """Run the server on this machine until Ctrl-C."""
     from deployments.logs import configure
+    from facegroup.cameras import journal
     from facegroup.networks import licence, projected_engine, registry, trial, weights
     from facegroup.pipeline import detector_trial
     from facegroup.pipeline.liveness_files import FILES
@@ -74,8 +75,9 @@ def serve(
         licence.tell_once(spec, settings, lambda text: typer.echo(text, err=True))
     detector_trial.run(settings)
     weights.fetch_files(FILES[settings.liveness.model], settings.liveness.model, settings)
-    check_store(settings.store, secret_keys(settings))
-    typer.echo(f"starting: network {settings.network}, store {_shown(settings.store)}", err=True)
+    check_store(settings.store, keys := secret_keys(settings))
+    journal.warn_of_plain(settings.store, keys)
+    typer.echo(f"starting: network {settings.network}, store {without_secrets(settings.store)}", err=True)
     # Being asked to end is not a failure, even before it is ready.
     with _another_try(), suppress(KeyboardInterrupt), running(settings) as url:
         typer.echo(f"ready: {url}  (page), {url}/docs, {url}/metrics; Ctrl-C stops it", err=True)
@@ -123,11 +125,3 @@ def main() -> None:
     except Exception:  # Python would end with 1, which means that the answer is no
         traceback.print_exc()
         sys.exit(2)
-
-
-def _shown(store: str) -> str:
-    """Return a store's address without its secrets: user, password and options."""
-    if store.startswith("sqlite:"):
-        return store
-    scheme, _, rest = store.partition("://")
-    return f"{scheme}://…" if ambiguous(store) else f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"

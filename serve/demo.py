@@ -5,13 +5,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from facegroup.access.registry import open_registry
+from facegroup.access.types import Grant
 from facegroup.cli.service import matches
 from facegroup.client import Client
 from facegroup.errors import FacegroupError, SetupError
@@ -36,16 +38,22 @@ def show(*, once: bool, photos: Path | None, port: int | None) -> int:
         port: to listen on; None uses the configured one, or the next free one.
     """
     groups = packaged() if photos is None else own(photos)
-    with _settings(port) as settings, running(settings, quiet=True) as url, Client(url) as client:
+    with (
+        _settings(port) as (settings, key),
+        running(settings, quiet=True) as url,
+        Client(url, key=key) as client,
+    ):
         about = client.about()
         typer.echo(f"server ready: network {about['network']} on {about['engine']} ({about['device']}), {url}\n")
         table = Table("gallery", "photo", "answer", "similarity", "threshold", "right?", box=None, header_style="bold")
         wrong = sum([_judge(client, group, table) for group in groups])
         # Wide enough for whole file names where the output is not a terminal.
-        Console(width=None if sys.stdout.isatty() else 110).print(table)
+        Console(width=None if sys.stdout.isatty() else 110, markup=False, emoji=False).print(table)
         typer.echo("all answers are right" if not wrong else f"{wrong} answers are WRONG")
         if not once:
             typer.echo(f"\npage     {url}/\nAPI      {url}/docs\nmetrics  {url}/metrics")
+            if key is not None:
+                typer.echo(f"key      {key}, of this demo only")
             typer.echo("\nserving on; Ctrl-C stops it")
             until_stopped()
     return int(wrong > 0)
@@ -83,18 +91,24 @@ def _answers(seen: PhotoResult | FacegroupError) -> list[tuple[str, str, str]]:
 
 
 @contextmanager
-def _settings(port: int | None) -> Iterator[Settings]:
-    """Give the demo a temporary store, a free port, and the first available network."""
+def _settings(port: int | None) -> Iterator[tuple[Settings, str | None]]:
+    """Give the demo a temporary store, a free port, and the first available network; and a key where others reach it."""
     given = load(port=port)
     with tempfile.TemporaryDirectory(prefix="facegroup-demo-") as folder:
         here = start_rules.is_loopback(given.host)
         chosen = load(
-            access={"mode": "open"} if here else None,  # its own store, which has no keys
+            access={"mode": "open" if here else "keys", "first_key": None},  # the file is another server's
             network=_network(given),
             store=f"sqlite:///{folder}/gallery.db",
             port=given.port if port is not None else _free(given.host, given.port),
         )
-        yield chosen
+        yield chosen, None if here else _key(chosen.store)
+
+
+def _key(store: str) -> str:
+    """Return a key that may do everything, of a new store."""
+    with closing(open_registry(store)) as registry:
+        return registry.add(Grant(frozenset({"admin"})), "demo", "demo")[1].text
 
 
 def _network(settings: Settings) -> str:

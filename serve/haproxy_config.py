@@ -1,8 +1,8 @@
 """Makes Ray's configuration of HAProxy safe. haproxy.sh calls it at each start and reload.
 
 Ray's configuration writes request lines with people's names to syslog, lets every user of the machine command HAProxy,
-opens two more ports to everybody, waits an hour for a request's head, and answers in plain text. Only Python's standard
-library is imported: each reload waits for this module.
+opens two more ports to everybody, believes a client that says where it comes from, waits an hour for a request's head, and
+answers in plain text. Only Python's standard library is imported: each reload waits for this module.
 """
 
 import ctypes
@@ -23,6 +23,9 @@ SYSLOG = "127.0.0.1:514"
 HEADER = "x-facegroup-instance"
 """Header that tells a process which server a request is for (early_refusal.py)."""
 
+HOST = "HAPROXY_HOST"
+"""Variable with the address that the server listens on."""
+
 ANSWERS = {
     400: (400, "Bad Request", "malformed_request", "this is no HTTP request", None),
     408: (408, "Request Timeout", "timed_out", f"the head did not come within {HEAD_SECONDS} seconds", None),
@@ -33,17 +36,20 @@ ANSWERS = {
 }
 """HAProxy's own answers by its status: the status to send, the problem's title, code and detail, and retry-after."""
 
+_FRONT = "frontend http_frontend"
+_EVERYWHERE = ("0.0.0.0", "::")
 _DROPPED = re.compile(rf"log {re.escape(SYSLOG)} |errorfile ")
 _PLAIN = re.compile(r"http-request return status (?!200 )\d+ .*?(?P<condition> if [^\"]*)?$")
 _CHECK = re.compile(r"option httpchk GET (?P<path>\S+)$")
 
 
-def rewritten(config: str, instance: str) -> str:
+def rewritten(config: str, instance: str, host: str = "") -> str:
     """Return a safe configuration. A configuration that is safe already is not changed.
 
     Args:
         config: Ray's.
         instance: name of the server; an empty one is not sent to its processes.
+        host: address to listen on; an empty one leaves Ray's, at which the server's processes listen, too.
     """
     if _problems()[0] in config:
         return config
@@ -53,17 +59,19 @@ def rewritten(config: str, instance: str) -> str:
         if line[:1].strip():
             section = line.strip()
         if section not in ("frontend prometheus", "listen stats"):
-            lines += _line(line, section, instance)
+            lines += _line(line, section, instance, host)
     return "\n".join(lines) + "\n"
 
 
-def _line(line: str, section: str, instance: str) -> Iterator[str]:
+def _line(line: str, section: str, instance: str, host: str) -> Iterator[str]:
     """Yield the lines that replace one line."""
     words = line.strip()
     if _DROPPED.match(words):
         return
     if words.startswith("stats socket "):
         line = line.replace(" mode 666 ", " mode 600 ")
+    elif host and section == _FRONT and words.startswith("bind "):
+        line = f"    bind {'*' if host in _EVERYWHERE else host}:{words.rpartition(':')[2]}"
     elif plain := _PLAIN.match(words):
         line = f"    http-request deny deny_status 503{plain['condition'] or ''}"
     elif instance and (check := _CHECK.match(words)):
@@ -75,8 +83,11 @@ def _line(line: str, section: str, instance: str) -> Iterator[str]:
     if words == "defaults":
         yield f"    timeout http-request {HEAD_SECONDS}s"
         yield from _problems()
-    elif section == "frontend http_frontend" and words.startswith("bind "):
+    elif section == _FRONT and words.startswith("bind "):
         yield "    unique-id-format %[uuid]"
+        # Processes believe it, since it comes from this machine: it is not the client's to say.
+        yield "    http-request set-header x-forwarded-for %[src]"
+        yield "    http-request del-header forwarded"
         if instance:
             yield f"    http-request set-header {HEADER} {instance}"
         # Plain text comes from the HTTP library in an ingress, not from the application.
@@ -112,7 +123,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> None:
     HAProxy ends with its parent: otherwise it would outlive a killed server and keep its port.
     """
     path = Path(arguments[arguments.index("-f") + 1])
-    safe = rewritten(path.read_text(), environment.get("FACEGROUP_INSTANCE", ""))
+    safe = rewritten(path.read_text(), environment.get("FACEGROUP_INSTANCE", ""), environment.get(HOST, ""))
     made = path.with_suffix(f".{os.getpid()}")
     made.write_text(safe)
     made.replace(path)

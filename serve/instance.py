@@ -16,6 +16,7 @@ from pathlib import Path
 
 from facegroup.errors import SetupError
 from facegroup.settings import INSTANCE, Settings
+from serve.haproxy_config import HOST
 from serve.haproxy_program import prepared
 from serve.instance_folder import own_folder
 from serve.ports import held
@@ -63,7 +64,8 @@ def own(settings: Settings) -> Iterator[Instance]:
     """
     with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
         name = secrets.token_hex(8)
-        with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(folder), INSTANCE: name}):
+        own_names = {INSTANCE: name, HOST: settings.host}
+        with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(folder), **own_names}):
             yield Instance(name, folder)
 
 

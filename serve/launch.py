@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from facegroup.access.checker import closed_mark
 from facegroup.errors import SetupError
 from facegroup.remote import proxies
 from facegroup.settings import Settings
@@ -60,7 +61,6 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
         settings.port,
         num_cpus=cpus(settings),
         object_store_memory=OBJECT_STORE_BYTES,
-        _node_ip_address="127.0.0.1",  # or others could reach Ray's own ports
         _temp_dir=str(instance.temporary),
         logging_level=logging.WARNING,
         log_to_driver=not quiet,
@@ -93,6 +93,8 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
             ray.shutdown()
         finally:  # nothing stays behind, even if Ctrl-C is pressed again
             end_all()
+            if (mark := closed_mark(settings)) is not None:
+                mark.unlink(missing_ok=True)
 
 
 def until_stopped() -> None:

@@ -21,6 +21,7 @@ RAY = {
     "RAY_worker_maximum_startup_concurrency": "8",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "GRPC_VERBOSITY": "ERROR",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "MALLOC_ARENA_MAX": "2",
@@ -34,6 +35,9 @@ RAY = {
   10,000 strangers of a calibration are 82 MB.
 - A call that waits for a process that is not there yet is reported within a second instead of ten.
 - Eight processes may start at once, instead of one for each core.
+- The node has no cluster, so that its address is 127.0.0.1. Ray would replace that by an address of the machine that
+  others can reach, and open about twenty ports there and on all addresses. In spite of its name the variable counts
+  on Linux, too.
 - HAProxy reports no metrics of each request: nobody reads them, and they took another process 0.14 ms.
 """
 
@@ -52,3 +56,6 @@ def set_variables() -> None:
     """Set the variables in this process, from which all others inherit them. A variable that is set already stays."""
     for name, value in {**RAY, **PATIENT}.items():
         os.environ.setdefault(name, value)
+    if os.environ["RAY_SERVE_ENABLE_HA_PROXY"] != "1":
+        # Ray's own proxy is called by clients, and would believe those of this machine where they say they come from.
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "nobody")

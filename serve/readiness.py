@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import re
 import time
 
@@ -13,6 +14,8 @@ from serve.startup import busy
 
 APP = "facegroup"
 """Name of Serve's application."""
+
+_LOOPBACK = "127.0.0.1"
 
 
 def deploy(settings: Settings, wait_seconds: float) -> None:
@@ -38,7 +41,7 @@ def deploy(settings: Settings, wait_seconds: float) -> None:
     if settings.log_level != "debug":
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
     ray.serve.start(
-        http_options=HTTPOptions(host=settings.host, port=settings.port),
+        http_options=HTTPOptions(host=_LOOPBACK if _behind_haproxy() else settings.host, port=settings.port),
         logging_config={"log_level": "INFO" if settings.log_level == "debug" else "ERROR"},
     )
     target = ray.serve.RunTarget(application(settings), name=APP, route_prefix="/")
@@ -54,6 +57,11 @@ def deploy(settings: Settings, wait_seconds: float) -> None:
         if time.monotonic() > deadline:
             raise _late(wait_seconds, detail)
         time.sleep(0.25)
+
+
+def _behind_haproxy() -> bool:
+    """Return whether HAProxy takes the requests, so that the processes behind it need no address but loopback."""
+    return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
 
 def _raise_refusal(message: str) -> None:

@@ -12,6 +12,7 @@ from facegroup.access import first_key
 from facegroup.access.checker import Mode
 from facegroup.access.registry import open_registry
 from facegroup.errors import NoKeys, StoreUnavailable
+from facegroup.remote.addresses import without_secrets
 from facegroup.settings import Settings
 
 OPEN = (
@@ -39,10 +40,16 @@ def checked(settings: Settings, say: Callable[[str], None], *, everywhere: bool 
     settings = settings.model_copy(update={"access": settings.access.model_copy(update={"mode": mode})})
     if mode == "open":
         say(OPEN)
-    elif mode == "keys":
-        _check_keys(settings, say, "on all addresses" if everywhere else f"on {settings.host}")
-    elif settings.access.first_key is not None:
-        _make_first(settings, say)
+    elif mode == "keys" or settings.access.first_key is not None:
+        try:
+            found = _version(settings, say)
+        except StoreUnavailable as error:
+            say(
+                f"it is not known yet whether there are keys; until the store answers, nobody is admitted: {error.detail}"
+            )
+        else:
+            if not found:
+                raise NoKeys(_without_keys(settings, everywhere=everywhere))
     return settings
 
 
@@ -54,31 +61,29 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_keys(settings: Settings, say: Callable[[str], None], where: str) -> None:
-    try:
-        if settings.access.first_key is not None:
-            _make_first(settings, say)
-            return
-        with closing(open_registry(settings.store)) as registry:
-            found = registry.version()
-    except StoreUnavailable as error:
-        say(f"it is not known yet whether there are keys; until the store answers, nobody is admitted: {error.detail}")
-        return
-    if not found:
-        raise NoKeys(
-            f"This server listens {where} and has no keys, so nobody could use it. Make the first one: "
-            f"{_command(settings.store)}. Or let everybody who can reach it do everything: facegroup serve --open"
-        )
-
-
-def _make_first(settings: Settings, say: Callable[[str], None]) -> None:
-    assert settings.access.first_key is not None
+def _version(settings: Settings, say: Callable[[str], None]) -> int:
+    """Return the version of the keys, 0 if there never were any; make the first one if the settings name a file for it."""
     with closing(open_registry(settings.store)) as registry:
-        if said := first_key.ensure(registry, settings.access.first_key):
+        path = settings.access.first_key
+        if path is not None and (said := first_key.ensure(registry, path)):
             say(said)
+        return registry.version()
+
+
+def _without_keys(settings: Settings, *, everywhere: bool) -> str:
+    where = "on all addresses" if everywhere else f"on {settings.host}"
+    how = (
+        "Or set access.first_key to a file, which the start writes one to. To let everybody who can reach the server do "
+        "everything, set access.mode to open"
+        if everywhere
+        else "Or let everybody who can reach it do everything: facegroup serve --open"
+    )
+    command = _command(settings.store)
+    return f"This server listens {where} and has no keys, so nobody could use it. Make the first one: {command}. {how}"
 
 
 def _command(store: str) -> str:
     """Return the command that makes the first key. An address of Redis may hold a password, which is not shown."""
-    own = f" --store {shlex.quote(store)}" if store.startswith("sqlite:") else ""
-    return f"facegroup keys add --role admin{own}"
+    shown = without_secrets(store)
+    more = "" if shown == store else " (with the user, password and options of your address)"
+    return f"facegroup keys add --role admin --store {shlex.quote(shown)}{more}"

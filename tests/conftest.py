@@ -58,6 +58,12 @@ class RedisProcess:
                         raise
                     time.sleep(0.02)
 
+    def emptied(self) -> str:
+        """Remove all that other tests left, and return the address."""
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+        return self.url
+
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._process is not None:
@@ -77,9 +83,7 @@ def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPro
 @pytest.fixture
 def redis_url(redis_process: RedisProcess) -> str:
     """The address of an empty database."""
-    with redis.Redis(port=redis_process.port) as client:
-        client.flushall()
-    return redis_process.url
+    return redis_process.emptied()
 
 
 class BrokerProcess:

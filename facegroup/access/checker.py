@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from facegroup.access import first_key, secrets
@@ -75,6 +76,7 @@ class Checker:
         mode: `keys` asks everybody for a key, `open` nobody, and `auto` everybody as soon as a key was made.
         near: whether the registry answers in microseconds, and is asked without a thread.
         first: makes the first key, in a registry that never had one.
+        closed: file that tells other processes of the server that there were keys; None: they know.
         clock: seconds that never go back.
         now: seconds since the epoch.
     """
@@ -86,6 +88,7 @@ class Checker:
         *,
         near: bool = True,
         first: Callable[[Registry], None] | None = None,
+        closed: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -100,6 +103,7 @@ class Checker:
         self._known = _Known(State(0))
         self._seen: float | None = None  # when the registry answered last
         self._away = False
+        self._mark = closed
         self._closed = mode == "keys"
         self._lock = threading.Lock()
         self._thread: ThreadPoolExecutor | None = None
@@ -227,9 +231,22 @@ class Checker:
         except (StoreUnavailable, StoreInvalid) as error:
             self._notice(error)
             return
-        # Once keys were there, a store that lost them opens nothing.
-        self._closed = self._closed or version != 0
+        if version:
+            self._first = None  # a registry that lost its keys is given none, since it may be revoked
+        if not self._closed:
+            self._closed = self._has_had_keys(version)
         self._seen, self._away = self._clock(), False
+
+    def _has_had_keys(self, version: int) -> bool:
+        """Return whether a process of this server ever saw keys: a store that lost them opens nothing."""
+        if self._mark is None or not version:
+            return version != 0 or (self._mark is not None and self._mark.exists())
+        try:
+            self._mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._mark.touch(0o600)
+        except OSError as error:
+            log.error("It cannot be noted for other processes that there are keys: %s: %s", self._mark, error.strerror)
+        return True
 
     def _make_first(self, registry: Registry, first: Callable[[Registry], None]) -> int:
         """Make the first key. What is wrong with its file is told once: every request would say it again."""
@@ -279,4 +296,14 @@ def open_checker(settings: Settings) -> Checker:
 
     near = settings.store.startswith("sqlite:")
     wants = path is not None and settings.access.mode != "open"
-    return Checker(opens, settings.access.mode, near=near, first=first if wants else None)
+    return Checker(opens, settings.access.mode, near=near, first=first if wants else None, closed=closed_mark(settings))
+
+
+def closed_mark(settings: Settings) -> Path | None:
+    """Return the file that a server has while it runs, once there were keys; None: it needs none.
+
+    It is for processes that start, or are asked first, when the store has lost its keys.
+    """
+    if settings.access.mode != "auto" or not settings.instance:
+        return None
+    return settings.cache_dir / "run" / f"{settings.instance}.keys"

@@ -7,7 +7,6 @@ secrets  urls    0            32 random bytes, which sign URLs
 """
 
 import logging
-import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ from facegroup.errors import (
     UnknownKey,
 )
 from facegroup.store.rows import Place, may_be_there, open_rows
-from facegroup.store.rows.rows import Count, Drop, Put, Row, Rows, Step
+from facegroup.store.rows.rows import Count, Drop, Put, Row, Rows, Span, Step
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ class Registry:
         """Return everything, as it is at one version."""
         for _ in range(_TRIES):
             version = self.version()
-            rows = self._rows.page("keys", -math.inf, math.inf, 2 * MOST)
+            rows = self._rows.page("keys", Span(2 * MOST))
             (signs,) = self._rows.get("secrets", ["urls"])
             if self.version() == version:
                 keys = (key for row in rows if (key := _read(row)) is not None)
@@ -90,7 +89,7 @@ class Registry:
 
     def all(self) -> list[Key]:
         """Return all keys with their last use, oldest first, also those that no longer hold."""
-        used = {row.key: row.score for row in self._rows.page("used", -math.inf, math.inf, 2 * MOST)}
+        used = {row.key: row.score for row in self._rows.page("used", Span(2 * MOST))}
         return [replace(key, last_used=used.get(key.id)) for key in self.state().keys]
 
     def add(self, grant: Grant, note: str = "", by: str = "library", maker: Caller | None = None) -> tuple[Key, Secret]:
@@ -181,7 +180,7 @@ class Registry:
             if not key.holds(now):
                 raise KeyEnded("This key is revoked or has expired, so it cannot be rotated. Make another one.")
             _check(maker, key.grant)
-            until = now + min(max(grace, 0.0), MOST_GRACE_SECONDS)
+            until = now + min(max(0.0, grace), MOST_GRACE_SECONDS)  # in this order NaN is 0
             new = replace(
                 key,
                 prefix=secret.prefix,

@@ -139,7 +139,7 @@ def look_once(
 
 @app.command("key")
 def key() -> None:
-    """Make a key for FACEGROUP_CAMERAS__KEY, which encrypts the passwords of cameras."""
+    """Make a key for FACEGROUP_CAMERAS__KEY, which encrypts passwords of cameras where there is no secret key."""
     from facegroup.cameras.journal.encryption import new_key
 
     typer.echo(new_key())

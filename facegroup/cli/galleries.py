@@ -78,7 +78,7 @@ def galleries(
             here = cast("RemoteStore", kept)  # no server: it is this machine's own store
             found = [run(decision_change.change(waiting(direct(here)), gallery, changes, defaults))]
     if decision is not None and threshold is None:
-        typer.echo(f"the decision is {decision}, at a threshold of {found[0].threshold:g}", err=True)
+        typer.echo(f"the decision is {found[0].decision}, at a threshold of {found[0].threshold:g}", err=True)
     if as_json:
         typer.echo(
             json.dumps({"galleries": [GalleryRow.from_struct(each).as_json() for each in found]}, ensure_ascii=False)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
-from facegroup.access.registry import GRACE_SECONDS, Registry, find, open_registry
+from facegroup.access.registry import GRACE_SECONDS, MOST_GRACE_SECONDS, Registry, find, open_registry
 from facegroup.access.types import ROLES, SCOPES, Grant, RateLimits, Role
 from facegroup.cli.options import AsJson, Server, Store
 from facegroup.cli.output import client_of, show_log, show_table
@@ -110,7 +110,8 @@ def revoke(
 def rotate(
     key: Ident,
     grace: Annotated[
-        float, typer.Option(min=0, help="hours for which the key that it replaces holds, too")
+        float,
+        typer.Option(min=0, max=MOST_GRACE_SECONDS / 3600, help="hours for which the key that it replaces holds, too"),
     ] = GRACE_SECONDS / 3600,
     server: Server = None,
     store: Store = None,

@@ -136,12 +136,13 @@ def tracked(items: Iterable[Item], text: str, total: int, *, quiet: bool = False
 def show_table(table: Table) -> None:
     """Print a table on standard output, as wide as its longest cells: an id that is cut off is useless.
 
-    Lines that are too long for a terminal go on in its next line.
+    Lines that are too long for a terminal go on in its next line. Cells are shown as they are: they hold what others wrote.
     """
-    console = Console()
+    console = Console(markup=False, emoji=False)
     options = console.options.update(max_width=_WIDEST)
     needed = Measurement.get(console, options, table).maximum
-    Console(width=max(console.width, needed), soft_wrap=True).print(table)
+    console.width = max(console.width, needed)
+    console.print(table, soft_wrap=True)
 
 
 def save_picture(picture: Image, path: Path) -> None:

@@ -36,10 +36,10 @@ LEAST_SCORE = 0.02
 """Least confidence of a box in curves and average precision, so that these do not depend on where a detector is cut off."""
 
 MOST_BOXES = 100_000
-"""Most boxes of a photo there."""
+"""Most boxes of a photo that count in curves and average precision."""
 
 PRECISION = 0.946
-"""Share of correct boxes at which recall is told by default: what MTCNN reaches on WIDER FACE at its least confidence."""
+"""Share of correct boxes at which recall is reported by default: what MTCNN reaches on WIDER FACE by itself."""
 
 _BATCH = 4
 
@@ -79,7 +79,7 @@ class Run:
         correct: share of the detected boxes that are correct there (precision).
         failed: the error code of each photo that cannot be used.
         answered: the outcome of every box of the product's answers.
-        at: share of correct boxes for which recall is told.
+        at: share of correct boxes for which recall is reported.
         recall_at: recall at that share.
         confidence_at: least confidence there; infinite if the share is never reached.
         larger_at: recall of the faces that are not of the first of `SIZES`, at that confidence; NaN without any.
@@ -136,7 +136,7 @@ def measure(
         settings: with the detector.
         drawings: drawings of the bootstrap.
         told: called with the number of photos done.
-        at: share of correct boxes for which recall is told.
+        at: share of correct boxes for which recall is reported.
     """
     files = [(name, folder / name) for name in truth]
     finder = open_finder(settings, registry.spec(settings.network, settings))

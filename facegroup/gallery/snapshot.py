@@ -132,8 +132,9 @@ class Snapshot:
         touched = {*changes.ids, *changes.gone}
         expires = {key: limit for key, limit in self.expires.items() if key not in touched} | limits(changes)
         counters = {key: rows for key, rows in self.counters.items() if key not in touched} | dict(changes.counters)
-        made = replace(self, people=people, expires=expires, counters=counters, cohort=None, **_settings(changes))
-        return replace(made, cohort_version=changes.cohort_version)._normalized(store, self, touched)
+        settings = {**_settings(changes), "cohort_version": changes.cohort_version}
+        made = replace(self, people=people, expires=expires, counters=counters, cohort=None, **settings)
+        return made._normalized(store, self, touched)
 
     def _normalized(self, store: Store, before: "Snapshot", touched: Iterable[str]) -> Self:
         """Return the snapshot with the cohort, where that decides.

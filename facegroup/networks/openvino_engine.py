@@ -117,7 +117,8 @@ def opened(spec: NetworkSpec, path: Path) -> Opened:
         tried: list[int | None] = [*fixed] if spec.batch and spec.batch in (1, own) else [None, *fixed]
         for batch in tried[:-1]:
             with suppress(WeightsInvalid, RuntimeError):
-                return _shaped(core, core.read_model(path), path, spec, batch)
+                return _shaped(core, model, path, spec, batch)
+            model = core.read_model(path)  # the try has changed it
         return _shaped(core, model, path, spec, tried[-1])
     except RuntimeError as error:
         raise WeightsInvalid(f"{path} cannot be used as {spec.name}: {said(error)}") from error

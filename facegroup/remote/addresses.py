@@ -20,6 +20,14 @@ def ambiguous(text: str) -> bool:
     return any("@" in part for part in behind)
 
 
+def without_secrets(store: str) -> str:
+    """Return a store's address without its secrets: user, password and options."""
+    if store.startswith("sqlite:"):
+        return store
+    scheme, _, rest = store.partition("://")
+    return f"{scheme}://…" if ambiguous(store) else f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+
+
 def parted(text: str) -> SplitResult | None:
     """Return the parts of an address; None if it is invalid or ambiguous.
 

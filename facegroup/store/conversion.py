@@ -4,9 +4,12 @@ The words of a store (`facegroup.store.encryption`) are marked, every value is l
 mark go. Each value is replaced by itself, if it is still the same. So a run may end at any point, and the next goes on.
 """
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from facegroup.store.encryption import SecretKeys, held_by
 
 TURNS = 3
 """How often all values are looked at while others go on to write under another key."""
@@ -36,7 +39,7 @@ class Converts(Protocol):
     """Class of a store that can encrypt what it holds."""
 
     def rows(self) -> int:
-        """Return how many rows or values there are to look at. Raises `KeyMissing`."""
+        """Return how many rows or values there are to look at. May raise `KeyMissing`, as `convert` does."""
 
     def convert(self, tell: Callable[[int], None] = lambda _: None) -> Converted:
         """Encrypt all values with the first key, beside others who read and write; `tell`: how many were looked at.
@@ -51,6 +54,26 @@ class Converts(Protocol):
 
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+def turn(
+    keys: SecretKeys, set_words: Callable[[Callable[[str], str]], str], look: Callable[[], Converted]
+) -> Converted:
+    """Return what one look at all values did.
+
+    Args:
+        keys: that encrypt.
+        set_words: changes the words that are kept, in one step, and returns them.
+        look: replaces all values that are not under the first key.
+    """
+    mark = secrets.token_hex(4)
+    set_words(lambda words: keys.marked(words, mark))
+    done = look()
+    words = set_words(lambda words: keys.swept(words, mark))
+    return done + Converted(complete=held_by(words) == {keys.own})
 
 
 def until_complete(turn: Callable[[], Converted]) -> Converted:

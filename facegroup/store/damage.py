@@ -11,6 +11,9 @@ from dataclasses import dataclass
 log = logging.getLogger(__name__)
 
 
+_CROP = "crop of "
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """Class of the ids of people whose record cannot be read, of samples, each after its person's id, and of the cohort."""
@@ -61,9 +64,12 @@ class Damage:
             return sum(map(len, self._met.values()))
 
     def skipped(self, gallery: str) -> Skipped:
-        """Return whose records of a gallery are known to be damaged. A centroid is none: it comes of the samples."""
+        """Return whose records of a gallery are known to be damaged.
+
+        A centroid is none, since it comes of the samples, and neither is a crop: its sample comes without it.
+        """
         with self._lock:
-            keys = [key.rpartition(" ") for key in self._met.get(gallery, ())]
+            keys = [key.rpartition(" ") for key in self._met.get(gallery, ()) if not key.startswith(_CROP)]
         ids = sorted({key.partition(":")[::2] for place, _, key in keys if "centroid" not in place})
         return Skipped(
             tuple(person for person, sample in ids if not sample),
@@ -71,23 +77,39 @@ class Damage:
             tuple(member for person, member in ids if not person and member),
         )
 
-    def forget(self, gallery: str, person_id: str | None = None) -> None:
-        """Forget a gallery that was erased, or what belonged to one person.
+    def forget(self, gallery: str, person_id: str | None = None, sample_id: str | None = None) -> None:
+        """Forget a gallery that was erased, or what belonged to one person, or to one sample of theirs.
 
         A key ends with the person's id, or with it, a colon and a sample's id; that of a member of the cohort with a colon
         and the member's id.
         """
-        with self._lock:
-            met = self._met.get(gallery, {})
-            for key in list(met):
-                if person_id is None or key.rpartition(" ")[2].partition(":")[0] == person_id:
-                    del met[key]
+
+        def belongs(key: str) -> bool:
+            person, _, sample = key.rpartition(" ")[2].partition(":")
+            return person_id in (None, person) and sample_id in (None, sample)
+
+        self._forget(gallery, belongs)
+
+    def forget_crops(self, gallery: str) -> None:
+        """Forget the crops of a gallery, which were erased."""
+        self._forget(gallery, lambda key: key.startswith(_CROP))
 
     def forget_cohort(self, gallery: str, member: str | None = None) -> None:
         """Forget one member of a cohort that was erased, or (None) all."""
+
+        def belongs(key: str) -> bool:
+            end = key.rpartition(" ")[2]
+            return end.startswith(":") and member in (None, end[1:])
+
+        self._forget(gallery, belongs)
+
+    def _forget(self, gallery: str, belongs: Callable[[str], bool]) -> None:
         with self._lock:
             met = self._met.get(gallery, {})
-            for key in list(met):
-                end = key.rpartition(" ")[2]
-                if end.startswith(":") and member in (None, end[1:]):
-                    del met[key]
+            for key in [key for key in met if belongs(key)]:
+                del met[key]
+
+
+def crop_key(key: str) -> str:
+    """Return the key of a sample's crop, from that of the sample."""
+    return _CROP + key

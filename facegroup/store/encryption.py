@@ -76,6 +76,10 @@ class SecretKeys:
             raise key_missing(missing)
         return Cipher(self, {head_of(word): self._ciphers[word] for word in held - {PLAIN}}, plain=PLAIN in held)
 
+    def every(self) -> "Cipher":
+        """Return what reads a value under any of these keys, and no plain one."""
+        return Cipher(self, {head_of(word): cipher for word, cipher in self._ciphers.items()}, plain=False)
+
     def noted(self, words: str) -> str:
         """Return the words of a store in which a value is written now. Raises `KeyMissing`."""
         if missing := held_by(words) - self.known:
@@ -126,8 +130,11 @@ class Cipher:
 
     @property
     def encrypts(self) -> bool:
-        """Whether a value that is moved must be encrypted for its new place."""
-        return bool(self._ciphers) or self.keys.own != PLAIN
+        """Whether a value that is moved must be encrypted for its new place.
+
+        So it is with any key: a value that was read plain may be encrypted meanwhile.
+        """
+        return self.keys.known != {PLAIN}
 
     def encrypt(self, value: bytes, place: bytes) -> bytes:
         """Return a value as it is kept at a `place`."""

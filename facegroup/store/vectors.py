@@ -1,6 +1,7 @@
 """Descriptors and centroids: how a store keeps them, and how a class centroid is computed.
 
-Kept are little-endian float32 numbers and nothing else, so that any machine and any program can read them.
+Without a key, kept are little-endian float32 numbers and nothing else, so that any machine and any program can read them.
+With one they are encrypted (`facegroup.store.encryption`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -320,11 +320,11 @@ class Migration:
         crops = list({each.crop for each in samples if each.crop is not None})
         made: dict[bytes, Floats | Fault] = {}
         for start in range(0, len(crops), _BATCH):
-            network = self._network = self._network or self._open()
-            if not start:
-                self._pin(copy, network)
+            if self._network is None:
+                self._network = self._open()
+                self._pin(copy, self._network)
             part = crops[start : start + _BATCH]
-            made.update(zip(part, network.embed(part), strict=True))
+            made.update(zip(part, self._network.embed(part), strict=True))
         self._embedded += sum(not isinstance(each, str) for each in made.values())
         return made
 

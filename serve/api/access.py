@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
 from facegroup.access.checker import Checker
-from facegroup.access.types import Caller
+from facegroup.access.types import STRANGER, Caller
 from facegroup.errors import Forbidden, InvalidName, Unauthorised
 from facegroup.store.names import clean_name
 from serve.api import requirements, signed_urls, usage
@@ -65,7 +65,7 @@ def check(routes: Iterable[object]) -> None:
 
 
 async def admitted(request: Request, wanted: Requirement) -> Caller:
-    """Return who sends a request, if they may.
+    """Return who sends a request, if they may; on a route that is open the store is not asked who it is.
 
     Raises:
         AccessUnavailable: the store is away, and keys cannot be checked.
@@ -73,9 +73,9 @@ async def admitted(request: Request, wanted: Requirement) -> Caller:
         Forbidden: the key is not for this, or not for a gallery or camera that the path or the query names.
         Unauthorised: there is no key that holds, or it is not clear which one is meant.
     """
-    checker: Checker = request.app.state.checker
     if wanted.open:
-        return await checker.tell(_told(request.headers))
+        return STRANGER
+    checker: Checker = request.app.state.checker
     try:
         if wanted.signed and signed_urls.is_signed(request):
             caller = await signed_urls.signer(request, checker)
@@ -91,6 +91,16 @@ async def admitted(request: Request, wanted: Requirement) -> Caller:
     if caller.galleries is not None or caller.cameras is not None:
         _check_names(request, caller)
     return caller
+
+
+async def told(request: Request) -> Caller:
+    """Return who sends a request to a route that is open: `STRANGER` without a key that holds."""
+    checker: Checker = request.app.state.checker
+    try:
+        key = key_of(request.headers)
+    except Unauthorised:
+        key = None
+    return await checker.tell(key)
 
 
 def key_of(headers: Headers) -> str | None:
@@ -118,18 +128,10 @@ def key_of(headers: Headers) -> str | None:
     return found.pop() if found else None
 
 
-def _told(headers: Headers) -> str | None:
-    """Return the key of a request to which it makes no difference whether there is one."""
-    try:
-        return key_of(headers)
-    except Unauthorised:
-        return None
-
-
 def _lacking(caller: Caller, wanted: Requirement) -> str:
-    if caller.grant.has(*wanted.scopes):
+    if wanted.suits(caller.grant):
         return f"This key is limited to some {' and '.join(wanted.whole)}, and this covers all of them."
-    scopes = " or ".join(wanted.scopes)
+    scopes = " and ".join(" or ".join(each) for each in (wanted.scopes, wanted.also) if each)
     return f"This key does not allow this. It needs the scope {scopes}."
 
 

@@ -51,8 +51,13 @@ async def read_json(request: Request) -> Any:
         raise MalformedRequest(f"the body is not valid JSON: {error}") from error
 
 
-async def read_photos(request: Request, limits: Limits) -> Upload:
-    """Return the photos of a request.
+async def read_photos(request: Request, limits: Limits, body: Any = None) -> Upload:
+    """Return the photos of a request, and count them for the limits of its caller.
+
+    Args:
+        request: whose photos they are.
+        limits: of one request.
+        body: of the request, if it is JSON and was read already.
 
     Raises:
         EmptyBody: there are no bytes.
@@ -63,17 +68,17 @@ async def read_photos(request: Request, limits: Limits) -> Upload:
         UnsupportedFormat: the body is announced as something that is no image.
         UnknownParameter: the form has a field that is no file.
     """
-    upload = await _photos(request, limits)
+    upload = await _photos(request, limits, body)
     await usage.spend(request, "photos", len(upload.photos))
     return upload
 
 
-async def _photos(request: Request, limits: Limits) -> Upload:
+async def _photos(request: Request, limits: Limits, body: Any) -> Upload:
     kind = media_type(request)
     if kind == "multipart/form-data":
         return await _multipart(request, limits)
     if kind == "application/json":
-        return Upload(images.read(request, await read_json(request), limits))
+        return Upload(images.read(request, await read_json(request) if body is None else body, limits))
     if kind and not kind.startswith("image/") and kind != "application/octet-stream":
         raise UnsupportedFormat(f"a body of type {kind[:100]} holds no photo; {images.HOW}")
     data = await request.body()

@@ -51,7 +51,7 @@ async def add_camera(server: Server, new: wire.NewCamera, who: Who, by: By) -> w
     """Add a camera, which is looked at from now on, also after a restart of the server.
 
     The address is held against what the settings allow; whether it can be opened shows in the camera's `status`, and
-    `/cameras/try` says it at once. A password in it is kept encrypted with FACEGROUP_CAMERAS__KEY, and never answered.
+    `/cameras/try` says it at once. A password in it is kept encrypted, and never answered.
     """
     gallery = clean_name(new.gallery or server.settings.gallery, "gallery name")
     who.require(gallery)

@@ -128,6 +128,8 @@ def install(app: FastAPI, *, closed: bool) -> None:
             if not wanted.open:
                 operation["security"] = [{name: []} for name in _SCHEMES] + ([] if closed else [{}])
                 operation["x-scopes"] = list(wanted.scopes)
+                if wanted.also:
+                    operation["x-scopes-also"] = list(wanted.also)
             if "HTTPValidationError" in str(operation["responses"].get("422", "")):
                 del operation["responses"]["422"]
         return document

@@ -2,13 +2,13 @@
 
 import asyncio
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from facegroup.errors import ServiceError, StageUnavailable
-from serve.api import documented
+from serve.api import access, documented
 from serve.api.access import CheckedRoute
-from serve.api.context import Server, Who
+from serve.api.context import Server
 from serve.haproxy_config import HEADER
 
 router = APIRouter(tags=["operations"], responses=documented.before(), route_class=CheckedRoute)
@@ -33,12 +33,13 @@ async def alive(server: Server) -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Can it answer?", responses=_AWAY)
-async def ready(server: Server, who: Who) -> JSONResponse:
+async def ready(request: Request, server: Server) -> JSONResponse:
     """Ask every stage what it runs: the network in use, its engine and device, the detector's, the store's state.
 
     A caller without a key is told the status only, unless the server is open.
     """
     instance = {HEADER: server.settings.instance}
+    who = await access.told(request)
     told = bool(who.scopes)
     try:
         about = await server.pipeline.about()

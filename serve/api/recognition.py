@@ -22,7 +22,7 @@ from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Query
 from facegroup.wire import recognition as wire
 from serve.api import documented, gradual, images
 from serve.api.access import CheckedRoute
-from serve.api.bodies import Upload, media_type, read_json, read_photos
+from serve.api.bodies import media_type, read_json, read_photos
 from serve.api.context import (
     JSON_PHOTOS,
     PHOTOS,
@@ -94,9 +94,9 @@ async def identify(
         body = await read_json(request)
         if not images.are_in(body):
             return JSONResponse((await _identify_descriptors(body, server, query)).as_json())
-        upload = Upload(images.read(request, body, server.settings.limits))
     else:
-        upload = await read_photos(request, server.settings.limits)
+        body = None
+    upload = await read_photos(request, server.settings.limits, body)
     photos = [Photo.asking(query, data, min_face_size) for _, data in upload.named]
     seen = await server.see(photos)
     matched = [

@@ -1,7 +1,8 @@
 """What every route asks of its caller: one table, which a test compares with the routes of the application.
 
-A route without a row cannot be served: the application is not built. One of the scopes of a row suffices, and `admin` has
-all of them. What else a request names, galleries and cameras, is checked against the key's limits (`access`).
+A route without a row cannot be served: the application is not built. One of the scopes of a row suffices, with one of
+`also` where there are some, and `admin` has all of them. What else a request names, galleries and cameras, is checked
+against the key's limits (`access`).
 """
 
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ class Requirement:
     Attributes:
         scopes: of which the caller has one; none for a route that is open to everybody.
         whole: what the route covers as a whole, so that a caller who is limited in it may not use it.
+        also: scopes of which the caller has one, too; none if the others suffice.
         signed: whether a signed URL may be used in place of a key, as browsers need for pictures and event streams.
     """
 
     scopes: tuple[Scope, ...]
     whole: tuple[Whole, ...] = ()
+    also: tuple[Scope, ...] = ()
     signed: bool = False
 
     @property
@@ -36,7 +39,11 @@ class Requirement:
     def allows(self, grant: Grant) -> bool:
         """Return whether a grant suffices, without regard to galleries and cameras that a request names."""
         limited = {"galleries": grant.galleries is not None, "cameras": grant.cameras is not None}
-        return self.open or (grant.has(*self.scopes) and not any(limited[each] for each in self.whole))
+        return self.open or (self.suits(grant) and not any(limited[each] for each in self.whole))
+
+    def suits(self, grant: Grant) -> bool:
+        """Return whether the scopes of a grant suffice."""
+        return grant.has(*self.scopes) and (not self.also or grant.has(*self.also))
 
 
 OPEN = Requirement(())
@@ -48,7 +55,8 @@ _ENROL, _MANAGE = Requirement(("enrol", "manage")), Requirement(("manage",))
 _CROP = Requirement(("enrol", "manage"), signed=True)
 _CAMERAS, _EVENTS = Requirement(("cameras",)), Requirement(("events",))
 _ONE_STRANGER: tuple[Whole, ...] = ("cameras",)  # whom any camera of the gallery may have seen
-_VIDEO = Requirement(("identify", "cameras"))
+_VIDEO = Requirement(("identify", "cameras"), ("cameras",))  # which is of no camera
+_HOOK = Requirement(("cameras",), also=("events",))  # whose receiver is told of events
 _ADMIN = Requirement(("admin",))
 
 _GALLERY = f"{V1}/galleries/{{gallery}}"
@@ -109,13 +117,13 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("GET", _SIGHTING): _EVENTS,
     ("GET", f"{_SIGHTING}/crop"): Requirement(("events",), signed=True),
     ("GET", f"{V1}/webhooks"): _CAMERAS,
-    ("POST", f"{V1}/webhooks"): _CAMERAS,
+    ("POST", f"{V1}/webhooks"): _HOOK,
     ("GET", _WEBHOOK): _CAMERAS,
     ("DELETE", _WEBHOOK): _CAMERAS,
-    ("GET", f"{_WEBHOOK}/dead-letters"): _CAMERAS,
-    ("POST", f"{_WEBHOOK}/dead-letters/retry"): _CAMERAS,
+    ("GET", f"{_WEBHOOK}/dead-letters"): _HOOK,
+    ("POST", f"{_WEBHOOK}/dead-letters/retry"): _HOOK,
     ("POST", _VIDEOS): _VIDEO,
-    ("GET", _VIDEOS): _CAMERAS,
+    ("GET", _VIDEOS): Requirement(("cameras",), ("cameras",)),
     ("GET", f"{_VIDEOS}/{{video}}"): _VIDEO,
     ("DELETE", f"{_VIDEOS}/{{video}}"): _VIDEO,
     ("GET", f"{V1}/audit"): Requirement(("audit",)),

@@ -1,5 +1,7 @@
 """Counts what a request uses, for the limits of its caller."""
 
+import math
+
 from fastapi import Request
 from starlette.types import Message
 
@@ -21,8 +23,14 @@ async def note_wrong_key(request: Request) -> None:
     await rates.note_wrong_key(_address(request))
 
 
+_STEP = 1 << 20
+"""Bytes that are counted at once. Each count may ask Redis, and a part of a body may be one byte."""
+
+
 class CountedBody:
     """A request's body, whose bytes count: those that are announced before they come, all others as they come.
+
+    Bytes that were not announced are counted in steps of a MiB, where they may be too many, and at the end.
 
     Args:
         request: whose body it is.
@@ -42,17 +50,23 @@ class CountedBody:
     async def __call__(self) -> Message:
         """Receive the next part."""
         message = await self._request.receive()
-        if message["type"] == "http.request":
-            self._read += len(message.get("body", b""))
-            more = max(self._read, self._announced) - self._counted
-            if more > 0:
-                self._counted += more
-                try:
-                    await spend(self._request, "bytes", more)
-                except RateLimited as error:
-                    self.refused = error
-                    raise
+        self._read += len(message.get("body", b""))
+        more = max(self._read, self._announced) - self._counted
+        ended = not message.get("more_body", False)  # also if the caller has left
+        if more > 0 and (ended or not self._counted or more >= min(_STEP, self._room + 1)):
+            self._counted += more
+            try:
+                await spend(self._request, "bytes", more)
+            except RateLimited as error:
+                self.refused = error
+                raise
         return message
+
+    @property
+    def _room(self) -> float:
+        """How many bytes fitted when they were counted last."""
+        left = getattr(self._request.state, "left", ())
+        return next((each.remaining for each in left if each.what == "bytes"), math.inf)
 
 
 def _address(request: Request) -> str:

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from itertools import product
 
 from facegroup import errors
 from facegroup.access.types import Caller
@@ -93,15 +92,6 @@ async def galleries(server: Context, caller: Caller, after: str, limit: int) -> 
 
 async def sightings(server: Context, caller: Caller, wanted: Filter, after: str, limit: int) -> list[Sighting]:
     """Return a page of the sightings that a caller may see, the latest first."""
-    places = product(
-        [wanted.camera] if wanted.camera is not None or caller.cameras is None else caller.cameras,
-        [wanted.gallery] if wanted.gallery is not None or caller.galleries is None else caller.galleries,
-    )
-    found: list[Sighting] = []
-    for camera, gallery in places:
-        here = replace(wanted, camera=camera, gallery=gallery)
-        found += await server.pipeline.cameras(SightingLog.page, here, after, limit)
     if is_limited(caller):
-        found = [each for each in found if sees_sighting(caller, each)]
-        found.sort(key=lambda each: (each.first_seen, each.id), reverse=True)
-    return found[:limit]
+        wanted = replace(wanted, cameras=caller.cameras, galleries=caller.galleries)
+    return await server.pipeline.cameras(SightingLog.page, wanted, after, limit)

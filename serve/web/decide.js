@@ -10,7 +10,8 @@ const TAKEN = "taken"; // the server's reason at its own threshold; it is decide
  *
  * Of all pairs of a face and a person above the threshold the most similar is taken first, and neither is looked at
  * again, so that one person is named at most once, unless that is not wanted. A face that the server found too poor
- * or not live stays so, with its reasons. Where a cohort decides, candidates have a score, and all of this is done with the scores.
+ * or not live stays so, with its reasons. Where a cohort decides, candidates have a score, and all of this is done
+ * with the scores.
  *
  * @param {{name: string, candidates: {person_id: string, name: string, similarity: number, score: ?number}[], reasons: string[]}[]} faces
  * @param {number} threshold
@@ -27,6 +28,11 @@ export function decide(faces, threshold, unique = true) {
     taken.add(candidate.person_id);
   }
   return faces.map((face, index) => decision(face, named.get(index), threshold));
+}
+
+/** Return how many of some decisions name nobody, for this reason: STRANGER, POOR or NOT_LIVE. */
+export function countOf(decisions, none) {
+  return decisions.filter(({ person, name }) => person === null && name === none).length;
 }
 
 /** Return what is compared with the threshold, of a candidate or a decision. */

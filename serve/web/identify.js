@@ -1,7 +1,7 @@
 // Identifies photos and shows them with names. The server's answers are kept, to decide again at another threshold.
 
 import { at, call, each } from "./api.js";
-import { decide, NOT_LIVE, POOR } from "./decide.js";
+import { countOf, decide, NOT_LIVE, POOR } from "./decide.js";
 import { confirmed } from "./dialogs.js";
 import { announce, byId, count, el } from "./dom.js";
 import { takesFiles } from "./drop.js";
@@ -105,7 +105,8 @@ export class Photos {
   #tell() {
     const decisions = this.#shown.flatMap(({ image, decisions: made }) => (image ? made : []));
     const named = decisions.filter(({ person }) => person !== null).length;
-    const [poor, copies] = [POOR, NOT_LIVE].map((none) => decisions.filter(({ name, person }) => person === null && name === none).length);
+    const poor = countOf(decisions, POOR);
+    const copies = countOf(decisions, NOT_LIVE);
     const strangers = decisions.length - named - poor - copies;
     byId("clear").hidden = byId("summary").hidden = this.#shown.length === 0;
     byId("again").hidden ||= this.#shown.length === 0;

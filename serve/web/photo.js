@@ -1,6 +1,6 @@
 // Draws a figure of a photo with boxes and names, or with its error.
 
-import { NOT_LIVE, POOR, STRANGER } from "./decide.js";
+import { countOf, NOT_LIVE, POOR, STRANGER } from "./decide.js";
 import { el } from "./dom.js";
 
 // Shares of the photo's width. Names of smaller faces would cover each other, so they show on hover and focus.
@@ -53,7 +53,7 @@ function summary(decisions) {
   if (!decisions.length) return "no face found";
   const names = decisions.filter(({ person }) => person !== null).map(({ name }) => name);
   for (const none of [STRANGER, POOR, NOT_LIVE]) {
-    const some = decisions.filter(({ person, name }) => person === null && name === none).length;
+    const some = countOf(decisions, none);
     if (some) names.push(decisions.length === 1 ? none : `${some} ${none}`);
   }
   return names.join(", ");

@@ -1,6 +1,7 @@
 """A real `facegroup serve` in a process of its own, on a free port: started, asked to end, or killed."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from facegroup.client import Client
+from serve.processes import below
 
 RAY_DEFAULTS = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "0"}
 """Ray Serve as it comes: its own proxy, actor calls between replicas."""
@@ -117,3 +119,10 @@ class Server:
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", int(self.url.rpartition(":")[2]))) == 0
+
+
+def listening(server: Server) -> list[str]:
+    """Return the addresses at which the processes of a server listen for TCP."""
+    processes = {str(pid) for pid in below(server.pid)} | {str(server.pid)}
+    told = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line.split()[3] for line in told if processes & set(re.findall(r"pid=(\d+)", line))]

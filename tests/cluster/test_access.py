@@ -8,7 +8,7 @@ import pytest
 
 from facegroup.client import Client
 from facegroup.errors import Unauthorised
-from tests.cluster.server import Server
+from tests.cluster.server import Server, listening
 from tests.cluster.test_two_servers import SIMULATED, ports
 from tests.cluster.traffic import NETWORK
 from tests.conftest import RedisProcess
@@ -81,6 +81,14 @@ def test_a_replicas_own_port_asks_for_a_key_too(servers: list[Server], admin: st
         assert answer.status_code in (401, 404, 503), port
         asked += answer.status_code == 401
     assert asked >= 2, "the ingress processes were not found"
+
+
+def test_others_reach_the_servers_own_port_only(servers: list[Server]) -> None:
+    for server in servers:
+        own = listening(server)
+        assert len(own) > 10, "ss does not tell the server's ports"
+        off = {each for each in own if not each.startswith(("127.0.0.1:", "[::ffff:127.0.0.1]:", "[::1]:"))}
+        assert {each.rpartition(":")[2] for each in off} == {server.url.rpartition(":")[2]}, off
 
 
 def test_a_revoked_key_is_refused_by_all_at_the_next_request(servers: list[Server], admin: str) -> None:

@@ -1,9 +1,7 @@
 """What stands before the application, HAProxy and Ray Serve: how long it waits, what it says, and to whom."""
 
 import json
-import re
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serve.processes import below
-from tests.cluster.server import Server
+from tests.cluster.server import Server, listening
 
 NAME = "Wilhelmina"
 
@@ -204,8 +201,6 @@ def test_syslog_is_not_told_who_is_asked_for(server: Server, syslog: socket.sock
 
 
 def test_nothing_listens_off_loopback(server: Server) -> None:
-    processes = {str(pid) for pid in below(server.pid)} | {str(server.pid)}
-    told = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
-    own = [line.split()[3] for line in told if processes & set(re.findall(r"pid=(\d+)", line))]
+    own = listening(server)
     assert len(own) > 10, "ss does not tell the server's ports"
     assert not [each for each in own if not each.startswith(("127.0.0.1:", "[::ffff:127.0.0.1]:", "[::1]:"))]

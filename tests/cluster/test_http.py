@@ -54,6 +54,17 @@ def test_a_page_of_another_origin_changes_nothing(server: Server, headers: dict[
     assert kept(server) == before
 
 
+@pytest.mark.parametrize("forged", [{}, {"x-forwarded-for": "192.0.2.7"}, {"forwarded": "for=192.0.2.7"}])
+def test_no_client_says_from_where_it_comes(server: Server, forged: dict[str, str]) -> None:
+    gallery = f"{server.url}/v1/galleries/addresses"
+    several = [("x-forwarded-for", "192.0.2.8"), *forged.items(), *forged.items()]
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=120) as client:
+        assert client.put(gallery, headers=several if forged else None).is_success
+        entries = client.get(f"{server.url}/v1/audit?gallery=addresses").json()["entries"]
+        assert {each["actor"] for each in entries} == {"http 127.0.0.2"}
+        assert client.delete(gallery).is_success
+
+
 def test_head_slashes_and_what_does_not_exist(server: Server) -> None:
     for path in ("/healthz", "/readyz", "/", "/v1/galleries", "/v1/galleries/default", "/v1/sightings/stream"):
         answer = ask(server, "HEAD", path)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from facegroup.access import secrets
+from facegroup.access.types import Caller
 from facegroup.errors import StoreUnavailable
 from facegroup.settings import load
 from serve.api import build_api
@@ -135,6 +136,22 @@ def test_the_body_of_a_stranger_is_not_read(keyed: Keyed, key: str) -> None:
         assert answer.taken == 0
 
 
+@pytest.mark.parametrize(("path", "asks"), [("/healthz", 0), ("/docs", 0), ("/", 0), ("/readyz", 1), (GALLERIES, 1)])
+def test_the_store_is_asked_only_where_it_matters_who_asks(
+    keyed: Keyed, key: str, path: str, asks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    plain = keyed.checker.identify
+
+    async def identify(text: str | None) -> Caller:
+        asked.append(text)
+        return await plain(text)
+
+    monkeypatch.setattr(keyed.checker, "identify", identify)
+    keyed.api("GET", path, headers=bearer(key))
+    assert asked == [key] * asks
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/", "/openapi.json", "/style.css"])
 def test_what_is_open_is_open_with_any_key(keyed: Keyed, key: str, path: str) -> None:
     sent: list[list[tuple[str, str]]] = [
@@ -243,7 +260,7 @@ def test_a_path_cannot_name_two_galleries(keyed: Keyed) -> None:
 
 
 def test_bodies_that_name_a_gallery_or_a_camera(keyed: Keyed) -> None:
-    key = keyed.key("cameras", galleries=("choir",), cameras=("door", "yard"))
+    key = keyed.key("cameras", "events", galleries=("choir",), cameras=("door", "yard"))
     source = {"source": "rtsp://192.0.2.1/"}
 
     def code(method: str, path: str, body: dict[str, Any]) -> str:

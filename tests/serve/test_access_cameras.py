@@ -100,7 +100,10 @@ def test_lists_show_what_is_covered(
     assert [each["id"] for each in got("/v1/webhooks", "webhooks")] == [f"on-{each}" for each in hooks]
     shown = [each["name"] for each in got("/v1/galleries", "galleries")]
     assert [name for name in shown if name != "default"] == galleries
-    assert sorted(each["gallery"] for each in got("/v1/videos", "videos")) == galleries
+    if "cameras" in limits:
+        assert keyed.api.refused("GET", "/v1/videos", headers=headers) == (403, "forbidden")
+    else:
+        assert sorted(each["gallery"] for each in got("/v1/videos", "videos")) == galleries
 
 
 @pytest.mark.parametrize("limits", [each[0] for each in LIMITS])
@@ -117,6 +120,23 @@ def test_pages_leave_nothing_out_and_nothing_in(keyed: Keyed, limits: Any, limit
             break
         after = page["next"]
     assert found == whole
+
+
+def test_a_page_of_sightings_is_asked_for_once(keyed: Keyed, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = keyed.api.app.state.context.pipeline
+    asked: list[str] = []
+    plain = pipeline.cameras
+
+    async def counted(method: Any, *given: Any, **named: Any) -> Any:
+        asked.append(method.__qualname__)
+        return await plain(method, *given, **named)
+
+    monkeypatch.setattr(pipeline, "cameras", counted)
+    several = tuple(f"c{number}" for number in range(99))
+    headers = key(keyed, cameras=(*several, "door"), galleries=(*several, "choir"))
+    found = keyed.api("GET", "/v1/sightings", headers=headers).json()["sightings"]
+    assert [each["id"] for each in found] == [SEEN["late"].id, SEEN["door"].id]
+    assert asked == ["SightingLog.page"]
 
 
 ROUTES = {
@@ -164,7 +184,7 @@ def test_what_is_not_covered_is_answered_as_what_is_not_there(
         if hook not in hooks:
             check("retries", f"on-{hook}", False, "on-nothing")
     for gallery, video in VIDEOS.items():
-        check("videos", video.id, gallery in galleries, "f" * 32)
+        check("videos", video.id, gallery in galleries and "cameras" not in limits, "f" * 32)
 
 
 def test_a_camera_cannot_be_moved_out_or_in(keyed: Keyed) -> None:

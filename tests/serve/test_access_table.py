@@ -7,7 +7,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from facegroup.access import secrets
-from facegroup.access.types import SCOPES, Scope
+from facegroup.access.types import ROLES, SCOPES, Grant, Scope
 from facegroup.settings import load
 from serve.api import access
 from serve.api.requirements import OPEN, TABLE, Requirement
@@ -59,10 +59,39 @@ def test_a_scope_suffices_where_the_table_says_so(keyed: Keyed, keys: dict[Scope
     wanted = TABLE[(method, path)]
     for scope, key in keys.items():
         answer = keyed.api(method, filled(path), headers=bearer(key))
-        if scope == "admin" or scope in wanted.scopes:
+        if scope == "admin" or (scope in wanted.scopes and not wanted.also):
             assert answer.status_code not in (401, 403), (scope, answer.text)
         else:
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), scope
+
+
+@pytest.mark.parametrize(("method", "path"), [row for row in CLOSED if TABLE[row].also])
+def test_two_scopes_are_asked_for_where_the_table_says_so(keyed: Keyed, method: str, path: str) -> None:
+    wanted = TABLE[(method, path)]
+    both = keyed.key(wanted.scopes[0], wanted.also[0])
+    assert keyed.api(method, filled(path), headers=bearer(both)).status_code not in (401, 403)
+    for scopes, others in ((wanted.scopes, wanted.also), (wanted.also, wanted.scopes)):
+        rest = set(SCOPES) - set(others) - {"admin"} | set(scopes)
+        answer = keyed.api(method, filled(path), headers=bearer(keyed.key(*rest)))
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        assert "the scope cameras and events" in answer.json()["detail"]
+
+
+def test_who_may_not_read_events_gets_none_by_a_webhook() -> None:
+    """Neither by one of their own, nor from what a webhook's receiver would not take."""
+    for method, path in (("POST", ""), ("GET", "/{webhook}/dead-letters"), ("POST", "/{webhook}/dead-letters/retry")):
+        assert not TABLE[(method, f"/v1/webhooks{path}")].allows(Grant(frozenset({"cameras"})))
+        for role in ("editor", "admin"):
+            assert TABLE[(method, f"/v1/webhooks{path}")].allows(Grant(frozenset(ROLES[role])))
+
+
+def test_videos_are_not_for_those_who_are_limited_to_cameras() -> None:
+    rows = [row for row in CLOSED if row[1].startswith("/v1/videos")]
+    assert len(rows) == 4
+    for row in rows:
+        every = frozenset(SCOPES) - {"admin"}
+        assert TABLE[row].allows(Grant(every, galleries=("choir",)))
+        assert not TABLE[row].allows(Grant(every, cameras=("door",)))
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)
@@ -130,6 +159,7 @@ def test_the_document_says_what_each_route_asks_for(keyed: Keyed) -> None:
         for method, operation in operations.items():
             wanted: Requirement = TABLE[(method.upper(), path)]
             assert operation.get("x-scopes", []) == list(wanted.scopes)
+            assert operation.get("x-scopes-also", []) == list(wanted.also)
             assert operation.get("security", []) == ([] if wanted == OPEN else [{"bearer": []}, {"key": []}])
             shown += 1
     assert shown == len(TABLE) - 1  # /docs is a page

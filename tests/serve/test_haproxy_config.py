@@ -75,5 +75,36 @@ def test_requests_and_checks_name_the_server_that_they_are_for(tmp_path: Path) -
     assert f"hdr {HEADER} mine" in next(line for line in ours.splitlines() if "http-check send" in line)
 
 
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("instance", ["", "mine"])
+def test_no_client_says_from_where_it_comes(state: str, instance: str, tmp_path: Path) -> None:
+    lines = [line.strip() for line in rewritten(rendered(tmp_path, **STATES[state]), instance).splitlines()]
+    front = lines[lines.index("frontend http_frontend") :]
+    front = front[: next(at for at, line in enumerate(front) if line.startswith("default_backend"))]
+    assert "http-request set-header x-forwarded-for %[src]" in front
+    assert "http-request del-header forwarded" in front
+    assert not [line for line in lines if "forwardfor" in line or "accept-proxy" in line]
+
+
+@pytest.mark.parametrize(
+    ("host", "bound"),
+    [
+        ("", "127.0.0.1:8000"),
+        *((each, "*:8000") for each in ("0.0.0.0", "::")),
+        *((each, f"{each}:8000") for each in ("127.0.0.1", "127.0.0.2", "localhost", "::1")),
+    ],
+)
+def test_only_haproxy_listens_at_the_servers_address(host: str, bound: str, tmp_path: Path) -> None:
+    theirs = rendered(tmp_path)
+    ours = rewritten(theirs, "mine", host)
+    assert [line.strip() for line in ours.splitlines() if "bind " in line] == [f"bind {bound}"]
+    assert rewritten(ours, "mine", host) == ours
+    path = tmp_path / "ours.cfg"
+    path.write_text(ours)
+    binary = Path(haproxy.__file__).parent / "bin" / "haproxy"
+    done = subprocess.run([binary, "-c", "-f", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_operators_own_log_stays(tmp_path: Path) -> None:
     assert "log 10.0.0.1:514 local0 info" in rewritten(rendered(tmp_path, log_target="10.0.0.1:514"), "mine")

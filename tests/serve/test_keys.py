@@ -242,6 +242,25 @@ def test_the_command_line(keys: Callable[..., Result], monkeypatch: pytest.Monke
     assert keys("revoke", listed[0]["id"], "--force").exit_code == 0
 
 
+def test_a_grace_is_no_longer_than_the_page_says(keys: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = json.loads(keys("add", "--role", "admin", "--json").stdout)
+    monkeypatch.setenv("FACEGROUP_CLIENT_KEY", made["key"])
+    for grace in ("720.1", "721", "1e9", "inf", "-1", "nan", "soon"):
+        assert keys("rotate", made["id"], "--grace", grace).exit_code != 0, grace
+    assert json.loads(keys("show", made["id"], "--json").stdout)["rotated_at"] is None
+    assert keys("rotate", made["id"], "--grace", "720").exit_code == 0
+
+
+@pytest.mark.parametrize("note", ["[/x]", "[bold]me[/bold]", "[link=http://x]y", ":smile: [red", "[0m"])
+def test_notes_are_shown_as_they_are(keys: Callable[..., Result], note: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = json.loads(keys("add", "--role", "admin", "--note", note, "--json").stdout)
+    monkeypatch.setenv("FACEGROUP_CLIENT_KEY", made["key"])
+    for words in (("list",), ("show", made["id"])):
+        done = keys(*words)
+        assert done.exit_code == 0, done.exception
+        assert note in done.stdout
+
+
 def test_a_key_that_is_made_for_a_file() -> None:
     done = CliRunner().invoke(program(), ["keys", "make"])
     assert secrets.read(done.stdout.strip()) is not None

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from facegroup.access.checker import closed_mark
 from facegroup.errors import EngineUnavailable, SetupError
 from facegroup.remote import proxies
 from facegroup.settings import Settings, load
@@ -66,9 +67,15 @@ def test_nothing_stays_behind_when_a_server_is_told_twice_to_end(
     monkeypatch.setattr("ray.shutdown", end("shutdown"))
     monkeypatch.setattr(launch, "end_all", end("all"))
     instance = cast("Instance", SimpleNamespace(name="a", temporary=tmp_path, seal=refuse))
-    with pytest.raises(again), launch._running(load(), instance, quiet=True, wait_seconds=1):
+    settings = load(cache_dir=tmp_path)
+    mark = closed_mark(settings.model_copy(update={"instance": "a"}))
+    assert mark is not None
+    mark.parent.mkdir()
+    mark.touch()
+    with pytest.raises(again), launch._running(settings, instance, quiet=True, wait_seconds=1):
         pass
     assert ended[-1] == "all"
+    assert not mark.exists()
 
 
 def test_another_system_than_linux_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

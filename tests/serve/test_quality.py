@@ -44,7 +44,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A pipeline on a store of each kind."""
     pytest.importorskip("dlib", reason="needs the extra dlib")
     if request.param == "redis":
-        store = request.getfixturevalue("redis_process").url
+        store = request.getfixturevalue("redis_process").emptied()
     else:
         store = f"sqlite:///{tmp_path_factory.mktemp('quality') / 'gallery.db'}"
     pipeline = LocalPipeline(load(network="dlib-resnet29", store=store, gallery=f"quality-{request.param}"))

@@ -1,5 +1,6 @@
 """Rate limits over HTTP: what is counted, what is refused, and what the fields of the answer tell."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from facegroup.access import secrets
 from facegroup.access.types import RateLimits
 from facegroup.settings import load
 from serve.api import build_api
+from serve.api.requirements import TABLE
 from tests.serve.driver import Api
-from tests.serve.keyed import Keyed, Nothing, bearer
+from tests.serve.keyed import Keyed, Nothing, bearer, filled
 
 
 @pytest.fixture
@@ -54,6 +56,31 @@ def test_photos_are_counted_before_anything_looks_at_them(keyed: Callable[..., K
     assert server.api.refused("POST", "/v1/detect", headers=key, content=b"\xff\xd8\xff") == (503, "stage_unavailable")
 
 
+BODIES: list[dict[str, Any]] = [
+    {"json": {"images": [base64.b64encode(b"\xff\xd8\xff").decode()] * 2}},
+    {"files": [("photos", ("a.jpg", b"\xff\xd8\xffa")), ("photos", ("b.jpg", b"\xff\xd8\xffb"))]},
+]
+TAKING = [
+    path
+    for method, path in TABLE
+    if method == "POST" and path.endswith(("identify", "verify", "detect", "embed", "photos", "-examples", "/cohort"))
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=["json", "form"])
+@pytest.mark.parametrize("path", TAKING)
+def test_photos_are_counted_wherever_and_however_they_are_sent(
+    keyed: Callable[..., Keyed], path: str, body: dict[str, Any]
+) -> None:
+    assert len(TAKING) == 8
+    server = keyed()
+    where = filled(path) + ("?person=ada" if path.endswith("}/verify") else "")
+    key = bearer(server.key("admin", limits=RateLimits(photos=3)))
+    first = server.api("POST", where, headers=key, **body)
+    assert first.headers["ratelimit"].startswith('"photos";r=1;t='), first.text
+    assert server.api.refused("POST", where, headers=key, **body) == (429, "rate_limited")
+
+
 def test_bytes_are_counted_before_they_are_read_and_as_they_come(keyed: Callable[..., Keyed]) -> None:
     server = keyed()
     key = server.key("identify", "admin", limits=RateLimits(bytes=100))
@@ -67,6 +94,36 @@ def test_bytes_are_counted_before_they_are_read_and_as_they_come(keyed: Callable
         assert chunked.taken <= 120
     made = server.api.refused("POST", "/v1/keys", headers=bearer(key), json={"scopes": ["identify"], "note": "x" * 99})
     assert made == (429, "rate_limited")
+
+
+@pytest.mark.parametrize(
+    ("parts", "counts"),
+    [
+        ([b"x" * 1000] * 3000, [1000, 1 << 20, 1 << 20, 3_000_000 - 1000 - (2 << 20)]),
+        ([b"x"] * 500, [1, 499]),
+        ([b"", b"x" * (3 << 20), b"x", b""], [3 << 20, 1]),
+        ([b"x"], [1]),
+    ],
+)
+def test_bytes_that_were_not_announced_are_counted_in_steps(
+    keyed: Callable[..., Keyed], parts: list[bytes], counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = keyed()
+    rates = server.api.app.state.rates
+    asked: list[int] = []
+    plain = rates.spend
+
+    async def spend(caller: Any, address: str, what: str, amount: int) -> Any:
+        asked.extend([amount] if what == "bytes" else [])
+        return await plain(caller, address, what, amount)
+
+    monkeypatch.setattr(rates, "spend", spend)
+    key = server.key("identify", limits=RateLimits(bytes=10_000_000))
+    head = [("host", "127.0.0.1"), ("authorization", f"Bearer {key}"), ("content-type", "image/jpeg")]
+    server.api.raw("POST", "/v1/detect", head, parts)
+    assert sum(asked) == sum(map(len, parts))
+    assert len(asked) == len(counts)
+    assert all(abs(one - other) < 1000 for one, other in zip(asked, counts, strict=True))
 
 
 def test_guessing_is_limited_and_locks_out_nobody(keyed: Callable[..., Keyed]) -> None:

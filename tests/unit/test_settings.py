@@ -141,3 +141,18 @@ def test_a_path_from_a_folder_that_is_gone_is_refused(
     gone.rmdir()
     with pytest.raises(InvalidSettings, match=r"x\.yaml cannot be found"):
         load(**{given: "x.yaml" if given == "network" else {"model": "x.yaml"}})
+
+
+def test_files_are_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    for given, found in (
+        ("admin.key", tmp_path / "admin.key"),
+        ("./a/admin.key", tmp_path / "a/admin.key"),
+        ("~/admin.key", tmp_path / "me/admin.key"),
+        ("/run/secrets/key", Path("/run/secrets/key")),
+    ):
+        settings = load(access={"first_key": given}, secret_key_file=given)
+        assert (settings.access.first_key, settings.secret_key_file) == (found, found)
+    with pytest.raises(InvalidSettings, match="cannot be found"):
+        load(access={"first_key": "~nobody-of-this-name/admin.key"})

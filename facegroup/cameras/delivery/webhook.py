@@ -62,7 +62,9 @@ class Poster:
         """Post an event, or a gap, once."""
         if not webhook.url or not webhook.secret:
             return Outcome(
-                False, detail="its address or secret cannot be decrypted: FACEGROUP_CAMERAS__KEY has changed"
+                False,
+                detail="its address or secret cannot be decrypted: FACEGROUP_SECRET_KEY or FACEGROUP_CAMERAS__KEY is "
+                "missing or another one",
             )
         body = payloads.body(event)
         try:

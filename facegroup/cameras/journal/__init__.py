@@ -1,22 +1,21 @@
 """Opens the journal, which stores cameras, sightings and all that belongs to them, beside a store."""
 
-import json
-from collections.abc import Callable
-from contextlib import closing
+import logging
+from contextlib import closing, suppress
 
 from pydantic import SecretStr
 
-from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.encryption import Encryption
 from facegroup.cameras.sightings.journal import Journal
-from facegroup.errors import KeyMissing, StoreInvalid
+from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store import rows
-from facegroup.store.conversion import Converted
-from facegroup.store.encryption import SecretKeys
+from facegroup.store.encryption import PLAIN, SecretKeys
 from facegroup.store.rows import Place
 from facegroup.store.rows.encrypted_rows import EncryptedRows
 
-__all__ = ["ENCRYPTED", "PLACE", "encrypted_rows", "may_be_there", "open_journal"]
+__all__ = ["ENCRYPTED", "PLACE", "SECRETS", "encrypted_rows", "may_be_there", "open_journal", "warn_of_plain"]
+
+log = logging.getLogger(__name__)
 
 PLACE = Place("cameras", "journal of cameras", 0x66676A6F)  # "fgjo"
 
@@ -53,37 +52,13 @@ def encrypted_rows(url: str, keys: SecretKeys | None) -> EncryptedRows:
     return EncryptedRows(rows.open_rows(url, PLACE), keys or SecretKeys(), ENCRYPTED, SECRETS.keys())
 
 
-def encrypt_journal(
-    url: str, key: SecretStr | None, keys: SecretKeys, tell: Callable[[int], None] = lambda _: None
-) -> Converted:
-    """Encrypt what the journal of a store holds with the first key, beside others who read and write it.
-
-    Args:
-        url: of the store.
-        key: of the cameras; see `open_journal`.
-        keys: the secret keys.
-        tell: called with how many rows were looked at.
-    """
-    encryption = Encryption(key, keys)
-
-    def sealed(fields: tuple[str, ...]) -> Callable[[bytes], bytes | None]:
-        def change(value: bytes) -> bytes | None:
-            try:
-                document = json.loads(value)
-                old = {name: document[name] for name in fields if name in document}
-                old = {name: text for name, text in old.items() if not encryption.is_current(text)}
-                new = {name: encryption.encrypt(encryption.decrypt(text)) for name, text in old.items()}
-            except (ValueError, TypeError, AttributeError, StoreInvalid, KeyMissing):
-                return None
-            return documents.encode(document | new) if new else value
-
-        return change
-
-    with closing(encrypted_rows(url, keys)) as opened:
-        done = opened.convert(tell)
-        for table, fields in SECRETS.items():
-            done += opened.change(table, sealed(fields))
-    return done
+def warn_of_plain(url: str, keys: SecretKeys) -> None:
+    """Log it if a server with keys finds plain values in the journal of a store. Other faults are told where it is used."""
+    if keys.own == PLAIN or not may_be_there(url):
+        return
+    with suppress(StoreInvalid, StoreUnavailable), closing(encrypted_rows(url, keys)) as opened:
+        if opened.holds_plain():
+            log.warning("The journal of cameras holds values that are not encrypted. Run: facegroup encrypt")
 
 
 def may_be_there(url: str) -> bool:

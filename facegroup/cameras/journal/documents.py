@@ -55,7 +55,7 @@ def encode(document: dict[str, Any]) -> bytes:
 
 def encode_camera(camera: Camera, encryption: Encryption) -> dict[str, Any]:
     """Return a camera's document. Raises KeyMissing."""
-    return {**asdict(camera), **_encrypted("source", camera.source, encryption)}
+    return {**asdict(camera), **_encrypted(("cameras", camera.id, "source"), camera.source, encryption)}
 
 
 def decode_camera(document: dict[str, Any], encryption: Encryption) -> Camera:
@@ -63,7 +63,8 @@ def decode_camera(document: dict[str, Any], encryption: Encryption) -> Camera:
     regions = tuple(tuple((float(x), float(y)) for x, y in region) for region in document["regions"])
     known = {field.name for field in fields(Camera)}
     given = {name: value for name, value in document.items() if name in known}
-    return _checked(Camera(**{**given, "regions": regions, "source": _decrypted("source", document, encryption)}))
+    address = _decrypted("cameras", "source", document, encryption)
+    return _checked(Camera(**{**given, "regions": regions, "source": address}))
 
 
 def source(document: dict[str, Any]) -> dict[str, Any]:
@@ -73,16 +74,17 @@ def source(document: dict[str, Any]) -> dict[str, Any]:
 
 def encode_webhook(webhook: Webhook, encryption: Encryption) -> dict[str, Any]:
     """Return a webhook's document. Raises KeyMissing."""
-    hidden = {**_encrypted("url", webhook.url, encryption), "secret": None}
-    return {**asdict(webhook), **hidden, "secret_sealed": encryption.encrypt(webhook.secret)}
+    hidden = {**_encrypted(("webhooks", webhook.id, "url"), webhook.url, encryption), "secret": None}
+    secret = encryption.encrypt(webhook.secret, "webhooks", webhook.id, "secret_sealed")
+    return {**asdict(webhook), **hidden, "secret_sealed": secret}
 
 
 def decode_webhook(document: dict[str, Any], encryption: Encryption) -> Webhook:
     """Return the webhook of a document; URL and secret are empty where they cannot be decrypted."""
     return Webhook(
         document["id"],
-        _decrypted("url", document, encryption),
-        _decrypted("secret", document, encryption),
+        _decrypted("webhooks", "url", document, encryption),
+        _decrypted("webhooks", "secret", document, encryption),
         tuple(document["cameras"]),
         document["gallery"],
         float(document["created_at"]),
@@ -171,17 +173,21 @@ def decode_video(document: dict[str, Any]) -> Video:
     return _checked(Video(**document))
 
 
-def _encrypted(name: str, address: str, encryption: Encryption) -> dict[str, Any]:
-    # Empty where it could not be decrypted: then there is nothing to hide.
-    hidden = bool(address) and has_secret(address)
-    return {name: None, f"{name}_sealed": encryption.encrypt(address)} if hidden else {name: address}
+def _encrypted(where: tuple[str, str, str], address: str, encryption: Encryption) -> dict[str, Any]:
+    """Return the fields that hold the address of a table's record, in the field of this name or encrypted."""
+    table, key, name = where
+    if not address or not has_secret(address):  # empty where it could not be decrypted: then there is nothing to hide
+        return {name: address}
+    sealed = f"{name}_sealed"
+    return {name: None, sealed: encryption.encrypt(address, table, key, sealed)}
 
 
-def _decrypted(name: str, document: dict[str, Any], encryption: Encryption) -> str:
-    if f"{name}_sealed" not in document:
+def _decrypted(table: str, name: str, document: dict[str, Any], encryption: Encryption) -> str:
+    sealed = f"{name}_sealed"
+    if sealed not in document:
         return str(document[name])
     try:
-        return encryption.decrypt(document[f"{name}_sealed"])
+        return encryption.decrypt(document[sealed], table, document["id"], sealed)
     except StoreInvalid:
         return ""
 

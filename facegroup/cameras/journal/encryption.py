@@ -1,7 +1,8 @@
 """Encrypts passwords: with the secret key of the settings (AES-256-GCM), or with that of the cameras where there is none.
 
 The key of the cameras is one of Fernet (AES-128-CBC and HMAC-SHA256). What it encrypted before is read all the same. To
-change a key, set several, separated by commas: the first encrypts, and each of them decrypts.
+change a key, set several, separated by commas: the first encrypts, and each of them decrypts. A text under a secret key is
+bound to its record and field: put elsewhere, it cannot be decrypted.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,7 +14,6 @@ from facegroup.errors import InvalidSettings, KeyMissing, StoreInvalid
 from facegroup.store.encryption import PLAIN, SecretKeys, place
 
 _MARK = "aes256gcm:"
-_PLACE = place("secret", "")
 
 
 class Encryption:
@@ -29,8 +29,7 @@ class Encryption:
 
     def __init__(self, key: SecretStr | None, keys: SecretKeys | None = None) -> None:
         self._secret = keys or SecretKeys()
-        # These texts are not counted among a store's values, so each key reads them.
-        self._cipher = self._secret.cipher(" ".join(self._secret.known - {PLAIN}))
+        self._cipher = self._secret.every()  # no words are kept of these texts
         words = [] if key is None else [word.strip() for word in key.get_secret_value().split(",") if word.strip()]
         try:
             self._keys = MultiFernet([Fernet(word) for word in words]) if words else None
@@ -40,14 +39,14 @@ class Encryption:
                 "FACEGROUP_CAMERAS__KEY is not a valid key. Make one with `facegroup camera key`."
             ) from None
 
-    def encrypt(self, text: str) -> str:
-        """Return a text encrypted.
+    def encrypt(self, text: str, table: str, key: str, field: str) -> str:
+        """Return a text encrypted for a field of a record.
 
         Raises:
             KeyMissing: there is no key.
         """
         if self._secret.own != PLAIN:
-            return _MARK + urlsafe_b64encode(self._secret.encrypt(text.encode(), _PLACE)).decode()
+            return _MARK + urlsafe_b64encode(self._secret.encrypt(text.encode(), _place(table, key, field))).decode()
         if self._keys is None:
             raise KeyMissing(
                 "Passwords are stored only encrypted, and there is no key. Set FACEGROUP_SECRET_KEY to the output of "
@@ -55,15 +54,15 @@ class Encryption:
             )
         return self._keys.encrypt(text.encode()).decode()
 
-    def decrypt(self, encrypted: str) -> str:
-        """Return the text that was encrypted.
+    def decrypt(self, encrypted: str, table: str, key: str, field: str) -> str:
+        """Return the text that was encrypted for a field of a record.
 
         Raises:
-            StoreInvalid: it was encrypted with another key, or is damaged.
+            StoreInvalid: it was encrypted with another key, or is damaged, or belongs elsewhere.
         """
         try:
             if encrypted.startswith(_MARK):
-                return self._decrypt(encrypted.removeprefix(_MARK))
+                return self._decrypt(encrypted.removeprefix(_MARK), _place(table, key, field))
             if self._keys is None:
                 raise InvalidToken
             return self._keys.decrypt(encrypted.encode()).decode()
@@ -83,11 +82,15 @@ class Encryption:
             return not encrypted.startswith(_MARK)
         return encrypted.startswith(_MARK) and self._secret.is_own(head, self._cipher)
 
-    def _decrypt(self, text: str) -> str:
-        value = self._cipher.decrypt(urlsafe_b64decode(text), _PLACE)
+    def _decrypt(self, text: str, where: bytes) -> str:
+        value = self._cipher.decrypt(urlsafe_b64decode(text), where)
         if value is None:
             raise InvalidToken
         return value.decode()
+
+
+def _place(table: str, key: str, field: str) -> bytes:
+    return place("secret", "", table, key, field)
 
 
 def new_key() -> str:

@@ -13,7 +13,7 @@ from facegroup.cameras.journal.strangers import drop_stranger, stranger_steps
 from facegroup.cameras.sightings.journal import NewEvent
 from facegroup.cameras.sightings.types import Event
 from facegroup.errors import StoreUnavailable
-from facegroup.store.rows.rows import Count, Drop, Put, Row, Step
+from facegroup.store.rows.rows import Count, Drop, Put, Row, Span, Step
 
 
 class EventRecords(Records):
@@ -48,7 +48,7 @@ class EventRecords(Records):
         """See `Journal`."""
         found: list[Event] = []
         low = min(after + 1, HIGHEST)
-        while rows := self._rows.page("events", low, math.inf, limit - len(found)):
+        while rows := self._rows.page("events", Span(limit - len(found), low)):
             found += self._read("events", rows, documents.decode_event)
             if len(found) >= limit:
                 break
@@ -58,12 +58,12 @@ class EventRecords(Records):
     def span(self) -> tuple[int, int]:
         """See `Journal`."""
         newest = self._rows.count("seq")
-        oldest = self._rows.page("events", -math.inf, math.inf, 1)
+        oldest = self._rows.page("events", Span(1))
         return (int(oldest[0].score) if oldest else newest + 1, newest)
 
     def _old(self, before: float, over: int) -> list[Row]:
         """Return the oldest events that are too many or too old, up to the first that is neither: a clock may be wrong."""
-        rows = enumerate(self._rows.page("events", -math.inf, math.inf, PAGE))
+        rows = enumerate(self._rows.page("events", Span(PAGE)))
         return [row for _, row in takewhile(lambda each: each[0] < over or self._at(each[1]) < before, rows)]
 
     def _at(self, row: Row) -> float:

@@ -20,12 +20,17 @@ _LONGEST = 1e300
 
 def indices(sighting: Sighting) -> list[str]:
     """Return the tables that index a sighting."""
-    found = [f"by:camera:{sighting.camera}", gallery(sighting.gallery), f"by:visit:{sighting.visit_id}"]
+    found = [camera(sighting.camera), gallery(sighting.gallery), f"by:visit:{sighting.visit_id}"]
     if sighting.person_id is not None:
         found.append(person(sighting.person_id))
     if sighting.unknown is not None:
         found.append(unknown(sighting.unknown))
     return found
+
+
+def camera(ident: str) -> str:
+    """Return the table of a camera's sightings."""
+    return f"by:camera:{ident}"
 
 
 def gallery(name: str) -> str:
@@ -52,14 +57,27 @@ def table_of(wanted: Filter) -> str:
     if wanted.unknown is not None:
         return unknown(wanted.unknown)
     if wanted.camera is not None:
-        return f"by:camera:{wanted.camera}"
+        return camera(wanted.camera)
     return "sightings" if wanted.gallery is None else gallery(wanted.gallery)
+
+
+def tables_of(wanted: Filter) -> list[str]:
+    """Return the tables that hold all matches together, none of them in two. Their scores are as in `table_of`."""
+    one = table_of(wanted)
+    if one != "sightings":
+        return [one]
+    if wanted.cameras is not None:
+        return [camera(each) for each in dict.fromkeys(wanted.cameras)]
+    return [one] if wanted.galleries is None else [gallery(each) for each in dict.fromkeys(wanted.galleries)]
 
 
 def holds(wanted: Filter, sighting: Sighting) -> bool:
     """Return whether a sighting matches."""
     same = ("camera", "gallery", "person_id", "unknown", "visit_id", "open")
     if any(getattr(wanted, name) not in (None, getattr(sighting, name)) for name in same):
+        return False
+    several = ((wanted.cameras, sighting.camera), (wanted.galleries, sighting.gallery))
+    if any(names is not None and name not in names for names, name in several):
         return False
     if wanted.known is not None and wanted.known != (sighting.person_id is not None):
         return False

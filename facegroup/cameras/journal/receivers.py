@@ -1,6 +1,5 @@
 """The receivers of a journal: webhooks, how far each receiver is, and what it did not take."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +8,7 @@ from facegroup import errors
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.records import HIGHEST, Records, number_key
 from facegroup.cameras.sightings.types import DeadLetter, Webhook
-from facegroup.store.rows.rows import Drop, Put, Step
+from facegroup.store.rows.rows import Drop, Put, Span, Step
 
 
 class ReceiverRecords(Records):
@@ -59,7 +58,7 @@ class ReceiverRecords(Records):
 
     def dead_letters(self, subscriber: str, after: int = 0, limit: int = 100) -> list[DeadLetter]:
         """See `Journal`."""
-        rows = self._rows.page(f"dead:{subscriber}", min(after + 1, HIGHEST), math.inf, limit)
+        rows = self._rows.page(f"dead:{subscriber}", Span(limit, min(after + 1, HIGHEST)))
         return list(self._read(f"dead:{subscriber}", rows, documents.decode_dead_letter))
 
     def forget_dead_letters(self, subscriber: str, seqs: Sequence[int]) -> None:

@@ -4,7 +4,6 @@ A record that cannot be read is skipped, and logged by its key.
 """
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.encryption import Encryption
 from facegroup.errors import FacegroupError, StoreInvalid
-from facegroup.store.rows.rows import Drop, Put, Row, Rows, Step
+from facegroup.store.rows.rows import Drop, Put, Row, Rows, Span, Step
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +81,7 @@ class Records:
 
     def _pages(self, table: str) -> Iterator[Row]:
         edge: tuple[float, str] | None = None
-        while rows := self._rows.page(table, -math.inf, math.inf, PAGE, after=edge):
+        while rows := self._rows.page(table, Span(PAGE, after=edge)):
             yield from rows
             edge = (rows[-1].score, rows[-1].key)
 

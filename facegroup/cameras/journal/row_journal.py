@@ -16,7 +16,6 @@ cursors             subscriber          number          none
 dead:SUBSCRIBER     number, 16 digits   number          dead letter
 """
 
-import math
 from collections.abc import Iterator, Set
 
 from facegroup.cameras.journal import queries, redaction
@@ -29,7 +28,7 @@ from facegroup.cameras.journal.strangers import StrangerRecords, drop_stranger
 from facegroup.cameras.journal.videos import VideoRecords
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.errors import StoreFull
-from facegroup.store.rows.rows import Drop, Step
+from facegroup.store.rows.rows import Drop, Span, Step
 
 
 class RowJournal(CameraRecords, EventRecords, StrangerRecords, ReceiverRecords, VideoRecords):
@@ -46,10 +45,10 @@ class RowJournal(CameraRecords, EventRecords, StrangerRecords, ReceiverRecords, 
     def prune(self, before: float, keep: int, most: int = ALL) -> int:
         """See `Journal`."""
         gone = 0
-        while gone < most and (rows := self._rows.page("ended", -math.inf, before, min(PAGE, most - gone))):
+        while gone < most and (rows := self._rows.page("ended", Span(min(PAGE, most - gone), high=before))):
             gone += self._remove([row.key for row in rows])
         while gone < most and (over := self._rows.size("ended") - keep) > 0:
-            rows = self._rows.page("ended", -math.inf, math.inf, min(over, PAGE, most - gone))
+            rows = self._rows.page("ended", Span(min(over, PAGE, most - gone)))
             gone += self._remove([row.key for row in rows])
         if gone >= most:
             return gone

@@ -1,15 +1,17 @@
 """The sightings of a journal, and the tables by which they are found."""
 
+import heapq
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 
 from facegroup import errors
 from facegroup.cameras.journal import documents, queries
 from facegroup.cameras.journal.records import PAGE, Records
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Sighting
-from facegroup.store.rows.rows import Drop, Edge, Put, Step
+from facegroup.store.rows.rows import Drop, Edge, Put, Row, Span, Step
 
 
 class SightingRecords(Records):
@@ -40,14 +42,16 @@ class SightingRecords(Records):
         if wanted.open:
             return self._still(wanted, edge, limit)
         low = -math.inf if wanted.since is None else queries.moments(wanted.since) - self._longest()
-        table = queries.table_of(wanted)
+        tables = queries.tables_of(wanted)
+        size = PAGE if len(tables) == 1 else min(PAGE, limit)
+        newest = heapq.merge(
+            *(self._newest(table, low, high, edge, size) for table in tables),
+            key=lambda row: (row.score, row.key),
+            reverse=True,
+        )
         found: list[Sighting] = []
-        while len(found) < limit:
-            rows = self._rows.page(table, low, high, PAGE, newest=True, after=edge)
-            if not rows:
-                break
-            edge = (rows[-1].score, rows[-1].key)
-            if table != "sightings":
+        while len(found) < limit and (rows := list(islice(newest, size))):
+            if tables != ["sightings"]:
                 rows = [each for each in self._rows.get("sightings", [row.key for row in rows]) if each is not None]
             found += [
                 each for each in self._read("sightings", rows, documents.decode_sighting) if queries.holds(wanted, each)
@@ -59,8 +63,14 @@ class SightingRecords(Records):
         rows = self._read("sightings", self._pages("sightings"), documents.decode_sighting)
         return {(each.gallery, each.person_id) for each in rows if each.person_id is not None}
 
+    def _newest(self, table: str, low: float, high: float, edge: Edge | None, size: int) -> Iterator[Row]:
+        """Yield the rows of a table behind a cursor, the newest first, read as they are asked for."""
+        while rows := self._rows.page(table, Span(size, low, high, newest=True, after=edge)):
+            yield from rows
+            edge = (rows[-1].score, rows[-1].key)
+
     def _longest(self) -> float:
-        return max([queries.SHORT, *(row.score for row in self._rows.page("longest", 0, math.inf, 1, newest=True))])
+        return max([queries.SHORT, *(row.score for row in self._rows.page("longest", Span(1, 0, newest=True)))])
 
     def _still(self, wanted: Filter, edge: Edge | None, limit: int) -> list[Sighting]:
         """Return a page of the open sightings, of which there are few."""

@@ -1,6 +1,5 @@
 """The strangers of a journal."""
 
-import math
 from dataclasses import replace
 
 from facegroup import errors
@@ -10,7 +9,7 @@ from facegroup.cameras.journal.sightings import SightingRecords, sighting_steps
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Unknown
 from facegroup.errors import StoreUnavailable
-from facegroup.store.rows.rows import Count, Drop, Put, Step
+from facegroup.store.rows.rows import Count, Drop, Put, Span, Step
 
 
 class StrangerRecords(SightingRecords):
@@ -59,8 +58,8 @@ class StrangerRecords(SightingRecords):
     def prune_unknowns(self, before: float, keep: int) -> list[tuple[str, str]]:
         """See `Journal`."""
         over = max(0, self._rows.size("unknowns") - keep)
-        rows = self._rows.page("unknowns", -math.inf, math.inf, max(over, 1)) if over else []
-        rows = list({row.key: row for row in [*rows, *self._rows.page("unknowns", -math.inf, before, ALL)]}.values())
+        rows = self._rows.page("unknowns", Span(max(over, 1))) if over else []
+        rows = list({row.key: row for row in [*rows, *self._rows.page("unknowns", Span(ALL, high=before))]}.values())
         if rows:
             self._apply([step for row in rows for step in drop_stranger(row.key)])
             self._rows.scrub()

@@ -1,13 +1,12 @@
 """The videos of a journal."""
 
-import math
 from dataclasses import asdict, replace
 
 from facegroup import errors
 from facegroup.cameras.journal import documents
 from facegroup.cameras.journal.records import ALL, Records
 from facegroup.cameras.sightings.types import Video
-from facegroup.store.rows.rows import Drop, Put
+from facegroup.store.rows.rows import Drop, Put, Span
 
 
 class VideoRecords(Records):
@@ -15,7 +14,7 @@ class VideoRecords(Records):
 
     def videos(self, limit: int = 100) -> list[Video]:
         """See `Journal`."""
-        rows = self._rows.page("videos", -math.inf, math.inf, limit, newest=True)
+        rows = self._rows.page("videos", Span(limit, newest=True))
         return [replace(each, result=None) for each in self._read("videos", rows, documents.decode_video)]
 
     def video(self, video: str) -> Video:
@@ -35,7 +34,7 @@ class VideoRecords(Records):
 
     def prune_videos(self, before: float, keep: int) -> int:
         """See `Journal`."""
-        rows = self._rows.page("videos", -math.inf, math.inf, ALL)
+        rows = self._rows.page("videos", Span(ALL))
         old = [row for number, row in enumerate(rows) if number < len(rows) - keep or row.score < before]
         if old:
             self._apply([Drop("videos", row.key) for row in old])

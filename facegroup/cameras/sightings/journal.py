@@ -31,6 +31,8 @@ class Filter:
         until: first seen before this time.
         visit_id: id of a visit.
         open: True for people who may still be there, False for those who have left.
+        cameras: ids, of which the camera's is one.
+        galleries: names, of which the gallery's is one.
     """
 
     camera: str | None = None
@@ -42,6 +44,8 @@ class Filter:
     until: float | None = None
     visit_id: str | None = None
     open: bool | None = None
+    cameras: tuple[str, ...] | None = None
+    galleries: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

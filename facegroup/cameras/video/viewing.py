@@ -4,6 +4,7 @@ A command runs the pipeline in its own process, a server in others. Both send th
 and hand the answers to `take`.
 """
 
+import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from facegroup.cameras.sightings.types import Sighting
 from facegroup.cameras.types import Camera, Frame
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult
 from facegroup.settings import Cameras
+from facegroup.store.encryption import SecretKeys
 from facegroup.types import Faces
 
 Box = tuple[float, float, float, float]
@@ -93,7 +95,9 @@ class VideoAnalysis:
         self._threshold = threshold
         self._tracker = Tracker(camera, network, played=True)
         self._folder = tempfile.TemporaryDirectory(prefix="facegroup-video-")
-        self._journal = open_journal(f"sqlite:///{self._folder.name}/video.db")
+        # Faces, also where the store is encrypted: nobody has the key of what a crash leaves in the folder.
+        keys = SecretKeys([secrets.token_bytes(32)])
+        self._journal = open_journal(f"sqlite:///{self._folder.name}/video.db", keys=keys)
         self._book = SightingBook(self._journal, settings, lambda _: self._threshold)
 
     def photo(self, frame: Frame) -> Photo:

@@ -81,6 +81,8 @@ class RedisGalleries(RedisBase):
             network, decision = answer
             gallery_settings.check_meant(network.decode(), decision.decode(), changes)
         found, _ = read_gallery(validation.normalise_gallery(name), self._keys, *answer)
+        if changes.get("keep_crops") is False:
+            self._damage.forget_crops(found.name)
         return replace(found, damaged=self._damage.count(found.name))
 
     def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:

@@ -88,4 +88,5 @@ class RedisSamples(RedisPeople):
 
         changed = self._steps.change(gallery, person_id, remove, by)
         assert isinstance(changed, Changed)
+        self._damage.forget(validation.normalise_gallery(gallery), person_id, sample_id)
         return Erased(0, int(not counter), changed.version, changed.crops, int(counter))

@@ -29,6 +29,7 @@ _KEY = re.compile(r"facegroup:[^\s'\"]+")
 _CONNECT_SECONDS = 2.0
 _GLANCE_SECONDS = 1.0  # a server that hangs must not hold up every batch for longer
 _REWRITE_SECONDS = 600.0
+_BUSY = ("aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
 _IDLE_SECONDS = 30  # after so long a connection is tried before it is used
 
 
@@ -85,26 +86,29 @@ class RedisServer:
         """Have the server write its append-only file anew, without what was replaced, and wait for it.
 
         Raises:
-            StoreUnavailable: the server does not let this user do so, or does not end.
+            StoreUnavailable: the server does not let this user do so, cannot write the file, or does not end.
         """
-        if not self._persistence()["aof_enabled"]:
+        if not int(self._persistence().get("aof_enabled", 0)):
             return
         self._idle()  # one that runs already may have begun before the last value was replaced
         self.read(("BGREWRITEAOF",))
-        self._idle()
+        if self._idle().get("aof_last_bgrewrite_status", "ok") != "ok":
+            raise StoreUnavailable("Redis could not write its append-only file anew. Its log says why.")
 
-    def _idle(self) -> None:
-        """Wait until the server writes no file in the background."""
+    def _idle(self) -> dict[str, Any]:
+        """Wait until the server writes no file in the background, and return what it says of its files."""
         deadline = time.monotonic() + _REWRITE_SECONDS
-        while any(value for name, value in self._persistence().items() if name != "aof_enabled"):
+        while True:
+            answer = self._persistence()
+            if not any(int(answer.get(name, 0)) for name in _BUSY):
+                return answer
             if time.monotonic() > deadline:
                 raise StoreUnavailable("Redis did not write its append-only file anew in time.")
             time.sleep(0.1)
 
-    def _persistence(self) -> dict[str, int]:
+    def _persistence(self) -> dict[str, Any]:
         (answer,) = self.read(("INFO", "persistence"))
-        names = ("aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
-        return {name: int(answer.get(name, 0)) for name in names}
+        return dict(answer)
 
     def _ask(self, client: Any, together: bool, commands: Sequence[Command]) -> list[Any]:
         with self._translated():

@@ -9,7 +9,7 @@ from typing import Any
 from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store import validation
 from facegroup.store.audit import DONE, Event, Origin, Retention
-from facegroup.store.damage import Damage
+from facegroup.store.damage import Damage, crop_key
 from facegroup.store.encryption import UNREADABLE, Cipher, SecretKeys, place
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 from facegroup.store.redis.keys import Keys
@@ -273,13 +273,13 @@ class RedisSteps:
         bad: dict[str, str] = {}
         samples = []
         read = {f"{key} {field}" for field in fields}
+        if crops:
+            read |= {crop_key(each) for each in read}
         for field, row, crop in zip(fields, rows, crops or [None] * len(fields), strict=True):
             if row is None:
                 continue
-            if crop is not None:
-                read |= {f"crop of {key} {field}"}
-                if (crop := cipher.decrypt(crop, place("crop", found.name, field))) is None:
-                    bad[f"crop of {key} {field}"] = UNREADABLE
+            if crop is not None and (crop := cipher.decrypt(crop, place("crop", found.name, field))) is None:
+                bad[crop_key(f"{key} {field}")] = UNREADABLE
             data = cipher.decrypt(row, place("sample", found.name, field))
             if fault := UNREADABLE if data is None else sample_fault(data, found.dimension):
                 bad[f"{key} {field}"] = fault

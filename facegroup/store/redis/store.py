@@ -8,7 +8,8 @@ where {tag} is a hash of the gallery's name, so that a cluster keeps a gallery o
     facegroup:audits            sorted set   names of erased galleries, whose audit logs stay
     facegroup:{tag}:gallery     hash         name network dimension threshold keep_crops created_at version born
                                              quality probe_quality unique calibration decision
-                                             liveness detector fingerprint cohort_version
+                                             liveness detector fingerprint cohort_version encryption: the words
+                                             for the keys; then `encrypted` is behind the dimension
     facegroup:{tag}:born        string       the version at which a gallery of this name begins, after an erasure
     facegroup:{tag}:lost        string       see data_loss; only after the server lost data
     facegroup:{tag}:ids         sorted set   ids of people, in order
@@ -26,6 +27,9 @@ where {tag} is a hash of the gallery's name, so that a cluster keeps a gallery o
     facegroup:{tag}:expiries    sorted set   id, by when the person expires
     facegroup:{tag}:counters    hash         id → float32[k, d], little-endian; only of people who have counter-examples
     facegroup:{tag}:cohort      hash         id → source NUL detector NUL float64 date, float32[d], little-endian
+
+Where there is a key, the values of centroids, samples, crops and counters are encrypted, and the float32[d] of cohort
+(`facegroup.store.encryption`).
 """
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)

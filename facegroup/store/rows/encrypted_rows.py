@@ -5,18 +5,17 @@ every change of an encrypted table. So nobody writes by old words, and `convert`
 """
 
 import logging
-import math
 import secrets
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TypeAlias
 
 from facegroup.errors import StoreUnavailable
-from facegroup.store.conversion import Converted, until_complete
+from facegroup.store.conversion import Converted, turn, until_complete
 from facegroup.store.encryption import PLAIN, UNREADABLE, Cipher, SecretKeys, held_by, place
-from facegroup.store.rows.rows import Count, Put, Row, Rows, Step
+from facegroup.store.rows.rows import Count, Edge, Put, Row, Rows, Span, Step
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +25,7 @@ _TABLE, _KEY, _COUNT = "encryption", "words", "encrypted"
 _PAGE = 50
 _TRIES = 200
 _PAUSE = 0.002
+_NO_COUNTS: Mapping[str, int] = {}
 
 
 class EncryptedRows:
@@ -45,26 +45,20 @@ class EncryptedRows:
         self._keys = keys
         self._tables = tables
         self._watched = tables | watched
+        self._last: tuple[int, str] | None = None
+        """The count and the words after the last change that was made here."""
 
     def apply(self, steps: Sequence[Step]) -> bool:
         """See `Rows`. Raises `KeyMissing`."""
         if not any(not isinstance(step, Count) and step.table in self._watched for step in steps):
             return self._rows.apply(steps)
         counts = {step.name: step.known for step in steps if isinstance(step, Count)}
-        for _ in range(_TRIES):
-            known, words = self._state()
-            noted = self._keys.noted(words)
-            if noted != words and not words and not any(self._rows.size(table) for table in self._tables):
-                noted = self._keys.own  # nothing plain is there yet, so nothing plain is taken from then on
-            more: list[Step] = [Count(_COUNT, known, known + 1)]
-            if noted != words:
-                more.append(Put(_TABLE, _KEY, 0, noted.encode()))
-            if self._rows.apply([*map(self._encrypted, steps), *more]):
-                return True
-            if any(self._rows.count(name) != number for name, number in counts.items()):
-                return False
-            time.sleep(secrets.randbelow(100) / 100 * _PAUSE)
-        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+
+        def encrypted(words: str) -> tuple[str, list[Step]]:
+            return self._noted(words), [self._encrypted(step) for step in steps]
+
+        # Most often nobody has changed anything since the last time. If somebody has, nothing is done by what is remembered.
+        return self._change(encrypted, self._last, counts) is not None
 
     def count(self, name: str) -> int:
         """See `Rows`."""
@@ -78,18 +72,9 @@ class EncryptedRows:
         """See `Rows`. Raises `KeyMissing`."""
         return self._read(table, lambda: self._rows.get(table, keys))
 
-    def page(
-        self,
-        table: str,
-        low: float,
-        high: float,
-        limit: int,
-        *,
-        newest: bool = False,
-        after: tuple[float, str] | None = None,
-    ) -> list[Row]:
+    def page(self, table: str, span: Span) -> list[Row]:
         """See `Rows`. Raises `KeyMissing`."""
-        rows = self._read(table, lambda: self._rows.page(table, low, high, limit, newest=newest, after=after))
+        rows = self._read(table, lambda: self._rows.page(table, span))
         return [row for row in rows if row is not None]
 
     def size(self, table: str) -> int:
@@ -119,24 +104,23 @@ class EncryptedRows:
 
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
-        return PLAIN in held_by(self._state()[1])
+        return PLAIN in held_by(self._words()) and self._any()
 
     def convert(self, tell: Callable[[int], None] = lambda _: None) -> Converted:
         """Encrypt all values with the first key; see `facegroup.store.conversion.Converts`."""
         return until_complete(lambda: self._turn(tell))
 
-    def change(self, table: str, change: Callable[[bytes], bytes | None]) -> Converted:
+    def change(self, table: str, change: Callable[[Row], bytes | None]) -> Converted:
         """Replace values of a watched table that is not encrypted, beside others who read and write.
 
         Args:
             table: name.
-            change: returns the new value, or None for one that it cannot read.
+            change: returns the new value of a row, or None for one that it cannot read.
         """
         done = Converted()
-        edge: tuple[float, str] | None = None
-        while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
-            edge = (rows[-1].score, rows[-1].key)
-            done += self._replace(table, [row.key for row in rows], lambda row, _: change(row.value))
+        for keys in self._pages(table):
+            done += self._replace(table, keys, lambda row, _: change(row))
+        self._rows.scrub()
         return done
 
     def clean(self) -> None:
@@ -145,12 +129,56 @@ class EncryptedRows:
 
     def _state(self) -> tuple[int, str]:
         """Return the count, and the words at that time or a later one."""
-        known = self._rows.count(_COUNT)
+        return self._rows.count(_COUNT), self._words()
+
+    def _words(self) -> str:
         (row,) = self._rows.get(_TABLE, [_KEY])
-        return known, "" if row is None else row.value.decode(errors="replace")
+        return "" if row is None else row.value.decode(errors="replace")
+
+    def _change(
+        self,
+        make: Callable[[str], tuple[str, list[Step]]],
+        state: tuple[int, str] | None = None,
+        counts: Mapping[str, int] = _NO_COUNTS,
+    ) -> str | None:
+        """Do steps while nobody else changes an encrypted table.
+
+        Args:
+            make: returns, for the words of the database, those that it has afterwards, and the steps.
+            state: count and words to try first; None reads them.
+            counts: those that are among the steps, as they must be.
+
+        Returns:
+            The words that the database has then; None where nothing was done, for one of the counts is another.
+
+        Raises:
+            StoreUnavailable: others change the database all the time.
+        """
+        known, words = state or self._state()
+        for _ in range(_TRIES):
+            after, steps = make(words)
+            if after == words and not steps:
+                return words
+            more: list[Step] = [] if after == words else [Put(_TABLE, _KEY, 0, after.encode())]
+            if self._rows.apply([*steps, *more, Count(_COUNT, known, known + 1)]):
+                self._last = known + 1, after
+                return after
+            if any(self._rows.count(name) != number for name, number in counts.items()):
+                return None
+            time.sleep(secrets.randbelow(100) / 100 * _PAUSE)
+            known, words = self._state()
+        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+
+    def _noted(self, words: str) -> str:
+        noted = self._keys.noted(words)
+        # Where nothing plain is there yet, nothing plain is taken from then on.
+        return self._keys.own if noted != words and not words and not self._any() else noted
+
+    def _any(self) -> bool:
+        return any(self._rows.size(table) for table in self._tables)
 
     def _cipher(self) -> Cipher:
-        return self._keys.cipher(self._state()[1])
+        return self._keys.cipher(self._words())
 
     def _encrypted(self, step: Step) -> Step:
         if isinstance(step, Put) and step.table in self._tables:
@@ -160,41 +188,40 @@ class EncryptedRows:
     def _read(self, table: str, ask: Callable[[], Sequence[Row | None]]) -> list[Row | None]:
         if table not in self._tables:
             return list(ask())
+        words = self._words()
         while True:
-            known, words = self._state()
-            cipher, rows = self._keys.cipher(words), ask()
-            values = [None if row is None else cipher.decrypt(row.value, place(table, "", row.key)) for row in rows]
-            whole = all(row is None or value is not None for row, value in zip(rows, values, strict=True))
-            if whole or self._state() == (known, words):
-                for row, value in zip(rows, values, strict=True):
-                    if row is not None and value is None:
-                        log.error("skipped a damaged value: %s %s: %s", table, row.key, UNREADABLE)
-                return [
-                    None if row is None else replace(row, value=value or b"")
-                    for row, value in zip(rows, values, strict=True)
-                ]
+            before, rows, words = words, ask(), self._words()
+            if held_by(before) == held_by(words):  # else the rows may be under a word that was not there, or is not now
+                break
+        cipher, read = self._keys.cipher(words), list[Row | None]()
+        for row in rows:
+            value = None if row is None else cipher.decrypt(row.value, place(table, "", row.key))
+            if row is not None and value is None:
+                log.error("skipped a damaged value: %s %s: %s", table, row.key, UNREADABLE)
+            read.append(row and replace(row, value=value or b""))
+        return read
 
     def _turn(self, tell: Callable[[int], None]) -> Converted:
-        mark = secrets.token_hex(4)
-        self._set_words(lambda words: self._keys.marked(words, mark))
+        done = turn(self._keys, self._set_words, lambda: self._look(tell))
+        self._rows.scrub()
+        return done
+
+    def _look(self, tell: Callable[[int], None]) -> Converted:
         done = Converted()
         for table in sorted(self._tables):
-            edge: tuple[float, str] | None = None
-            while rows := self._rows.page(table, -math.inf, math.inf, _PAGE, after=edge):
-                edge = (rows[-1].score, rows[-1].key)
-                done += self._replace(table, [row.key for row in rows], self._converted(table))
-                tell(len(rows))
-        words = self._set_words(lambda words: self._keys.swept(words, mark))
-        return done + Converted(complete=held_by(words) == {self._keys.own})
+            for keys in self._pages(table):
+                done += self._replace(table, keys, self._converted(table))
+                tell(len(keys))
+        return done
 
     def _set_words(self, change: Callable[[str], str]) -> str:
-        for _ in range(_TRIES):
-            known, words = self._state()
-            after = change(words)
-            if self._rows.apply([Count(_COUNT, known, known + 1), Put(_TABLE, _KEY, 0, after.encode())]):
-                return after
-            time.sleep(_PAUSE)
-        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+        return self._change(lambda words: (change(words), [])) or ""
+
+    def _pages(self, table: str) -> Iterator[list[str]]:
+        edge: Edge | None = None
+        while rows := self._rows.page(table, Span(_PAGE, after=edge)):
+            edge = (rows[-1].score, rows[-1].key)
+            yield [row.key for row in rows]
 
     def _converted(self, table: str) -> Change:
         def convert(row: Row, cipher: Cipher) -> bytes | None:
@@ -208,11 +235,11 @@ class EncryptedRows:
 
     def _replace(self, table: str, keys: Sequence[str], change: Change) -> Converted:
         """Replace the values of some rows that are still there."""
-        for _ in range(_TRIES):
-            known, words = self._state()
-            cipher = self._keys.cipher(words)
-            steps: list[Step] = [Count(_COUNT, known, known + 1)]
-            unreadable = 0
+        done = Converted()
+
+        def replaced(words: str) -> tuple[str, list[Step]]:
+            nonlocal done
+            cipher, steps, unreadable = self._keys.cipher(words), list[Step](), 0
             for row in self._rows.get(table, keys):
                 if row is None:
                     continue
@@ -220,7 +247,8 @@ class EncryptedRows:
                 unreadable += value is None
                 if value is not None and value != row.value:
                     steps.append(Put(table, row.key, row.score, value))
-            if len(steps) == 1 or self._rows.apply(steps):
-                return Converted(len(steps) - 1, unreadable)
-            time.sleep(_PAUSE)
-        raise StoreUnavailable("Another process changes this database all the time. Try again.")
+            done = Converted(len(steps), unreadable)
+            return words, steps
+
+        self._change(replaced)
+        return done

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from facegroup.store.redis.server import Command, RedisServer
-from facegroup.store.rows.rows import Count, Drop, Put, Row, Step
+from facegroup.store.rows.rows import Count, Drop, Put, Row, Span, Step
 
 _APPLY = """
 for i, key in ipairs(KEYS) do
@@ -106,31 +106,21 @@ class RedisRows:
             for key, value, score in zip(keys, values, scores, strict=True)
         ]
 
-    def page(
-        self,
-        table: str,
-        low: float,
-        high: float,
-        limit: int,
-        *,
-        newest: bool = False,
-        after: tuple[float, str] | None = None,
-    ) -> list[Row]:
+    def page(self, table: str, span: Span) -> list[Row]:
         """See `Rows`."""
         rows, order = self._keys(table)
-        if after:
-            low, high = (low, min(high, after[0])) if newest else (max(low, after[0]), high)
-        edges = [_edge(high), _edge(low)] if newest else [_edge(low), _edge(high)]
-        start, found, size = 0, [], limit + (1 if after else 0)
+        newest, after = span.newest, span.after
+        edges = [_edge(score) for score in (reversed(span.bounds) if newest else span.bounds)]
+        start, found, size = 0, [], span.limit + (1 if after else 0)
         while True:
             asked: Command = ("ZRANGE", order, *edges, "BYSCORE", *(["REV"] if newest else []), "LIMIT", start, size)
             (flat,) = self._server.read((*asked, "WITHSCORES"))
             pairs = [(float(score), bytes(key).decode()) for key, score in zip(flat[::2], flat[1::2], strict=True)]
             found += [each for each in pairs if after is None or (each < after if newest else each > after)]
-            if len(pairs) < size or len(found) >= limit:
+            if len(pairs) < size or len(found) >= span.limit:
                 break
             start += size
-        found = found[:limit]
+        found = found[: span.limit]
         if not found:
             return []
         (values,) = self._server.read(("HMGET", rows, *(key for _, key in found)))

@@ -4,6 +4,7 @@ Rows are found by key, or in order of their scores. `sqlite_rows` and `redis_row
 cameras and the registry of keys are stored in them.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -44,6 +45,33 @@ Edge: TypeAlias = tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Class that says which rows of a table are wanted: those with low <= score <= high.
+
+    Attributes:
+        limit: greatest number of rows.
+        low: least score.
+        high: greatest score.
+        newest: whether to begin with the greatest score.
+        after: score and key of the last row of the page before.
+    """
+
+    limit: int
+    low: float = -math.inf
+    high: float = math.inf
+    newest: bool = False
+    after: Edge | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest score of the rows behind `after`. Databases seek by these, not by those of pairs."""
+        if self.after is None:
+            return self.low, self.high
+        score = self.after[0]
+        return (self.low, min(self.high, score)) if self.newest else (max(self.low, score), self.high)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table."""
 
@@ -67,26 +95,8 @@ class Rows(Protocol):
     def get(self, table: str, keys: Sequence[str]) -> list[Row | None]:
         """Return the rows with these keys; None for a missing one."""
 
-    def page(
-        self,
-        table: str,
-        low: float,
-        high: float,
-        limit: int,
-        *,
-        newest: bool = False,
-        after: tuple[float, str] | None = None,
-    ) -> list[Row]:
-        """Return rows with low <= score <= high, by score and key.
-
-        Args:
-            table: name.
-            low: least score.
-            high: greatest score.
-            limit: greatest number of rows.
-            newest: whether to begin with the greatest score.
-            after: score and key of the last row of the page before.
-        """
+    def page(self, table: str, span: Span) -> list[Row]:
+        """Return the rows of a table that a span says, by score and key."""
 
     def size(self, table: str) -> int:
         """Return the number of rows."""

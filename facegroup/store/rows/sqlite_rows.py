@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from facegroup.store.rows.rows import Count, Drop, Put, Row, Step
+from facegroup.store.rows.rows import Count, Drop, Put, Row, Span, Step
 from facegroup.store.sqlite.file import Layout, SqliteFile
 
 _TABLES = (
@@ -69,25 +69,14 @@ class SqliteRows:
             found = [db.execute(question, (table, key)).fetchone() for key in keys]
         return [None if each is None else Row(*each) for each in found]
 
-    def page(
-        self,
-        table: str,
-        low: float,
-        high: float,
-        limit: int,
-        *,
-        newest: bool = False,
-        after: tuple[float, str] | None = None,
-    ) -> list[Row]:
+    def page(self, table: str, span: Span) -> list[Row]:
         """See `Rows`."""
-        if after:  # SQLite seeks by these bounds, not by those of pairs
-            low, high = (low, min(high, after[0])) if newest else (max(low, after[0]), high)
-        order, sign = ("DESC", "<") if newest else ("ASC", ">")
-        beyond = f" AND (score, key) {sign} (?, ?)" if after else ""
+        order, sign = ("DESC", "<") if span.newest else ("ASC", ">")
+        beyond = f" AND (score, key) {sign} (?, ?)" if span.after else ""
         question = f"""SELECT key, score, value FROM rows WHERE place = ? AND score >= ? AND score <= ?{beyond}
             ORDER BY score {order}, key {order} LIMIT ?"""
         with self._file.read() as db:
-            return [Row(*each) for each in db.execute(question, (table, low, high, *(after or ()), limit))]
+            return [Row(*each) for each in db.execute(question, (table, *span.bounds, *(span.after or ()), span.limit))]
 
     def size(self, table: str) -> int:
         """See `Rows`."""

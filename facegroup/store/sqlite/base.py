@@ -13,7 +13,8 @@ from facegroup.store.encryption import SecretKeys
 from facegroup.store.sqlite import audit_log
 from facegroup.store.sqlite.file import Connection, SqliteFile
 
-_ANY_VALUE = "SELECT 1 FROM samples UNION ALL SELECT 1 FROM cohort LIMIT 1"
+ANY_VALUE = "SELECT 1 FROM samples UNION ALL SELECT 1 FROM cohort LIMIT 1"
+"""Query that answers nothing where there is no value that is encrypted."""
 
 
 class SqliteBase(StoreBase):
@@ -54,7 +55,7 @@ class SqliteBase(StoreBase):
             raise StoreInvalid("table encryption is damaged: facegroup did not write this")
         if writes and (noted := self._keys.noted(words)) != words:
             # Nothing plain is there yet, so nothing plain is taken from then on.
-            words = noted if words or db.execute(_ANY_VALUE).fetchone() else self._keys.own
+            words = noted if words or db.execute(ANY_VALUE).fetchone() else self._keys.own
             db.execute("UPDATE encryption SET words = ?", (words,))
         db.cipher = self._keys.cipher(words)
 

@@ -1,14 +1,13 @@
 """Encrypts what a SQLite file holds: some rows at a time, so that others can write in between."""
 
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 
 from facegroup.store import vectors
-from facegroup.store.conversion import Converted, until_complete
+from facegroup.store.conversion import Converted, turn, until_complete
 from facegroup.store.encryption import PLAIN, Cipher, SecretKeys, head_of, held_by, place
-from facegroup.store.sqlite.base import SqliteBase
+from facegroup.store.sqlite.base import ANY_VALUE, SqliteBase
 from facegroup.store.sqlite.file import Connection
 from facegroup.store.sqlite.rows import places
 
@@ -61,12 +60,14 @@ class SqliteConversion(SqliteBase):
     def holds_plain(self) -> bool:
         """Whether a value may be plain."""
         with self._file.read() as db:
-            return PLAIN in held_by(_words(db))
+            return PLAIN in held_by(_words(db)) and db.execute(ANY_VALUE).fetchone() is not None
 
     def _turn(self, tell: Callable[[int], None]) -> Converted:
-        mark = secrets.token_hex(4)
-        with self._file.write() as db:
-            db.execute("UPDATE encryption SET words = ?", (self._keys.marked(_words(db), mark),))
+        done = turn(self._keys, self._set_words, lambda: self._look(tell))
+        self._file.scrub()  # the log has the pages of before
+        return done
+
+    def _look(self, tell: Callable[[int], None]) -> Converted:
         done = Converted()
         for table, columns, query, places_of in _TABLES:
             for keys in self._stale(table, columns, tell):
@@ -74,10 +75,13 @@ class SqliteConversion(SqliteBase):
                 with self._file.write() as db:
                     done += _replace(db, table, columns, query, places_of, keys)
                 time.sleep(time.monotonic() - start)  # SQLite has no queue: others get in only while nobody is
+        return done
+
+    def _set_words(self, change: Callable[[str], str]) -> str:
         with self._file.write() as db:
-            words = self._keys.swept(_words(db), mark)
+            words = change(_words(db))
             db.execute("UPDATE encryption SET words = ?", (words,))
-        return done + Converted(complete=held_by(words) == {self._keys.own})
+        return words
 
     def _stale(self, table: str, columns: tuple[str, ...], tell: Callable[[int], None]) -> Iterator[list[int]]:
         """Return the keys of rows that have a value under another key, some at a time."""

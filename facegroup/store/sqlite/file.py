@@ -205,10 +205,18 @@ class SqliteFile:
             log.warning("%s-wal still holds what was erased, until nobody reads in it (%s)", self.path, busy)
 
     def vacuum(self) -> None:
-        """Write the file anew, without room in it. Others wait for as long as it takes. Raises `StoreUnavailable`."""
+        """Write the file anew, without room in it, and empty the log. Writers wait meanwhile, up to their timeout.
+
+        Raises:
+            StoreUnavailable: another process writes for too long, or reads all the time, so that the log cannot be emptied.
+        """
         with self._translated(), closing(self._connect()) as connection:
             connection.execute("VACUUM")
-        self.scrub()
+        if busy := self._checkpoint():
+            log.warning("%s-wal cannot be emptied (%s)", self.path, busy)
+            raise StoreUnavailable(
+                f"The log of {self._told} cannot be emptied: somebody reads in it, or the disk is full."
+            )
 
     def _checkpoint(self) -> object:
         """Bring the log into the file and empty it; return what was in the way, if anything was."""

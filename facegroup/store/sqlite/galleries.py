@@ -83,6 +83,7 @@ class SqliteGalleries(SqliteBase):
             if drops:
                 people = "SELECT key FROM people WHERE gallery = ?"
                 db.execute(f"UPDATE samples SET crop = NULL WHERE person IN ({people})", (gallery["key"],))
+                self._damage.forget_crops(gallery["name"])
             changed = self._gallery(db, name)
         if drops:
             self._file.scrub()

@@ -10,7 +10,7 @@ import numpy as np
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import idempotency, validation, vectors
-from facegroup.store.damage import Damage
+from facegroup.store.damage import Damage, crop_key
 from facegroup.store.encryption import UNREADABLE, place
 from facegroup.store.gallery_settings import read_calibration
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
@@ -123,11 +123,11 @@ def sound(
         name = f"row {row['key']} of samples, {person_id}:{row['id']}"
         descriptor, crop = places(gallery.name, person_id, row["id"])
         read |= {name}
-        image = row["crop"] if "crop" in row.keys() else None  # noqa: SIM118 (a row is no mapping)
-        if image is not None:
-            read |= {f"crop of {name}"}
-            if (image := db.cipher.decrypt(blob(image), crop)) is None:
-                bad[f"crop of {name}"] = UNREADABLE
+        image = None
+        if "crop" in row.keys():  # noqa: SIM118 (a row is no mapping)
+            read |= {crop_key(name)}
+            if row["crop"] is not None and (image := db.cipher.decrypt(blob(row["crop"]), crop)) is None:
+                bad[crop_key(name)] = UNREADABLE
         if (found := db.cipher.decrypt(blob(row["descriptor"]), descriptor)) is None:
             bad[name] = UNREADABLE
             continue

@@ -93,5 +93,6 @@ class SqliteSamples(SqliteBase):
             db.execute(f"DELETE FROM samples {one}", which)
             version = recompute(db, found, person, self._damage)
             self._note(db, found["name"], validation.erased_one(person_id, counter), by)
+        self._damage.forget(found["name"], person_id, sample_id)
         self._file.scrub()
         return Erased(0, int(not counter), version, int(sample["crop"] is not None), int(counter))

@@ -1,6 +1,7 @@
 """Galleries in one SQLite file, for one machine: any number of its threads and processes may read and write.
 
-Every method is one transaction of a `SqliteFile`; descriptors and centroids are BLOBs of little-endian float32.
+Every method but those of `SqliteConversion` is one transaction of a `SqliteFile`. Descriptors and centroids are BLOBs of
+little-endian float32, encrypted where there is a key (`facegroup.store.encryption`).
 """
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)

@@ -6,18 +6,20 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from facegroup.access import checker as checkers
-from facegroup.access import secrets
+from facegroup.access import first_key, secrets
 from facegroup.access.checker import Checker, open_checker
 from facegroup.access.registry import Registry, State, open_registry
 from facegroup.access.secrets import Secret
 from facegroup.access.types import EVERYBODY, STRANGER, Caller, Grant, Key, Scope
 from facegroup.errors import AccessUnavailable, StoreUnavailable, Unauthorised
 from facegroup.settings import load
+from facegroup.store.rows.rows import Count, Drop
 from tests.unit.access.times import Times
 
 ADMIN = Grant(frozenset({"admin"}))
@@ -204,6 +206,65 @@ def test_a_store_that_lost_every_key_opens_nothing(
     monkeypatch.setattr(breaking, "state", lambda: State(0))
     refused(checker, None)
     refused(checker, secret)
+
+
+def lose(registry: Registry) -> None:
+    """Empty the tables, as a Redis does that starts without its data."""
+    keys = [Drop("keys", each.id) for each in registry.all()]
+    assert registry._rows.apply([Count("version", registry.version(), 0), *keys])
+
+
+@pytest.mark.parametrize("mode", ["keys", "auto"])
+def test_a_running_server_makes_no_first_key_for_a_store_that_lost_its_keys(
+    made: Callable[..., Checker], registry: Registry, tmp_path: Path, mode: str
+) -> None:
+    secret = secrets.make()
+    path = tmp_path / "admin.key"
+    path.write_text(secret.text)
+    for first in (lambda found: first_key.ensure(found, path), lambda found: found.add_first(secret)):
+        checker = made(mode, first=first)
+        key = who(checker, secret)
+        registry.revoke(key.id, force=True)
+        refused(checker, secret)
+        lose(registry)
+        for text in (secret, None, secrets.make()):
+            refused(checker, text)
+        assert registry.version() == 0
+
+
+def test_a_later_process_of_an_open_server_knows_that_there_were_keys(
+    made: Callable[..., Checker], registry: Registry, tmp_path: Path
+) -> None:
+    mark = tmp_path / "run" / "0123.keys"
+    one, idle = made("auto", closed=mark), made("auto", closed=mark)
+    assert who(one, None) == EVERYBODY
+    assert not mark.exists()
+    registry.add(ADMIN)
+    refused(one, None)
+    lose(registry)
+    for checker in (one, idle, made("auto", closed=mark)):
+        refused(checker, None)
+    assert who(made("auto", closed=tmp_path / "another server"), None) == EVERYBODY
+
+
+def test_a_mark_that_cannot_be_made_opens_nothing(
+    made: Callable[..., Checker], registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "run").write_text("")
+    checker = made("auto", closed=tmp_path / "run" / "0123.keys")
+    registry.add(ADMIN)
+    for _ in range(3):
+        refused(checker, None)
+    assert len(caplog.records) == 1
+
+
+def test_only_an_open_server_that_has_a_name_has_a_mark(tmp_path: Path) -> None:
+    given = load(store=f"sqlite:///{tmp_path}/g.db", cache_dir=tmp_path, instance="0123")
+    assert checkers.closed_mark(given) == tmp_path / "run" / "0123.keys"
+    assert checkers.closed_mark(given.model_copy(update={"instance": ""})) is None
+    for mode in ("keys", "open"):
+        access = given.access.model_copy(update={"mode": mode})
+        assert checkers.closed_mark(given.model_copy(update={"access": access})) is None
 
 
 def test_known_keys_hold_for_a_minute_without_the_store(

@@ -1,5 +1,6 @@
 """The registry on each store: what is kept of a key, and what a change may and may not do."""
 
+import math
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from facegroup.access.registry import PLACE, Registry, open_registry
 from facegroup.access.types import Caller, Grant, Key, RateLimits, Scope
 from facegroup.errors import Forbidden, KeyEnded, LastAdminKey, MalformedRequest, TooManyKeys, UnknownKey
 from facegroup.store.rows import may_be_there, open_rows
-from facegroup.store.rows.rows import Put
+from facegroup.store.rows.rows import Put, Span
 from tests.unit.access.times import Times
 
 ADMIN = Grant(frozenset({"admin"}))
@@ -49,7 +50,7 @@ def test_a_key_that_would_never_hold_is_not_made(registry: Registry, times: Time
 
 def test_nothing_stored_is_the_key(registry: Registry, tmp_path: Path) -> None:
     _, secret = registry.add(ADMIN)
-    rows = registry._rows.page("keys", 0, 1e12, 10)
+    rows = registry._rows.page("keys", Span(10))
     assert all(secret.text.encode() not in row.value and secret.text[12:].encode() not in row.value for row in rows)
     for file in tmp_path.iterdir():
         assert secret.text[12:].encode() not in file.read_bytes()
@@ -259,3 +260,11 @@ def test_the_file_is_beside_the_galleries_and_private(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     with sqlite3.connect(file) as db:
         assert db.execute("PRAGMA application_id").fetchone() == (PLACE.application,)
+
+
+@pytest.mark.parametrize("grace", [math.nan, -1.0, -math.inf, math.inf, 1e300])
+def test_a_rotation_with_any_grace_leaves_a_key(registry: Registry, times: Times, grace: float) -> None:
+    key, _ = registry.add(Grant(frozenset({"identify"})))
+    registry.rotate(key.id, grace)
+    (found,) = registry.all()
+    assert found.old_until == times.day + (30 * 86_400 if grace > 0 else 0)

@@ -10,10 +10,11 @@ from typer.testing import CliRunner, Result
 
 from facegroup.cameras.journal import open_journal
 from facegroup.cli import encryption
-from facegroup.errors import InvalidSettings, KeyMissing
+from facegroup.errors import InvalidSettings, KeyMissing, StoreUnavailable
 from facegroup.settings import load
 from facegroup.store import open_store
 from facegroup.store.encryption import read_keys
+from facegroup.store.redis.server import RedisServer
 from facegroup.store.secret_key import secret_keys
 from tests.unit.cameras.journal.test_encrypted import CROP, ident
 from tests.unit.cameras.journal.test_encrypted import fill as see
@@ -62,6 +63,29 @@ def test_a_store_and_its_journal_are_encrypted_changed_and_decrypted(
             assert content(store, "ann") == before
         with closing(open_journal(url, None, secret_keys(load()))) as journal:
             assert journal.crop(ident(1)) == CROP
+
+
+@pytest.mark.parametrize(
+    ("words", "fails", "holds"), [([], False, False), (["--no-clean"], False, True), ([], True, True)]
+)
+def test_what_files_of_redis_still_hold_is_said(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, words: list[str], fails: bool, holds: bool
+) -> None:
+    def rewrite(_: RedisServer) -> None:
+        asked.append(1)
+        if fails and len(asked) == 1:
+            raise StoreUnavailable("Redis is busy.")
+
+    asked: list[int] = []
+    monkeypatch.setattr(RedisServer, "rewrite", rewrite)
+    monkeypatch.setenv("FACEGROUP_STORE", redis_url)
+    monkeypatch.setenv("FACEGROUP_SECRET_KEY", call("secret-key").stdout.strip())
+    result = call("encrypt", "--json", *words)
+    assert json.loads(result.stdout)["cleaned"] is not holds
+    assert len(asked) == (0 if words else 2)  # the journal's, also after that of the store failed
+    assert "dump.rdb" in result.stderr
+    assert ("append-only file" in result.stderr) == holds
+    assert result.exit_code == fails
 
 
 def test_a_key_that_is_missing_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """On which address a replica takes the calls of other replicas."""
 
 import importlib
+import re
 import warnings
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import ray
 
 from deployments import private_port
+from facegroup.errors import SetupError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Ray's own, of pydantic
@@ -31,4 +33,8 @@ def test_it_is_the_nodes_own(node: str, bound: str, monkeypatch: pytest.MonkeyPa
     private_port.close()
     opened: Any = vars(replica)["add_port_to_grpc_server"]
     assert opened(None, "[::]:0") == 7
+    assert asked == [bound]
+    for other in ("0.0.0.0:0", "[::1]:0", "unix:/tmp/x"):  # a Ray that does it in another way
+        with pytest.raises(SetupError, match=re.escape(other)):
+            opened(None, other)
     assert asked == [bound]

@@ -7,9 +7,8 @@ from typer.testing import CliRunner
 from facegroup.cli import cameras, video
 from facegroup.client import Client
 from facegroup.errors import FacegroupError, MalformedRequest, StageUnavailable, StoreInvalid
-from facegroup.remote.addresses import ESCAPED, parted
+from facegroup.remote.addresses import ESCAPED, parted, without_secrets
 from facegroup.store.redis.address import connect
-from serve.commands import _shown
 
 SIGNS = ["hunter@12", "hunter/12", "hunter#12", "12?hunter", "12#hunter", "12/hunter", "a@b/hunter", "hunter[12"]
 
@@ -23,7 +22,7 @@ def test_of_a_store(password: str, url: str, caplog: pytest.LogCaptureFixture) -
     except StoreInvalid as error:
         where = str(error)
         assert ESCAPED in where
-    said = where + _shown(url.format(password)) + caplog.text
+    said = where + without_secrets(url.format(password)) + caplog.text
     assert not {"hunter", "12"} & {said[i : i + n] for i in range(len(said)) for n in (2, 6)}
 
 

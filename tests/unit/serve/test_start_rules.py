@@ -100,5 +100,42 @@ def test_a_store_that_is_away_ends_no_start_and_admits_nobody() -> None:
     assert "hunter2" not in start_rules._command(given.store)
 
 
+@pytest.mark.parametrize("mode", ["auto", "keys"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_first_key_that_the_store_cannot_take_yet_ends_no_start(tmp_path: Path, host: str, mode: str) -> None:
+    path = tmp_path / "admin.key"
+    given = load(store="redis://127.0.0.1:1/0", host=host, access={"mode": mode, "first_key": path})
+    found, (said,) = checked(given)
+    assert found == ("auto" if (host, mode) == ("127.0.0.1", "auto") else "keys")
+    assert "nobody is admitted" in said
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis://me:hunter2@h:6379/0", "redis://h:6379/0 (with the user"),
+        ("rediss://:hunter2@h:6379/3?ssl_keyfile=/etc/hunter2", "rediss://h:6379/3 (with the user"),
+        ("redis+sentinel://me:hunter2@a:1,b:2/main/0", "redis+sentinel://a:1,b:2/main/0 (with the user"),
+        ("redis://me:hunter2/@h/0", "'redis://…' (with the user"),
+    ],
+)
+def test_the_command_names_a_redis_without_its_secrets(store: str, shown: str) -> None:
+    command = start_rules._command(store)
+    assert command.startswith(f"facegroup keys add --role admin --store {shown}")
+    assert "hunter2" not in command
+    assert ("(with" in command) == ("hunter2" in store)
+
+
+def test_on_a_cluster_there_is_no_option_to_name(tmp_path: Path) -> None:
+    with pytest.raises(NoKeys) as refused:
+        checked(settings(tmp_path), everywhere=True)
+    assert "access.first_key" in str(refused.value)
+    assert "access.mode to open" in str(refused.value)
+    assert "--open" not in str(refused.value)
+    assert f"facegroup keys add --role admin --store sqlite:///{tmp_path}/g.db." in str(refused.value)
+
+
 def test_a_path_of_a_store_can_be_pasted_into_a_shell() -> None:
     assert ast.literal_eval(start_rules._command("sqlite:///a b;c").rpartition("--store ")[2]) == "sqlite:///a b;c"

@@ -17,16 +17,17 @@ import numpy as np
 import pytest
 import redis
 
-from facegroup.errors import FacegroupError, InvalidSettings, KeyMissing
+from facegroup.errors import FacegroupError, InvalidSettings, KeyMissing, StoreUnavailable
 from facegroup.gallery.matching import Matcher
 from facegroup.networks.registry import spec
 from facegroup.pipeline.messages import Query
 from facegroup.store import check_store, open_store
+from facegroup.store.audit import Event
 from facegroup.store.encryption import OVERHEAD, SecretKeys, new_key, place, read_keys
 from facegroup.store.paging import everybody
 from facegroup.store.redis.keys import Keys
 from facegroup.store.sqlite.store import SqliteStore
-from facegroup.store.staging import import_copy
+from facegroup.store.staging import import_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
 from facegroup.transfer.export_import import export, take_in
 from facegroup.types import Gallery, Sample
@@ -229,8 +230,10 @@ def test_conversion_beside_writers_loses_nothing(at: Opens) -> None:
     faults: list[FacegroupError] = []
 
     def write() -> None:
-        other, number = at(SecretKeys([bytes([1]) * 32, bytes([2]) * 32])), 1000
-        while not ended.is_set():
+        other = at(SecretKeys([bytes([1]) * 32, bytes([2]) * 32]))
+        for number in range(1000, 1200):
+            if ended.is_set():
+                return
             try:
                 other.create_person("group", "x", person_id=f"x{number}")
                 other.add_samples("group", f"x{number}", [sample(number)], NETWORK)
@@ -239,7 +242,6 @@ def test_conversion_beside_writers_loses_nothing(at: Opens) -> None:
             except FacegroupError as error:
                 faults.append(error)
                 return
-            number += 1
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -270,6 +272,29 @@ def test_a_merge_encrypts_for_the_person_who_stays(at: Opens) -> None:
     assert read.damaged() == 0
 
 
+def test_a_merge_without_encryption_beside_a_conversion_loses_nothing(
+    at: Opens, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(at(None), "ann", "bo")
+    store, converting = at(OLD.decrypting()), at(OLD)
+    if url.startswith("redis"):
+        write = store._server.write
+
+        def interrupted(*commands: Any) -> Any:
+            monkeypatch.undo()
+            assert converting.convert().complete
+            return write(*commands)
+
+        monkeypatch.setattr(store._server, "write", interrupted)
+    store.merge_people("group", "ann", "bo")
+    for keys in (OLD, OLD.decrypting()):
+        read = at(keys)
+        crops = {each.crop for each in read.samples("group", "ann", crops=True)}
+        assert crops == {sample(n).crop for n in (0, 1, 10, 11)}
+        assert len(read.samples("group", "ann", counter=True)) == 2
+        assert read.damaged() == 0
+
+
 def test_staging_copies_are_encrypted_too(at: Opens, url: str, tmp_path: Path) -> None:
     plain = at(None)
     copy = import_copy("group")
@@ -285,6 +310,59 @@ def test_staging_copies_are_encrypted_too(at: Opens, url: str, tmp_path: Path) -
     store.put_people(copy, [(replace(person, id="cy"), [sample(0)])])
     assert traces(url, tmp_path) == []
     assert store.centroids(copy).ids == ("bo", "cy")
+
+
+@pytest.mark.parametrize("moments", [(10,), (3, 6)], ids=["once", "there and back"])
+def test_switches_beside_a_conversion_leave_nothing_plain(redis_url: str, tmp_path: Path, moments: Any) -> None:
+    with closing(Opens(redis_url)) as at:
+        plain, store = at(None), at(OLD)
+        fill(plain, "ann")
+        before, copy = content(plain, "ann"), import_copy("group")
+        person = replace(plain.person("group", "ann"), id="bo")
+        plain.create_gallery(Gallery(copy, NETWORK, D, 0.4))
+        plain.put_people(copy, [(person, [sample(10), counter(11)])])
+        looked, copies = 0, [copy, previous_copy("group")]
+
+        def tell(number: int) -> None:
+            nonlocal looked
+            looked += number
+            if looked in moments:
+                away = copies.pop(0)
+                versions = store.version("group"), store.version(away)
+                store.switch_gallery("group", away, *versions, Event("switched"))
+
+        assert store.convert(tell).complete
+        assert len(copies) == 2 - len(moments)
+        assert traces(redis_url, tmp_path) == []
+        assert not store.holds_plain()
+        first, second = ("group", previous_copy("group"))[:: 1 if len(moments) == 2 else -1]
+        assert content(store, "ann", gallery=first) == before
+        assert [each.crop for each in store.samples(second, "bo", crops=True)] == [sample(10).crop]
+        assert store.damaged() == 0
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff", b"", b"a\nb", b"group", b"other", b" other/next", b"other/no/copy"], ids=count()
+)
+def test_a_gallery_whose_name_is_damaged_holds_up_no_other(
+    redis_url: str, name: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Opens(redis_url)) as at, closing(redis.Redis.from_url(redis_url)) as client:
+        fill(at(None), "ann")
+        before = content(at(None), "ann")
+        fill(at(None), "bo", gallery="damaged")
+        key = Keys.of("damaged").gallery
+        client.hset(key, "name", name)
+        check_store(redis_url, OLD)
+        store = at(OLD)
+        assert store.rows() == 10
+        done = store.convert()
+        assert (done.values, done.unreadable, done.complete) == (10, 0, False)
+        assert f"skipped a damaged gallery: {key}" in caplog.text
+        assert content(store, "ann") == before
+        client.hset(key, "name", "damaged")
+        assert store.convert().complete
+        assert store.centroids("damaged").ids == ("bo",)
 
 
 @pytest.mark.parametrize("how", ["swapped", "flipped", "cut", "emptied", "plain"])
@@ -318,9 +396,45 @@ def test_a_value_that_was_changed_costs_its_person_only(at: Opens, url: str, how
     assert (first.crop, second.crop) == (None, sample(11).crop)
     assert np.array_equal(first.descriptor, descriptor(10))
     assert store.damaged() == 2
-    assert store.skipped("group").samples == (("bo", sample(10).id),)
+    assert not store.skipped("group")  # a centroid comes of the samples, and a sample without its crop is not left out
     store.add_samples("group", "bo", [sample(15)], NETWORK)
     assert store.centroids("group").ids == ("ann", "bo", "cy")
+
+
+def spoil_crops(url: str) -> None:
+    """Put an end to the crops of all samples."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as db:
+            db.execute("UPDATE samples SET crop = x'e1'")
+        return
+    with closing(redis.Redis.from_url(url)) as client:
+        for field in client.hkeys(crops := Keys.of("group").crops):
+            client.hset(crops, field, b"\xe1")
+
+
+def test_a_damaged_crop_counts_until_it_is_gone(at: Opens, url: str) -> None:
+    store, other = at(OLD), at(OLD)
+    fill(store, "ann", "bo")
+    spoil_crops(url)
+
+    def look() -> None:
+        for each in (store, other):
+            for who in ("ann", "bo"):
+                assert {one.crop for one in each.samples("group", who, crops=True, counter=None)} == {None}
+
+    look()
+    assert (store.damaged(), store.gallery("group").damaged, bool(store.skipped("group"))) == (6, 6, False)
+    store.delete_sample("group", "ann", sample(0).id)
+    store.delete_sample("group", "ann", counter(2).id, counter=True)
+    assert store.damaged() == 4
+    store.samples("group", "ann")  # without crops nothing is known of them
+    assert store.damaged() == 4
+    store.delete_person("group", "bo")
+    assert store.damaged() == 1
+    assert store.update_gallery("group", keep_crops=False).damaged == 0
+    assert (store.damaged(), other.damaged()) == (0, 6)
+    assert len(other.samples("group", "ann", crops=True)) == 1
+    assert other.damaged() == 5  # one crop that it saw is gone, of the others it did not ask
 
 
 def test_an_older_facegroup_refuses_an_encrypted_gallery(at: Opens, url: str) -> None:
@@ -371,10 +485,43 @@ def test_nothing_plain_stays_in_the_files_of_redis(tmp_path: Path) -> None:
             converts: Any = store
             assert converts.convert().complete
             assert kept()
+            base = next(tmp_path.glob("appendonlydir/*.base.*"))
+            number = int(base.name.split(".")[2])
+            obstacle = base.with_name(base.name.replace(f".{number}.", f".{number + 1}."))
+            obstacle.mkdir()
+            with pytest.raises(StoreUnavailable, match="append-only file"):
+                converts.clean()
+            assert kept()
+            obstacle.rmdir()
             converts.clean()
         assert not kept()
     finally:
         server.kill()
+
+
+def test_a_conversion_of_a_file_overwrites_what_it_replaces(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/g.db"
+    with closing(Opens(url)) as at:
+        fill(at(None), "ann", "bo", *(f"p{number}" for number in range(100, 130)))
+        assert at(OLD).convert().complete
+        assert traces(url, tmp_path) == []
+
+
+def test_a_file_that_a_reader_keeps_from_being_cleaned_is_said(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/g.db"
+    with closing(Opens(url)) as at:
+        fill(at(None), "ann")
+        store = at(OLD)
+        with closing(sqlite3.connect(tmp_path / "g.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM people").fetchone()
+            assert store.convert().complete
+            with pytest.raises(StoreUnavailable, match="reads in it"):
+                store.clean()
+            assert traces(url, tmp_path) != []
+            reader.execute("COMMIT")
+            store.clean()
+        assert traces(url, tmp_path) == []
 
 
 def test_a_conversion_that_is_killed_leaves_all_that_was_there(at: Opens, url: str) -> None:
@@ -443,8 +590,9 @@ def test_a_backup_needs_no_key_and_is_read_with_it(tmp_path: Path) -> None:
 
 
 def test_a_server_that_finds_plain_values_says_so(url: str, at: Opens, caplog: pytest.LogCaptureFixture) -> None:
-    fill(at(None), "ann")
     with caplog.at_level(logging.WARNING, "facegroup.store"):
+        check_store(url, OLD)  # nothing is there yet
+        fill(at(None), "ann")
         check_store(url, None)
         assert "facegroup encrypt" not in caplog.text
         check_store(url, OLD)

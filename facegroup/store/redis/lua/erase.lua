@@ -7,7 +7,8 @@ local counters, rows = 0, redis.call('HGETALL', keys.counters)
 local size = 4 * (tonumber(string.match(dimension or '', '^%d+')) or 0)
 -- Encrypted values are 33 bytes longer.
 if size > 0 then for i = 2, #rows, 2 do counters = counters + math.floor((#rows[i] - #rows[i] % 4 * 33) / size) end end
-local people, samples, crops = redis.call('HLEN', keys.people), redis.call('HLEN', keys.samples), redis.call('HLEN', keys.crops)
+local people, samples = redis.call('HLEN', keys.people), redis.call('HLEN', keys.samples)
+local crops = redis.call('HLEN', keys.crops)
 local cohort = redis.call('HLEN', keys.cohort)
 for field, key in pairs(keys) do
     if field ~= 'born' and field ~= 'audit' and field ~= 'chain' then redis.call('UNLINK', key) end

@@ -1,6 +1,7 @@
 -- Write one person whole to a staging copy, over the one of the same id.
 -- args: id; record; old_name (nil: none), new_name: members of the index by name; expires (nil: never); centroid and
--- counters (nil: none); seal: see the prelude; samples: field, value and crop (nil: none) of each. Returns the version; nil where there is no copy.
+-- counters (nil: none); seal: see the prelude; samples: field, value and crop (nil: none) of each.
+-- Returns the version; nil where there is no copy.
 if redis.call('EXISTS', keys.gallery) == 0 then return nil end
 local id, before = args.id, redis.call('HGET', keys.people, args.id)
 if before then

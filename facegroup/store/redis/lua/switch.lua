@@ -20,6 +20,11 @@ for field, key in pairs(keys) do
         move(spare, key)
     end
 end
+-- Marks of `facegroup encrypt` are on the words of what it looks at, which is elsewhere now.
+for _, key in ipairs({keys.gallery, previous.gallery}) do
+    local words = redis.call('HGET', key, 'encryption')
+    if words then redis.call('HSET', key, 'encryption', (string.gsub(words, '%?%w+', ''))) end
+end
 local whole = string.format('%.0f', version)
 redis.call('HSET', keys.gallery, 'name', args.name, 'version', whole, 'born', whole, 'cohort_version', whole)
 if here then redis.call('HSET', previous.gallery, 'name', args.away) end

@@ -154,6 +154,19 @@ def test_a_sighting_is_found_by_everything_that_a_filter_has(journal: Journal) -
         (Filter(open=True), [b, a]),
         (Filter(open=False), [c]),
         (Filter(camera="door", gallery="other", known=True, since=0, until=1e12, open=False), [c]),
+        (Filter(cameras=("gate", "door", "gate", "none")), [c, b, a]),
+        (Filter(cameras=("gate",)), [b]),
+        (Filter(cameras=("door", "gate"), galleries=("group",)), [b, a]),
+        (Filter(galleries=("other", "group")), [c, b, a]),
+        (Filter(galleries=("none", "other")), [c]),
+        (Filter(cameras=()), []),
+        (Filter(galleries=(), person_id="ada"), []),
+        (Filter(camera="door", cameras=("gate",)), []),
+        (Filter(gallery="group", cameras=("door",)), [a]),
+        (Filter(person_id="ada", galleries=("other",)), []),
+        (Filter(visit_id="v1", cameras=("gate", "yard")), [b]),
+        (Filter(open=True, cameras=("door",)), [a]),
+        (Filter(cameras=("door", "gate"), since=25, until=25), [b]),
     ]
     for wanted, expected in cases:
         assert [each.id for each in journal.sightings(wanted)] == [each.id for each in expected], wanted
@@ -178,6 +191,27 @@ def test_pages_follow_each_other_whatever_happens_between(journal: Journal) -> N
         each.id for each in left if (each.first_seen, each.id) < (cut.first_seen, cut.id) and each.camera == "c1"
     ]
     assert [each.id for each in journal.sightings(Filter(camera="c1"), cut.cursor)] == expected
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 1000])
+def test_pages_of_several_cameras_and_galleries(journal: Journal, limit: int) -> None:
+    many = [
+        sighting(float(number // 5), camera=f"c{number % 3}", gallery=f"g{number % 4}", id=f"{number:032x}")
+        for number in range(60)
+    ]
+    begin(journal, *many)
+    newest = sorted(many, key=lambda each: (each.first_seen, each.id), reverse=True)
+    for cameras, galleries in ((("c2", "c0", "none"), None), (None, ("g3", "g1")), (("c1", "c2"), ("g0", "g1", "g2"))):
+        found, after = [], ""
+        while page := journal.sightings(Filter(cameras=cameras, galleries=galleries), after, limit):
+            assert len(page) <= limit
+            found += [each.id for each in page]
+            after = page[-1].cursor
+        assert found == [
+            each.id
+            for each in newest
+            if (cameras is None or each.camera in cameras) and (galleries is None or each.gallery in galleries)
+        ]
 
 
 def test_an_update_is_no_event(journal: Journal) -> None:

@@ -1,5 +1,6 @@
 """Damaged rows, foreign data, a database that is away."""
 
+import asyncio
 import json
 import logging
 import math
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 import redis
 
+from facegroup.access.rates import Rates
+from facegroup.access.registry import open_registry
+from facegroup.access.types import Caller, Grant, RateLimits
 from facegroup.cameras.journal import open_journal
 from facegroup.cameras.sightings.book import SightingBook
 from facegroup.cameras.sightings.journal import Filter, Journal, NewEvent
@@ -165,6 +169,21 @@ def test_the_user_that_the_page_tells_to_make_can_keep_a_journal(tmp_path: Path)
     assert journal.prune(before=1e9, keep=9) == 1
     journal.erase("group")
     journal.close()
+    given = process.url.replace("redis://", "redis://facegroup:s3cr3t@")
+    registry = open_registry(given)
+    registry.touch({registry.add(Grant(frozenset({"identify"})))[0].id: 1.0})
+    assert registry.url_secret()
+    assert [key.last_used for key in registry.all()] == [1.0]
+    registry.close()
+    caller = Caller("0123", "key", "", Grant(frozenset({"identify"}), limits=RateLimits(requests=9)))
+
+    async def count() -> list[int]:
+        shared = Rates(given), Rates(given)  # which Redis refuses would count alone
+        return [(await each.spend(caller, "127.0.0.1", "requests", 2))[0].remaining for each in (*shared, *shared)]
+
+    assert asyncio.run(count()) == [7, 5, 3, 1]
+    with redis.Redis.from_url(process.url) as admin:
+        assert admin.execute_command("ACL", "LOG") == []
     process.kill()
 
 

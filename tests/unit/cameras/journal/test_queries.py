@@ -10,7 +10,7 @@ import pytest
 from facegroup.cameras.journal import open_journal
 from facegroup.cameras.sightings.journal import Filter, Journal
 from facegroup.errors import MalformedRequest, StoreInvalid
-from facegroup.store.rows.rows import Put, Row
+from facegroup.store.rows.rows import Put, Row, Span
 from facegroup.store.rows.sqlite_rows import SqliteRows
 from tests.unit.cameras.journal.made import begin, sighting
 
@@ -50,7 +50,7 @@ def test_a_page_far_back_costs_no_more_than_the_first(tmp_path: Path) -> None:
         with rows._file.read() as db:
             db.set_progress_handler(lambda: steps.append(None), 100)
         del steps[:]
-        assert len(rows.page("t", -math.inf, math.inf, 10, **given)) == 10
+        assert len(rows.page("t", Span(10, **given))) == 10
         return len(steps)
 
     for newest in (True, False):

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from facegroup.cameras.sightings.journal import NewEvent
 from facegroup.cameras.video.annotated_copy import annotate
 from facegroup.cameras.video.files import length
 from facegroup.cameras.video.viewing import AnalysedFrame, VideoAnalysis, camera
@@ -19,6 +20,7 @@ from facegroup.recognizer import Recognizer
 from facegroup.settings import Cameras, load
 from tests import clips
 from tests.photos import astronaut, encode
+from tests.unit.cameras.journal.made import sighting, unknown
 
 NAME = "=Eileen <Collins>"
 
@@ -169,6 +171,16 @@ def seen(path: Path, *looks: AnalysedFrame) -> Any:
         viewing.frames += looks
         viewing.names[0] = "Ada"
     return viewing
+
+
+def test_faces_are_not_plain_on_the_disk(tmp_path: Path) -> None:
+    with VideoAnalysis(camera(tmp_path / "v.mp4", "g", 5, 2, 2, None), "net", 0.5, Cameras()) as viewing:
+        one = sighting()
+        viewing._journal.record([NewEvent("began", one, b"a face, as JPEG", unknown(1))])
+        assert viewing._journal.crop(one.id) == b"a face, as JPEG"
+        kept = [path.read_bytes() for path in Path(viewing._folder.name).iterdir()]
+        assert kept
+        assert not any(b"a face, as JPEG" in data for data in kept)
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

@@ -15,9 +15,10 @@ import pytest
 import redis
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
-from facegroup.store import open_store
+from facegroup.store import check_store, open_store
 from facegroup.store.audit import Event
 from facegroup.store.contract import Store
+from facegroup.store.encryption import SecretKeys
 from facegroup.store.redis.store import RedisStore
 from facegroup.store.staging import migration_copy
 from facegroup.types import Gallery, Person
@@ -52,7 +53,8 @@ def test_the_user_that_the_page_tells_to_make_can_do_everything_and_nothing_else
             words.remove("+waitaof")
         admin.execute_command("ACL", "SETUSER", *words)
         admin.execute_command("CONFIG", "SET", "requirepass", "another")
-    with closing(RedisStore(f"redis://facegroup:s3cr3t@127.0.0.1:{server.port}/0")) as store:
+    url = f"redis://facegroup:s3cr3t@127.0.0.1:{server.port}/0"
+    with closing(RedisStore(url)) as store:
         store.ping()
         store.create_gallery(GROUP)
         store.create_person("group", "Ann", person_id="ann")
@@ -72,6 +74,15 @@ def test_the_user_that_the_page_tells_to_make_can_do_everything_and_nothing_else
         assert [page.ids for page in store.centroid_pages("group")] == [("bob",)]
         store.lose("group", store.standing("group").floor + 5)
         assert store.accept("group").lost is None
+    keys = SecretKeys([b"k" * 32])
+    check_store(url, keys)
+    assert "NOPERM" not in caplog.text
+    assert "facegroup encrypt" in caplog.text
+    with closing(RedisStore(url, keys=keys)) as store:
+        assert store.rows() == 3
+        assert store.convert().complete
+        store.clean()
+        assert not store.holds_plain()
     with closing(client_of(server.port, username="facegroup", password="s3cr3t")) as client:
         for command in (("FLUSHALL",), ("GET", "somebody-elses"), ("CONFIG", "SET", "dir", "/"), ("KEYS", "*")):
             with pytest.raises(redis.exceptions.NoPermissionError):
