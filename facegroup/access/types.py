@@ -100,12 +100,14 @@ class Caller:
         kind: a key, a user, or nobody: `anonymous`.
         name: of the user, or the note of the key; for people.
         grant: what they may do.
+        session: hash of the session's token; empty without one.
     """
 
     id: str
     kind: Literal["key", "user", "anonymous"]
     name: str
     grant: Grant
+    session: str = ""
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -130,12 +132,12 @@ class Caller:
     def require(self, gallery: str) -> None:
         """Raise `Forbidden` unless a gallery is granted. It does not tell whether there is one of that name."""
         if not self.grant.covers(gallery):
-            raise Forbidden("This key is not for this gallery. Use a key that is, or ask for one.")
+            raise Forbidden("This key or user is not for this gallery. Use one that is, or ask for one.")
 
     def require_camera(self, camera: str) -> None:
         """Raise `Forbidden` unless a camera is granted. It does not tell whether there is one of that id."""
         if not self.grant.covers_camera(camera):
-            raise Forbidden("This key is not for this camera. Use a key that is, or ask for one.")
+            raise Forbidden("This key or user is not for this camera. Use one that is, or ask for one.")
 
 
 EVERYBODY = Caller("", "anonymous", "", Grant(frozenset({"admin"})))

@@ -18,6 +18,7 @@ from facegroup.cli import (
     recognition,
     sightings,
     transfer,
+    users,
     video,
 )
 
@@ -37,6 +38,7 @@ def add_commands(app: typer.Typer) -> None:
         galleries,
         cohort,
         keys,
+        users,
         cameras,
         sightings,
         video,

@@ -6,6 +6,7 @@ from weakref import WeakSet
 from fastapi import Depends, FastAPI
 
 from facegroup.access.checker import Checker, open_checker
+from facegroup.access.comparing import PasswordWork
 from facegroup.access.rates import open_rates
 from facegroup.networks.registry import spec
 from facegroup.pipeline import detector_file
@@ -29,6 +30,7 @@ from serve.api import (
     sightings,
     signing,
     strangers,
+    users,
     videos,
     webhooks,
 )
@@ -68,9 +70,12 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     problems.install(app)
     app.state.checker = checker or open_checker(settings)
     app.state.rates = open_rates(settings)
+    app.state.passwords = PasswordWork()
     app.state.streams = WeakSet()
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)
-    routers = [each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, keys, signing)]
+    routers = [
+        each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, keys, users, signing)
+    ]
     for router in routers:
         app.include_router(router, prefix=V1, dependencies=[Depends(parameters.known)])
     app.include_router(operations.router)

@@ -65,6 +65,7 @@ _EXAMPLES = f"{_PERSON}/counter-examples"
 _UNKNOWN = f"{_GALLERY}/unknowns/{{unknown}}"
 _CAMERA, _SIGHTING = f"{V1}/cameras/{{camera}}", f"{V1}/sightings/{{sighting}}"
 _KEY = f"{V1}/keys/{{key}}"
+_USER = f"{V1}/users/{{user}}"
 _WEBHOOK, _VIDEOS = f"{V1}/webhooks/{{webhook}}", f"{V1}/videos"
 
 TABLE: dict[tuple[str, str], Requirement] = {
@@ -132,6 +133,11 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("GET", _KEY): _ADMIN,
     ("DELETE", _KEY): _ADMIN,
     ("POST", f"{_KEY}/rotate"): _ADMIN,
+    ("GET", f"{V1}/users"): _ADMIN,
+    ("POST", f"{V1}/users"): _ADMIN,
+    ("GET", _USER): _ADMIN,
+    ("PATCH", _USER): _ADMIN,
+    ("DELETE", _USER): _ADMIN,
     ("GET", "/healthz"): OPEN,
     ("GET", "/readyz"): OPEN,
     ("GET", "/metrics"): Requirement(("metrics",), ("galleries", "cameras")),

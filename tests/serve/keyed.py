@@ -65,5 +65,12 @@ def bearer(key: str) -> dict[str, str]:
 def filled(template: str, **given: str) -> str:
     """Return a path of a template, with ids of nothing that exists."""
     ids = {"gallery": "choir", "person": "ada", "photo": "0" * 64, "example": "0" * 64, "unknown": "unknown-1"}
-    more = {"camera": "door", "sighting": "0" * 32, "webhook": "hook", "video": "0" * 32, "key": "nobody"}
+    more = {
+        "camera": "door",
+        "sighting": "0" * 32,
+        "webhook": "hook",
+        "video": "0" * 32,
+        "key": "nobody",
+        "user": "nobody",
+    }
     return template.format(**{**ids, **more, **given})
