@@ -1,5 +1,6 @@
 """What access control is about: scopes, roles, keys, and callers."""
 
+import hmac
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -184,6 +185,12 @@ class Key:
     def holds(self, now: float) -> bool:
         """Return whether it may be used."""
         return self.revoked_at is None and (self.grant.expires_at is None or now < self.grant.expires_at)
+
+    def proves(self, hashed: str, now: float) -> bool:
+        """Return whether a secret of this hash is the key's, or that which it replaced, and holds."""
+        own = hmac.compare_digest(self.hash.encode(), hashed.encode())
+        old = hmac.compare_digest(self.old_hash.encode(), hashed.encode()) and now < self.old_until
+        return self.holds(now) and (own or old)
 
     @property
     def caller(self) -> Caller:

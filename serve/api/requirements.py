@@ -8,7 +8,7 @@ against the key's limits (`access`).
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from facegroup.access.types import Grant, Scope
+from facegroup.access.types import SCOPES, Grant, Scope
 
 V1 = "/v1"
 
@@ -58,6 +58,7 @@ _ONE_STRANGER: tuple[Whole, ...] = ("cameras",)  # whom any camera of the galler
 _VIDEO = Requirement(("identify", "cameras"), ("cameras",))  # which is of no camera
 _HOOK = Requirement(("cameras",), also=("events",))  # whose receiver is told of events
 _ADMIN = Requirement(("admin",))
+_ANYBODY = Requirement(SCOPES)  # who has signed in, or has a key
 
 _GALLERY = f"{V1}/galleries/{{gallery}}"
 _PERSON = f"{_GALLERY}/people/{{person}}"
@@ -133,6 +134,9 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("GET", _KEY): _ADMIN,
     ("DELETE", _KEY): _ADMIN,
     ("POST", f"{_KEY}/rotate"): _ADMIN,
+    ("GET", f"{V1}/session"): OPEN,
+    ("POST", f"{V1}/session"): OPEN,
+    ("DELETE", f"{V1}/session"): _ANYBODY,
     ("GET", f"{V1}/users"): _ADMIN,
     ("POST", f"{V1}/users"): _ADMIN,
     ("GET", _USER): _ADMIN,
