@@ -6,7 +6,6 @@ server, whichever machine answers it. What other objects know, such as a batcher
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Protocol
 
 import ray
@@ -14,6 +13,7 @@ import ray.serve
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from ray.serve.exceptions import RayServeException
 
 from deployments.calls import Handle
 from facegroup.pipeline.batcher import Fill
@@ -149,11 +149,13 @@ async def gathered(stages: Mapping[str, Handle], seconds: float) -> str:
         seconds: how long to wait. Replicas that are silent for longer are left out and counted.
     """
     asked = await asyncio.gather(*(_of(handle, seconds) for handle in stages.values()))
+    there = GaugeMetricFamily("facegroup_processes", "Processes that told their metrics.", labels=["process"])
     silent = GaugeMetricFamily(
         "facegroup_silent_processes", "Processes that did not tell their metrics in time.", labels=["process"]
     )
-    merged: dict[str, Metric] = {silent.name: silent}
+    merged: dict[str, Metric] = {each.name: each for each in (there, silent)}
     for name, (answers, missing) in zip(stages, asked, strict=True):
+        there.add_metric([process_name(name)], len(answers))
         silent.add_metric([process_name(name)], missing)
         for family in (family for families in answers for family in families):
             known = merged.setdefault(family.name, family)
@@ -164,13 +166,16 @@ async def gathered(stages: Mapping[str, Handle], seconds: float) -> str:
 
 async def _of(handle: Handle, seconds: float) -> tuple[list[Families], int]:
     """Return the answers of a deployment's replicas, and how many did not answer."""
-    results: list[Any] = []
-    with suppress(TimeoutError):
+    try:
         async with asyncio.timeout(seconds):
             # Of `results_async` one silent replica would take the answers of all others away.
-            results = await handle.broadcast("metrics")._fetch_replica_results_async()
-    if not results:
-        return [], 1
+            results: list[Any] = await handle.broadcast("metrics")._fetch_replica_results_async()
+    except (
+        TimeoutError,
+        DeploymentUnavailableError,
+        RayServeException,
+    ):  # it has no replica, as the cameras' where there is no camera
+        return [], 0
     done, late = await asyncio.wait([asyncio.ensure_future(each.get_async()) for each in results], timeout=seconds)
     for each in late:
         each.cancel()

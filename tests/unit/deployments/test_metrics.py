@@ -19,6 +19,9 @@ from facegroup.types import NOT_IN_DATASET, Faces, Match
 
 with warnings.catch_warnings():  # Ray's own, of pydantic
     warnings.simplefilter("ignore")
+    from ray.serve._private.common import DeploymentID
+    from ray.serve.exceptions import DeploymentUnavailableError
+
     from deployments import camera_metrics, gallery_metrics
     from deployments.answer_metrics import faces_counter, liveness_counter, photos_counter
     from deployments.metrics import Counters, Families, gathered
@@ -35,6 +38,8 @@ class Handle:
         return self
 
     async def _fetch_replica_results_async(self) -> list[Any]:
+        if not self._replicas:
+            raise DeploymentUnavailableError(DeploymentID("Cameras"))
         return [SimpleNamespace(get_async=lambda answer=each: self._answer(answer)) for each in self._replicas]
 
     @staticmethod
@@ -104,6 +109,8 @@ def test_replicas_of_all_stages_are_merged() -> None:
         each.observe("embed", number)
         parts.append(list(each.registry.collect()))
     found = scraped(Embedder=Handle(*parts), Detector=Handle())
+    there = {each.labels["process"]: each.value for each in found["facegroup_processes"].samples}
+    assert there == {"embedder": 2, "detector": 0}
     sums = [each.value for each in found["facegroup_stage_seconds"].samples if each.name.endswith("_sum")]
     assert sums == [1, 2]
 
