@@ -6,7 +6,7 @@ server, whichever machine answers it. What other objects know, such as a batcher
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 import ray.serve
@@ -134,13 +134,6 @@ class _Read(Collector):
         return self._families()
 
 
-class Counting(Protocol):
-    """Process that has metrics."""
-
-    async def metrics(self) -> Families:
-        """Return all metrics of this process."""
-
-
 async def gathered(stages: Mapping[str, Handle], seconds: float) -> str:
     """Return the metrics of all processes in Prometheus' text format.
 
@@ -170,11 +163,7 @@ async def _of(handle: Handle, seconds: float) -> tuple[list[Families], int]:
         async with asyncio.timeout(seconds):
             # Of `results_async` one silent replica would take the answers of all others away.
             results: list[Any] = await handle.broadcast("metrics")._fetch_replica_results_async()
-    except (
-        TimeoutError,
-        DeploymentUnavailableError,
-        RayServeException,
-    ):  # it has no replica, as the cameras' where there is no camera
+    except (TimeoutError, RayServeException):  # it has no replica, as the cameras' where there is no camera
         return [], 0
     done, late = await asyncio.wait([asyncio.ensure_future(each.get_async()) for each in results], timeout=seconds)
     for each in late:
