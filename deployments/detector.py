@@ -16,12 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from deployments import private_port
-from deployments.calls import Handle, answers, call, with_pickle
+from deployments.calls import Handle, answers, call, replicas, with_pickle
 from deployments.detector_calls import CALL_BYTES, Answer, that_fit
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export, liveness_counter
 from deployments.shared_crops import CropSender
+from deployments.watch import AHEAD
 from facegroup.errors import FacegroupError, ImageError, TimedOut
 from facegroup.images.decode import Decoded
 from facegroup.networks.registry import spec
@@ -31,10 +32,10 @@ from facegroup.pipeline.batches import CropAnswers, CropBatch
 from facegroup.pipeline.cost import TOGETHER
 from facegroup.pipeline.finder import GIVEN_UP
 from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, PhotoResult
+from facegroup.pipeline.slots import Slots
 from facegroup.settings import Settings
 
 _Each: TypeAlias = Sequence[DetectedFaces | FacegroupError]
-_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +94,7 @@ class Detector:
             queue_bytes=wanted.queue_bytes,
             cost=lambda photo: photo.cost,
             weigh=lambda photo: len(photo.data),
+            ahead=lambda: AHEAD * replicas(self._embedder),
             observe=Export("detector"),
             background=lambda photo: photo.background,
             share=settings.cameras.share,
@@ -108,7 +110,7 @@ class Detector:
             cost=lambda photo: photo.cost,
             weigh=lambda photo: len(photo.data),
             owner=lambda photo: photo.request,
-            ahead=_AHEAD,
+            ahead=AHEAD,
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
@@ -128,7 +130,7 @@ class Detector:
         most = CALL_BYTES // (3 * self._spec.size**2)
         self._portion = max(1, min(settings.embedder.batch // 2, most))
         self._crowd = max(1, min(settings.embedder.batch * 2, most))
-        self._calls = asyncio.Semaphore(2 * settings.embedder.replicas)
+        self._calls = Slots(lambda: AHEAD * replicas(self._embedder))
         self._portions: Batcher[_Portion, None, list[CropAnswers]] = Batcher(
             "detector",
             gather,
@@ -137,7 +139,7 @@ class Detector:
             queue=1 << 30,
             cost=lambda portion: len(portion.cut),
             owner=lambda portion: portion.request,
-            ahead=2 * settings.embedder.replicas,
+            ahead=lambda: AHEAD * replicas(self._embedder),
         )
         self._idle = IdleTrimmer(self._batcher.fill, self._large.fill)
 

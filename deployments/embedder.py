@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deployments import private_port
-from deployments.calls import Handle, answers, call, with_pickle
+from deployments.calls import Handle, answers, call, replicas, with_pickle
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
 from deployments.shared_crops import SharedCrops, open_shared
+from deployments.watch import AHEAD
 from facegroup.errors import FacegroupError
 from facegroup.networks.embedder import open_embedder
 from facegroup.pipeline import batches
@@ -46,6 +47,7 @@ class Embedder:
             queue_bytes=wanted.queue_bytes,
             cost=len,
             weigh=lambda cut: cut.crops.nbytes,
+            ahead=lambda: AHEAD * replicas(self._gallery),
             observe=Export("embedder"),
         )
         self._idle = IdleTrimmer(self._batcher.fill)

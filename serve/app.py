@@ -9,6 +9,7 @@ Every arrow carries a batch; answers come back along it. `serve run serve.app:bu
 """
 
 import logging
+from functools import partial
 
 import ray.serve
 from ray.serve import Application
@@ -32,6 +33,12 @@ ONGOING = 1000
 HEALTH_SECONDS = 0.5
 """How often Ray checks that a replica lives, and so how soon it replaces a dead one. Ray's default is 10."""
 
+ROUTER = "deployments.router.Router"
+"""Class that chooses the replica for each call of a stage."""
+
+SILENCE = {"Detector": 0.4, "Embedder": 0.2, "GalleryActor": 0.1}
+"""Share of a request's time after which a replica that answers no call is stuck. The calls of a stage end before its own."""
+
 FOR_EVER = 1e9
 """Seconds after which an idle process ends: cameras are read even if nobody asks."""
 
@@ -44,17 +51,18 @@ def build(settings: Settings) -> Application:
 
 def application(settings: Settings) -> Application:
     """Wire the stages together."""
-    gallery = _deploy(GalleryActor, settings.matcher.replicas, num_cpus=settings.matcher.num_cpus).bind(settings)
-    embedder = _deploy(
+    deploy = partial(_deploy, settings.limits.request_seconds)
+    gallery = deploy(GalleryActor, settings.matcher.replicas, num_cpus=settings.matcher.num_cpus).bind(settings)
+    embedder = deploy(
         Embedder, settings.embedder.replicas, num_cpus=settings.embedder.num_cpus, num_gpus=settings.embedder.num_gpus
     ).bind(settings, gallery)
-    detector = _deploy(
+    detector = deploy(
         Detector, settings.detector.replicas, num_cpus=settings.detector.num_cpus, num_gpus=settings.detector.num_gpus
     ).bind(settings, embedder)
-    ingress = _deploy(Ingress, settings.ingress.replicas, num_cpus=settings.ingress.num_cpus)
+    ingress = deploy(Ingress, settings.ingress.replicas, num_cpus=settings.ingress.num_cpus)
     if not settings.cameras.enabled:
         return ingress.bind(settings, detector, embedder, gallery)
-    cameras = _deploy(Cameras, _once(settings), num_cpus=settings.cameras.num_cpus).bind(settings, detector, gallery)
+    cameras = deploy(Cameras, _once(settings), num_cpus=settings.cameras.num_cpus).bind(settings, detector, gallery)
     return ingress.bind(settings, detector, embedder, gallery, cameras)
 
 
@@ -71,10 +79,15 @@ def _once(settings: Settings) -> AutoscalingConfig:
     )
 
 
-def _deploy(process: type, replicas: int | AutoscalingConfig, **resources: float) -> ray.serve.Deployment:
+def _deploy(
+    seconds: float, process: type, replicas: int | AutoscalingConfig, **resources: float
+) -> ray.serve.Deployment:
     scale = {"num_replicas": replicas} if isinstance(replicas, int) else {"autoscaling_config": replicas}
+    share = SILENCE.get(process.__name__)
+    router = {"request_router_class": ROUTER, "request_router_kwargs": {"seconds": seconds * share}} if share else {}
     return ray.serve.deployment(
         **scale,
+        request_router_config=router,
         ray_actor_options={name: amount for name, amount in resources.items() if amount or name == "num_cpus"},
         max_ongoing_requests=ONGOING,
         health_check_period_s=HEALTH_SECONDS,

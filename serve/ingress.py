@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import ray
@@ -15,11 +16,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
 from deployments import private_port
-from deployments.calls import Handle, asking, call, with_pickle
+from deployments.calls import Handle, asking, call, replicas, with_pickle
 from deployments.detector_calls import Answer, look
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
+from deployments.watch import AHEAD
 from facegroup.cameras.hub.part import Part
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
@@ -66,7 +68,6 @@ class Ingress:
         wanted = settings.ingress
         self._call = min(wanted.batch, _call(settings))
         self._export, self._export_large = Export("ingress"), Export("ingress_large")
-        ahead = 2 * settings.detector.replicas
         self._small, self._large = (
             Batcher(
                 "ingress",
@@ -80,10 +81,10 @@ class Ingress:
                 cost=lambda photo: photo.cost,
                 weigh=lambda photo: len(photo.data),
                 owner=lambda photo: photo.request,
-                ahead=most,
+                ahead=partial(self._ahead, least),
                 observe=export,
             )
-            for export, most in ((self._export, max(wanted.inflight, ahead)), (self._export_large, ahead))
+            for export, least in ((self._export, wanted.inflight), (self._export_large, AHEAD))
         )
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
         self._drain: Drain | None = None
@@ -131,6 +132,9 @@ class Ingress:
 
     async def _queue(self, photos: Sequence[Photo]) -> list[Answer]:
         return await (self._large if photos and photos[0].request else self._small).many(photos)
+
+    def _ahead(self, least: int) -> int:
+        return max(least, AHEAD * replicas(self._detector))
 
     def _is_small(self, photos: Sequence[Photo]) -> bool:
         if len(photos) > self._call or sum(len(photo.data) for photo in photos) > self._settings.ingress.batch_bytes:
