@@ -11,6 +11,7 @@ from deployments import private_port
 from deployments.calls import Handle, answers, asking, call, with_pickle
 from deployments.camera import open_reader
 from deployments.detector_calls import Answer, look
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.metrics import export_cameras
 from facegroup.cameras.hub.hub import Hub
@@ -42,6 +43,11 @@ class Cameras:
         self._hub = Hub(settings, opens, self._see, asking(with_pickle(gallery)), open_reader)
         loop = asyncio.get_running_loop()  # Serve makes replicas in it
         self._tasks = [loop.create_task(self._hub.run()), loop.create_task(self._export())]
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        self._settings = taken_on(self._settings, live)
+        self._hub.take_on(self._settings)
 
     @answers
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:

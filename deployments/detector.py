@@ -18,6 +18,7 @@ import numpy as np
 from deployments import private_port
 from deployments.calls import Handle, answers, call, replicas, with_pickle
 from deployments.detector_calls import CALL_BYTES, Answer, that_fit
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export, liveness_counter
@@ -68,6 +69,7 @@ class Detector:
         from facegroup.pipeline.open_finder import open_finder
 
         configure(settings)
+        self._settings = settings
         self._embedder = with_pickle(embedder)
         self._send = CropSender(lambda cut: call(self._embedder.embed.remote(cut)))
         self._spec = spec(settings.network, settings)
@@ -142,6 +144,10 @@ class Detector:
             ahead=lambda: AHEAD * replicas(self._embedder),
         )
         self._idle = IdleTrimmer(self._batcher.fill, self._large.fill)
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        taken_on(self._settings, live)
 
     async def check_health(self) -> None:
         """Release unused memory. Ray calls this regularly."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployments import private_port
 from deployments.calls import Handle, answers, call, replicas, with_pickle
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
@@ -33,6 +34,7 @@ class Embedder:
     def __init__(self, settings: Settings, gallery: Handle) -> None:
         private_port.close()
         configure(settings)
+        self._settings = settings
         self._gallery = with_pickle(gallery)
         self._embedder = open_embedder(settings)
         self._thread = ThreadPoolExecutor(1, "embed")
@@ -51,6 +53,10 @@ class Embedder:
             observe=Export("embedder"),
         )
         self._idle = IdleTrimmer(self._batcher.fill)
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        taken_on(self._settings, live)
 
     async def check_health(self) -> None:
         """Release unused memory. Ray calls this regularly."""

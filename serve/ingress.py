@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Scope
 from deployments import private_port
 from deployments.calls import Handle, asking, call, replicas, with_pickle
 from deployments.detector_calls import Answer, look
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Export
@@ -87,6 +88,7 @@ class Ingress:
             for export, least in ((self._export, wanted.inflight), (self._export_large, AHEAD))
         )
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
+        self._api: FastAPI | None = None
         self._drain: Drain | None = None
         self._told_open: float | None = None
         configure(settings)
@@ -100,11 +102,17 @@ class Ingress:
         self._tell_open()
         await self._idle.check()
 
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        self._settings = taken_on(self._settings, live)
+        if self._api is not None:
+            self._api.state.context = replace(self._api.state.context, settings=self._settings)
+
     def __serve_build_asgi_app__(self) -> FastAPI:
         early_refusal.watch(self._refusal)
-        api = build_api(self._settings, self)
-        self._drain = api.state.drain
-        return api
+        self._api = build_api(self._settings, self)
+        self._drain = self._api.state.drain
+        return self._api
 
     def has_room(self, count: int, size: int = 0) -> bool:
         """See `Pipeline`. Whoever hears that there is none refuses, and is counted as shed."""
