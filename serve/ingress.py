@@ -35,6 +35,7 @@ from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
 from serve import early_refusal, start_rules
 from serve.api import build_api
+from serve.api.auditing import Auditor
 from serve.api.draining import Drain
 from serve.api.limits import refusal
 
@@ -90,6 +91,7 @@ class Ingress:
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
         self._api: FastAPI | None = None
         self._drain: Drain | None = None
+        self._auditor: Auditor | None = None
         self._told_open: float | None = None
         configure(settings)
         self._thread = 0  # in which requests are answered
@@ -110,9 +112,9 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         early_refusal.watch(self._refusal)
-        self._api = build_api(self._settings, self)
-        self._drain = self._api.state.drain
-        return self._api
+        self._api = api = build_api(self._settings, self)
+        self._drain, self._auditor = api.state.drain, api.state.auditor
+        return api
 
     def has_room(self, count: int, size: int = 0) -> bool:
         """See `Pipeline`. Whoever hears that there is none refuses, and is counted as shed."""
@@ -194,6 +196,8 @@ class Ingress:
         if self._drain is None:
             return 0
         self._drain.ending = True
+        if self._auditor is not None:
+            await self._auditor.flush()
         return self._drain.under_way
 
     async def about(self) -> dict[str, Any]:

@@ -27,8 +27,8 @@ _NETWORK = {"model", "engine", "precision", "calibration", "num_gpus"}
 
 _UNREAD = {
     "GalleryActor": (*_WEB, "limits", "cameras"),
-    "Embedder": (*_WEB, *_STORE, "limits", "cameras", "detector", "liveness"),
-    "Detector": (*_WEB, *_STORE),
+    "Embedder": (*_WEB, *_STORE, "audit", "limits", "cameras", "detector", "liveness"),
+    "Detector": (*_WEB, *_STORE, "audit"),
     "Cameras": ("host", "port", "hosts", "cors_origins", "client_key", "access", "embedder", "matcher"),
     "Ingress": ("embedder", "matcher"),
 }

@@ -14,6 +14,7 @@ from facegroup.cli.output import bar, show_log
 from facegroup.errors import FacegroupError, InvalidSettings
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
+from facegroup.store.audit import Retention
 from facegroup.store.conversion import Converted, Converts
 from facegroup.store.encryption import PLAIN, SecretKeys, new_key
 from facegroup.store.secret_key import secret_keys
@@ -90,7 +91,7 @@ def encrypt(
 
 def _places(settings: Settings, keys: SecretKeys) -> Iterator[tuple[str, Converts]]:
     """Open what is to be encrypted, each with the words for it."""
-    yield "", cast(Converts, open_store(settings.store, "cli", keys))
+    yield "", cast(Converts, open_store(settings.store, "cli", keys, Retention.of(settings.audit)))
     if journal.may_be_there(settings.store):
         yield " what cameras saw", JournalConversion(settings.store, settings.cameras.key, keys)
 

@@ -17,8 +17,11 @@ from facegroup.cli.options import AsJson, Server, Store
 from facegroup.cli.output import client_of, show_log, show_table
 from facegroup.cli.service import moment
 from facegroup.client import Client
-from facegroup.errors import MalformedRequest
-from facegroup.settings import RATE, load
+from facegroup.errors import FacegroupError, MalformedRequest
+from facegroup.settings import RATE, Settings, load
+from facegroup.store import open_store
+from facegroup.store.audit import SERVER, Event, Retention
+from facegroup.store.secret_key import secret_keys
 from facegroup.wire.access import Key
 
 _RATES = ("requests_per_minute", "photos_per_minute", "bytes_per_day")
@@ -141,8 +144,9 @@ class _Keys(Protocol):
 class _Stored:
     """Class of the keys of a store on this machine, or that it reaches."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, settings: Settings) -> None:
         self._registry = registry
+        self._settings = settings
 
     def add(self, body: dict[str, Any]) -> Key:
         galleries, cameras = (None if body[what] is None else tuple(body[what]) for what in ("galleries", "cameras"))
@@ -150,6 +154,7 @@ class _Stored:
         grant = Grant(frozenset(body["scopes"]), galleries, cameras, body["expires_at"], limits)
         first = self._registry.version() == 0
         made = self._registry.add(grant, body["note"], "cli")
+        self._note("key_made", made[0].id)
         if first:
             typer.echo("this is the first key: from now on every server of this store asks for one", err=True)
         return Key.of(made[0], time.time(), made[1])
@@ -162,11 +167,24 @@ class _Stored:
         return Key.of(find(tuple(self._registry.all()), key), time.time())
 
     def revoke(self, key: str, *, force: bool) -> Key:
-        return Key.of(self._registry.revoke(key, force=force), time.time())
+        gone = self._registry.revoke(key, force=force)
+        self._note("key_revoked", gone.id)
+        return Key.of(gone, time.time())
 
     def rotate(self, key: str, grace: float) -> Key:
         made = self._registry.rotate(key, grace)
+        self._note("key_rotated", made[0].id)
         return Key.of(made[0], time.time(), made[1])
+
+    def _note(self, what: str, key: str) -> None:
+        settings = self._settings
+        try:
+            with closing(
+                open_store(settings.store, "cli", secret_keys(settings), Retention.of(settings.audit))
+            ) as store:
+                store.note(SERVER, Event(what, None, {"key": key}))
+        except FacegroupError as error:  # the key is changed all the same
+            typer.echo(f"the audit entry {what} cannot be written: {error.detail}", err=True)
 
 
 class _Served:
@@ -200,7 +218,7 @@ def _opened(server: str | None, store: str | None) -> Iterator[_Keys]:
             yield _Served(client)
     else:
         with closing(open_registry(settings.store)) as registry:
-            yield _Stored(registry)
+            yield _Stored(registry, settings)
 
 
 def _at(key: str) -> str:
