@@ -52,10 +52,7 @@ FOR_EVER = 1e9
 def build(settings: Settings) -> Application:
     """Wire the stages together for `serve deploy` and `serve run`, which listen where Ray is told to: keys are asked for."""
     configure(settings)
-    settings = start_rules.checked(settings, log.warning, everywhere=True)
-    names = [each.__name__ for each in (GalleryActor, Embedder, Detector, Ingress, Cameras)]
-    stages.keep_versions({name: stages.version(stages.given(settings, name)) for name in names})
-    return application(settings)
+    return application(start_rules.checked(settings, log.warning, everywhere=True))
 
 
 def application(settings: Settings) -> Application:
@@ -103,4 +100,5 @@ def _bind(process: type, settings: Settings, part: _Part, *next_: Application) -
         health_check_timeout_s=settings.processes.health_seconds,
         logging_config={"enable_access_log": False, "log_level": "ERROR"},
     )(process)
-    return deployment.options(**options).bind(stages.given(settings, name), *next_)
+    given = stages.given(settings, name)
+    return stages.with_version(deployment.options(**options), stages.version(given)).bind(given, *next_)

@@ -5,15 +5,14 @@ So a change of any argument would replace all. Here each stage has the version o
 """
 
 import hashlib
-import importlib
 import json
-from collections.abc import Callable, Mapping
-from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from ray.serve import Deployment
+from ray.serve._private.config import DeploymentConfig
 
 from facegroup.settings import Cameras, Detector, Embedder, Matcher, Settings
 
@@ -71,21 +70,21 @@ def live(settings: Settings) -> dict[str, Any]:
     return {**{name: getattr(settings, name) for name in _LIVE}, "candidates": settings.matcher.candidates}
 
 
-def keep_versions(versions: Mapping[str, str]) -> None:
-    """Make Serve give each deployment its own version, in this process, which builds an application for a file.
-
-    Args:
-        versions: version of each deployment by its name.
-    """
-    module: Any = importlib.import_module("ray.serve._private.application_state")
-    give = module.get_deploy_args
-    if isinstance(give, partial):
-        give = give.args[0]
-    module.get_deploy_args = partial(_with_version, give, versions)
+def with_version(deployment: Deployment, version: str) -> Deployment:
+    """Return the deployment with a version of its own, instead of the one that Serve gives all of an application."""
+    fixed = deployment.options()
+    config: Any = fixed._deployment_config
+    config.version = version
+    config.__class__ = _Fixed
+    return fixed
 
 
-def _with_version(give: Callable[..., Any], versions: Mapping[str, str], /, **named: Any) -> Any:
-    return give(**{**named, "version": versions.get(named["name"], named["version"])})
+class _Fixed(DeploymentConfig):
+    """Configuration of a deployment whose version is not set again."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "version":
+            super().__setattr__(name, value)
 
 
 def _default(name: str) -> Any:

@@ -1,12 +1,17 @@
 """Which stages a change of the settings restarts."""
 
-import importlib
+import warnings
 from typing import Any
 
 import pytest
 
 from facegroup.settings import Settings, load
-from serve import stages
+
+with warnings.catch_warnings():  # Ray's own, of pydantic
+    warnings.simplefilter("ignore")
+    from serve import stages
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own, while it is imported
 
 NAMES = ("GalleryActor", "Embedder", "Detector", "Cameras", "Ingress")
 
@@ -90,16 +95,21 @@ def test_what_a_running_stage_takes_on() -> None:
     assert taken == wanted
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own, while it is imported
-def test_serve_is_made_to_keep_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    module: Any = importlib.import_module("ray.serve._private.application_state")
-    came: list[dict[str, Any]] = []
-    monkeypatch.setattr(module, "get_deploy_args", lambda **named: came.append(named))
-    stages.keep_versions({"Detector": "old"})
-    stages.keep_versions({"Detector": "one"})
-    for name in ("Detector", "Other"):
-        module.get_deploy_args(name=name, version="of the file", ingress=False)
-    assert came == [
-        {"name": "Detector", "version": "one", "ingress": False},
-        {"name": "Other", "version": "of the file", "ingress": False},
-    ]
+def test_each_deployment_keeps_its_own_version() -> None:
+    """Serve sets that of the application when it makes the arguments for its controller."""
+    from ray.serve._private.build_app import build_app
+
+    from serve.app import application
+
+    def versions(settings: Settings) -> dict[str, str]:
+        found = {}
+        for deployment in build_app(application(settings), name="facegroup").deployments:
+            config: Any = deployment._deployment_config
+            config.version = "of the file"
+            found[deployment.name] = type(config).from_proto_bytes(config.to_proto_bytes()).version
+        return found
+
+    before, after = versions(settings()), versions(settings(embedder={"batch": 64}, threshold=0.7))
+    assert set(before) == set(NAMES)
+    assert "of the file" not in before.values()
+    assert {name for name in NAMES if before[name] != after[name]} == {"Embedder", "Detector"}
