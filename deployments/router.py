@@ -16,12 +16,28 @@ from ray.serve.request_router import PendingRequest, RunningReplica
 
 from deployments.shared_crops import SharedCrops
 from deployments.watch import PING_SECONDS, Watch, ordered
+from facegroup.store.contract import Store
 
 WORK = ("see", "embed", "match")
 """Methods of a stage's work. They change nothing, so that another replica can be asked again."""
 
-ASKED_AGAIN = (*WORK, "alive", "about")
-"""Methods that another replica is asked instead. The others change something, or it does not matter who answers."""
+READS = frozenset(
+    method.__name__
+    for method in (
+        Store.gallery,
+        Store.galleries,
+        Store.person,
+        Store.people,
+        Store.samples,
+        Store.cohort,
+        Store.version,
+        Store.standing,
+        Store.skipped,
+        Store.audit,
+        Store.audits,
+    )
+)
+"""Methods of the store that change nothing."""
 
 
 class Target(RunningReplica):
@@ -48,7 +64,7 @@ class Target(RunningReplica):
         pr.args = given
         self.watch.sent(result)
         result.add_done_callback(lambda done: self.watch.ended(result))
-        if with_rejection and pr.metadata.call_method in ASKED_AGAIN:
+        if with_rejection and changes_nothing(pr):
             # With gRPC Serve waits here for the answer itself, with Ray's own calls until the replica has accepted.
             wait = partial(self._answer, pr, result, result.get_rejection_response)
             result.get_rejection_response = wait  # type: ignore[method-assign]
@@ -65,6 +81,12 @@ class Target(RunningReplica):
                 raise RayServeException("Two replicas did not answer.") from None
             vars(pr)["asked_again"] = True
             raise ActorUnavailableError("The replica does not answer.", self.actor_id.binary()) from None
+
+
+def changes_nothing(pr: PendingRequest) -> bool:
+    """Return whether another replica can be asked instead, although this one may have done it."""
+    method = pr.metadata.call_method
+    return method in (*WORK, "alive", "about") or (method == "ask" and pr.args[0] in READS)
 
 
 class Router(PowerOfTwoChoicesRequestRouter):

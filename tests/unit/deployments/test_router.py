@@ -1,6 +1,7 @@
 """The replica that a call goes to, in what Serve calls of its router."""
 
 import asyncio
+import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from deployments.shared_crops import SharedCrops, share
 from facegroup.pipeline.batches import CropBatch
+from facegroup.store.contract import Store
 
 with warnings.catch_warnings():  # Ray's own, of pydantic
     warnings.simplefilter("ignore")
@@ -19,7 +21,7 @@ with warnings.catch_warnings():  # Ray's own, of pydantic
     from ray.serve.request_router import PendingRequest, RunningReplica
 
     from deployments import watch as watch_module
-    from deployments.router import Router, Target
+    from deployments.router import READS, Router, Target
     from deployments.watch import Watch
 
 
@@ -116,10 +118,21 @@ def test_an_answer_arrives_as_it_is() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("method", ["see", "embed", "match", "alive", "about"])
-def test_work_of_a_replica_that_hangs_is_given_to_serve_once_more(method: str) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("see", []),
+        ("embed", made()),
+        ("match", 1),
+        ("alive",),
+        ("about",),
+        ("ask", "person", "choir"),
+        ("ask", "samples"),
+    ],
+)
+def test_work_of_a_replica_that_hangs_is_given_to_serve_once_more(call: tuple[Any, ...]) -> None:
     async def scenario() -> None:
-        asked = request(method)
+        asked = request(*call)
         for kind in (ActorUnavailableError, RayServeException):
             replica = Replica()
             waits: Awaitable[Any] = replica.try_send_request(asked, with_rejection=True).get_rejection_response()
@@ -133,12 +146,15 @@ def test_work_of_a_replica_that_hangs_is_given_to_serve_once_more(method: str) -
     run(scenario)
 
 
-@pytest.mark.parametrize("method", ["ask", "calibrate", "call"])
-def test_what_may_change_something_is_never_asked_again(method: str) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [("ask", "add_samples", "choir"), ("ask", "delete_person"), ("ask", "accept"), ("calibrate",), ("call", "person")],
+)
+def test_what_may_change_something_is_never_asked_again(call: tuple[Any, ...]) -> None:
     async def scenario() -> None:
         replica = Replica()
         waits = asyncio.ensure_future(
-            replica.try_send_request(request(method), with_rejection=True).get_rejection_response()
+            replica.try_send_request(request(*call), with_rejection=True).get_rejection_response()
         )
         while not replica.watch.silent:
             await asyncio.sleep(0.01)
@@ -150,6 +166,12 @@ def test_what_may_change_something_is_never_asked_again(method: str) -> None:
         replica.up.set()
 
     run(scenario)
+
+
+def test_every_method_that_writes_says_for_whom() -> None:
+    """The other methods change nothing, but are not all asked for by other processes."""
+    for name in READS:
+        assert "by" not in inspect.signature(getattr(Store, name)).parameters
 
 
 def test_serve_is_offered_all_replicas_in_order_and_waits_between_tries() -> None:
