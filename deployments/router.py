@@ -115,7 +115,11 @@ class Router(PowerOfTwoChoicesRequestRouter):
         return Watch(
             str(target.replica_id),
             lambda: target.get_queue_len(deadline_s=PING_SECONDS),
-            lambda: all(each == target.replica_id for each in self.curr_replicas),
+            partial(self._alone, target),
             self._seconds,
             near=target.node_id == self._self_node_id,
         )
+
+    def _alone(self, target: Target) -> bool:
+        others = (each for each in self.curr_replicas.values() if each.replica_id != target.replica_id)
+        return all(isinstance(each, Target) and each.watch.silent for each in others)

@@ -3,8 +3,8 @@
 This is outlier ejection as in Envoy (envoyproxy.io, "Outlier detection"). A replica is silent if its process does not answer
 three pings in a row: it hangs, or its machine is cut off. It is stuck if its process answers, but no call does for many
 seconds. A silent replica gets no calls until it answers a ping. A stuck one gets none for a time that grows, until a call is
-answered. At most half of the replicas are passed over because they are stuck, since they may all be busy. With one replica
-nobody is watched: nobody else could answer.
+answered. At most half of the replicas are passed over because they are stuck, since they may all be busy. The last replica
+that is not silent is waited for: nobody else could answer.
 """
 
 import asyncio
@@ -124,8 +124,10 @@ class Watch:
                 if self._alone():
                     missed, self.silent = 0, False
                 elif self.silent or self._quiet(self._sent) > PING_SECONDS:
-                    missed = 0 if await self._pinged() else missed + 1
-                    self._judge(missed)
+                    answered = await self._pinged()
+                    if answered is not None and not self._alone():
+                        missed = 0 if answered else missed + 1
+                        self._judge(missed)
                 else:
                     missed = 0
         finally:
@@ -150,14 +152,14 @@ class Watch:
         began = min(calls.values(), default=float("inf"))
         return self._clock() - max(began, self._answered)
 
-    async def _pinged(self) -> bool:
-        """Return whether the process answers. A ping during which this process hardly ran itself shows nothing."""
+    async def _pinged(self) -> bool | None:
+        """Return whether the process answers. None: this process itself hardly ran, so that the ping shows nothing."""
         began = self._clock()
         with suppress(Exception):
             async with asyncio.timeout(PING_SECONDS):
                 await self._ping()
             return True
-        return self._clock() - began > 2 * PING_SECONDS
+        return None if self._clock() - began > 2 * PING_SECONDS else False
 
     def _give_up(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,9 +40,13 @@ class Caller:
     def __init__(self, count: int) -> None:
         self.processes = [Process() for _ in range(count)]
         self.watches = [
-            Watch(str(index), each.ping, lambda: count == 1, STUCK_SECONDS) for index, each in enumerate(self.processes)
+            Watch(str(index), each.ping, partial(self._alone, index), STUCK_SECONDS)
+            for index, each in enumerate(self.processes)
         ]
         self.asked = [0] * count
+
+    def _alone(self, index: int) -> bool:
+        return all(each.silent for other, each in enumerate(self.watches) if other != index)
 
     async def call(self) -> int:
         """Return which replica answered."""
@@ -151,6 +156,23 @@ def test_at_most_half_are_passed_over_because_they_are_stuck() -> None:
         assert len(order) == 4
         last = sorted(order, key=lambda index: caller.watches[index].ejected)[2:]
         assert set(order[2:]) == set(last)
+
+    run(scenario)
+
+
+def test_the_last_replica_is_waited_for_when_all_are_silent() -> None:
+    async def scenario() -> None:
+        caller = Caller(2)
+        for process in caller.processes:
+            process.up.clear()
+        calls = [asyncio.ensure_future(caller.call()) for _ in range(4)]
+        await until(lambda: any(watch.silent for watch in caller.watches))
+        await asyncio.sleep(STUCK_SECONDS)
+        assert sum(watch.silent for watch in caller.watches) == 1
+        assert not any(call.done() for call in calls)
+        for process in caller.processes:
+            process.up.set()
+        assert len(await asyncio.gather(*calls)) == 4
 
     run(scenario)
 
