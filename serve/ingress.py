@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -33,11 +34,12 @@ from facegroup.settings import Settings
 from facegroup.store.audit import Origin
 from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
-from serve import early_refusal, start_rules
+from serve import early_refusal, start_rules, tls_files
 from serve.api import build_api
 from serve.api.auditing import Auditor
 from serve.api.draining import Drain
 from serve.api.limits import refusal
+from serve.haproxy_config import TLS
 
 log = logging.getLogger("facegroup.serve")
 
@@ -206,7 +208,7 @@ class Ingress:
             *(call(handle.about.remote()) for handle in (self._embedder, self._detector, self._gallery))
         )
         liveness = detector.pop("liveness")
-        return {**embedder, "detector": detector, "liveness": liveness, **gallery}
+        return {**embedder, "detector": detector, "liveness": liveness, **gallery, **_tls()}
 
     async def metrics(self) -> str:
         """See `Pipeline`."""
@@ -233,6 +235,13 @@ class Ingress:
         seconds = self._settings.limits.request_seconds
         answers: list[Answer] = await call(self._detector.see.remote(list(photos), seconds))
         return answers
+
+
+def _tls() -> dict[str, object]:
+    """Return what is known about the certificate, if the server has one."""
+    path = os.environ.get(TLS)
+    state = tls_files.told(path) if path else None
+    return {} if state is None else {"tls": asdict(state)}
 
 
 def _call(settings: Settings) -> int:

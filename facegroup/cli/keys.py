@@ -17,11 +17,10 @@ from facegroup.cli.options import AsJson, Server, Store
 from facegroup.cli.output import client_of, show_log, show_table
 from facegroup.cli.service import moment
 from facegroup.client import Client
-from facegroup.errors import FacegroupError, MalformedRequest
+from facegroup.errors import MalformedRequest
 from facegroup.settings import RATE, Settings, load
-from facegroup.store import open_store
-from facegroup.store.audit import SERVER, Event, Retention
-from facegroup.store.secret_key import secret_keys
+from facegroup.store import server_log
+from facegroup.store.audit import Event
 from facegroup.wire.access import Key
 
 _RATES = ("requests_per_minute", "photos_per_minute", "bytes_per_day")
@@ -177,14 +176,8 @@ class _Stored:
         return Key.of(made[0], time.time(), made[1])
 
     def _note(self, what: str, key: str) -> None:
-        settings = self._settings
-        try:
-            with closing(
-                open_store(settings.store, "cli", secret_keys(settings), Retention.of(settings.audit))
-            ) as store:
-                store.note(SERVER, Event(what, None, {"key": key}))
-        except FacegroupError as error:  # the key is changed all the same
-            typer.echo(f"the audit entry {what} cannot be written: {error.detail}", err=True)
+        if fault := server_log.note(self._settings, Event(what, None, {"key": key}), "cli"):
+            typer.echo(fault, err=True)
 
 
 class _Served:

@@ -32,7 +32,9 @@ class CheckedRoute(APIRoute):
             assert row is not None  # build_api has checked it
             request.state.caller = await admitted(request, TABLE[row])
             if TABLE[row].open:
-                return await answer(request)
+                response = await answer(request)
+                await request.app.state.auditor.changed(request, row, response)
+                return response
             await usage.spend(request, "requests", 1)
             body = usage.CountedBody(request)
             try:

@@ -1,4 +1,16 @@
-"""Audit entries of what the store of galleries does not write itself: keys, cameras, webhooks, videos, and refusals."""
+"""Audit entries of what the store of galleries does not write itself: keys, users, cameras, sign-ins, and refusals.
+
+A route whose change is to be noted has a row in `EVENTS`, and does nothing more: the entry is written when it has answered
+with a status below 400. Ids in the path are in the entry, else the `id` of the answer, or the `name` of a user. Words for
+sign-ins are ``signed_in`` and ``signed_out``.
+
+- A route that signs somebody in is open, so it says who it was: it sets ``request.state.caller`` to the user before it
+  answers. The entry is then theirs. The row may be of a GET, such as one that a provider of identities redirects to.
+- A route whose refusals have a word of their own sets ``request.state.refusal`` before it refuses: ``"sign_in_refused"``.
+  They are then added up like other refusals. The name that was tried is in no entry, as people type passwords there.
+- What is no request is noted by ``await app.state.auditor.note(SERVER, Event("…", None, {…}), Origin("server"))``, and by
+  `facegroup.store.server_log.note` where no server runs.
+"""
 
 import asyncio
 import json
@@ -6,7 +18,7 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from fastapi import Request, Response
 
@@ -19,12 +31,18 @@ from serve.api.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 _ONE = "/v1/{0}s/{{{0}}}"
-_KEY, _CAMERA, _WEBHOOK, _VIDEO = map(_ONE.format, ("key", "camera", "webhook", "video"))
+_KEY, _USER, _CAMERA, _WEBHOOK, _VIDEO = map(_ONE.format, ("key", "user", "camera", "webhook", "video"))
+
+Refusal: TypeAlias = Literal["refused", "sign_in_refused"]
+"""The words for refusals."""
 
 EVENTS = {
     ("POST", "/v1/keys"): "key_made",
     ("DELETE", _KEY): "key_revoked",
     ("POST", f"{_KEY}/rotate"): "key_rotated",
+    ("POST", "/v1/users"): "user_added",
+    ("PATCH", _USER): "user_changed",
+    ("DELETE", _USER): "user_removed",
     ("POST", "/v1/cameras"): "camera_added",
     ("PATCH", _CAMERA): "camera_changed",
     ("DELETE", _CAMERA): "camera_removed",
@@ -39,7 +57,7 @@ EVENTS = {
 }
 """Method and path of each route whose change no store of galleries notes, and the word for it in the audit log."""
 
-_NAMED = ("key", "camera", "webhook", "video", "unknown")  # in paths
+_NAMED = ("key", "user", "camera", "webhook", "video", "unknown")  # in paths
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECONDS = 60.0
 _CALLERS = 20
@@ -53,6 +71,7 @@ _TRIES = 10_000  # how many refusals of a minute are told apart before they are 
 class _Refusals:
     """Class of the refusals of one caller in a minute."""
 
+    what: Refusal
     origin: Origin
     count: int = 0
     first: float = 0.0
@@ -74,7 +93,7 @@ class Auditor:
     def __init__(self, pipeline: Pipeline, now: Any = time.time) -> None:
         self._pipeline = pipeline
         self._now = now
-        self._refused: dict[tuple[str, str, str], _Refusals] = {}
+        self._refused: dict[tuple[Refusal, str, str, str], _Refusals] = {}
         self._waiting: deque[tuple[str, Event, Origin, str]] = deque(maxlen=_WAITING)
         self._task: asyncio.Task[None] | None = None
         self._day, self._spent = 0, 0
@@ -85,8 +104,9 @@ class Auditor:
         if what is None or answer.status_code >= 400:
             return
         detail = {name: value for name, value in request.path_params.items() if name in _NAMED}
-        if not detail and isinstance(made := _body(answer), str):
-            detail = {row[1].rpartition("/")[2].removesuffix("s"): made}
+        kind = row[1].rpartition("/")[2].removesuffix("s")
+        if not detail and isinstance(made := _body(answer, "name" if kind == "user" else "id"), str):
+            detail = {kind: made}
         if row[0] == "PATCH":
             detail["fields"] = sorted(await request.json())
         gallery = request.path_params.get("gallery", SERVER)
@@ -103,18 +123,25 @@ class Auditor:
             self._waiting.append((gallery, event, by, result))
             self._start()
 
-    def refused(self, error: FacegroupError, by: Origin, method: str) -> None:
-        """Count a refusal, if it is one of access, or a conflict of a change. Overload is no refusal."""
+    def refused(self, error: FacegroupError, by: Origin, method: str, what: Refusal = "refused") -> None:
+        """Count a refusal, if it is one of access, or a conflict of a change. Overload is no refusal.
+
+        Args:
+            error: that is answered.
+            by: who is refused.
+            method: of the request.
+            what: the word for it in the audit log.
+        """
         denied = error.status in (401, 403) or (error.status == 409 and method not in _SAFE)
         if isinstance(error, ServiceError):
             denied = isinstance(error, RateLimited)
         if not denied:
             return
-        which = (error.code, by.actor, by.address)
+        which = (what, error.code, by.actor, by.address)
         if which not in self._refused and len(self._refused) >= _TRIES:
-            which = (error.code, "", "")
+            which = (what, error.code, "", "")
             by = Origin("server")
-        found = self._refused.setdefault(which, _Refusals(by, 0, self._now()))
+        found = self._refused.setdefault(which, _Refusals(what, by, 0, self._now()))
         found.count, found.last = found.count + 1, self._now()
         self._start()
 
@@ -126,17 +153,17 @@ class Auditor:
         day = int(self._now() // _DAY)
         if day != self._day:
             self._day, self._spent = day, 0
-        rest: dict[str, _Refusals] = {}
+        rest: dict[tuple[Refusal, str], _Refusals] = {}
         ordered = sorted(counted.items(), key=lambda each: -each[1].count)
-        for number, ((code, actor, _), each) in enumerate(ordered):
+        for number, ((what, code, actor, _), each) in enumerate(ordered):
             if actor and number < _CALLERS and self._spent < _A_DAY:
                 self._spent += 1
                 await self.note(SERVER, _event(each), each.origin, code)
                 continue
-            other = rest.setdefault(code, _Refusals(Origin("server"), 0, each.first))
+            other = rest.setdefault((what, code), _Refusals(what, Origin("server"), 0, each.first))
             other.count += each.count
             other.first, other.last = min(other.first, each.first), max(other.last, each.last)
-        for code, each in rest.items():
+        for (_, code), each in rest.items():
             await self.note(SERVER, _event(each), each.origin, code)
 
     def _start(self) -> None:
@@ -160,13 +187,13 @@ def origin(request: Request) -> Origin:
 
 
 def _event(found: _Refusals) -> Event:
-    return Event("refused", None, {"count": found.count, "first": found.first, "last": found.last})
+    return Event(found.what, None, {"count": found.count, "first": found.first, "last": found.last})
 
 
-def _body(answer: Response) -> object:
-    """Return the id of what an answer tells of."""
+def _body(answer: Response, field: str) -> object:
+    """Return a field of what an answer tells of."""
     try:
         found = json.loads(bytes(getattr(answer, "body", b"")))
     except ValueError:
         return None
-    return found.get("id") if isinstance(found, dict) else None
+    return found.get(field) if isinstance(found, dict) else None

@@ -68,7 +68,8 @@ def install(app: FastAPI) -> None:
 
     async def known(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, FacegroupError)
-        request.app.state.auditor.refused(error, origin(request), request.method)
+        what = getattr(request.state, "refusal", "refused")
+        request.app.state.auditor.refused(error, origin(request), request.method, what)
         answer = problem(error, _id(request))
         answer.headers.update(rate_fields(getattr(request.state, "left", ())))
         return answer

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Request
+from fastapi.responses import JSONResponse
 from typer.testing import CliRunner
 
+from facegroup.access.types import EVERYBODY, Caller
 from facegroup.errors import (
     Forbidden,
     MalformedRequest,
@@ -66,7 +69,44 @@ def test_every_change_has_an_entry() -> None:
     by_store = {row for row in TABLE if row[1].startswith("/v1/galleries/")}
     changing = {row for row in TABLE if row[0] != "GET" and row[1] not in READING}
     assert changing - by_store - EVENTS.keys() == set()
-    assert EVENTS.keys() <= changing
+    coming = {row for row in EVENTS if row[1].startswith("/v1/users")}
+    assert EVENTS.keys() - coming <= changing
+
+
+def test_open_routes_are_noted_with_who_it_was(keyed: Keyed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those that sign somebody in: nobody is known before."""
+    monkeypatch.setitem(EVENTS, ("GET", "/docs"), "signed_in")
+    admin = keyed.key("admin")
+    assert keyed.api("GET", "/docs").status_code == 200
+    (entry,) = keyed.api("GET", "/v1/audit", params={"gallery": ""}, headers=bearer(admin)).json()["entries"]
+    assert (entry["what"], entry["detail"], entry["actor"].split()[0]) == ("signed_in", {}, "http")
+
+
+def test_a_user_who_was_added_is_named(keyed: Keyed) -> None:
+    auditor: Auditor = keyed.api.app.state.auditor
+    request = Request({"type": "http", "method": "POST", "path": "/v1/users", "headers": [], "path_params": {}})
+    request.state.caller = Caller("u1", "user", "grace", EVERYBODY.grant)
+    for status in (201, 409):
+        answer = JSONResponse({"name": "ada", "id": "u2", "role": "viewer"}, status)
+        asyncio.run(auditor.changed(request, ("POST", "/v1/users"), answer))
+    (entry,) = keyed.api.app.state.context.pipeline.call(Store.audit, "")
+    assert (entry.event, entry.origin.actor) == (Event("user_added", None, {"user": "ada"}), "user grace")
+
+
+def test_refused_sign_ins_have_a_word_of_their_own(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/g.db")
+
+    async def attack() -> None:
+        auditor = Auditor(Stored(store))  # type: ignore[arg-type]
+        for _ in range(4):
+            auditor.refused(Unauthorised("x"), Origin("http 10.0.0.9"), "POST", "sign_in_refused")
+        auditor.refused(Unauthorised("x"), Origin("http 10.0.0.9"), "POST")
+        await auditor.flush()
+
+    asyncio.run(attack())
+    told = {(each.event.what, each.result): each.event.detail["count"] for each in store.audit("")}
+    assert told == {("sign_in_refused", "unauthorised"): 4, ("refused", "unauthorised"): 1}
+    store.close()
 
 
 def test_changes_of_keys_are_in_the_servers_log(keyed: Keyed) -> None:
