@@ -70,19 +70,20 @@ def _is_ready(client: httpx.Client) -> bool:
 def asked_all_the_time(port: int) -> Iterator[None]:
     """Identify again and again, and fail if it failed once."""
     stop, wrong = threading.Event(), list[str]()
-    answered = 0
+    answered, longest = 0, 0.0
 
     def ask() -> None:
-        nonlocal answered
+        nonlocal answered, longest
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=90) as client:
             while not stop.is_set():
+                asked = time.monotonic()
                 try:
                     answer = client.post("/v1/galleries/default/identify", files=[("photos", photo(7, answered))])
                     if answer.status_code != 200:
                         wrong.append(answer.text)
                 except httpx.TransportError as error:
                     wrong.append(repr(error))
-                answered += 1
+                answered, longest = answered + 1, max(longest, time.monotonic() - asked)
 
     thread = threading.Thread(target=ask)
     thread.start()
@@ -91,7 +92,7 @@ def asked_all_the_time(port: int) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-    print(f"\n{answered} requests, {len(wrong)} failed", end="")
+    print(f"\n{answered} requests, {len(wrong)} failed, longest {longest:.1f} s", end="")
     assert wrong == []
     assert answered > 0
 
