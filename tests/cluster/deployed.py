@@ -21,13 +21,14 @@ class Deployed:
     Args:
         folder: for the log.
         environment: its variables.
+        nodes: how many machines Ray takes this one for.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], nodes: int = 1) -> None:
         self._log = folder / "deployed.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.cluster.deployed"],
+                [sys.executable, "-W", "ignore", "-m", "tests.cluster.deployed", str(nodes)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -49,7 +50,11 @@ class Deployed:
         for line in self._process.stdout:
             if line == "deployed\n":
                 return
-        raise AssertionError(f"it was not deployed:\n{self._log.read_text(errors='replace')[-4000:]}")
+        raise AssertionError(f"it was not deployed:\n{self.log()[-4000:]}")
+
+    def log(self) -> str:
+        """Return what its processes have said."""
+        return self._log.read_text(errors="replace")
 
     def close(self) -> None:
         """End it."""
@@ -58,6 +63,14 @@ class Deployed:
         self._process.stdin.close()
         self._process.wait(120)
         self._process.stdout.close()
+
+
+def _join(address: str) -> None:
+    """Start another node of the Ray at this address. It ends when the first one does."""
+    command = [str(Path(sys.executable).with_name("ray")), "start", f"--address={address}", f"--num-cpus={CPUS}"]
+    subprocess.run(
+        [*command, "--node-ip-address=127.0.0.1", "--object-store-memory=100000000"], check=True, stdout=sys.stderr
+    )
 
 
 def main() -> None:
@@ -82,6 +95,8 @@ def main() -> None:
         from ray.serve.context import _get_global_client
         from ray.serve.schema import ServeDeploySchema
 
+        for _ in range(int(sys.argv[1]) - 1):
+            _join(ray.get_runtime_context().gcs_address)
         ray.serve.start(http_options=HTTPOptions(host="127.0.0.1", port=load().port))
         client: Any = _get_global_client()
         for line in sys.stdin:
