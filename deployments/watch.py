@@ -169,20 +169,20 @@ class Watch:
 
 
 def ordered(watches: Sequence[Watch]) -> list[int]:
-    """Return the indices of replicas in the order in which one call is to be offered to them.
+    """Return the indices of the replicas that may be called, in the order in which one call is to be offered to them.
 
-    Near replicas with room come first, then all others by their calls under way. Those that are passed over come last.
-    Replicas that are equal take turns.
+    Near replicas with room come first, then all others by their calls under way. Replicas that are equal take turns.
     """
-    stuck = sorted((index for index, each in enumerate(watches) if each.ejected > 0), key=lambda i: -watches[i].ejected)
-    passed_over = set(stuck[: len(watches) // 2])
+    answering = [index for index, each in enumerate(watches) if not each.silent] or list(range(len(watches)))
+    stuck = sorted((index for index in answering if watches[index].ejected > 0), key=lambda i: -watches[i].ejected)
+    passed_over = stuck[: len(answering) // 2]
 
-    def rank(index: int) -> tuple[bool, bool, int, int]:
+    def rank(index: int) -> tuple[bool, int, int]:
         each = watches[index]
         near_with_room = each.near and each.under_way < AHEAD
-        return each.silent or index in passed_over, not near_with_room, each.under_way, each.turn
+        return not near_with_room, each.under_way, each.turn
 
-    order = sorted(range(len(watches)), key=rank)
+    order = sorted((index for index in answering if index not in passed_over), key=rank)
     if order:
         watches[order[0]].turn = 1 + max(each.turn for each in watches)
     return order

@@ -151,11 +151,9 @@ def test_at_most_half_are_passed_over_because_they_are_stuck() -> None:
             process.works.clear()
         calls = [asyncio.ensure_future(caller.call()) for _ in range(8)]
         await asyncio.gather(*calls, return_exceptions=True)
-        order = ordered(caller.watches)
         assert all(each.ejected > 0 for each in caller.watches)
-        assert len(order) == 4
-        last = sorted(order, key=lambda index: caller.watches[index].ejected)[2:]
-        assert set(order[2:]) == set(last)
+        longest = sorted(range(4), key=lambda index: caller.watches[index].ejected)[2:]
+        assert set(ordered(caller.watches)) == set(range(4)) - set(longest)
 
     run(scenario)
 
@@ -262,5 +260,21 @@ def test_equal_replicas_take_turns_and_the_less_busy_one_comes_first() -> None:
         assert sorted(first(made((True, 0), (True, 0), (True, 0)), 6)) == [0, 0, 1, 1, 2, 2]
         assert first(made((True, 3), (True, 2), (True, 4)), 3) == [1] * 3
         assert ordered([]) == []
+
+
+def test_a_replica_that_is_passed_over_is_not_offered_at_all() -> None:
+    """Serve goes down the list also for a second call, when it gave the first place to another one."""
+
+    async def scenario() -> None:
+        watches = made((True, 0), (True, 5), (True, 7))
+        watches[0].silent = True
+        assert ordered(watches) == [1, 2]
+        watches[1]._until = watches[1]._clock() + 9
+        assert ordered(watches) == [2]
+        watches[2].silent = True
+        assert ordered(watches) == [1], "half of those that answer pings is none of one"
+        watches[1].silent = True
+        watches[1]._until = 0.0
+        assert ordered(watches) == [0, 1, 2]
 
     run(scenario)
