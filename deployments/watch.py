@@ -12,7 +12,7 @@ import contextvars
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 PING_SECONDS = 1.0
@@ -73,6 +73,7 @@ class Watch:
         self._ejections = 0
         self._until = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._pinging: asyncio.Future[object] | None = None
 
     @property
     def under_way(self) -> int:
@@ -153,12 +154,18 @@ class Watch:
         return self._clock() - max(began, self._answered)
 
     async def _pinged(self) -> bool | None:
-        """Return whether the process answers. None: this process itself hardly ran, so that the ping shows nothing."""
+        """Return whether the process answers. None: this process itself hardly ran, so that the ping shows nothing.
+
+        A ping that was not answered is waited for again instead of another one: Ray keeps each until it is answered.
+        """
         began = self._clock()
-        with suppress(Exception):
-            async with asyncio.timeout(PING_SECONDS):
-                await self._ping()
-            return True
+        if self._pinging is None:
+            self._pinging = asyncio.ensure_future(self._ping())
+        await asyncio.wait({self._pinging}, timeout=PING_SECONDS)
+        if self._pinging.done():
+            answered = self._pinging.exception() is None
+            self._pinging = None
+            return answered
         return None if self._clock() - began > 2 * PING_SECONDS else False
 
     def _give_up(self) -> None:

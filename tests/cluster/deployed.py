@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -68,9 +69,9 @@ class Deployed:
 def _join(address: str) -> None:
     """Start another node of the Ray at this address. It ends when the first one does."""
     command = [str(Path(sys.executable).with_name("ray")), "start", f"--address={address}", f"--num-cpus={CPUS}"]
-    subprocess.run(
-        [*command, "--node-ip-address=127.0.0.1", "--object-store-memory=100000000"], check=True, stdout=sys.stderr
-    )
+    more = ["--node-ip-address=127.0.0.1", "--object-store-memory=100000000"]
+    environment = {**os.environ, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}  # in spite of its name; a server sets 0
+    subprocess.run([*command, *more], check=True, stdout=sys.stderr, env=environment)
 
 
 def main() -> None:
