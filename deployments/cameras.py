@@ -12,6 +12,7 @@ from deployments.calls import Handle, answers, asking, call, with_pickle
 from deployments.camera import open_reader
 from deployments.camera_metrics import families
 from deployments.detector_calls import Answer, look
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.metrics import Counters, Families
 from facegroup.cameras.hub.hub import Hub
@@ -48,6 +49,11 @@ class Cameras:
     async def metrics(self) -> Families:
         """Return all metrics of this process."""
         return self._counters.collect()
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        self._settings = taken_on(self._settings, live)
+        self._hub.take_on(self._settings)
 
     @answers
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:

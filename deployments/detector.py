@@ -17,12 +17,14 @@ import numpy as np
 
 from deployments import private_port
 from deployments.answer_metrics import liveness_counter
-from deployments.calls import Handle, answers, call, with_pickle
+from deployments.calls import Handle, answers, call, replicas, with_pickle
 from deployments.detector_calls import CALL_BYTES, Answer, that_fit
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Counters, Families
 from deployments.shared_crops import CropSender
+from deployments.watch import AHEAD
 from facegroup.errors import FacegroupError, ImageError, TimedOut
 from facegroup.images.decode import Decoded
 from facegroup.networks.registry import spec
@@ -32,10 +34,10 @@ from facegroup.pipeline.batches import CropAnswers, CropBatch
 from facegroup.pipeline.cost import TOGETHER
 from facegroup.pipeline.finder import GIVEN_UP
 from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, PhotoResult
+from facegroup.pipeline.slots import Slots
 from facegroup.settings import Settings
 
 _Each: TypeAlias = Sequence[DetectedFaces | FacegroupError]
-_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +70,7 @@ class Detector:
         from facegroup.pipeline.open_finder import open_finder
 
         configure(settings)
+        self._settings = settings
         self._embedder = with_pickle(embedder)
         self._send = CropSender(lambda cut: call(self._embedder.embed.remote(cut)))
         self._spec = spec(settings.network, settings)
@@ -96,6 +99,7 @@ class Detector:
             queue_bytes=wanted.queue_bytes,
             cost=lambda photo: photo.cost,
             weigh=lambda photo: len(photo.data),
+            ahead=lambda: AHEAD * replicas(self._embedder),
             observe=self._counters.batches("detector"),
             background=lambda photo: photo.background,
             share=settings.cameras.share,
@@ -111,7 +115,7 @@ class Detector:
             cost=lambda photo: photo.cost,
             weigh=lambda photo: len(photo.data),
             owner=lambda photo: photo.request,
-            ahead=_AHEAD,
+            ahead=AHEAD,
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
@@ -131,7 +135,7 @@ class Detector:
         most = CALL_BYTES // (3 * self._spec.size**2)
         self._portion = max(1, min(settings.embedder.batch // 2, most))
         self._crowd = max(1, min(settings.embedder.batch * 2, most))
-        self._calls = asyncio.Semaphore(2 * settings.embedder.replicas)
+        self._calls = Slots(lambda: AHEAD * replicas(self._embedder))
         self._portions: Batcher[_Portion, None, list[CropAnswers]] = Batcher(
             "detector",
             gather,
@@ -140,12 +144,16 @@ class Detector:
             queue=1 << 30,
             cost=lambda portion: len(portion.cut),
             owner=lambda portion: portion.request,
-            ahead=2 * settings.embedder.replicas,
+            ahead=lambda: AHEAD * replicas(self._embedder),
         )
         self._counters.queue("detector", self._batcher.fill)
         self._counters.queue("detector_large", self._large.fill)
         self._counters.info(**self._finder.about(), precision=settings.detector.precision)
         self._idle = IdleTrimmer(self._batcher.fill, self._large.fill)
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        taken_on(self._settings, live)
 
     async def check_health(self) -> None:
         """Release unused memory. Ray calls this regularly."""

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deployments import private_port
-from deployments.calls import Handle, answers, call, with_pickle
+from deployments.calls import Handle, answers, call, replicas, with_pickle
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Counters, Families
 from deployments.shared_crops import SharedCrops, open_shared
+from deployments.watch import AHEAD
 from facegroup.errors import FacegroupError
 from facegroup.networks.embedder import open_embedder
 from facegroup.pipeline import batches
@@ -33,6 +35,7 @@ class Embedder:
     def __init__(self, settings: Settings, gallery: Handle) -> None:
         private_port.close()
         configure(settings)
+        self._settings = settings
         self._gallery = with_pickle(gallery)
         self._embedder = open_embedder(settings)
         self._thread = ThreadPoolExecutor(1, "embed")
@@ -48,6 +51,7 @@ class Embedder:
             queue_bytes=wanted.queue_bytes,
             cost=len,
             weigh=lambda cut: cut.crops.nbytes,
+            ahead=lambda: AHEAD * replicas(self._gallery),
             observe=self._counters.batches("embedder"),
         )
         self._counters.queue("embedder", self._batcher.fill)
@@ -56,6 +60,10 @@ class Embedder:
             **{name: str(about[name]) for name in ("network", "engine", "device")}, precision=wanted.precision
         )
         self._idle = IdleTrimmer(self._batcher.fill)
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        taken_on(self._settings, live)
 
     async def check_health(self) -> None:
         """Release unused memory. Ray calls this regularly."""

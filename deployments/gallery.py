@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from deployments import private_port
 from deployments.answer_metrics import faces_counter
 from deployments.calls import answers, method_of
 from deployments.gallery_metrics import families
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.metrics import Counters, Families
 from facegroup.errors import FacegroupError, Overloaded, ServiceError, StoreFull, StoreUnavailable
@@ -47,7 +49,8 @@ class GalleryActor:
     def __init__(self, settings: Settings) -> None:
         private_port.close()
         configure(settings)
-        network = spec(settings.network, settings)
+        self._settings = settings
+        self._network = network = spec(settings.network, settings)
         self._store = open_store(settings.store, keys=secret_keys(settings), keep=Retention.of(settings.audit))
         self._pins = Pins(network.name, known(network, settings), detector_file.name(settings))
         self._counters = Counters()
@@ -73,6 +76,12 @@ class GalleryActor:
         self._trouble: FacegroupError | None = None
         self._create()
         threading.Thread(target=self._sweep, args=(settings.matcher.sweep_seconds,), name="sweep", daemon=True).start()
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart: the threshold of a default gallery that is still to be created."""
+        settings = taken_on(self._settings, live)
+        threshold = self._network.threshold if settings.threshold is None else settings.threshold
+        self._own = replace(self._own, threshold=threshold)
 
     @answers
     async def match(

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,11 +19,13 @@ from starlette.types import ASGIApp, Scope
 
 from deployments import private_port
 from deployments.answer_metrics import photos_counter
-from deployments.calls import Handle, asking, call, with_pickle
+from deployments.calls import Handle, asking, call, replicas, with_pickle
 from deployments.detector_calls import Answer, look
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
 from deployments.metrics import Counters, Families, gathered
+from deployments.watch import AHEAD
 from facegroup.cameras.hub.part import Part
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
@@ -73,7 +76,6 @@ class Ingress:
         self._call = min(wanted.batch, _call(settings))
         self._counters = Counters()
         self._count = photos_counter(self._counters)
-        ahead = 2 * settings.detector.replicas
         self._small, self._large = (
             Batcher(
                 "ingress",
@@ -87,15 +89,16 @@ class Ingress:
                 cost=lambda photo: photo.cost,
                 weigh=lambda photo: len(photo.data),
                 owner=lambda photo: photo.request,
-                ahead=most,
+                ahead=partial(self._ahead, least),
                 observe=self._counters.batches(name),
             )
-            for name, most in (("ingress", max(wanted.inflight, ahead)), ("ingress_large", ahead))
+            for name, least in (("ingress", wanted.inflight), ("ingress_large", AHEAD))
         )
         self._counters.queue("ingress", self._small.fill)
         self._counters.queue("ingress_large", self._large.fill)
         self._counters.info(version=version("facegroup"))
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
+        self._api: FastAPI | None = None
         self._drain: Drain | None = None
         self._auditor: Auditor | None = None
         self._told_open: float | None = None
@@ -108,9 +111,15 @@ class Ingress:
         self._tell_open()
         await self._idle.check()
 
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        self._settings = taken_on(self._settings, live)
+        if self._api is not None:
+            self._api.state.context = replace(self._api.state.context, settings=self._settings)
+
     def __serve_build_asgi_app__(self) -> FastAPI:
         early_refusal.watch(self._refusal)
-        api = build_api(self._settings, self, registry=self._counters.registry)
+        self._api = api = build_api(self._settings, self, registry=self._counters.registry)
         self._drain, self._auditor = api.state.drain, api.state.auditor
         return api
 
@@ -142,6 +151,9 @@ class Ingress:
 
     async def _queue(self, photos: Sequence[Photo]) -> list[Answer]:
         return await (self._large if photos and photos[0].request else self._small).many(photos)
+
+    def _ahead(self, least: int) -> int:
+        return max(least, AHEAD * replicas(self._detector))
 
     def _is_small(self, photos: Sequence[Photo]) -> bool:
         if len(photos) > self._call or sum(len(photo.data) for photo in photos) > self._settings.ingress.batch_bytes:
