@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
@@ -25,10 +26,12 @@ from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.verification import Verified
 from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
+from facegroup.person_archive import saved
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.remote.connection import KEY, Connection
 from facegroup.remote.portions import Portions
 from facegroup.store.audit import Entry
+from facegroup.store.audit_chain import Chain
 from facegroup.store.contract import Changes, Enrolled, Erased, Merged
 from facegroup.types import FaceChoice, Gallery, Person, Policy
 from facegroup.wire import galleries as wired_galleries
@@ -325,6 +328,32 @@ class Client:
         return [
             each.struct() for each in self._read(wired_galleries.AuditPage, "GET", "/v1/audit", params=params).entries
         ]
+
+    def audit_chain(self, gallery: str) -> Chain:
+        """Return where the chain of an audit log begins and ends."""
+        params = {"gallery": gallery, "limit": 1}
+        found = self._read(wired_galleries.AuditPage, "GET", "/v1/audit", params=params).chain
+        if found is None:
+            raise errors.StageUnavailable("the server is older than this client and has no chain of the audit log")
+        return found.struct()
+
+    def export_person(self, gallery: str, person_id: str, file: Path) -> None:
+        """Write everything that is held on a person into a new ZIP file. What breaks off leaves no file.
+
+        Raises:
+            MalformedRequest: the file is there already, or cannot be written.
+            StageUnavailable: the answer broke off, as it does where the person is erased meanwhile.
+        """
+        with saved(file) as into:
+            try:
+                with self._connection.http.stream("GET", f"{_at(gallery, person_id)}/export") as answer:
+                    if answer.is_error:
+                        answer.read()
+                        raise self._connection.error(answer)
+                    for part in answer.iter_bytes():
+                        into.write(part)
+            except httpx.TransportError as error:
+                raise self._connection.no_answer(error) from error
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop."""

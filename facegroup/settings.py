@@ -268,6 +268,15 @@ class Matcher(_Part):
     sweep_seconds: float = Field(60, gt=0, description="interval between deletions of expired people")
 
 
+class Audit(_Part):
+    """The audit logs: one of each gallery, and one of the server."""
+
+    keep_days: float = Field(
+        365, ge=0, allow_inf_nan=False, description="days that entries are kept; 0: without a limit"
+    )
+    entries: int = Field(100_000, ge=1, description="most entries of each log; the oldest go")
+
+
 class Ingress(_Part):
     """The processes that serve HTTP."""
 
@@ -537,6 +546,7 @@ class Settings(BaseSettings):
     matcher: Matcher = Matcher()
     ingress: Ingress = Ingress()
     cameras: Cameras = Cameras()
+    audit: Audit = Audit()
 
     @model_validator(mode="after")
     def _has_one_key(self) -> "Settings":

@@ -33,6 +33,7 @@ from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
 from serve import early_refusal, start_rules, tls_files
 from serve.api import build_api
+from serve.api.auditing import Auditor
 from serve.api.draining import Drain
 from serve.api.limits import refusal
 from serve.haproxy_config import TLS
@@ -89,6 +90,7 @@ class Ingress:
         )
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
         self._drain: Drain | None = None
+        self._auditor: Auditor | None = None
         self._told_open: float | None = None
         configure(settings)
         self._thread = 0  # in which requests are answered
@@ -104,7 +106,7 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> FastAPI:
         early_refusal.watch(self._refusal)
         api = build_api(self._settings, self)
-        self._drain = api.state.drain
+        self._drain, self._auditor = api.state.drain, api.state.auditor
         return api
 
     def has_room(self, count: int, size: int = 0) -> bool:
@@ -184,6 +186,8 @@ class Ingress:
         if self._drain is None:
             return 0
         self._drain.ending = True
+        if self._auditor is not None:
+            await self._auditor.flush()
         return self._drain.under_way
 
     async def about(self) -> dict[str, Any]:

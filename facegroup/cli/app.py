@@ -3,6 +3,7 @@
 import typer
 
 from facegroup.cli import (
+    audit,
     calibrate,
     cameras,
     cohort,
@@ -28,6 +29,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app, in the order in which `--help` lists them."""
     recognition.add_commands(app)
     people.add_commands(app)
+    audit.add_commands(app)
     for part in (
         networks,
         enroll,

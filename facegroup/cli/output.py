@@ -60,9 +60,12 @@ def opened_store(server: str | None, settings: Settings) -> Iterator[Union["Clie
             yield client
     else:
         from facegroup.store import open_store
+        from facegroup.store.audit import Retention
         from facegroup.store.secret_key import secret_keys
 
-        with closing(open_store(settings.store, "cli", secret_keys(settings))) as store:
+        with closing(
+            open_store(settings.store, "cli", secret_keys(settings), keep=Retention.of(settings.audit))
+        ) as store:
             yield store
 
 

@@ -32,6 +32,7 @@ from serve.api import (
     videos,
     webhooks,
 )
+from serve.api.auditing import Auditor
 from serve.api.body_memory import BodyMemory
 from serve.api.context import Context
 from serve.api.draining import Drain, Draining
@@ -73,6 +74,7 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     app.state.checker = checker or open_checker(settings)
     app.state.rates = open_rates(settings)
     app.state.streams = WeakSet()
+    app.state.auditor = Auditor(pipeline)
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)
     routers = [each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, keys, signing)]
     for router in routers:

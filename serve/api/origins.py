@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facegroup.errors import FacegroupError, HostNotAllowed, OriginNotAllowed
 from facegroup.settings import Settings
+from facegroup.store.audit import Origin
 from serve.api.limits import request_id
 from serve.api.problems import problem
 
@@ -54,6 +55,7 @@ class Origins:
         headers = Headers(scope=scope)
         name = request_id(headers)
         if (fault := self._fault(scope, headers)) is not None:
+            scope["app"].state.auditor.refused(fault, _caller(scope, name), scope["method"])
             refusal = problem(fault, name, close=True)
             refusal.headers["x-request-id"] = name
             await refusal(scope, receive, send)
@@ -90,6 +92,11 @@ class Origins:
             return False
         name = found["name"].lower().removesuffix(".")
         return name in self._names or name.endswith(self._below) or _is_address(name)
+
+
+def _caller(scope: Scope, name: str) -> Origin:
+    client = scope["client"][0] if scope.get("client") else "unknown"
+    return Origin(f"http {client}", name, client)
 
 
 def _named(send: Send, name: str) -> Send:
