@@ -3,9 +3,11 @@
 import typer
 
 from facegroup.cli import (
+    audit,
     calibrate,
     cameras,
     cohort,
+    doctor,
     encryption,
     enroll,
     evaluate,
@@ -27,6 +29,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app, in the order in which `--help` lists them."""
     recognition.add_commands(app)
     people.add_commands(app)
+    audit.add_commands(app)
     for part in (
         networks,
         enroll,
@@ -39,6 +42,7 @@ def add_commands(app: typer.Typer) -> None:
         cohort,
         keys,
         users,
+        doctor,
         cameras,
         sightings,
         video,
