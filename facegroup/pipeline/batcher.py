@@ -52,6 +52,7 @@ class _Waiting(Generic[In, Out]):
     item: In
     cost: float
     size: int
+    since: float
     answer: "asyncio.Future[Out]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     batch: "Batch[In] | None" = None
 
@@ -96,7 +97,7 @@ class Batcher(Generic[In, Mid, Out]):
             take no turns.
         ahead: most concurrent deliveries, or a function that returns it. At the limit no new batch is formed, so a slow next
             stage fills this queue instead of its own.
-        observe: called with the counters after each batch is formed.
+        observe: called when a batch is formed, with the seconds that each of its items has waited.
         background: returns whether an item may wait for the others, in a queue of its own that is half as long.
         share: share of a batch for background items while others wait; 0 puts the others first.
     """
@@ -116,7 +117,7 @@ class Batcher(Generic[In, Mid, Out]):
         weigh: Callable[[In], int] = lambda item: 0,
         owner: Callable[[In], str] = lambda item: "",
         ahead: int | Callable[[], int] = 2,
-        observe: Callable[[Fill], None] = lambda fill: None,
+        observe: Callable[[Sequence[float]], None] = lambda waited: None,
         background: Callable[[In], bool] = lambda item: False,
         share: float = 0,
     ) -> None:
@@ -191,7 +192,7 @@ class Batcher(Generic[In, Mid, Out]):
             raise Overloaded(
                 f"The {self._name} is overloaded: {self._queue} items are already waiting. Try again later."
             )
-        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item), size)
+        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item), size, time.perf_counter())
         (self._background_items if background else self._waiting).add(self._owner(item), waiting)
         self._bytes += size
         self.fill.waiting = len(self._waiting) + len(self._background_items)
@@ -280,7 +281,8 @@ class Batcher(Generic[In, Mid, Out]):
             self.fill.batches += 1
             self.fill.items += len(batch)
             self.fill.cost += cost
-            self._observe(self.fill)
+            now = time.perf_counter()
+            self._observe([now - each.since for each in batch])
         return batch
 
     def _move(

@@ -144,7 +144,6 @@ class _Remote:
 def finder(monkeypatch: pytest.MonkeyPatch) -> Finder:
     made = Finder()
     monkeypatch.setattr("facegroup.pipeline.open_finder.open_finder", lambda settings, spec: made)
-    monkeypatch.setattr(module, "Export", lambda stage: lambda fill: None)
     monkeypatch.setattr(module, "replicas", lambda handle: handle.replicas)
     monkeypatch.setattr(module, "configure", lambda settings: None)
     return made
