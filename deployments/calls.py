@@ -62,7 +62,8 @@ def replicas(handle: Handle) -> int:
     Serve tells each router, and has no public way to ask it.
     """
     router = getattr(getattr(handle, "_router", None), "_asyncio_router", None)
-    known = None if router is None else router.request_router
+    # Not by its property, which would make the router here: in Ray's default it belongs to another thread.
+    known = getattr(router, "_request_router", None)
     return 1 if known is None else max(1, len(known.curr_replicas))
 
 

@@ -121,7 +121,10 @@ class Watch:
             missed = 0
             while self._sent or (self.silent and not self._alone()):
                 if missed == 0 or self.silent:
+                    slept = self._clock()
                     await asyncio.sleep(PING_SECONDS)
+                    if self._clock() - slept > 2 * PING_SECONDS:
+                        self._answered = self._clock()  # this process itself hardly ran: nothing is known of others
                 if self._alone():
                     missed, self.silent = 0, False
                 elif self.silent or self._quiet(self._sent) > PING_SECONDS:

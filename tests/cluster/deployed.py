@@ -79,7 +79,9 @@ def main() -> None:
     from facegroup.settings import load
     from serve import ray_environment, startup
     from serve.instance import own
+    from serve.processes import adopt, end_all
 
+    adopt()
     with own(load()) as instance:
         ray_environment.set_variables()
         startup.start_ray(
@@ -98,7 +100,7 @@ def main() -> None:
 
         for _ in range(int(sys.argv[1]) - 1):
             _join(ray.get_runtime_context().gcs_address)
-        ray.serve.start(http_options=HTTPOptions(host="127.0.0.1", port=load().port))
+        ray.serve.start(proxy_location="HeadOnly", http_options=HTTPOptions(host="127.0.0.1", port=load().port))
         client: Any = _get_global_client()
         for line in sys.stdin:
             application = {"name": APP, "import_path": "serve.app:build", "args": json.loads(line)}
@@ -110,6 +112,7 @@ def main() -> None:
                 time.sleep(0.2)
             print("deployed", flush=True)
         ray.shutdown()
+        end_all()
 
 
 if __name__ == "__main__":

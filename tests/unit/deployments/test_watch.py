@@ -278,3 +278,23 @@ def test_a_replica_that_is_passed_over_is_not_offered_at_all() -> None:
         assert ordered(watches) == [0, 1, 2]
 
     run(scenario)
+
+
+def test_a_process_that_was_stopped_itself_takes_no_other_for_stuck() -> None:
+    async def scenario() -> None:
+        now = [0.0]
+        watch = Watch("", Process().ping, lambda: False, STUCK_SECONDS, clock=lambda: now[0])
+        watch.sent(call := object())
+
+        async def work() -> None:
+            async with watch.answer():
+                await asyncio.sleep(0.3)
+
+        working = asyncio.ensure_future(work())
+        await asyncio.sleep(0.03)
+        now[0] += 100
+        await working
+        assert watch.ejected <= 0
+        watch.ended(call)
+
+    run(scenario)
