@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from facegroup.errors import SetupError
+from facegroup.errors import InvalidSettings, SetupError
 from facegroup.settings import INSTANCE, Settings
 from serve.haproxy_config import HOST
 from serve.haproxy_program import prepared
@@ -22,6 +22,7 @@ from serve.instance_folder import own_folder
 from serve.ports import held
 
 _TOKEN = "token"
+_TOKEN_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def own(settings: Settings) -> Iterator[Instance]:
         settings: of the server.
 
     Raises:
-        InvalidSettings: a port from the settings or the environment is taken.
+        InvalidSettings: a port from the settings or the environment is taken, or the environment's token is weak.
         SetupError: there is no folder or no free port, or HAProxy's script cannot be executed.
     """
     with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
@@ -97,12 +98,41 @@ def _paths(folder: Path) -> dict[str, str]:
 
 def _token(folder: Path) -> dict[str, str]:
     """Create the token that guards Ray's ports, unless the environment names one."""
-    if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+    if "RAY_AUTH_TOKEN" in os.environ:
+        _strong(os.environ["RAY_AUTH_TOKEN"], "RAY_AUTH_TOKEN")
+        return {}
+    if "RAY_AUTH_TOKEN_PATH" in os.environ:
+        _strong(_private(Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()), "the token in RAY_AUTH_TOKEN_PATH")
         return {}
     path = folder / _TOKEN
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_hex(32))
     return {"RAY_AUTH_TOKEN_PATH": str(path)}
+
+
+def _strong(token: str, name: str) -> None:
+    """Refuse a token that can be guessed: who has it can run any code on the server."""
+    if len(token.strip()) < _TOKEN_LENGTH:
+        raise InvalidSettings(
+            f"{name} is shorter than {_TOKEN_LENGTH} characters; make one with: openssl rand -hex 32, "
+            "or unset it, and the server makes its own"
+        )
+
+
+def _private(path: Path) -> str:
+    """Return the token in a file that only its owner can read.
+
+    A group may read it where another user owns the file: so Kubernetes mounts a secret for a user that is not root.
+    """
+    try:
+        with path.open() as file:
+            about = os.fstat(file.fileno())
+            others = 0o077 if about.st_uid == os.geteuid() else 0o007
+            if about.st_mode & others:
+                raise InvalidSettings(f"others can read {path} (RAY_AUTH_TOKEN_PATH); run chmod 600 on it")
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path} (RAY_AUTH_TOKEN_PATH) cannot be read: {error}") from error
 
 
 def _haproxy(folder: Path) -> dict[str, str]:

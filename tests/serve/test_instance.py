@@ -61,11 +61,14 @@ def test_what_ray_opens_to_everybody_is_closed(settings: Settings) -> None:
             assert (mode(session), mode(session / "raylet")) == (0o700, 0o600)
 
 
-def test_a_token_that_is_given_stays(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/somewhere/else")
+def test_a_token_that_is_given_stays(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = tmp_path / "given"
+    given.write_text("0123456789abcdef" * 2)
+    given.chmod(0o600)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(given))
     with own(settings):
-        assert os.environ["RAY_AUTH_TOKEN_PATH"] == "/somewhere/else"
-    assert os.environ["RAY_AUTH_TOKEN_PATH"] == "/somewhere/else"
+        assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(given)
+    assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(given)
 
 
 def test_folders_of_servers_that_ended_go_and_of_those_that_run_stay(settings: Settings) -> None:
