@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ray.serve import metrics
 
-from deployments import private_port
+from deployments import one_store, private_port
 from deployments.calls import answers, method_of
 from deployments.logs import configure
 from deployments.metrics import degraded_counter
@@ -47,6 +47,7 @@ class GalleryActor:
     def __init__(self, settings: Settings) -> None:
         private_port.close()
         configure(settings)
+        one_store.check(settings)
         network = spec(settings.network, settings)
         self._store = open_store(settings.store, keys=secret_keys(settings))
         self._pins = Pins(network.name, known(network, settings), detector_file.name(settings))

@@ -9,11 +9,13 @@ Every arrow carries a batch; answers come back along it. `serve run serve.app:bu
 """
 
 import logging
+import os
 
 import ray.serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
+from deployments import one_store
 from deployments.cameras import Cameras
 from deployments.detector import Detector
 from deployments.embedder import Embedder
@@ -22,6 +24,7 @@ from deployments.logs import configure
 from facegroup.cameras.journal import may_be_there
 from facegroup.settings import Settings
 from serve import start_rules
+from serve.haproxy_config import SECRET
 from serve.ingress import Ingress
 
 log = logging.getLogger("facegroup.serve")
@@ -39,6 +42,7 @@ FOR_EVER = 1e9
 def build(settings: Settings) -> Application:
     """Wire the stages together for `serve deploy` and `serve run`, which listen where Ray is told to: keys are asked for."""
     configure(settings)
+    start_rules.check_shared(settings, one_store.count_nodes(), named=SECRET in os.environ)
     return application(start_rules.checked(settings, log.warning, everywhere=True))
 
 

