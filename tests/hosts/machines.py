@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,22 +47,22 @@ class Machine:
     Args:
         name: its host name, by which the others know it.
         address: its address.
+        network: that it is on.
         folder: outside, for its logs.
         hosts: a file as /etc/hosts.
     """
 
-    def __init__(self, name: str, address: str, folder: Path, hosts: Path) -> None:
+    def __init__(self, name: str, address: str, network: "Network", folder: Path, hosts: Path) -> None:
         self.name = name
         self.address = address
+        self._network = network
         self._folder = folder
         self._hosts = hosts
         self._holder: subprocess.Popen[bytes] | None = None
         self._pid = 0
-        self._network: Network | None = None
 
-    def start(self, network: "Network") -> None:
+    def start(self) -> None:
         """Switch it on, with empty disks."""
-        self._network = network
         setup = (
             "mount -t tmpfs -o mode=1777 tmpfs /tmp && mount -t tmpfs -o mode=1777,size=512m tmpfs /dev/shm && "
             f"mkdir -m 700 {HOME} && mount --bind {self._hosts} /etc/hosts && hostname {self.name} && {_ALIVE}"
@@ -72,7 +73,7 @@ class Machine:
             stdout=subprocess.DEVNULL,
         )
         self._pid = _child(self._holder.pid)
-        network.plug(self.name, self._pid, self.address)
+        self._network.plug(self.name, self._pid, self.address)
         self.run("until test -d " + HOME + "; do sleep 0.05; done")
 
     def popen(self, command: str, log: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
@@ -102,6 +103,10 @@ class Machine:
         )
         return done.stdout
 
+    def processes(self) -> list[str]:
+        """Return the command lines of what runs on it."""
+        return self.run("ps -eo args").splitlines()
+
     def kill(self) -> None:
         """Cut the power: every process ends at once, and what was in memory is lost."""
         if self._holder is not None:
@@ -111,12 +116,10 @@ class Machine:
 
     def cut(self) -> None:
         """Pull the network cable."""
-        assert self._network is not None
         self._network.link(self.name, "down")
 
     def mend(self) -> None:
         """Plug the network cable in again."""
-        assert self._network is not None
         self._network.link(self.name, "up")
 
     def logs(self, size: int = 6000) -> str:
@@ -128,8 +131,8 @@ class Machine:
         return [*_WITH_TEST, "nsenter", "--target", str(self._pid), "--all", "--wdns=" + os.getcwd(), "--"]
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "OMP_NUM_THREADS") if name in os.environ}
-        return {**kept, "HOME": HOME, **more}
+        place = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {"PATH": place, "LANG": "C.UTF-8", "HOME": HOME, **more}
 
 
 class Network:
@@ -190,10 +193,10 @@ def machines(folder: Path, names: Sequence[str]) -> Iterator[dict[str, Machine]]
     hosts = folder / "hosts"
     hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{at} {name}\n" for name, at in addresses.items()))
     network = Network(prefix)
-    made = {name: Machine(name, at, folder, hosts) for name, at in addresses.items()}
+    made = {name: Machine(name, at, network, folder, hosts) for name, at in addresses.items()}
     try:
         for machine in made.values():
-            machine.start(network)
+            machine.start()
         yield made
     finally:
         for machine in made.values():
