@@ -26,9 +26,9 @@ from facegroup.pipeline import detector_file
 from facegroup.pipeline.messages import PhotoMatches, Query
 from facegroup.settings import Settings
 from facegroup.store import open_store
-from facegroup.store.audit import Origin
+from facegroup.store.audit import Origin, Retention
 from facegroup.store.contract import RemoteStore, Store
-from facegroup.store.expiry import sweep_and_tell
+from facegroup.store.expiry import Heads, sweep_and_tell
 from facegroup.store.guard import GuardedStore
 from facegroup.store.secret_key import secret_keys
 from facegroup.types import Descriptors, Floats, Gallery
@@ -49,7 +49,7 @@ class GalleryActor:
         configure(settings)
         one_store.check(settings)
         network = spec(settings.network, settings)
-        self._store = open_store(settings.store, keys=secret_keys(settings))
+        self._store = open_store(settings.store, keys=secret_keys(settings), keep=Retention.of(settings.audit))
         self._pins = Pins(network.name, known(network, settings), detector_file.name(settings))
         plan, live = Plan.of(settings.matcher), settings.liveness.least
         self._galleries = Matcher(self._store, network, plan, degraded_counter(), live, self._pins)
@@ -161,8 +161,10 @@ class GalleryActor:
             self._trouble = None
 
     def _sweep(self, seconds: float) -> None:
+        heads = Heads(self._store)
         while True:
             sweep_and_tell(self._store)
+            heads.tell()
             self._damaged.set(self._store.damaged())
             time.sleep(seconds)
 

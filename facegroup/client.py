@@ -6,10 +6,12 @@ with Client("http://127.0.0.1:8000") as client:
 
 import json
 import math
+import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
@@ -24,10 +26,12 @@ from facegroup.gallery.calibrator import CalibrationResult, Strangers
 from facegroup.gallery.verification import Verified
 from facegroup.images import inputs
 from facegroup.images.inputs import PhotoInput
+from facegroup.person_archive import saved
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.remote.connection import KEY, Connection
 from facegroup.remote.portions import Portions
 from facegroup.store.audit import Entry
+from facegroup.store.audit_chain import Chain
 from facegroup.store.contract import Changes, Enrolled, Erased, Merged
 from facegroup.types import FaceChoice, Gallery, Person, Policy
 from facegroup.wire import galleries as wired_galleries
@@ -49,6 +53,8 @@ class Client:
         patience: seconds for which a server is asked again that answers "later" (429, 503) or was lost, after the time
             that it names; 0: never. Writes carry an idempotency key, so that none is done twice.
         key: API key, where the server asks for one (docs/access.md).
+        ca: PEM file of certificate authorities that are trusted beside the usual ones, for a server whose certificate is
+            signed by your own (docs/tls.md).
 
     Photos may be as many and as large as you like: they are sent in several requests where one would be too large. A photo
     that the server does not take has its error as its answer; the others are answered.
@@ -57,8 +63,16 @@ class Client:
     there is no server.
     """
 
-    def __init__(self, url: str, timeout: float = 120, patience: float = 60, *, key: str | None = None) -> None:
-        self._connection = Connection(url, timeout, patience, key)
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 120,
+        patience: float = 60,
+        *,
+        key: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._connection = Connection(url, timeout, patience, key, ca)
         self._portions = Portions()
 
     @property
@@ -314,6 +328,32 @@ class Client:
         return [
             each.struct() for each in self._read(wired_galleries.AuditPage, "GET", "/v1/audit", params=params).entries
         ]
+
+    def audit_chain(self, gallery: str) -> Chain:
+        """Return where the chain of an audit log begins and ends."""
+        params = {"gallery": gallery, "limit": 1}
+        found = self._read(wired_galleries.AuditPage, "GET", "/v1/audit", params=params).chain
+        if found is None:
+            raise errors.StageUnavailable("the server is older than this client and has no chain of the audit log")
+        return found.struct()
+
+    def export_person(self, gallery: str, person_id: str, file: Path) -> None:
+        """Write everything that is held on a person into a new ZIP file. What breaks off leaves no file.
+
+        Raises:
+            MalformedRequest: the file is there already, or cannot be written.
+            StageUnavailable: the answer broke off, as it does where the person is erased meanwhile.
+        """
+        with saved(file) as into:
+            try:
+                with self._connection.http.stream("GET", f"{_at(gallery, person_id)}/export") as answer:
+                    if answer.is_error:
+                        answer.read()
+                        raise self._connection.error(answer)
+                    for part in answer.iter_bytes():
+                        into.write(part)
+            except httpx.TransportError as error:
+                raise self._connection.no_answer(error) from error
 
     def delete_person(self, gallery: str, person_id: str) -> Erased:
         """Erase a person with every descriptor and crop."""

@@ -17,11 +17,14 @@ cameras compares once an hour, and then does 1 to 3.
 These stay: the audit log, which holds ids, counts and times, and the idempotency keys, which hold hashes and ids.
 """
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from facegroup.errors import ServiceError
 from facegroup.store.contract import Erased
+from facegroup.store.person_copy import Item
 
 _Removed_co = TypeVar("_Removed_co", covariant=True)
 
@@ -31,6 +34,34 @@ class Erasable(Protocol[_Removed_co]):
 
     async def erase(self, gallery: str, person_id: str | None = None) -> _Removed_co:
         """Erase a person and return what was removed. None erases the whole gallery."""
+
+
+class Place(Erasable[_Removed_co], Protocol[_Removed_co]):
+    """Place that also gives what it holds on a person: nothing may be kept that the person cannot get."""
+
+    def copy(self, gallery: str, person_id: str) -> AsyncIterator[Item]:
+        """Give what is held on a person, as parts of files. Raises `UnknownPerson` where they were erased meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All places where people live: what an erasure and a person's own copy (`facegroup.person_archive`) go through.
+
+    Attributes:
+        sightings: what the cameras saw.
+        store: the galleries.
+    """
+
+    sightings: Place[int]
+    store: Place[Erased]
+
+    def all(self) -> tuple[Place[object], ...]:
+        """Return the places, the store last: it tells whether the person was erased meanwhile."""
+        return self.sightings, self.store
+
+    async def erase(self, gallery: str, person_id: str | None = None) -> tuple[Erased, int]:
+        """Erase a person, or a whole gallery, everywhere; see `erase`."""
+        return await erase(self.sightings, self.store, gallery, person_id)
 
 
 async def erase(

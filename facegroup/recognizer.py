@@ -36,6 +36,7 @@ from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, Phot
 from facegroup.pipeline.open_finder import open_finder
 from facegroup.settings import Settings
 from facegroup.store import open_store
+from facegroup.store.audit import Retention
 from facegroup.store.calls import direct, run, waiting
 from facegroup.store.contract import Changes, Store
 from facegroup.store.secret_key import secret_keys
@@ -58,7 +59,7 @@ class Recognizer:
         self.embedder = open_embedder(settings)
         self.spec = self.embedder.spec
         self.finder = open_finder(settings, self.spec)
-        self.store = open_store(settings.store, actor, secret_keys(settings))
+        self.store = open_store(settings.store, actor, secret_keys(settings), keep=Retention.of(settings.audit))
         plan, live = Plan.of(settings.matcher), settings.liveness.least
         self.pins = Pins(self.spec.name, self.embedder.fingerprint, self.finder.about()["detector"])
         self.galleries = Matcher(self.store, self.spec, plan, liveness=live, pins=self.pins)

@@ -8,7 +8,7 @@ unknown name is an error.
 import os
 import re
 import ssl
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -106,6 +106,16 @@ def _detector(given: str) -> str:
     return _absolute(given)
 
 
+def _proxy(given: str) -> str:
+    try:
+        return str(ip_network(given))
+    except ValueError:
+        raise ValueError(
+            f"should be addresses or networks such as 10.0.0.5 or 10.1.0.0/16, not {given[:80]!r}"
+        ) from None
+
+
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_proxy)], ...], NoDecode, BeforeValidator(_several)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_several)]
 
@@ -258,6 +268,15 @@ class Matcher(_Part):
     sweep_seconds: float = Field(60, gt=0, description="interval between deletions of expired people")
 
 
+class Audit(_Part):
+    """The audit logs: one of each gallery, and one of the server."""
+
+    keep_days: float = Field(
+        365, ge=0, allow_inf_nan=False, description="days that entries are kept; 0: without a limit"
+    )
+    entries: int = Field(100_000, ge=1, description="most entries of each log; the oldest go")
+
+
 class Ingress(_Part):
     """The processes that serve HTTP."""
 
@@ -331,6 +350,11 @@ class Cameras(_Part):
         gt=0,
         description="time after which an event that a webhook's receiver does not accept becomes a dead letter",
     )
+    ca: OwnFile | None = Field(
+        None,
+        description="PEM file of certificate authorities that are trusted beside the usual ones, for webhooks and for "
+        "https:// sources at public addresses",
+    )
     mqtt: SecretStr | None = Field(
         None, description="MQTT broker to publish events to: mqtt://user:password@host:1883, or mqtts://"
     )
@@ -366,7 +390,7 @@ class Cameras(_Part):
             raise ValueError(f"should be mqtt://user:password@host:1883, or mqtts://. {ESCAPED}")
         return given
 
-    @field_validator("mqtt_ca")
+    @field_validator("mqtt_ca", "ca")
     @classmethod
     def _is_file(cls, given: Path | None) -> Path | None:
         if given is not None and not given.is_file():
@@ -465,6 +489,30 @@ class Access(_Part):
     )
 
 
+class Tls(_Part):
+    """TLS of the server itself, at HAProxy (docs/tls.md). Both files may change while the server runs."""
+
+    certificate: OwnFile | None = Field(
+        None,
+        description="PEM file of the server's certificate, followed by those of intermediate authorities; with it the "
+        "server speaks HTTPS only",
+    )
+    key: OwnFile | None = Field(None, description="PEM file of its private key, readable by its owner only")
+    hsts_seconds: int = Field(
+        86_400,
+        ge=0,
+        le=10**9,
+        description="how long a browser that was here uses HTTPS only for this host name (Strict-Transport-Security), on "
+        "all of its ports; 0 makes browsers forget it",
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Tls":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("set both tls.certificate and tls.key, or neither")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of facegroup."""
 
@@ -518,10 +566,25 @@ class Settings(BaseSettings):
         description='origins of other web pages that may use the server in a browser, as `["https://app.example.org"]`; '
         "changes from other origins are refused with 403 origin_not_allowed",
     )
+    trusted_proxies: Networks = Field(
+        (),
+        description='addresses or networks of proxies in front of the server, as `["10.0.0.5", "10.1.0.0/16"]`; only they '
+        "may say from which address, and by http or https, a request came to them",
+    )
+    forwarded: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for",
+        description="header in which they say it: X-Forwarded-For and X-Forwarded-Proto, or Forwarded (RFC 7239)",
+    )
     client_key: SecretStr | None = Field(
         None, description="key that the command line sends to the server of `--server` (docs/access.md)"
     )
+    client_ca: OwnFile | None = Field(
+        None,
+        description="PEM file of certificate authorities that the command line trusts beside the usual ones, for the server "
+        "of `--server` (docs/tls.md)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tls: Tls = Tls()
     access: Access = Access()
     limits: Limits = Limits()
     detector: Detector = Detector()
@@ -530,6 +593,7 @@ class Settings(BaseSettings):
     matcher: Matcher = Matcher()
     ingress: Ingress = Ingress()
     cameras: Cameras = Cameras()
+    audit: Audit = Audit()
     node: Node = Node()
 
     @model_validator(mode="after")

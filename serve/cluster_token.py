@@ -6,7 +6,8 @@ import secrets
 from pathlib import Path
 
 from facegroup.errors import InvalidSettings
-from serve.instance import private, strong
+from serve import private_file
+from serve.instance import strong
 
 _BITS = 256
 
@@ -32,7 +33,7 @@ def token(*, create: bool) -> str:
                 f"there is no {path}; copy the head's token there, so that only this user can read it (mode 0600)"
             )
         _make(path)
-    return strong(private(path), f"the token in {path}")
+    return strong(private_file.read(path, "the token of the cluster"), f"the token in {path}")
 
 
 def derived(secret: str, purpose: str) -> str:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments import private_port
 from serve.haproxy_config import ANSWERS, GUARD, HEADER, SECRET, problem
+from serve.security_headers import secured
 
 log = logging.getLogger("ray.serve")
 
@@ -82,21 +83,18 @@ class EarlyRefusal:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        meant, guard = self._instance, b""
+        if not self._behind:  # else HAProxy adds them
+            send = secured(send)
+        meant = self._is_meant(dict(scope["headers"]))
         headers, names = [], set()
         for header in scope["headers"]:
             name, value = header
             names.add(name)
-            if name == _INSTANCE:
-                meant = value
-            if name == _GUARD:
-                guard = value
             if not _COMMANDS.fullmatch(name) and (name != _ID or _NAME.fullmatch(value)):
                 headers.append(header)
         fallback = self._behind and not _refuse
         scope["headers"] = [*headers, _WAIT] if fallback else headers
-        guarded = not self._secret or hmac.compare_digest(guard, self._secret)
-        if not guarded or (self._instance and meant != self._instance):
+        if not meant:
             # It goes around HAProxy, or another server had this port before, and the sender does not know that it ended.
             await _answer(503, b"", send)
             return
@@ -137,6 +135,11 @@ class EarlyRefusal:
             lost = 500
         if not started:
             await _answer(lost, b"", send)
+
+    def _is_meant(self, headers: dict[bytes, bytes]) -> bool:
+        """Return whether a request is for this server and, on a cluster, comes through HAProxy."""
+        guarded = not self._secret or hmac.compare_digest(headers.get(_GUARD, b""), self._secret)
+        return guarded and (not self._instance or headers.get(_INSTANCE, self._instance) == self._instance)
 
 
 def _is_plain(headers: list[tuple[bytes, bytes]]) -> bool:

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import ray
@@ -30,10 +31,12 @@ from facegroup.settings import Settings
 from facegroup.store.audit import Origin
 from facegroup.store.contract import RemoteStore
 from facegroup.types import Descriptors
-from serve import early_refusal, start_rules
+from serve import early_refusal, start_rules, tls_files
 from serve.api import build_api
+from serve.api.auditing import Auditor
 from serve.api.draining import Drain
 from serve.api.limits import refusal
+from serve.haproxy_config import TLS
 
 log = logging.getLogger("facegroup.serve")
 
@@ -88,6 +91,7 @@ class Ingress:
         )
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
         self._drain: Drain | None = None
+        self._auditor: Auditor | None = None
         self._told_open: float | None = None
         configure(settings)
         self._thread = 0  # in which requests are answered
@@ -103,7 +107,7 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> FastAPI:
         early_refusal.watch(self._refusal)
         api = build_api(self._settings, self)
-        self._drain = api.state.drain
+        self._drain, self._auditor = api.state.drain, api.state.auditor
         return api
 
     def has_room(self, count: int, size: int = 0) -> bool:
@@ -183,6 +187,8 @@ class Ingress:
         if self._drain is None:
             return 0
         self._drain.ending = True
+        if self._auditor is not None:
+            await self._auditor.flush()
         return self._drain.under_way
 
     async def about(self) -> dict[str, Any]:
@@ -191,7 +197,7 @@ class Ingress:
             *(call(handle.about.remote()) for handle in (self._embedder, self._detector, self._gallery))
         )
         liveness = detector.pop("liveness")
-        return {**embedder, "detector": detector, "liveness": liveness, **gallery}
+        return {**embedder, "detector": detector, "liveness": liveness, **gallery, **_tls()}
 
     async def metrics(self) -> str:
         """See `Pipeline`."""
@@ -218,6 +224,13 @@ class Ingress:
         seconds = self._settings.limits.request_seconds
         answers: list[Answer] = await call(self._detector.see.remote(list(photos), seconds))
         return answers
+
+
+def _tls() -> dict[str, object]:
+    """Return what is known about the certificate, if the server has one."""
+    path = os.environ.get(TLS)
+    state = tls_files.told(path) if path else None
+    return {} if state is None else {"tls": asdict(state)}
 
 
 def _call(settings: Settings) -> int:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from facegroup.errors import InvalidSettings, SetupError
 from facegroup.settings import INSTANCE, Settings
-from serve.haproxy_config import HOST
+from serve import private_file, tls_files
+from serve.haproxy_config import FORWARDED, HOST, HSTS, PROXIES, TLS
 from serve.haproxy_program import prepared
 from serve.instance_folder import own_folder
 from serve.ports import held
@@ -60,14 +61,19 @@ def own(settings: Settings) -> Iterator[Instance]:
         settings: of the server.
 
     Raises:
-        InvalidSettings: a port from the settings or the environment is taken, or the environment's token is weak.
+        InvalidSettings: a port from the settings or the environment is taken, the environment's token is weak, or the
+            certificate cannot be used.
         SetupError: there is no folder or no free port, or HAProxy's script cannot be executed.
     """
     with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
         name = secrets.token_hex(8)
-        own_names = {INSTANCE: name, HOST: settings.host}
-        with surroundings({**ports, **paths(folder), **_token(folder), **haproxy(folder), **own_names}):
-            yield Instance(name, folder)
+        program = haproxy(folder)
+        own_names = {INSTANCE: name, **front(settings, folder, program.get("HAPROXY", ""))}
+        try:
+            with surroundings({**ports, **paths(folder), **_token(folder), **program, **own_names}):
+                yield Instance(name, folder)
+        finally:
+            tls_files.remove(folder)
 
 
 @contextmanager
@@ -103,7 +109,8 @@ def _token(folder: Path) -> dict[str, str]:
         strong(os.environ["RAY_AUTH_TOKEN"], "RAY_AUTH_TOKEN")
         return {}
     if "RAY_AUTH_TOKEN_PATH" in os.environ:
-        strong(private(Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()), "the token in RAY_AUTH_TOKEN_PATH")
+        path = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()
+        strong(private_file.read(path, "RAY_AUTH_TOKEN_PATH"), "the token in RAY_AUTH_TOKEN_PATH")
         return {}
     path = folder / _TOKEN
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -121,20 +128,13 @@ def strong(token: str, name: str) -> str:
     return token.strip()
 
 
-def private(path: Path) -> str:
-    """Return the token in a file that only its owner can read.
-
-    A group may read it where another user owns the file: so Kubernetes mounts a secret for a user that is not root.
-    """
-    try:
-        with path.open() as file:
-            about = os.fstat(file.fileno())
-            others = 0o077 if about.st_uid == os.geteuid() else 0o007
-            if about.st_mode & others:
-                raise InvalidSettings(f"others can read {path}, the token of Ray's ports; run chmod 600 on it")
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path}, the token of Ray's ports, cannot be read: {error}") from error
+def front(settings: Settings, folder: Path, haproxy: str) -> dict[str, str]:
+    """Return the variables that tell haproxy_config.py how the server is reached, and write its certificate."""
+    named = {HOST: settings.host, PROXIES: " ".join(settings.trusted_proxies), FORWARDED: settings.forwarded}
+    if settings.tls.certificate is None:
+        return {**named, TLS: "", HSTS: ""}
+    path = tls_files.write_first(settings.tls, folder, haproxy)
+    return {**named, TLS: str(path), HSTS: str(settings.tls.hsts_seconds)}
 
 
 def haproxy(folder: Path) -> dict[str, str]:

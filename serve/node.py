@@ -17,9 +17,9 @@ from urllib.parse import unquote, urlsplit
 from facegroup.errors import InvalidSettings, SetupError, StageUnavailable
 from facegroup.remote import proxies
 from facegroup.settings import INSTANCE, Node, Settings
-from serve import cluster_token, ray_environment, startup
-from serve.haproxy_config import HOST, SECRET
-from serve.instance import Instance, haproxy, paths, surroundings
+from serve import cluster_token, ray_environment, startup, tls_files, tls_renewal
+from serve.haproxy_config import SECRET
+from serve.instance import Instance, front, haproxy, paths, surroundings
 from serve.instance_folder import own_folder
 from serve.ports import held_by_node, node_variables
 from serve.processes import adopt, end_all
@@ -81,7 +81,8 @@ def run(settings: Settings, head: str | None, say: Callable[[str], None]) -> Non
         try:
             instance.seal()
             say(_ready(address, at, given.port))
-            _until_stopped()
+            with tls_renewal.renewing(settings.tls, folder):
+                _until_stopped()
             say("stopping: the replicas of this node move to others")
             supervision.stop()
             if at is not None:
@@ -90,6 +91,7 @@ def run(settings: Settings, head: str | None, say: Callable[[str], None]) -> Non
         finally:
             supervision.stop()
             end_all()
+            tls_files.remove(folder)
 
 
 def _ready(address: str, head: str | None, port: int) -> str:
@@ -108,7 +110,10 @@ def variables(settings: Settings, folder: Path, token: str, *, head: bool) -> di
         head: whether the node is the head.
     """
     name = cluster_token.derived(token, "instance")
-    host = settings.host if "host" in settings.model_fields_set else _EVERYWHERE
+    if "host" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"host": _EVERYWHERE})
+    program = haproxy(folder)
+    reached = front(settings, folder, program.get("HAPROXY", ""))
     own = {
         **node_variables(settings.node.ports),
         **(_redis(settings.node, name) if head else {}),
@@ -116,7 +121,7 @@ def variables(settings: Settings, folder: Path, token: str, *, head: bool) -> di
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(settings.node.drain_seconds),
     }
     unset = {name: value for name, value in own.items() if name not in os.environ}
-    return {**unset, **paths(folder), **haproxy(folder), HOST: host, SECRET: cluster_token.derived(token, "ingress")}
+    return {**unset, **paths(folder), **program, **reached, SECRET: cluster_token.derived(token, "ingress")}
 
 
 def _redis(given: Node, cluster: str) -> dict[str, str]:

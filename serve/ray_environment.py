@@ -63,7 +63,6 @@ CLUSTER = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
     "RAY_BACKEND_LOG_LEVEL": "error",
     "DASHBOARD_METRIC_PORT": "-1",
-    "FORWARDED_ALLOW_IPS": "*",
 }
 """What differs on a node of a cluster (node.py).
 
@@ -72,8 +71,6 @@ CLUSTER = {
 - A node waits ten minutes for a head that was lost, and goes on serving. By itself it ends after one.
 - Requests that are under way on a node that ends have five seconds.
 - The dashboard opens no port for metrics of its own at all addresses.
-- The processes behind HAProxy believe it where a client says to come from, on whatever node it is. They answer nobody else
-  (early_refusal.py).
 """
 
 
@@ -85,6 +82,5 @@ def set_variables(*, cluster: bool = False) -> None:
     """
     for name, value in {**RAY, **PATIENT, **(CLUSTER if cluster else {})}.items():
         os.environ.setdefault(name, value)
-    if os.environ["RAY_SERVE_ENABLE_HA_PROXY"] != "1":
-        # Ray's own proxy is called by clients, and would believe those of this machine where they say they come from.
-        os.environ.setdefault("FORWARDED_ALLOW_IPS", "nobody")
+    # The HTTP library would believe whoever is on this machine; serve/api/forwarded.py knows whom to believe.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "nobody")

@@ -4,17 +4,23 @@
 """
 
 import ipaddress
+import os
 import shlex
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 from deployments import one_store
 from facegroup.access import first_key
 from facegroup.access.checker import Mode
 from facegroup.access.registry import open_registry
+from facegroup.access.types import Key
 from facegroup.errors import NoKeys, StoreNotShared, StoreUnavailable
 from facegroup.remote.addresses import without_secrets
 from facegroup.settings import Settings
+from facegroup.store import server_log
+from facegroup.store.audit import Event
+from serve import tls_files
 
 OPEN = (
     "this server is open (access.mode): everybody who can reach it can read, name, change and erase everybody, and use "
@@ -31,16 +37,18 @@ def checked(settings: Settings, say: Callable[[str], None], *, everywhere: bool 
         everywhere: whether the server listens on all addresses, whatever `host` says: clusters do.
 
     Raises:
-        InvalidSettings: the first key cannot be written or read.
+        InvalidSettings: the first key cannot be written or read, or the certificate cannot be used.
         NoKeys: nobody could use the server, because keys are asked for and the store never had one.
         StoreInvalid: the store holds something other than keys.
     """
+    tls_files.check(settings, os.environ, everywhere=everywhere)
     mode: Mode = settings.access.mode
     if mode == "auto" and (everywhere or not is_loopback(settings.host)):
         mode = "keys"
     settings = settings.model_copy(update={"access": settings.access.model_copy(update={"mode": mode})})
     if mode == "open":
         say(OPEN)
+        _note(settings, say, Event("opened"))
     elif mode == "keys" or settings.access.first_key is not None:
         try:
             found = _version(settings, say)
@@ -86,9 +94,18 @@ def _version(settings: Settings, say: Callable[[str], None]) -> int:
     """Return the version of the keys, 0 if there never were any; make the first one if the settings name a file for it."""
     with closing(open_registry(settings.store)) as registry:
         path = settings.access.first_key
-        if path is not None and (said := first_key.ensure(registry, path)):
+        if path is not None and (said := first_key.ensure(registry, path, told=partial(_note_key, settings, say))):
             say(said)
         return registry.version()
+
+
+def _note_key(settings: Settings, say: Callable[[str], None], key: Key) -> None:
+    _note(settings, say, first_key.event(key))
+
+
+def _note(settings: Settings, say: Callable[[str], None], event: Event) -> None:
+    if fault := server_log.note(settings, event, "server"):
+        say(fault)
 
 
 def _without_keys(settings: Settings, *, everywhere: bool) -> str:

@@ -28,6 +28,7 @@ from facegroup.errors import (
     Unauthorised,
 )
 from facegroup.settings import Settings
+from facegroup.store import server_log
 
 log = logging.getLogger(__name__)
 
@@ -291,8 +292,12 @@ def open_checker(settings: Settings) -> Checker:
         return open_registry(settings.store) if make or may_have_keys(settings.store) else None
 
     def first(registry: Registry) -> None:
-        if path is not None and (said := first_key.ensure(registry, path)):
+        if path is not None and (said := first_key.ensure(registry, path, told=noted)):
             log.warning("%s", said)
+
+    def noted(key: Key) -> None:
+        if fault := server_log.note(settings, first_key.event(key), "server"):
+            log.warning("%s", fault)
 
     near = settings.store.startswith("sqlite:")
     wants = path is not None and settings.access.mode != "open"

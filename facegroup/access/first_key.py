@@ -9,13 +9,16 @@ import logging
 import os
 import socket
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from facegroup.access import secrets
 from facegroup.access.registry import Registry
 from facegroup.access.secrets import Secret
+from facegroup.access.types import Key
 from facegroup.errors import FacegroupError, InvalidSettings
+from facegroup.store.audit import Event
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +26,14 @@ _NOTE = "first key"
 _USED = ".used"
 
 
-def ensure(registry: Registry, path: Path, by: str = "start") -> str:
+def ensure(registry: Registry, path: Path, by: str = "start", told: Callable[[Key], object] = lambda _: None) -> str:
     """Make the first key, if the registry never had one; return a line that says where it is, or an empty one.
 
     Args:
         registry: of the keys.
         path: file that the key is written to, or is read from. Beside it is noted that the key was used.
-        by: who makes it, for the audit log.
+        by: who makes it.
+        told: is given the key that was made, for the audit log.
 
     Raises:
         InvalidSettings: the file cannot be written or read, or holds no key, or one that was used with keys that are lost.
@@ -61,6 +65,7 @@ def ensure(registry: Registry, path: Path, by: str = "start") -> str:
         if made and not any(secrets.same(each.hash, secret.hash) for each in registry.all()):
             _remove(path)
         return ""
+    told(key)
     said = f"the admin key is in {path} on {socket.gethostname()}"
     if made:
         said += ", which only its user can read"
@@ -71,6 +76,11 @@ def ensure(registry: Registry, path: Path, by: str = "start") -> str:
             "; no note can be written beside it, so it is the admin key again if the store loses its keys: remove it"
         )
     return said
+
+
+def event(key: Key) -> Event:
+    """Return the entry of the audit log that tells of the first key."""
+    return Event("key_made", None, {"key": key.id, "from": "access.first_key"})
 
 
 def _read(path: Path) -> Secret | None:

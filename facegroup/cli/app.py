@@ -3,9 +3,11 @@
 import typer
 
 from facegroup.cli import (
+    audit,
     calibrate,
     cameras,
     cohort,
+    doctor,
     encryption,
     enroll,
     evaluate,
@@ -26,6 +28,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app, in the order in which `--help` lists them."""
     recognition.add_commands(app)
     people.add_commands(app)
+    audit.add_commands(app)
     for part in (
         networks,
         enroll,
@@ -37,6 +40,7 @@ def add_commands(app: typer.Typer) -> None:
         galleries,
         cohort,
         keys,
+        doctor,
         cameras,
         sightings,
         video,

@@ -24,6 +24,7 @@ from facegroup.networks import registry
 from facegroup.pipeline.messages import PhotoResult
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
+from facegroup.store.audit import Retention
 from facegroup.store.calls import direct
 from facegroup.store.secret_key import secret_keys
 from facegroup.types import Calibration, Gallery
@@ -80,7 +81,9 @@ def calibrate(
             unknown, refused = _described(strangers, files, recognizer.describe)
             done = recognizer.calibrate(gallery, fpir, unknown, dry_run=dry_run)
     else:  # without the networks
-        with closing(open_store(settings.store, "cli", secret_keys(settings))) as kept:
+        with closing(
+            open_store(settings.store, "cli", secret_keys(settings), keep=Retention.of(settings.audit))
+        ) as kept:
             galleries = Matcher(kept, registry.spec(kept.gallery(gallery).network, settings))
             done = calibrator.run(direct(kept), galleries.snapshot(gallery), fpir, dry_run=dry_run)
     skipped = () if found is None else found.skipped
@@ -99,7 +102,7 @@ def warn(gallery: Gallery) -> None:
 
 
 def _network(settings: Settings, gallery: str) -> str:
-    with closing(open_store(settings.store, "cli", secret_keys(settings))) as kept:
+    with closing(open_store(settings.store, "cli", secret_keys(settings), keep=Retention.of(settings.audit))) as kept:
         return registry.spec(kept.gallery(gallery).network, settings).setting
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from typing import Annotated, cast
 
 import typer
@@ -13,7 +14,8 @@ from facegroup.cli.options import AsJson, Store
 from facegroup.cli.output import bar, show_log
 from facegroup.errors import FacegroupError, InvalidSettings
 from facegroup.settings import Settings, load
-from facegroup.store import open_store
+from facegroup.store import open_store, server_log
+from facegroup.store.audit import Event, Retention
 from facegroup.store.conversion import Converted, Converts
 from facegroup.store.encryption import PLAIN, SecretKeys, new_key
 from facegroup.store.secret_key import secret_keys
@@ -67,6 +69,9 @@ def encrypt(
             with bar(f"{text}{what}", place.rows()) as progress:
                 done += place.convert(progress.advance)
             cleaned = clean and _cleaned(place) and cleaned
+    event = Event("decrypted" if decrypt else "encrypted", None, asdict(done))
+    if fault := server_log.note(settings, event, "cli", keys):
+        typer.echo(fault, err=True)
     answer = {"values": done.values, "unreadable": done.unreadable, "complete": done.complete, "cleaned": cleaned}
     typer.echo(
         json.dumps(answer) if as_json else f"{done.values} values were {'decrypted' if decrypt else 'encrypted'}"
@@ -90,7 +95,7 @@ def encrypt(
 
 def _places(settings: Settings, keys: SecretKeys) -> Iterator[tuple[str, Converts]]:
     """Open what is to be encrypted, each with the words for it."""
-    yield "", cast(Converts, open_store(settings.store, "cli", keys))
+    yield "", cast(Converts, open_store(settings.store, "cli", keys, Retention.of(settings.audit)))
     if journal.may_be_there(settings.store):
         yield " what cameras saw", JournalConversion(settings.store, settings.cameras.key, keys)
 

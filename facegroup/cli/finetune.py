@@ -77,11 +77,12 @@ def finetune(
 def _group(group: str, network: str | None, settings: Settings, tell: Told) -> Any:
     from facegroup.finetuning import group as groups
     from facegroup.store import open_store
+    from facegroup.store.audit import Retention
     from facegroup.store.secret_key import secret_keys
 
     if Path(group).is_dir():
         return groups.of_folder(Path(group), settings, lambda count: tell(f"embedding, {count} photos"))
-    with closing(open_store(settings.store, "cli", secret_keys(settings))) as place:
+    with closing(open_store(settings.store, "cli", secret_keys(settings), keep=Retention.of(settings.audit))) as place:
         found = groups.of_gallery(place, group, lambda count: tell(f"reading, {count} people"))
     if network not in (None, found.network):
         raise MalformedRequest(f'the gallery "{group}" uses {found.network}; leave --network out')

@@ -18,7 +18,9 @@ from facegroup.cli.output import client_of, show_log, show_table
 from facegroup.cli.service import moment
 from facegroup.client import Client
 from facegroup.errors import MalformedRequest
-from facegroup.settings import RATE, load
+from facegroup.settings import RATE, Settings, load
+from facegroup.store import server_log
+from facegroup.store.audit import Event
 from facegroup.wire.access import Key
 
 _RATES = ("requests_per_minute", "photos_per_minute", "bytes_per_day")
@@ -141,8 +143,9 @@ class _Keys(Protocol):
 class _Stored:
     """Class of the keys of a store on this machine, or that it reaches."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, settings: Settings) -> None:
         self._registry = registry
+        self._settings = settings
 
     def add(self, body: dict[str, Any]) -> Key:
         galleries, cameras = (None if body[what] is None else tuple(body[what]) for what in ("galleries", "cameras"))
@@ -150,6 +153,7 @@ class _Stored:
         grant = Grant(frozenset(body["scopes"]), galleries, cameras, body["expires_at"], limits)
         first = self._registry.version() == 0
         made = self._registry.add(grant, body["note"], "cli")
+        self._note("key_made", made[0].id)
         if first:
             typer.echo("this is the first key: from now on every server of this store asks for one", err=True)
         return Key.of(made[0], time.time(), made[1])
@@ -162,11 +166,18 @@ class _Stored:
         return Key.of(find(tuple(self._registry.all()), key), time.time())
 
     def revoke(self, key: str, *, force: bool) -> Key:
-        return Key.of(self._registry.revoke(key, force=force), time.time())
+        gone = self._registry.revoke(key, force=force)
+        self._note("key_revoked", gone.id)
+        return Key.of(gone, time.time())
 
     def rotate(self, key: str, grace: float) -> Key:
         made = self._registry.rotate(key, grace)
+        self._note("key_rotated", made[0].id)
         return Key.of(made[0], time.time(), made[1])
+
+    def _note(self, what: str, key: str) -> None:
+        if fault := server_log.note(self._settings, Event(what, None, {"key": key}), "cli"):
+            typer.echo(fault, err=True)
 
 
 class _Served:
@@ -200,7 +211,7 @@ def _opened(server: str | None, store: str | None) -> Iterator[_Keys]:
             yield _Served(client)
     else:
         with closing(open_registry(settings.store)) as registry:
-            yield _Stored(registry)
+            yield _Stored(registry, settings)
 
 
 def _at(key: str) -> str:

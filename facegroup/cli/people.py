@@ -1,8 +1,6 @@
-"""The commands `people` and `audit`."""
+"""The command `people`."""
 
 import json
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,21 +9,24 @@ import typer
 from facegroup.cli import calibrate
 from facegroup.cli import service as commands
 from facegroup.cli.options import AsJson, Gallery, Network, Server, Store
-from facegroup.cli.output import opened, opened_store, save_picture, show_log
+from facegroup.cli.output import opened, opened_store, save_picture
+from facegroup.errors import MalformedRequest
 from facegroup.settings import load
-from facegroup.store.paging import every, everybody
+from facegroup.store.paging import everybody
 from facegroup.types import Person
 from facegroup.wire import people as wire
-from facegroup.wire.galleries import AuditEntry
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to a Typer app."""
     app.command()(people)
-    app.command()(audit)
 
 
 def people(
+    person: Annotated[str | None, typer.Argument(help="id of a person, for --export", show_default=False)] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="ZIP file to write: everything that is held on PERSON, for them")
+    ] = None,
     sheet: Annotated[Path | None, typer.Option(help="picture to write: one row of aligned faces per person")] = None,
     rename: Annotated[tuple[str, str] | None, typer.Option(help="person id and new name")] = None,
     erase: Annotated[str | None, typer.Option(help="id of a person to erase, with every descriptor and crop")] = None,
@@ -46,7 +47,20 @@ def people(
     as_json: AsJson = False,
 ) -> None:
     """List the people of a gallery and draw their faces; rename, erase or merge people, or let them expire."""
+    if (person is None) != (export is None):
+        raise MalformedRequest("name the person and the file: facegroup people ID --export FILE")
     settings = load(gallery=gallery, network=network, store=store)
+    if person is not None and export is not None:
+        from facegroup.cli import person_export
+        from facegroup.client import Client
+
+        with opened_store(server, settings) as kept:
+            if isinstance(kept, Client):
+                kept.export_person(settings.gallery, person, export)
+            else:
+                person_export.export(kept, settings, person, export)
+        typer.echo(f"wrote what is held on {person} to {export}", err=True)
+        return
     with opened(server, settings, stored=True) as service:
         if rename is not None:
             service.store.update_person(settings.gallery, rename[0], name=rename[1])
@@ -65,29 +79,6 @@ def people(
         if sheet is not None:
             save_picture(commands.sheet(service, settings.gallery, found), sheet)
     _list(settings.gallery, found, as_json)
-
-
-def audit(
-    gallery: Gallery = None,
-    server: Server = None,
-    network: Network = None,
-    store: Store = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show who did what to a gallery and when, oldest first: ids and counts, no names and nothing biometric."""
-    settings = load(gallery=gallery, network=network, store=store)
-    show_log(settings)
-    with opened_store(server, settings) as log:
-        entries = list(every(partial(log.audit, settings.gallery), lambda each: each.id))
-    if as_json:
-        rows = [AuditEntry.of(each).model_dump(exclude={"gallery"}) for each in entries]
-        typer.echo(json.dumps({"gallery": settings.gallery, "entries": rows}, ensure_ascii=False))
-        return
-    for each in entries:
-        at = datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        event = each.event
-        whom = event.person_id or "the gallery"
-        typer.echo(f"{at}  {each.origin.actor}  {event.what}  {whom}  {json.dumps(event.detail)}")
 
 
 def _list(gallery: str, found: list[Person], as_json: bool) -> None:

@@ -15,7 +15,7 @@ from facegroup.gallery.decision_change import Defaults
 from facegroup.networks import registry
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
-from facegroup.store.audit import Event
+from facegroup.store.audit import Event, Retention
 from facegroup.store.data_loss import refuse_lost
 from facegroup.store.secret_key import secret_keys
 from facegroup.store.staging import StagingStore, migration_copy, previous_copy
@@ -206,7 +206,7 @@ def _opened(server: str | None, settings: Settings, gallery: str | None = None) 
             "This command works on the store itself, not through a server. Run it where the store can be reached, "
             "with --store. Servers can keep running."
         )
-    store = open_store(settings.store, "cli", secret_keys(settings))
+    store = open_store(settings.store, "cli", secret_keys(settings), keep=Retention.of(settings.audit))
     try:
         if gallery is not None:
             refuse_lost(store, gallery)

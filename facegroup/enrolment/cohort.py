@@ -66,7 +66,7 @@ async def add(
     about = await stages.ask(Store.gallery, gallery)
     if about.network != stages.network:
         raise NetworkMismatch.of(gallery, about.network, stages.network)
-    seen = await stages.see([Photo(data, upright=True) for _, data in photos])
+    seen = await stages.see([Photo(data, upright=True, liveness=False) for _, data in photos])
     good, refused, _ = samples.collect(photos, seen, lambda data, each: samples.sample(data, each, FACE))
     if raise_single and len(refused) == len(photos) == 1:
         raise refused[0].error

@@ -110,7 +110,7 @@ def _embed(
             part = keys[start : start + _BATCH]
             photos = [missing[key].read_bytes() for key in part]
             photos = photos if height is None else small_faces.scaled(finder, photos, height)
-            found = finder.find([Photo(data) for data in photos])
+            found = finder.find([Photo(data, liveness=False) for data in photos])
             crops, codes = {}, {}
             for key, each in zip(part, found, strict=True):
                 if not isinstance(each, DetectedFaces):

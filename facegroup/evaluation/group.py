@@ -184,7 +184,7 @@ def _enrol(recognizer: Recognizer, folder: Path, wanted: Enrolled, person: str) 
         return data, ""
     face = None
     if wanted.box is not None:
-        (seen,) = recognizer.see([Photo(data, embed=False)])
+        (seen,) = recognizer.see([Photo(data, embed=False, liveness=False)])
         if isinstance(seen, FacegroupError):
             return seen.code, ""
         face = paired(wanted.box[None], seen.faces.boxes).get(0)

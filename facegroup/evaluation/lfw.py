@@ -116,7 +116,7 @@ def central(faces: Faces, width: int, height: int) -> int:
 def _described(finder: Finder, embedder: Embedder, photos: Iterable[bytes], batch: int) -> Iterator[Descriptors]:
     left = iter(photos)
     while part := list(islice(left, batch)):
-        found = finder.find([Photo(data) for data in part])
+        found = finder.find([Photo(data, liveness=False) for data in part])
         rows = np.zeros((len(part), embedder.spec.dimension), np.float32)
         crops = {
             index: each.crops[central(each.faces, each.width, each.height)]

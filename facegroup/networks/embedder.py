@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegroup.errors import EngineUnavailable
-from facegroup.networks import onnx_file, registry, weights
+from facegroup.networks import known_descriptor, onnx_file, registry, weights
+from facegroup.networks.known_descriptor import Known
 from facegroup.networks.spec import ONNX, Engine, NetworkSpec
 from facegroup.settings import Settings
 from facegroup.types import Crops, Descriptors, Floats
@@ -31,12 +32,14 @@ class Embedder:
         spec: the network.
         engine: the engine that runs it.
         fingerprint: hash of its weights and preprocessing, or empty (fingerprint.py).
+        known: how far its embeddings of drawn faces are from the known ones; None if they were not compared.
     """
 
-    def __init__(self, spec: NetworkSpec, engine: Engine, fingerprint: str = "") -> None:
+    def __init__(self, spec: NetworkSpec, engine: Engine, fingerprint: str = "", known: Known | None = None) -> None:
         self.spec = spec
         self.engine = engine
         self.fingerprint = fingerprint
+        self.known = known
 
     def embed(self, crops: Crops) -> Descriptors:
         """Return the descriptors of (n, s, s, 3) uint8 RGB crops as (n, d) float32 of unit length; n may be 0.
@@ -87,12 +90,13 @@ def open_embedder(settings: Settings) -> Embedder:
     """Return the embedder that the settings choose, with its weights found or downloaded, but not warmed up.
 
     The engine ``auto`` is OpenVINO on a CPU, Keras or ONNX Runtime on a GPU, and dlib for dlib's own network. A network of
-    one's own, and any ONNX file, is tried on drawn faces first (behaviour.py).
+    one's own, and any ONNX file, is tried on drawn faces first (behaviour.py). What every network
+    but a simulated one answers for two drawn faces is compared with what is known (known_descriptor.py).
 
     Raises:
         UnknownNetwork: no network has that name.
         EngineUnavailable: the engine cannot run this network or precision or is not installed, or the device does not
-            exist. No other engine or precision is used instead.
+            exist. No other engine or precision is used instead. Or its descriptors are not the known ones.
         InvalidSettings: int8 is set without photos for calibration.
         WeightsMissing: the weights are missing and cannot be downloaded.
         WeightsInvalid: the weights are damaged or belong to another network, or its descriptors cannot be used.
@@ -100,17 +104,29 @@ def open_embedder(settings: Settings) -> Embedder:
     from facegroup.networks.fingerprint import fingerprint
 
     spec = registry.spec(settings.network, settings)
-    engine = _projected(spec, settings) if spec.base else _engine(spec, settings)
+    base = registry.spec(spec.base, settings) if spec.base else spec
+    engine = raw = _engine(base, settings)
+    known = None
+    if settings.embedder.engine != "simulated":
+        in_fp32 = settings.model_copy(update={"embedder": settings.embedder.model_copy(update={"precision": "fp32"})})
+        known = known_descriptor.check(
+            raw,
+            base,
+            settings.embedder.precision,
+            lambda: fingerprint(base, settings),
+            settings.cache_dir / "known",
+            lambda: _engine(base, in_fp32),
+        )
+    if spec.base:
+        engine = _projected(raw, spec, base, settings)
     log.info("Network %s on %s, %s, %s", spec.name, engine.name, engine.device, settings.embedder.precision)
-    return Embedder(spec, engine, fingerprint(spec, settings))
+    return Embedder(spec, engine, fingerprint(spec, settings), known)
 
 
-def _projected(spec: NetworkSpec, settings: Settings) -> Engine:
+def _projected(engine: Engine, spec: NetworkSpec, base: NetworkSpec, settings: Settings) -> Engine:
     from facegroup.networks.projected_engine import ProjectedEngine, opened
 
-    base = registry.spec(spec.base, settings)
-    learned = opened(spec, base, settings)
-    return ProjectedEngine(_engine(base, settings), learned)
+    return ProjectedEngine(engine, opened(spec, base, settings))
 
 
 def _engine(spec: NetworkSpec, settings: Settings) -> Engine:

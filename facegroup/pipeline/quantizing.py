@@ -70,7 +70,7 @@ def crops(
     parts: tuple[list[Crops], list[Crops]] = ([], [])
     seen = taken = 0
     for start in range(0, len(photos), _CHUNK):
-        part = [Photo(data) for _, data in calibration_photos.read_all(photos[start : start + _CHUNK])]
+        part = [Photo(data, liveness=False) for _, data in calibration_photos.read_all(photos[start : start + _CHUNK])]
         report("finding faces", start, len(photos))
         for found in finder.find(part):
             if isinstance(found, DetectedFaces) and len(found.crops) and taken < CROPS:

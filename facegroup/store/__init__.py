@@ -4,6 +4,7 @@ import logging
 from typing import cast
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
+from facegroup.store.audit import Retention
 from facegroup.store.contract import Store
 from facegroup.store.conversion import Converts
 from facegroup.store.encryption import PLAIN, SecretKeys
@@ -14,7 +15,9 @@ __all__ = ["check_store", "open_store"]
 log = logging.getLogger(__name__)
 
 
-def open_store(url: str, actor: str = "library", keys: SecretKeys | None = None) -> Store:
+def open_store(
+    url: str, actor: str = "library", keys: SecretKeys | None = None, keep: Retention | None = None
+) -> Store:
     """Return the store at an address.
 
     Args:
@@ -22,6 +25,7 @@ def open_store(url: str, actor: str = "library", keys: SecretKeys | None = None)
             or ``rediss://…`` for TLS, or ``redis+sentinel://…`` (`facegroup.store.redis.address` has the options).
         actor: who the audit log names for writes that do not say who makes them.
         keys: that encrypt its values (`facegroup.store.secret_key.secret_keys`); None keeps them plain.
+        keep: how long its entries are kept; None uses the defaults of `Retention`.
 
     Raises:
         StoreInvalid: the address is none of these, or this version cannot use what is there.
@@ -31,11 +35,11 @@ def open_store(url: str, actor: str = "library", keys: SecretKeys | None = None)
     if separator and scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         from facegroup.store.sqlite.store import SqliteStore
 
-        return SqliteStore(rest[1:], actor=actor, keys=keys)
+        return SqliteStore(rest[1:], actor=actor, keys=keys, keep=keep)
     if separator and scheme in ("redis", "rediss", "redis+sentinel", "rediss+sentinel"):
         from facegroup.store.redis.store import RedisStore
 
-        return RedisStore(url, actor=actor, keys=keys)
+        return RedisStore(url, actor=actor, keys=keys, keep=keep)
     raise StoreInvalid(
         "the store's address must be sqlite:///path/gallery.db (four slashes for an absolute path), "
         "redis://host:6379/0, rediss://host:6379/0 for TLS, or redis+sentinel://host:26379/mymaster/0"

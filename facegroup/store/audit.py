@@ -1,17 +1,28 @@
 """The audit log: who did what to whom, and when. Every write appends its entry in the same step.
 
 An entry holds ids, counts and settings: no name of a person, no metadata, nothing biometric. It outlives the person and
-the gallery that it is about; only the oldest go, beyond `KEPT`.
+the gallery that it is about; only the oldest go, as `Retention` says. Each gallery has a log of its own, and so has the
+server, under the name "": what belongs to no gallery, such as sign-ins, keys, cameras and refusals. The entries of a log
+are a hash chain (`facegroup.store.audit_chain`).
 """
 
 import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from facegroup.settings import Audit
+
 KEPT = 100_000
-"""How many entries are kept: of each gallery in Redis (a few more, since it trims by blocks), of the file in SQLite."""
+"""How many entries are kept of each log, unless `Retention` says otherwise."""
+
+SERVER = ""
+"""The name of the server's own log."""
+
+DONE = "done"
+"""The result of what was not refused."""
 
 _LONGEST = 100  # characters of who
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +30,18 @@ class Origin:
     """Class of the caller of a write.
 
     Attributes:
-        actor: ``http`` and the client's address, ``cli``, ``sweep``, or ``library``.
+        actor: ``key`` and its id, ``user`` and the name, ``http`` and the client's address where a server asks for neither,
+            ``cli``, ``sweep``, ``server``, or ``library``.
         request: the request's id, where there is one.
+        address: of the client, where there is one.
     """
 
     actor: str
     request: str = ""
+    address: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("actor", "request"):
+        for name in ("actor", "request", "address"):
             text = str(getattr(self, name)).encode("utf-8", "replace").decode()[:_LONGEST]
             object.__setattr__(self, name, text)
 
@@ -58,9 +72,13 @@ class Entry:
     Attributes:
         id: its place in the gallery's log: the cursor of what follows.
         at: seconds since the epoch.
-        gallery: the gallery's name.
+        gallery: the gallery's name; "" for the server's own log.
         event: what was done.
         origin: who did it.
+        result: ``done``, or the code of the error that refused it.
+        number: its place in the chain, from 1; 0 where an older facegroup wrote it, which had no chain.
+        previous: hash of the entry before it, 64 hexadecimal digits; "" where it is not in the chain.
+        hash: of this entry.
     """
 
     id: str
@@ -68,9 +86,37 @@ class Entry:
     gallery: str
     event: Event
     origin: Origin
+    result: str = DONE
+    number: int = 0
+    previous: str = ""
+    hash: str = ""
 
     @classmethod
-    def read(cls, gallery: str, number: str, at: float, row: dict[str, str]) -> Self:
-        """Return an entry of what is kept: what, person ("" for none), detail, actor, request."""
+    def read(cls, gallery: str, number: str, at: float, row: dict[str, Any]) -> Self:
+        """Return an entry of a row as it is kept; `person` is "" for none. Rows of before the chain lack its columns."""
         event = Event(row["what"], row["person"] or None, json.loads(row["detail"]))
-        return cls(number, at, gallery, event, Origin(row["actor"], row["request"]))
+        origin = Origin(row["actor"], row["request"], row.get("address", ""))
+        hashes = (bytes(row.get(name, b"")).hex() for name in ("previous", "hash"))
+        return cls(number, at, gallery, event, origin, row.get("result", DONE), int(row.get("number", 0)), *hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Class of how long entries are kept. The oldest of a log go, as long as one of the two limits is passed.
+
+    Attributes:
+        days: how long; 0: without a limit.
+        entries: how many of each log.
+    """
+
+    days: float = 365.0
+    entries: int = KEPT
+
+    @classmethod
+    def of(cls, settings: Audit) -> Self:
+        """Return what settings say."""
+        return cls(settings.keep_days, settings.entries)
+
+    def oldest(self, now: float) -> float:
+        """Return the time before which entries go."""
+        return now - self.days * _DAY if self.days else 0.0

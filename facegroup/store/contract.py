@@ -20,7 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, Unpack
 
-from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.audit import DONE, Entry, Event, Origin
+from facegroup.store.audit_chain import Chain
 from facegroup.store.damage import Skipped
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.types import (
@@ -446,8 +447,18 @@ class RemoteStore(Protocol):
 
     # The audit log
 
-    def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
-        """Append an entry that belongs to no write, such as an export. Raises `UnknownGallery`."""
+    def note(self, gallery: str, event: Event, by: Origin | None = None, result: str = DONE) -> None:
+        """Append an entry that belongs to no write of this store, such as an export, a sign-in or a camera's change.
+
+        Args:
+            gallery: whose log; "" for the server's.
+            event: what was done.
+            by: who did it.
+            result: ``done``, or the code of the error that refused it.
+
+        Raises:
+            UnknownGallery: there is none.
+        """
 
     def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
         """Return up to `limit` entries after the one whose id is `after`, oldest first; of an erased gallery, too.
@@ -455,6 +466,15 @@ class RemoteStore(Protocol):
         Raises:
             MalformedRequest: `after` is no entry's id.
         """
+
+    def audit_chain(self, gallery: str) -> Chain:
+        """Return where the chain of a gallery's log ("": the server's) begins and ends; of an erased gallery, too."""
+
+    def audits(self, after: str = "", limit: int = 100) -> list[str]:
+        """Return up to `limit` names after `after` of galleries that have a log, sorted; erased ones, too."""
+
+    def trim_audit(self, gallery: str) -> int:
+        """Remove the entries of a log that are not to be kept any longer; return how many. The newest goes, too."""
 
     # Reading for matching
 

@@ -17,7 +17,7 @@ from facegroup.types import Gallery
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 
-_OF_NO_GALLERY = (Store.ping, Store.check_writes, Store.galleries, Store.damaged)
+_OF_NO_GALLERY = (Store.ping, Store.check_writes, Store.galleries, Store.damaged, Store.audits)
 
 
 class GuardedStore:

@@ -140,6 +140,11 @@ def normalise_name(name: str) -> str:
         return ""
 
 
+def log_name(gallery: str) -> str | None:
+    """Return the name of an audit log as it is kept, "" for the server's; None where no gallery can have it."""
+    return (normalise_name(gallery) or None) if gallery else ""
+
+
 def normalise_gallery(name: str) -> str:
     """Return the name of a gallery as it is kept. Raises `UnknownGallery` if no gallery can have it."""
     kept = name if isinstance(name, StagingName) else normalise_name(name)

@@ -10,6 +10,7 @@ from facegroup.enrolment.samples import Refused
 from facegroup.gallery.calibration import LEAST_FPIR, MOST_FPIR, stale
 from facegroup.gallery.calibrator import CalibrationResult, ClosestPair
 from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.audit_chain import Anchor, Chain
 from facegroup.store.gallery_settings import check_calibration
 from facegroup.types import DecisionRule, LivenessPolicy, Policy
 from facegroup.wire.model import Answer, Request, added
@@ -243,20 +244,62 @@ class AuditEntry(Answer):
     what: str
     person_id: str | None
     detail: dict[str, Any] = Field(description="counts, settings and ids")
-    actor: str = Field(description="`http` and the client's address, `cli`, `sweep` or `library`")
+    actor: str = Field(
+        description="`key` and its id, `user` and the name, `http` and the client's address where it asks for no key, "
+        "`cli`, `sweep`, `server` or `library`"
+    )
     request_id: str | None
+    address: str = added("", "of the client; empty where there is none")
+    result: str = added("done", "`done`, or the code of the error that refused it")
+    number: int = added(0, "its place in the chain, from 1; 0: an older facegroup wrote it, before the chain")
+    previous: str = added("", "hash of the entry before it")
+    hash: str = added("", "of this entry (docs/audit.md)")
 
     @classmethod
     def of(cls, found: Entry) -> Self:
         """Return an entry of the audit log."""
         event, origin = found.event, found.origin
         done = {"what": event.what, "person_id": event.person_id, "detail": event.detail}
-        return cls.from_struct(found, **done, actor=origin.actor, request_id=origin.request or None)
+        return cls.from_struct(
+            found, **done, actor=origin.actor, request_id=origin.request or None, address=origin.address
+        )
 
     def struct(self) -> Entry:
         """Return the library's entry."""
-        event, origin = Event(self.what, self.person_id, self.detail), Origin(self.actor, self.request_id or "")
+        event, origin = (
+            Event(self.what, self.person_id, self.detail),
+            Origin(self.actor, self.request_id or "", self.address),
+        )
         return self.to_struct(Entry, event=event, origin=origin)
+
+
+class AuditAnchor(Answer):
+    """The last entry that retention removed, or that is from before the chain."""
+
+    id: str = Field(description="empty: nothing was removed, and nothing is older than the chain")
+    number: int = Field(description="its place in the chain, and so how many of the chain were removed")
+    hash: str
+
+    def struct(self) -> Anchor:
+        """Return the library's anchor."""
+        return self.to_struct(Anchor)
+
+
+class AuditChain(Answer):
+    """Where the chain of a log begins and ends."""
+
+    number: int = Field(description="of the newest entry")
+    hash: str = Field(description="of the newest entry: note it elsewhere, as `number:hash`")
+    anchor: AuditAnchor
+
+    @classmethod
+    def of(cls, found: Chain) -> Self:
+        """Return a chain."""
+        return cls.from_struct(found, anchor=AuditAnchor.from_struct(found.anchor))
+
+    def struct(self) -> Chain:
+        """Return the library's chain."""
+        return self.to_struct(Chain, anchor=self.anchor.struct())
 
 
 class AuditPage(Answer):
@@ -264,8 +307,10 @@ class AuditPage(Answer):
 
     entries: list[AuditEntry]
     next: str | None = Field(description="cursor of the following page")
+    chain: AuditChain | None = added(None, "where the chain of the log begins and ends; null: an older server")
 
     @classmethod
-    def of(cls, found: Sequence[Entry], limit: int) -> Self:
+    def of(cls, found: Sequence[Entry], limit: int, chain: Chain) -> Self:
         """Return a page of at most so many entries."""
-        return cls(entries=[AuditEntry.of(each) for each in found], next=found[-1].id if len(found) == limit else None)
+        rows, after = [AuditEntry.of(each) for each in found], found[-1].id if len(found) == limit else None
+        return cls(entries=rows, next=after, chain=AuditChain.of(chain))

@@ -32,19 +32,24 @@ from serve.api import (
     videos,
     webhooks,
 )
+from serve.api.auditing import Auditor
 from serve.api.body_memory import BodyMemory
 from serve.api.context import Context
 from serve.api.draining import Drain, Draining
 from serve.api.encodings import Encodings
+from serve.api.forwarded import Forwarded
 from serve.api.limits import Guard
 from serve.api.origins import Origins
 from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
 from serve.api.requirements import V1
+from serve.security_headers import SecurityHeaders
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
 
 Errors are RFC 9457 `application/problem+json` with a stable `code`; every answer carries `x-request-id`."""
+
+_SHARED = "cross-origin-resource-policy"
 
 
 def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = None) -> FastAPI:
@@ -69,6 +74,7 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     app.state.checker = checker or open_checker(settings)
     app.state.rates = open_rates(settings)
     app.state.streams = WeakSet()
+    app.state.auditor = Auditor(pipeline)
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)
     routers = [each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, keys, signing)]
     for router in routers:
@@ -85,4 +91,7 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     app.add_middleware(Draining, drain=app.state.drain)
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(Paths)
+    app.add_middleware(Forwarded, settings=settings)
+    # Pages of other origins that are named may show pictures of this server.
+    app.add_middleware(SecurityHeaders, changed={_SHARED: "cross-origin"} if settings.cors_origins else {})
     return app

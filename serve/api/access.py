@@ -32,15 +32,19 @@ class CheckedRoute(APIRoute):
             assert row is not None  # build_api has checked it
             request.state.caller = await admitted(request, TABLE[row])
             if TABLE[row].open:
-                return await answer(request)
+                response = await answer(request)
+                await request.app.state.auditor.changed(request, row, response)
+                return response
             await usage.spend(request, "requests", 1)
             body = usage.CountedBody(request)
             try:
-                response = await answer(Request(request.scope, body))
+                asked = Request(request.scope, body)
+                response = await answer(asked)
             except Exception:
                 if body.refused is not None:  # frameworks make another error of it
                     raise body.refused from None
                 raise
+            await request.app.state.auditor.changed(asked, row, response)
             response.headers.update(rate_fields(getattr(request.state, "left", ())))
             return response
 
@@ -83,6 +87,7 @@ async def admitted(request: Request, wanted: Requirement) -> Caller:
         if signed_urls.is_signed(request) or any(name in request.headers for name in _HEADERS):
             await usage.note_wrong_key(request)
         raise
+    request.state.caller = caller  # also where it is refused, for the audit log
     if not wanted.allows(caller.grant):
         raise Forbidden(_lacking(caller, wanted))
     if caller.galleries is not None or caller.cameras is not None:

@@ -105,5 +105,5 @@ def _strangers(wanted: Calibrator) -> Strangers | None:
 async def _photographed(request: Request, server: Context) -> tuple[Strangers, list[Refused]]:
     """Return every face in the photos, and the photos that show none."""
     named = (await read_photos(request, server.settings.limits)).named
-    seen: list[PhotoResult | FacegroupError] = await server.see([Photo(data) for _, data in named])
+    seen: list[PhotoResult | FacegroupError] = await server.see([Photo(data, liveness=False) for _, data in named])
     return strangers([(name, each) for (name, _), each in zip(named, seen, strict=True)])

@@ -68,7 +68,7 @@ async def try_camera(server: Server, wanted: wire.TriedCamera) -> wire.Tried:
     seen = (
         None
         if frame is None
-        else (await server.pipeline.see([Photo(frame.data, frame.smallest(camera), embed=False)]))[0]
+        else (await server.pipeline.see([Photo(frame.data, frame.smallest(camera), embed=False, liveness=False)]))[0]
     )
     return wire.Tried(
         status=wire.CameraStatus.of(Condition(status)),

@@ -16,6 +16,7 @@ from facegroup.store.audit import Origin
 from facegroup.store.names import check_id, clean_name
 from facegroup.types import Policy
 from facegroup.wire import patterns
+from serve.api.auditing import origin
 from serve.api.pipeline import Pipeline
 
 
@@ -108,10 +109,7 @@ async def _caller(request: Request) -> Caller:
 
 
 async def _origin(request: Request) -> Origin:
-    caller: Caller = request.state.caller
-    client = request.client.host if request.client else "unknown"
-    actor = {"key": f"key {caller.id}", "user": f"user {caller.name}", "anonymous": f"http {client}"}[caller.kind]
-    return Origin(actor, str(getattr(request.state, "request_id", "")))
+    return origin(request)
 
 
 Who = Annotated[Caller, Depends(_caller)]

@@ -87,6 +87,12 @@ def _problems(*may_fail: type[FacegroupError]) -> Responses:
     return {each: _problem(each, sorted(codes[each])) for each in sorted(codes)}
 
 
+def file(media: str, description: str, *may_fail: type[FacegroupError]) -> Responses:
+    """Return the answers of a route that sends a file."""
+    content = {media: {"schema": {"type": "string", "format": "binary"}}}
+    return {**of(None, *may_fail), 200: {"description": description, "content": content}}
+
+
 def _problem(status: int, codes: list[str]) -> dict[str, Any]:
     schema = {
         "allOf": [{"$ref": "#/components/schemas/Problem"}],

@@ -22,7 +22,7 @@ from facegroup.wire.people import Erased
 from serve.api import documented, visible
 from serve.api.access import CheckedRoute
 from serve.api.context import After, By, Context, GalleryName, Limit, Server, Who
-from serve.api.erasure import erase
+from serve.api.erasure import places
 
 router = APIRouter(prefix="/galleries", tags=["galleries"], route_class=CheckedRoute)
 
@@ -95,7 +95,7 @@ async def change_gallery(server: Server, gallery: GalleryName, change: wire.Gall
 async def erase_gallery(server: Server, gallery: GalleryName, by: By) -> Erased:
     """Erase a gallery with every person, descriptor and crop in it, and what its cameras saw."""
     # Not looked up first: of a gallery that the store lost, erasing is what an operator may do.
-    return Erased.of(*await erase(server, by, gallery))
+    return Erased.of(*await places(server, by).erase(gallery))
 
 
 @router.post("/{gallery}/accept", response_model=None, responses=_ACCEPTED, summary="Accept what the store lost")

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import math
+from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from facegroup.enrolment import steps
 from facegroup.enrolment.steps import Wanted
 from facegroup.errors import (
+    CamerasOff,
     Contradiction,
     IdempotencyConflict,
     LivenessUnavailable,
@@ -23,6 +26,7 @@ from facegroup.errors import (
     UnknownPhoto,
     UnlikeOwn,
 )
+from facegroup.person_archive import archive
 from facegroup.store.contract import Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.names import check_id, clean_name
@@ -45,7 +49,7 @@ from serve.api.context import (
     Server,
     Strict,
 )
-from serve.api.erasure import erase
+from serve.api.erasure import places
 
 router = APIRouter(prefix="/galleries/{gallery}/people", tags=["people"], route_class=CheckedRoute)
 
@@ -61,6 +65,7 @@ _ENROLLED = documented.of(
 )
 _PHOTOS = documented.of(wire.Photos, UnknownPerson, *documented.STORED)
 _CROP = documented.crop(UnknownPerson, UnknownPhoto, *documented.STORED)
+_COPY = documented.file("application/zip", "the copy", UnknownPerson, CamerasOff, *documented.STORED)
 _ERASED = documented.of(wire.Erased, UnknownPerson, *documented.STORED)
 _ERASED_PHOTO = documented.of(wire.Erased, UnknownPerson, UnknownPhoto, *documented.STORED)
 
@@ -138,7 +143,26 @@ async def change_person(
 async def erase_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> wire.Erased:
     """Erase a person with every descriptor, crop and sighting; the answer says what was removed."""
     await server.pipeline.ask(Store.person, gallery, person)
-    return wire.Erased.of(*await erase(server, by, gallery, person))
+    return wire.Erased.of(*await places(server, by).erase(gallery, person))
+
+
+@router.get("/{person}/export", response_class=StreamingResponse, responses=_COPY, summary="Export a person's own copy")
+async def export_person(server: Server, gallery: GalleryName, person: PersonId, by: By) -> StreamingResponse:
+    """Return everything that is held on a person as one ZIP file: records, descriptors, faces, sightings, audit entries.
+
+    The answer breaks off if the person is erased meanwhile; what was sent then is no whole file.
+    """
+    await server.pipeline.ask(Store.person, gallery, person)
+    file = {"content-disposition": f'attachment; filename="{person}.zip"', "cache-control": "no-store"}
+    parts = archive(places(server, by), gallery, person)
+    first = await anext(parts)  # what fails before it is an error of its own
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for part in parts:
+            yield part
+
+    return StreamingResponse(whole(), media_type="application/zip", headers=file)
 
 
 @router.post("/{person}/merge", response_model=None, responses=_MERGED, summary="Merge another person into this one")

@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from facegroup.errors import FacegroupError, MalformedRequest, RateLimited, ServiceError, Unauthorised
 from facegroup.wire.problem import Problem
+from serve.api.auditing import origin
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -67,6 +68,8 @@ def install(app: FastAPI) -> None:
 
     async def known(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, FacegroupError)
+        what = getattr(request.state, "refusal", "refused")
+        request.app.state.auditor.refused(error, origin(request), request.method, what)
         answer = problem(error, _id(request))
         answer.headers.update(rate_fields(getattr(request.state, "left", ())))
         return answer

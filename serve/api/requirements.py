@@ -91,6 +91,7 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("PUT", _PERSON): _ENROL,
     ("PATCH", _PERSON): _ENROL,
     ("DELETE", _PERSON): _MANAGE,
+    ("GET", f"{_PERSON}/export"): Requirement(("manage",), ("cameras",)),
     ("POST", f"{_PERSON}/merge"): _MANAGE,
     ("POST", f"{_PERSON}/photos"): _ENROL,
     ("GET", f"{_PERSON}/photos"): _ENROL,

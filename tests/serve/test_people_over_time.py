@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import io
 import json
 import logging
+import zipfile
 
 import numpy as np
 import pytest
@@ -192,3 +194,12 @@ def test_nothing_biometric_and_no_name_is_logged(
             assert data[:12].hex() not in text
             assert repr(data[:8])[2:-1] not in text
         assert hashlib.sha256(photos["grace"]).hexdigest() not in text
+
+
+def test_a_persons_own_copy_is_one_file(api: Api, group: str) -> None:
+    answer = api("GET", f"{group}/people/grace/export")
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as whole:
+        assert {"README.txt", "person.json", "photos.jsonl", "audit.jsonl"} <= set(whole.namelist())
+    assert api.refused("GET", f"{group}/people/nobody/export") == (404, "unknown_person")
+    assert api.refused("GET", "/v1/galleries/nobodys/people/grace/export") == (404, "unknown_gallery")

@@ -92,6 +92,7 @@ METHODS = {
     "/v1/galleries/g/people/p": {"GET", "PUT", "PATCH", "DELETE"},
     "/v1/galleries/g/people/p/counter-examples": {"GET", "POST"},
     "/v1/galleries/g/people/p/counter-examples/1": {"GET", "DELETE"},
+    "/v1/galleries/g/people/p/export": {"GET"},
     "/v1/galleries/g/people/p/merge": {"POST"},
     "/v1/galleries/g/people/p/photos": {"GET", "POST"},
     "/v1/galleries/g/people/p/photos/1": {"GET", "DELETE"},

@@ -2,10 +2,12 @@
 
 import asyncio
 
+from facegroup.cameras.hub import person_copy
 from facegroup.cameras.hub.part import HubPart, completed
 from facegroup.cameras.sightings.book import SightingBook
 from facegroup.cameras.sightings.journal import Filter
 from facegroup.cameras.sightings.types import Event, Sighting
+from facegroup.store.person_copy import Item
 
 
 class SightingLog(HubPart):
@@ -22,6 +24,10 @@ class SightingLog(HubPart):
     async def crop(self, sighting: str) -> bytes:
         """Return the face of a sighting, as JPEG. Raises UnknownSighting, also if no crop is kept."""
         return await asyncio.to_thread(self._hub.journal.crop, sighting)
+
+    async def copy(self, gallery: str, person_id: str, cursor: str) -> tuple[list[Item], str]:
+        """Return a page of what is held on a member; see `person_copy.page`."""
+        return await asyncio.to_thread(person_copy.page, self._hub.journal, gallery, person_id, cursor)
 
     async def span(self) -> tuple[int, int]:
         """Return the numbers of the oldest and the newest event; see `Journal.span`."""

@@ -42,7 +42,7 @@ class RedisCohort(RedisBase):
             version: int | None = found.version
             if added or once is not None:
                 note = self._steps.note(
-                    cohort.added(len(added), len(duplicates)), by, once, validation.places(members, added)
+                    found.name, cohort.added(len(added), len(duplicates)), by, once, validation.places(members, added)
                 )
                 version = self._change(found, note, added=[self._packed(found, each) for each in added])
             if version is not None:
@@ -68,7 +68,9 @@ class RedisCohort(RedisBase):
             removed = [each for each in kept if wanted is None or each in wanted]
             if not removed:
                 return Erased(0, 0, found.version)
-            version = self._change(found, self._steps.note(cohort.erased(len(removed)), by), removed=removed)
+            version = self._change(
+                found, self._steps.note(found.name, cohort.erased(len(removed)), by), removed=removed
+            )
             if version is not None:
                 for each in removed:
                     self._damage.forget_cohort(found.name, each.decode(errors="replace"))

@@ -11,7 +11,7 @@ from facegroup.store.audit import Event, Origin
 from facegroup.store.contract import Changes, Erased, Standing
 from facegroup.store.redis import data_loss
 from facegroup.store.redis.base import RedisBase
-from facegroup.store.redis.keys import INDEX, Keys
+from facegroup.store.redis.keys import AUDITS, INDEX, Keys
 from facegroup.store.redis.rows import cipher_of, flat, gallery_fields, read_gallery
 from facegroup.store.redis.scripts import script
 from facegroup.store.redis.server import Command
@@ -28,9 +28,8 @@ class RedisGalleries(RedisBase):
         # neither a crash nor an erasure at the same time leaves a gallery that is not listed.
         listed: Command = ("ZADD", INDEX, 0, wanted.name)
         event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
-        create = script(
-            "create", wanted.name, fields=flat(gallery_fields(wanted, self._keys)), note=self._steps.note(event, by)
-        )
+        note = self._steps.note(wanted.name, event, by)
+        create = script("create", wanted.name, fields=flat(gallery_fields(wanted, self._keys)), note=note)
         if isinstance(wanted.name, StagingName):  # which is listed nowhere
             listed = ("PING",)
         _, answer, _ = self._server.write(listed, create, listed)
@@ -73,7 +72,7 @@ class RedisGalleries(RedisBase):
             network=changes.get("network"),
             made=made and {"network": made.network, "decision": made.decision},
             fields=flat(columns),
-            note=self._steps.note(gallery_settings.event(columns), by),
+            note=self._steps.note(validation.normalise_gallery(name), gallery_settings.event(columns), by),
         )
         (answer,) = self._server.write(update)
         if answer is None:
@@ -89,7 +88,7 @@ class RedisGalleries(RedisBase):
     def pin_gallery(self, name: str, detector: str = "", fingerprint: str = "", *, by: Origin | None = None) -> Gallery:
         kept = validation.normalise_gallery(name)
         if pins := gallery_settings.unpinned(self._steps.read(kept)[0], detector, fingerprint):
-            note = self._steps.note(gallery_settings.event(pins), by)
+            note = self._steps.note(kept, gallery_settings.event(pins), by)
             (answer,) = self._server.write(script("update", kept, pins=True, fields=flat(pins), note=note))
             if answer is None:
                 raise validation.unknown_gallery(name)
@@ -97,7 +96,9 @@ class RedisGalleries(RedisBase):
 
     def _delete_gallery(self, name: str, *, by: Origin | None = None) -> Erased:
         kept = validation.normalise_gallery(name)
-        (counts,) = self._server.write(script("erase", kept, note=self._steps.note(Event("erased"), by)))
+        (counts,) = self._server.write(script("erase", kept, note=self._steps.note(kept, Event("erased"), by)))
+        if counts is not None and not isinstance(kept, StagingName):
+            self._server.write(("ZADD", AUDITS, 0, kept))
         self._server.write(("ZREM", INDEX, kept))  # only now: what could not be erased stays listed
         (made_meanwhile,) = self._server.read(("EXISTS", Keys.of(kept).gallery))
         if made_meanwhile and not isinstance(kept, StagingName):

@@ -7,6 +7,10 @@ INDEX = "facegroup:galleries"
 """The names of all galleries. The gallery is the truth: a name here without one is skipped."""
 
 
+AUDITS = "facegroup:audits"
+"""The names of galleries that were erased: their audit logs stay."""
+
+
 class Keys(NamedTuple):
     """The keys of one gallery, in the order in which the scripts take them; see `RedisStore` for what they hold."""
 
@@ -25,6 +29,7 @@ class Keys(NamedTuple):
     expiries: str
     counters: str
     cohort: str
+    chain: str
 
     @classmethod
     def of(cls, name: str) -> Self:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from facegroup.store import idempotency, validation
-from facegroup.store.audit import KEPT, Entry, Event, Origin
+from facegroup.store import audit_chain, idempotency, validation
+from facegroup.store.audit import DONE, Entry, Event, Origin, Retention
 from facegroup.store.encryption import SecretKeys
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
+
+_HASHES = ("previous", "hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,31 +17,41 @@ class Note:
     """Class of what every write leaves: an audit entry, and the result under its idempotency key.
 
     Attributes:
+        gallery: whose log it is for.
         event: what is done.
         by: who does it.
         once: the key of the request, if it has one.
         added: the places of new samples in what was sent, for the answer to a repeated request.
         keys: that the values of the write are encrypted with.
+        result: ``done``, or the code of the error that refused it.
+        keep: how long entries are kept.
     """
 
+    gallery: str
     event: Event
     by: Origin
     once: IdempotencyKey | None = None
     added: Sequence[int] = ()
     keys: SecretKeys = field(default_factory=SecretKeys)
+    result: str = DONE
+    keep: Retention = field(default_factory=Retention)
 
     def packed(self) -> dict[str, Any]:
         """Return the note as the scripts take it."""
         now, once = validation.now(), self.once
         return {
             "at": str(now),
-            "kept": KEPT,
+            "kept": self.keep.entries,
+            "oldest": str(self.keep.oldest(now)),
+            "digest": audit_chain.digest(self.gallery, now, self.event, self.by, self.result),
             "retention": validation.RETENTION,
             "what": self.event.what,
             "person": self.event.person_id or "",
             "detail": self.event.json(),
             "actor": self.by.actor,
             "request": self.by.request,
+            "address": self.by.address,
+            "result": self.result,
             "seal": seal(self.keys),
             "once": once
             and {
@@ -65,5 +77,7 @@ def read_done(kept: bytes | None, key: IdempotencyKey) -> RecordedResult | None:
 
 def read_entry(gallery: str, number: bytes, fields: Sequence[bytes]) -> Entry:
     """Return an entry of the stream, as XRANGE answers it."""
-    row = {name.decode(): value.decode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
+    row: dict[str, Any] = {}
+    for name, value in zip(map(bytes.decode, fields[::2]), fields[1::2], strict=True):
+        row[name] = value if name in _HASHES else value.decode()
     return Entry.read(gallery, number.decode(), float(row["at"]), row)

@@ -134,7 +134,7 @@ class RedisPeople(RedisBase):
                 left=[key for key in (*other.samples, *other.counters) if key not in came],
                 dropped=[key for key in record.counters if key in out],
                 rebound=self._rebound(found, source, into, came),
-                note=self._steps.note(validation.merged(into, source, len(moved), len(both)), by),
+                note=self._steps.note(found.name, validation.merged(into, source, len(moved), len(both)), by),
                 **derived(self._keys, found.name, into, [each for each in samples if each.id not in out]),
             )
             (version,) = self._server.write(step)

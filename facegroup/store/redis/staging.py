@@ -81,7 +81,7 @@ class RedisStaging(RedisBase):
             "name": name,
             "away": away,
         }
-        step = on_keys("switch", keys, {**made_of, "note": self._steps.note(event, by)})
+        step = on_keys("switch", keys, {**made_of, "note": self._steps.note(name, event, by)})
         listed: Command = ("ZADD", INDEX, 0, name)
         _, version, _ = self._server.write(listed, step, listed)
         if version < 0:

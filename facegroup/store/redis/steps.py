@@ -8,7 +8,7 @@ from typing import Any
 
 from facegroup.errors import StoreInvalid, StoreUnavailable
 from facegroup.store import validation
-from facegroup.store.audit import Event, Origin
+from facegroup.store.audit import DONE, Event, Origin, Retention
 from facegroup.store.damage import Damage, crop_key
 from facegroup.store.encryption import UNREADABLE, Cipher, SecretKeys, place
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
@@ -70,22 +70,35 @@ class RedisSteps:
         patience: seconds to try a change again that others get before.
         actor: whose writes are that say nothing of it.
         keys: that encrypt values.
+        keep: how long audit entries are kept.
     """
 
     def __init__(
-        self, server: RedisServer, patience: float, actor: str = "library", keys: SecretKeys | None = None
+        self,
+        server: RedisServer,
+        patience: float,
+        actor: str = "library",
+        keys: SecretKeys | None = None,
+        keep: Retention | None = None,
     ) -> None:
         self.keys = keys or SecretKeys()
         self._server = server
         self._patience = patience
         self._origin = Origin(actor)
+        self._keep = keep or Retention()
         self.damage = Damage()
 
     def note(
-        self, event: Event, by: Origin | None, once: IdempotencyKey | None = None, added: Sequence[int] = ()
+        self,
+        gallery: str,
+        event: Event,
+        by: Origin | None,
+        once: IdempotencyKey | None = None,
+        added: Sequence[int] = (),
+        result: str = DONE,
     ) -> dict[str, Any]:
-        """Return what every writing script takes as `note`."""
-        return Note(event, by or self._origin, once, added, self.keys).packed()
+        """Return what every writing script of a gallery takes as `note`."""
+        return Note(gallery, event, by or self._origin, once, added, self.keys, result, self._keep).packed()
 
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
         """Return a gallery and the answers to commands on its keys, all of one moment.
@@ -220,7 +233,7 @@ class RedisSteps:
             new_name=after and name_member(after.name, person_id),
             expires=after and after.expiry(),
             samples=samples,
-            note=self.note(edit.event, by, once, edit.places),
+            note=self.note(gallery, edit.event, by, once, edit.places),
         )
         (answer,) = self._server.write(step)
         if answer is None:
@@ -278,7 +291,7 @@ class RedisSteps:
         return samples
 
     def _remember(self, gallery: str, person_id: str, data: bytes, once: IdempotencyKey, by: Origin | None) -> bool:
-        note = self.note(Event("", person_id), by, once)
+        note = self.note(gallery, Event("", person_id), by, once)
         (answer,) = self._server.write(script("remember", gallery, id=person_id, read=data, note=note))
         if answer is None:
             raise validation.unknown_gallery(gallery)

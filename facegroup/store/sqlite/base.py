@@ -2,13 +2,15 @@
 
 # ruff: noqa: D102 (what the methods do and raise is said once, in contract.Store)
 
+import sqlite3
 from pathlib import Path
 
 from facegroup.errors import StoreInvalid
-from facegroup.store.audit import Origin
+from facegroup.store.audit import DONE, Event, Origin, Retention
 from facegroup.store.base import StoreBase
 from facegroup.store.damage import Damage
 from facegroup.store.encryption import SecretKeys
+from facegroup.store.sqlite import audit_log
 from facegroup.store.sqlite.file import Connection, SqliteFile
 
 ANY_VALUE = "SELECT 1 FROM samples UNION ALL SELECT 1 FROM cohort LIMIT 1"
@@ -23,6 +25,7 @@ class SqliteBase(StoreBase):
         timeout: seconds to wait for another process's write before `StoreUnavailable`.
         actor: who the audit log names for writes that do not say who makes them.
         keys: that encrypt the values. Without those that the file is encrypted with, every method raises `KeyMissing`.
+        keep: how long its entries are kept.
 
     Raises:
         StoreInvalid: the path holds something else, or a gallery of a newer facegroup.
@@ -30,11 +33,17 @@ class SqliteBase(StoreBase):
     """
 
     def __init__(
-        self, path: str | Path, timeout: float = 10.0, actor: str = "library", keys: SecretKeys | None = None
+        self,
+        path: str | Path,
+        timeout: float = 10.0,
+        actor: str = "library",
+        keys: SecretKeys | None = None,
+        keep: Retention | None = None,
     ) -> None:
         self._keys = keys or SecretKeys()
         self._file = SqliteFile(Path(path), timeout, admit=self._admit)
         self._origin = Origin(actor)
+        self._keep = keep or Retention()
         self._damage = Damage()
 
     def close(self) -> None:
@@ -49,3 +58,9 @@ class SqliteBase(StoreBase):
             words = noted if words or db.execute(ANY_VALUE).fetchone() else self._keys.own
             db.execute("UPDATE encryption SET words = ?", (words,))
         db.cipher = self._keys.cipher(words)
+
+    def _note(
+        self, db: sqlite3.Connection, gallery: str, event: Event, by: Origin | None = None, result: str = DONE
+    ) -> None:
+        """Append an entry to the audit log, in the transaction that is open."""
+        audit_log.append(db, self._keep, gallery, event, by or self._origin, result)

@@ -11,7 +11,7 @@ from facegroup.store.contract import Cohort, CohortAdded, Erased, Store
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.sqlite.base import SqliteBase
 from facegroup.store.sqlite.reserve import erases
-from facegroup.store.sqlite.rows import done, find_gallery, gallery_of, note, raise_version, remember
+from facegroup.store.sqlite.rows import done, find_gallery, gallery_of, raise_version, remember
 from facegroup.types import CohortMember
 
 _COLUMNS = "id, descriptor, source, detector, created_at"
@@ -92,5 +92,5 @@ class SqliteCohort(SqliteBase):
     def _raise_version(self, db: sqlite3.Connection, gallery: sqlite3.Row, event: Event, by: Origin | None) -> int:
         version = raise_version(db, gallery, None)
         db.execute("UPDATE galleries SET cohort_version = ? WHERE key = ?", (version, gallery["key"]))
-        note(db, gallery["name"], event, by or self._origin)
+        self._note(db, gallery["name"], event, by)
         return version

@@ -14,7 +14,7 @@ from facegroup.store.sqlite import data_loss
 from facegroup.store.sqlite.base import SqliteBase
 from facegroup.store.sqlite.cohort import erase_one_by_one
 from facegroup.store.sqlite.reserve import erases
-from facegroup.store.sqlite.rows import GALLERIES, find_gallery, gallery_of, note, raise_version
+from facegroup.store.sqlite.rows import GALLERIES, find_gallery, gallery_of, raise_version
 from facegroup.types import Gallery
 
 _SETTINGS = (
@@ -49,7 +49,7 @@ class SqliteGalleries(SqliteBase):
             )
             if made.rowcount:
                 event = Event("created", None, {"network": wanted.network, "threshold": wanted.threshold})
-                note(db, wanted.name, event, by or self._origin)
+                self._note(db, wanted.name, event, by)
             return validation.same_gallery(self._gallery(db, wanted.name), wanted)
 
     def gallery(self, name: str) -> Gallery:
@@ -105,7 +105,7 @@ class SqliteGalleries(SqliteBase):
             samples, crops, counters = map(int, db.execute(total, (gallery["key"],)).fetchone())
             db.execute("DELETE FROM galleries WHERE key = ?", (gallery["key"],))
             db.execute("UPDATE erased SET version = max(version, ?)", (gallery["version"] + 1,))
-            note(db, gallery["name"], Event("erased"), by or self._origin)
+            self._note(db, gallery["name"], Event("erased"), by)
         self._damage.forget(gallery["name"])
         self._file.scrub()
         return Erased(gallery["people"], samples - counters, 0, crops, counters, gallery["cohort_size"])
@@ -137,7 +137,7 @@ class SqliteGalleries(SqliteBase):
         settings = ", ".join(f'"{column}" = ?' for column in columns)
         db.execute(f"UPDATE galleries SET {settings} WHERE key = ?", (*columns.values(), gallery["key"]))
         raise_version(db, gallery, None)
-        note(db, gallery["name"], gallery_settings.event(columns), by or self._origin)
+        self._note(db, gallery["name"], gallery_settings.event(columns), by)
 
     def _gallery(self, db: sqlite3.Connection, name: str) -> Gallery:
         found = find_gallery(db, name)

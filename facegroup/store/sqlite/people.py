@@ -23,7 +23,6 @@ from facegroup.store.sqlite.rows import (
     find_gallery,
     find_person,
     gallery_of,
-    note,
     person_key,
     person_of,
     raise_version,
@@ -81,7 +80,7 @@ class SqlitePeople(SqliteBase):
                 raise PersonExists(f"there is a person {person_id} in the gallery")
             version = raise_version(db, found, person_id)
             remember(db, found, once, person_id, version)
-            note(db, found["name"], Event("created", person_id), by or self._origin)
+            self._note(db, found["name"], Event("created", person_id), by)
             return person_of(find_person(db, found, person_id))
 
     def person(self, gallery: str, person_id: str) -> Person:
@@ -133,7 +132,7 @@ class SqlitePeople(SqliteBase):
                     f"UPDATE people SET {settings} WHERE key = ?", (name, notes, validation.now(), person["key"])
                 )
                 raise_version(db, found, person_id)
-                note(db, found["name"], event, by or self._origin)
+                self._note(db, found["name"], event, by)
             return person_of(find_person(db, found, person_id))
 
     def _merge(self, gallery: str, into: str, source: str, *, by: Origin | None = None) -> Merged:
@@ -144,7 +143,7 @@ class SqlitePeople(SqliteBase):
             db.execute("DELETE FROM people WHERE key = ?", (other["key"],))
             version = recompute(db, found, person, self._damage)
             db.execute("INSERT OR REPLACE INTO changes VALUES (?, ?, ?)", (found["key"], source, version))
-            note(db, found["name"], validation.merged(into, source, moved, both), by or self._origin)
+            self._note(db, found["name"], validation.merged(into, source, moved, both), by)
             merged = Merged(person_of(find_person(db, found, into)), moved, both, version)
         self._damage.forget(found["name"], source)
         self._file.scrub()
@@ -197,7 +196,7 @@ class SqlitePeople(SqliteBase):
         db.execute("DELETE FROM people WHERE key = ?", (person["key"],))
         version = raise_version(db, gallery, person["id"])
         event = validation.erased(person["id"], what, samples - counters, counters)
-        note(db, gallery["name"], event, by or self._origin)
+        self._note(db, gallery["name"], event, by)
         return Erased(1, samples - counters, version, crops, counters)
 
     def _move(self, db: Connection, gallery: Gallery, person: sqlite3.Row, other: sqlite3.Row) -> tuple[int, int]:

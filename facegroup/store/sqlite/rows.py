@@ -10,7 +10,6 @@ import numpy as np
 
 from facegroup.errors import FacegroupError, StoreInvalid
 from facegroup.store import idempotency, validation, vectors
-from facegroup.store.audit import KEPT, Event, Origin
 from facegroup.store.damage import Damage, crop_key
 from facegroup.store.encryption import UNREADABLE, place
 from facegroup.store.gallery_settings import read_calibration
@@ -147,16 +146,6 @@ def sound(
 def blob(value: object) -> bytes:
     """Return a kept value if it is bytes; SQLite's columns hold anything, and nothing of anything else is a vector."""
     return value if isinstance(value, bytes) else b""
-
-
-def note(db: sqlite3.Connection, gallery: str, event: Event, by: Origin) -> None:
-    """Append an entry to the audit log, and let the oldest go."""
-    if is_staging(gallery):
-        return  # what is done there is no event
-    row = (gallery, validation.now(), event.what, event.person_id or "", event.json(), by.actor, by.request)
-    columns = "gallery, at, what, person, detail, actor, request"
-    number = db.execute(f"INSERT INTO audit ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0
-    db.execute("DELETE FROM audit WHERE key <= ?", (number - KEPT,))
 
 
 def done(db: sqlite3.Connection, gallery: sqlite3.Row, key: IdempotencyKey | None) -> RecordedResult | None:

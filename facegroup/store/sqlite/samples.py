@@ -17,7 +17,6 @@ from facegroup.store.sqlite.rows import (
     find_person,
     gallery_of,
     insert_samples,
-    note,
     person_of,
     recompute,
     remember,
@@ -56,7 +55,7 @@ class SqliteSamples(SqliteBase):
                 insert_samples(db, found["name"], person["id"], person["key"], added)
                 version = recompute(db, found, person, self._damage)
                 event = validation.enrolled(person_id, added, len(duplicates))
-                note(db, found["name"], event, by or self._origin)
+                self._note(db, found["name"], event, by)
             remember(db, found, once, person_id, version, validation.places(samples, added))
             after = person_of(find_person(db, found, person_id))
             return Enrolled(after, tuple(sample.id for sample in added), duplicates, version)
@@ -93,7 +92,7 @@ class SqliteSamples(SqliteBase):
                 raise validation.unknown_photo(person_id, counter)
             db.execute(f"DELETE FROM samples {one}", which)
             version = recompute(db, found, person, self._damage)
-            note(db, found["name"], validation.erased_one(person_id, counter), by or self._origin)
+            self._note(db, found["name"], validation.erased_one(person_id, counter), by)
         self._damage.forget(found["name"], person_id, sample_id)
         self._file.scrub()
         return Erased(0, int(not counter), version, int(sample["crop"] is not None), int(counter))

@@ -69,6 +69,17 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     ),
     # Which keys the values are under: facegroup.store.encryption.
     6: ("CREATE TABLE encryption (words TEXT NOT NULL)", "INSERT INTO encryption VALUES ('')"),
+    7: (
+        "ALTER TABLE audit ADD COLUMN address TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE audit ADD COLUMN result TEXT NOT NULL DEFAULT 'done'",
+        # 0 and nothing: of before the chain, which begins after them.
+        "ALTER TABLE audit ADD COLUMN number INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE audit ADD COLUMN previous BLOB NOT NULL DEFAULT x''",
+        "ALTER TABLE audit ADD COLUMN hash BLOB NOT NULL DEFAULT x''",
+        """CREATE TABLE chains (
+            gallery TEXT PRIMARY KEY, number INTEGER NOT NULL, hash BLOB NOT NULL, older INTEGER NOT NULL,
+            anchor_id INTEGER NOT NULL, anchor_number INTEGER NOT NULL, anchor_hash BLOB NOT NULL) WITHOUT ROWID""",
+    ),
 }
 """By the schema that they lead to."""
 

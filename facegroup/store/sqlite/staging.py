@@ -7,7 +7,7 @@ from facegroup.store import validation, vectors
 from facegroup.store.audit import Event, Origin
 from facegroup.store.names import check_id
 from facegroup.store.sqlite.base import SqliteBase
-from facegroup.store.sqlite.rows import find_gallery, gallery_of, insert_samples, note, raise_version
+from facegroup.store.sqlite.rows import find_gallery, gallery_of, insert_samples, raise_version
 from facegroup.store.staging import StagingName, previous_copy
 from facegroup.types import Person, Sample
 
@@ -77,7 +77,7 @@ class SqliteStaging(SqliteBase):
             db.execute(f"UPDATE galleries SET {versions} WHERE key = ?2", (version, there["key"]))
             if here is not None:  # idempotency keys stay with the name
                 db.execute("UPDATE OR REPLACE requests SET gallery = ? WHERE gallery = ?", (there["key"], here["key"]))
-            note(db, name, event, by or self._origin)
+            self._note(db, name, event, by)
         for each in (name, copy, away):
             self._damage.forget(each)
         if here is None or copy != away:

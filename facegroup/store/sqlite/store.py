@@ -13,13 +13,15 @@ from pathlib import Path
 
 from facegroup.errors import MalformedRequest
 from facegroup.store import validation
-from facegroup.store.audit import Entry, Event, Origin
+from facegroup.store.audit import DONE, SERVER, Entry, Event, Origin
+from facegroup.store.audit_chain import Chain
+from facegroup.store.sqlite import audit_log
 from facegroup.store.sqlite.centroids import SqliteCentroids
 from facegroup.store.sqlite.cohort import SqliteCohort
 from facegroup.store.sqlite.conversion import SqliteConversion
 from facegroup.store.sqlite.galleries import SqliteGalleries
 from facegroup.store.sqlite.people import SqlitePeople
-from facegroup.store.sqlite.rows import find_gallery, note
+from facegroup.store.sqlite.rows import find_gallery
 from facegroup.store.sqlite.samples import SqliteSamples
 from facegroup.store.sqlite.staging import SqliteStaging
 
@@ -36,18 +38,41 @@ class SqliteStore(
         with self._file.read() as db:
             db.execute("SELECT version FROM erased").fetchone()
 
-    def note(self, gallery: str, event: Event, *, by: Origin | None = None) -> None:
+    def note(self, gallery: str, event: Event, by: Origin | None = None, result: str = DONE) -> None:
         with self._file.write() as db:
-            note(db, find_gallery(db, gallery)["name"], event, by or self._origin)
+            self._note(db, find_gallery(db, gallery)["name"] if gallery else SERVER, event, by, result)
 
     def audit(self, gallery: str, after: str = "", limit: int = 100) -> list[Entry]:
         if after and not re.fullmatch(r"\d{1,18}", after):
             raise MalformedRequest("`after` must be the id of an audit entry.")
-        name = validation.normalise_name(gallery)
-        page = (name, int(after or 0), validation.page(limit))
+        name = validation.log_name(gallery)
+        if name is None:
+            return []
         with self._file.read() as db:
-            rows = db.execute("SELECT * FROM audit WHERE gallery = ? AND key > ? ORDER BY key LIMIT ?", page).fetchall()
-        return [Entry.read(name, str(row["key"]), row["at"], dict(row)) for row in rows]
+            return audit_log.page(db, name, int(after or 0), validation.page(limit))
+
+    def audit_chain(self, gallery: str) -> Chain:
+        name = validation.log_name(gallery)
+        if name is None:
+            return Chain()
+        with self._file.read() as db:
+            return audit_log.chain(db, name)
+
+    def audits(self, after: str = "", limit: int = 100) -> list[str]:
+        with self._file.read() as db:
+            return audit_log.names(db, validation.sortable(after), validation.page(limit))
+
+    def trim_audit(self, gallery: str) -> int:
+        name = validation.log_name(gallery)
+        if name is None:
+            return 0
+        count = 0
+        while True:
+            with self._file.write() as db:
+                gone = audit_log.trim(db, self._keep, name, validation.PAGE)
+            count += gone
+            if not gone:
+                return count
 
     def copy_to(self, path: Path) -> None:
         """Copy the whole file, as it is at one moment, without holding up who writes. Raises `MalformedRequest`."""

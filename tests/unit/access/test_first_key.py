@@ -13,7 +13,7 @@ import pytest
 from facegroup.access import first_key, secrets
 from facegroup.access.checker import open_checker
 from facegroup.access.registry import Registry, open_registry
-from facegroup.access.types import Grant
+from facegroup.access.types import Grant, Key
 from facegroup.errors import InvalidSettings, StoreUnavailable
 from facegroup.settings import load
 from facegroup.store.rows.rows import Count, Drop
@@ -31,6 +31,13 @@ def test_the_first_start_makes_an_admin_key(registry: Registry, tmp_path: Path) 
     assert (key.hash, key.grant) == (secret.hash, Grant(frozenset({"admin"})))
     assert first_key.ensure(registry, path) == ""
     assert len(registry.all()) == 1
+
+
+def test_whoever_keeps_the_audit_log_is_told_of_the_key_once(registry: Registry, tmp_path: Path) -> None:
+    told: list[Key] = []
+    for _ in range(2):
+        first_key.ensure(registry, tmp_path / "admin.key", told=told.append)
+    assert told == registry.all()
 
 
 @pytest.mark.parametrize("around", ["{}", "{}\n", "  {}\r\n\n"])

@@ -63,6 +63,11 @@ def test_a_store_and_its_journal_are_encrypted_changed_and_decrypted(
             assert content(store, "ann") == before
         with closing(open_journal(url, None, secret_keys(load()))) as journal:
             assert journal.crop(ident(1)) == CROP
+    with closing(open_store(url)) as store:
+        entries = store.audit("")
+    assert [each.event.what for each in entries] == ["encrypted", "encrypted", "decrypted"]
+    assert entries[0].event.detail == {"values": 10 + 3, "unreadable": 0, "complete": True}
+    assert entries[0].origin.actor == "cli"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Who a server may answer before there is a key."""
 
 import ast
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from facegroup.access.registry import open_registry
 from facegroup.access.types import Grant
 from facegroup.errors import InvalidSettings, NoKeys, StoreNotShared
 from facegroup.settings import Settings, load
+from facegroup.store import open_store
+from facegroup.store.audit import Event, Origin
 from serve import start_rules
 
 LOOPBACK = ["127.0.0.1", "127.0.0.2", "::1", "localhost", "LOCALHOST"]
@@ -30,6 +33,14 @@ def add_key(folder: Path) -> None:
     registry = open_registry(f"sqlite:///{folder}/g.db")
     registry.add(Grant(frozenset({"admin"})))
     registry.close()
+
+
+def noted(folder: Path) -> list[Event]:
+    """Return what is in the server's own audit log."""
+    with closing(open_store(f"sqlite:///{folder}/g.db")) as store:
+        entries = store.audit("")
+    assert {each.origin for each in entries} == {Origin("server")}
+    return [each.event for each in entries]
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
@@ -67,6 +78,13 @@ def test_keys_on_loopback_if_you_want(tmp_path: Path) -> None:
 def test_open_says_what_it_is(tmp_path: Path, host: str) -> None:
     assert checked(settings(tmp_path, host, mode="open")) == ("open", [start_rules.OPEN])
     assert checked(settings(tmp_path, host, mode="open"), everywhere=True) == ("open", [start_rules.OPEN])
+    assert noted(tmp_path) == [Event("opened"), Event("opened")]
+
+
+def test_an_open_start_that_cannot_be_noted_is_said(tmp_path: Path) -> None:
+    (tmp_path / "g.db").write_text("no database, whatever it is" * 100)
+    _, (_, said) = checked(settings(tmp_path, mode="open"))
+    assert said.startswith("the audit entry opened cannot be written: ")
 
 
 def test_the_first_start_makes_the_first_key(tmp_path: Path) -> None:
@@ -77,7 +95,10 @@ def test_the_first_start_makes_the_first_key(tmp_path: Path) -> None:
     assert str(path) in said
     assert secrets.read(path.read_text().strip()) is not None
     assert path.read_text().strip() not in said
+    with closing(open_registry(given.store)) as registry:
+        (key,) = registry.all()
     assert checked(given) == ("keys", [])
+    assert noted(tmp_path) == [Event("key_made", None, {"key": key.id, "from": "access.first_key"})]
     path.unlink()
     assert checked(given) == ("keys", [])
     assert not path.exists()

@@ -1,5 +1,6 @@
 """Tests of the token that guards Ray's ports."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,25 @@ def test_strong_token_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "given").chmod(0o600)
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "given"))
     assert _token(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "good"),
+    [(0o400, 0, True), (0o440, 2000, True), (0o444, 2000, False), (0o644, 0, False), (0o440, 0, False)],
+)
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_mounted_secret(mode: int, group: int, good: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount of Kubernetes is links to a folder with a date, and fsGroup gives its files to a group."""
+    folder = tmp_path / "..2030_01_31"
+    folder.mkdir()
+    (folder / "token").write_text(STRONG)
+    (folder / "token").chmod(mode)
+    os.chown(folder / "token", 0, group)
+    (tmp_path / "..data").symlink_to(folder.name)
+    (tmp_path / "token").symlink_to("..data/token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    if good:
+        assert _token(tmp_path) == {}
+        return
+    with pytest.raises(InvalidSettings, match="defaultMode or mode to 0400"):
+        _token(tmp_path)

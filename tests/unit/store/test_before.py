@@ -25,6 +25,8 @@ from facegroup.networks.spec import NetworkSpec
 from facegroup.pipeline.messages import Query
 from facegroup.settings import load
 from facegroup.store import open_store, validation
+from facegroup.store.audit import Event
+from facegroup.store.audit_check import verify
 from facegroup.store.idempotency import IdempotencyKey
 from facegroup.store.staging import StagingStore, import_copy, migration_copy, previous_copy
 from facegroup.transfer.archive_reader import Archive
@@ -105,6 +107,9 @@ def complete(gallery: Any) -> Any:
     gallery["gallery"] |= {"cohort_size": 0, "cohort_version": 0}
     if gallery["gallery"]["calibration"]:
         gallery["gallery"]["calibration"] |= {"detector": "", "decision": "cosine"}
+    for each in gallery["audit"]:
+        each["origin"]["address"] = ""
+        each |= {"result": "done", "number": 0, "previous": "", "hash": ""}
     for each in (each for samples in gallery["samples"].values() for each in samples):
         each["detector"] = ""
     return gallery
@@ -114,6 +119,17 @@ def test_people_samples_settings_changes_and_log_are_answered_the_same(place: St
     for name in NAMES:
         complete(told["store"]["galleries"][name])
     assert answers(place, NAMES) == told["store"]
+
+
+def test_entries_of_before_begin_a_chain_at_an_anchor(place: StagingStore) -> None:
+    older = place.audit("group", limit=1000)
+    begun = place.audit_chain("group")
+    assert (begun.number, begun.anchor.id, begun.anchor.number) == (0, older[-1].id, 0)
+    assert verify(place, "group").fault is None
+    place.note("group", Event("exported"))
+    assert place.audit_chain("group").anchor == begun.anchor
+    done = verify(place, "group")
+    assert (done.older, done.entries, done.fault) == (len(older), 1, None)
 
 
 def test_faces_are_matched_the_same(place: StagingStore, told: Any) -> None:

@@ -21,6 +21,7 @@ from facegroup.errors import (
 from facegroup.networks.registry import spec
 from facegroup.settings import load
 from facegroup.store import open_store
+from facegroup.store.audit_check import Head, verify
 from facegroup.store.cohort import LEAST
 from facegroup.store.staging import StagingStore, migration_copy, previous_copy
 from facegroup.transfer.migration import Migration
@@ -77,7 +78,10 @@ def test_the_cohort_is_left_behind_and_a_rollback_has_it_again(place: StagingSto
     assert place.audit("group", limit=1000)[-1].event.detail["cohort_left"] == 2
     place.add_cohort("group", strangers(1003, dimension=NEW.dimension), NEW.name)
     place.erase_cohort("group", [photo_id(1001)])  # who is on the copy only
+    moved = verify(place, "group")
+    assert (moved.fault, moved.entries) == (None, len(place.audit("group", limit=1000)))
     back = migration(place, back=True).back()
+    assert verify(place, "group", [Head.read(moved.head)]).fault is None
     assert (back.cohort_left, back.gallery.cohort_size) == (1, 1)
     assert place.cohort("group").ids == (photo_id(1002),)
     np.testing.assert_array_equal(place.cohort("group").matrix[0], descriptor(1002, OLD.dimension))

@@ -11,7 +11,7 @@ local people, samples = redis.call('HLEN', keys.people), redis.call('HLEN', keys
 local crops = redis.call('HLEN', keys.crops)
 local cohort = redis.call('HLEN', keys.cohort)
 for field, key in pairs(keys) do
-    if field ~= 'born' and field ~= 'audit' then redis.call('UNLINK', key) end
+    if field ~= 'born' and field ~= 'audit' and field ~= 'chain' then redis.call('UNLINK', key) end
 end
 note()
 redis.call('SET', keys.born, version + 1)

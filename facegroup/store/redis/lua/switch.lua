@@ -12,7 +12,7 @@ local function move(from, to)
     redis.call('UNLINK', to)
     if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, to) end
 end
-local stays = {born = true, audit = true, requests = true, requested = true}
+local stays = {born = true, audit = true, chain = true, requests = true, requested = true}
 for field, key in pairs(keys) do
     if not stays[field] then
         move(copy[field], spare) -- the copy may be `previous` itself

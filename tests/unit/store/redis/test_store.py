@@ -117,12 +117,14 @@ def test_a_galleries_keys_share_one_slot_and_hold_no_names(redis_url: str) -> No
         found = {key.decode() for key in client.scan_iter()}
         tags = {key[key.index("{") : key.index("}")] for key in found - {"facegroup:galleries"}}
         assert len(tags) == 1
-        assert len(found) == 1 + 9
+        assert len(found) == 1 + 10
         data = client.hget(next(key for key in found if key.endswith(":samples")), f"ann:{sample(1).id}")
         assert isinstance(data, bytes)
         assert data[8:] == sample(1).descriptor.astype("<f4").tobytes()
         store.delete_gallery("{a}b")
-        audit, born = sorted(key.decode() for key in client.scan_iter())
+        audit, born, chain = sorted(key.decode() for key in client.scan_iter() if key != b"facegroup:audits")
+        assert chain.endswith(":chain")
+        assert client.zrange("facegroup:audits", 0, -1) == [b"{a}b"]
         assert audit.endswith(":audit")
         assert born.endswith(":born")
         assert client.get(born) == b"3"
@@ -139,7 +141,7 @@ def test_erased_photos_leave_the_server(redis_url: str) -> None:
         assert (kinds, client.keys("*:crops")) == ({"samples": 1}, [])
         store.delete_person("group", "ann")
         left = {key.decode().rpartition(":")[2] for key in client.scan_iter()}
-        assert left == {"galleries", "gallery", "changes", "audit"}
+        assert left == {"galleries", "gallery", "changes", "audit", "chain"}
 
 
 @pytest.mark.parametrize(

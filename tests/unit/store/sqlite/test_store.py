@@ -45,7 +45,7 @@ def test_writes_are_on_disk_when_they_return(path: Path) -> None:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
         assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 6
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 7
 
 
 def test_what_is_erased_is_not_left_in_the_file(path: Path) -> None:
@@ -59,14 +59,14 @@ def test_what_is_erased_is_not_left_in_the_file(path: Path) -> None:
 
 def test_a_newer_schema_is_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 7")
+        db.execute("PRAGMA user_version = 8")
     before = path.read_bytes()
     with pytest.raises(StoreInvalid, match="newer"):
         SqliteStore(path)
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("version", [0, 1, 7])
+@pytest.mark.parametrize("version", [0, 1, 8])
 def test_another_programs_database_is_left_alone(tmp_path: Path, version: int) -> None:
     path = tmp_path / "photos.db"
     with closing(sqlite3.connect(path)) as db:
