@@ -144,8 +144,11 @@ def _head(given: str, port: int) -> str:
     """Return the head's address as IP:PORT."""
     host, colon, number = given.rpartition(":") if given.count(":") == 1 else (given, "", "")
     try:
-        found = socket.getaddrinfo(host, int(number) if colon else port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError, OverflowError) as error:
+        wanted = int(number) if colon else port
+        if not host or not 0 < wanted < 65536:
+            raise ValueError("it should be HOST or HOST:PORT")
+        found = socket.getaddrinfo(host, wanted, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
         raise InvalidSettings(f"--join {given} is not an address that this machine knows: {error}") from error
     address, at = str(found[0][4][0]), int(found[0][4][1])
     return f"[{address}]:{at}" if ":" in address else f"{address}:{at}"
