@@ -409,9 +409,14 @@ class Node(_Part):
     address: str | None = Field(
         None, description="address of this machine by which the others reach it; if empty, the one of its network route"
     )
-    port: int = Field(6380, ge=1, le=65535, description="port of the head, which all others join")
+    port: int = Field(
+        6380,
+        ge=1024,
+        le=65_000,
+        description="port of the head, which all others join; Ray's own follow it on each machine",
+    )
     ports: int = Field(
-        20_000, ge=1024, le=65_000, description="first of the 250 ports that the nodes reach each other by"
+        20_000, ge=20_000, le=32_500, description="first of the 250 ports of the processes behind the HTTP server"
     )
     cpus: int | None = Field(
         None,

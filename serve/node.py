@@ -49,7 +49,7 @@ def run(settings: Settings, head: str | None, say: Callable[[str], None]) -> Non
     at = None if head is None else _head(head, given.port)
     token = cluster_token.token(create=at is None)
     with (
-        held_by_node(given.ports, given.port if at is None else None) as ports,
+        held_by_node(given, head=at is None) as ports,
         own_folder(settings.cache_dir) as folder,
         surroundings(variables(settings, folder, token, head=at is None)),
     ):

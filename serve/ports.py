@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
+from facegroup.cli.cluster_ports import NODE, WORKERS
 from facegroup.errors import InvalidSettings, SetupError
-from facegroup.settings import Settings
+from facegroup.settings import Node, Settings
 
 BLOCKS = range(20_000, 30_000, 250)
 """First ports of blocks. The system uses 32768 and more for outgoing connections."""
@@ -24,16 +25,6 @@ RANGES = {
     ("RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT"): (130, 250),
 }
 """Ray's variables and their places in a block. A dead ingress keeps its port for 150 s; 120 allow one death every 1.25 s."""
-
-NODE = {
-    "node_manager_port": 2,
-    "object_manager_port": 3,
-    "dashboard_agent_listen_port": 4,
-    "runtime_env_agent_port": 5,
-    "metrics_agent_port": 6,
-    "metrics_export_port": 7,
-}
-"""Ports of a cluster's node by the names that Ray gives them, and their places in its block."""
 
 _END_SECONDS = 10.0
 
@@ -76,17 +67,20 @@ def held(settings: Settings, environment: Mapping[str, str]) -> Iterator[dict[st
 
 
 @contextmanager
-def held_by_node(first: int, head: int | None) -> Iterator[dict[str, int]]:
+def held_by_node(settings: Node, *, head: bool) -> Iterator[dict[str, int]]:
     """Hold the ports of a cluster's node, which are the same at each start; yield them by the names that Ray gives them.
 
     Args:
-        first: of a block of `BLOCKS.step` ports, with the places of `SINGLE`, `RANGES` and `NODE`.
-        head: port of the head if the node is it.
+        settings: of the node, with its `port` and `ports`.
+        head: whether it is the head.
 
     Raises:
         InvalidSettings: one of them is taken.
     """
-    ports = {name: first + place for name, place in NODE.items()} | ({} if head is None else {"gcs_server_port": head})
+    ports = {name: settings.port + place for name, place in NODE.items()}
+    if head:
+        ports["gcs_server_port"] = settings.port
+    first = settings.ports
     needed = [*ports.values(), *(first + place for place in SINGLE.values())]
     deadline = time.monotonic() + _END_SECONDS  # a node that is started again may find the last one's processes
     with ExitStack() as stack:
@@ -101,7 +95,7 @@ def held_by_node(first: int, head: int | None) -> Iterator[dict[str, int]]:
                 f"port {taken[0] if held else first} is in use, perhaps by another node or server; end it, or choose other "
                 "ports with FACEGROUP_NODE__PORTS and FACEGROUP_NODE__PORT"
             )
-        yield ports
+        yield {**ports, "min_worker_port": WORKERS[0], "max_worker_port": WORKERS[1]}
 
 
 def node_variables(first: int) -> dict[str, str]:

@@ -81,7 +81,9 @@ def test_a_weak_or_missing_token_is_refused(two: Cluster) -> None:
             f"printf {token} > /tmp/other/.ray/auth_token && chmod 600 /tmp/other/.ray/auth_token; " if token else ""
         )
         command = f"mkdir -p /tmp/other/.ray; {write}HOME=/tmp/other facegroup node --join first; echo status $?"
-        said = two.workers[0].run(f"{{ {command}; }} 2>&1", {"FACEGROUP_NODE__PORTS": "30000"})
+        said = two.workers[0].run(
+            f"{{ {command}; }} 2>&1", {"FACEGROUP_NODE__PORTS": "30000", "FACEGROUP_NODE__PORT": "7380"}
+        )
         assert why in said
         assert "status 2" in said
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from facegroup.cli.cluster_ports import NODE, needed
 from facegroup.errors import InvalidSettings
 from facegroup.settings import load
 from serve import node
-from serve.ports import NODE, SINGLE, held_by_node, node_variables
+from serve.ports import SINGLE, held_by_node, node_variables
 
 TOKEN = "0123456789abcdef" * 2
 
@@ -73,17 +74,26 @@ def test_the_own_address_is_an_ip_address(given: str) -> None:
 
 def test_a_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve.ports._END_SECONDS", 0.0)
-    first = 31_000
+    given = load(node={"port": 31_900, "ports": 31_000}).node
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", first + NODE["node_manager_port"]))
-        with pytest.raises(InvalidSettings, match=f"port {first + NODE['node_manager_port']} is in use"):
-            held_by_node(first, None).__enter__()
-    with held_by_node(first, 31_900) as ports:
-        assert ports == {**{name: first + place for name, place in NODE.items()}, "gcs_server_port": 31_900}
-        with pytest.raises(InvalidSettings, match=f"port {first} is in use.*FACEGROUP_NODE__PORTS"):
-            held_by_node(first, None).__enter__()
-    told = node_variables(first)
-    assert not {int(told[name]) for name in SINGLE} & set(ports.values())
+        taken.bind(("127.0.0.1", 31_901))
+        with pytest.raises(InvalidSettings, match="port 31901 is in use"):
+            held_by_node(given, head=False).__enter__()
+    with held_by_node(given, head=True) as ports:
+        assert ports.pop("gcs_server_port") == 31_900
+        assert {name: ports[name] for name in NODE} == {name: 31_900 + place for name, place in NODE.items()}
+        with pytest.raises(InvalidSettings, match=r"port 31000 is in use.*FACEGROUP_NODE__PORTS"):
+            held_by_node(given, head=False).__enter__()
+    told = node_variables(31_000)
+    assert {int(told[name]) for name in SINGLE} == {31_000, 31_001}
+
+
+def test_the_ports_are_those_that_facegroup_ports_tells() -> None:
+    given = load(node={"port": 31_900, "ports": 31_000})
+    told = needed(given, {})
+    with held_by_node(given.node, head=True) as ports:
+        opened = {*ports.values(), *(int(each) for name, each in node_variables(31_000).items() if "HTTP" in name)}
+    assert not [port for port in opened if not any(port in each for each in told)]
 
 
 @pytest.mark.parametrize("words", [[], ["--head", "--join", "first"], ["--head", "--cpus", "-1"]])
