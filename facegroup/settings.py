@@ -492,6 +492,12 @@ class Access(_Part):
     wrong_keys_per_minute: int | None = Field(
         600, gt=0, le=RATE, description="most keys that do not hold from an address; more are refused with 429"
     )
+    session_idle_minutes: float = Field(
+        60, ge=5, le=100_000, description="minutes after which a session on the page ends that nobody uses"
+    )
+    session_hours: float = Field(
+        12, gt=0, le=10_000, description="hours after which a session on the page ends, however much it is used"
+    )
 
 
 class Tls(_Part):

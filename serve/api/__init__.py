@@ -6,7 +6,9 @@ from weakref import WeakSet
 from fastapi import Depends, FastAPI
 
 from facegroup.access.checker import Checker, open_checker
+from facegroup.access.comparing import PasswordWork
 from facegroup.access.rates import open_rates
+from facegroup.access.sign_in import SignIn
 from facegroup.networks.registry import spec
 from facegroup.pipeline import detector_file
 from facegroup.settings import Settings
@@ -26,9 +28,11 @@ from serve.api import (
     people,
     problems,
     recognition,
+    sessions,
     sightings,
     signing,
     strangers,
+    users,
     videos,
     webhooks,
 )
@@ -73,10 +77,13 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     problems.install(app)
     app.state.checker = checker or open_checker(settings)
     app.state.rates = open_rates(settings)
+    app.state.passwords = PasswordWork()
+    app.state.sign_in = SignIn(app.state.checker, app.state.passwords, settings.access.session_hours * 3600)
     app.state.streams = WeakSet()
     app.state.auditor = Auditor(pipeline)
     of_galleries = (recognition, galleries, calibration, people, counter_examples, cohort, audit)
-    routers = [each.router for each in (*of_galleries, cameras, strangers, sightings, webhooks, videos, keys, signing)]
+    of_cameras, of_access = (cameras, strangers, sightings, webhooks, videos), (keys, users, sessions, signing)
+    routers = [each.router for each in (*of_galleries, *of_cameras, *of_access)]
     for router in routers:
         app.include_router(router, prefix=V1, dependencies=[Depends(parameters.known)])
     app.include_router(operations.router)
