@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from facegroup.errors import InvalidSettings, SetupError, StageUnavailable
 from facegroup.remote import proxies
 from facegroup.settings import INSTANCE, Node, Settings
-from serve import cluster_token, ray_environment, startup, tls_files, tls_renewal
+from serve import cluster_token, ending, ray_environment, startup, tls_files, tls_renewal
 from serve.haproxy_config import SECRET
 from serve.instance import Instance, front, haproxy, paths, surroundings
 from serve.instance_folder import own_folder
@@ -90,6 +90,7 @@ def run(settings: Settings, head: str | None, say: Callable[[str], None]) -> Non
                     node._drain_node_before_shutdown()
         finally:
             supervision.stop()
+            ending.stop_listening()
             end_all()
             tls_files.remove(folder)
 

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import redis
 import yaml
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.hosts.machines import HOME, Machine, machines
 
@@ -65,16 +67,16 @@ class Cluster:
             if any(f":{port}" in line for line in at.processes()):
                 continue
             disk = f"--dir /tmp/{port} --save '' --appendonly yes --appendfsync always"
-            at.popen(
+            at.begin(
                 f"mkdir -p /tmp/{port} && exec redis-server --bind {at.address} --port {port} --protected-mode no {disk}",
                 "redis",
                 {},
             )
-            until(lambda port=port: self.redis(port).ping(), "Redis")  # type: ignore[misc]
+            until(lambda port=port: self._redis_answers(port), "Redis")  # type: ignore[misc]
 
-    def redis(self, port: int = _STORE) -> "redis.Redis":
-        """Return a client of the galleries' Redis, or of the other one."""
-        return redis.Redis(self.machines["redis"].address, port, socket_timeout=5)
+    def redis(self) -> "redis.Redis":
+        """Return a client of the galleries' Redis, to close."""
+        return redis.Redis(self.machines["redis"].address, _STORE, socket_timeout=5)
 
     def start_head(self) -> None:
         """Start the head, and return when it is ready."""
@@ -82,7 +84,7 @@ class Cluster:
         command = self._head_command + ("" if self._served else " --cpus 0")
         if self._token:
             self._put_token(self.head)
-        self.head.popen(_AGAIN.format(command=command), "node", {**_environment(), **more})
+        self.head.begin(_AGAIN.format(command=command), "node", {**_environment(), **more})
         self.wait_for_log(self.head, "the head is")
         self._token = self.head.run("cat ~/.ray/auth_token")
 
@@ -90,7 +92,7 @@ class Cluster:
         """Start a worker, which joins soon."""
         assert "scp -p first:.ray/auth_token ~/.ray/" in self._copy_command  # there is no ssh between the machines
         self._put_token(worker)
-        worker.popen(_AGAIN.format(command=self._join_command), "node", _environment())
+        worker.begin(_AGAIN.format(command=self._join_command), "node", _environment())
 
     def deploy(self, config: dict[str, Any]) -> None:
         """Deploy, and return when all processes run."""
@@ -138,6 +140,13 @@ class Cluster:
         except httpx.TransportError:
             return False
 
+    def _redis_answers(self, port: int) -> bool:
+        with redis.Redis(self.machines["redis"].address, port, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
+
     def _put_token(self, machine: Machine) -> None:
         machine.run(f"umask 077 && mkdir -p ~/.ray && printf %s {self._token} > ~/.ray/auth_token")
 
@@ -178,11 +187,8 @@ def until(true: Callable[[], object], what: str, seconds: float = PATIENCE) -> f
     """Wait until something is true, and return after how many seconds it was."""
     start = time.monotonic()
     while True:
-        try:
-            if true():
-                return time.monotonic() - start
-        except (redis.ConnectionError, redis.TimeoutError):
-            pass
+        if true():
+            return time.monotonic() - start
         assert time.monotonic() < start + seconds, f"{what} did not come"
         time.sleep(0.2)
 

@@ -59,33 +59,32 @@ class Machine:
         self._folder = folder
         self._hosts = hosts
         self._holder: subprocess.Popen[bytes] | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
         self._pid = 0
 
     def start(self) -> None:
         """Switch it on, with empty disks."""
         setup = (
-            "mount -t tmpfs -o mode=1777 tmpfs /tmp && mount -t tmpfs -o mode=1777,size=512m tmpfs /dev/shm && "
-            f"mkdir -m 700 {HOME} && mount --bind {self._hosts} /etc/hosts && hostname {self.name} && {_ALIVE}"
+            f"mount --bind {self._hosts} /etc/hosts && mount -t tmpfs -o mode=1777 tmpfs /tmp && "
+            f"mount -t tmpfs -o mode=1777,size=512m tmpfs /dev/shm && mkdir -m 700 {HOME} && "
+            f"hostname {self.name} && {_ALIVE}"
         )
-        self._holder = subprocess.Popen(
-            [*_WITH_TEST, "unshare", *_SPACES, "--kill-child", "sh", "-c", setup],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        self._holder = _spaces(_SPACES, setup)
         self._pid = _child(self._holder.pid)
         self._network.plug(self.name, self._pid, self.address)
-        self.run("until test -d " + HOME + "; do sleep 0.05; done")
+        self.run(f'until test "$(hostname)" = {self.name}; do sleep 0.05; done')
 
-    def popen(self, command: str, log: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    def begin(self, command: str, log: str, environment: Mapping[str, str]) -> None:
         """Start a command of a shell in the background. Its output goes to a file outside."""
         with (self._folder / f"{self.name}-{log}.log").open("ab") as file:
-            return subprocess.Popen(
+            started = subprocess.Popen(
                 [*self._enter(), "bash", "-c", command],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
                 env=self._environment(environment),
             )
+        self._started.append(started)
 
     def run(self, command: str, environment: Mapping[str, str] | None = None, seconds: float = 60) -> str:
         """Run a command of a shell, and return its output. It must end well."""
@@ -113,6 +112,8 @@ class Machine:
             os.kill(self._pid, signal.SIGKILL)
             self._holder.wait()
             self._holder = None
+            while self._started:
+                self._started.pop().wait()
 
     def cut(self) -> None:
         """Pull the network cable."""
@@ -144,9 +145,7 @@ class Network:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._holder = subprocess.Popen(
-            [*_WITH_TEST, "unshare", "--net", "--fork", "--kill-child", "sh", "-c", _ALIVE], stdin=subprocess.DEVNULL
-        )
+        self._holder = _spaces(("--net", "--pid", "--fork"), _ALIVE)
         self._pid = _child(self._holder.pid)
         self._cable = f"fg{os.getpid()}"
         _ip("-n", self._at(), "link", "set", "lo", "up")
@@ -202,6 +201,16 @@ def machines(folder: Path, names: Sequence[str]) -> Iterator[dict[str, Machine]]
         for machine in made.values():
             machine.kill()
         network.close()
+
+
+def _spaces(kinds: Sequence[str], command: str) -> "subprocess.Popen[bytes]":
+    """Start a command of a shell in namespaces of its own. All in them ends with it, and it ends with this process."""
+    return subprocess.Popen(
+        [*_WITH_TEST, "unshare", *kinds, "--kill-child", "sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _ip(*words: str) -> None:

@@ -143,8 +143,8 @@ def test_a_deployment_of_another_scale_and_threshold_fails_no_request(three: Clu
 
 def test_an_empty_redis_is_noticed(three: Cluster) -> None:
     """Nobody is told that a person is not in the dataset because the dataset was lost. It comes last: all is lost."""
-    with three.client(three.workers[0]) as client:
-        three.redis().flushall()
+    with three.client(three.workers[0]) as client, three.redis() as redis:
+        redis.flushall()
         until(lambda: client.get("/readyz").status_code == 503, "a word of it")
         answer = client.get(f"/v1/galleries/default/people/{next(iter(PEOPLE))}")
         assert answer.status_code in (401, 503), answer.text
