@@ -120,7 +120,7 @@ def test_redis_is_killed_and_comes_back(three: Cluster) -> None:
     with load(three, three.workers) as running:
         settle(running, *three.workers)
         lost = time.monotonic()
-        three.machines["redis"].run("pkill -9 -f 'redis-server.*:6379'")
+        three.machines["redis"].run("pkill -9 -f '[r]edis-server.*:6379'")
         time.sleep(5)
         three.start_redis()
         back = time.monotonic()
