@@ -165,10 +165,11 @@ async def _of(handle: Handle, seconds: float) -> tuple[list[Families], int]:
             results: list[Any] = await handle.broadcast("metrics")._fetch_replica_results_async()
     except (TimeoutError, RayServeException):  # it has no replica, as the cameras' where there is no camera
         return [], 0
-    done, late = await asyncio.wait([asyncio.ensure_future(each.get_async()) for each in results], timeout=seconds)
+    calls = [asyncio.ensure_future(each.get_async()) for each in results]
+    late = (await asyncio.wait(calls, timeout=seconds))[1] if calls else set()
     for each in late:
         each.cancel()
-    answers = [each.result() for each in done if each.exception() is None]
+    answers = [each.result() for each in calls if each not in late and each.exception() is None]
     return answers, len(results) - len(answers)
 
 

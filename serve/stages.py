@@ -19,7 +19,7 @@ from facegroup.settings import Cameras, Detector, Embedder, Matcher, Settings
 _LIVE = ("threshold", "log_level")
 """Settings that a running process takes on (`deployments/live.py`), beside `matcher.candidates`."""
 
-_WEB = ("host", "port", "hosts", "cors_origins", "client_key", "access", "ingress", "tls")
+_WEB = ("host", "port", "hosts", "cors_origins", "client_key", "access", "ingress", "tls", "node", "trusted_proxies")
 _STORE = ("store", "secret_key", "secret_key_file", "secret_key_command", "gallery", "matcher")
 
 _NETWORK = {"model", "engine", "precision", "calibration", "num_gpus"}
@@ -28,8 +28,8 @@ _UNREAD = {
     "GalleryActor": (*_WEB, "limits", "cameras"),
     "Embedder": (*_WEB, *_STORE, "audit", "limits", "cameras", "detector", "liveness"),
     "Detector": (*_WEB, *_STORE, "audit"),
-    "Cameras": ("host", "port", "hosts", "cors_origins", "client_key", "access", "tls", "embedder", "matcher"),
-    "Ingress": ("embedder", "matcher"),
+    "Cameras": (*(each for each in _WEB if each != "ingress"), "embedder", "matcher"),
+    "Ingress": ("embedder", "matcher", "node"),
 }
 """Settings that a stage does not read. It gets their defaults."""
 

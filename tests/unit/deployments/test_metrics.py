@@ -35,15 +35,16 @@ ROOT = Path(__file__).parents[3]
 class Handle:
     """A deployment with replicas that answer, fail or are silent."""
 
-    def __init__(self, *replicas: Families | Exception | None) -> None:
+    def __init__(self, *replicas: Families | Exception | None, gone: bool = True) -> None:
         self._replicas = replicas
+        self._gone = gone
 
     def broadcast(self, method: str) -> "Handle":
         assert method == "metrics"
         return self
 
     async def _fetch_replica_results_async(self) -> list[Any]:
-        if not self._replicas:
+        if not self._replicas and self._gone:
             raise DeploymentUnavailableError(DeploymentID("Cameras"))
         return [SimpleNamespace(get_async=lambda answer=each: self._answer(answer)) for each in self._replicas]
 
@@ -113,9 +114,9 @@ def test_replicas_of_all_stages_are_merged() -> None:
     for number, each in enumerate((first, second), 1):
         each.observe("embed", number)
         parts.append(list(each.registry.collect()))
-    found = scraped(Embedder=Handle(*parts), Detector=Handle())
+    found = scraped(Embedder=Handle(*parts), Detector=Handle(), Cameras=Handle(gone=False))
     there = {each.labels["process"]: each.value for each in found["facegroup_processes"].samples}
-    assert there == {"embedder": 2, "detector": 0}
+    assert there == {"embedder": 2, "detector": 0, "cameras": 0}
     sums = [each.value for each in found["facegroup_stage_seconds"].samples if each.name.endswith("_sum")]
     assert sums == [1, 2]
 
