@@ -6,6 +6,7 @@ with Client("http://127.0.0.1:8000") as client:
 
 import json
 import math
+import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -52,6 +53,8 @@ class Client:
         patience: seconds for which a server is asked again that answers "later" (429, 503) or was lost, after the time
             that it names; 0: never. Writes carry an idempotency key, so that none is done twice.
         key: API key, where the server asks for one (docs/access.md).
+        ca: PEM file of certificate authorities that are trusted beside the usual ones, for a server whose certificate is
+            signed by your own (docs/tls.md).
 
     Photos may be as many and as large as you like: they are sent in several requests where one would be too large. A photo
     that the server does not take has its error as its answer; the others are answered.
@@ -60,8 +63,16 @@ class Client:
     there is no server.
     """
 
-    def __init__(self, url: str, timeout: float = 120, patience: float = 60, *, key: str | None = None) -> None:
-        self._connection = Connection(url, timeout, patience, key)
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 120,
+        patience: float = 60,
+        *,
+        key: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._connection = Connection(url, timeout, patience, key, ca)
         self._portions = Portions()
 
     @property

@@ -8,6 +8,7 @@ unknown name is an error.
 import os
 import re
 import ssl
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -47,6 +48,8 @@ _PORTS = {"http": 80, "https": 443}
 
 RATE = 10**12
 """Most that a rate limit can be."""
+
+_PER_MACHINE = "most replicas on one machine, so that the loss of a machine leaves some; 0 sets no limit"
 
 Engine = Literal["auto", "openvino", "keras", "onnxruntime", "dlib", "simulated"]
 
@@ -105,6 +108,16 @@ def _detector(given: str) -> str:
     return _absolute(given)
 
 
+def _proxy(given: str) -> str:
+    try:
+        return str(ip_network(given))
+    except ValueError:
+        raise ValueError(
+            f"should be addresses or networks such as 10.0.0.5 or 10.1.0.0/16, not {given[:80]!r}"
+        ) from None
+
+
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_proxy)], ...], NoDecode, BeforeValidator(_several)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_several)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_several)]
 
@@ -171,6 +184,7 @@ class Detector(_Part):
         description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.688)",
     )
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(
@@ -226,6 +240,7 @@ class Embedder(_Part):
         None, description="folder of typical photos with faces; used once, to quantise a network to int8"
     )
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(
@@ -243,6 +258,7 @@ class Matcher(_Part):
     """The gallery actor, which keeps the centroids in the store and matches faces against them."""
 
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(0.5, ge=0)
     candidates: int = Field(3, ge=1, le=100, description="candidates in each answer, if the request sets no number")
     threads: int = Field(0, ge=0, description="compute threads of a replica; 0 uses num_cpus, at least one")
@@ -270,6 +286,7 @@ class Ingress(_Part):
     """The processes that serve HTTP."""
 
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(0.5, ge=0)
     batch: int = Field(64, gt=0, description="most images in one call to a detector")
     batch_bytes: int = Field(
@@ -339,6 +356,11 @@ class Cameras(_Part):
         gt=0,
         description="time after which an event that a webhook's receiver does not accept becomes a dead letter",
     )
+    ca: OwnFile | None = Field(
+        None,
+        description="PEM file of certificate authorities that are trusted beside the usual ones, for webhooks and for "
+        "https:// sources at public addresses",
+    )
     mqtt: SecretStr | None = Field(
         None, description="MQTT broker to publish events to: mqtt://user:password@host:1883, or mqtts://"
     )
@@ -374,7 +396,7 @@ class Cameras(_Part):
             raise ValueError(f"should be mqtt://user:password@host:1883, or mqtts://. {ESCAPED}")
         return given
 
-    @field_validator("mqtt_ca")
+    @field_validator("mqtt_ca", "ca")
     @classmethod
     def _is_file(cls, given: Path | None) -> Path | None:
         if given is not None and not given.is_file():
@@ -424,6 +446,52 @@ class Access(_Part):
     wrong_keys_per_minute: int | None = Field(
         600, gt=0, le=RATE, description="most keys that do not hold from an address; more are refused with 429"
     )
+    session_idle_minutes: float = Field(
+        60, ge=5, le=100_000, description="minutes after which a session on the page ends that nobody uses"
+    )
+    session_hours: float = Field(
+        12, gt=0, le=10_000, description="hours after which a session on the page ends, however much it is used"
+    )
+
+
+class Processes(_Part):
+    """How the server's processes are checked, and replaced when a deployment changes them (docs/deployment.md)."""
+
+    health_seconds: float = Field(
+        30,
+        gt=0,
+        description="time that a process has to answer a check; after three without an answer it is replaced. One busy "
+        "machine needs many seconds, and several machines few",
+    )
+    surge: bool = Field(
+        True,
+        description="whether a deployment starts the new process of a stage that has one, without a GPU, before the old one "
+        "ends; the deployment waits until there is room for it",
+    )
+
+
+class Tls(_Part):
+    """TLS of the server itself, at HAProxy (docs/tls.md). Both files may change while the server runs."""
+
+    certificate: OwnFile | None = Field(
+        None,
+        description="PEM file of the server's certificate, followed by those of intermediate authorities; with it the "
+        "server speaks HTTPS only",
+    )
+    key: OwnFile | None = Field(None, description="PEM file of its private key, readable by its owner only")
+    hsts_seconds: int = Field(
+        86_400,
+        ge=0,
+        le=10**9,
+        description="how long a browser that was here uses HTTPS only for this host name (Strict-Transport-Security), on "
+        "all of its ports; 0 makes browsers forget it",
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Tls":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("set both tls.certificate and tls.key, or neither")
+        return self
 
 
 class Settings(BaseSettings):
@@ -479,10 +547,25 @@ class Settings(BaseSettings):
         description='origins of other web pages that may use the server in a browser, as `["https://app.example.org"]`; '
         "changes from other origins are refused with 403 origin_not_allowed",
     )
+    trusted_proxies: Networks = Field(
+        (),
+        description='addresses or networks of proxies in front of the server, as `["10.0.0.5", "10.1.0.0/16"]`; only they '
+        "may say from which address, and by http or https, a request came to them",
+    )
+    forwarded: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for",
+        description="header in which they say it: X-Forwarded-For and X-Forwarded-Proto, or Forwarded (RFC 7239)",
+    )
     client_key: SecretStr | None = Field(
         None, description="key that the command line sends to the server of `--server` (docs/access.md)"
     )
+    client_ca: OwnFile | None = Field(
+        None,
+        description="PEM file of certificate authorities that the command line trusts beside the usual ones, for the server "
+        "of `--server` (docs/tls.md)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tls: Tls = Tls()
     access: Access = Access()
     limits: Limits = Limits()
     detector: Detector = Detector()
@@ -492,6 +575,7 @@ class Settings(BaseSettings):
     ingress: Ingress = Ingress()
     cameras: Cameras = Cameras()
     audit: Audit = Audit()
+    processes: Processes = Processes()
 
     @model_validator(mode="after")
     def _has_one_key(self) -> "Settings":

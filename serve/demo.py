@@ -98,6 +98,7 @@ def _settings(port: int | None) -> Iterator[tuple[Settings, str | None]]:
         here = start_rules.is_loopback(given.host)
         chosen = load(
             access={"mode": "open" if here else "keys", "first_key": None},  # the file is another server's
+            tls={"certificate": None, "key": None},  # whose names are another server's
             network=_network(given),
             store=f"sqlite:///{folder}/gallery.db",
             port=given.port if port is not None else _free(given.host, given.port),

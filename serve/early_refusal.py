@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.haproxy_config import ANSWERS, HEADER, problem
+from serve.security_headers import secured
 
 log = logging.getLogger("ray.serve")
 
@@ -72,6 +73,8 @@ class EarlyRefusal:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if not self._behind:  # else HAProxy adds them
+            send = secured(send)
         meant = self._instance
         headers, names = [], set()
         for header in scope["headers"]:

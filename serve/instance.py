@@ -16,8 +16,8 @@ from pathlib import Path
 
 from facegroup.errors import InvalidSettings, SetupError
 from facegroup.settings import INSTANCE, Settings
-from serve import private_file
-from serve.haproxy_config import HOST
+from serve import private_file, tls_files
+from serve.haproxy_config import FORWARDED, HOST, HSTS, PROXIES, TLS
 from serve.haproxy_program import prepared
 from serve.instance_folder import own_folder
 from serve.ports import held
@@ -61,14 +61,19 @@ def own(settings: Settings) -> Iterator[Instance]:
         settings: of the server.
 
     Raises:
-        InvalidSettings: a port from the settings or the environment is taken, or the environment's token is weak.
+        InvalidSettings: a port from the settings or the environment is taken, the environment's token is weak, or the
+            certificate cannot be used.
         SetupError: there is no folder or no free port, or HAProxy's script cannot be executed.
     """
     with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
         name = secrets.token_hex(8)
-        own_names = {INSTANCE: name, HOST: settings.host}
-        with _surroundings({**ports, **_paths(folder), **_token(folder), **_haproxy(folder), **own_names}):
-            yield Instance(name, folder)
+        haproxy = _haproxy(folder)
+        own_names = {INSTANCE: name, **_front(settings, folder, haproxy.get("HAPROXY", ""))}
+        try:
+            with _surroundings({**ports, **_paths(folder), **_token(folder), **haproxy, **own_names}):
+                yield Instance(name, folder)
+        finally:
+            tls_files.remove(folder)
 
 
 @contextmanager
@@ -119,6 +124,15 @@ def _strong(token: str, name: str) -> None:
             f"{name} is shorter than {_TOKEN_LENGTH} characters; make one with: openssl rand -hex 32, "
             "or unset it, and the server makes its own"
         )
+
+
+def _front(settings: Settings, folder: Path, haproxy: str) -> dict[str, str]:
+    """Return the variables that tell haproxy_config.py how the server is reached, and write its certificate."""
+    named = {HOST: settings.host, PROXIES: " ".join(settings.trusted_proxies), FORWARDED: settings.forwarded}
+    if settings.tls.certificate is None:
+        return {**named, TLS: "", HSTS: ""}
+    path = tls_files.write_first(settings.tls, folder, haproxy)
+    return {**named, TLS: str(path), HSTS: str(settings.tls.hsts_seconds)}
 
 
 def _haproxy(folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ On a cluster Ray runs already and `serve deploy serve/cluster.yaml` builds the s
 """
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -15,7 +16,8 @@ from facegroup.access.checker import closed_mark
 from facegroup.errors import SetupError
 from facegroup.remote import proxies
 from facegroup.settings import Settings
-from serve import ending, ray_environment, start_rules, startup
+from serve import ending, ray_environment, start_rules, startup, tls_renewal
+from serve.haproxy_config import TLS
 from serve.instance import Instance, own
 from serve.processes import adopt, end_all
 from serve.readiness import APP, deploy, wait_until_ready
@@ -35,7 +37,7 @@ def running(settings: Settings, *, quiet: bool = False, wait_seconds: float = 30
         wait_seconds: how long it may take to become ready.
 
     Raises:
-        InvalidSettings: a port is taken.
+        InvalidSettings: a port is taken, or the certificate cannot be used.
         NoKeys: others can reach the address, and there are no keys.
         EngineUnavailable: the machine has fewer GPUs than the settings ask for.
         SetupError: Ray or a process refuses to start for another reason.
@@ -76,12 +78,14 @@ def _running(settings: Settings, instance: Instance, *, quiet: bool, wait_second
             ray.get(ray.remote(num_cpus=0, max_calls=1)(deploy).remote(settings, wait_seconds))
         except ray.exceptions.RayError as error:
             raise startup.deployment_error(getattr(error, "cause", error)) from None
-        url = f"http://{settings.host}:{settings.port}"
+        scheme = "http" if settings.tls.certificate is None else "https"
+        url = f"{scheme}://{settings.host}:{settings.port}"
         _interruptible()
-        wait_until_ready(url, instance.name, wait_seconds)
+        wait_until_ready(url, instance.name, wait_seconds, os.environ[TLS])
         warning.cancel()
         try:
-            yield url
+            with tls_renewal.renewing(settings.tls, instance.folder):
+                yield url
         finally:
             ending.drain(APP, settings.limits.request_seconds)
             ending.stop_printing()

@@ -56,6 +56,5 @@ def set_variables() -> None:
     """Set the variables in this process, from which all others inherit them. A variable that is set already stays."""
     for name, value in {**RAY, **PATIENT}.items():
         os.environ.setdefault(name, value)
-    if os.environ["RAY_SERVE_ENABLE_HA_PROXY"] != "1":
-        # Ray's own proxy is called by clients, and would believe those of this machine where they say they come from.
-        os.environ.setdefault("FORWARDED_ALLOW_IPS", "nobody")
+    # The HTTP library would believe whoever is on this machine; serve/api/forwarded.py knows whom to believe.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "nobody")

@@ -4,6 +4,7 @@
 """
 
 import ipaddress
+import os
 import shlex
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,7 @@ from facegroup.remote.addresses import without_secrets
 from facegroup.settings import Settings
 from facegroup.store import server_log
 from facegroup.store.audit import Event
+from serve import tls_files
 
 OPEN = (
     "this server is open (access.mode): everybody who can reach it can read, name, change and erase everybody, and use "
@@ -34,10 +36,11 @@ def checked(settings: Settings, say: Callable[[str], None], *, everywhere: bool 
         everywhere: whether the server listens on all addresses, whatever `host` says: clusters do.
 
     Raises:
-        InvalidSettings: the first key cannot be written or read.
+        InvalidSettings: the first key cannot be written or read, or the certificate cannot be used.
         NoKeys: nobody could use the server, because keys are asked for and the store never had one.
         StoreInvalid: the store holds something other than keys.
     """
+    tls_files.check(settings, os.environ, everywhere=everywhere)
     mode: Mode = settings.access.mode
     if mode == "auto" and (everywhere or not is_loopback(settings.host)):
         mode = "keys"

@@ -17,9 +17,11 @@ from facegroup.cli import (
     networks,
     networks_compare,
     people,
+    ports,
     recognition,
     sightings,
     transfer,
+    users,
     video,
 )
 
@@ -40,7 +42,9 @@ def add_commands(app: typer.Typer) -> None:
         galleries,
         cohort,
         keys,
+        ports,
         doctor,
+        users,
         cameras,
         sightings,
         video,

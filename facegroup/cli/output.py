@@ -70,10 +70,11 @@ def opened_store(server: str | None, settings: Settings) -> Iterator[Union["Clie
 
 
 def client_of(server: str, settings: Settings) -> "Client":
-    """Return a client of a server, with the key of the settings."""
+    """Return a client of a server, with the key and the authorities of the settings."""
     from facegroup.client import Client
 
-    return Client(server, key=None if settings.client_key is None else settings.client_key.get_secret_value())
+    key = None if settings.client_key is None else settings.client_key.get_secret_value()
+    return Client(server, key=key, ca=settings.client_ca)
 
 
 def show_log(settings: Settings) -> None:

@@ -5,6 +5,7 @@ connection, only requests that may run twice are repeated: reads, settings, reco
 """
 
 import logging
+import os
 import random
 import re
 import time
@@ -47,20 +48,28 @@ class Connection:
         timeout: seconds that one request may take.
         patience: for how many seconds a refused request is repeated; 0 repeats none.
         key: API key that every request carries; None: none.
+        ca: PEM file of certificate authorities that are trusted beside the usual ones; None: no others.
 
     Raises:
         MalformedRequest: the URL is not an address of a server, or the key cannot be sent.
-        InvalidSettings: the proxy in the environment cannot be used.
+        InvalidSettings: the proxy in the environment or the authorities cannot be used.
     """
 
-    def __init__(self, url: str, timeout: float, patience: float, key: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        patience: float,
+        key: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+    ) -> None:
         parts = parted(url)
         if parts is None:
             raise MalformedRequest(f"the server's address cannot be read; write it as http://host:port. {ESCAPED}")
         # httpx logs and quotes this address, so it has no password.
         where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
         login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
-        carrier, self._proxy = transport(where)
+        carrier, self._proxy = transport(where, ca)
         if key is not None and not _SENDABLE.fullmatch(key):  # of which httpx would quote all
             raise MalformedRequest("the key cannot be sent: a key is 55 letters, digits, _ and -, and begins with fg_")
         # In a header of its own: a proxy in front may want the other one for a user and a password.

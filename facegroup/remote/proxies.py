@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from facegroup.errors import InvalidSettings, MalformedRequest
+from facegroup.remote.authorities import trusting
 
 _VARIABLES = {f"{scheme}_proxy" for scheme in ("http", "https", "all", "ftp", "ws", "wss", "socks", "grpc")}
 """Whole names: RAY_SERVE_ENABLE_HA_PROXY ends with _proxy, too."""
@@ -45,12 +46,16 @@ def proxy_for(url: str) -> Proxy | None:
     return Proxy(address if "://" in address else f"http://{address}", f"{found}_proxy")
 
 
-def transport(url: str) -> tuple[httpx.HTTPTransport, Proxy | None]:
+def transport(url: str, ca: str | os.PathLike[str] | None = None) -> tuple[httpx.HTTPTransport, Proxy | None]:
     """Return httpx's transport to a server, and the proxy that it uses.
+
+    Args:
+        url: of the server.
+        ca: PEM file of certificate authorities that are trusted beside the usual ones; None: no others.
 
     Raises:
         MalformedRequest: the URL is not an address of a server.
-        InvalidSettings: the proxy cannot be used.
+        InvalidSettings: the proxy or the authorities cannot be used.
     """
     try:
         asked = httpx.URL(url)
@@ -60,7 +65,7 @@ def transport(url: str) -> tuple[httpx.HTTPTransport, Proxy | None]:
         raise MalformedRequest(f"{url!r} is not an address of a server; write http://host:port")
     proxy = proxy_for(str(asked))
     try:
-        return httpx.HTTPTransport(proxy=None if proxy is None else proxy.url), proxy
+        return httpx.HTTPTransport(verify=trusting(ca), proxy=None if proxy is None else proxy.url), proxy
     except ImportError as error:
         raise InvalidSettings(
             f"{proxy} needs the package socksio: pip install 'httpx[socks]', or name the server in no_proxy"

@@ -54,7 +54,7 @@ class Origins:
             return
         headers = Headers(scope=scope)
         name = request_id(headers)
-        if (fault := self._fault(scope["method"], headers)) is not None:
+        if (fault := self._fault(scope, headers)) is not None:
             scope["app"].state.auditor.refused(fault, _caller(scope, name), scope["method"])
             refusal = problem(fault, name, close=True)
             refusal.headers["x-request-id"] = name
@@ -68,7 +68,7 @@ class Origins:
         else:  # a preflight that is to fail: the routes' answer admits nobody
             await self._app(scope, receive, send)
 
-    def _fault(self, method: str, headers: Headers) -> FacegroupError | None:
+    def _fault(self, scope: Scope, headers: Headers) -> FacegroupError | None:
         hosts = headers.getlist("host")
         for host in hosts:
             if len(hosts) > 1 or not self._knows(host):
@@ -76,9 +76,9 @@ class Origins:
                     f"this server is not known as {host[:100]!r}; if that is a name of its own, add it to FACEGROUP_HOSTS"
                 )
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if method in _SAFE or origin in self._admitted or site == "same-origin":
+        if scope["method"] in _SAFE or origin in self._admitted or site == "same-origin":
             return None
-        foreign = origin is not None and not (hosts and _is_own(origin, hosts[0]))
+        foreign = origin is not None and not (hosts and _is_own(origin, hosts[0], scope["scheme"]))
         if foreign or site in ("cross-site", "same-site"):
             return OriginNotAllowed(
                 f"a web page of {'another site' if origin is None else origin[:100]!r} must not change anything here; "
@@ -116,14 +116,15 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_own(origin: str, host: str) -> bool:
+def _is_own(origin: str, host: str, by: str) -> bool:
     """Return whether a page of this origin comes from the very host and port that are asked.
 
-    The scheme is not compared: a proxy in front may speak TLS.
+    A page that came by HTTP, which can be changed on the way, changes nothing by HTTPS. The other way round the scheme is
+    not compared: a proxy in front that is not named may speak TLS.
     """
     scheme, _, where = origin.partition("://")
     page, asked = _AUTHORITY.fullmatch(where), _AUTHORITY.fullmatch(host)
-    if page is None or asked is None or scheme not in _PORTS:
+    if page is None or asked is None or scheme not in _PORTS or (by == "https" and scheme != by):
         return False
     one, other = ((each["name"].lower(), each["port"] or _PORTS[scheme]) for each in (page, asked))
     return one == other

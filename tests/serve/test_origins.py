@@ -256,3 +256,27 @@ def test_a_page_that_is_admitted_may_read_that_there_is_no_room(
         front, "POST", "/v1/detect", host="127.0.0.1", content_type="image/jpeg", origin="http://evil.example"
     )
     assert (foreign.status, foreign.json()["code"]) == (403, "origin_not_allowed")
+
+
+def test_a_page_that_came_by_http_changes_nothing_by_https(settings: Settings, pipeline: LocalPipeline) -> None:
+    given = {**settings.model_dump(include={"network", "store"}), "trusted_proxies": "127.0.0.1"}
+    api = Api(build_api(load(**given), pipeline))
+    for origin, scheme, status in (
+        ("http://faces.localhost", "https", 403),
+        ("https://faces.localhost", "https", 200),
+        ("https://faces.localhost", "http", 200),  # a proxy that is not named speaks TLS
+        ("http://faces.localhost", "http", 200),
+    ):
+        sent = {
+            "origin": origin,
+            "host": "faces.localhost",
+            "x_forwarded_proto": scheme,
+            "x_forwarded_for": "192.0.2.1",
+        }
+        assert asked(api, "PUT", "/v1/galleries/by-scheme", **sent).status == status
+
+
+@pytest.mark.parametrize("shared", ["same-origin", "cross-origin"])
+def test_pages_that_are_named_may_show_pictures(shared: str, api: Api, open_api: Api) -> None:
+    asks = api if shared == "same-origin" else open_api
+    assert asked(asks, "GET", "/healthz", host="localhost").headers["cross-origin-resource-policy"] == shared

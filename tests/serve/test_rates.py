@@ -159,3 +159,14 @@ def test_a_key_tells_its_limits_and_makes_none_that_may_more(keyed: Callable[...
     for more in ({"photos_per_minute": 51}, {}):
         body = {"scopes": ["identify"], **more}
         assert server.api.refused("POST", "/v1/keys", headers=key, json=body) == (403, "forbidden")
+
+
+def test_behind_named_proxies_each_address_is_counted_for_itself(tmp_path: Path) -> None:
+    access = {"mode": "open", "anonymous_requests_per_minute": 1}
+    store = f"sqlite:///{tmp_path}/g.db"
+    for named, statuses in (((), (503, 429, 429)), (("127.0.0.1", "192.0.2.9"), (503, 429, 503))):
+        settings = load(store=store, network="retail-0095", access=access, trusted_proxies=named)
+        api = Api(build_api(settings, Nothing()))
+        said = ("192.0.2.1", "198.51.100.5, 192.0.2.1, 192.0.2.9", "192.0.2.2")
+        answers = [api("GET", "/v1/galleries", headers={"x-forwarded-for": each}).status_code for each in said]
+        assert tuple(answers) == statuses

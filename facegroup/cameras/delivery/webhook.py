@@ -13,6 +13,7 @@ from facegroup.cameras.delivery import payloads, signature
 from facegroup.cameras.sightings.types import Event, Webhook
 from facegroup.cameras.sources import address
 from facegroup.errors import SourceError
+from facegroup.remote.authorities import trusting
 from facegroup.settings import Cameras
 
 _RESOLVERS = 8  # receivers whose names are looked up at once
@@ -43,7 +44,7 @@ class Poster:
     """Posts events to webhooks. Used in one event loop.
 
     Args:
-        settings: say which networks receivers may be in.
+        settings: say which networks receivers may be in, and which authorities are trusted.
     """
 
     def __init__(self, settings: Cameras) -> None:
@@ -52,6 +53,7 @@ class Poster:
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, "resolve")
         # No connection is used twice: the pool keys them by IP address, and two hosts may share one.
         self._client = httpx.AsyncClient(
+            verify=trusting(settings.ca),
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
             follow_redirects=False,

@@ -10,6 +10,7 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -165,9 +166,11 @@ class _Nothing:
         pass
 
 
-def secured(plain: socket.socket, host: str, ip: str) -> ssl.SSLSocket:
+def secured(plain: socket.socket, host: str, ip: str, ca: Path | None = None) -> ssl.SSLSocket:
     """Return a connection over TLS. The certificate of a private address is not verified. Raises OSError."""
     context = ssl.create_default_context()
+    if ca is not None:
+        context.load_verify_locations(ca)
     if address.is_private(ip):
         # A camera at home signs its certificate itself: no authority signs for a private address.
         context.check_hostname = False
@@ -191,7 +194,7 @@ class _SecureConnection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain, ip = _dial(self, "https", self._settings)
-        self.sock = secured(plain, self.host, ip)
+        self.sock = secured(plain, self.host, ip, self._settings.ca)
 
 
 class _Login(urllib.request.BaseHandler):

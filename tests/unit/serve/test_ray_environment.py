@@ -10,10 +10,12 @@ import pytest
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from facegroup.settings import load
+from serve.api.forwarded import Forwarded
 from serve.ray_environment import RAY, set_variables
 
 
-def client(peer: str) -> str:
+def client(peer: str, *, behind: bool = False) -> str:
     """Return who sends a request of a peer that says to come from elsewhere."""
     trusted = uvicorn.Config("none").forwarded_allow_ips
     found: list[str] = []
@@ -21,10 +23,11 @@ def client(peer: str) -> str:
     async def app(scope: Any, *_: object) -> None:
         found.append(scope["client"][0])
 
-    said = [(b"x-forwarded-for", b"192.0.2.7")]
+    said = [(b"x-forwarded-for", b"192.0.2.7"), (b"x-forwarded-proto", b"http")]
     scope: Any = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": said}
     given: Any = None
-    asyncio.run(ProxyHeadersMiddleware(app, trusted)(scope, given, given))
+    own: Any = Forwarded(app, load(), behind=behind)
+    asyncio.run(ProxyHeadersMiddleware(own, trusted)(scope, given, given))
     return found[0]
 
 
@@ -32,8 +35,8 @@ def client(peer: str) -> str:
 def test_only_haproxy_says_where_requests_come_from(behind: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {} if behind is None else {"RAY_SERVE_ENABLE_HA_PROXY": behind})
     set_variables()
-    assert client("127.0.0.1") == ("127.0.0.1" if behind == "0" else "192.0.2.7")
-    assert client("198.51.100.1") == "198.51.100.1"
+    assert client("127.0.0.1", behind=behind != "0") == ("127.0.0.1" if behind == "0" else "192.0.2.7")
+    assert client("198.51.100.1", behind=behind != "0") == "198.51.100.1"
 
 
 def test_a_variable_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
