@@ -25,6 +25,7 @@ DONE = "done"
 DAMAGED = "damaged"
 """What and result of an entry that cannot be read."""
 
+_STRICT = json.JSONEncoder(allow_nan=False)
 _LONGEST = 100  # characters of who
 _DAY = 86_400.0
 
@@ -66,7 +67,7 @@ class Event:
 
     def json(self) -> str:
         """Return the detail as it is kept."""
-        return json.dumps(self.detail, allow_nan=False)
+        return _STRICT.encode(self.detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from facegroup.store.audit import Entry, Event, Origin
 GENESIS = bytes(32)
 """The hash before the first entry."""
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
@@ -75,7 +77,7 @@ def digest(gallery: str, at: float, event: Event, by: Origin, result: str) -> by
         "address": by.address,
         "result": result,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).digest()
+    return hashlib.sha256(_CANONICAL.encode(content).encode()).digest()
 
 
 def link(previous: bytes, content: bytes, number: int) -> bytes:
