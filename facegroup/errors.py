@@ -9,16 +9,17 @@
     │   │   └── PoorQuality            LowConfidence · FaceCutOff · FaceTooSmall · TooBlurred · TooDark · TooBright ·
     │   │                              LowContrast · ExtremePose
     │   ├── BodyTooLarge · TooManyImages · MalformedRequest · InvalidName · InvalidDescriptor · UnknownParameter ·
-    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed · UnknownsNotAllowed · Unauthorised · Forbidden
+    │   │   UnsupportedEncoding · HostNotAllowed · OriginNotAllowed · UnknownsNotAllowed · Unauthorised ·
+    │   │   SignInRefused · Forbidden · WrongCsrfToken · WeakPassword
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
     │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · UnknownKey ·
-    │   │                              CamerasOff
+    │   │                              UnknownUser · CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
     │   │                              TooFewToCalibrate · CohortTooSmall · Contradiction · TooManyCounterExamples ·
     │   │                              CameraExists · TooManyCameras · WebhookExists · TooManyWebhooks ·
     │   │                              TooManyVideos · KeyMissing · KeyEnded · LastAdminKey ·
-    │   │                              TooManyKeys · LivenessUnavailable
+    │   │                              TooManyKeys · UserExists · LastAdmin · TooManyUsers · LivenessUnavailable
     │   ├── SourceError                a camera's source, or a video: InvalidSource · SourceNotAllowed ·
     │   │                              SourceUnreachable · SourceRefused · NoVideo · DamagedVideo · SourceEnded ·
     │   │                              SourceStalled · NoKeyFrame
@@ -258,9 +259,16 @@ class OriginNotAllowed(ClientError):
 
 
 class Unauthorised(ClientError):
-    """The server asks for a key, and the request has none that holds."""
+    """The server asks for a key or a session, and the request has none that holds."""
 
     code = "unauthorised"
+    status = 401
+
+
+class SignInRefused(ClientError):
+    """The name or the password is wrong, or the provider's answer admits nobody."""
+
+    code = "sign_in_refused"
     status = 401
 
 
@@ -269,6 +277,20 @@ class Forbidden(ClientError):
 
     code = "forbidden"
     status = 403
+
+
+class WrongCsrfToken(ClientError):
+    """A change with a session needs its token in the header x-csrf-token, and it is missing or wrong."""
+
+    code = "wrong_csrf_token"
+    status = 403
+
+
+class WeakPassword(ClientError):
+    """The password is too short, too long, or the name."""
+
+    code = "weak_password"
+    status = 422
 
 
 class InvalidName(ClientError):
@@ -437,6 +459,12 @@ class UnknownKey(NotFound):
     code = "unknown_key"
 
 
+class UnknownUser(NotFound):
+    """No user has this name."""
+
+    code = "unknown_user"
+
+
 class CamerasOff(NotFound):
     """The server was started without cameras."""
 
@@ -495,6 +523,24 @@ class TooManyKeys(Conflict):
     """The server has the maximum number of keys."""
 
     code = "too_many_keys"
+
+
+class UserExists(Conflict):
+    """A user with this name exists."""
+
+    code = "user_exists"
+
+
+class LastAdmin(Conflict):
+    """The last admin stays as they are, since there is no admin key: nobody could make keys and users over HTTP."""
+
+    code = "last_admin"
+
+
+class TooManyUsers(Conflict):
+    """The server has the maximum number of users."""
+
+    code = "too_many_users"
 
 
 class LivenessUnavailable(Conflict):

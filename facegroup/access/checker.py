@@ -1,4 +1,4 @@
-"""Finds out who a request comes from, by the keys of the registry as they are now.
+"""Finds out who a request comes from, by the keys and sessions of the registry as they are now.
 
 Each request asks the registry for its version, so that a revoked key is refused at once, by each process. Requests that come
 while a Redis is asked wait for the next answer together. While the store is away, the last known keys hold for a minute.
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from facegroup.access import first_key, secrets
+from facegroup.access.people import Session, token_hash
 from facegroup.access.registry import Registry, State, may_have_keys, open_registry
-from facegroup.access.types import EVERYBODY, STRANGER, Caller, Key
+from facegroup.access.types import EVERYBODY, STRANGER, Caller, Grant, Key
 from facegroup.errors import (
     AccessUnavailable,
     FacegroupError,
@@ -40,6 +41,8 @@ TOUCH_SECONDS = 60.0
 """How often it is noted, at most, that a key was used."""
 
 Mode: TypeAlias = Literal["auto", "keys", "open"]
+
+_WRONG_KEY = "This key does not hold: it is unknown, was revoked, or has expired."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Checker:
         near: whether the registry answers in microseconds, and is asked without a thread.
         first: makes the first key, in a registry that never had one.
         closed: file that tells other processes of the server that there were keys; None: they know.
+        idle: seconds after which a session that is not used has ended.
+        provider: whether sessions of people whom an OIDC provider knows hold.
         clock: seconds that never go back.
         now: seconds since the epoch.
     """
@@ -90,6 +95,8 @@ class Checker:
         near: bool = True,
         first: Callable[[Registry], None] | None = None,
         closed: Path | None = None,
+        idle: float = math.inf,
+        provider: bool = False,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -110,14 +117,22 @@ class Checker:
         self._thread: ThreadPoolExecutor | None = None
         self._queued: Future[None] | None = None
         self._begun: float | None = None  # when the look began that is under way
+        self._idle = idle
+        self._provider = provider
         self._used: dict[str, float] = {}
+        self._seen_sessions: dict[str, float] = {}  # as far as this process knows
+        self._unsaved: set[str] = set()  # sessions whose use is not noted in the registry yet
         self._noted = clock()
 
-    async def identify(self, text: str | None) -> Caller:
-        """Return who a request with this key comes from; None: it has none.
+    async def identify(self, text: str | None, token: str | None = None) -> Caller:
+        """Return who a request comes from.
+
+        Args:
+            text: the key that was sent; None: none.
+            token: of the session that was sent, which counts only without a key; None: none.
 
         Raises:
-            Unauthorised: a key is needed, and this is none that holds.
+            Unauthorised: a key or a session is needed, and this is none that holds.
             AccessUnavailable: the store is away, and has been for too long.
         """
         if self.mode == "open":
@@ -125,26 +140,39 @@ class Checker:
         known = await self._current()
         if not self._closed:
             return EVERYBODY
+        if text is None and token is not None:
+            return await self._of_session(known, token_hash(token))
         secret = None if text is None else secrets.read(text)
         key = None if secret is None else known.find(secret, self.now())
         if key is None:
             raise Unauthorised(
-                "This server asks for a key. Send one as `Authorization: Bearer fg_…`, or as `x-api-key`."
+                "This server asks for a key. Send one as `Authorization: Bearer fg_…`, or as `x-api-key`; or sign in."
                 if text is None
-                else "This key does not hold: it is unknown, was revoked, or has expired."
+                else _WRONG_KEY
             )
-        self._note(key)
+        self._note(key.id)
         return key.caller
 
-    async def tell(self, text: str | None) -> Caller:
+    async def key_of(self, text: str) -> tuple[Key, str]:
+        """Return the key that was sent, also to an open server, and its hash. Raises as `identify` does."""
+        known, secret = await self._current(), secrets.read(text)
+        key = None if secret is None else known.find(secret, self.now())
+        if key is None or secret is None:
+            raise Unauthorised(_WRONG_KEY)
+        self._note(key.id)
+        return key, secret.hash
+
+    async def tell(self, text: str | None, token: str | None = None) -> Caller:
         """Return who a request comes from, where nobody needs a key: `STRANGER` without one that holds."""
         try:
-            return await self.identify(text)
+            return await self.identify(text, token)
         except (Unauthorised, AccessUnavailable):
             return STRANGER
 
     async def again(self, caller: Caller) -> Caller:
         """Return a caller as they are now. Raises as `identify` does, if they may do nothing any more."""
+        if caller.session:
+            return await self._of_session(await self._current(), caller.session)
         if caller.kind == "key":
             return await self.of_key(caller.id)
         return await self.identify(None)
@@ -165,6 +193,10 @@ class Checker:
         assert self._registry is not None
         return self._registry
 
+    async def session(self, caller: Caller) -> Session | None:
+        """Return the session of a caller; None if they have none."""
+        return (await self._current()).state.sessions.get(caller.session)
+
     async def url_secret(self) -> bytes:
         """Return the secret that signs URLs; empty until one was signed."""
         return (await self._current()).state.url_secret
@@ -181,6 +213,41 @@ class Checker:
         self._flush()
         if self._registry is not None:
             self._registry.close()
+
+    async def _of_session(self, known: _Known, hashed: str | None) -> Caller:
+        """Return the caller with a session. Raises `Unauthorised`, or `AccessUnavailable`."""
+        session, now = known.state.sessions.get(hashed or ""), self.now()
+        grant = None if session is None or now >= session.ends_at else self._granted(known.state, session, now)
+        if session is None or grant is None or await self._is_idle(known.state, session, now):
+            raise Unauthorised("Your session has ended. Sign in again.")
+        self._seen_sessions[session.hash] = now
+        self._unsaved.add(session.hash)
+        if session.kind != "oidc":
+            self._note(session.subject)
+        return session.caller(grant)
+
+    def _granted(self, state: State, session: Session, now: float) -> Grant | None:
+        """Return what the user or the key of a session may do now; None if they may do nothing any more."""
+        if session.kind == "key":
+            key = next((each for each in state.keys if each.id == session.subject), None)
+            return key.grant if key is not None and key.proves(session.proof, now) else None
+        if session.kind == "user":
+            user = state.users.get(session.subject)
+            return user.grant if user is not None and user.disabled_at is None else None
+        return session.grant if self._provider else None
+
+    async def _is_idle(self, state: State, session: Session, now: float) -> bool:
+        """Return whether a session was not used for too long, in no process."""
+        known = (session.created_at, state.seen.get(session.hash, 0.0), self._seen_sessions.get(session.hash, 0.0))
+        if now - max(known) < self._idle:
+            return False
+        registry = self._registry
+        assert registry is not None  # which has the session
+        try:
+            asked = self._worker().submit(registry.seen, session.hash)
+            return now - await asyncio.wrap_future(asked) >= self._idle
+        except StoreUnavailable:
+            raise AccessUnavailable("The store does not answer, so your session cannot be checked.", 5) from None
 
     async def _current(self) -> _Known:
         """Return the keys as they are now, or as they were last known."""
@@ -229,6 +296,8 @@ class Checker:
                 version = self._make_first(found, self._first)
             if found is not None and version != self._known.state.version:
                 self._known = _Known.of(found.state())
+                for gone in set(self._seen_sessions).difference(self._known.state.sessions):
+                    self._seen_sessions.pop(gone, None)
         except (StoreUnavailable, StoreInvalid) as error:
             self._notice(error)
             return
@@ -263,20 +332,22 @@ class Checker:
             log.error("The registry of keys does not answer; the last known keys hold for a minute: %s", error)
         self._away = True
 
-    def _note(self, key: Key) -> None:
-        """Note that a key was used; write it down once a minute, while nobody waits for it."""
-        self._used[key.id] = self.now()
+    def _note(self, ident: str) -> None:
+        """Note that a key or a user was here; write it down once a minute, while nobody waits for it."""
+        self._used[ident] = self.now()
         if self._clock() - self._noted >= TOUCH_SECONDS:
             self._noted = self._clock()
             self._worker().submit(self._flush)
 
     def _flush(self) -> None:
         used, self._used = self._used, {}
+        unsaved, self._unsaved = self._unsaved, set()
+        seen = {each: at for each in list(unsaved) if (at := self._seen_sessions.get(each)) is not None}
         try:
             if self._registry is not None:
-                self._registry.touch(used)
+                self._registry.touch(used, seen)
         except FacegroupError as error:
-            log.debug("it was not noted when keys were used: %s", error)
+            log.debug("it was not noted when keys and sessions were used: %s", error)
 
     def _worker(self) -> ThreadPoolExecutor:
         if self._thread is None:
@@ -301,7 +372,14 @@ def open_checker(settings: Settings) -> Checker:
 
     near = settings.store.startswith("sqlite:")
     wants = path is not None and settings.access.mode != "open"
-    return Checker(opens, settings.access.mode, near=near, first=first if wants else None, closed=closed_mark(settings))
+    return Checker(
+        opens,
+        settings.access.mode,
+        near=near,
+        first=first if wants else None,
+        closed=closed_mark(settings),
+        idle=settings.access.session_idle_minutes * 60,
+    )
 
 
 def closed_mark(settings: Settings) -> Path | None:

@@ -1,20 +1,26 @@
-"""The registry of API keys: small tables beside the store, whose version every change raises.
+"""The registry of keys, users and sessions: small tables beside the store, whose version every change raises.
 
-table    key     score        value
-keys     id      created_at   key, as JSON
-used     id      last used    none
-secrets  urls    0            32 random bytes, which sign URLs
+table     key              score        value
+keys      id               created_at   key, as JSON
+users     id               created_at   user, as JSON
+sessions  hash of token    created_at   session, as JSON
+seen      hash of token    last seen    none
+used      id               last used    none, of keys and users
+secrets   urls             0            32 random bytes, which sign URLs
+
+`facegroup.access.users` and `facegroup.access.sessions` have what is done to users and sessions.
 """
 
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from facegroup.access.people import Session, User
 from facegroup.access.secrets import Secret, make
 from facegroup.access.types import Caller, Grant, Key, cleaned
 from facegroup.errors import (
@@ -38,9 +44,12 @@ MOST_GRACE_SECONDS = 30 * 86_400.0
 MOST = 1000
 """Most keys; when there are more, those that no longer hold go first."""
 
+MOST_SESSIONS = 2000
+
 _TRIES = 20
-_KEY = TypeAdapter(Key)
+_KEY, _USER, _SESSION = TypeAdapter(Key), TypeAdapter(User), TypeAdapter(Session)
 _Done = TypeVar("_Done")
+_Record = TypeVar("_Record", Key, User, Session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +57,25 @@ class State:
     """Class of what the registry holds at one version.
 
     Attributes:
-        version: 0 as long as no key was ever made.
+        version: 0 as long as no key was ever made, and no user added.
         keys: oldest first, also those that no longer hold.
         url_secret: signs URLs; empty until one is signed.
+        users: by id.
+        sessions: by hash, oldest first, also some that have ended.
+        seen: when sessions were used last, by hash, to the minute; perhaps also of some that are gone.
     """
 
     version: int
     keys: tuple[Key, ...] = ()
     url_secret: bytes = b""
+    users: Mapping[str, User] = field(default_factory=dict)
+    sessions: Mapping[str, Session] = field(default_factory=dict)
+    seen: Mapping[str, float] = field(default_factory=dict)
+
+    def is_ruled(self, now: float, without: Key | User | None = None) -> bool:
+        """Return whether a key, or a user, that can make all others is there, besides one."""
+        others: list[Key | User] = [*self.keys, *self.users.values()]
+        return any(rules(each, now) for each in others if each is not without)
 
 
 class Registry:
@@ -73,24 +93,35 @@ class Registry:
         self._now = now
 
     def version(self) -> int:
-        """Return the number that every change raises; 0 as long as no key was ever made."""
+        """Return the number that every change raises; 0 as long as no key was ever made, and no user added."""
         return self._rows.glance("version")
 
     def state(self) -> State:
         """Return everything, as it is at one version."""
         for _ in range(_TRIES):
             version = self.version()
-            rows = self._rows.page("keys", Span(2 * MOST))
+            keys, users = (self._rows.page(table, Span(2 * MOST)) for table in ("keys", "users"))
+            sessions, seen = (self._rows.page(table, Span(2 * MOST_SESSIONS)) for table in ("sessions", "seen"))
             (signs,) = self._rows.get("secrets", ["urls"])
             if self.version() == version:
-                keys = (key for row in rows if (key := _read(row)) is not None)
-                return State(version, tuple(keys), b"" if signs is None else signs.value)
+                return State(
+                    version,
+                    tuple(_read(_KEY, keys, "id")),
+                    b"" if signs is None else signs.value,
+                    {user.id: user for user in _read(_USER, users, "id")},
+                    {each.hash: each for each in _read(_SESSION, sessions, "hash")},
+                    {row.key: row.score for row in seen},
+                )
         raise StoreUnavailable("The registry of keys changes all the time. Try again.")
 
     def all(self) -> list[Key]:
         """Return all keys with their last use, oldest first, also those that no longer hold."""
-        used = {row.key: row.score for row in self._rows.page("used", Span(2 * MOST))}
+        used = self.used()
         return [replace(key, last_used=used.get(key.id)) for key in self.state().keys]
+
+    def used(self) -> dict[str, float]:
+        """Return when keys and users were used last, by id."""
+        return {row.key: row.score for row in self._rows.page("used", Span(4 * MOST))}
 
     def add(self, grant: Grant, note: str = "", by: str = "library", maker: Caller | None = None) -> tuple[Key, Secret]:
         """Make a key.
@@ -113,14 +144,14 @@ class Registry:
         grant, note = cleaned(grant, note)
         if grant.expires_at is not None and grant.expires_at <= self._now():
             raise MalformedRequest("the expiry is in the past, so the key would never hold")
-        _check(maker, grant)
+        check_maker(maker, grant)
 
         def change(state: State) -> tuple[list[Step], tuple[Key, Secret]]:
             secret = _new(state)
             key = Key(secrets.token_hex(6), secret.prefix, secret.hash, grant, note, self._now(), by)
             return [*self._room(state), _put(key)], (key, secret)
 
-        return self._change(change)
+        return self.change(change)
 
     def add_first(self, secret: Secret, note: str = "", by: str = "library") -> Key | None:
         """Store an admin key that was made elsewhere, if no key was ever made; else return None."""
@@ -132,7 +163,7 @@ class Registry:
             key = Key(secrets.token_hex(6), secret.prefix, secret.hash, grant, note, self._now(), by)
             return [_put(key)], key
 
-        return self._change(change)
+        return self.change(change)
 
     def revoke(self, key_id: str, *, force: bool = False) -> Key:
         """Revoke a key; one that is revoked stays so.
@@ -143,7 +174,7 @@ class Registry:
 
         Raises:
             UnknownKey: there is none.
-            LastAdminKey: no other key without limits can make keys, and `force` is not set.
+            LastAdminKey: no other key or user without limits can make keys, and `force` is not set.
         """
 
         def change(state: State) -> tuple[list[Step] | None, Key]:
@@ -151,7 +182,7 @@ class Registry:
             if key.revoked_at is not None:
                 return None, key
             now = self._now()
-            if not force and _rules(key, now) and not any(_rules(each, now) for each in state.keys if each is not key):
+            if not force and rules(key, now) and not state.is_ruled(now, key):
                 raise LastAdminKey(
                     "This is the last admin key without limits. Make another one first, or revoke it with force: then "
                     "only `facegroup keys add` on the store can make keys."
@@ -159,7 +190,7 @@ class Registry:
             gone = replace(key, revoked_at=now, old_prefix="", old_hash="", old_until=0.0)
             return [_put(gone)], gone
 
-        return self._change(change)
+        return self.change(change)
 
     def rotate(self, key_id: str, grace: float = GRACE_SECONDS, maker: Caller | None = None) -> tuple[Key, Secret]:
         """Give a key another secret; what it may do, and until when, stays.
@@ -179,7 +210,7 @@ class Registry:
             key, now, secret = find(state.keys, key_id), self._now(), _new(state)
             if not key.holds(now):
                 raise KeyEnded("This key is revoked or has expired, so it cannot be rotated. Make another one.")
-            _check(maker, key.grant)
+            check_maker(maker, key.grant)
             until = now + min(max(0.0, grace), MOST_GRACE_SECONDS)  # in this order NaN is 0
             new = replace(
                 key,
@@ -192,12 +223,28 @@ class Registry:
             )
             return [_put(new)], (new, secret)
 
-        return self._change(change)
+        return self.change(change)
 
-    def touch(self, used: Mapping[str, float]) -> None:
-        """Note when keys were last used, in seconds since the epoch, by id. It raises no version."""
-        if used:
-            self._rows.apply([Put("used", key_id, at) for key_id, at in used.items()])
+    def touch(self, used: Mapping[str, float], seen: Mapping[str, float] | None = None) -> None:
+        """Note when keys and users were last used, by id, and sessions, by hash. It raises no version."""
+        steps = [Put("used", ident, at) for ident, at in used.items()]
+        steps += [Put("seen", hashed, at) for hashed, at in (seen or {}).items()]
+        if steps:
+            self._rows.apply(steps)
+
+    def seen(self, hashed: str) -> float:
+        """Return when a session was used last, as it is known now; 0 if that was never noted."""
+        (row,) = self._rows.get("seen", [hashed])
+        return 0.0 if row is None else row.score
+
+    @property
+    def rows(self) -> Rows:
+        """The tables, for what is counted beside the registry (`facegroup.access.attempts`)."""
+        return self._rows
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+        return self._now()
 
     def url_secret(self) -> bytes:
         """Return the secret that signs URLs, the same for all processes; made when it is asked for first."""
@@ -206,14 +253,18 @@ class Registry:
             made = secrets.token_bytes(32)
             return (None, state.url_secret) if state.url_secret else ([Put("secrets", "urls", 0.0, made)], made)
 
-        return self._change(change)
+        return self.change(change)
 
     def close(self) -> None:
         """Close the tables."""
         self._rows.close()
 
-    def _change(self, change: Callable[[State], tuple[list[Step] | None, _Done]]) -> _Done:
-        """Apply the steps that a function makes of a state, if nothing changed meanwhile; else ask it again."""
+    def change(self, change: Callable[[State], tuple[list[Step] | None, _Done]]) -> _Done:
+        """Apply the steps that a function makes of a state, if nothing changed meanwhile; else ask it again.
+
+        Args:
+            change: returns the steps, None for none, and what is returned here.
+        """
         for _ in range(_TRIES):
             state = self.state()
             steps, done = change(state)
@@ -268,27 +319,43 @@ def _new(state: State) -> Secret:
     return secret
 
 
-def _rules(key: Key, now: float) -> bool:
-    """Return whether a key can make any other."""
-    return key.holds(now) and "admin" in key.grant.scopes and key.grant.galleries is None and key.grant.cameras is None
+def rules(who: Key | User, now: float) -> bool:
+    """Return whether a key or a user can make any other."""
+    holds = who.holds(now) if isinstance(who, Key) else who.disabled_at is None
+    return holds and "admin" in who.grant.scopes and who.grant.galleries is None and who.grant.cameras is None
 
 
-def _check(maker: Caller | None, grant: Grant) -> None:
+def check_maker(maker: Caller | None, grant: Grant) -> None:
+    """Raise `Forbidden` if a grant allows more than its maker may do."""
     if maker is not None and not maker.grant.includes(grant):
         raise Forbidden(
-            "A key cannot allow more than the one that makes it: its scopes, galleries, cameras, expiry and limits must "
-            "be within yours."
+            "A key or user cannot be allowed more than the one that makes it: scopes, galleries, cameras, expiry and "
+            "limits must be within yours."
         )
+
+
+def put_user(user: User) -> Put:
+    """Return the step that stores a user."""
+    return Put("users", user.id, user.created_at, _USER.dump_json(replace(user, last_used=None)))
+
+
+def put_session(session: Session) -> Put:
+    """Return the step that stores a session."""
+    return Put("sessions", session.hash, session.created_at, _SESSION.dump_json(session))
 
 
 def _put(key: Key) -> Put:
     return Put("keys", key.id, key.created_at, _KEY.dump_json(replace(key, last_used=None)))
 
 
-def _read(row: Row) -> Key | None:
-    try:
-        key = _KEY.validate_json(row.value)
-    except ValidationError:  # which would quote it
-        log.error("A damaged record in the registry of keys was skipped: %r. That key does not hold.", row.key[:64])
-        return None
-    return key if key.id == row.key else None
+def _read(kind: TypeAdapter[_Record], rows: Iterable[Row], key: str) -> Iterator[_Record]:
+    for row in rows:
+        try:
+            found = kind.validate_json(row.value)
+        except ValidationError:  # which would quote it
+            log.error(
+                "A damaged record in the registry of keys and users was skipped: %r. It admits nobody.", row.key[:64]
+            )
+            continue
+        if getattr(found, key) == row.key:
+            yield found

@@ -1,5 +1,6 @@
 """What access control is about: scopes, roles, keys, and callers."""
 
+import hmac
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -100,12 +101,14 @@ class Caller:
         kind: a key, a user, or nobody: `anonymous`.
         name: of the user, or the note of the key; for people.
         grant: what they may do.
+        session: hash of the session's token; empty without one.
     """
 
     id: str
     kind: Literal["key", "user", "anonymous"]
     name: str
     grant: Grant
+    session: str = ""
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -130,12 +133,12 @@ class Caller:
     def require(self, gallery: str) -> None:
         """Raise `Forbidden` unless a gallery is granted. It does not tell whether there is one of that name."""
         if not self.grant.covers(gallery):
-            raise Forbidden("This key is not for this gallery. Use a key that is, or ask for one.")
+            raise Forbidden("This key or user is not for this gallery. Use one that is, or ask for one.")
 
     def require_camera(self, camera: str) -> None:
         """Raise `Forbidden` unless a camera is granted. It does not tell whether there is one of that id."""
         if not self.grant.covers_camera(camera):
-            raise Forbidden("This key is not for this camera. Use a key that is, or ask for one.")
+            raise Forbidden("This key or user is not for this camera. Use one that is, or ask for one.")
 
 
 EVERYBODY = Caller("", "anonymous", "", Grant(frozenset({"admin"})))
@@ -182,6 +185,12 @@ class Key:
     def holds(self, now: float) -> bool:
         """Return whether it may be used."""
         return self.revoked_at is None and (self.grant.expires_at is None or now < self.grant.expires_at)
+
+    def proves(self, hashed: str, now: float) -> bool:
+        """Return whether a secret of this hash is the key's, or that which it replaced, and holds."""
+        own = hmac.compare_digest(self.hash.encode(), hashed.encode())
+        old = hmac.compare_digest(self.old_hash.encode(), hashed.encode()) and now < self.old_until
+        return self.holds(now) and (own or old)
 
     @property
     def caller(self) -> Caller:

@@ -21,6 +21,7 @@ from facegroup.cli import (
     recognition,
     sightings,
     transfer,
+    users,
     video,
 )
 
@@ -43,6 +44,7 @@ def add_commands(app: typer.Typer) -> None:
         keys,
         ports,
         doctor,
+        users,
         cameras,
         sightings,
         video,

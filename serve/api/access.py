@@ -11,7 +11,7 @@ from facegroup.access.checker import Checker
 from facegroup.access.types import STRANGER, Caller
 from facegroup.errors import Forbidden, InvalidName, Unauthorised
 from facegroup.store.names import clean_name
-from serve.api import requirements, signed_urls, usage
+from serve.api import cookies, requirements, signed_urls, usage
 from serve.api.problems import rate_fields
 from serve.api.requirements import TABLE, Requirement
 
@@ -73,7 +73,8 @@ async def admitted(request: Request, wanted: Requirement) -> Caller:
         AccessUnavailable: the store is away, and keys cannot be checked.
         RateLimited: the address sent too many keys that do not hold. One that holds is admitted all the same.
         Forbidden: the key is not for this, or not for a gallery or camera that the path or the query names.
-        Unauthorised: there is no key that holds, or it is not clear which one is meant.
+        Unauthorised: there is no key or session that holds, or it is not clear which one is meant.
+        WrongCsrfToken: a change has a session, and not its token.
     """
     if wanted.open:
         return STRANGER
@@ -82,7 +83,9 @@ async def admitted(request: Request, wanted: Requirement) -> Caller:
         if wanted.signed and signed_urls.is_signed(request):
             caller = await signed_urls.signer(request, checker)
         else:
-            caller = await checker.identify(key_of(request.headers))
+            caller = await checker.identify(key_of(request.headers), token := cookies.token(request))
+            if caller.session and token is not None:
+                cookies.check_csrf(request, token)
     except Unauthorised:
         if signed_urls.is_signed(request) or any(name in request.headers for name in _HEADERS):
             await usage.note_wrong_key(request)
@@ -102,7 +105,7 @@ async def told(request: Request) -> Caller:
         key = key_of(request.headers)
     except Unauthorised:
         key = None
-    return await checker.tell(key)
+    return await checker.tell(key, cookies.token(request))
 
 
 def key_of(headers: Headers) -> str | None:

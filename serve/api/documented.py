@@ -10,12 +10,19 @@ from facegroup import errors
 from facegroup.errors import FacegroupError
 from facegroup.pipeline.quality_policies import LIMITS
 from facegroup.wire.problem import Problem
+from serve.api import cookies
 from serve.api.problems import MEDIA_TYPE
 from serve.api.requirements import TABLE
 
 Responses = dict[int | str, dict[str, Any]]
 
-_CHECKED = (errors.Unauthorised, errors.Forbidden, errors.AccessUnavailable, errors.RateLimited)
+_CHECKED = (
+    errors.Unauthorised,
+    errors.Forbidden,
+    errors.WrongCsrfToken,
+    errors.AccessUnavailable,
+    errors.RateLimited,
+)
 _EVERY: tuple[type[FacegroupError], ...] = (
     FacegroupError,
     *_CHECKED,
@@ -61,6 +68,12 @@ POOR = tuple(dict.fromkeys(limit.error for limit in LIMITS))
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a key: `Authorization: Bearer fg_…`"},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "the same, in a header of its own"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": cookies.NAME,
+        "description": "of the page; changes need x-csrf-token, too (`GET /v1/session`)",
+    },
 }
 
 

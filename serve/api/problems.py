@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from facegroup.errors import FacegroupError, MalformedRequest, RateLimited, ServiceError, Unauthorised
+from facegroup.errors import FacegroupError, MalformedRequest, RateLimited, ServiceError
 from facegroup.wire.problem import Problem
 from serve.api.auditing import origin
 
@@ -34,7 +34,7 @@ class ProblemResponse(JSONResponse):
 def problem(error: FacegroupError, request_id: str, *, close: bool = False) -> ProblemResponse:
     """Return the answer that an error is."""
     headers = {"retry-after": str(error.retry_after)} if isinstance(error, ServiceError) else {}
-    if isinstance(error, Unauthorised):
+    if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, RateLimited):
         headers |= rate_fields(error.left)

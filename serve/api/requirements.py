@@ -8,7 +8,7 @@ against the key's limits (`access`).
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from facegroup.access.types import Grant, Scope
+from facegroup.access.types import SCOPES, Grant, Scope
 
 V1 = "/v1"
 
@@ -58,6 +58,9 @@ _ONE_STRANGER: tuple[Whole, ...] = ("cameras",)  # whom any camera of the galler
 _VIDEO = Requirement(("identify", "cameras"), ("cameras",))  # which is of no camera
 _HOOK = Requirement(("cameras",), also=("events",))  # whose receiver is told of events
 _ADMIN = Requirement(("admin",))
+_ANYBODY = Requirement(SCOPES)  # who has signed in, or has a key
+
+_OF_PHOTOS = (_SEE, _IDENTIFY, _VERIFY, _EMBED, _ENROL)
 
 _GALLERY = f"{V1}/galleries/{{gallery}}"
 _PERSON = f"{_GALLERY}/people/{{person}}"
@@ -65,6 +68,7 @@ _EXAMPLES = f"{_PERSON}/counter-examples"
 _UNKNOWN = f"{_GALLERY}/unknowns/{{unknown}}"
 _CAMERA, _SIGHTING = f"{V1}/cameras/{{camera}}", f"{V1}/sightings/{{sighting}}"
 _KEY = f"{V1}/keys/{{key}}"
+_USER = f"{V1}/users/{{user}}"
 _WEBHOOK, _VIDEOS = f"{V1}/webhooks/{{webhook}}", f"{V1}/videos"
 
 TABLE: dict[tuple[str, str], Requirement] = {
@@ -133,12 +137,31 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("GET", _KEY): _ADMIN,
     ("DELETE", _KEY): _ADMIN,
     ("POST", f"{_KEY}/rotate"): _ADMIN,
+    ("GET", f"{V1}/session"): OPEN,
+    ("POST", f"{V1}/session"): OPEN,
+    ("DELETE", f"{V1}/session"): _ANYBODY,
+    ("GET", f"{V1}/users"): _ADMIN,
+    ("POST", f"{V1}/users"): _ADMIN,
+    ("GET", _USER): _ADMIN,
+    ("PATCH", _USER): _ADMIN,
+    ("DELETE", _USER): _ADMIN,
     ("GET", "/healthz"): OPEN,
     ("GET", "/readyz"): OPEN,
     ("GET", "/metrics"): Requirement(("metrics",), ("galleries", "cameras")),
     ("GET", "/docs"): OPEN,
 }
 """Method and path of each route, and what it asks for."""
+
+OF_PHOTOS = frozenset(path for (method, path), row in TABLE.items() if method == "POST" and row in _OF_PHOTOS)
+"""Paths of the routes that take photos."""
+
+
+_PATHS = frozenset(path for _, path in TABLE)
+
+
+def full_path(path: str) -> str:
+    """Return the path of a route with the prefix with which it is included; any other path as it is."""
+    return V1 + path if V1 + path in _PATHS else path
 
 
 def named(method: str, path: str) -> tuple[str, str] | None:

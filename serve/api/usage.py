@@ -5,7 +5,7 @@ import math
 from fastapi import Request
 from starlette.types import Message
 
-from facegroup.access.rates import Rates, What
+from facegroup.access.rates import Rates, What, network
 from facegroup.access.types import Caller
 from facegroup.errors import RateLimited
 
@@ -67,6 +67,11 @@ class CountedBody:
         """How many bytes fitted when they were counted last."""
         left = getattr(self._request.state, "left", ())
         return next((each.remaining for each in left if each.what == "bytes"), math.inf)
+
+
+def network_of(request: Request) -> str:
+    """Return what counts as the address of a request's client."""
+    return network(_address(request))
 
 
 def _address(request: Request) -> str:

@@ -7,7 +7,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from facegroup.access import secrets
-from facegroup.access.types import ROLES, SCOPES, Grant, Scope
+from facegroup.access.types import ROLES, SCOPES, Grant, Role, Scope
+from facegroup.access.users import Users
 from facegroup.settings import load
 from serve.api import access
 from serve.api.requirements import OPEN, TABLE, Requirement
@@ -44,13 +45,15 @@ def test_what_is_open_is_that_and_nothing_else() -> None:
         ("GET", "/healthz"),
         ("GET", "/readyz"),
         ("GET", "/docs"),
+        ("GET", "/v1/session"),
+        ("POST", "/v1/session"),
     }
 
 
 def test_what_may_erase_is_not_for_those_who_only_read() -> None:
     reading: set[Scope] = {"identify", "verify", "embed", "events", "audit", "metrics"}
     for (method, path), wanted in TABLE.items():
-        if method in ("DELETE", "PATCH") and path != "/v1/videos/{video}":
+        if method in ("DELETE", "PATCH") and path not in ("/v1/videos/{video}", "/v1/session"):
             assert not reading & set(wanted.scopes), (method, path)
 
 
@@ -63,6 +66,62 @@ def test_a_scope_suffices_where_the_table_says_so(keyed: Keyed, keys: dict[Scope
             assert answer.status_code not in (401, 403), (scope, answer.text)
         else:
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), scope
+
+
+@pytest.fixture(scope="module")
+def sessions(keyed: Keyed) -> dict[Role, dict[str, str]]:
+    return {role: keyed.session(role) for role in ROLES}
+
+
+@pytest.mark.parametrize("row", CLOSED)
+def test_a_session_may_do_what_its_role_may(
+    keyed: Keyed, sessions: dict[Role, dict[str, str]], row: tuple[str, str]
+) -> None:
+    method, path = row
+    for role, headers in sessions.items():
+        sent = keyed.session(role) if row == ("DELETE", "/v1/session") else headers
+        answer = keyed.api(method, filled(path), headers=sent)
+        if TABLE[row].allows(Grant(frozenset(ROLES[role]))):
+            assert answer.status_code not in (401, 403), (role, answer.text)
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), role
+
+
+@pytest.mark.parametrize("row", CLOSED)
+def test_a_session_changes_nothing_without_its_csrf_token(
+    keyed: Keyed, sessions: dict[Role, dict[str, str]], row: tuple[str, str]
+) -> None:
+    method, path = row
+    for role, headers in sessions.items():
+        other = sessions["viewer" if role == "admin" else "admin"]["x-csrf-token"]
+        for wrong in (None, "", other, headers["x-csrf-token"][:-1], headers["cookie"].partition("=")[2], "é"):
+            sent = {"cookie": headers["cookie"], **({} if wrong is None else {"x-csrf-token": wrong.encode()})}
+            answer = keyed.api(method, filled(path), headers=sent)
+            if method == "GET":
+                assert answer.status_code != 401
+                assert "wrong_csrf_token" not in answer.text
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (403, "wrong_csrf_token"), role
+                assert headers["x-csrf-token"] not in answer.text
+
+
+@pytest.mark.parametrize("row", CLOSED)
+def test_a_session_that_does_not_hold_is_not_admitted(keyed: Keyed, row: tuple[str, str]) -> None:
+    ended = keyed.session("admin", "ended")
+    Users(keyed.registry).remove("ended")
+    said = set()
+    for cookie in (ended["cookie"], f"facegroup_session={'A' * 43}", "facegroup_session=x", "facegroup_session=é"):
+        answer = keyed.api(row[0], filled(row[1]), headers={**ended, "cookie": cookie.encode("latin-1")})
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorised")
+        said.add(answer.json()["detail"])
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(("method", "path"), [row for row in CLOSED if "{gallery}" in row[1]])
+def test_a_session_is_limited_to_galleries(keyed: Keyed, method: str, path: str) -> None:
+    own, other = (keyed.session("admin", galleries=each) for each in (("choir",), ("other",)))
+    assert keyed.api(method, filled(path), headers=own).status_code not in (401, 403)
+    assert keyed.api.refused(method, filled(path), headers=other) == (403, "forbidden")
 
 
 @pytest.mark.parametrize(("method", "path"), [row for row in CLOSED if TABLE[row].also])
@@ -153,13 +212,15 @@ def test_a_route_without_a_row_is_not_built() -> None:
 
 def test_the_document_says_what_each_route_asks_for(keyed: Keyed) -> None:
     document = keyed.api.document
-    assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "key", "session"}
     shown = 0
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             wanted: Requirement = TABLE[(method.upper(), path)]
             assert operation.get("x-scopes", []) == list(wanted.scopes)
             assert operation.get("x-scopes-also", []) == list(wanted.also)
-            assert operation.get("security", []) == ([] if wanted == OPEN else [{"bearer": []}, {"key": []}])
+            assert operation.get("security", []) == (
+                [] if wanted == OPEN else [{"bearer": []}, {"key": []}, {"session": []}]
+            )
             shown += 1
     assert shown == len(TABLE) - 1  # /docs is a page

@@ -61,6 +61,9 @@ METHODS = {
     "/v1/keys": {"GET", "POST"},
     "/v1/keys/k": {"GET", "DELETE"},
     "/v1/keys/k/rotate": {"POST"},
+    "/v1/session": {"GET", "POST", "DELETE"},
+    "/v1/users": {"GET", "POST"},
+    "/v1/users/u": {"GET", "PATCH", "DELETE"},
     "/v1/signed-urls": {"POST"},
     "/v1/cameras": {"GET", "POST"},
     "/v1/cameras/try": {"POST"},
@@ -157,6 +160,7 @@ def test_the_table_of_methods_is_complete(api: Api) -> None:
             unknown="u",
             video="v",
             key="k",
+            user="u",
         ): {method.upper() for method in operations}
         for path, operations in api.document["paths"].items()
     }
