@@ -115,14 +115,13 @@ def test_only_tls_is_spoken(tls: Server) -> None:
         context = trusting(tls.ca)
         context.minimum_version = context.maximum_version = version
         context.set_ciphers("DEFAULT@SECLEVEL=0")
-        with socket.create_connection(("127.0.0.1", int(tls.url.rpartition(":")[2])), timeout=60) as plain:
-            if works:
-                assert context.wrap_socket(plain, server_hostname="localhost").version() == version.name.replace(
-                    "_", "."
-                )
-            else:
-                with pytest.raises(ssl.SSLError):
-                    context.wrap_socket(plain, server_hostname="localhost")
+        plain = socket.create_connection(("127.0.0.1", int(tls.url.rpartition(":")[2])), timeout=60)
+        if works:
+            with context.wrap_socket(plain, server_hostname="localhost") as connection:
+                assert connection.version() == version.name.replace("_", ".")
+        else:
+            with pytest.raises(ssl.SSLError):
+                context.wrap_socket(plain, server_hostname="localhost")
 
 
 def test_a_client_and_the_command_line_ask_it(tls: Server, files: Files) -> None:
