@@ -24,5 +24,5 @@ ENV PATH=/opt/facegroup/bin:$PATH PYTHONUNBUFFERED=1 \
     FACEGROUP_ACCESS__FIRST_KEY=/data/admin.key
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5m --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"FACEGROUP_PORT\"]}/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, ssl, urllib.request as r; s = 's' * ('FACEGROUP_TLS__CERTIFICATE' in os.environ); r.urlopen(f'http{s}://127.0.0.1:{os.environ[\"FACEGROUP_PORT\"]}/healthz', timeout=4, context=ssl._create_unverified_context())"]
 CMD ["facegroup", "serve"]
