@@ -13,7 +13,7 @@
     │   │   SignInRefused · Forbidden · WrongCsrfToken · WeakPassword
     │   ├── NotFound                   UnknownGallery · UnknownPerson · UnknownPhoto · UnknownCamera ·
     │   │                              UnknownSighting · UnknownStranger · UnknownWebhook · UnknownVideo · UnknownKey ·
-    │   │                              UnknownUser · CamerasOff
+    │   │                              UnknownUser · NoProvider · CamerasOff
     │   ├── Conflict                   GalleryExists · PersonExists · NetworkMismatch ·
     │   │                              IdempotencyConflict · SwitchConflict · MigrationIncomplete ·
     │   │                              TooFewToCalibrate · CohortTooSmall · Contradiction · TooManyCounterExamples ·
@@ -25,7 +25,8 @@
     │   │                              SourceStalled · NoKeyFrame
     │   └── ArchiveError               an exported file: ArchiveInvalid · ArchiveNewer
     ├── ServiceError                   try again later: Overloaded · RateLimited (429) · StoreUnavailable · StoreFull ·
-    │                                  StoreWentBack · AccessUnavailable · StageUnavailable · TimedOut (503)
+    │                                  StoreWentBack · AccessUnavailable · ProviderUnavailable · StageUnavailable ·
+    │                                  TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
                                        EngineUnavailable · InvalidSettings · StoreInvalid · StoreNotShared ·
                                        NoKeys
@@ -466,6 +467,12 @@ class UnknownUser(NotFound):
     code = "unknown_user"
 
 
+class NoProvider(NotFound):
+    """The server has no OpenID Connect provider."""
+
+    code = "no_provider"
+
+
 class CamerasOff(NotFound):
     """The server was started without cameras."""
 
@@ -709,6 +716,12 @@ class AccessUnavailable(ServiceError):
     """The store does not answer, so keys cannot be checked."""
 
     code = "access_unavailable"
+
+
+class ProviderUnavailable(ServiceError):
+    """The OpenID Connect provider does not answer, or not as one does."""
+
+    code = "provider_unavailable"
 
 
 class StageUnavailable(ServiceError):

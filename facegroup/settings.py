@@ -84,6 +84,16 @@ def _origin(given: str) -> str:
     return where.removesuffix(f":{port}") if port == _PORTS[parts.scheme] else where
 
 
+def _issuer(given: str) -> str:
+    parts = urlsplit(given)
+    plain = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not (parts.scheme == "https" or plain) or not parts.hostname or parts.query or parts.fragment or "@" in given:
+        raise ValueError(
+            "should be an address such as https://login.example.org/realms/choir; plain http only on loopback"
+        )
+    return given
+
+
 def _network(given: str) -> str:
     return _absolute(given) if given.lower().endswith((".yaml", ".yml")) else given
 
@@ -546,6 +556,37 @@ class Tls(_Part):
         return self
 
 
+class Oidc(_Part):
+    """Sign-in on the page with an OpenID Connect provider (docs/access.md)."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)] | None = Field(
+        None, description="address of the provider, exactly as it calls itself; if empty, nobody signs in with one"
+    )
+    client_id: str = Field("facegroup", min_length=1, max_length=500, description="name of this server at the provider")
+    client_secret_file: OwnFile | None = Field(
+        None, description="file that holds the client's secret; if empty, the client is public and has PKCE only"
+    )
+    name: str = Field("single sign-on", min_length=1, max_length=60, description="what the page calls the provider")
+    url: Annotated[str, AfterValidator(_origin)] | None = Field(
+        None,
+        description="address of this server as browsers know it, such as https://faces.example.org; if empty, that of each "
+        "request",
+    )
+    scopes: str = Field(
+        "openid profile email", pattern=r"^openid( [!-~]+)*$", description="what is asked of the provider"
+    )
+    name_claim: str = Field("preferred_username", min_length=1, description="claim that has the user's name")
+    role_claim: str = Field("groups", min_length=1, description="claim that has the user's groups")
+    roles: dict[str, Literal["viewer", "editor", "admin"]] = Field(
+        {}, description='role of each group, as `{"staff": "editor"}`; who is in none of them is refused'
+    )
+    galleries: dict[str, tuple[str, ...]] = Field(
+        {},
+        description='galleries of each group, as `{"staff": ["choir"]}`, and `["*"]` for all; if empty, all groups have all '
+        "galleries",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of facegroup."""
 
@@ -619,6 +660,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tls: Tls = Tls()
     access: Access = Access()
+    oidc: Oidc = Oidc()
     limits: Limits = Limits()
     detector: Detector = Detector()
     liveness: Liveness = Liveness()

@@ -136,7 +136,8 @@ class Ingress:
         """See `Pipeline`.
 
         A request that fits into one call goes at once, together with others. Any other takes turns with those like it, a
-        call at a time, and no call has photos of two of them: so its end ends what is done for it.
+        call at a time, and no call has photos of two of them: so its end ends what is done for it. Those of one key or user
+        share their turns.
         """
         photos = [replace(photo, cost=price(photo, self._settings)) for photo in photos]
         lane = self._small if self._is_small(photos) else self._large
@@ -145,6 +146,8 @@ class Ingress:
             raise Overloaded("the server has too much to do; try again later")
         if lane is self._large:
             request = secrets.token_hex(8)
+            if photos[0].client:
+                request = f"{photos[0].client}/{request}"
             photos = [replace(photo, request=request) for photo in photos]
         seen = await look(self._queue, photos)
         self._count(seen)

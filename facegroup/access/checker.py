@@ -379,6 +379,7 @@ def open_checker(settings: Settings) -> Checker:
         first=first if wants else None,
         closed=closed_mark(settings),
         idle=settings.access.session_idle_minutes * 60,
+        provider=settings.oidc.issuer is not None,
     )
 
 

@@ -54,6 +54,7 @@ class Photo:
         liveness: whether to score how live its faces are, where the server has a network for that.
         request: id of a request that takes turns with others, or empty for a small one that does not.
         cost: the estimated cost (`facegroup.pipeline.cost`), or 0 if it was not estimated.
+        client: id of the key or user who asks; empty for nobody. Large requests of one client share one turn.
     """
 
     data: bytes
@@ -67,6 +68,7 @@ class Photo:
     liveness: bool = True
     request: str = ""
     cost: float = 0
+    client: str = ""
 
     @classmethod
     def asking(cls, query: Query, data: bytes, min_face_size: int | None = None) -> Self:

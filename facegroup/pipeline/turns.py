@@ -2,10 +2,11 @@
 
 The items of one owner are served in order of arrival. Items without an owner (an empty name) share a queue. The method is
 start-time fair queueing (Goyal, Vin and Cheng, 1996) with a clock that advances by the cost of each served item divided by
-the number of waiting owners.
+the number of waiting owners. Several owners of one client, as ``CLIENT/OWNER``, share one turn: each has its part of the
+client's weight.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ class Turns(Generic[Item]):
 
     def __init__(self) -> None:
         self._queues: dict[str, deque[Item]] = {}
+        self._clients: Counter[str] = Counter()  # how many owners of each have a queue
         # The start of each owner's turn on the clock, and the number of its last served item.
         self._begins: dict[str, tuple[float, int]] = {}
         self._clock = 0.0
@@ -37,6 +39,7 @@ class Turns(Generic[Item]):
         queue = self._queues.get(owner)
         if queue is None:
             queue = self._queues[owner] = deque()
+            self._clients[_client(owner)] += 1
             self._begins[owner] = max((self._clock, 0), self._begins.get(owner, (0.0, 0)))
         queue.append(item)
         self._count += 1
@@ -57,8 +60,8 @@ class Turns(Generic[Item]):
         self._count -= 1
         begins, _ = self._begins[owner]
         self._taken += 1
-        self._begins[owner] = (begins + cost, self._taken)
-        self._clock = max(self._clock + cost / len(self._queues), begins)
+        self._begins[owner] = (begins + cost * self._clients[_client(owner)], self._taken)
+        self._clock = max(self._clock + cost / len(self._clients), begins)
         if not queue:
             self._leave(owner)
         return item
@@ -78,8 +81,18 @@ class Turns(Generic[Item]):
     def _leave(self, owner: str) -> None:
         """Remove the owner's empty queue, but remember its charge for a while, since more items may come."""
         del self._queues[owner]
+        client = _client(owner)
+        self._clients[client] -= 1
+        if not self._clients[client]:
+            del self._clients[client]
         if len(self._begins) > _REMEMBERED:
             waiting = self._queues.keys()
             self._begins = {
                 each: begins for each, begins in self._begins.items() if each in waiting or begins[0] > self._clock
             }
+
+
+def _client(owner: str) -> str:
+    """Return whose turn an owner shares: one without a client has its own."""
+    client, slash, _ = owner.rpartition("/")
+    return client if slash else owner

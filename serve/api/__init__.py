@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from facegroup.access.checker import Checker, open_checker
 from facegroup.access.comparing import PasswordWork
+from facegroup.access.oidc import open_provider
 from facegroup.access.rates import open_rates
 from facegroup.access.sign_in import SignIn
 from facegroup.networks.registry import spec
@@ -28,6 +29,7 @@ from serve.api import (
     parameters,
     people,
     problems,
+    provider,
     recognition,
     sessions,
     sightings,
@@ -86,6 +88,7 @@ def build_api(
     app.state.checker = checker or open_checker(settings)
     app.state.rates = open_rates(settings)
     app.state.passwords = PasswordWork()
+    app.state.provider = open_provider(settings.oidc)
     app.state.sign_in = SignIn(app.state.checker, app.state.passwords, settings.access.session_hours * 3600)
     app.state.streams = WeakSet()
     app.state.auditor = Auditor(pipeline)
@@ -94,9 +97,13 @@ def build_api(
     routers = [each.router for each in (*of_galleries, *of_cameras, *of_access)]
     for router in routers:
         app.include_router(router, prefix=V1, dependencies=[Depends(parameters.known)])
+    # What a provider sends along is its own business.
+    app.include_router(provider.router, prefix=V1)
     app.include_router(operations.router)
     pages.add_docs(app)
-    access.check(route for router in (*routers, operations.router, app.router) for route in router.routes)
+    access.check(
+        route for router in (*routers, provider.router, operations.router, app.router) for route in router.routes
+    )
     pages.add_page(app)
     documented.install(app, closed=app.state.checker.mode == "keys")
     app.add_middleware(Encodings)

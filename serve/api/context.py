@@ -1,6 +1,6 @@
 """What every route is given: the pipeline, the settings, and checked names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -29,6 +29,8 @@ class Context:
     spec: NetworkSpec
     detector: str = ""
     """Name of the detector, or "" if its YAML file is not on this machine."""
+    client: str = ""
+    """Id of the key or user who asks; empty for nobody, and where nobody is meant."""
 
     @property
     def threshold(self) -> float:
@@ -49,7 +51,7 @@ class Context:
             ImageError: there is only one photo and this is its error.
         """
         most = self.settings.limits.image_bytes
-        fit = [photo for photo in photos if len(photo.data) <= most]
+        fit = [replace(photo, client=self.client) for photo in photos if len(photo.data) <= most]
         answers = iter(await self.pipeline.see(fit) if fit else ())
         seen = [next(answers) if len(photo.data) <= most else _too_large(most) for photo in photos]
         for each in seen:
@@ -68,7 +70,8 @@ def _too_large(most: int) -> ImageTooLarge:
 
 async def _context(request: Request) -> Context:
     found: Context = request.app.state.context
-    return found
+    caller: Caller = request.state.caller
+    return replace(found, client=caller.id) if caller.id else found
 
 
 async def _gallery(

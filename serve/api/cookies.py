@@ -26,7 +26,7 @@ def token(request: Request) -> str | None:
     return next((found for name in names if (found := request.cookies.get(name))), None)
 
 
-def set_session(request: Request, answer: Response, made: str, seconds: float) -> None:
+def set_session(request: Request, answer: Response, made: str, seconds: float, *, secure: bool = False) -> None:
     """Let a browser keep the token of a new session.
 
     Args:
@@ -34,8 +34,9 @@ def set_session(request: Request, answer: Response, made: str, seconds: float) -
         answer: to it.
         made: the token.
         seconds: after which the browser forgets it.
+        secure: whether the browser is known to speak TLS, if the request does not say so.
     """
-    secure = is_tls(request)
+    secure = secure or is_tls(request)
     name = _SECURE if secure else NAME
     answer.set_cookie(
         name, made, max_age=int(seconds), path="/", httponly=True, samesite="strict", secure=secure

@@ -93,6 +93,11 @@ def crop(*may_fail: type[FacegroupError]) -> Responses:
     return {**of(None, *may_fail), 200: {"description": "the aligned face", "content": picture}}
 
 
+def redirect(*may_fail: type[FacegroupError]) -> Responses:
+    """Return the answers of a route that sends a browser elsewhere."""
+    return {303: {"description": "See Other"}, **_problems(*_EVERY, *may_fail)}
+
+
 def _problems(*may_fail: type[FacegroupError]) -> Responses:
     codes: dict[int, list[str]] = {}
     for error in may_fail:

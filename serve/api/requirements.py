@@ -140,6 +140,8 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("GET", f"{V1}/session"): OPEN,
     ("POST", f"{V1}/session"): OPEN,
     ("DELETE", f"{V1}/session"): _ANYBODY,
+    ("GET", f"{V1}/session/provider"): OPEN,
+    ("GET", f"{V1}/session/callback"): OPEN,
     ("GET", f"{V1}/users"): _ADMIN,
     ("POST", f"{V1}/users"): _ADMIN,
     ("GET", _USER): _ADMIN,

@@ -67,12 +67,17 @@ async def log_out(
         raise errors.MalformedRequest("this request has no session that could be ended")
     cookies.clear_session(request, answer)
     sessions = await signing.sessions()
+    checker: Checker = request.app.state.checker
+    session, provider = await checker.session(who), request.app.state.provider
+    where = None
+    if provider is not None and session is not None and session.kind == "oidc":
+        where = await provider.log_out_url(request.app.state.context.settings.oidc.url or str(request.base_url))
     ended = 1
     if everywhere:
         ended = await asyncio.to_thread(sessions.end_all, who.session)
     else:
         await asyncio.to_thread(sessions.end, who.session)
-    return wire.LoggedOut(ended=ended, provider=None)
+    return wire.LoggedOut(ended=ended, provider=where)
 
 
 async def begun(request: Request, answer: Response, session: Session, token: str) -> wire.Session:
@@ -86,6 +91,7 @@ async def begun(request: Request, answer: Response, session: Session, token: str
 async def _shown(request: Request, caller: Caller, token: str | None) -> wire.Session:
     checker: Checker = request.app.state.checker
     session = await checker.session(caller) if caller.session else None
+    provider = request.app.state.provider
     return wire.Session(
         signed_in=session is not None,
         asked=caller.kind != "anonymous" or not caller.scopes,
@@ -98,8 +104,8 @@ async def _shown(request: Request, caller: Caller, token: str | None) -> wire.Se
         role=_role(caller),
         csrf_token=csrf_token(token) if session is not None and token is not None else None,
         expires_at=None if session is None else session.ends_at,
-        ways=["key", "password"],
-        provider=None,
+        ways=["key", "password"] if provider is None else ["key", "password", "provider"],
+        provider=None if provider is None else request.app.state.context.settings.oidc.name,
     )
 
 

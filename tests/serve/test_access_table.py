@@ -47,6 +47,8 @@ def test_what_is_open_is_that_and_nothing_else() -> None:
         ("GET", "/docs"),
         ("GET", "/v1/session"),
         ("POST", "/v1/session"),
+        ("GET", "/v1/session/provider"),
+        ("GET", "/v1/session/callback"),
     }
 
 

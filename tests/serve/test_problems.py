@@ -62,6 +62,8 @@ METHODS = {
     "/v1/keys/k": {"GET", "DELETE"},
     "/v1/keys/k/rotate": {"POST"},
     "/v1/session": {"GET", "POST", "DELETE"},
+    "/v1/session/provider": {"GET"},
+    "/v1/session/callback": {"GET"},
     "/v1/users": {"GET", "POST"},
     "/v1/users/u": {"GET", "PATCH", "DELETE"},
     "/v1/signed-urls": {"POST"},

@@ -1,6 +1,7 @@
 """Whose turn it is: owners with much wait for those with little, and nobody waits for ever."""
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -39,6 +40,35 @@ def given(**costs: list[float]) -> Turns[float]:
 )
 def test_turns(costs: dict[str, list[float]], expected: str) -> None:
     assert "".join(served(given(**costs))) == expected
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ({"a/1": 4, "a/2": 4, "b/1": 8}, {"a": 6, "b": 6}),
+        ({"a/1": 8, "a/2": 8, "a/3": 8, "b/1": 8}, {"a": 6, "b": 6}),
+        ({"a/1": 8, "a/2": 8, "b": 8, "c": 8}, {"a": 4, "b": 4, "c": 4}),
+        ({"user@x/y/1": 8, "user@x/y/2": 8, "b/1": 8}, {"user@x/y": 6, "b": 6}),
+    ],
+)
+def test_a_client_gets_no_more_for_several_requests(costs: dict[str, int], expected: dict[str, int]) -> None:
+    order = served(given(**{owner: [1.0] * count for owner, count in costs.items()}), 12)
+    shares = Counter(owner.rpartition("/")[0] or owner for owner in order)
+    assert all(abs(shares[client] - count) <= 1 for client, count in expected.items()), order
+
+
+def test_requests_of_one_client_take_turns_among_themselves() -> None:
+    assert served(given(**{"a/1": [1.0] * 3, "a/2": [1.0] * 3})) == ["a/1", "a/2"] * 3
+
+
+def test_a_client_who_has_gone_weighs_nothing() -> None:
+    turns = given(**{"a/1": [1.0], "a/2": [1.0], "b/1": [1.0] * 4, "b/2": [1.0] * 4})
+    served(turns)
+    assert (len(turns), turns._clients) == (0, Counter())
+    for owner in ("b/1", "c/1"):
+        for _ in range(4):
+            turns.add(owner, 1.0)
+    assert Counter(served(turns)) == {"b/1": 4, "c/1": 4}
 
 
 def test_one_owner_is_first_come_first_served() -> None:
