@@ -5,6 +5,8 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.api import requirements
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
@@ -60,7 +62,7 @@ class HttpMetrics:
         try:
             await self._app(scope, counted_receive, counted_send)
         finally:
-            route = getattr(scope.get("route"), "path", "")
+            route = requirements.full_path(getattr(scope.get("route"), "path", ""))
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._requests.labels(route, method, status).inc()
             self._seconds.labels(route if route in self._timed else "other").observe(time.perf_counter() - begun)

@@ -156,6 +156,14 @@ OF_PHOTOS = frozenset(path for (method, path), row in TABLE.items() if method ==
 """Paths of the routes that take photos."""
 
 
+_PATHS = frozenset(path for _, path in TABLE)
+
+
+def full_path(path: str) -> str:
+    """Return the path of a route with the prefix with which it is included; any other path as it is."""
+    return V1 + path if V1 + path in _PATHS else path
+
+
 def named(method: str, path: str) -> tuple[str, str] | None:
     """Return the row for a route. A router does not know the prefix with which it is included."""
     return next((each for each in ((method, V1 + path), (method, path)) if each in TABLE), None)

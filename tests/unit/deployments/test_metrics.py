@@ -1,7 +1,9 @@
 """What processes count, and the one answer that is merged from all of them."""
 
 import asyncio
+import re
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from facegroup.liveness.liveness import Liveness
 from facegroup.pipeline.batcher import Fill
 from facegroup.pipeline.messages import Photo, PhotoMatches, PhotoResult, Quality, Query
 from facegroup.types import NOT_IN_DATASET, Faces, Match
+from serve.api.http_metrics import HttpMetrics
 
 with warnings.catch_warnings():  # Ray's own, of pydantic
     warnings.simplefilter("ignore")
@@ -25,6 +28,8 @@ with warnings.catch_warnings():  # Ray's own, of pydantic
     from deployments import camera_metrics, gallery_metrics
     from deployments.answer_metrics import faces_counter, liveness_counter, photos_counter
     from deployments.metrics import Counters, Families, gathered
+
+ROOT = Path(__file__).parents[3]
 
 
 class Handle:
@@ -190,3 +195,27 @@ def test_cameras_are_told_with_their_state_and_frames() -> None:
     assert ("facegroup_camera_newest_frame_age_seconds", 'a"b\\c') not in found
     text = scraped(Cameras=Handle(families))
     assert {each.labels["camera"] for each in text["facegroup_camera_state"].samples} == {"door", 'a"b\\c'}
+
+
+def test_the_page_names_every_metric(counters: Counters) -> None:
+    """The page has each name, or `…` and its end where the table shortens it."""
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    photos_counter(counters)
+    faces_counter(counters)
+    liveness_counter(counters)
+    registry = counters.registry
+    HttpMetrics(lambda *_: asyncio.sleep(0), registry, frozenset())
+    counters.counter("gallery_degraded", "text", "reason")
+    counters.queue("detector", Fill())
+    made = [
+        *registry.collect(),
+        *gallery_metrics.families([], 0),
+        *camera_metrics.families({}),
+        *text_string_to_metric_families(asyncio.run(gathered({}, 0.05))),
+    ]
+    names = {f"{each.name}_total" if each.type == "counter" else each.name for each in made}
+    names -= {name for name in names if name.startswith("facegroup_process_")}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+    assert {name for name in re.findall(r"`(facegroup_\w+)`", page) if "_process_" not in name} == names | {
+        "facegroup_info"
+    }
