@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from deployments import private_port
+from deployments import one_store, private_port
 from deployments.answer_metrics import photos_counter
 from deployments.calls import Handle, answers, asking, call, with_pickle
 from deployments.camera import open_reader
@@ -36,6 +36,7 @@ class Cameras:
     def __init__(self, settings: Settings, detector: Handle, gallery: Handle) -> None:
         private_port.close()
         configure(settings)
+        one_store.check(settings)
         self._settings = settings
         self._detector = with_pickle(detector)
         opens = partial(open_journal, settings.store, settings.cameras.key, secret_keys(settings))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from deployments import private_port
+from deployments import one_store, private_port
 from deployments.answer_metrics import faces_counter
 from deployments.calls import answers, method_of
 from deployments.gallery_metrics import families
@@ -49,6 +49,7 @@ class GalleryActor:
     def __init__(self, settings: Settings) -> None:
         private_port.close()
         configure(settings)
+        one_store.check(settings)
         self._settings = settings
         self._network = network = spec(settings.network, settings)
         self._store = open_store(settings.store, keys=secret_keys(settings), keep=Retention.of(settings.audit))

@@ -8,7 +8,7 @@ unknown name is an error.
 import os
 import re
 import ssl
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -409,6 +409,58 @@ class Cameras(_Part):
         return given
 
 
+class Node(_Part):
+    """A machine of a cluster, as `facegroup node` starts it (docs/deployment.md)."""
+
+    address: str | None = Field(
+        None, description="address of this machine by which the others reach it; if empty, the one of its network route"
+    )
+    port: int = Field(
+        6380,
+        ge=1024,
+        le=65_000,
+        description="port of the head, which all others join; Ray's own follow it on each machine",
+    )
+    ports: int = Field(
+        20_000, ge=20_000, le=32_500, description="first of the 250 ports of the processes behind the HTTP server"
+    )
+    cpus: int | None = Field(
+        None,
+        ge=0,
+        description="CPUs that replicas on this machine may reserve; if empty, its cores. 0 keeps replicas off",
+    )
+    gpus: int | None = Field(None, ge=0, description="GPUs that replicas on this machine may use; if empty, all")
+    memory_mb: int = Field(256, ge=80, description="MB of shared memory for Ray's objects")
+    redis: SecretStr | None = Field(
+        None,
+        description="Redis in which the head keeps the state of the cluster, so that it can be lost and come back: "
+        "redis://user:password@host:6379, or rediss:// for TLS. Use another Redis than the galleries'",
+    )
+    drain_seconds: float = Field(
+        30, ge=0, description="most seconds in which the replicas of a node that is asked to end move to others"
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _is_ip(cls, given: str | None) -> str | None:
+        if given is not None:
+            ip_address(given)
+        return given
+
+    @field_validator("redis")
+    @classmethod
+    def _is_redis(cls, given: SecretStr | None) -> SecretStr | None:
+        parts = None if given is None else parted(given.get_secret_value())
+        if given is not None and (
+            parts is None
+            or parts.scheme not in ("redis", "rediss")
+            or not parts.hostname
+            or parts.path not in ("", "/")
+        ):
+            raise ValueError(f"should be redis://host:6379, without the number of a database. {ESCAPED}")
+        return given
+
+
 class Access(_Part):
     """Who may use the server: keys and their scopes (docs/access.md)."""
 
@@ -576,6 +628,7 @@ class Settings(BaseSettings):
     cameras: Cameras = Cameras()
     audit: Audit = Audit()
     processes: Processes = Processes()
+    node: Node = Node()
 
     @model_validator(mode="after")
     def _has_one_key(self) -> "Settings":

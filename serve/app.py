@@ -9,12 +9,14 @@ Every arrow carries a batch; answers come back along it. `serve run serve.app:bu
 """
 
 import logging
+import os
 from typing import Any, TypeAlias
 
 import ray.serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
+from deployments import one_store
 from deployments.cameras import Cameras
 from deployments.detector import Detector
 from deployments.embedder import Embedder
@@ -27,6 +29,7 @@ from facegroup.settings import Embedder as EmbedderPart
 from facegroup.settings import Ingress as IngressPart
 from facegroup.settings import Matcher, Settings
 from serve import stages, start_rules
+from serve.haproxy_config import SECRET
 from serve.ingress import Ingress
 
 _Part: TypeAlias = Matcher | EmbedderPart | DetectorPart | IngressPart | CamerasPart
@@ -52,6 +55,7 @@ FOR_EVER = 1e9
 def build(settings: Settings) -> Application:
     """Wire the stages together for `serve deploy` and `serve run`, which listen where Ray is told to: keys are asked for."""
     configure(settings)
+    start_rules.check_shared(settings, one_store.count_nodes(), named=SECRET in os.environ)
     return application(start_rules.checked(settings, log.warning, everywhere=True))
 
 

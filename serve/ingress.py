@@ -17,7 +17,7 @@ import ray.serve
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
-from deployments import private_port
+from deployments import one_store, private_port
 from deployments.answer_metrics import photos_counter
 from deployments.calls import Handle, asking, call, replicas, with_pickle
 from deployments.detector_calls import Answer, look
@@ -67,6 +67,7 @@ class Ingress:
         self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle, cameras: Handle | None = None
     ) -> None:
         private_port.close()
+        one_store.check(settings)
         self._settings = settings
         self._detector = with_pickle(detector)
         self._embedder = with_pickle(embedder)

@@ -1,4 +1,4 @@
-"""The ports between the machines of a cluster, as docs/deployment.md sets it up."""
+"""The ports between the machines of a cluster, as `facegroup node` opens them (docs/deployment.md)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,29 @@ from pathlib import Path
 
 from facegroup.remote.addresses import parted
 from facegroup.settings import Settings
+
+NODE = {
+    "node_manager_port": 1,
+    "object_manager_port": 2,
+    "metrics_export_port": 3,
+    "runtime_env_agent_port": 4,
+    "metrics_agent_port": 5,
+    "dashboard_agent_listen_port": 6,
+}
+"""Ports of each node by the names that Ray gives them, and how far they are from the head's."""
+
+NODE_WHY = {
+    "node_manager_port": "Ray's node manager",
+    "object_manager_port": "Ray's object manager: photos and answers",
+    "metrics_export_port": "Ray's metrics",
+    "runtime_env_agent_port": "Ray's runtime environments",
+    "metrics_agent_port": "Ray's agent, by gRPC",
+    "dashboard_agent_listen_port": "Ray's agent, by HTTP",
+}
+"""What they are for."""
+
+WORKERS = (10_002, 19_999)
+"""First and last port of Ray's workers."""
 
 _EPHEMERAL = (32768, 60999)
 _MACHINES = "the machines of the cluster"
@@ -46,7 +69,7 @@ def needed(settings: Settings, environment: Mapping[str, str], proc: Path = Path
     """Return the ports of a cluster.
 
     Args:
-        settings: with `port` and `store`.
+        settings: with `node`, `port` and `store`.
         environment: with the variables of Ray Serve that name ports.
         proc: where the kernel tells its range of ports.
     """
@@ -60,23 +83,18 @@ def needed(settings: Settings, environment: Mapping[str, str], proc: Path = Path
 
     found = [
         Ports(settings.port, settings.port, "each machine", "clients", "the server's own port, HTTP or HTTPS"),
-        ray(6380, "Ray's gcs, which knows all machines (--port)", listens="the first machine"),
-        ray(6381, "Ray's node manager (--node-manager-port)"),
-        ray(6382, "Ray's object manager: photos and answers (--object-manager-port)"),
-        ray(6383, "Ray's metrics (--metrics-export-port)"),
-        ray(6384, "Ray's runtime environments (--runtime-env-agent-port)"),
-        ray(6385, "Ray's agent, by gRPC (--dashboard-agent-grpc-port)"),
-        ray(6386, "Ray's agent, by HTTP (--dashboard-agent-listen-port)"),
-        ray(10002, "Ray's workers (--min-worker-port, --max-worker-port)", 19999),
+        ray(settings.node.port, "Ray's gcs, which knows all machines", listens="the head"),
+        *(ray(settings.node.port + place, NODE_WHY[name]) for name, place in NODE.items()),
+        ray(WORKERS[0], "Ray's workers", WORKERS[1]),
         ray(
-            given("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", 20000),
+            given("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", settings.node.ports),
             "Serve's proxy, which answers while there is no ingress",
-            listens="the first machine",
+            listens="the head",
         ),
         ray(
-            given("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", 20010),
+            given("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", settings.node.ports + 10),
             "ingress processes, asked by each machine's HAProxy",
-            given("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", 20130),
+            given("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", settings.node.ports + 130),
         ),
         ray(*_range(proc), listens="each machine"),
     ]
