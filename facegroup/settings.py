@@ -49,6 +49,8 @@ _PORTS = {"http": 80, "https": 443}
 RATE = 10**12
 """Most that a rate limit can be."""
 
+_PER_MACHINE = "most replicas on one machine, so that the loss of a machine leaves some; 0 sets no limit"
+
 Engine = Literal["auto", "openvino", "keras", "onnxruntime", "dlib", "simulated"]
 
 
@@ -182,6 +184,7 @@ class Detector(_Part):
         description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.688)",
     )
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(
@@ -237,6 +240,7 @@ class Embedder(_Part):
         None, description="folder of typical photos with faces; used once, to quantise a network to int8"
     )
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(
@@ -254,6 +258,7 @@ class Matcher(_Part):
     """The gallery actor, which keeps the centroids in the store and matches faces against them."""
 
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(0.5, ge=0)
     candidates: int = Field(3, ge=1, le=100, description="candidates in each answer, if the request sets no number")
     threads: int = Field(0, ge=0, description="compute threads of a replica; 0 uses num_cpus, at least one")
@@ -281,6 +286,7 @@ class Ingress(_Part):
     """The processes that serve HTTP."""
 
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(0.5, ge=0)
     batch: int = Field(64, gt=0, description="most images in one call to a detector")
     batch_bytes: int = Field(
@@ -500,6 +506,22 @@ class Access(_Part):
     )
 
 
+class Processes(_Part):
+    """How the server's processes are checked, and replaced when a deployment changes them (docs/deployment.md)."""
+
+    health_seconds: float = Field(
+        30,
+        gt=0,
+        description="time that a process has to answer a check; after three without an answer it is replaced. One busy "
+        "machine needs many seconds, and several machines few",
+    )
+    surge: bool = Field(
+        True,
+        description="whether a deployment starts the new process of a stage that has one, without a GPU, before the old one "
+        "ends; the deployment waits until there is room for it",
+    )
+
+
 class Tls(_Part):
     """TLS of the server itself, at HAProxy (docs/tls.md). Both files may change while the server runs."""
 
@@ -605,6 +627,7 @@ class Settings(BaseSettings):
     ingress: Ingress = Ingress()
     cameras: Cameras = Cameras()
     audit: Audit = Audit()
+    processes: Processes = Processes()
     node: Node = Node()
 
     @model_validator(mode="after")

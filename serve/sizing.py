@@ -5,8 +5,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from facegroup.errors import EngineUnavailable
-from facegroup.settings import Detector, Embedder, Settings
+from facegroup.errors import EngineUnavailable, InvalidSettings
+from facegroup.settings import Detector, Embedder, Ingress, Matcher, Settings
 
 _SERVE_PROCESSES = 4
 """Serve's own: its controller, two proxies, and the one that deploys. Ray has as many ready as it is given CPUs."""
@@ -17,7 +17,17 @@ def sized(settings: Settings) -> Settings:
 
     The stages take turns. With one thread each, a stage with little to do would leave its core idle, and a single photo
     would never use more than one.
+
+    Raises:
+        InvalidSettings: a stage has more replicas than may be on one machine.
     """
+    for name in ("detector", "embedder", "matcher", "ingress"):
+        part: Detector | Embedder | Matcher | Ingress = getattr(settings, name)
+        if 0 < part.per_machine < part.replicas:
+            raise InvalidSettings(
+                f"{name}.replicas is {part.replicas}, and {name}.per_machine lets only {part.per_machine} of them run "
+                "on one machine. Set it to 0, or use several machines (docs/deployment.md)."
+            )
     cores = usable_cores()
     parts: dict[str, Detector | Embedder] = {"detector": settings.detector, "embedder": settings.embedder}
     threads = {

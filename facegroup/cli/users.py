@@ -20,7 +20,9 @@ from facegroup.cli.options import AsJson, Server, Store
 from facegroup.cli.output import client_of, show_log, show_table
 from facegroup.client import Client
 from facegroup.errors import MalformedRequest
-from facegroup.settings import load
+from facegroup.settings import Settings, load
+from facegroup.store import server_log
+from facegroup.store.audit import Event
 from facegroup.wire.users import User
 
 app = typer.Typer(name="users", help="People who sign in on the page: docs/access.md.", no_args_is_help=True)
@@ -137,14 +139,16 @@ class _Users(Protocol):
 class _Stored:
     """Class of the users of a store on this machine, or that it reaches."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, settings: Settings) -> None:
         self._registry = registry
+        self._settings = settings
         self._users = Users(registry)
 
     def add(self, body: dict[str, Any]) -> User:
         hashed, limits = self._hashed(body, body["name"]), (_tuple(body["galleries"]), _tuple(body["cameras"]))
         first = self._registry.version() == 0
         made = self._users.add(body["name"], hashed or "", body["role"], *limits, "cli")
+        self._note("user_added", made.name)
         if first:
             typer.echo("from now on every server of this store asks for a key or a sign-in", err=True)
         return User.of(made)
@@ -167,10 +171,17 @@ class _Stored:
             limits=(limits[0], limits[1]),
             disabled=body.get("disabled"),
         )
+        self._note("user_changed", changed.name, fields=sorted(body))
         return User.of(changed)
 
     def remove(self, name: str) -> User:
-        return User.of(self._users.remove(name))
+        gone = self._users.remove(name)
+        self._note("user_removed", gone.name)
+        return User.of(gone)
+
+    def _note(self, what: str, user: str, **more: Any) -> None:
+        if fault := server_log.note(self._settings, Event(what, None, {"user": user, **more}), "cli"):
+            typer.echo(fault, err=True)
 
     def _hashed(self, body: dict[str, Any], name: str) -> str | None:
         return passwords.hashed(passwords.checked(body["password"], name)) if "password" in body else None
@@ -207,7 +218,7 @@ def _opened(server: str | None, store: str | None) -> Iterator[_Users]:
             yield _Served(client)
     else:
         with closing(open_registry(settings.store)) as registry:
-            yield _Stored(registry)
+            yield _Stored(registry, settings)
 
 
 def _password(name: str) -> str:

@@ -40,6 +40,8 @@ EVENTS = {
     ("POST", "/v1/keys"): "key_made",
     ("DELETE", _KEY): "key_revoked",
     ("POST", f"{_KEY}/rotate"): "key_rotated",
+    ("POST", "/v1/session"): "signed_in",
+    ("DELETE", "/v1/session"): "signed_out",
     ("POST", "/v1/users"): "user_added",
     ("PATCH", _USER): "user_changed",
     ("DELETE", _USER): "user_removed",

@@ -38,6 +38,7 @@ async def sign_in(request: Request, answer: Response, given: wire.SigningIn) -> 
     After some failures each further try must wait longer, by name and by address, and is answered 429 meanwhile. Nothing
     tells whether there is a user of this name.
     """
+    request.state.refusal = "sign_in_refused"
     signing: SignIn = request.app.state.sign_in
     before = token_hash(cookies.token(request) or "") or ""
     if given.key is not None and given.name is None and given.password is None:
@@ -60,11 +61,11 @@ async def log_out(
     who: Who,
     everywhere: Annotated[bool, Query(description="end all sessions of this user or key, on all devices")] = False,
 ) -> wire.LoggedOut:
-    """End the session of this request. A request with a key, or to an open server, has none to end."""
+    """End the session of this request. A request with a key, or to an open server, has none, and is answered 400."""
     signing: SignIn = request.app.state.sign_in
-    cookies.clear_session(request, answer)
     if not who.session:
-        return wire.LoggedOut(ended=0, provider=None)
+        raise errors.MalformedRequest("this request has no session that could be ended")
+    cookies.clear_session(request, answer)
     sessions = await signing.sessions()
     ended = 1
     if everywhere:

@@ -1,5 +1,6 @@
 """Signing in over HTTP: the cookie, what it allows, how it ends, and what somebody who guesses gets."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from facegroup.access.attempts import FREE_BY_NAME
 from facegroup.access.people import csrf_token
 from facegroup.access.users import Users
 from facegroup.settings import load
+from facegroup.store.audit import Event, Origin
 from facegroup.store.rows.rows import Drop, Span
 from serve.api import build_api
 from tests.serve.driver import Api
@@ -216,9 +218,28 @@ def test_a_hash_of_before_is_renewed_at_the_sign_in(keyed: Keyed) -> None:
     assert not passwords.is_outdated(renewed)
 
 
+def test_sign_ins_are_in_the_audit_log(keyed: Keyed, monkeypatch: Any) -> None:
+    noted: list[tuple[str, str]] = []
+
+    class Noting(Nothing):
+        async def ask(self, method: Any, gallery: str, event: Event, by: Origin, result: str = "") -> None:
+            noted.append((event.what, by.actor))
+
+    monkeypatch.setattr(passwords, "matches", lambda stored, password: password == PASSWORD)
+    pipeline: Any = Noting()
+    api = Api(build_api(keyed.settings, pipeline, keyed.checker))
+    answer = api("POST", SESSION, json={"name": "ada", "password": PASSWORD})
+    session = {"cookie": cookie_of(answer)[0], "x-csrf-token": answer.json()["csrf_token"]}
+    api("DELETE", SESSION, headers=session)
+    for _ in range(3):
+        api("POST", SESSION, json={"name": "a secret", "password": "wrong"})
+    asyncio.run(api.app.state.auditor.flush())
+    assert noted == [("signed_in", "user ada"), ("signed_out", "user ada"), ("sign_in_refused", "http 127.0.0.1")]
+
+
 def test_an_open_server_asks_nobody(tmp_path: Any) -> None:
     api = Api(build_api(load(store=f"sqlite:///{tmp_path}/g.db", network="retail-0095"), Nothing()))
     shown = api("GET", SESSION).json()
     assert (shown["asked"], shown["signed_in"], shown["scopes"]) == (False, False, ["admin"])
-    assert api("DELETE", SESSION).json() == {"ended": 0, "provider": None}
+    assert api.refused("DELETE", SESSION) == (400, "malformed_request")
     assert api.refused("POST", SESSION, json={"name": "ada", "password": PASSWORD}) == (401, "sign_in_refused")
