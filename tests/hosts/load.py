@@ -134,6 +134,7 @@ def load(cluster: Cluster, machines: Sequence[Machine]) -> Iterator[Load]:
     running = Load(cluster, machines)
     with cluster.client(machines[0]) as client:
         for person, kind in PEOPLE.items():
+            assert client.put(f"{_PATH}/people/{person}", json={"name": person}).is_success
             answer = client.post(f"{_PATH}/people/{person}/photos", files=[("photos", photo(kind, 0))])
             assert answer.status_code == 200, answer.text
             running.acknowledged[person] += [each["photo_id"] for each in answer.json()["enrolled"]]

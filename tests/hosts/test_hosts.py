@@ -19,6 +19,7 @@ GALLERY = "/v1/galleries/default"
 def enrol(cluster: Cluster, at: Machine, person: str, kind: int) -> int:
     """Enrol a photo through a machine's HTTP server; return the gallery's version."""
     with cluster.client(at) as client:
+        assert client.put(f"{GALLERY}/people/{person}", json={"name": person}).is_success
         answer = client.post(f"{GALLERY}/people/{person}/photos", files=[("photos", photo(kind, 0))])
     assert answer.status_code == 200, answer.text
     return int(answer.json()["gallery_version"])
