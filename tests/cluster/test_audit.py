@@ -119,7 +119,7 @@ def test_a_log_and_a_persons_copy_are_exported(server: Server, store: str, admin
         assert whole.testzip() is None
         assert json.loads(whole.read("person.json"))["name"] == "Ada"
         assert len(whole.read("photos.jsonl").splitlines()) == 2
-        kept = [json.loads(line)["what"] for line in whole.read("audit.jsonl").splitlines()]
+        kept = [json.loads(line)["event"]["what"] for line in whole.read("audit.jsonl").splitlines()]
     assert kept[:2] == ["created", "enrolled"]
     last = json.loads(run("audit", "list", "--gallery", "choir", "--json", "--store", store))["entries"][-1]
     assert (last["what"], last["person_id"]) == ("copied", "ada")
