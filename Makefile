@@ -1,5 +1,5 @@
 # Everything starts from here: plain `make` lists what there is. Nothing is installed outside .venv, except a
-# redis-server, mosquitto, GStreamer's RTSP server and a browser by `make test` where it runs as root and there is none.
+# redis-server, mosquitto, GStreamer's RTSP server, iproute2 and a browser by `make test` where it runs as root and there is none.
 
 BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -11,7 +11,7 @@ endif
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock"
 
-.PHONY: help demo test check bench serve slow docs lock dist sbom advisories clean redis mosquitto rtsp browser
+.PHONY: help demo test check bench serve slow docs lock dist sbom advisories clean redis mosquitto rtsp browser namespaces
 .SILENT:
 
 help: ## list the targets
@@ -20,7 +20,7 @@ help: ## list the targets
 demo: .venv/ready ## recognise people on a real server; ONCE=1 ends after the answers, PHOTOS=dir takes your own
 	$(BIN)/facegroup demo $(if $(ONCE),--once) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: check redis mosquitto rtsp browser ## check, then all tests but the slow ones
+test: check redis mosquitto rtsp browser namespaces ## check, then all tests but the slow ones
 	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile tests/unit tests/serve
 	$(BIN)/pytest -q -m "not slow" --ignore tests/unit --ignore tests/serve
 
@@ -36,7 +36,7 @@ bench: .venv/ready ## run every measurement in benchmarks/; JSON=file and PLOTS=
 serve: .venv/ready ## start the server
 	$(BIN)/facegroup serve
 
-slow: .venv/ready redis mosquitto rtsp browser ## the tests that take minutes, over all of ../shared
+slow: .venv/ready redis mosquitto rtsp browser namespaces ## the tests that take minutes, over all of ../shared
 	$(BIN)/pytest -q -m slow
 
 docs: .venv/ready ## write the pages that come from code
@@ -92,6 +92,9 @@ GSTREAMER := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gst
 
 redis:
 	$(call install,redis-server,redis-server,command -v redis-server)
+
+namespaces:
+	$(call install,iproute2 and util-linux,iproute2 util-linux procps,command -v ip && command -v unshare && command -v ps)
 
 mosquitto:
 	$(call install,mosquitto,mosquitto,PATH="$$PATH:/usr/sbin" command -v mosquitto)

@@ -33,22 +33,22 @@ class Phase:
 
 
 def run(server: Server, plan: load.Plan) -> Phase:
-    """Load a server whose counters have settled."""
-    counted = server.counters(settled=True)
+    """Load a server."""
+    counted = server.counters()
     cpu = processes.cpu_seconds(server.mark)
     result = load.put(plan)
     spent = processes.difference(processes.cpu_seconds(server.mark), cpu)
     memory = processes.pss_mb(server.mark)
     added = processes.difference(server.counters(), counted)
-    images = max(1.0, added.get("facegroup_ingress_items", 0) or result.images)
+    images = max(1.0, added.get("ingress_items", 0) or result.images)
     fill, busy = {}, {}
     for stage in STAGES:
-        batches = added.get(f"facegroup_{stage}_batches", 0)
+        batches = added.get(f"{stage}_batches", 0)
         if batches:
             what = "cost" if stage == "embedder" else "items"  # faces, and photos
-            fill[stage] = added.get(f"facegroup_{stage}_{what}", 0) / batches
+            fill[stage] = added.get(f"{stage}_{what}", 0) / batches
             if stage != "ingress":  # it forms batches only
-                busy[stage] = added[f"facegroup_{stage}_seconds"] / batches
+                busy[stage] = added[f"{stage}_seconds"] / batches
     return Phase(result, {kind: amount / images * 1e3 for kind, amount in spent.items()}, fill, busy, memory)
 
 

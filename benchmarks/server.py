@@ -1,7 +1,6 @@
 """Run a real `facegroup serve` on a free port of this machine for measuring."""
 
 import os
-import re
 import secrets
 import signal
 import socket
@@ -13,10 +12,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.processes import MARK, cpu_seconds
 
 _START_SECONDS = 240
+_COUNTS = {
+    "facegroup_batch_items_count": "batches",
+    "facegroup_batch_items_sum": "items",
+    "facegroup_cost_total": "cost",
+    "facegroup_work_seconds_total": "seconds",
+}
 
 
 class Server:
@@ -45,7 +51,6 @@ class Server:
             **{name: value for name, value in os.environ.items() if not name.startswith(("FACEGROUP_", "RAY_"))},
             "FACEGROUP_PORT": str(port),
             "FACEGROUP_STORE": f"sqlite:///{folder / f'{self.mark}.db'}",
-            "RAY_metrics_report_interval_ms": "1000",
             MARK: self.mark,
             **settings,
         }
@@ -77,18 +82,14 @@ class Server:
         answer: dict[str, Any] = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).json()
         return answer
 
-    def counters(self, *, settled: bool = False) -> dict[str, float]:
-        """Return facegroup's own counters, each added up over all replicas.
-
-        Args:
-            settled: whether the server has done nothing for some seconds. Else they are waited for: Ray gathers them every
-                second.
-        """
-        time.sleep(0 if settled else 2.5)
+    def counters(self) -> dict[str, float]:
+        """Return what facegroup's queues count, as `QUEUE_WHAT`, each added up over all replicas."""
         text = httpx.get(f"{self.url}/metrics", timeout=10, trust_env=False).text
         total: dict[str, float] = {}
-        for name, value in re.findall(r"^ray_(facegroup_\w+?)(?:_total)?(?:\{[^}]*\})? (\S+)$", text, re.MULTILINE):
-            total[name] = total.get(name, 0.0) + float(value)
+        for each in (sample for family in text_string_to_metric_families(text) for sample in family.samples):
+            if each.name in _COUNTS:
+                name = f"{each.labels['queue']}_{_COUNTS[each.name]}"
+                total[name] = total.get(name, 0.0) + each.value
         return total
 
     def _answers(self) -> bool:

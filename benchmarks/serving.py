@@ -82,7 +82,6 @@ def _enrol(server: Server, paths: list[str]) -> None:
         for number, path in enumerate(paths):
             person = client.store.create_person("default", f"person {number}")
             client.enrol("default", [(Path(path).name, Path(path).read_bytes())], person.id)
-    server.counters()
 
 
 def _closed(

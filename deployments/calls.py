@@ -56,6 +56,17 @@ def with_pickle(handle: Handle) -> Handle:
     return handle.options(request_serialization="pickle", response_serialization="pickle")
 
 
+def replicas(handle: Handle) -> int:
+    """Return how many replicas of a stage this process knows of now, at least one.
+
+    Serve tells each router, and has no public way to ask it.
+    """
+    router = getattr(getattr(handle, "_router", None), "_asyncio_router", None)
+    # Not by its property, which would make the router here: in Ray's default it belongs to another thread.
+    known = getattr(router, "_request_router", None)
+    return 1 if known is None else max(1, len(known.curr_replicas))
+
+
 def method_of(contract: type, name: str) -> Callable[..., Any]:
     """Return the public method of a class that another process asked for by its name.
 

@@ -16,12 +16,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from deployments import private_port
-from deployments.calls import Handle, answers, call, with_pickle
+from deployments.answer_metrics import liveness_counter
+from deployments.calls import Handle, answers, call, replicas, with_pickle
 from deployments.detector_calls import CALL_BYTES, Answer, that_fit
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
-from deployments.metrics import Export, liveness_counter
+from deployments.metrics import Counters, Families
 from deployments.shared_crops import CropSender
+from deployments.watch import AHEAD
 from facegroup.errors import FacegroupError, ImageError, TimedOut
 from facegroup.images.decode import Decoded
 from facegroup.networks.registry import spec
@@ -31,10 +34,10 @@ from facegroup.pipeline.batches import CropAnswers, CropBatch
 from facegroup.pipeline.cost import TOGETHER
 from facegroup.pipeline.finder import GIVEN_UP
 from facegroup.pipeline.messages import DetectedFaces, Photo, PhotoMatches, PhotoResult
+from facegroup.pipeline.slots import Slots
 from facegroup.settings import Settings
 
 _Each: TypeAlias = Sequence[DetectedFaces | FacegroupError]
-_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,17 +70,20 @@ class Detector:
         from facegroup.pipeline.open_finder import open_finder
 
         configure(settings)
+        self._settings = settings
         self._embedder = with_pickle(embedder)
         self._send = CropSender(lambda cut: call(self._embedder.embed.remote(cut)))
         self._spec = spec(settings.network, settings)
         self._finder = open_finder(settings, self._spec)
+        self._counters = Counters()
+        self._finder.observe = self._counters.observe
         self._thread = ThreadPoolExecutor(1, "find")
         beside = self._finder.beside()
         # On a CPU, small and large requests run at the same time; on another device they alternate.
         self._other_finder = beside or self._finder
         self._other_thread = ThreadPoolExecutor(1, "find large") if beside else self._thread
         self._finder.warm()
-        self._count_liveness = liveness_counter()
+        self._count_liveness = liveness_counter(self._counters)
         wanted = settings.detector
         # Half of the threads; the other half decodes photos of small requests.
         threads = max(1, (wanted.threads or int(wanted.num_cpus)) // 2)
@@ -93,7 +99,8 @@ class Detector:
             queue_bytes=wanted.queue_bytes,
             cost=lambda photo: photo.cost,
             weigh=lambda photo: len(photo.data),
-            observe=Export("detector"),
+            ahead=lambda: AHEAD * replicas(self._embedder),
+            observe=self._counters.batches("detector"),
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
@@ -108,7 +115,7 @@ class Detector:
             cost=lambda photo: photo.cost,
             weigh=lambda photo: len(photo.data),
             owner=lambda photo: photo.request,
-            ahead=_AHEAD,
+            ahead=AHEAD,
             background=lambda photo: photo.background,
             share=settings.cameras.share,
         )
@@ -121,14 +128,14 @@ class Detector:
             queue=wanted.queue,
             cost=lambda read: read.pixels,
             owner=lambda read: read.photo.request,
-            observe=Export("detector_large"),
+            observe=self._counters.batches("detector_large"),
         )
         # A crop in transit is in memory several times, so only enough are sent to keep the embedders busy. Two portions are
         # one batch of an embedder.
         most = CALL_BYTES // (3 * self._spec.size**2)
         self._portion = max(1, min(settings.embedder.batch // 2, most))
         self._crowd = max(1, min(settings.embedder.batch * 2, most))
-        self._calls = asyncio.Semaphore(2 * settings.embedder.replicas)
+        self._calls = Slots(lambda: AHEAD * replicas(self._embedder))
         self._portions: Batcher[_Portion, None, list[CropAnswers]] = Batcher(
             "detector",
             gather,
@@ -137,9 +144,16 @@ class Detector:
             queue=1 << 30,
             cost=lambda portion: len(portion.cut),
             owner=lambda portion: portion.request,
-            ahead=2 * settings.embedder.replicas,
+            ahead=lambda: AHEAD * replicas(self._embedder),
         )
+        self._counters.queue("detector", self._batcher.fill)
+        self._counters.queue("detector_large", self._large.fill)
+        self._counters.info(**self._finder.about(), precision=settings.detector.precision)
         self._idle = IdleTrimmer(self._batcher.fill, self._large.fill)
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        taken_on(self._settings, live)
 
     async def check_health(self) -> None:
         """Release unused memory. Ray calls this regularly."""
@@ -148,6 +162,10 @@ class Detector:
     async def alive(self) -> None:
         """Return when the next stage answers."""
         await call(self._embedder.alive.remote())
+
+    async def metrics(self) -> Families:
+        """Return all metrics of this process."""
+        return self._counters.collect()
 
     @answers
     async def see(self, photos: list[Photo], seconds: float) -> list[Answer]:

@@ -1,16 +1,19 @@
 """Embedder process: computes the descriptors of crops from many detectors, on a CPU or a GPU, and has them matched."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deployments import private_port
-from deployments.calls import Handle, answers, call, with_pickle
+from deployments.calls import Handle, answers, call, replicas, with_pickle
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
-from deployments.metrics import Export
+from deployments.metrics import Counters, Families
 from deployments.shared_crops import SharedCrops, open_shared
+from deployments.watch import AHEAD
 from facegroup.errors import FacegroupError
 from facegroup.networks.embedder import open_embedder
 from facegroup.pipeline import batches
@@ -32,11 +35,13 @@ class Embedder:
     def __init__(self, settings: Settings, gallery: Handle) -> None:
         private_port.close()
         configure(settings)
+        self._settings = settings
         self._gallery = with_pickle(gallery)
         self._embedder = open_embedder(settings)
         self._thread = ThreadPoolExecutor(1, "embed")
         self._embedder.warm()
         wanted = settings.embedder
+        self._counters = Counters()
         self._batcher = Batcher(
             "embedder",
             self._embed,
@@ -46,9 +51,19 @@ class Embedder:
             queue_bytes=wanted.queue_bytes,
             cost=len,
             weigh=lambda cut: cut.crops.nbytes,
-            observe=Export("embedder"),
+            ahead=lambda: AHEAD * replicas(self._gallery),
+            observe=self._counters.batches("embedder"),
+        )
+        self._counters.queue("embedder", self._batcher.fill)
+        about = self._embedder.about()
+        self._counters.info(
+            **{name: str(about[name]) for name in ("network", "engine", "device")}, precision=wanted.precision
         )
         self._idle = IdleTrimmer(self._batcher.fill)
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        taken_on(self._settings, live)
 
     async def check_health(self) -> None:
         """Release unused memory. Ray calls this regularly."""
@@ -57,6 +72,10 @@ class Embedder:
     async def alive(self) -> None:
         """Return when the next stage answers."""
         await call(self._gallery.alive.remote())
+
+    async def metrics(self) -> Families:
+        """Return all metrics of this process."""
+        return self._counters.collect()
 
     @answers
     async def embed(self, cut: CropBatch | SharedCrops) -> list[CropAnswers] | None:
@@ -79,7 +98,10 @@ class Embedder:
     async def _embed(self, cuts: Sequence[CropBatch]) -> tuple[CropBatch, Descriptors]:
         joined = batches.join(cuts)
         loop = asyncio.get_running_loop()
-        return joined, await loop.run_in_executor(self._thread, self._embedder.embed, joined.crops)
+        begun = time.perf_counter()
+        descriptors = await loop.run_in_executor(self._thread, self._embedder.embed, joined.crops)
+        self._counters.observe("embed", time.perf_counter() - begun)
+        return joined, descriptors
 
     async def _match(self, cuts: Sequence[CropBatch], done: tuple[CropBatch, Descriptors]) -> list[list[CropAnswers]]:
         joined, descriptors = done

@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ray.serve import metrics
-
-from deployments import private_port
+from deployments import one_store, private_port
+from deployments.answer_metrics import faces_counter
 from deployments.calls import answers, method_of
+from deployments.gallery_metrics import families
+from deployments.live import taken_on
 from deployments.logs import configure
-from deployments.metrics import degraded_counter
+from deployments.metrics import Counters, Families
 from facegroup.errors import FacegroupError, Overloaded, ServiceError, StoreFull, StoreUnavailable
 from facegroup.gallery import calibrator
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
@@ -47,11 +49,20 @@ class GalleryActor:
     def __init__(self, settings: Settings) -> None:
         private_port.close()
         configure(settings)
-        network = spec(settings.network, settings)
+        one_store.check(settings)
+        self._settings = settings
+        self._network = network = spec(settings.network, settings)
         self._store = open_store(settings.store, keys=secret_keys(settings), keep=Retention.of(settings.audit))
         self._pins = Pins(network.name, known(network, settings), detector_file.name(settings))
+        self._counters = Counters()
+        self._count = faces_counter(self._counters)
+        degraded = self._counters.counter(
+            "gallery_degraded", "Times that the store was found unavailable or with lost data.", "reason"
+        )
         plan, live = Plan.of(settings.matcher), settings.liveness.least
-        self._galleries = Matcher(self._store, network, plan, degraded_counter(), live, self._pins)
+        self._galleries = Matcher(
+            self._store, network, plan, lambda reason: degraded.labels(reason).inc(), live, self._pins
+        )
         self._guarded = GuardedStore(self._store, self._galleries.availability, self._galleries.losses)
         self._call = self._pins.calls(self._guarded.call)
         self._matcher = ThreadPoolExecutor(1, "match")
@@ -59,12 +70,19 @@ class GalleryActor:
         self._patrol = ThreadPoolExecutor(1, "patrol")
         self._trials = ThreadPoolExecutor(1, "trial")
         self._trying = False
-        self._damaged = metrics.Gauge("facegroup_gallery_damaged", description="damaged values that are skipped")
+        self._damaged = 0
+        self._counters.read(lambda: families(self._galleries.held(), self._damaged))
         threshold = network.threshold if settings.threshold is None else settings.threshold
         self._own = Gallery(settings.gallery, network.name, network.dimension, threshold)
         self._trouble: FacegroupError | None = None
         self._create()
         threading.Thread(target=self._sweep, args=(settings.matcher.sweep_seconds,), name="sweep", daemon=True).start()
+
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart: the threshold of a default gallery that is still to be created."""
+        settings = taken_on(self._settings, live)
+        threshold = self._network.threshold if settings.threshold is None else settings.threshold
+        self._own = replace(self._own, threshold=threshold)
 
     @answers
     async def match(
@@ -79,9 +97,18 @@ class GalleryActor:
 
         def match() -> list[PhotoMatches | FacegroupError]:
             self._pins.fingerprint = fingerprint or self._pins.fingerprint
-            return self._galleries.match(descriptors, asked, grades, liveness)
+            begun = time.perf_counter()
+            matched = self._galleries.match(descriptors, asked, grades, liveness)
+            self._counters.observe("match", time.perf_counter() - begun)
+            return matched
 
-        return await self._in(self._matcher, match)
+        matched = await self._in(self._matcher, match)
+        self._count(asked, matched)
+        return matched
+
+    async def metrics(self) -> Families:
+        """Return all metrics of this process."""
+        return self._counters.collect()
 
     async def alive(self) -> None:
         """Answer; the store is not looked at."""
@@ -94,7 +121,14 @@ class GalleryActor:
     async def _ask(
         self, method: Callable[Concatenate[RemoteStore, _P], _Answer], /, *arguments: _P.args, **named: _P.kwargs
     ) -> _Answer:
-        return await self._in(self._writers, lambda: self._call(method, *arguments, **named))
+        def ask() -> _Answer:
+            begun = time.perf_counter()
+            try:
+                return self._call(method, *arguments, **named)
+            finally:
+                self._counters.observe("store", time.perf_counter() - begun)
+
+        return await self._in(self._writers, ask)
 
     @answers
     async def calibrate(
@@ -164,7 +198,7 @@ class GalleryActor:
         while True:
             sweep_and_tell(self._store)
             heads.tell()
-            self._damaged.set(self._store.damaged())
+            self._damaged = self._store.damaged()
             time.sleep(seconds)
 
     @staticmethod

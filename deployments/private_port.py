@@ -1,5 +1,7 @@
-"""Keeps the port on which a replica takes the calls of other replicas off all addresses but its node's own."""
+"""Keeps the ports on which a replica takes calls and HAProxy's requests off all addresses but its node's own."""
 
+import socket
+from types import SimpleNamespace
 from typing import Any
 
 import ray
@@ -18,6 +20,21 @@ def close() -> None:
     from ray.serve._private import replica
 
     setattr(replica, "add_port_to_grpc_server", _at_node)  # noqa: B010
+
+
+def close_http() -> None:
+    """Let this process listen for HTTP at its node's address only. Call it before Serve opens the port.
+
+    Serve opens it at the address that HAProxy listens at, on a cluster at all. HAProxy calls the node's address.
+    """
+    from ray.serve._private import http_util
+
+    setattr(http_util, "socket", SimpleNamespace(**{**vars(socket), "socket": _NodeSocket}))  # noqa: B010
+
+
+class _NodeSocket(socket.socket):
+    def bind(self, address: Any) -> None:
+        super().bind((_node(), address[1]))
 
 
 def _at_node(server: Any, address: str) -> int:

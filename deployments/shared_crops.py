@@ -34,6 +34,7 @@ class SharedCrops:
         process: id of the process that shares them.
         file: number of the open file in that process.
         inode: inode of the file, because file numbers are reused.
+        whole: the batch with its crops, in the process that shares them. It is not sent with their location.
     """
 
     cut: CropBatch
@@ -42,13 +43,18 @@ class SharedCrops:
     process: int
     file: int
     inode: int
+    whole: CropBatch | None = None
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return SharedCrops, (self.cut, self.shape, self.machine, self.process, self.file, self.inode)
 
 
 class CropSender:
-    """Class that sends batches to another process, in shared memory as long as that process can open it.
+    """Class that sends batches to another process, in shared memory as long as processes on this machine can open it.
 
     Args:
-        send: sends a batch, or its location in shared memory, and returns None if that cannot be opened.
+        send: sends a batch, or its location in shared memory, and returns None if that cannot be opened. To another machine
+            it sends the whole batch of a location (router.py).
 
     Attributes:
         shares: whether shared memory is used.
@@ -66,7 +72,7 @@ class CropSender:
             if back is not None:
                 return back
             self.shares = False
-            log.info("An embedder cannot open shared memory, for example on another machine. Crops are sent by gRPC.")
+            log.info("An embedder cannot open shared memory, for example in another container. Crops are sent by gRPC.")
         back = await self._send(cut)
         assert back is not None
         return back
@@ -93,8 +99,8 @@ def share(cut: CropBatch) -> Iterator[SharedCrops]:
         file.flush()
         # Truncating a file kills the processes that have mapped it.
         fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
-        rest = replace(cut, crops=cut.crops[:0])
-        yield SharedCrops(rest, cut.crops.shape, _machine(), os.getpid(), file.fileno(), os.fstat(file.fileno()).st_ino)
+        rest, inode = replace(cut, crops=cut.crops[:0]), os.fstat(file.fileno()).st_ino
+        yield SharedCrops(rest, cut.crops.shape, _machine(), os.getpid(), file.fileno(), inode, cut)
 
 
 def open_shared(shared: SharedCrops) -> CropBatch | None:

@@ -28,7 +28,8 @@
     │                                  StoreWentBack · AccessUnavailable · ProviderUnavailable · StageUnavailable ·
     │                                  TimedOut (503)
     └── SetupError                     the operator must act: WeightsMissing · WeightsInvalid · UnknownNetwork ·
-                                       EngineUnavailable · InvalidSettings · StoreInvalid · NoKeys
+                                       EngineUnavailable · InvalidSettings · StoreInvalid · StoreNotShared ·
+                                       NoKeys
 
 ``code`` is stable and part of the API; ``status`` is the HTTP status. An exception keeps exactly the arguments it was
 created with, so that it can be rebuilt in another process.
@@ -775,6 +776,12 @@ class StoreInvalid(SetupError):
     """The store's address or file cannot be used by this version."""
 
     code = "store_invalid"
+
+
+class StoreNotShared(SetupError):
+    """The server runs on several machines, or may, and its store is a file of one of them, or is not named."""
+
+    code = "store_not_shared"
 
 
 class NoKeys(SetupError):

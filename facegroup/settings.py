@@ -8,7 +8,7 @@ unknown name is an error.
 import os
 import re
 import ssl
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -48,6 +48,8 @@ _PORTS = {"http": 80, "https": 443}
 
 RATE = 10**12
 """Most that a rate limit can be."""
+
+_PER_MACHINE = "most replicas on one machine, so that the loss of a machine leaves some; 0 sets no limit"
 
 Engine = Literal["auto", "openvino", "keras", "onnxruntime", "dlib", "simulated"]
 
@@ -192,6 +194,7 @@ class Detector(_Part):
         description="least confidence of a face in the answer; if empty, the detector's own (mtcnn 0.8, yunet 0.688)",
     )
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(
@@ -247,6 +250,7 @@ class Embedder(_Part):
         None, description="folder of typical photos with faces; used once, to quantise a network to int8"
     )
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(1, ge=0)
     num_gpus: float = Field(0, ge=0)
     threads: int = Field(
@@ -264,6 +268,7 @@ class Matcher(_Part):
     """The gallery actor, which keeps the centroids in the store and matches faces against them."""
 
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(0.5, ge=0)
     candidates: int = Field(3, ge=1, le=100, description="candidates in each answer, if the request sets no number")
     threads: int = Field(0, ge=0, description="compute threads of a replica; 0 uses num_cpus, at least one")
@@ -291,6 +296,7 @@ class Ingress(_Part):
     """The processes that serve HTTP."""
 
     replicas: int = Field(1, ge=1)
+    per_machine: int = Field(0, ge=0, description=_PER_MACHINE)
     num_cpus: float = Field(0.5, ge=0)
     batch: int = Field(64, gt=0, description="most images in one call to a detector")
     batch_bytes: int = Field(
@@ -413,6 +419,58 @@ class Cameras(_Part):
         return given
 
 
+class Node(_Part):
+    """A machine of a cluster, as `facegroup node` starts it (docs/deployment.md)."""
+
+    address: str | None = Field(
+        None, description="address of this machine by which the others reach it; if empty, the one of its network route"
+    )
+    port: int = Field(
+        6380,
+        ge=1024,
+        le=65_000,
+        description="port of the head, which all others join; Ray's own follow it on each machine",
+    )
+    ports: int = Field(
+        20_000, ge=20_000, le=32_500, description="first of the 250 ports of the processes behind the HTTP server"
+    )
+    cpus: int | None = Field(
+        None,
+        ge=0,
+        description="CPUs that replicas on this machine may reserve; if empty, its cores. 0 keeps replicas off",
+    )
+    gpus: int | None = Field(None, ge=0, description="GPUs that replicas on this machine may use; if empty, all")
+    memory_mb: int = Field(256, ge=80, description="MB of shared memory for Ray's objects")
+    redis: SecretStr | None = Field(
+        None,
+        description="Redis in which the head keeps the state of the cluster, so that it can be lost and come back: "
+        "redis://user:password@host:6379, or rediss:// for TLS. Use another Redis than the galleries'",
+    )
+    drain_seconds: float = Field(
+        30, ge=0, description="most seconds in which the replicas of a node that is asked to end move to others"
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _is_ip(cls, given: str | None) -> str | None:
+        if given is not None:
+            ip_address(given)
+        return given
+
+    @field_validator("redis")
+    @classmethod
+    def _is_redis(cls, given: SecretStr | None) -> SecretStr | None:
+        parts = None if given is None else parted(given.get_secret_value())
+        if given is not None and (
+            parts is None
+            or parts.scheme not in ("redis", "rediss")
+            or not parts.hostname
+            or parts.path not in ("", "/")
+        ):
+            raise ValueError(f"should be redis://host:6379, without the number of a database. {ESCAPED}")
+        return given
+
+
 class Access(_Part):
     """Who may use the server: keys and their scopes (docs/access.md)."""
 
@@ -455,6 +513,22 @@ class Access(_Part):
     )
     session_hours: float = Field(
         12, gt=0, le=10_000, description="hours after which a session on the page ends, however much it is used"
+    )
+
+
+class Processes(_Part):
+    """How the server's processes are checked, and replaced when a deployment changes them (docs/deployment.md)."""
+
+    health_seconds: float = Field(
+        30,
+        gt=0,
+        description="time that a process has to answer a check; after three without an answer it is replaced. One busy "
+        "machine needs many seconds, and several machines few",
+    )
+    surge: bool = Field(
+        True,
+        description="whether a deployment starts the new process of a stage that has one, without a GPU, before the old one "
+        "ends; the deployment waits until there is room for it",
     )
 
 
@@ -595,6 +669,8 @@ class Settings(BaseSettings):
     ingress: Ingress = Ingress()
     cameras: Cameras = Cameras()
     audit: Audit = Audit()
+    processes: Processes = Processes()
+    node: Node = Node()
 
     @model_validator(mode="after")
     def _has_one_key(self) -> "Settings":

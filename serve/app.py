@@ -9,20 +9,30 @@ Every arrow carries a batch; answers come back along it. `serve run serve.app:bu
 """
 
 import logging
+import os
+from typing import Any, TypeAlias
 
 import ray.serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
+from deployments import one_store
 from deployments.cameras import Cameras
 from deployments.detector import Detector
 from deployments.embedder import Embedder
 from deployments.gallery import GalleryActor
 from deployments.logs import configure
 from facegroup.cameras.journal import may_be_there
-from facegroup.settings import Settings
-from serve import start_rules
+from facegroup.settings import Cameras as CamerasPart
+from facegroup.settings import Detector as DetectorPart
+from facegroup.settings import Embedder as EmbedderPart
+from facegroup.settings import Ingress as IngressPart
+from facegroup.settings import Matcher, Settings
+from serve import stages, start_rules
+from serve.haproxy_config import SECRET
 from serve.ingress import Ingress
+
+_Part: TypeAlias = Matcher | EmbedderPart | DetectorPart | IngressPart | CamerasPart
 
 log = logging.getLogger("facegroup.serve")
 
@@ -32,6 +42,12 @@ ONGOING = 1000
 HEALTH_SECONDS = 0.5
 """How often Ray checks that a replica lives, and so how soon it replaces a dead one. Ray's default is 10."""
 
+ROUTER = "deployments.router.Router"
+"""Class that chooses the replica for each call of a stage."""
+
+SILENCE = {"Detector": 0.4, "Embedder": 0.2, "GalleryActor": 0.1}
+"""Share of a request's time after which a replica that answers no call is stuck. The calls of a stage end before its own."""
+
 FOR_EVER = 1e9
 """Seconds after which an idle process ends: cameras are read even if nobody asks."""
 
@@ -39,23 +55,19 @@ FOR_EVER = 1e9
 def build(settings: Settings) -> Application:
     """Wire the stages together for `serve deploy` and `serve run`, which listen where Ray is told to: keys are asked for."""
     configure(settings)
+    start_rules.check_shared(settings, one_store.count_nodes(), named=SECRET in os.environ)
     return application(start_rules.checked(settings, log.warning, everywhere=True))
 
 
 def application(settings: Settings) -> Application:
     """Wire the stages together."""
-    gallery = _deploy(GalleryActor, settings.matcher.replicas, num_cpus=settings.matcher.num_cpus).bind(settings)
-    embedder = _deploy(
-        Embedder, settings.embedder.replicas, num_cpus=settings.embedder.num_cpus, num_gpus=settings.embedder.num_gpus
-    ).bind(settings, gallery)
-    detector = _deploy(
-        Detector, settings.detector.replicas, num_cpus=settings.detector.num_cpus, num_gpus=settings.detector.num_gpus
-    ).bind(settings, embedder)
-    ingress = _deploy(Ingress, settings.ingress.replicas, num_cpus=settings.ingress.num_cpus)
+    gallery = _bind(GalleryActor, settings, settings.matcher)
+    embedder = _bind(Embedder, settings, settings.embedder, gallery)
+    detector = _bind(Detector, settings, settings.detector, embedder)
     if not settings.cameras.enabled:
-        return ingress.bind(settings, detector, embedder, gallery)
-    cameras = _deploy(Cameras, _once(settings), num_cpus=settings.cameras.num_cpus).bind(settings, detector, gallery)
-    return ingress.bind(settings, detector, embedder, gallery, cameras)
+        return _bind(Ingress, settings, settings.ingress, detector, embedder, gallery)
+    cameras = _bind(Cameras, settings, settings.cameras, detector, gallery)
+    return _bind(Ingress, settings, settings.ingress, detector, embedder, gallery, cameras)
 
 
 def _once(settings: Settings) -> AutoscalingConfig:
@@ -71,12 +83,26 @@ def _once(settings: Settings) -> AutoscalingConfig:
     )
 
 
-def _deploy(process: type, replicas: int | AutoscalingConfig, **resources: float) -> ray.serve.Deployment:
-    scale = {"num_replicas": replicas} if isinstance(replicas, int) else {"autoscaling_config": replicas}
-    return ray.serve.deployment(
-        **scale,
-        ray_actor_options={name: amount for name, amount in resources.items() if amount or name == "num_cpus"},
+def _bind(process: type, settings: Settings, part: _Part, *next_: Application) -> Application:
+    name = process.__name__
+    options: dict[str, Any] = {}
+    if isinstance(part, CamerasPart):
+        options["autoscaling_config"] = _once(settings)
+    else:
+        options |= {"num_replicas": part.replicas, "max_replicas_per_node": part.per_machine or None}
+        if part.replicas == 1 and settings.processes.surge and not getattr(part, "num_gpus", 0):
+            options["max_surge_percent"] = 100
+    if share := SILENCE.get(name):
+        seconds = {"seconds": share * settings.limits.request_seconds}
+        options["request_router_config"] = {"request_router_class": ROUTER, "request_router_kwargs": seconds}
+    amounts = {each: getattr(part, each, 0) for each in ("num_cpus", "num_gpus")}
+    deployment = ray.serve.deployment(
+        ray_actor_options={each: amount for each, amount in amounts.items() if amount or each == "num_cpus"},
+        user_config=stages.live(settings),
         max_ongoing_requests=ONGOING,
         health_check_period_s=HEALTH_SECONDS,
+        health_check_timeout_s=settings.processes.health_seconds,
         logging_config={"enable_access_log": False, "log_level": "ERROR"},
     )(process)
+    given = stages.given(settings, name)
+    return stages.with_version(deployment.options(**options), stages.version(given)).bind(given, *next_)

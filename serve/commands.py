@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from facegroup.cli import options
-from facegroup.errors import FacegroupError, StageUnavailable
+from facegroup.errors import FacegroupError, InvalidSettings, StageUnavailable
 from facegroup.remote.addresses import without_secrets
 
 
@@ -32,6 +32,8 @@ def program(*, all_commands: bool = True) -> typer.Typer:
     )
     app.command()(serve)
     app.command()(demo)
+    app.command()(node)
+    app.command()(deploy)
     if all_commands:
         from facegroup.cli.app import add_commands
 
@@ -85,6 +87,43 @@ def serve(
         typer.echo("stopping", err=True)
 
 
+def node(
+    head: Annotated[bool, typer.Option("--head", help="start the cluster's first node, which the others join")] = False,
+    join: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="join the cluster whose head has this address")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="IP address by which the others reach this machine")] = None,
+    cpus: Annotated[int | None, typer.Option(min=0, help="CPUs for replicas on this machine; 0 keeps them off")] = None,
+) -> None:
+    """Run a node of a cluster on this machine until Ctrl-C."""
+    from deployments.logs import configure
+    from facegroup.settings import load
+    from serve.node import run
+
+    if head == (join is not None):
+        raise InvalidSettings("say either --head, or --join and the address of the head")
+    settings = load()
+    given = {name: value for name, value in (("address", address), ("cpus", cpus)) if value is not None}
+    settings = load(node={**settings.node.model_dump(exclude_unset=True), **given})
+    configure(settings)
+    with _another_try(), suppress(KeyboardInterrupt):
+        run(settings, join, lambda text: typer.echo(text, err=True))
+
+
+def deploy(
+    file: Annotated[Path, typer.Argument(help="YAML file as of `serve deploy`, such as serve/cluster.yaml")],
+    seconds: Annotated[float, typer.Option(min=1, help="how long to wait until all its processes run")] = 300,
+) -> None:
+    """Deploy the server on a cluster of nodes, from its head, and wait until it runs."""
+    from serve import ray_environment
+
+    ray_environment.set_variables(cluster=True)  # before Ray is imported
+    from serve.deploying import run
+
+    with _another_try():
+        run(file, seconds, lambda text: typer.echo(text, err=True))
+
+
 def demo(
     once: Annotated[
         bool, typer.Option("--once", help="end after the table, with status 1 if an answer was wrong")
@@ -116,7 +155,7 @@ def main() -> None:
     The exit status is 0 if all was done, 1 if the answer is no or a part was not done, and 2 if an error ended the command.
     """
     try:
-        program(all_commands=sys.argv[1:2] != ["serve"])()
+        program(all_commands=sys.argv[1:2] not in (["serve"], ["node"]))()
     except KeyboardInterrupt:
         sys.exit(130)
     except FacegroupError as error:

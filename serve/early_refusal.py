@@ -8,6 +8,7 @@ module, so it imports little.
 """
 
 import asyncio
+import hmac
 import json
 import logging
 import os
@@ -18,7 +19,8 @@ from collections.abc import Callable
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.haproxy_config import ANSWERS, HEADER, problem
+from deployments import private_port
+from serve.haproxy_config import ANSWERS, GUARD, HEADER, SECRET, problem
 from serve.security_headers import secured
 
 log = logging.getLogger("ray.serve")
@@ -27,11 +29,14 @@ _ID = b"x-request-id"
 _ORIGIN = b"origin"
 _NAME = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _INSTANCE = HEADER.encode()
+_GUARD = GUARD.encode()
 _COMMANDS = re.compile(
     rb"x-request-timeout-seconds|x-request-disconnect-disabled|x-session-id|serve[-_]multiplexed[-_]model[-_]id|"
     + _INSTANCE
+    + b"|"
+    + _GUARD
 )
-"""Headers that tell Serve how to handle a request, and the one that HAProxy sets."""
+"""Headers that tell Serve how to handle a request, and those that HAProxy sets."""
 _AS = {404: 503, 429: 503, 500: 502}
 """Statuses that replace Serve's own: it has no application yet, has no room, or lost the process with the request."""
 _FALLBACK = {**_AS, 408: 503}
@@ -49,7 +54,10 @@ def watch(refuse: Callable[[Scope], ASGIApp | None]) -> None:
 def middlewares() -> list[Middleware]:
     """Return the middleware for Serve to put in front of itself."""
     behind = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
-    return [Middleware(EarlyRefusal, instance=os.environ.get("FACEGROUP_INSTANCE", ""), behind=behind)]
+    secret = os.environ.get(SECRET, "") if behind else ""
+    if behind:
+        private_port.close_http()
+    return [Middleware(EarlyRefusal, instance=os.environ.get("FACEGROUP_INSTANCE", ""), behind=behind, secret=secret)]
 
 
 class EarlyRefusal:
@@ -61,12 +69,14 @@ class EarlyRefusal:
         app: Serve.
         instance: name of this server; an empty one is not checked.
         behind: whether HAProxy is in front.
+        secret: that HAProxy sends; requests without it are refused, unless it is empty.
     """
 
-    def __init__(self, app: ASGIApp, instance: str = "", *, behind: bool = False) -> None:
+    def __init__(self, app: ASGIApp, instance: str = "", *, behind: bool = False, secret: str = "") -> None:
         self._app = app
         self._instance = instance.encode()
         self._behind = behind
+        self._secret = secret.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -75,19 +85,17 @@ class EarlyRefusal:
             return
         if not self._behind:  # else HAProxy adds them
             send = secured(send)
-        meant = self._instance
+        meant = self._is_meant(dict(scope["headers"]))
         headers, names = [], set()
         for header in scope["headers"]:
             name, value = header
             names.add(name)
-            if name == _INSTANCE:
-                meant = value
             if not _COMMANDS.fullmatch(name) and (name != _ID or _NAME.fullmatch(value)):
                 headers.append(header)
         fallback = self._behind and not _refuse
         scope["headers"] = [*headers, _WAIT] if fallback else headers
-        if self._instance and meant != self._instance:
-            # Another server had this port before, and the sender does not know that it ended.
+        if not meant:
+            # It goes around HAProxy, or another server had this port before, and the sender does not know that it ended.
             await _answer(503, b"", send)
             return
         # Only the application knows what a page of another origin may read of a refusal.
@@ -127,6 +135,11 @@ class EarlyRefusal:
             lost = 500
         if not started:
             await _answer(lost, b"", send)
+
+    def _is_meant(self, headers: dict[bytes, bytes]) -> bool:
+        """Return whether a request is for this server and, on a cluster, comes through HAProxy."""
+        guarded = not self._secret or hmac.compare_digest(headers.get(_GUARD, b""), self._secret)
+        return guarded and (not self._instance or headers.get(_INSTANCE, self._instance) == self._instance)
 
 
 def _is_plain(headers: list[tuple[bytes, bytes]]) -> bool:

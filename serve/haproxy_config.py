@@ -24,6 +24,12 @@ SYSLOG = "127.0.0.1:514"
 HEADER = "x-facegroup-instance"
 """Header that tells a process which server a request is for (early_refusal.py)."""
 
+GUARD = "x-facegroup-guard"
+"""Header with a secret, by which the processes of a cluster know that a request comes through HAProxy."""
+
+SECRET = "HAPROXY_SECRET"
+"""Variable with that secret. Without it, the processes listen on loopback, and are not guarded."""
+
 HOST = "HAPROXY_HOST"
 """Variable with the address that the server listens on."""
 
@@ -83,6 +89,7 @@ class Front:
         hsts: seconds for which browsers are told to use TLS only.
         proxies: networks of proxies that may say where a request comes from.
         forwarded: header in which they say it.
+        secret: by which the server's processes know HAProxy; an empty one is not sent.
     """
 
     instance: str = ""
@@ -91,6 +98,7 @@ class Front:
     hsts: str = ""
     proxies: str = ""
     forwarded: str = ""
+    secret: str = ""
 
 
 def rewritten(config: str, front: Front) -> str:
@@ -129,7 +137,7 @@ def _line(line: str, section: str, front: Front) -> Iterator[str]:
         line = (
             f"    http-check send meth GET uri {check['path']} ver HTTP/1.1 hdr host localhost "
             f"hdr {HEADER} {front.instance}"
-        )
+        ) + (f" hdr {GUARD} {front.secret}" if front.secret else "")
     yield line
     if words == "defaults":
         yield f"    timeout http-request {HEAD_SECONDS}s"
@@ -160,6 +168,8 @@ def _origin(front: Front) -> Iterator[str]:
     yield f"http-request add-header x-forwarded-proto {'https' if front.tls else 'http'}"
     if front.instance:
         yield f"http-request set-header {HEADER} {front.instance}"
+    if front.secret:
+        yield f"http-request set-header {GUARD} {front.secret}"
 
 
 def _answers(front: Front) -> Iterator[str]:
@@ -202,9 +212,10 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> None:
     HAProxy ends with its parent: otherwise it would outlive a killed server and keep its port.
     """
     path = Path(arguments[arguments.index("-f") + 1])
-    given = (environment.get(name, "") for name in ("FACEGROUP_INSTANCE", HOST, TLS, HSTS, PROXIES, FORWARDED))
+    given = (environment.get(name, "") for name in ("FACEGROUP_INSTANCE", HOST, TLS, HSTS, PROXIES, FORWARDED, SECRET))
     safe = rewritten(path.read_text(), Front(*given))
     made = path.with_suffix(f".{os.getpid()}")
+    made.touch(0o600)  # it may hold a secret
     made.write_text(safe)
     made.replace(path)
     parent = os.getppid()

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, replace
+from functools import partial
+from importlib.metadata import version
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import ray
@@ -15,12 +17,15 @@ import ray.serve
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
-from deployments import private_port
-from deployments.calls import Handle, asking, call, with_pickle
+from deployments import one_store, private_port
+from deployments.answer_metrics import photos_counter
+from deployments.calls import Handle, asking, call, replicas, with_pickle
 from deployments.detector_calls import Answer, look
+from deployments.live import taken_on
 from deployments.logs import configure
 from deployments.memory import IdleTrimmer
-from deployments.metrics import Export
+from deployments.metrics import Counters, Families, gathered
+from deployments.watch import AHEAD
 from facegroup.cameras.hub.part import Part
 from facegroup.errors import CamerasOff, FacegroupError, Overloaded
 from facegroup.gallery.calibrator import CalibrationResult, Strangers
@@ -41,6 +46,7 @@ from serve.haproxy_config import TLS
 log = logging.getLogger("facegroup.serve")
 
 _OPEN_SECONDS = 3600.0
+_SCRAPE_SECONDS = 2.0
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 
@@ -61,6 +67,7 @@ class Ingress:
         self, settings: Settings, detector: Handle, embedder: Handle, gallery: Handle, cameras: Handle | None = None
     ) -> None:
         private_port.close()
+        one_store.check(settings)
         self._settings = settings
         self._detector = with_pickle(detector)
         self._embedder = with_pickle(embedder)
@@ -68,8 +75,8 @@ class Ingress:
         self._cameras = None if cameras is None else with_pickle(cameras)
         wanted = settings.ingress
         self._call = min(wanted.batch, _call(settings))
-        self._export, self._export_large = Export("ingress"), Export("ingress_large")
-        ahead = 2 * settings.detector.replicas
+        self._counters = Counters()
+        self._count = photos_counter(self._counters)
         self._small, self._large = (
             Batcher(
                 "ingress",
@@ -83,12 +90,16 @@ class Ingress:
                 cost=lambda photo: photo.cost,
                 weigh=lambda photo: len(photo.data),
                 owner=lambda photo: photo.request,
-                ahead=most,
-                observe=export,
+                ahead=partial(self._ahead, least),
+                observe=self._counters.batches(name),
             )
-            for export, most in ((self._export, max(wanted.inflight, ahead)), (self._export_large, ahead))
+            for name, least in (("ingress", wanted.inflight), ("ingress_large", AHEAD))
         )
+        self._counters.queue("ingress", self._small.fill)
+        self._counters.queue("ingress_large", self._large.fill)
+        self._counters.info(version=version("facegroup"))
         self._idle = IdleTrimmer(self._small.fill, self._large.fill)
+        self._api: FastAPI | None = None
         self._drain: Drain | None = None
         self._auditor: Auditor | None = None
         self._told_open: float | None = None
@@ -96,16 +107,20 @@ class Ingress:
         self._thread = 0  # in which requests are answered
 
     async def check_health(self) -> None:
-        """Ray asks this every moment, which is the time to tidy up, and to tell what was refused while nothing was taken."""
+        """Ray asks this every moment, which is the time to tidy up."""
         self._thread = threading.get_ident()
-        self._export(self._small.fill)
-        self._export_large(self._large.fill)
         self._tell_open()
         await self._idle.check()
 
+    async def reconfigure(self, live: dict[str, Any]) -> None:
+        """Take on settings that need no restart."""
+        self._settings = taken_on(self._settings, live)
+        if self._api is not None:
+            self._api.state.context = replace(self._api.state.context, settings=self._settings)
+
     def __serve_build_asgi_app__(self) -> FastAPI:
         early_refusal.watch(self._refusal)
-        api = build_api(self._settings, self)
+        self._api = api = build_api(self._settings, self, registry=self._counters.registry)
         self._drain, self._auditor = api.state.drain, api.state.auditor
         return api
 
@@ -134,10 +149,15 @@ class Ingress:
             if photos[0].client:
                 request = f"{photos[0].client}/{request}"
             photos = [replace(photo, request=request) for photo in photos]
-        return await look(self._queue, photos)
+        seen = await look(self._queue, photos)
+        self._count(seen)
+        return seen
 
     async def _queue(self, photos: Sequence[Photo]) -> list[Answer]:
         return await (self._large if photos and photos[0].request else self._small).many(photos)
+
+    def _ahead(self, least: int) -> int:
+        return max(least, AHEAD * replicas(self._detector))
 
     def _is_small(self, photos: Sequence[Photo]) -> bool:
         if len(photos) > self._call or sum(len(photo.data) for photo in photos) > self._settings.ingress.batch_bytes:
@@ -201,7 +221,24 @@ class Ingress:
         liveness = detector.pop("liveness")
         return {**embedder, "detector": detector, "liveness": liveness, **gallery, **_tls()}
 
-    async def metrics(self) -> str:
+    async def metrics(self) -> Families:
+        """Return all metrics of this process."""
+        return self._counters.collect()
+
+    async def scraped(self) -> str:
+        """See `Pipeline`."""
+        own = ray.serve.get_replica_context()
+        stages = {
+            own.deployment: ray.serve.get_deployment_handle(own.deployment, own.app_name),
+            "Detector": self._detector,
+            "Embedder": self._embedder,
+            "GalleryActor": self._gallery,
+        }
+        if self._cameras is not None:
+            stages["Cameras"] = self._cameras
+        return await gathered(stages, _SCRAPE_SECONDS)
+
+    async def scraped_from_ray(self) -> str:
         """See `Pipeline`."""
         import httpx
 

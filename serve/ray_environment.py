@@ -45,6 +45,7 @@ PATIENT = {
     "RAY_gcs_server_port_wait_time_s": "300",
     "RAY_gcs_rpc_server_connect_timeout_s": "60",
     "RAY_py_gcs_connect_timeout_s": "120",
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
@@ -52,9 +53,34 @@ PATIENT = {
 """Seconds after which Ray gives up a start. Its own 5 to 60 are too few on a machine with a load of 45 on two cores."""
 
 
-def set_variables() -> None:
-    """Set the variables in this process, from which all others inherit them. A variable that is set already stays."""
-    for name, value in {**RAY, **PATIENT}.items():
+CLUSTER = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
+    "RAY_health_check_initial_delay_ms": "5000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
+    "RAY_BACKEND_LOG_LEVEL": "error",
+    "DASHBOARD_METRIC_PORT": "-1",
+}
+"""What differs on a node of a cluster (node.py).
+
+- The head gives a silent node up after three checks of two seconds at most. By itself Ray takes a minute, which a single
+  busy machine keeps: nobody else could do the work.
+- A node waits ten minutes for a head that was lost, and goes on serving. By itself it ends after one.
+- Requests that are under way on a node that ends have five seconds.
+- The dashboard opens no port for metrics of its own at all addresses.
+"""
+
+
+def set_variables(*, cluster: bool = False) -> None:
+    """Set the variables in this process, from which all others inherit them. A variable that is set already stays.
+
+    Args:
+        cluster: whether the node is one of several.
+    """
+    for name, value in {**RAY, **PATIENT, **(CLUSTER if cluster else {})}.items():
         os.environ.setdefault(name, value)
     # The HTTP library would believe whoever is on this machine; serve/api/forwarded.py knows whom to believe.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "nobody")

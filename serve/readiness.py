@@ -51,7 +51,7 @@ def deploy(settings: Settings, wait_seconds: float) -> None:
     while (status := ray.serve.status().applications[APP]).status != "RUNNING":
         said = {name: deployment.message for name, deployment in status.deployments.items() if deployment.message}
         for message in said.values():
-            _raise_refusal(message)
+            raise_refusal(message)
         detail = "; ".join(f"{name}: {message.strip()}" for name, message in said.items()) or status.message
         if status.status == "DEPLOY_FAILED":
             raise StageUnavailable(f"the server cannot start: {detail}")
@@ -65,7 +65,7 @@ def _behind_haproxy() -> bool:
     return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
 
-def _raise_refusal(message: str) -> None:
+def raise_refusal(message: str) -> None:
     """Raise a replica's own refusal at once: Serve would try twice more, in vain.
 
     Serve keeps no error object of a replica that failed, only its traceback as text.

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
+from deployments import one_store
 from facegroup.access import first_key
 from facegroup.access.checker import Mode
 from facegroup.access.registry import open_registry
 from facegroup.access.types import Key
-from facegroup.errors import NoKeys, StoreUnavailable
+from facegroup.errors import NoKeys, StoreNotShared, StoreUnavailable
 from facegroup.remote.addresses import without_secrets
 from facegroup.settings import Settings
 from facegroup.store import server_log
@@ -59,6 +60,26 @@ def checked(settings: Settings, say: Callable[[str], None], *, everywhere: bool 
             if not found:
                 raise NoKeys(_without_keys(settings, everywhere=everywhere))
     return settings
+
+
+def check_shared(settings: Settings, nodes: int, *, named: bool = True) -> None:
+    """Refuse a store that other machines cannot reach, where there are or may be any.
+
+    Args:
+        settings: of a server that is deployed on a cluster.
+        nodes: how many machines the cluster has now.
+        named: whether the store must be named, because machines may join.
+
+    Raises:
+        StoreNotShared: the store is a file and there are several machines, or the settings should name a store.
+    """
+    if (named or nodes > 1) and "store" not in settings.model_fields_set:
+        raise StoreNotShared(
+            "the file that is deployed names no store, and each machine would keep a gallery of its own; add `store: "
+            "redis://host:6379/0` below `args`, or `store: sqlite:////path/gallery.db` if there is only one machine"
+        )
+    if nodes > 1 and one_store.is_file(settings):
+        raise StoreNotShared(one_store.SEVERAL.format(store=settings.store))
 
 
 def is_loopback(host: str) -> bool:

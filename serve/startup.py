@@ -26,6 +26,8 @@ _PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_p
 _AGENT_PORTS = range(10_000, 20_000)
 _WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 """Starts a command so that it ends with the process that starts it."""
+_MODULES = "--modules-to-load=ServeHead"
+"""What a head's dashboard does: it takes deployments. Each of its other parts is a process that nobody here asks."""
 _AGENTS = ("dashboard_agent", "runtime_env_agent")
 
 
@@ -48,6 +50,31 @@ def start_ray(seconds: float, folder: str, port: int, **options: Any) -> None:
 
         with _patched(time.monotonic() + seconds, port):
             ray.init(address="local", **options)
+    except (Exception, SystemExit) as error:
+        end_all()
+        raise start_error(error, seconds, folder) from None
+
+
+def start_node(seconds: float, folder: str, *, head: bool, **parameters: Any) -> Any:
+    """Start Ray's own processes of a cluster's node, and return Ray's object of them. Nothing is connected to them.
+
+    Args:
+        seconds: how long that may take.
+        folder: how the operator chooses another folder for Ray's files.
+        head: whether it is the cluster's head, which has a dashboard, too: `serve deploy` talks to it.
+        parameters: of Ray's `RayParams`.
+
+    Raises:
+        SetupError: Ray cannot be started here.
+        StageUnavailable: it did not start in time.
+    """
+    _raise_open_files()
+    try:
+        from ray._private.node import Node
+        from ray._private.parameter import RayParams
+
+        with _patched(time.monotonic() + seconds, None):
+            return Node(RayParams(**parameters), head=head, shutdown_at_exit=False, spawn_reaper=True)
     except (Exception, SystemExit) as error:
         end_all()
         raise start_error(error, seconds, folder) from None
@@ -114,22 +141,27 @@ def _raise_open_files() -> None:
 
 
 @contextmanager
-def _patched(deadline: float, port: int) -> Iterator[None]:
+def _patched(deadline: float, port: int | None) -> Iterator[None]:
     """Change what Ray has no setting for, as long as it starts: another server may follow in this process.
 
-    Its autoscaler and a dashboard that shows nothing are not started: together 130 MB, 4 seconds of processor time, and 3
-    that everything else waits. The node is waited for until `deadline`, not for 30 seconds. Its agents, and raylet, are told
-    the agents' ports: raylet aborts if it must wait for one for more than 15 seconds. And agents and workers end with the
-    process that started them: otherwise they live for another minute when all else was killed.
+    The node is waited for until `deadline`, not for 30 seconds. Raylet is told its agent's port: it aborts if it must wait
+    for one for more than 15 seconds. Agents and workers end with the process that started them: otherwise they live for
+    another minute when all else was killed.
+
+    Where `port` is that of a server on this machine only, Ray's autoscaler and a dashboard that shows nothing are not
+    started (together 130 MB, 4 seconds of processor time, and 3 that everything else waits), and the agents have free ports.
     """
     from ray._private import services
     from ray._private.node import Node
 
     prefix = _WITH_PARENT if shutil.which(_WITH_PARENT[0]) else ()
-    changes: list[tuple[object, str, Callable[[Any], Any]]] = [
+    alone: list[tuple[object, str, Callable[[Any], Any]]] = [
         (Node, "start_monitor", lambda _: _nothing),
         (Node, "start_api_server", lambda _: _nothing),
-        (Node, "__init__", lambda start: _with_ports(start, port)),
+        (Node, "__init__", lambda start: _with_ports(start, port or 0)),
+    ]
+    changes = [
+        *(alone if port is not None else ()),
         (services, "start_ray_process", lambda start: _telling_raylet(start, prefix)),
         (services, "get_node", lambda get: _waiting(get, deadline)),
         (services, "_build_python_executable_command_memory_profileable", lambda get: _ending_with_parent(get, prefix)),
@@ -158,7 +190,7 @@ def _with_ports(start: Callable[..., None], taken: int) -> Callable[..., None]:
 
 
 def _telling_raylet(start: Callable[..., Any], prefix: Sequence[str]) -> Callable[..., Any]:
-    """Return Ray's function that starts its processes, made to tell raylet what Ray does not.
+    """Return Ray's function that starts its processes, made to tell raylet what Ray does not, and to start less.
 
     That is the port that Ray tells only to the agent, and the prefix of the workers' command: a worker that has not reached
     raylet yet would outlive it.
@@ -166,6 +198,8 @@ def _telling_raylet(start: Callable[..., Any], prefix: Sequence[str]) -> Callabl
     option = "--python_worker_command="
 
     def wrapped(command: list[str], part: str, **named: Any) -> Any:
+        if part == "dashboard":
+            command = [*command, _MODULES]
         agent = re.search(r"--listen-port=(\d+)", " ".join(command)) if part == "raylet" else None
         more = [f"--dashboard_agent_listen_port={agent[1]}"] if agent else []
         command = [each.replace(option, option + "".join(f"{word} " for word in prefix), 1) for each in command]

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 from serve.processes import below, end_all
 
@@ -26,12 +27,17 @@ _AGENTS = {
 """Ray's agents and their command lines, after and before they set a title."""
 
 
-def irreplaceable() -> dict[int, str]:
-    """Return the pid and name of each of Ray's own processes below this one."""
-    import ray
+def irreplaceable(node: Any = None) -> dict[int, str]:
+    """Return the pid and name of each of Ray's own processes below this one.
 
-    node = ray._private.worker._global_node
-    assert node is not None
+    Args:
+        node: Ray's object of them; if None, the one that this process is connected to.
+    """
+    if node is None:
+        import ray
+
+        node = ray._private.worker._global_node
+        assert node is not None
     found = {each.process.pid: str(kind) for kind, group in node.all_processes.items() for each in group}
     others = {
         pid: line for pid, line in below(os.getpid()).items() if pid not in found

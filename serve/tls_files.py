@@ -14,6 +14,7 @@ from facegroup.errors import InvalidSettings
 from facegroup.settings import Settings, Tls
 from serve import certificate
 from serve.certificate import Certificate
+from serve.haproxy_config import SECRET
 
 _PEM = "tls.pem"
 _STATE = "tls.json"
@@ -46,7 +47,7 @@ def check(settings: Settings, environment: "os._Environ[str] | dict[str, str]", 
     """
     if settings.tls.certificate is None:
         return
-    if everywhere:
+    if everywhere and not environment.get(SECRET):  # `facegroup node` exchanges that of its own machine
         raise InvalidSettings(f"tls.certificate is for `facegroup serve` only; for `serve deploy`, {_OWN_PROXY}")
     if environment.get("RAY_SERVE_ENABLE_HA_PROXY", "1") != "1":
         raise InvalidSettings(

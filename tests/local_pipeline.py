@@ -130,8 +130,11 @@ class LocalPipeline:
             **store,
         }
 
-    async def metrics(self) -> str:
-        return "# no counters without Ray\n"
+    async def scraped(self) -> str:
+        return "# no metrics without Ray\n"
+
+    async def scraped_from_ray(self) -> str:
+        return "# no Ray\n"
 
     async def _hub(self, settings: Settings) -> Hub:
         opens = partial(open_journal, settings.store, settings.cameras.key)

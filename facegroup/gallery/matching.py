@@ -149,6 +149,10 @@ class Matcher:
         """Return for each gallery that is held whether its people are compared `exact` or `compact`."""
         return {name: "exact" if held.people.exact else "compact" for name, held in sorted(self._snapshots.items())}
 
+    def held(self) -> list[Snapshot]:
+        """Return the galleries that are held in memory, as they were matched last. Any thread may call this."""
+        return list(self._snapshots.values())
+
     def _decide(
         self,
         snapshot: Snapshot,

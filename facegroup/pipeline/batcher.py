@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from facegroup.errors import FacegroupError, Overloaded, StageUnavailable
+from facegroup.pipeline.slots import Slots
 from facegroup.pipeline.turns import Turns
 
 In = TypeVar("In")
@@ -51,6 +52,7 @@ class _Waiting(Generic[In, Out]):
     item: In
     cost: float
     size: int
+    since: float
     answer: "asyncio.Future[Out]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     batch: "Batch[In] | None" = None
 
@@ -93,9 +95,9 @@ class Batcher(Generic[In, Mid, Out]):
         weigh: returns the bytes of an item.
         owner: returns the owner of an item. Owners take turns, and a batch has items of one owner. Items with an empty owner
             take no turns.
-        ahead: most concurrent deliveries. At the limit no new batch is formed, so a slow next stage fills this queue instead
-            of its own.
-        observe: called with the counters after each batch is formed.
+        ahead: most concurrent deliveries, or a function that returns it. At the limit no new batch is formed, so a slow next
+            stage fills this queue instead of its own.
+        observe: called when a batch is formed, with the seconds that each of its items has waited.
         background: returns whether an item may wait for the others, in a queue of its own that is half as long.
         share: share of a batch for background items while others wait; 0 puts the others first.
     """
@@ -114,8 +116,8 @@ class Batcher(Generic[In, Mid, Out]):
         cost: Callable[[In], float] = lambda item: 1,
         weigh: Callable[[In], int] = lambda item: 0,
         owner: Callable[[In], str] = lambda item: "",
-        ahead: int = 2,
-        observe: Callable[[Fill], None] = lambda fill: None,
+        ahead: int | Callable[[], int] = 2,
+        observe: Callable[[Sequence[float]], None] = lambda waited: None,
         background: Callable[[In], bool] = lambda item: False,
         share: float = 0,
     ) -> None:
@@ -132,7 +134,7 @@ class Batcher(Generic[In, Mid, Out]):
         self._weigh = weigh
         self._owner = owner
         self._observe = observe
-        self._ahead = asyncio.Semaphore(ahead)
+        self._ahead = Slots(ahead)
         self._background = background
         self._share = share
         self._waiting: Turns[_Waiting[In, Out]] = Turns()
@@ -190,7 +192,7 @@ class Batcher(Generic[In, Mid, Out]):
             raise Overloaded(
                 f"The {self._name} is overloaded: {self._queue} items are already waiting. Try again later."
             )
-        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item), size)
+        waiting: _Waiting[In, Out] = _Waiting(item, self._cost(item), size, time.perf_counter())
         (self._background_items if background else self._waiting).add(self._owner(item), waiting)
         self._bytes += size
         self.fill.waiting = len(self._waiting) + len(self._background_items)
@@ -279,7 +281,8 @@ class Batcher(Generic[In, Mid, Out]):
             self.fill.batches += 1
             self.fill.items += len(batch)
             self.fill.cost += cost
-            self._observe(self.fill)
+            now = time.perf_counter()
+            self._observe([now - each.since for each in batch])
         return batch
 
     def _move(

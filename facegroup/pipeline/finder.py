@@ -3,8 +3,10 @@
 A photo that cannot be decoded has its error as its answer and does not affect the others.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +38,8 @@ class Finder:
         wanted: the detector's settings.
         threads: threads for decoding.
         liveness: says how live faces are; None: nobody does.
+        observe: called with `decode`, `detect` or `align` and the seconds that it took: of a photo, or for `detect` of a
+            part of a batch. Any thread calls it.
     """
 
     def __init__(
@@ -46,8 +50,10 @@ class Finder:
         wanted: Detector,
         threads: int,
         liveness: LivenessDetector | None = None,
+        observe: Callable[[str, float], None] = lambda stage, seconds: None,
     ) -> None:
         self.detector = detector
+        self.observe = observe
         self._aligner = aligner
         self._limits = limits
         self._wanted = wanted
@@ -125,10 +131,21 @@ class Finder:
     def _decode(self, photo: Photo, memory: DecodingMemory) -> Decoded | ImageError:
         try:
             header = headers.read(photo.data)
-            with memory.hold(header.decoded_pixels(self._limits.side_pixels) if header else 0):
+            with (
+                memory.hold(header.decoded_pixels(self._limits.side_pixels) if header else 0),
+                self._timed("decode"),
+            ):
                 return decode(photo.data, self._limits)
         except ImageError as error:
             return error
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.observe(stage, time.perf_counter() - begun)
 
     def beside(self) -> "Finder | None":
         """Return a finder on the same networks that another thread may use at the same time, and that is closed later.
@@ -138,7 +155,7 @@ class Finder:
         beside = self.detector.beside()
         if beside is None:
             return None
-        return Finder(beside, self._aligner, self._limits, self._wanted, self._threads, self._liveness)
+        return Finder(beside, self._aligner, self._limits, self._wanted, self._threads, self._liveness, self.observe)
 
     def warm(self) -> None:
         """Warm up the networks, so that the first request is as fast as the next."""
@@ -180,7 +197,10 @@ class Finder:
 
     def _detect(self, looks: Sequence[DetectionPass]) -> list[DetectionPass]:
         """Return the passes with their faces, without those below the least confidence."""
-        found = self.detector.detect([look.image for look in looks], [look.smallest for look in looks]) if looks else []
+        if not looks:
+            return []
+        with self._timed("detect"):
+            found = self.detector.detect([look.image for look in looks], [look.smallest for look in looks])
         return [
             replace(look, faces=faces[np.flatnonzero(faces.confidence >= self.min_confidence)])
             for look, faces in zip(looks, found, strict=True)
@@ -198,7 +218,8 @@ class Finder:
         if len(faces) > self._limits.faces:
             faces = faces[np.sort(np.argsort(-faces.confidence, kind="stable")[: self._limits.faces])]
         look = second_look.left_to_right(replace(look, faces=faces))
-        crops = self._aligner.align(look.image, look.faces)
+        with self._timed("align"):
+            crops = self._aligner.align(look.image, look.faces)
         upright = _enlarged(second_look.in_turned_picture(look), picture.scale)
         in_photo = _enlarged(second_look.in_picture(look), picture.scale)
         size = (picture.width, picture.height)

@@ -7,6 +7,7 @@ are a hash chain (`facegroup.store.audit_chain`).
 """
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -20,6 +21,9 @@ SERVER = ""
 
 DONE = "done"
 """The result of what was not refused."""
+
+DAMAGED = "damaged"
+"""What and result of an entry that cannot be read."""
 
 _LONGEST = 100  # characters of who
 _DAY = 86_400.0
@@ -92,12 +96,33 @@ class Entry:
     hash: str = ""
 
     @classmethod
-    def read(cls, gallery: str, number: str, at: float, row: dict[str, Any]) -> Self:
-        """Return an entry of a row as it is kept; `person` is "" for none. Rows of before the chain lack its columns."""
-        event = Event(row["what"], row["person"] or None, json.loads(row["detail"]))
-        origin = Origin(row["actor"], row["request"], row.get("address", ""))
-        hashes = (bytes(row.get(name, b"")).hex() for name in ("previous", "hash"))
-        return cls(number, at, gallery, event, origin, row.get("result", DONE), int(row.get("number", 0)), *hashes)
+    def read(cls, gallery: str, number: str, at: Any, row: dict[str, Any]) -> Self:
+        """Return an entry of a row as it is kept; `person` is "" for none. Rows of before the chain lack its columns.
+
+        One that cannot be read is `DAMAGED` and not in the chain, so that it shows, and hides no other.
+        """
+        try:
+            detail, at = json.loads(row["detail"], parse_constant=_refuse), float(at)
+            words = [row["what"], row["actor"], row["request"], row.get("address", ""), row.get("result", DONE)]
+            place = int(row.get("number", 0))
+            if not (isinstance(detail, dict) and math.isfinite(at) and 0 <= place < 1 << 53):
+                raise ValueError
+            what, actor, request, address, result = map(_text, words)
+            event, origin = Event(what, _text(row["person"]) or None, detail), Origin(actor, request, address)
+            hashes = (bytes(row.get(name, b"")).hex() for name in ("previous", "hash"))
+            return cls(number, at, gallery, event, origin, result, place, *hashes)
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return cls(number, 0.0, gallery, Event(DAMAGED), Origin("unknown"), DAMAGED)
+
+
+def _text(found: object) -> str:
+    if not isinstance(found, str):
+        raise TypeError
+    return found
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ the entry as 8 bytes, big-endian:
 
 The store computes the hash in the step that writes the entry, because only there the entry before it is known. In Redis that
 is a Lua script, and Redis gives Lua no hash but SHA-1: `lua/prelude.lua` has SHA-256 over these 72 bytes, whatever an entry
-holds. Measured: 66 µs in Redis, beside the 1 ms that a write waits for the disk. The other ways were refused: SHA-1, because
-collisions of it are made; computing the hash here and writing it only if the head is still the same, because each writer of
-a gallery would wait for all the others.
+holds. Measured: 66 µs in Redis, beside the 1 ms that a write waits for the disk. A change of a person brings the hash that
+follows the head that it read, so that the script need not compute it where that is still the head. The other ways were
+refused: SHA-1, because collisions of it are made; writing only if the head is still the same, because each writer of a
+gallery would wait for all the others.
 
 Whoever can write to the store can compute a chain anew. They cannot make it lead to a head that was noted elsewhere
 (`audit_check.check`, ``heads``).

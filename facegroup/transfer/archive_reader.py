@@ -7,6 +7,7 @@ read only when its size and its sha256 are those of the manifest.
 import hashlib
 import io
 import json
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from dataclasses import fields
@@ -274,7 +275,10 @@ class Archive:
         stream = io.BytesIO(data)
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError("the descriptors are of another npy version")
-        shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+        try:
+            shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+        except (SyntaxError, tokenize.TokenError) as error:  # NumPy lets these through, too
+            raise ValueError("the header of the descriptors is malformed") from error
         body = data[stream.tell() :]
         right = len(shape) == 2 and shape[1] == self.gallery.dimension and not by_column and dtype == np.dtype("<f4")
         if not right or len(body) != 4 * shape[0] * shape[1]:

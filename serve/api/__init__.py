@@ -4,6 +4,7 @@ from importlib.metadata import version
 from weakref import WeakSet
 
 from fastapi import Depends, FastAPI
+from prometheus_client import CollectorRegistry
 
 from facegroup.access.checker import Checker, open_checker
 from facegroup.access.comparing import PasswordWork
@@ -44,11 +45,12 @@ from serve.api.context import Context
 from serve.api.draining import Drain, Draining
 from serve.api.encodings import Encodings
 from serve.api.forwarded import Forwarded
+from serve.api.http_metrics import HttpMetrics
 from serve.api.limits import Guard
 from serve.api.origins import Origins
 from serve.api.paths import Paths
 from serve.api.pipeline import Pipeline
-from serve.api.requirements import V1
+from serve.api.requirements import OF_PHOTOS, V1
 from serve.security_headers import SecurityHeaders
 
 DESCRIPTION = """Photos go in, names come out: every face is answered with a member's name or `not in the dataset`.
@@ -58,13 +60,19 @@ Errors are RFC 9457 `application/problem+json` with a stable `code`; every answe
 _SHARED = "cross-origin-resource-policy"
 
 
-def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = None) -> FastAPI:
+def build_api(
+    settings: Settings,
+    pipeline: Pipeline,
+    checker: Checker | None = None,
+    registry: CollectorRegistry | None = None,
+) -> FastAPI:
     """Return the ASGI app that answers for a pipeline.
 
     Args:
         settings: of the server.
         pipeline: what answers.
         checker: knows who may ask; None: by the keys beside the store.
+        registry: where the metrics of requests are made; None: they are not told.
     """
     app = FastAPI(
         title="facegroup",
@@ -104,6 +112,7 @@ def build_api(settings: Settings, pipeline: Pipeline, checker: Checker | None = 
     app.state.drain = Drain()
     app.add_middleware(Draining, drain=app.state.drain)
     app.add_middleware(Origins, settings=settings)
+    app.add_middleware(HttpMetrics, registry=registry or CollectorRegistry(), timed=OF_PHOTOS)
     app.add_middleware(Paths)
     app.add_middleware(Forwarded, settings=settings)
     # Pages of other origins that are named may show pictures of this server.

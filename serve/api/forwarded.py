@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from facegroup.settings import Settings
+from serve.haproxy_config import SECRET
 
 _SCHEMES = ("http", "https")
 _PAIR = re.compile(r'\s*(?P<name>[\w.~!#$%&\'*+^`|-]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s;,"]*))\s*')
@@ -42,6 +43,7 @@ class Forwarded:
         self._app = app
         self._named = [ipaddress.ip_network(each) for each in settings.trusted_proxies]
         self._in_one = settings.forwarded == "forwarded"
+        self._guarded = bool(os.environ.get(SECRET))  # early_refusal.py lets nobody in but HAProxy, of whatever machine
         self._behind = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" if behind is None else behind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +56,7 @@ class Forwarded:
         peer = _Hop(scope["client"][0], scope["scheme"])
         here = _address(peer.address)
         headers = Headers(scope=scope)
-        if self._behind and here is not None and (here.is_loopback or self._is_named(here)):
+        if self._behind and here is not None and (self._guarded or here.is_loopback or self._is_named(here)):
             told = _listed(headers)
             if not told:
                 return

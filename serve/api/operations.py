@@ -1,8 +1,9 @@
 """Routes for operators: is it alive, is it ready, what does it count, how is it used."""
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from facegroup.errors import ServiceError, StageUnavailable
@@ -14,6 +15,7 @@ from serve.haproxy_config import HEADER
 router = APIRouter(tags=["operations"], responses=documented.before(), route_class=CheckedRoute)
 
 _HEALTH_SECONDS = 10.0
+_RAY = "Return Ray's own metrics instead, of this machine."
 _PROBLEM = documented.before()[503]["content"]
 _CHECKED = documented.before(checked=True)
 _AWAY: documented.Responses = {
@@ -53,7 +55,8 @@ async def ready(request: Request, server: Server) -> JSONResponse:
     return JSONResponse({"status": "ready" if healthy else "degraded", **more}, 200 if healthy else 503, instance)
 
 
-@router.get("/metrics", summary="Counters for Prometheus", response_class=Response, responses=_CHECKED)
-async def metrics(server: Server) -> Response:
-    """Return the counters of this machine in Prometheus' text format."""
-    return Response(await server.pipeline.metrics(), media_type="text/plain; version=0.0.4")
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_CHECKED)
+async def metrics(server: Server, ray: Annotated[bool, Query(description=_RAY)] = False) -> Response:
+    """Return the metrics of all of the server's processes, on all machines, in Prometheus' text format."""
+    text = await (server.pipeline.scraped_from_ray() if ray else server.pipeline.scraped())
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

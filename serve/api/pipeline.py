@@ -52,5 +52,8 @@ class Pipeline(Protocol):
     async def about(self) -> dict[str, Any]:
         """Say what runs: network, dimension, engines, devices, store."""
 
-    async def metrics(self) -> str:
-        """Return the counters of this machine in Prometheus' text format."""
+    async def scraped(self) -> str:
+        """Return the metrics of all processes in Prometheus' text format."""
+
+    async def scraped_from_ray(self) -> str:
+        """Return Ray's own metrics of this machine in Prometheus' text format."""

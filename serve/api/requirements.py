@@ -60,6 +60,8 @@ _HOOK = Requirement(("cameras",), also=("events",))  # whose receiver is told of
 _ADMIN = Requirement(("admin",))
 _ANYBODY = Requirement(SCOPES)  # who has signed in, or has a key
 
+_OF_PHOTOS = (_SEE, _IDENTIFY, _VERIFY, _EMBED, _ENROL)
+
 _GALLERY = f"{V1}/galleries/{{gallery}}"
 _PERSON = f"{_GALLERY}/people/{{person}}"
 _EXAMPLES = f"{_PERSON}/counter-examples"
@@ -151,6 +153,17 @@ TABLE: dict[tuple[str, str], Requirement] = {
     ("GET", "/docs"): OPEN,
 }
 """Method and path of each route, and what it asks for."""
+
+OF_PHOTOS = frozenset(path for (method, path), row in TABLE.items() if method == "POST" and row in _OF_PHOTOS)
+"""Paths of the routes that take photos."""
+
+
+_PATHS = frozenset(path for _, path in TABLE)
+
+
+def full_path(path: str) -> str:
+    """Return the path of a route with the prefix with which it is included; any other path as it is."""
+    return V1 + path if V1 + path in _PATHS else path
 
 
 def named(method: str, path: str) -> tuple[str, str] | None:

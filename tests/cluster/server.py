@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from facegroup.client import Client
+from facegroup.remote.authorities import trusting
 from serve.processes import below
 
 RAY_DEFAULTS = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "0"}
@@ -23,14 +24,16 @@ class Server:
 
     Args:
         folder: for the log.
+        ca: authority that signed its certificate; None: it speaks plain HTTP.
         settings: `FACEGROUP_…` and Ray's variables, beside those of this process.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, ca: Path | None = None, /, **settings: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.ca = ca
+        self.url = f"{'http' if ca is None else 'https'}://127.0.0.1:{port}"
         self._log = folder / "server.log"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("FACEGROUP_", "RAY_"))},
@@ -99,7 +102,7 @@ class Server:
 
     def client(self) -> Client:
         """Return a client of it."""
-        return Client(self.url)
+        return Client(self.url, ca=self.ca)
 
     def log(self) -> str:
         """Return what it has printed."""
@@ -112,7 +115,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False, verify=trusting(self.ca)).is_success
         except httpx.TransportError:
             return False
 

@@ -50,11 +50,11 @@ def post(server: Server, photo: bytes) -> httpx.Response:
     return httpx.post(f"{server.url}/v1/detect", content=photo, headers=headers, timeout=300, trust_env=False)
 
 
-def counted(server: Server, name: str) -> float:
+def counted(server: Server, name: str, queue: str) -> float:
     text = httpx.get(f"{server.url}/metrics", trust_env=False, timeout=30).text
-    return sum(
-        float(value) for value in re.findall(rf"^ray_facegroup_{name}(?:_total)?{{.*}} (\S+)$", text, re.MULTILINE)
-    )
+    found = re.findall(rf'^facegroup_{name}{{.*queue="{queue}".*}} (\S+)$', text, re.MULTILINE)
+    assert found, f"no {name} of {queue}"
+    return sum(float(value) for value in found)
 
 
 def until(true: Callable[[], bool], what: str, seconds: float = 240) -> None:
@@ -70,11 +70,12 @@ class Large:
     def __init__(self, server: Server, pngs: list[tuple[str, Any]]) -> None:
         request = httpx.Request("POST", f"{server.url}/v1/detect", files=pngs)
         head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        self.before = counted(server, "detector_large_items")
+        self.before = counted(server, "batch_items_sum", "detector_large")
         self._socket = socket.create_connection((request.url.host, request.url.port or 80))
         self._socket.sendall(f"POST {request.url.path} HTTP/1.1\r\n{head}\r\n".encode() + request.read())
         until(
-            lambda: counted(server, "detector_large_items") > self.before, "no photo of the large request was looked at"
+            lambda: counted(server, "batch_items_sum", "detector_large") > self.before,
+            "no photo of the large request was looked at",
         )
 
     def is_answered(self) -> bool:
@@ -94,7 +95,9 @@ def large(server: Server, pngs: list[tuple[str, Any]]) -> Iterator[Large]:
 def test_small_requests_are_answered_while_a_large_one_goes_on(server: Server, small: bytes, large: Large) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: post(server, small), range(24)))
-    assert counted(server, "detector_large_items") < large.before + LARGE, "the large request was served first"
+    assert counted(server, "batch_items_sum", "detector_large") < large.before + LARGE, (
+        "the large request was served first"
+    )
     assert not large.is_answered()
     assert [answer.status_code for answer in answers] == [200] * 24
     assert {len(answer.json()["images"][0]["faces"]) for answer in answers} == {1}
@@ -102,11 +105,11 @@ def test_small_requests_are_answered_while_a_large_one_goes_on(server: Server, s
 
 def test_nothing_more_is_done_for_a_large_request_whose_caller_has_gone(server: Server, large: Large) -> None:
     large.leave()
-    until(lambda: counted(server, "ingress_large_waiting") == 0, "its photos go on waiting")
-    looked_at = counted(server, "detector_large_items")
+    until(lambda: counted(server, "waiting", "ingress_large") == 0, "its photos go on waiting")
+    looked_at = counted(server, "batch_items_sum", "detector_large")
     time.sleep(10)  # the detector may be in the middle of one, and a second one may have been decoded
-    assert counted(server, "detector_large_items") <= looked_at + 2
-    assert counted(server, "detector_large_items") < large.before + LARGE / 2
+    assert counted(server, "batch_items_sum", "detector_large") <= looked_at + 2
+    assert counted(server, "batch_items_sum", "detector_large") < large.before + LARGE / 2
 
 
 def test_a_large_request_is_answered_whole(server: Server, small: bytes) -> None:

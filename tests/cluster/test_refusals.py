@@ -85,19 +85,19 @@ def test_what_there_is_no_room_for_is_refused_before_serve_handles_it(tmp_path: 
                 refusals[number] += 1
                 time.sleep(0.05)
 
-    def counted(name: str) -> int:
-        text = httpx.get(f"{server.url}/metrics", trust_env=False).text
-        return sum(int(float(count)) for count in re.findall(rf"^ray_{name}.* (\S+)$", text, re.MULTILINE))
+    def counted(name: str, *, ray: bool = False) -> int:
+        text = httpx.get(f"{server.url}/metrics", params={"ray": ray}, trust_env=False).text
+        return sum(int(float(count)) for count in re.findall(rf"^{name}.* (\S+)$", text, re.MULTILINE))
 
     def handled(status: int) -> int:
-        return counted(f'serve_num_http_requests_total{{.*status_code="{status}"')
+        return counted(f'ray_serve_num_http_requests_total{{.*status_code="{status}"', ray=True)
 
     def counts_up_to(shed: int, unknown: int) -> None:
         """Wait for the counters: so many were refused, and Serve handled so many requests for nothing."""
         answer = httpx.get(f"{server.url}/v1/nowhere", trust_env=False)
         assert (answer.status_code, len(answer.headers.get_list("x-request-id"))) == (404, 1)
         deadline = time.monotonic() + 20
-        while (counts := (counted("facegroup_ingress_shed"), handled(404))) != (shed, unknown):
+        while (counts := (counted('facegroup_shed_total{.*queue="ingress"'), handled(404))) != (shed, unknown):
             assert time.monotonic() < deadline, counts
             time.sleep(0.2)
 

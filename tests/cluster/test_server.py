@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from facegroup.cli.service import matches
 from facegroup.client import Client
@@ -227,10 +227,19 @@ def test_it_says_what_runs_and_counts_what_it_does(server: Server, network: dict
     assert about["network"] == network["FACEGROUP_NETWORK"]
     assert about["status"] == "ready"
     assert f"Network {about['network']} on" in server.log()
-    deadline = time.monotonic() + 60  # Ray gathers what its processes count every ten seconds
-    while "facegroup_detector_items" not in httpx.get(f"{server.url}/metrics", trust_env=False).text:
-        assert time.monotonic() < deadline, "what the detector counts never came"
-        time.sleep(1)
+    metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
+    samples = [each for family in text_string_to_metric_families(metrics) for each in family.samples]
+    assert {each.labels["process"] for each in samples} >= {"ingress", "detector", "embedder", "gallery"}
+    stages = {each.labels["stage"] for each in samples if each.name == "facegroup_stage_seconds_count"}
+    assert stages == {"queue", "decode", "detect", "align", "embed", "match", "store"}
+    route = {"route": "/v1/galleries/{gallery}/identify", "method": "POST", "status": "200"}
+    requests = [each for each in samples if each.name == "facegroup_http_requests_total"]
+    assert sum(each.value for each in requests if each.labels.items() >= route.items()) >= 1
+    assert sum(each.value for each in samples if each.name == "facegroup_silent_processes") == 0
+    assert len(metrics) < 60_000
+    ray = httpx.get(f"{server.url}/metrics", params={"ray": "true"}, trust_env=False).text
+    assert "ray_" in ray
+    assert "facegroup_" not in ray
     assert httpx.get(f"{server.url}/docs", trust_env=False).status_code == 200
 
 

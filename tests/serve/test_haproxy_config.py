@@ -110,3 +110,17 @@ def test_only_haproxy_listens_at_the_servers_address(host: str, bound: str, tmp_
 
 def test_an_operators_own_log_stays(tmp_path: Path) -> None:
     assert "log 10.0.0.1:514 local0 info" in rewritten(rendered(tmp_path, log_target="10.0.0.1:514"), Front("mine"))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_its_secret_is_sent_and_taken_from_no_client(state: str, tmp_path: Path) -> None:
+    ours = rewritten(rendered(tmp_path, **STATES[state]), Front("mine", "0.0.0.0", secret="5ecret"))
+    lines = [line.strip() for line in ours.splitlines()]
+    front = lines[lines.index("frontend http_frontend") :]
+    assert "http-request set-header x-facegroup-guard 5ecret" in front  # it replaces the client's
+    assert all("x-facegroup-guard 5ecret" in line for line in lines if line.startswith("http-check send"))
+    path = tmp_path / "ours.cfg"
+    path.write_text(ours)
+    binary = Path(haproxy.__file__).parent / "bin" / "haproxy"
+    done = subprocess.run([binary, "-c", "-f", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -79,9 +79,10 @@ class Hub:
         self._ask = ask
         self._open_reader = open_reader
         network = spec(settings.network, settings)
-        own = network.threshold if settings.threshold is None else settings.threshold
         self._network = network.name
-        self._thresholds: defaultdict[str, float] = defaultdict(lambda: own)
+        self._network_threshold = self._own_threshold = network.threshold
+        self._thresholds: defaultdict[str, float] = defaultdict(lambda: self._own_threshold)
+        self.take_on(settings)
         self._clock = SteadyClock()
         self._changes = Changes()
         self._opened: _Opened | None = None
@@ -148,6 +149,10 @@ class Hub:
         if part is None:
             raise ValueError(f"the hub has no part {name!r}: this is a bug")
         return await part.call(called, *arguments, **named)
+
+    def take_on(self, settings: Settings) -> None:
+        """Use the threshold of these settings for galleries that the store has not answered for yet."""
+        self._own_threshold = self._network_threshold if settings.threshold is None else settings.threshold
 
     def conditions(self) -> dict[str, Condition]:
         """Return the condition of each camera that runs."""

@@ -13,7 +13,7 @@ from facegroup.store.damage import Damage, crop_key
 from facegroup.store.encryption import UNREADABLE, Cipher, SecretKeys, place
 from facegroup.store.idempotency import IdempotencyKey, RecordedResult
 from facegroup.store.redis.keys import Keys
-from facegroup.store.redis.notes import Note, read_done
+from facegroup.store.redis.notes import Head, Note, read_done, read_head
 from facegroup.store.redis.rows import (
     Damaged,
     Record,
@@ -96,9 +96,10 @@ class RedisSteps:
         once: IdempotencyKey | None = None,
         added: Sequence[int] = (),
         result: str = DONE,
+        head: Head | None = None,
     ) -> dict[str, Any]:
         """Return what every writing script of a gallery takes as `note`."""
-        return Note(gallery, event, by or self._origin, once, added, self.keys, result, self._keep).packed()
+        return Note(gallery, event, by or self._origin, once, added, self.keys, result, self._keep, head).packed()
 
     def read(self, gallery: str, *commands: Callable[[Keys], Command]) -> tuple[Gallery, list[Any]]:
         """Return a gallery and the answers to commands on its keys, all of one moment.
@@ -174,7 +175,13 @@ class RedisSteps:
             StoreUnavailable: others were faster for as long as patience goes.
         """
         for _ in self.attempts():
-            found, data = self.person(gallery, person_id)
+            found, (data, chain) = self.read(
+                gallery,
+                lambda keys: ("HGET", keys.people, validation.sortable(person_id)),
+                lambda keys: ("HMGET", keys.chain, "number", "hash"),
+            )
+            if data is None:
+                raise validation.unknown_person(person_id)
             if done := self.done(gallery, once):
                 return done
             record = self.record(found, person_id, data)
@@ -183,7 +190,7 @@ class RedisSteps:
                 if once is None or self._remember(found.name, person_id, data, once, by):
                     return Changed(record, found.version)
                 continue
-            written = self.write(found, person_id, data, edit, by, once)
+            written = self.write(found, person_id, data, edit, by, once, None, read_head(chain))
             if written is not None:
                 return Changed(edit.record or record, *written)
         raise StoreUnavailable(f"Too many requests change person {person_id} at once. Try again.")
@@ -197,10 +204,12 @@ class RedisSteps:
         by: Origin | None = None,
         once: IdempotencyKey | None = None,
         named: Sequence[bytes] | None = None,
+        head: Head | None = None,
     ) -> tuple[int, int] | None:
         """Do `edit` if the person's record is still `data` (b"": if there is none), and `once` was not done before.
 
-        `named` is given instead of reading the record, where it is damaged: the members of the index by name.
+        `named` is given instead of reading the record, where it is damaged: the members of the index by name. `head` is of
+        the audit log, where it was read.
 
         Returns:
             The version and how many crops went; None where nothing was done.
@@ -233,7 +242,7 @@ class RedisSteps:
             new_name=after and name_member(after.name, person_id),
             expires=after and after.expiry(),
             samples=samples,
-            note=self.note(gallery, edit.event, by, once, edit.places),
+            note=self.note(gallery, edit.event, by, once, edit.places, head=head),
         )
         (answer,) = self._server.write(step)
         if answer is None:

@@ -25,6 +25,11 @@ class _Link:
     anchor_number: int
     anchor_hash: bytes
 
+    @property
+    def kept(self) -> int:
+        """How many entries there are."""
+        return self.older + self.number - self.anchor_number
+
 
 def append(db: sqlite3.Connection, keep: Retention, gallery: str, event: Event, by: Origin, result: str = DONE) -> None:
     """Append an entry to a log, and let its oldest go."""
@@ -38,13 +43,14 @@ def append(db: sqlite3.Connection, keep: Retention, gallery: str, event: Event, 
     row = (gallery, now, event.what, event.person_id or "", event.json(), *who, number, found.hash, new)
     db.execute(f"INSERT INTO audit ({_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)
     db.execute("UPDATE chains SET number = ?, hash = ? WHERE gallery = ?", (number, new, gallery))
-    trim(db, keep, gallery)
+    if found.kept >= keep.entries or number % _TRIMMED == 0:  # the age of entries is looked at with each 64th only
+        trim(db, keep, gallery)
 
 
 def trim(db: sqlite3.Connection, keep: Retention, gallery: str, most: int = _TRIMMED) -> int:
     """Remove up to `most` of the oldest entries that are not to be kept; return how many."""
     found, oldest = _link(db, gallery), keep.oldest(validation.now())
-    excess = found.older + found.number - found.anchor_number - keep.entries
+    excess = found.kept - keep.entries
     query = "SELECT key, at, number, hash FROM audit WHERE gallery = ? ORDER BY key LIMIT ?"
     gone = []
     for row in db.execute(query, (gallery, most if excess > 1 else 1)).fetchall():

@@ -1,7 +1,8 @@
 """Which methods of a class another process may call by their names."""
 
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -27,3 +28,19 @@ def test_a_method_of_the_contract_is_found_by_its_name() -> None:
 def test_nothing_else_of_the_class_is(name: str) -> None:
     with pytest.raises(ValueError, match="RemoteStore has no method"):
         method_of(RemoteStore, name)
+
+
+def test_the_replicas_of_a_stage_are_those_that_its_router_knows() -> None:
+    from deployments.calls import replicas
+
+    class Knows:
+        curr_replicas: ClassVar = {"one": 1, "two": 2}
+
+    handle: Any = SimpleNamespace(_router=None)
+    assert replicas(handle) == 1, "nothing was called yet"
+    handle._router = SimpleNamespace(_asyncio_router=SimpleNamespace(_request_router=None))
+    assert replicas(handle) == 1, "the router is not told yet"
+    handle._router._asyncio_router._request_router = Knows()
+    assert replicas(handle) == 2
+    Knows.curr_replicas = {}
+    assert replicas(handle) == 1

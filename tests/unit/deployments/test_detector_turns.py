@@ -26,6 +26,7 @@ with warnings.catch_warnings():  # Ray's own, of pydantic
     from deployments import detector as module
     from deployments.calls import call
     from deployments.detector import Detector
+    from deployments.watch import AHEAD
 
 SIZE = 128
 """Of the crops of retail-0095."""
@@ -90,6 +91,8 @@ class Finder:
 class Embedder:
     """A handle of an embedder; it embeds when `open` is set."""
 
+    replicas = 1
+
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
@@ -114,6 +117,9 @@ class Embedder:
         self.cuts.append(len(here))
         self.queries.append(sum(query is not None for query in here.queries))
         await self.open.wait()
+        return self._answer(here)
+
+    def _answer(self, here: CropBatch) -> list[CropAnswers]:
         return [
             CropAnswers(np.ones((count, 256), np.float32) if keep else None, self._decided(count) if query else None)
             for count, keep, query in zip(here.counts, here.keep, here.queries, strict=True)
@@ -138,7 +144,7 @@ class _Remote:
 def finder(monkeypatch: pytest.MonkeyPatch) -> Finder:
     made = Finder()
     monkeypatch.setattr("facegroup.pipeline.open_finder.open_finder", lambda settings, spec: made)
-    monkeypatch.setattr(module, "Export", lambda stage: lambda fill: None)
+    monkeypatch.setattr(module, "replicas", lambda handle: handle.replicas)
     monkeypatch.setattr(module, "configure", lambda settings: None)
     return made
 
@@ -296,6 +302,44 @@ def test_a_crowd_may_be_next_to_photos_without_faces(
             named = answer.descriptors if isinstance(answer.matched, FacegroupError | None) else answer.matched.matches
             assert named is not None
             assert len(named) == count
+
+    run(scenario)
+
+
+class OneHangs(Embedder):
+    """A handle of two embedders, one of which answers no call while `open` is not set."""
+
+    replicas = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hung = 0
+
+    async def _embed(self, cut: CropBatch | SharedCrops) -> list[CropAnswers] | None:
+        here = open_shared(cut) if isinstance(cut, SharedCrops) else cut
+        assert here is not None
+        if self.hung < AHEAD:
+            self.hung += 1
+            await self.open.wait()
+        return self._answer(here)
+
+
+@pytest.mark.parametrize("request_", ["", "large"])
+def test_an_embedder_that_hangs_blocks_nobody_else(finder: Finder, request_: str) -> None:
+    async def scenario() -> None:
+        embedder = OneHangs()
+        detector = made(embedder)
+        embedder.open.clear()
+        hung = []
+        for number in range(AHEAD):
+            hung.append(asyncio.ensure_future(detector.see(photos(1, request=request_ and f"{request_}{number}"), 50)))
+            while embedder.hung <= number:
+                await asyncio.sleep(0.01)
+        for _ in range(5):
+            assert [faces(each) for each in await detector.see(photos(2, 3), 50)] == [2, 3]
+        assert not any(each.done() for each in hung)
+        embedder.open.set()
+        assert [[faces(each) for each in await some] for some in hung] == [[1]] * AHEAD
 
     run(scenario)
 

@@ -1,7 +1,9 @@
-"""On which address a replica takes the calls of other replicas."""
+"""On which addresses a replica takes the calls of other replicas, and HAProxy's requests."""
 
+import asyncio
 import importlib
 import re
+import socket
 import warnings
 from typing import Any
 
@@ -38,3 +40,28 @@ def test_it_is_the_nodes_own(node: str, bound: str, monkeypatch: pytest.MonkeyPa
         with pytest.raises(SetupError, match=re.escape(other)):
             opened(None, other)
     assert asked == [bound]
+
+
+@pytest.mark.parametrize("said", ["0.0.0.0", "127.0.0.3"])
+def test_haproxy_finds_it_at_the_nodes_own(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    util = importlib.import_module("ray.serve._private.http_util")
+    config = importlib.import_module("ray.serve.config")
+    bound: list[Any] = []
+
+    class Server:
+        async def serve(self, sockets: list[socket.socket]) -> None:
+            bound.extend(each.getsockname() for each in sockets)
+            sockets[0].close()
+
+    monkeypatch.setattr(util, "socket", socket)  # restored afterwards
+    monkeypatch.setattr(util.uvicorn, "Server", lambda config: Server())
+    monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: "127.0.0.2")
+    private_port.close_http()
+
+    async def start() -> None:
+        options = config.HTTPOptions(host=said, port=0)
+        task, _ = await util.start_asgi_http_server(None, options, event_loop=asyncio.get_running_loop())
+        await task
+
+    asyncio.run(start())
+    assert [address for address, _ in bound] == ["127.0.0.2"]

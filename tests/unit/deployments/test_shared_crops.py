@@ -46,6 +46,17 @@ def test_another_process_gets_the_crops_as_they_are() -> None:
     )
 
 
+def test_the_crops_themselves_do_not_travel_with_their_location() -> None:
+    cut = made(200)
+    with share(cut) as lent:
+        assert lent.whole is cut
+        came = pickle.loads(pickle.dumps(lent))
+        assert came.whole is None
+        found = open_shared(came)
+    assert found is not None
+    assert np.array_equal(found.crops, cut.crops)
+
+
 def test_what_was_found_stays_and_is_not_found_again() -> None:
     cut = made(200)
     before = open_files()
@@ -120,7 +131,7 @@ def test_crops_are_lent_until_somebody_cannot_have_them(caplog: pytest.LogCaptur
         asyncio.run(ask())
     assert came == [SharedCrops, SharedCrops, CropBatch, CropBatch]
     assert [record.message for record in caplog.records] == [
-        "An embedder cannot open shared memory, for example on another machine. Crops are sent by gRPC."
+        "An embedder cannot open shared memory, for example in another container. Crops are sent by gRPC."
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facegroup.errors import NotAnImage, Overloaded, StageUnavailable
-from facegroup.pipeline.batcher import Batch, Batcher, Fill, own
+from facegroup.pipeline.batcher import Batch, Batcher, own
 
 Item = int
 
@@ -40,12 +40,12 @@ class Bench:
         self.open.set()
         self.road.set()
         self.busy = 0
-        self.fills: list[tuple[int, int]] = []
+        self.waits: list[list[float]] = []
         given: dict[str, Any] = {"limit": 100, "queue": 100, "observe": self._observe} | options
         self.batcher: Batcher[Item, str, str] = Batcher("bench", self._work, self._deliver, **given)
 
-    def _observe(self, fill: Fill) -> None:
-        self.fills.append((fill.batches, fill.items))
+    def _observe(self, waited: Sequence[float]) -> None:
+        self.waits.append(list(waited))
 
     async def _work(self, items: Sequence[Item]) -> str:
         self.busy += 1
@@ -80,7 +80,23 @@ def test_an_item_alone_is_worked_on_at_once() -> None:
         assert await bench.batcher(1) == "1 done"
         assert await bench.batcher(2) == "2 done"
         assert bench.batches == [[1], [2]]
-        assert bench.fills == [(1, 1), (2, 2)]
+        assert [len(each) for each in bench.waits] == [1, 1]
+        assert (bench.batcher.fill.batches, bench.batcher.fill.items) == (2, 2)
+
+
+def test_how_long_each_item_waited_is_told() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        bench.open.clear()
+        first = bench.ask(1)
+        await settle()
+        second = bench.ask(2, 3)
+        await asyncio.sleep(0.05)
+        bench.open.set()
+        await asyncio.gather(*first, *second)
+        assert [len(each) for each in bench.waits] == [1, 2]
+        assert min(bench.waits[1]) >= 0.05
+        assert bench.waits[0][0] >= 0
 
     run(scenario)
 

@@ -108,3 +108,29 @@ def test_what_is_no_request_goes_through() -> None:
     early_refusal.watch(lambda scope: PlainTextResponse("out", 429))
     through(behind, type="lifespan")
     assert [scope["type"] for scope in behind.asked] == ["lifespan"]
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "guard", [[], [b""], [b"x"], [SECRET[:-1].encode()], [SECRET.upper().encode()], [SECRET.encode(), b"x"], [b"\xff"]]
+)
+def test_on_a_cluster_nobody_goes_around_haproxy(guard: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "1")
+    monkeypatch.setenv("HAPROXY_SECRET", SECRET)
+    behind = Behind()
+    for path in ("/v1/galleries", "/healthz", "/-/routes"):
+        status, _, body = through(behind, path=path, headers=[(b"x-facegroup-guard", each) for each in guard])
+        assert status == 503
+        assert b"stage_unavailable" in body
+        assert SECRET.encode() not in body
+    assert behind.asked == []
+
+
+def test_what_haproxy_sends_gets_in_and_the_secret_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "1")
+    monkeypatch.setenv("HAPROXY_SECRET", SECRET)
+    behind = Behind()
+    assert through(behind, headers=[(b"x-facegroup-guard", SECRET.encode())])[0] == 200
+    assert not [value for _, value in behind.asked[0]["headers"] if value == SECRET.encode()]

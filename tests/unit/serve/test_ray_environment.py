@@ -12,7 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from facegroup.settings import load
 from serve.api.forwarded import Forwarded
-from serve.ray_environment import RAY, set_variables
+from serve.ray_environment import CLUSTER, RAY, set_variables
 
 
 def client(peer: str, *, behind: bool = False) -> str:
@@ -46,6 +46,20 @@ def test_a_variable_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given.items() <= os.environ.items()
     assert RAY.keys() <= os.environ.keys()
     assert client("198.51.100.1") == "192.0.2.7"
+
+
+def test_on_a_cluster_silent_machines_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"RAY_health_check_period_ms": "500"}
+    monkeypatch.setattr(os, "environ", dict(given))
+    set_variables(cluster=True)
+    assert os.environ.items() >= {**CLUSTER, **given}.items()
+    assert os.environ.keys() >= RAY.keys()
+    assert client("198.51.100.1", behind=True) == "198.51.100.1"
+    monkeypatch.setenv("HAPROXY_SECRET", "x" * 32)
+    assert client("198.51.100.1", behind=True) == "192.0.2.7"  # early_refusal.py lets nobody else in
+    monkeypatch.setattr(os, "environ", {})
+    set_variables()
+    assert not [name for name in os.environ if "health_check" in name]
 
 
 def test_a_node_is_at_an_address_that_others_cannot_reach() -> None:

@@ -9,7 +9,7 @@ import pytest
 from facegroup.access import secrets
 from facegroup.access.registry import open_registry
 from facegroup.access.types import Grant
-from facegroup.errors import InvalidSettings, NoKeys
+from facegroup.errors import InvalidSettings, NoKeys, StoreNotShared
 from facegroup.settings import Settings, load
 from facegroup.store import open_store
 from facegroup.store.audit import Event, Origin
@@ -160,3 +160,41 @@ def test_on_a_cluster_there_is_no_option_to_name(tmp_path: Path) -> None:
 
 def test_a_path_of_a_store_can_be_pasted_into_a_shell() -> None:
     assert ast.literal_eval(start_rules._command("sqlite:///a b;c").rpartition("--store ")[2]) == "sqlite:///a b;c"
+
+
+FILE = "sqlite:////var/lib/facegroup/gallery.db"
+REDIS = "redis://redis:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("store", "nodes", "named", "refused"),
+    [
+        (REDIS, 1, True, False),
+        (REDIS, 3, True, False),
+        ("rediss://redis:6379/0", 2, False, False),
+        (FILE, 1, True, False),
+        (FILE, 2, True, True),
+        (FILE, 2, False, True),
+        ("sqlite:///gallery.db", 3, True, True),
+        (None, 1, False, False),
+        (None, 1, True, True),
+        (None, 2, False, True),
+    ],
+)
+def test_several_machines_share_one_store(
+    store: str | None, nodes: int, named: bool, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEGROUP_STORE", raising=False)
+    given = load(store=store)
+    if not refused:
+        start_rules.check_shared(given, nodes, named=named)
+        return
+    with pytest.raises(StoreNotShared, match="a gallery of its own") as raised:
+        start_rules.check_shared(given, nodes, named=named)
+    assert raised.value.code == "store_not_shared"
+    assert "redis://" in raised.value.detail
+
+
+def test_a_store_in_a_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGROUP_STORE", REDIS)
+    start_rules.check_shared(load(), 2)

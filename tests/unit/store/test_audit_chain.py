@@ -19,6 +19,7 @@ from facegroup.store.audit_check import Head, anchor_of, check, verify
 from facegroup.store.contract import Store
 from facegroup.store.staging import import_copy
 from facegroup.types import Gallery
+from facegroup.wire.galleries import AuditEntry
 from tests.unit.store.samples import NETWORK, D, sample
 
 
@@ -83,6 +84,34 @@ def test_a_row_that_is_removed_from_the_database_shows(url: str, store: Store, g
     found = verify(store, gallery).fault
     assert found is not None
     assert (found.entry, found.number, found.why) == (log[6].id, 7, "entry 6 is missing before it")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("detail", "["), ("at", "soon"), ("detail", '{"n": NaN}'), ("detail", "3")]
+)
+def test_an_entry_that_cannot_be_read_shows_and_hides_no_other(
+    url: str, store: Store, gallery: str, log: list[Entry], field: str, value: str
+) -> None:
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db:
+            db.execute("DROP TRIGGER audit_is_append_only")
+            db.execute(f"UPDATE audit SET {field} = ? WHERE key = ?", (value, int(log[5].id)))
+            db.commit()
+    else:
+        with redis.Redis.from_url(url) as client:
+            (key,) = client.keys("*:audit")
+            rows = client.xrange(key)
+            client.delete(key)
+            for name, row in rows:
+                client.xadd(key, {**row, field: value} if name.decode() == log[5].id else row, name)
+    entries = store.audit(gallery)
+    assert [each.id for each in entries] == [each.id for each in log]
+    assert (entries[5].event, entries[5].result) == (Event("damaged"), "damaged")
+    assert [*entries[:5], *entries[6:]] == [*log[:5], *log[6:]]
+    found = verify(store, gallery).fault
+    assert found is not None
+    assert (found.entry, found.number) == (log[5].id, 6)
+    assert AuditEntry.of(entries[5]).struct() == entries[5]
 
 
 def test_what_retention_removes_leaves_an_anchor(url: str, store: Store, gallery: str, log: list[Entry]) -> None:

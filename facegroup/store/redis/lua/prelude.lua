@@ -113,12 +113,10 @@ local function begin_chain()
         'anchor_number', '0', 'anchor_hash', GENESIS)
 end
 
--- Return how many entries there are, and the oldest ones that are not to be kept beside `more`, at most so many. The anchor
--- is the last of them then.
-local function outdated(more, most)
-    local chain = redis.call('HMGET', keys.chain, 'number', 'anchor_number', 'older')
-    local count, oldest, gone = chain[1] - chain[2] + chain[3], tonumber(args.note.oldest), {}
-    local excess = count + more - args.note.kept
+-- Return the oldest of `count` entries that are not to be kept beside `more`, at most so many. The anchor is the last of them
+-- then.
+local function outdated(count, more, most)
+    local oldest, gone, excess = tonumber(args.note.oldest), {}, count + more - args.note.kept
     for _, row in ipairs(redis.call('XRANGE', keys.audit, '-', '+', 'COUNT', excess > 1 and most or 1)) do
         local entry = {}
         for i = 1, #row[2], 2 do entry[row[2][i]] = row[2][i + 1] end
@@ -131,18 +129,22 @@ local function outdated(more, most)
             redis.call('HINCRBY', keys.chain, 'older', -1)
         end
     end
-    return count, gone
+    return gone
 end
 
--- Append the entry of the audit log, and let the oldest go.
+-- Append the entry of the audit log, and let the oldest go: the age of entries is looked at with each 64th only.
 local function note()
     if not string.find(keys.audit, '}:audit', 1, true) then return end -- a staging copy's writes are no events
-    if redis.call('EXISTS', keys.chain) == 0 then begin_chain() end
-    local entry, number, previous = args.note, unpack(redis.call('HMGET', keys.chain, 'number', 'hash'))
-    number = string.format('%.0f', number + 1)
-    local hash = link(previous, entry.digest, tonumber(number))
-    local count, gone = outdated(1, 64)
-    redis.call('XADD', keys.audit, 'MAXLEN', count - #gone + 1, '*', 'at', entry.at, 'what', entry.what, 'person', entry.person,
+    local chain = redis.call('HMGET', keys.chain, 'number', 'hash', 'anchor_number', 'older')
+    if not chain[1] then
+        begin_chain()
+        chain = redis.call('HMGET', keys.chain, 'number', 'hash', 'anchor_number', 'older')
+    end
+    local entry, previous, count = args.note, chain[2], chain[1] - chain[3] + chain[4]
+    local number, expected = string.format('%.0f', chain[1] + 1), entry.expected
+    local hash = expected and expected[1] == previous and expected[2] or link(previous, entry.digest, tonumber(number))
+    if count >= entry.kept or number % 64 == 0 then count = count - #outdated(count, 1, 64) end
+    redis.call('XADD', keys.audit, 'MAXLEN', count + 1, '*', 'at', entry.at, 'what', entry.what, 'person', entry.person,
         'detail', entry.detail, 'actor', entry.actor, 'request', entry.request, 'address', entry.address,
         'result', entry.result, 'number', number, 'previous', previous, 'hash', hash)
     redis.call('HSET', keys.chain, 'number', number, 'hash', hash)
