@@ -2,6 +2,19 @@
 
 const RETRIES = 4;
 
+let token = null;
+let signedOut = () => {};
+
+/**
+ * Say what each request needs besides its own.
+ * @param {?string} csrf token of the session, which each change sends.
+ * @param {() => void} ended is called when the session has ended.
+ */
+export function useSession(csrf, ended) {
+  token = csrf;
+  signedOut = ended;
+}
+
 /** An error of the server with its stable code, or `unreachable`. */
 export class Problem extends Error {
   constructor(code, detail) {
@@ -23,17 +36,21 @@ export function at(gallery, person, photo) {
  * @param {string} method
  * @param {string} path
  * @param {object|File} [body] an object is sent as JSON, a file as it is.
+ * @param {number} [retries] how often it is asked again when there was too much to do.
  * @throws {Problem}
  */
-export async function call(method, path, body) {
+export async function call(method, path, body, retries = RETRIES) {
   const json = body !== undefined && !(body instanceof Blob);
   const type = json ? "application/json" : "application/octet-stream";
-  const request = { method, headers: body === undefined ? {} : { "content-type": type }, body: json ? JSON.stringify(body) : body };
+  const headers = body === undefined ? {} : { "content-type": type };
+  if (token !== null && method !== "GET") headers["x-csrf-token"] = token;
+  const request = { method, headers, body: json ? JSON.stringify(body) : body };
   for (let tries = 0; ; tries += 1) {
     const answer = await send(path, request);
     const read = await answer.json().catch(() => null);
     if (answer.ok) return read;
-    if (answer.status !== 429 || tries === RETRIES) {
+    if (answer.status === 401 && read?.code === "unauthorised" && path !== "/v1/session") signedOut();
+    if (answer.status !== 429 || tries >= retries) {
       throw new Problem(read?.code ?? "internal_error", read?.detail ?? `the server answered ${answer.status}`);
     }
     const seconds = Number(answer.headers.get("retry-after")) || 1;

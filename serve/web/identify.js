@@ -5,6 +5,7 @@ import { countOf, decide, NOT_LIVE, POOR } from "./decide.js";
 import { confirmed } from "./dialogs.js";
 import { announce, byId, count, el } from "./dom.js";
 import { takesFiles } from "./drop.js";
+import { may } from "./session.js";
 import { drawFaces, failedFigure, photoFigure, waitingFigure } from "./photo.js";
 
 const CANDIDATES = 20; // enough for a face that loses its best person to another face, as on the server
@@ -76,7 +77,7 @@ export class Photos {
 
   #draw(photo) {
     photo.decisions = decide(photo.image.faces, this.#threshold, this.#gallery.unique);
-    drawFaces(photo.figure, photo.image, photo.decisions, (face) => this.#deny(photo, face));
+    drawFaces(photo.figure, photo.image, photo.decisions, may("enrol", "manage") ? (face) => this.#deny(photo, face) : null);
   }
 
   /** Make a face a counter-example of the person whose name it got, and look at all photos again. */

@@ -5,6 +5,7 @@ import { asked, confirmed } from "./dialogs.js";
 import { byId, count, el } from "./dom.js";
 import { takesFiles } from "./drop.js";
 import { enrolPhotos, report } from "./enrol.js";
+import { may } from "./session.js";
 
 const FACES = 12;
 const FIND_FROM = 8;
@@ -66,7 +67,7 @@ export class People {
         { class: "actions" },
         el("label", { class: "button quiet" }, field, "Add photos"),
         act("Rename", "Rename", () => this.#try(said, () => this.#rename(person))),
-        act("Erase …", "Erase", () => this.#try(said, () => this.#erase(person))),
+        ...(may("manage") ? [act("Erase …", "Erase", () => this.#try(said, () => this.#erase(person)))] : []),
       ),
       said,
     );
@@ -97,6 +98,7 @@ export class People {
     const picture = this.#gallery.keep_crops
       ? el("img", { src: at(this.#gallery.name, person.id, id), alt: "", loading: "lazy", width: 64, height: 64 })
       : el("span", { class: "unseen", text: "not kept" });
+    if (!may("manage")) return el("span", { class: "face" }, picture);
     const label = `Erase this photo of ${person.name}`;
     const made = el("button", { type: "button", class: "face", title: "Erase this photo …", "aria-label": label }, picture);
     made.addEventListener("click", () => this.#eraseFace(person, id, made));

@@ -39,12 +39,12 @@ export function photoFigure(file, url, image) {
 
 /**
  * Draw the faces of a photo into its figure, in place of those drawn before; one decision for each, see decide.js.
- * `denied` is called with the number of a member's face that is pressed.
+ * `denied` is called with the number of a member's face that is pressed; null: nothing is, as that is not allowed.
  */
 export function drawFaces(figure, image, decisions, denied) {
   const stage = figure.firstElementChild;
   for (const old of stage.querySelectorAll(".box")) old.remove();
-  stage.append(...image.faces.map((face, index) => box(face, decisions[index], image, () => denied(index))));
+  stage.append(...image.faces.map((face, index) => box(face, decisions[index], image, denied && (() => denied(index)))));
   figure.querySelector(".names").textContent = summary(decisions);
 }
 
@@ -72,11 +72,11 @@ function box(face, decision, image, denied) {
     {
       type: "button",
       class: `box ${kind}`,
-      "aria-label": `${decision.name}: ${facts(decision).join(", ")}${member ? "; press if it is somebody else" : ""}`,
-      on: member ? { click: denied } : {},
+      "aria-label": `${decision.name}: ${facts(decision).join(", ")}${member && denied ? "; press if it is somebody else" : ""}`,
+      on: member && denied ? { click: denied } : {},
     },
     el("span", { class: "name", text: decision.name }),
-    tip(face, decision),
+    tip(face, decision, denied),
   );
   Object.assign(made.style, {
     left: share(x1, image.width),
@@ -100,11 +100,11 @@ function facts({ similarity, score, threshold, margin, name, reasons }) {
   return rows;
 }
 
-function tip(face, decision) {
+function tip(face, decision, denied) {
   const listed = face.candidates.slice(0, 3).map((each) =>
     el("span", { class: "candidate" }, el("span", { text: each.name }), el("span", { text: (each.score ?? each.similarity).toFixed(3) })),
   );
   const rows = facts(decision).map((text) => el("span", { text }));
-  if (decision.person !== null) rows.push(el("span", { text: "press if it is somebody else" }));
+  if (decision.person !== null && denied) rows.push(el("span", { text: "press if it is somebody else" }));
   return el("span", { class: "tip", "aria-hidden": "true" }, ...rows, ...(listed.length ? [el("span", { class: "rule" })] : []), ...listed);
 }
