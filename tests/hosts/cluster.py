@@ -170,7 +170,7 @@ def config(replicas: int, per_machine: int = 1, **settings: Any) -> dict[str, An
     (application,) = whole["applications"]
     given = application["args"]
     for stage in STAGES:
-        given[stage] = {"replicas": replicas, "num_cpus": 0.1}
+        given[stage] = {"replicas": replicas, "per_machine": per_machine, "num_cpus": 0.1}
     for stage in ("detector", "embedder"):
         given[stage].update(engine="simulated", threads=1)
     given |= {
@@ -179,7 +179,6 @@ def config(replicas: int, per_machine: int = 1, **settings: Any) -> dict[str, An
         "cameras": {"enabled": False},
         **settings,
     }
-    application["deployments"] = [{"name": name, "max_replicas_per_node": per_machine} for name in STAGES.values()]
     return whole
 
 
