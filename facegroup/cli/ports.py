@@ -79,7 +79,7 @@ def _show(wanted: list[Ports], here: list[Listener]) -> None:
         typer.echo(f"{each!s:>12}  {each.listens}, for {each.connects}: {each.why}")
     typer.echo("\nother machines can reach on this one, unless a firewall is in the way:")
     for listener in here:
-        known = _open(listener, wanted)["why"] or "not of a cluster"
+        known = _open(listener, wanted)["why"] or "no other machine of a cluster needs it"
         process = f"{listener.process} (pid {listener.pid})" if listener.pid else "a process of another user"
         typer.echo(f"{listener.port:>12}  at {listener.address}, {process}: {known}")
     if not here:
