@@ -30,6 +30,9 @@ GUARD = "x-facegroup-guard"
 SECRET = "HAPROXY_SECRET"
 """Variable with that secret. Without it, the processes listen on loopback, and are not guarded."""
 
+NODE = "HAPROXY_NODE"
+"""Variable with the address of this machine, at which a cluster's processes listen; without it they do on loopback."""
+
 HOST = "HAPROXY_HOST"
 """Variable with the address that the server listens on."""
 
@@ -75,6 +78,7 @@ _SPOKEN = f"ssl-min-ver TLSv1.2 ciphers {_CIPHERS} alpn h2,http/1.1"
 _EVERYWHERE = ("0.0.0.0", "::")
 _DROPPED = re.compile(rf"log {re.escape(SYSLOG)} |errorfile ")
 _PLAIN = re.compile(r"http-request return status (?!200 )\d+ .*?(?P<condition> if [^\"]*)?$")
+_LOCAL = re.compile(r"(?P<name>server \S+) (?:127\.0\.0\.1|::1|\[::1\]|localhost):(?P<rest>\d+.*)$")
 _CHECK = re.compile(r"option httpchk GET (?P<path>\S+)$")
 
 
@@ -90,6 +94,7 @@ class Front:
         proxies: networks of proxies that may say where a request comes from.
         forwarded: header in which they say it.
         secret: by which the server's processes know HAProxy; an empty one is not sent.
+        node: address of this machine; Ray calls the processes on it by loopback, and on a cluster they are not there.
     """
 
     instance: str = ""
@@ -99,6 +104,7 @@ class Front:
     proxies: str = ""
     forwarded: str = ""
     secret: str = ""
+    node: str = ""
 
 
 def rewritten(config: str, front: Front) -> str:
@@ -130,6 +136,9 @@ def _line(line: str, section: str, front: Front) -> Iterator[str]:
         line = line.replace(" mode 666 ", " mode 600 ")
     elif binds:
         line = f"    {_bound(words, front)}"
+    elif front.node and (server := _LOCAL.match(words)):
+        node = f"[{front.node}]" if ":" in front.node else front.node
+        line = f"    {server['name']} {node}:{server['rest']}"
     elif plain := _PLAIN.match(words):
         line = f"    http-request deny deny_status 503{plain['condition'] or ''}"
     elif front.instance and (check := _CHECK.match(words)):
@@ -212,7 +221,9 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> None:
     HAProxy ends with its parent: otherwise it would outlive a killed server and keep its port.
     """
     path = Path(arguments[arguments.index("-f") + 1])
-    given = (environment.get(name, "") for name in ("FACEGROUP_INSTANCE", HOST, TLS, HSTS, PROXIES, FORWARDED, SECRET))
+    given = (
+        environment.get(name, "") for name in ("FACEGROUP_INSTANCE", HOST, TLS, HSTS, PROXIES, FORWARDED, SECRET, NODE)
+    )
     safe = rewritten(path.read_text(), Front(*given))
     made = path.with_suffix(f".{os.getpid()}")
     made.touch(0o600)  # it may hold a secret

@@ -18,7 +18,7 @@ from facegroup.errors import InvalidSettings, SetupError, StageUnavailable
 from facegroup.remote import proxies
 from facegroup.settings import INSTANCE, Node, Settings
 from serve import cluster_token, ending, ray_environment, startup, tls_files, tls_renewal
-from serve.haproxy_config import SECRET
+from serve.haproxy_config import NODE, SECRET
 from serve.instance import Instance, front, haproxy, paths, surroundings
 from serve.instance_folder import own_folder
 from serve.ports import held_by_node, node_variables
@@ -59,6 +59,7 @@ def run(settings: Settings, head: str | None, say: Callable[[str], None]) -> Non
         if at is not None:
             _wait_for(at, say)
         address = given.address or _own_address(at)
+        os.environ[NODE] = address  # this process ends with the node
         instance = Instance(os.environ[INSTANCE], folder)
         node = startup.start_node(
             _JOIN_SECONDS,

@@ -124,3 +124,18 @@ def test_its_secret_is_sent_and_taken_from_no_client(state: str, tmp_path: Path)
     binary = Path(haproxy.__file__).parent / "bin" / "haproxy"
     done = subprocess.run([binary, "-c", "-f", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("node", "address"), [("10.0.0.7", "10.0.0.7"), ("fd00::7", "[fd00::7]")])
+@pytest.mark.parametrize("state", STATES)
+def test_processes_of_this_machine_are_called_at_its_address(
+    state: str, node: str, address: str, tmp_path: Path
+) -> None:
+    """Ray calls them by loopback, where the processes of a cluster do not listen."""
+    theirs = rendered(tmp_path, **STATES[state])
+    local = [line.split()[2] for line in theirs.splitlines() if line.strip().startswith("server ")]
+    ours = rewritten(theirs, Front("mine", node=node))
+    assert [line.split()[2] for line in ours.splitlines() if line.strip().startswith("server ")] == [
+        f"{address}:{each.rpartition(':')[2]}" if each.startswith("127.") else each for each in local
+    ]
+    assert rewritten(theirs, Front("mine")).count("server ") == ours.count("server ")
