@@ -1,10 +1,12 @@
 """The cookie of a session, and the token that a page sends with each change.
 
 The cookie is HttpOnly and SameSite=Strict: no script reads it, and no page of another site sends it. Over TLS it is Secure,
-and its name begins with `__Host-`, so that no other host or plain connection can set it.
+and its name begins with `__Host-`, so that no other host or plain connection can set it. Browsers send a cookie to all
+ports of a host, so the name ends with the port at which the browser reaches this server, unless that is its scheme's own.
 """
 
 import hmac
+import re
 
 from fastapi import Request, Response
 
@@ -12,7 +14,7 @@ from facegroup.access.people import csrf_token
 from facegroup.errors import WrongCsrfToken
 
 NAME = "facegroup_session"
-_SECURE = f"__Host-{NAME}"
+_PORT = re.compile(r":([1-9][0-9]{1,4})", re.ASCII)
 HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -22,7 +24,8 @@ def token(request: Request) -> str | None:
     # Browsers take other ports of the same host for the same site, and send the cookie to what their pages embed.
     if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         return None
-    names = (_SECURE,) if request.url.scheme == "https" else (_SECURE, NAME)
+    plain, secure = _names(request)
+    names = (secure,) if request.url.scheme == "https" else (secure, plain)
     return next((found for name in names if (found := request.cookies.get(name))), None)
 
 
@@ -37,7 +40,7 @@ def set_session(request: Request, answer: Response, made: str, seconds: float, *
         secure: whether the browser is known to speak TLS, if the request does not say so.
     """
     secure = secure or is_tls(request)
-    name = _SECURE if secure else NAME
+    name = _names(request)[secure]
     answer.set_cookie(
         name, made, max_age=int(seconds), path="/", httponly=True, samesite="strict", secure=secure
     )  # fmt: skip
@@ -46,9 +49,16 @@ def set_session(request: Request, answer: Response, made: str, seconds: float, *
 
 def clear_session(request: Request, answer: Response) -> None:
     """Let a browser forget its session."""
-    for name in (_SECURE, NAME):
+    for secure, name in enumerate(_names(request)):
         if name in request.cookies:
-            answer.delete_cookie(name, path="/", httponly=True, samesite="strict", secure=name == _SECURE)
+            answer.delete_cookie(name, path="/", httponly=True, samesite="strict", secure=bool(secure))
+
+
+def _names(request: Request) -> tuple[str, str]:
+    """Return the cookie's name on plain connections and over TLS."""
+    port = _PORT.search(request.headers.get("host", "").rpartition("]")[2])
+    name = NAME if port is None or port[1] in ("80", "443") else f"{NAME}_{port[1]}"
+    return name, f"__Host-{name}"
 
 
 def check_csrf(request: Request, session: str) -> None:

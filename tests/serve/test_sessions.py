@@ -243,3 +243,21 @@ def test_an_open_server_asks_nobody(tmp_path: Any) -> None:
     assert (shown["asked"], shown["signed_in"], shown["scopes"]) == (False, False, ["admin"])
     assert api.refused("DELETE", SESSION) == (400, "malformed_request")
     assert api.refused("POST", SESSION, json={"name": "ada", "password": PASSWORD}) == (401, "sign_in_refused")
+
+
+def test_servers_on_other_ports_of_a_host_have_sessions_of_their_own(keyed: Keyed) -> None:
+    """A browser sends the cookies of all ports of a host to each."""
+    at = {"host": "127.0.0.1:8001"}
+    pairs = [cookie_of(sign_in(keyed, each))[0] for each in ({}, at, {"host": "127.0.0.1:8002"})]
+    assert len({pair.partition("=")[0] for pair in pairs}) == 3
+    both = {"cookie": "; ".join(pairs)}
+    token = csrf_token(pairs[1].partition("=")[2])
+    assert keyed.api("GET", SESSION, headers={**both, **at}).json()["csrf_token"] == token
+    assert keyed.api("DELETE", SESSION, headers={**both, **at, "x-csrf-token": token}).json()["ended"] == 1
+    assert keyed.api("GET", SESSION, headers=both).json()["signed_in"]
+    assert not keyed.api("GET", SESSION, headers={**both, **at}).json()["signed_in"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:80", "127.0.0.1:", "[::1]", "[::1]:443", "localhost"])
+def test_the_port_of_the_scheme_is_not_in_the_cookies_name(keyed: Keyed, host: str) -> None:
+    assert cookie_of(sign_in(keyed, {"host": host}))[0].startswith("facegroup_session=")
