@@ -1,6 +1,7 @@
-"""Refuses a store that is a file on any machine of a cluster but one: each would have a gallery of its own."""
+"""Refuses a store that is a file on any machine of a cluster but one: each would keep its own gallery.
 
-import ray
+Ray is imported late, since the rules of a start ask here before its environment is set.
+"""
 
 from facegroup.errors import StoreNotShared
 from facegroup.settings import Settings
@@ -31,12 +32,16 @@ def is_file(settings: Settings) -> bool:
 
 def count_nodes() -> int:
     """Return how many machines the cluster has now; 1 if this process belongs to none."""
+    import ray
+
     if not ray.is_initialized():
         return 1
     return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
 
 
 def _on_head() -> bool:
+    import ray
+
     if not ray.is_initialized():
         return True
     here = ray.get_runtime_context().get_node_id()

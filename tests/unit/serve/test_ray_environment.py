@@ -73,3 +73,10 @@ print(services.resolve_ip_for_localhost("127.0.0.1"), services.get_node_ip_addre
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["127.0.0.1", "127.0.0.1"]
+
+
+@pytest.mark.parametrize("module", ["serve.commands", "serve.launch", "facegroup.cli.app"])
+def test_ray_is_not_imported_before_its_environment_is_set(module: str) -> None:
+    """It reads the environment when it is imported: a server could not authenticate to its own Ray."""
+    program = f"import sys, {module}; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
