@@ -103,8 +103,8 @@ class Machine:
         return done.stdout
 
     def processes(self) -> list[str]:
-        """Return the command lines of what runs on it."""
-        return self.run("ps -eo args").splitlines()
+        """Return the command lines of what runs on it: nothing while it is off."""
+        return [] if self._holder is None else self.run("ps -eo args").splitlines()
 
     def kill(self) -> None:
         """Cut the power: every process ends at once, and what was in memory is lost."""

@@ -11,7 +11,7 @@ from tests.cluster.traffic import descriptor, photo
 from tests.hosts.cluster import Cluster, until
 from tests.hosts.machines import Machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
 GALLERY = "/v1/galleries/default"
 

@@ -19,6 +19,7 @@ from tests.hosts.machines import Machine, needs_machines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
+JOINED = "has joined"
 WORKER_SECONDS, HEAD_SECONDS = 10.0, 30.0
 _BUSY = 2.0
 """Load for each core above which seconds are printed only."""
@@ -84,12 +85,14 @@ def test_a_worker_is_killed_or_cut_off_and_comes_back(three: Cluster) -> None:
     for name, lose, bring_back in ways:
         with load(three, three.workers) as running:
             settle(running, second, third)
+            joined = second.logs(1 << 30).count(JOINED)
             lost = time.monotonic()
             lose()
             until(lambda: running.answered(third, lost + 0.5) is not None, "an answer of the other worker")  # noqa: B023
             held_to(f"a worker {name}, the other answers after", running.answered(third, lost + 0.5), WORKER_SECONDS)
             time.sleep(15)
             bring_back()
+            three.wait_for_log(second, JOINED, joined + 1)  # one that was cut off goes on until the head tells it
             three.wait_until_ready(second)
             until(lambda: all("second" in at for at in three.replicas().values()), "its share")
             back = time.monotonic()
