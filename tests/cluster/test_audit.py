@@ -26,7 +26,7 @@ TRIES = 24
 """Requests on new connections, so that each ingress process gets some."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "redis"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("redis", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a store."""
     folder = tmp_path_factory.mktemp(str(request.param))

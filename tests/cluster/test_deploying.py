@@ -124,6 +124,7 @@ def test_another_threshold_restarts_nothing(
     assert client.put("/v1/galleries/after").json()["threshold"] == 0.61
 
 
+@pytest.mark.slow
 def test_a_change_of_one_stage_restarts_that_stage(
     cluster: Deployed, arguments: dict[str, Any], port: int, client: httpx.Client
 ) -> None:

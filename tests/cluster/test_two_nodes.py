@@ -78,6 +78,7 @@ def identified(client: httpx.Client, times: int) -> None:
         assert [face["name"] for image in answer.json()["images"] for face in image["faces"]] == list(PEOPLE)
 
 
+@pytest.mark.slow
 def test_near_replicas_are_called_and_far_ones_where_near_ones_hang(
     cluster: tuple[Deployed, str], client: httpx.Client
 ) -> None:
