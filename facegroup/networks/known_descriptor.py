@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from facegroup.errors import EngineUnavailable
-from facegroup.networks import drawn_faces
 from facegroup.networks.spec import Engine, NetworkSpec
 from facegroup.types import Crops, Floats
 
@@ -68,7 +67,7 @@ def check(
     Raises:
         EngineUnavailable: they are too far from the known ones; the message has the figure.
     """
-    crops = drawn_faces.faces(spec.size, _FACES)
+    crops = _drawn(spec.size)
     found = engine.run(crops)
     most = max(MOST[precision], _ON_GPU) if engine.device.startswith("gpu") else MOST[precision]
     picture = hashlib.sha256(crops.tobytes()).hexdigest()
@@ -112,9 +111,15 @@ def recorded(spec: NetworkSpec, picture: str) -> Floats | None:
 
 def as_record(engine: Engine, size: int) -> str:
     """Return the content of a file of the folder `recorded` for a network in fp32, with crops of this size."""
-    crops: Crops = drawn_faces.faces(size, _FACES)
+    crops = _drawn(size)
     rows = [[float(f"{number:.5g}") for number in row] for row in engine.run(crops)]
     return json.dumps({"picture": hashlib.sha256(crops.tobytes()).hexdigest(), "embeddings": rows}) + "\n"
+
+
+def _drawn(size: int) -> Crops:
+    from facegroup.networks import drawn_faces  # and with it OpenCV, which few processes need
+
+    return drawn_faces.faces(size, _FACES)
 
 
 def _distance(found: Floats, known: Floats) -> float:

@@ -7,6 +7,7 @@ from pydantic import Field
 from facegroup.access.secrets import LENGTH
 from facegroup.access.types import Role, Scope
 from facegroup.wire.model import Answer, Request
+from facegroup.wire.patterns import Name
 from facegroup.wire.users import Password
 
 Way = Literal["key", "password", "provider"]
@@ -16,7 +17,7 @@ class SigningIn(Request):
     """A sign-in: with a key, or with a name and a password."""
 
     key: str | None = Field(None, max_length=4 * LENGTH, description="an API key")
-    name: str | None = Field(None, max_length=200, description="of the user")
+    name: Name | None = Field(None, max_length=200, description="of the user")
     password: Password | None = Field(None, description="of the user")
 
 

@@ -32,7 +32,11 @@ async def read_audit(
         str,
         Query(
             description="name of the gallery; one that was erased has its log still; empty: the server's own log",
-            json_schema_extra={"pattern": rf"^$|{patterns.NAME['pattern']}", "maxLength": patterns.NAME["maxLength"]},
+            json_schema_extra={
+                "pattern": rf"^$|{patterns.NAME['pattern']}",
+                "minLength": 0,
+                "maxLength": patterns.NAME["maxLength"],
+            },
         ),
     ],
     after: After = "",

@@ -14,7 +14,7 @@ from functools import wraps
 from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse
 
 from facegroup import errors
@@ -23,7 +23,7 @@ from facegroup.access.oidc import Flow, Provider
 from facegroup.access.people import token_hash
 from facegroup.access.sign_in import SignIn
 from facegroup.store.audit import SERVER, Event
-from serve.api import auditing, cookies, documented, usage
+from serve.api import auditing, cookies, documented, parameters, usage
 from serve.api.access import CheckedRoute
 
 router = APIRouter(prefix="/session", tags=["access"], route_class=CheckedRoute)
@@ -53,7 +53,14 @@ def shown(route: _Route) -> _Route:
     return answer
 
 
-@router.get("/provider", response_model=None, status_code=303, responses=_AWAY, summary="Sign in with a provider")
+@router.get(
+    "/provider",
+    response_model=None,
+    status_code=303,
+    responses=_AWAY,
+    summary="Sign in with a provider",
+    dependencies=[Depends(parameters.known)],
+)
 @shown
 async def go(request: Request) -> RedirectResponse:
     """Send the browser to the OpenID Connect provider of the settings."""

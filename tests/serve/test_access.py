@@ -143,9 +143,9 @@ def test_the_store_is_asked_only_where_it_matters_who_asks(
     asked: list[str | None] = []
     plain = keyed.checker.identify
 
-    async def identify(text: str | None) -> Caller:
+    async def identify(text: str | None, token: str | None = None) -> Caller:
         asked.append(text)
-        return await plain(text)
+        return await plain(text, token)
 
     monkeypatch.setattr(keyed.checker, "identify", identify)
     keyed.api("GET", path, headers=bearer(key))

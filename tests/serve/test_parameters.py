@@ -22,7 +22,7 @@ def test_every_route_refuses_what_it_does_not_know(api: Api) -> None:
     count = 0
     for path, operations in api.document["paths"].items():
         for method, operation in operations.items():
-            if path.startswith("/v1/"):
+            if path.startswith("/v1/") and path != "/v1/session/callback":  # a provider may send along what it likes
                 where = re.sub("{[a-z]+}", "x", path)
                 body = (
                     {"json": example(api, operation)} if "application/json" in str(operation.get("requestBody")) else {}
