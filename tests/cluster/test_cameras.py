@@ -263,7 +263,7 @@ def scraped(server: Server) -> str:
 
 def test_the_password_is_nowhere(server: Server, client: Client) -> None:
     """After all of the above: in no answer, no log of the server or of Ray, and not in the database."""
-    metrics = until(lambda: "facegroup_camera_live{" in (found := scraped(server)) and found, "no metrics of cameras")
+    metrics = until(lambda: "facegroup_camera_state{" in (found := scraped(server)) and found, "no metrics of cameras")
     answered = str(client.call("GET", "/v1/cameras")) + metrics
     assert "token=***" in answered
     assert PASSWORD not in answered

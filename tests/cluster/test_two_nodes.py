@@ -13,13 +13,14 @@ import pytest
 from tests.cluster.deployed import Deployed
 from tests.cluster.processes import REPLICA, Processes
 from tests.cluster.traffic import NETWORK, photo
+from tests.conftest import RedisProcess
 
 PEOPLE = {"ann": 11, "bo": 22, "cy": 33}
 SILENT = "does not answer"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployed, str]]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, redis_process: RedisProcess) -> Iterator[tuple[Deployed, str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -30,7 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployed
     try:
         cluster.deploy(
             network=NETWORK,
-            store=f"sqlite:///{folder / 'gallery.db'}",
+            store=redis_process.emptied(),
             access={"mode": "open"},
             detector=apart,
             embedder=apart,
