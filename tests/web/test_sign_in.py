@@ -208,6 +208,7 @@ def test_a_key_from_first_to_last(page: Page, closed: tuple[LocalServer, Registr
     )
 
 
+@pytest.mark.xfail(strict=True, reason="the focus is lost after a password was set: not mended yet")
 def test_a_user_from_first_to_last(page: Page, closed: tuple[LocalServer, Registry]) -> None:
     _, registry = closed
     sign_in(page, "admin")
